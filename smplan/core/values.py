@@ -1,0 +1,243 @@
+"""Values a blueprint may hold: plain JSON, and placeholders for what is not known (or not shown) yet.
+
+A tree is JSON whose leaves may also be placeholders. Trees are what plans are made of: ``resolve`` fills the
+placeholders it can, and those that remain say by their ``root`` who will make them known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""What JSON can say: None, bool, int, float, str, and lists and maps of these."""
+
+Tree: TypeAlias = Any
+"""JSON with placeholders as leaves."""
+
+Path: TypeAlias = "tuple[str | int, ...]"
+
+
+class Placeholder:
+    """A leaf that stands for a value known later, or known only to the call that needs it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ref(Placeholder):
+    """``${root["index"].path}``: an attribute of a resource, a lookup, a variable or ``each``."""
+
+    root: str
+    index: str | None = None
+    path: Path = ()
+    index_from_each: bool = False
+
+    @property
+    def address(self) -> str:
+        """The address referred to: ``root``, or ``root["index"]``."""
+        return instance(self.root, self.index)
+
+    def __str__(self) -> str:
+        index = "[each.key]" if self.index_from_each else "" if self.index is None else f'["{self.index}"]'
+        rest = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+        return f"${{{self.root}{index}{rest}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template(Placeholder):
+    """Text with references in it, such as ``https://${record.name}/``."""
+
+    parts: tuple[str | Ref, ...]
+
+    def __str__(self) -> str:
+        return "".join(part.replace("${", "$${") if isinstance(part, str) else str(part) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret(Placeholder):
+    """``{secret: "env:NAME"}``: where a secret is found; never the secret itself."""
+
+    source: str
+
+    def __str__(self) -> str:
+        return f"secret {self.source}"
+
+
+def instance(root: str, key: str | None) -> str:
+    """The address of one instance of ``root``: ``root["key"]``, or ``root`` itself without a key."""
+    return root if key is None else f'{root}["{key}"]'
+
+
+class BadReference(ValueError):
+    """Text that opens ``${`` and is not a reference."""
+
+
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
+_REF = re.compile(
+    rf"(?P<root>{_NAME})(?P<index>\[(?:\"[^\"\]]*\"|each\.key)\])?(?P<rest>(?:\.[A-Za-z0-9_:-]+|\[\d+\])*)\Z"
+)
+_STEP = re.compile(r"\.([A-Za-z0-9_:-]+)|\[(\d+)\]")
+_OPEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+
+
+def parse_ref(text: str) -> Ref:
+    """The reference written between ``${`` and ``}``. Raises BadReference."""
+    found = _REF.match(text.strip())
+    if not found:
+        raise BadReference(f"`{text}` is not a reference")
+    index, from_each = found["index"], False
+    if index == "[each.key]":
+        index, from_each = None, True
+    elif index is not None:
+        index = index[2:-2]
+    path = tuple(name or int(number) for name, number in _STEP.findall(found["rest"]))
+    return Ref(found["root"], index, path, from_each)
+
+
+def parse_text(text: str) -> str | Ref | Template:
+    """``text`` with its references found: a lone reference keeps the value's type. Raises BadReference."""
+    if "${" not in text:
+        return text
+    parts: list[str | Ref] = []
+    at = 0
+    for found in _OPEN.finditer(text):
+        parts.append(text[at : found.start()])
+        at = found.end()
+        if found[0] == "$${":
+            parts.append("${")
+        elif found[1] is None:
+            raise BadReference("`${` is opened and never closed; write `$${` for the two characters themselves")
+        else:
+            parts.append(parse_ref(found[1]))
+    parts.append(text[at:])
+    return _joined(parts)
+
+
+def _joined(parts: list[str | Ref]) -> str | Ref | Template:
+    """``parts`` with neighbouring text run together, as the simplest value that says the same."""
+    merged: list[str | Ref] = []
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        elif part != "":
+            merged.append(part)
+    if not merged:
+        return ""
+    return merged[0] if len(merged) == 1 else Template(tuple(merged))
+
+
+def refs(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Ref]]:
+    """Every reference in ``tree``, with the path at which it stands."""
+    if isinstance(tree, Ref):
+        yield path, tree
+    elif isinstance(tree, Template):
+        yield from ((path, part) for part in tree.parts if isinstance(part, Ref))
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from refs(value, (*path, key))
+    elif isinstance(tree, (list, tuple)):
+        for position, value in enumerate(tree):
+            yield from refs(value, (*path, position))
+
+
+def resolve(tree: Tree, known: Callable[[Ref], Tree]) -> Tree:
+    """``tree`` with each reference replaced by ``known(ref)``, which returns the reference itself if it can't tell."""
+    if isinstance(tree, Ref):
+        return known(tree)
+    if isinstance(tree, Template):
+        return _resolve_template(tree, known)
+    if isinstance(tree, Mapping):
+        return {key: resolve(value, known) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [resolve(value, known) for value in tree]
+    return tree
+
+
+def _resolve_template(template: Template, known: Callable[[Ref], Tree]) -> Tree:
+    parts: list[str | Ref] = []
+    for part in template.parts:
+        value = known(part) if isinstance(part, Ref) else part
+        if isinstance(value, (Ref, str)):
+            parts.append(value)
+        elif isinstance(value, Template):
+            parts.extend(value.parts)
+        elif isinstance(value, bool):
+            parts.append("true" if value else "false")
+        elif isinstance(value, (int, float)):
+            parts.append(str(value))
+        else:
+            raise BadReference(f"`{part}` is a {_shape(value)} and cannot stand inside text")
+    joined = _joined(parts)
+    return Template((joined,)) if isinstance(joined, Ref) else joined
+
+
+def _shape(value: Tree) -> str:
+    if value is None:
+        return "null"
+    return {list: "list", dict: "map"}.get(type(value), "secret")
+
+
+def placeholders(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Placeholder]]:
+    """Every placeholder in ``tree``, secrets included, with its path."""
+    if isinstance(tree, Placeholder):
+        yield path, tree
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from placeholders(value, (*path, key))
+    elif isinstance(tree, (list, tuple)):
+        for position, value in enumerate(tree):
+            yield from placeholders(value, (*path, position))
+
+
+def known(tree: Tree) -> bool:
+    """Whether ``tree`` holds no reference that is still open (secrets count as known: a call resolves them)."""
+    return next(refs(tree), None) is None
+
+
+def encode(tree: Tree) -> Json:
+    """``tree`` as plain JSON; placeholders become ``{"$ref": …}``, ``{"$template": […]}``, ``{"$secret": …}``."""
+    if isinstance(tree, Ref):
+        return {"$ref": str(tree)[2:-1]}
+    if isinstance(tree, Template):
+        return {"$template": [encode(part) for part in tree.parts]}
+    if isinstance(tree, Secret):
+        return {"$secret": tree.source}
+    if isinstance(tree, Mapping):
+        plain = {key: encode(value) for key, value in tree.items()}
+        return {"$map": plain} if any(key.startswith("$") for key in plain) else plain
+    if isinstance(tree, (list, tuple)):
+        return [encode(value) for value in tree]
+    return tree
+
+
+def decode(data: Json) -> Tree:
+    """What ``encode`` made ``data`` from."""
+    if isinstance(data, dict):
+        match data:
+            case {"$ref": str(text)}:
+                return parse_ref(text)
+            case {"$template": list(parts)}:
+                return Template(tuple(decode(part) for part in parts))
+            case {"$secret": str(source)}:
+                return Secret(source)
+            case {"$map": dict(plain)}:
+                return {key: decode(value) for key, value in plain.items()}
+        return {key: decode(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [decode(value) for value in data]
+    return data
+
+
+def dig(value: Tree, path: Path) -> Tree:
+    """The part of ``value`` at ``path``; a placeholder met on the way is returned. Raises KeyError."""
+    for step in path:
+        if isinstance(value, Placeholder):
+            return value
+        try:
+            value = value[int(step)] if isinstance(value, (list, tuple)) else value[step]
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise KeyError(step) from None
+    return value

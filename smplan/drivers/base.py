@@ -1,0 +1,195 @@
+"""What a driver is: how one kind of thing is found, read, made, changed and taken away.
+
+The engine alone decides what happens and when; a driver only speaks the wire. Its laws are tested by
+``tests/drivers/test_conformance.py`` for every registered kind:
+
+1. ``read_many`` after ``create`` and ``configure`` gives the spec back, on every field that is not INITIAL, LOCAL or WRITE_ONLY.
+2. ``update`` then read gives the new spec; twice is as once.
+3. Reading after ``delete`` finds nothing, and ``delete`` again succeeds.
+4. ``read_many`` equals reading one by one; an id that is gone is absent and fails nothing else; a read that
+   fails raises, it never looks like "gone".
+5. After a ``create`` whose answer was lost, ``find`` tells what became of it.
+6. Faults leave as errors of ``smplan.errors``, never as a library's own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from smplan.core.spec import Spec
+from smplan.core.values import Json
+
+if TYPE_CHECKING:
+    from smplan.drivers.aws.session import Aws
+    from smplan.drivers.red5.client import StreamManager
+
+S = TypeVar("S", bound=Spec)
+
+LINEAGE_TAG = "smplan:lineage"
+ADDRESS_TAG = "smplan:address"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a thing is, as its tags say."""
+
+    lineage: str
+    address: str
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str]) -> Owner | None:
+        """The owner that ``tags`` name, or None if they name none."""
+        lineage = tags.get(LINEAGE_TAG)
+        return cls(lineage, tags.get(ADDRESS_TAG, "")) if lineage else None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a create leaves on the thing it makes: whose it is, and a token that makes the request idempotent."""
+
+    owner: Owner
+    token: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The ownership tags, sent in the very call that creates."""
+        return {LINEAGE_TAG: self.owner.lineage, ADDRESS_TAG: self.owner.address}
+
+
+@dataclass(frozen=True, slots=True)
+class Live(Generic[S]):
+    """A thing as it is now: read back in the spec's own language.
+
+    ``owner`` is None where nobody's tags are on it, and for kinds that cannot be tagged.
+    """
+
+    id: str
+    spec: S
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One look while waiting: what is waited for, the last thing AWS said, and when to look again at the earliest."""
+
+    waiting_for: str
+    said: str = ""
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Something a kind makes known. ``changes`` says that an update in place may change it (a version number)."""
+
+    description: str
+    changes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The AWS actions a driver may use, as IAM names them: ``ec2:DescribeImages``."""
+
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What drivers are built with. ``stream_manager`` opens the API, or raises Unreachable when none is in service yet."""
+
+    aws: Aws
+    stream_manager: Callable[[], StreamManager]
+
+
+class Driver(ABC, Generic[S]):
+    """One kind of resource. The class attributes are what planning needs; the methods are what applying needs."""
+
+    kind: ClassVar[str]
+    summary: ClassVar[str]
+    spec: ClassVar[type[Spec]]
+    outputs: ClassVar[Mapping[str, Output]] = {}
+    calls: ClassVar[Calls] = Calls()
+
+    name_field: ClassVar[str | None] = None
+    """The field that holds a name unique among its kind; a replacement of it is made as ``name-<hash6>``."""
+    name_limit: ClassVar[int] = 255
+    coexists: ClassVar[bool] = True
+    """Whether the new one can be made while the old one stands; if not, a replacement deletes first."""
+    taggable: ClassVar[bool] = True
+    """Whether ownership is written on the thing itself; if not, state and natural key must do."""
+    gate: ClassVar[bool] = False
+    """A wait for the world: nothing is read, updated or deleted, only ``settle`` runs."""
+    in_state_only: ClassVar[bool] = False
+    """No reality behind it: the state's word is taken, and nothing is read."""
+    behind_fleet: ClassVar[bool] = False
+    """Read and changed through a Stream Manager, which may not be in service."""
+    expected_seconds: ClassVar[float] = 1
+    """How long making one takes on AWS, for estimates."""
+    patience_seconds: ClassVar[float] = 600
+    """How long ``settle``, ``drain`` and ``vanish`` may take before the step counts as timed out."""
+    risks: ClassVar[Mapping[str, str]] = {}
+    """Op ("update", "replace", "delete") to what it endangers: "serving path", "data loss", "irreversible"."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @abstractmethod
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[S]]:
+        """Those of ``ids`` that exist, read in as few calls as AWS allows. A failed read raises."""
+
+    @abstractmethod
+    def create(self, spec: S, claim: Claim) -> str:
+        """Make it: ONE mutating call, sent once, carrying claim and token. The new id."""
+
+    def configure(self, id: str, spec: S) -> None:
+        """What creation still needs after ``create``; idempotent."""
+
+    def update(self, live: Live[S], spec: S) -> None:
+        """Change only what differs between ``live.spec`` and ``spec``; no IMMUTABLE field differs."""
+        raise NotImplementedError(f"{self.kind} has no field that can be updated")
+
+    @abstractmethod
+    def delete(self, id: str) -> None:
+        """Take it away; already gone is success. Raises InUse while something holds it: the engine tries again."""
+
+    def settle(self, id: str, spec: S) -> Iterator[Progress]:
+        """Look until it is usable, one ``Progress`` a look; raises if it never will be."""
+        return iter(())
+
+    def drain(self, live: Live[S]) -> Iterator[Progress]:
+        """What must have happened before ``delete`` may be sent; idempotent and resumable."""
+        return iter(())
+
+    def vanish(self, id: str) -> Iterator[Progress]:
+        """Look until it is truly gone after ``delete``."""
+        return iter(())
+
+    def find(self, spec: S) -> Live[S] | None:
+        """What stands under the natural key of ``spec``, whoever owns it."""
+        return None
+
+    def patience(self, spec: S) -> float:
+        """Seconds that a wait for this one may take."""
+        return self.patience_seconds
+
+
+class Lookup(ABC):
+    """One kind of thing that exists already and is only read. ``where`` keys are AWS's filter names or attributes."""
+
+    kind: ClassVar[str]
+    summary: ClassVar[str]
+    keys: ClassVar[Mapping[str, str]]
+    """What ``where`` may hold, and what it means; ``tag:*`` stands for any tag."""
+    outputs: ClassVar[Mapping[str, Output]]
+    calls: ClassVar[Calls] = Calls()
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @abstractmethod
+    def look(self, where: Mapping[str, Json]) -> dict[str, Json]:
+        """The outputs of the one thing that matches. Raises NotFound if none does, Conflict if several do."""

@@ -1,0 +1,1 @@
+"""Values and events in, text out. Renderers never see drivers, stores or the network."""

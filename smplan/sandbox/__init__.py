@@ -1,0 +1,1 @@
+"""An AWS and Stream Managers to practise on: same wire, same refusals, faster clock. Loopback only."""

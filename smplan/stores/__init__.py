@@ -1,0 +1,1 @@
+"""Where state and journal live. A store keeps bytes safe; what they mean is core's business."""
