@@ -172,6 +172,10 @@ class Driver(ABC, Generic[S]):
         """What stands under the natural key of ``spec``, whoever owns it."""
         return None
 
+    def explain(self, spec: S) -> str:
+        """Why a wait for it may have run out: the likely cause, found by looking; empty if there is no telling."""
+        return ""
+
     def patience(self, spec: S) -> float:
         """Seconds that a wait for this one may take."""
         return self.patience_seconds

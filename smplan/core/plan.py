@@ -1,0 +1,218 @@
+"""The plan: what will be done, in which order and why, as one JSON document that holds no secret.
+
+``Plan`` is data. Making one is ``core.decide``; carrying it out is ``engine.run``; neither changes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from smplan.core.values import Json
+from smplan.errors import Stale
+
+FORMAT = "smplan/plan"
+FORMAT_VERSION = 1
+MAX_BYTES = 64 * 2**20
+
+
+class Op(StrEnum):
+    """What a step does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    ADOPT = "adopt"
+    FORGET = "forget"
+    GATE = "gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One attribute that differs. ``path`` is dotted; a value known only after apply is ``{"$ref": …}`` in ``after``."""
+
+    path: str
+    before: Json
+    after: Json
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A step that must be done first, and why; ``source`` cites the guide or AWS where the field's own rules say so."""
+
+    step: str
+    reason: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The smallest thing that is approved, carried out and journalled."""
+
+    id: str
+    address: str
+    kind: str
+    op: Op
+    reasons: tuple[str, ...] = ()
+    before: Json = None
+    after: Json = None
+    changes: tuple[Change, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Path in ``after`` to the address that makes it known."""
+    target: str = ""
+    """The id of what exists already; empty for a create."""
+    precondition: str = ""
+    """SHA-256 of the thing as it was read; empty if it must not exist."""
+    needs: tuple[Need, ...] = ()
+    depends: tuple[str, ...] = ()
+    """The addresses the resource depends on: kept in the state, for the way back."""
+    risks: tuple[str, ...] = ()
+    expected_seconds: float = 1
+    generation: int = 1
+    name: str = ""
+    """The name in force where it carries a suffix."""
+    prevent_destroy: bool = False
+    adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How reality differs from what was last applied: attribute by attribute, or gone."""
+
+    address: str
+    kind: str
+    id: str
+    gone: bool = False
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The state a plan was made from."""
+
+    lineage: str
+    serial: int
+    digest: str
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the state lives: backend ("local" or "s3") and its options."""
+
+    backend: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One approved or approvable change of the world. Times are ISO 8601 in UTC."""
+
+    id: str
+    name: str
+    mode: str
+    created: str
+    expires: str
+    engine: str
+    blueprint: Mapping[str, str]
+    """``file``, ``digest`` (SHA-256 of the blueprint and what it reads) and, in a git work tree, ``commit``."""
+    variables: Mapping[str, Json]
+    base: Base
+    place: Place
+    account: str
+    region: str
+    lookups: Mapping[str, Json]
+    stream_manager: Json
+    steps: tuple[Step, ...]
+    drift: tuple[Drift, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Address to why it could not be read; left alone."""
+    unchanged: tuple[str, ...] = ()
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+    digest: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps
+
+    def counts(self) -> dict[Op, int]:
+        """How many steps of each op."""
+        found = {op: 0 for op in Op}
+        for step in self.steps:
+            found[step.op] += 1
+        return found
+
+
+@cache
+def _adapter() -> TypeAdapter[Plan]:
+    return TypeAdapter(Plan)
+
+
+def canonical(data: Json) -> bytes:
+    """``data`` as JSON that is the same for the same value: sorted keys, no white space, UTF-8."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest_of(data: Json) -> str:
+    """SHA-256 of the canonical JSON of ``data``, in hex."""
+    return hashlib.sha256(canonical(data)).hexdigest()
+
+
+def seal(plan: Plan) -> Plan:
+    """``plan`` with its own digest in it."""
+    return replace(plan, digest=_digest(plan))
+
+
+def _digest(plan: Plan) -> str:
+    document = cast("dict[str, Any]", _adapter().dump_python(plan, mode="json"))
+    del document["digest"]
+    return digest_of(document)
+
+
+def to_text(plan: Plan) -> str:
+    """The plan file: readable JSON, one line at the end."""
+    return json.dumps(_adapter().dump_python(plan, mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def from_text(text: str, *, file: str = "the plan") -> Plan:
+    """The plan that ``text`` holds. Raises Stale if it is not a plan of this format, or was touched since it was made."""
+    hint = "make a new plan with `smplan plan`"
+    try:
+        plan = _adapter().validate_json(text, strict=False)
+    except (ValidationError, RecursionError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
+        where = ".".join(str(part) for part in first["loc"]) or "the start"
+        raise Stale(f"{file} is not a plan that smplan can read: {first['msg']} at {where}", hint=hint) from None
+    if plan.format != FORMAT or plan.format_version != FORMAT_VERSION:
+        raise Stale(
+            f"{file} is of format {plan.format} {plan.format_version}, not {FORMAT} {FORMAT_VERSION}", hint=hint
+        )
+    if _digest(plan) != plan.digest or _strange(text):
+        raise Stale(f"{file} was changed after it was made: its digest does not fit its content", hint=hint)
+    return plan
+
+
+def _strange(text: str) -> bool:
+    """Whether the document says a key twice or holds keys that a plan does not have, which its digest would not see."""
+    seen_twice = False
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal seen_twice
+        made = dict(items)
+        seen_twice |= len(made) != len(items)
+        return made
+
+    document = json.loads(text, object_pairs_hook=pairs)
+    return seen_twice or set(document) != set(Plan.__dataclass_fields__)
