@@ -20,7 +20,6 @@ from smplan.errors import Stale
 
 FORMAT = "smplan/plan"
 FORMAT_VERSION = 1
-MAX_BYTES = 64 * 2**20
 
 
 class Op(StrEnum):
@@ -37,7 +36,7 @@ class Op(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One attribute that differs. ``path`` is dotted; a value known only after apply is ``{"$ref": …}`` in ``after``."""
+    """One attribute that differs. ``path`` is dotted; what is known only after apply is ``{"$ref": …}``."""
 
     path: str
     before: Json
@@ -149,7 +148,7 @@ class Plan:
 
     def counts(self) -> dict[Op, int]:
         """How many steps of each op."""
-        found = {op: 0 for op in Op}
+        found = dict.fromkeys(Op, 0)
         for step in self.steps:
             found[step.op] += 1
         return found
@@ -187,32 +186,31 @@ def to_text(plan: Plan) -> str:
 
 
 def from_text(text: str, *, file: str = "the plan") -> Plan:
-    """The plan that ``text`` holds. Raises Stale if it is not a plan of this format, or was touched since it was made."""
+    """The plan that ``text`` holds. Raises Stale if it is none, or was touched since it was made."""
     hint = "make a new plan with `smplan plan`"
     try:
-        plan = _adapter().validate_json(text, strict=False)
-    except (ValidationError, RecursionError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "nested too deeply"}
-        where = ".".join(str(part) for part in first["loc"]) or "the start"
-        raise Stale(f"{file} is not a plan that smplan can read: {first['msg']} at {where}", hint=hint) from None
-    if plan.format != FORMAT or plan.format_version != FORMAT_VERSION:
-        raise Stale(
-            f"{file} is of format {plan.format} {plan.format_version}, not {FORMAT} {FORMAT_VERSION}", hint=hint
-        )
-    if _digest(plan) != plan.digest or _strange(text):
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
+    except (ValueError, RecursionError) as error:
+        raise Stale(f"{file} is not a plan that smplan can read: {error}", hint=hint) from None
+    form = (document.get("format"), document.get("format_version")) if isinstance(document, dict) else None
+    if form != (FORMAT, FORMAT_VERSION):
+        raise Stale(f"{file} is not a plan of format {FORMAT} {FORMAT_VERSION}", hint=hint)
+    if digest_of({key: value for key, value in document.items() if key != "digest"}) != document.get("digest"):
         raise Stale(f"{file} was changed after it was made: its digest does not fit its content", hint=hint)
-    return plan
+    try:
+        return _adapter().validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Stale(f"{file} is not a plan that smplan can read: {first['msg']} at {where}", hint=hint) from None
 
 
-def _strange(text: str) -> bool:
-    """Whether the document says a key twice or holds keys that a plan does not have, which its digest would not see."""
-    seen_twice = False
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key is given twice")
+    return made
 
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal seen_twice
-        made = dict(items)
-        seen_twice |= len(made) != len(items)
-        return made
 
-    document = json.loads(text, object_pairs_hook=pairs)
-    return seen_twice or set(document) != set(Plan.__dataclass_fields__)
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
