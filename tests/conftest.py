@@ -1,0 +1,31 @@
+"""What every test may use: one sandbox for the whole session, and the way to AWS that leads into it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from smplan.drivers.aws.session import Aws
+from smplan.sandbox.world import Sandbox
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Sandbox]:
+    """A sandbox whose time runs 600 times as fast; the environment points at it as long as it runs."""
+    with Sandbox(speed=600.0) as sandbox:
+        before = {name: os.environ.get(name) for name in sandbox.env()}
+        os.environ.update(sandbox.env())
+        yield sandbox
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def aws(box: Sandbox) -> Aws:
+    """The drivers' way to AWS, in the sandbox's region."""
+    return Aws(box.facts.region)
