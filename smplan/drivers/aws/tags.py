@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 _RESERVED = ("smplan:", "aws:")
 
 
-class Tag(TypedDict):
-    """One tag as most AWS services write it."""
-
-    Key: str
-    Value: str
-
-
-def listed(tags: Mapping[str, str]) -> list[Tag]:
-    """``tags`` as AWS takes them, in the order of their keys, so that equal tags make equal requests."""
+def listed(tags: Mapping[str, str]) -> list[Any]:
+    """``tags`` as ``[{Key, Value}]`` in the order of their keys, so that equal tags make equal requests."""
     return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
 
 
