@@ -77,9 +77,9 @@ class BadReference(ValueError):
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _REF = re.compile(
-    rf"(?P<root>{_NAME})(?P<index>\[(?:\"[^\"\]]*\"|each\.key)\])?(?P<rest>(?:\.[A-Za-z0-9_:-]+|\[\d+\])*)\Z"
+    rf"(?P<root>{_NAME})(?P<index>\[(?:\"[^\"\]]*\"|each\.key)\])?(?P<rest>(?:\.[A-Za-z0-9_:-]+|\[[0-9]{{1,9}}\])*)\Z"
 )
-_STEP = re.compile(r"\.([A-Za-z0-9_:-]+)|\[(\d+)\]")
+_STEP = re.compile(r"\.([A-Za-z0-9_:-]+)|\[([0-9]+)\]")
 _OPEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 
 
@@ -177,7 +177,9 @@ def _resolve_template(template: Template, known: Callable[[Ref], Tree]) -> Tree:
 def _shape(value: Tree) -> str:
     if value is None:
         return "null"
-    return {list: "list", dict: "map"}.get(type(value), "secret")
+    if isinstance(value, Placeholder):
+        return "secret"
+    return "list" if isinstance(value, list) else "map"
 
 
 def placeholders(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Placeholder]]:
@@ -237,7 +239,20 @@ def dig(value: Tree, path: Path) -> Tree:
         if isinstance(value, Placeholder):
             return value
         try:
-            value = value[int(step)] if isinstance(value, (list, tuple)) else value[step]
+            value = value[_position(step)] if isinstance(value, (list, tuple)) else _map(value)[step]
         except (KeyError, IndexError, TypeError, ValueError):
             raise KeyError(step) from None
+    return value
+
+
+def _position(step: str | int) -> int:
+    position = int(step)
+    if position < 0:
+        raise IndexError(step)
+    return position
+
+
+def _map(value: Tree) -> Mapping[str | int, Tree]:
+    if not isinstance(value, Mapping):
+        raise TypeError(value)
     return value

@@ -1,0 +1,142 @@
+"""What a person wants, read and understood: every instance by itself, and where in the file each thing stands.
+
+A Blueprint is the first of the values that planning passes on. In it ``when`` is decided, ``for_each`` is
+unrolled, ``var.`` and ``each.`` are filled in; what is left open refers to resources and lookups only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from smplan.core.values import Json, Path, Placeholder, Tree
+from smplan.errors import Fault
+
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_LONGEST_SOURCE = 400
+
+
+class Faulted(Placeholder):
+    """A leaf that was found wrong already: it stands in, so that one mistake is told once."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "a value that is wrong"
+
+
+FAULTED = Faulted()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value begins, and where its key does; 1-based, columns count characters."""
+
+    line: int
+    column: int
+    key_line: int
+    key_column: int
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Where in ``file`` each path of the document stands. ``locate`` finds all places, and runs only if asked."""
+
+    file: str
+    text: str = field(repr=False)
+    locate: Callable[[], Mapping[Path, Place]] = field(repr=False)
+
+    @cached_property
+    def places(self) -> Mapping[Path, Place]:
+        """Every path's place."""
+        return self.locate()
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return _LINE_BREAK.split(self.text)
+
+    def fault(self, path: Path, message: str, remedy: str = "", *, key: bool = False) -> Fault:
+        """A fault at ``path`` (at its key, if ``key``); where the path has no place, at the nearest one above it."""
+        for length in range(len(path), -1, -1):
+            place = self.places.get(path[:length])
+            if place is not None:
+                at_key = key and length == len(path)
+                line, column = (place.key_line, place.key_column) if at_key else (place.line, place.column)
+                return self.fault_at(line, column, message, remedy, path=path)
+        return Fault(message, remedy, file=self.file, path=path)
+
+    def fault_at(self, line: int, column: int, message: str, remedy: str = "", *, path: Path = ()) -> Fault:
+        """A fault at a line and column (1-based), with the text of the line."""
+        source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
+        shown = "" if column > _LONGEST_SOURCE else printable(source[:_LONGEST_SOURCE]).rstrip()
+        return Fault(message, remedy, file=self.file, line=line, column=column, source=shown, path=path)
+
+
+def printable(text: str) -> str:
+    """``text`` with every character that a terminal would act on replaced by a blank: columns stay what they were."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """What the engine may do to a resource. ``ignore`` holds dotted paths of the spec that others own."""
+
+    prevent_destroy: bool = False
+    ignore: tuple[str, ...] = ()
+    adopt: bool = False
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One instance. The leaves of ``spec`` that are still open refer to resources and lookups only."""
+
+    address: str
+    name: str
+    key: str | None
+    kind: str
+    spec: Tree
+    after: tuple[str, ...]
+    """Addresses that come first although nothing here refers to them."""
+    lifecycle: Lifecycle
+    path: Path
+    """Where it stands in the document: the same for all instances of one ``for_each``."""
+
+
+@dataclass(frozen=True)
+class LookupDecl:
+    """Something that exists already; ``where`` may refer to other lookups."""
+
+    name: str
+    kind: str
+    where: Tree
+    path: Path
+
+
+@dataclass(frozen=True)
+class StateDecl:
+    """Where state lives: "local" (``path``) or "s3" (``bucket``, ``key``, ``kms_key_id``, ``region``)."""
+
+    backend: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A blueprint without faults, with the values its variables had when it was read."""
+
+    name: str
+    region: str | None
+    account: str | None
+    stream_manager: Tree | None
+    """``url``, ``connect_to``, ``access_token`` (a Secret) and ``api_version`` ("4.0" or "3.1")."""
+    state: StateDecl
+    variables: Mapping[str, Json]
+    lookups: tuple[LookupDecl, ...]
+    resources: tuple[Resource, ...]
+    outputs: Mapping[str, Tree]
+    digest: str
+    """SHA-256, in hex, over the file, every file it reads, and the variables."""
+    file: str
+    marks: Marks = field(compare=False, repr=False)

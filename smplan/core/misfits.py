@@ -1,0 +1,247 @@
+"""How a tree fails to fit a form, in plain words: pydantic's findings, told to the person who wrote the tree."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from smplan.core.blueprint import Faulted, printable
+from smplan.core.spec import Fact, Spec, fields
+from smplan.core.values import Path, Placeholder, Ref, Secret, Template, Tree
+
+_WANTED = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "none_required": "left out",
+}
+_BOUNDS = {
+    "greater_than_equal": ("must be at least", "ge"),
+    "less_than_equal": ("must be at most", "le"),
+    "greater_than": ("must be more than", "gt"),
+    "less_than": ("must be less than", "lt"),
+    "multiple_of": ("must be a multiple of", "multiple_of"),
+}
+_LENGTHS = {
+    "string_too_short": ("at least", "min_length", "character"),
+    "string_too_long": ("at most", "max_length", "character"),
+    "too_short": ("at least", "min_length", "item"),
+    "too_long": ("at most", "max_length", "item"),
+}
+_LONGEST_WORD = 80
+_MANY_WORDS = 300
+_FEW_NAMES = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One way in which a tree does not fit. ``secret`` says that the line it stands on must not be shown."""
+
+    path: Path
+    message: str
+    remedy: str = ""
+    key: bool = False
+    secret: bool = False
+
+
+def misfits(form: type[Spec], tree: Tree, *, secret: Fact | None = None) -> list[Misfit]:
+    """Everything in ``tree`` that does not fit ``form``; types are taken strictly, placeholders fit everywhere.
+
+    Fields that hold the fact ``secret`` are told without their value.
+    """
+    try:
+        form.model_validate(tree, strict=True)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        return list(_told(form, tree, found, secret))
+    return []
+
+
+def _told(form: type[Spec], tree: Tree, found: list[ErrorDetails], secret: Fact | None) -> Iterator[Misfit]:
+    by_path: dict[Path, list[ErrorDetails]] = {}
+    for detail in found:
+        if not isinstance(detail["input"], Faulted):
+            by_path.setdefault(_document_path(tree, detail), []).append(detail)
+    for path, details in by_path.items():
+        # Where one member of a union fits so well that its faults lie deeper, the other members are not meant.
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in by_path)
+        if deeper and all(detail["type"] in _WANTED for detail in details):
+            continue
+        hidden = secret is not None and secret in walk(form, path)[1]
+        yield from _misfits_at(form, path, details, hidden)
+
+
+def _document_path(tree: Tree, detail: ErrorDetails) -> Path:
+    """pydantic's location without what is not in the document: names of union members and validators."""
+    path: list[str | int] = []
+    node, steps = tree, detail["loc"]
+    for position, step in enumerate(steps):
+        if step in (node if isinstance(node, Mapping) else range(len(node)) if isinstance(node, (list, tuple)) else ()):
+            node = node[step]
+        elif detail["type"] != "missing" or position != len(steps) - 1:
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _misfits_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidden: bool) -> Iterator[Misfit]:
+    first, subject = details[0], f"`{dotted(path)}` " if path else ""
+    wanted = list(dict.fromkeys(_WANTED[detail["type"]] for detail in details if detail["type"] in _WANTED))
+    if first["type"] == "missing":
+        yield Misfit(path[:-1], f"{subject}is missing", _describe(form, path))
+    elif first["type"] == "extra_forbidden":
+        forms, _ = walk(form, path[:-1])
+        names = sorted({name for each in forms for name in each.model_fields})
+        yield Misfit(path, f"{subject}is not known here", one_of(str(path[-1]), names), key=True, secret=hidden)
+    elif wanted:
+        message = f"{subject}must be {' or '.join(wanted)}, not {shape(first['input'])}"
+        yield Misfit(path, message, _requote(first["input"], wanted), secret=hidden)
+    else:
+        for detail in details:
+            message, remedy = _words(detail, hidden)
+            yield Misfit(path, f"{subject}{message}" if path else message, remedy, secret=hidden)
+
+
+def _words(detail: ErrorDetails, hidden: bool) -> tuple[str, str]:
+    kind, given, ctx = detail["type"], detail["input"], detail.get("ctx", {})
+    if isinstance(given, Placeholder):
+        return f"cannot be {shape(given)}", "write the value itself"
+    if kind in _BOUNDS:
+        words, key = _BOUNDS[kind]
+        return f"{words} {ctx[key]}", ""
+    if kind in _LENGTHS:
+        words, key, unit = _LENGTHS[kind]
+        return f"must have {words} {count(ctx[key], unit)}", ""
+    if kind == "string_pattern_mismatch":
+        return f"does not fit the pattern {ctx['pattern']}", ""
+    if kind in ("literal_error", "union_tag_invalid", "enum"):
+        return _choice(kind, given, ctx, hidden)
+    if kind == "union_tag_not_found":
+        return f"needs {ctx['discriminator'].replace(chr(39), '`')}", ""
+    return printable(detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")), ""
+
+
+def _choice(kind: str, given: Tree, ctx: Mapping[str, Any], hidden: bool) -> tuple[str, str]:
+    expected = ctx["expected_tags"] if kind == "union_tag_invalid" else ctx["expected"]
+    names = [name.strip().strip("'") for name in expected.replace(" or ", ", ").split(",")]
+    word = ctx["tag"] if kind == "union_tag_invalid" else given
+    if not isinstance(word, str) or hidden:
+        return f"must be one of {', '.join(names)}", _requote(given, ["text"])
+    return f"cannot be {quoted(word)}, only {', '.join(names)}", suggestion(word, names)
+
+
+def _requote(given: Tree, wanted: list[str]) -> str:
+    """What to do about a number in quotes, or text without them."""
+    if isinstance(given, str):
+        numbers = {"an integer", "a number"} & set(wanted) and given.strip().lstrip("+-").replace(
+            ".", "", 1
+        ).isdecimal()
+        if numbers or ("true or false" in wanted and given in ("true", "false")):
+            return "take the quotes away"
+    elif "text" in wanted and isinstance(given, (bool, int, float)):
+        return "put it in quotes"
+    return ""
+
+
+def _describe(form: type[Spec], path: Path) -> str:
+    """What a missing field is for."""
+    for each in walk(form, path[:-1])[0]:
+        info = each.model_fields.get(str(path[-1]))
+        if info is not None and info.description:
+            return f"add it: {info.description}"
+    return "add it"
+
+
+def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozenset[Fact]]:
+    """The forms that hold at ``path`` below ``form``, and the facts of all fields on the way there."""
+    forms: tuple[type[Spec], ...] = (form,)
+    facts: frozenset[Fact] = frozenset()
+    for step in path:
+        holders = [each for each in forms if isinstance(step, str) and step in each.model_fields]
+        for holder in holders:
+            facts |= fields(holder)[str(step)].facts
+        if holders:
+            forms = tuple(found for holder in holders for found in _nested(holder, str(step)))
+    return forms, facts
+
+
+@cache
+def _nested(form: type[Spec], name: str) -> tuple[type[Spec], ...]:
+    return tuple(_specs(form.model_fields[name].annotation))
+
+
+def _specs(annotation: Any) -> Iterator[type[Spec]]:
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _specs(argument)
+
+
+def shape(value: object) -> str:
+    """What ``value`` is, as a person would call it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int():
+            return "an integer"
+        case float():
+            return "a number"
+        case str():
+            return "text"
+        case list() | tuple():
+            return "a list"
+        case Secret():
+            return "a secret"
+        case Ref() | Template():
+            return "a reference"
+    return "a map"
+
+
+def dotted(path: Path) -> str:
+    """``targets[0].role``."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return printable(text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…")
+
+
+def quoted(text: str) -> str:
+    """``text`` between backticks, short and without anything a terminal would act on."""
+    return f"`{printable(text if len(text) <= _LONGEST_WORD else text[:_LONGEST_WORD] + '…')}`"
+
+
+def count(number: int, unit: str) -> str:
+    """``1 item``, ``2 items``."""
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def one_of(word: str, names: Collection[str]) -> str:
+    """The name that was probably meant; failing that, all names if they are few."""
+    near = suggestion(word, names)
+    if near or not names or len(names) > _FEW_NAMES:
+        return near
+    return f"known here: {', '.join(sorted(names))}"
+
+
+def suggestion(word: str, names: Iterable[str]) -> str:
+    """``did you mean …?`` if one of ``names`` is close to ``word``; else nothing. Quick however many there are."""
+    if not word or len(word) > _LONGEST_WORD:
+        return ""
+    words = list(names)
+    if len(words) > _MANY_WORDS:
+        words = [name for name in words if name[:1] == word[:1] and abs(len(name) - len(word)) <= 2][:_MANY_WORDS]
+    lowered = {name.lower(): name for name in reversed(words)}
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return f"did you mean `{lowered[near[0]]}`?" if near else ""
