@@ -123,10 +123,10 @@ class _Run:
 
 
 class Folding:
-    """A fold under way: entries go in one at a time, each in O(1); ``result`` copies the outcome."""
+    """A fold under way, upon ``base``: entries go in one at a time, each in O(1); ``result`` copies the outcome."""
 
     def __init__(self, state: State) -> None:
-        self._state = state
+        self.base = state
         self._resources = dict(state.resources)
         self._old = {(entry.address, entry.id): entry for entry in state.old}
         self._used_plans = dict.fromkeys(state.used_plans)
@@ -158,7 +158,7 @@ class Folding:
     def result(self) -> Folded:
         """Everything so far, as a value of its own."""
         state = replace(
-            self._state,
+            self.base,
             resources=dict(self._resources),
             old=tuple(sorted(self._old.values(), key=lambda entry: (entry.address, entry.generation, entry.id))),
             used_plans=tuple(self._used_plans)[-USED_PLANS:],

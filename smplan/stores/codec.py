@@ -1,0 +1,224 @@
+"""The bytes that stores keep: JSON in one form, sealed with its digest. What does not fit is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from smplan.core import state as states
+from smplan.core.ids import canonical
+from smplan.core.journal import Began, Done, Ended, Failed, Intent, JournalEntry, Made
+from smplan.core.state import State, entry_from_json, entry_to_json
+from smplan.core.stored import Members
+from smplan.core.values import Json
+from smplan.errors import Bug, StoreError
+from smplan.stores.base import Holder
+
+STATE_BYTES = 256 * 1024 * 1024
+JOURNAL_BYTES = 1024 * 1024 * 1024
+LOCK_BYTES = 64 * 1024
+DEPTH = 200
+"""How deep a stored document may nest: a blueprint's 64 levels, and what is put around them."""
+
+VERSION = 1
+STATE = "smplan/state"
+JOURNAL = "smplan/journal"
+LOCK = "smplan/lock"
+
+_SEAL = re.compile(rb'\{"digest":"([0-9a-f]{64})",')
+_REMEDY = {
+    STATE: "put back a copy that you trust, from a backup or an earlier version of it",
+    JOURNAL: "put back state and journal from the same backup",
+    LOCK: "when nobody is applying, delete it and run the same command again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """A stored state, the orphans kept beside it, who wrote it (S3 only), and the digest of all of it."""
+
+    state: State
+    orphans: tuple[Intent, ...]
+    writer: str
+    version: str
+
+
+def damaged(place: str, why: str, format: str) -> StoreError:
+    """The error for stored bytes that cannot be trusted."""
+    return StoreError(f"{place} is damaged: {why}", hint=f"{_REMEDY[format]}; nothing was changed")
+
+
+def plain(data: Json) -> bytes:
+    """``data`` in canonical JSON. Raises Bug for what could not be read back."""
+    try:
+        _check_depth(data)
+        return canonical(data)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Bug(f"this cannot be stored: {error}") from error
+
+
+def parse(data: bytes) -> Json:
+    """The JSON that ``plain`` made ``data`` from. Raises ValueError for anything else, however it is bent."""
+    try:
+        parsed = json.loads(data.decode("ascii"))
+        _check_depth(parsed)
+        if canonical(parsed) != data:  # a member twice, white space, NaN: smplan writes none of these
+            raise ValueError("it is JSON, but not as smplan writes it")
+    except RecursionError:
+        raise ValueError(f"it nests deeper than {DEPTH} levels") from None
+    return parsed
+
+
+def _check_depth(data: Json) -> None:
+    level: list[Json] = [[data]]
+    for _ in range(DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list, tuple))
+        ]
+        if not level:
+            return
+    raise ValueError(f"it nests deeper than {DEPTH} levels")
+
+
+def seal(format: str, document: dict[str, Json]) -> bytes:
+    """``document`` as one line of JSON that starts with the SHA-256 of the rest of itself."""
+    body = plain({**document, "format": format, "format_version": VERSION})
+    return b'{"digest":"%s",%s\n' % (hashlib.sha256(body).hexdigest().encode(), body[1:])
+
+
+def unseal(format: str, data: bytes, place: str) -> tuple[Members, str]:
+    """The document that ``seal`` made ``data`` from, and its digest. Raises StoreError for any other bytes."""
+    head = _SEAL.match(data)
+    if not head or not data.endswith(b"}\n"):
+        raise damaged(place, "it is empty" if not data else "it is not whole, or not written by smplan", format)
+    body = b"{" + data[head.end() : -1]
+    digest = head[1].decode()
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise damaged(place, "its contents do not match its digest", format)
+    try:
+        members = Members(parse(body), place)
+    except ValueError as error:
+        raise damaged(place, str(error), format) from error
+    check_format(members, format, place)
+    return members, digest
+
+
+def check_format(members: Members, format: str, place: str) -> None:
+    """Refuse a document of another format or version with StoreError."""
+    found, version = members.text("format"), members.number("format_version")
+    if found != format:
+        raise StoreError(f"{place} is a {found[:40]}, not a {format}", hint="name the file or object that is meant")
+    if version != VERSION:
+        raise StoreError(f"{place} has format version {version}; this smplan knows {VERSION}", hint="upgrade smplan")
+
+
+def encode_state(state: State, orphans: Sequence[Intent] = (), writer: str = "") -> bytes:
+    """A whole state file, or object."""
+    document = {"state": states.to_json(state), "open": [entry_json(intent) for intent in orphans], "writer": writer}
+    data = seal(STATE, document)
+    if len(data) > STATE_BYTES:
+        raise StoreError(f"the state is larger than {STATE_BYTES >> 20} MiB", hint="split the blueprint in several")
+    return data
+
+
+def decode_state(data: bytes, place: str) -> StoredState:
+    """What ``encode_state`` made ``data`` from. Raises StoreError saying what is wrong with ``place``."""
+    members, digest = unseal(STATE, data, place)
+    try:
+        state = states.from_json(members.table("state"))
+        orphans = tuple(_intent(item) for item in members.items("open"))
+        writer = members.text("writer")
+        members.end()
+    except StoreError as error:
+        raise damaged(place, str(error), STATE) from error
+    unsound = states.problems(state)
+    if unsound:
+        raise damaged(place, unsound[0], STATE)
+    return StoredState(state, orphans, writer, digest)
+
+
+def _intent(data: Json) -> Intent:
+    entry = parse_entry(data, "open")
+    if not isinstance(entry, Intent):
+        raise StoreError("open holds something that is not an intent")
+    return entry
+
+
+def holder_json(holder: Holder) -> dict[str, Json]:
+    """``holder`` as plain JSON."""
+    return {"who": holder.who, "operation": holder.operation, "run": holder.run, "since": holder.since}
+
+
+def parse_holder(data: Json) -> Holder:
+    """The holder that ``holder_json`` made ``data`` from. Raises StoreError."""
+    members = Members(data, "holder")
+    holder = Holder(members.text("who"), members.text("operation"), members.text("run"), members.text("since"))
+    members.end()
+    return holder
+
+
+def entry_json(entry: JournalEntry) -> dict[str, Json]:
+    """``entry`` as plain JSON, its type in ``type``."""
+    match entry:
+        case Began():
+            return {
+                "type": "began",
+                "run": entry.run,
+                "plan_id": entry.plan_id,
+                "plan_digest": entry.plan_digest,
+                "base_serial": entry.base_serial,
+                "at": entry.at,
+            }
+        case Intent():
+            return {"type": "intent", "step": entry.step, "op": str(entry.op), "entry": entry_to_json(entry.entry)}
+        case Made():
+            return {"type": "made", "step": entry.step, "id": entry.id}
+        case Done():
+            outputs = dict(entry.outputs)
+            return {"type": "done", "step": entry.step, "id": entry.id, "spec": entry.spec, "outputs": outputs}
+        case Failed():
+            return {"type": "failed", "step": entry.step, "error": entry.error, "at": entry.at}
+        case Ended():
+            outputs = dict(entry.outputs)
+            return {"type": "ended", "run": entry.run, "outcome": entry.outcome, "outputs": outputs, "at": entry.at}
+        case _:
+            assert_never(entry)
+
+
+def parse_entry(data: Json, at: str) -> JournalEntry:
+    """The entry that ``entry_json`` made ``data`` from; ``at`` names its place in errors. Raises StoreError."""
+    members = Members(data, at)
+    entry = _parsed(members, at)
+    members.end()
+    return entry
+
+
+def _parsed(take: Members, at: str) -> JournalEntry:
+    match take.text("type"):
+        case "began":
+            return Began(
+                take.text("run"),
+                take.text("plan_id"),
+                take.text("plan_digest"),
+                take.number("base_serial"),
+                take.text("at"),
+            )
+        case "intent":
+            return Intent(take.text("step"), take.text("op"), entry_from_json(take.anything("entry"), f"{at}.entry"))
+        case "made":
+            return Made(take.text("step"), take.text("id"))
+        case "done":
+            return Done(take.text("step"), take.text("id"), take.anything("spec"), take.table("outputs"))
+        case "failed":
+            return Failed(take.text("step"), take.text("error"), take.text("at"))
+        case "ended":
+            return Ended(take.text("run"), take.text("outcome"), take.table("outputs"), take.text("at"))
+        case other:
+            raise StoreError(f"{at}.type `{other[:40]}` is not known to this version of smplan")
