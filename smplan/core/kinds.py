@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from smplan.core.spec import Spec
+from smplan.core.values import Tree
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Kind:
     behind_fleet: bool = False
     expected_seconds: float = 1
     risks: Mapping[str, str] = field(default_factory=dict)
+    derive: Callable[[Any], Mapping[str, Tree]] | None = None
+    """For kinds that only the state holds: their outputs follow from the spec."""
 
 
 Kinds: TypeAlias = Callable[[str], Kind]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from smplan.core import ids
 from smplan.core.values import Json
 from smplan.errors import Stale
 
@@ -159,16 +159,6 @@ def _adapter() -> TypeAdapter[Plan]:
     return TypeAdapter(Plan)
 
 
-def canonical(data: Json) -> bytes:
-    """``data`` as JSON that is the same for the same value: sorted keys, no white space, UTF-8."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def digest_of(data: Json) -> str:
-    """SHA-256 of the canonical JSON of ``data``, in hex."""
-    return hashlib.sha256(canonical(data)).hexdigest()
-
-
 def seal(plan: Plan) -> Plan:
     """``plan`` with its own digest in it."""
     return replace(plan, digest=_digest(plan))
@@ -177,7 +167,7 @@ def seal(plan: Plan) -> Plan:
 def _digest(plan: Plan) -> str:
     document = cast("dict[str, Any]", _adapter().dump_python(plan, mode="json"))
     del document["digest"]
-    return digest_of(document)
+    return ids.digest(document)
 
 
 def to_text(plan: Plan) -> str:
@@ -195,7 +185,7 @@ def from_text(text: str, *, file: str = "the plan") -> Plan:
     form = (document.get("format"), document.get("format_version")) if isinstance(document, dict) else None
     if form != (FORMAT, FORMAT_VERSION):
         raise Stale(f"{file} is not a plan of format {FORMAT} {FORMAT_VERSION}", hint=hint)
-    if digest_of({key: value for key, value in document.items() if key != "digest"}) != document.get("digest"):
+    if ids.digest({key: value for key, value in document.items() if key != "digest"}) != document.get("digest"):
         raise Stale(f"{file} was changed after it was made: its digest does not fit its content", hint=hint)
     try:
         return _adapter().validate_python(document)

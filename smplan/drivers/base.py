@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from smplan.core.spec import Spec
-from smplan.core.values import Json
+from smplan.core.values import Json, Tree
 
 if TYPE_CHECKING:
     from smplan.drivers.aws.session import Aws
@@ -171,6 +171,11 @@ class Driver(ABC, Generic[S]):
     def find(self, spec: S) -> Live[S] | None:
         """What stands under the natural key of ``spec``, whoever owns it."""
         return None
+
+    @classmethod
+    def derive(cls, spec: S) -> Mapping[str, Tree]:
+        """The outputs of a kind that only the state holds: they follow from its spec, placeholders included."""
+        return {}
 
     def explain(self, spec: S) -> str:
         """Why a wait for it may have run out: the likely cause, found by looking; empty if there is no telling."""

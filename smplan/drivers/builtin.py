@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from smplan.core.spec import Spec
+from smplan.core.values import Tree
 from smplan.drivers.base import Claim, Driver, Live, Output
 
 
@@ -30,6 +31,11 @@ class Value(Driver[ValueSpec]):
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ValueSpec]]:
         """Nothing: there is no reality behind a value; the engine takes the state's word."""
         return {}
+
+    @classmethod
+    def derive(cls, spec: ValueSpec) -> Mapping[str, Tree]:
+        """``output`` is the input."""
+        return {"output": spec.input}
 
     def create(self, spec: ValueSpec, claim: Claim) -> str:
         """The address is the id."""

@@ -1,0 +1,316 @@
+"""Blueprint, state and reality in; what has to be done to each resource out. Pure: the same in gives the same out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import ValidationError
+
+from smplan.core import diff, drift
+from smplan.core.blueprint import Blueprint, Resource
+from smplan.core.graph import Graph
+from smplan.core.kinds import Kind, Kinds
+from smplan.core.misfits import misfits
+from smplan.core.names import name_in_force, next_name
+from smplan.core.plan import Change, Drift, Op
+from smplan.core.reality import Reality, Seen
+from smplan.core.spec import Spec
+from smplan.core.state import Entry, State, Status
+from smplan.core.values import BadReference, Ref, Tree, decode, dig, encode, resolve
+from smplan.errors import BlueprintInvalid, Fault, GuardRefused, NotOurs
+
+_REMOVED = "it is not in the blueprint any more"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one resource of the blueprint. ``op`` is None where nothing is to be done."""
+
+    kind: Kind
+    resource: Resource
+    spec: Spec
+    op: Op | None = None
+    prior: Entry | None = None
+    seen: Seen | None = None
+    changes: tuple[Change, ...] = ()
+    reasons: tuple[str, ...] = ()
+    generation: int = 1
+    name: str = ""
+    delete_first: bool = False
+    prior_kind: Kind | None = None
+    """The kind of what stands there now, where that is another one."""
+
+    @property
+    def address(self) -> str:
+        """The address of the resource."""
+        return self.resource.address
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Something of the state that has to go: ``op`` is DELETE, or FORGET where nothing is left to delete."""
+
+    kind: Kind
+    entry: Entry
+    op: Op
+    reasons: tuple[str, ...]
+    seen: Seen | None = None
+    delete_first: bool = False
+    leftover: bool = False
+
+
+@dataclass
+class Decision:
+    """Every verdict, in topological order, and what was noticed on the way."""
+
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    removals: list[Removal] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Mapping[str, Tree]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def raise_if_refused(self) -> None:
+        """Raise BlueprintInvalid, NotOurs or GuardRefused with everything found, if anything was."""
+        if self.faults:
+            raise BlueprintInvalid(self.faults)
+        if self.strangers:
+            hint = "rename it, or write `lifecycle: {adopt: true}` to take it over"
+            raise NotOurs("\n".join(self.strangers), hint=hint)
+        if self.refusals:
+            raise GuardRefused("\n".join(self.refusals))
+
+
+class Decider:
+    """Walks the graph once, in order, so that every value a resource refers to has been decided before it."""
+
+    def __init__(self, blueprint: Blueprint, graph: Graph, kinds: Kinds, state: State, reality: Reality) -> None:
+        self._blueprint = blueprint
+        self._graph = graph
+        self._kinds = kinds
+        self._state = state
+        self._reality = reality
+        self._made = Decision()
+
+    def decide(self) -> Decision:
+        """The whole decision; refusals are collected in it."""
+        for resource in self._graph.nodes.values():
+            spec = self._spec_of(resource)
+            if spec is not None:
+                self._settle(self._verdict(resource, spec))
+        self._wake_gates()
+        for entry in self._state.resources.values():
+            self._notice_drift(entry)
+            if entry.address not in self._graph.nodes:
+                self._made.removals.append(self._removal(entry))
+        self._made.removals += (self._leftover(entry) for entry in self._state.old)
+        return self._made
+
+    def known(self, ref: Ref) -> Tree:
+        """What ``ref`` stands for, as far as it is known now; the reference itself if it is not."""
+        if ref.root in self._reality.lookups:
+            return dig(self._reality.lookups[ref.root], ref.path)
+        values = self._made.values.get(ref.address)
+        if values is None or not ref.path or ref.path[0] not in values:
+            return ref
+        return dig(values, ref.path)
+
+    # What a resource is wanted to be.
+
+    def _spec_of(self, resource: Resource) -> Spec | None:
+        form = self._kinds(resource.kind).spec
+        fault = self._blueprint.marks.fault
+        try:
+            tree = resolve(resource.spec, self.known)
+        except (KeyError, BadReference) as error:
+            told = f"{resource.address} refers to something that is not there: {error}"
+            self._made.faults.append(fault(resource.path, told))
+            return None
+        try:
+            return form.model_validate(tree)
+        except ValidationError:
+            for misfit in misfits(form, tree):
+                path = (*resource.path, "spec", *misfit.path)
+                self._made.faults.append(fault(path, misfit.message, misfit.remedy, key=misfit.key))
+            return None
+
+    def _named(self, kind: Kind, spec: Spec, current: str) -> Spec:
+        if kind.name_field and current and spec.known(kind.name_field):
+            name = name_in_force(getattr(spec, kind.name_field), kind.name_limit, current)
+            return spec.model_copy(update={kind.name_field: name})
+        return spec
+
+    # What becomes of it.
+
+    def _verdict(self, resource: Resource, spec: Spec) -> Verdict:
+        kind = self._kinds(resource.kind)
+        prior = self._state.resources.get(resource.address)
+        if prior is not None and prior.kind != kind.name:
+            why = f"the kind changed from {prior.kind}"
+            other = Verdict(kind, resource, spec, Op.REPLACE, prior, reasons=(why,), prior_kind=self._kinds(prior.kind))
+            return self._replacement(other, prior)
+        if prior is None:
+            return self._newcomer(resource, kind, spec)
+        spec = self._named(kind, spec, prior.name)
+        if kind.gate or kind.in_state_only:
+            return self._remembered(resource, kind, spec, prior)
+        if resource.address in self._reality.unreadable:
+            return self._left_alone(resource, kind, spec, prior)
+        seen = self._reality.seen.get(resource.address)
+        if seen is None:
+            why = f"{prior.id} is gone: it was deleted outside smplan"
+            fresh = Verdict(kind, resource, spec, Op.CREATE, prior, reasons=(why,))
+            return replace(fresh, generation=prior.generation, name=prior.name)
+        return self._compared(resource, kind, spec, prior, seen)
+
+    def _newcomer(self, resource: Resource, kind: Kind, spec: Spec) -> Verdict:
+        seen = self._reality.found.get(resource.address)
+        if kind.gate:
+            return Verdict(kind, resource, spec, Op.GATE, reasons=("it was never passed",))
+        if seen is None:
+            return Verdict(kind, resource, spec, Op.CREATE, reasons=("it does not exist yet",))
+        changes = diff.diff(spec, seen.spec)
+        why = self._claim(resource, kind, seen, changes)
+        if why is None:
+            return Verdict(kind, resource, spec)
+        return Verdict(kind, resource, spec, Op.ADOPT, seen=seen, changes=changes, reasons=(why,))
+
+    def _claim(self, resource: Resource, kind: Kind, seen: Seen, changes: tuple[Change, ...]) -> str | None:
+        """Why what was found may be taken over; None (and a refusal) if it may not."""
+        begun = not kind.taggable and resource.address in self._reality.begun
+        ours = begun or seen.claimed_by == (self._state.lineage, resource.address)
+        if ours and not any(change.replaces for change in changes):
+            return f"an interrupted run made {seen.id}: it is taken up and finished"
+        fixed = [change.path for change in changes if change.replaces]
+        if resource.lifecycle.adopt and not fixed:
+            return f"{seen.id} exists already and the blueprint says `adopt`"
+        owner = (
+            f"it belongs to {seen.claimed_by[1]} of state {seen.claimed_by[0]}" if seen.claimed_by else "it is not ours"
+        )
+        told = f"{resource.address}: {kind.name} {seen.id} exists already and {owner}"
+        if fixed:
+            told += f"; it also differs in what cannot be changed: {', '.join(fixed)}"
+        self._made.strangers.append(told)
+        return None
+
+    def _remembered(self, resource: Resource, kind: Kind, spec: Spec, prior: Entry) -> Verdict:
+        """A kind with no reality behind it is compared with what the state says."""
+        after, before = encode(spec.tree()), prior.spec
+        changes = tuple(
+            Change(".".join(path), was, becomes)
+            for path, was, becomes in (diff.leaves(before, after) if before != after else ())
+        )
+        op = (Op.GATE if kind.gate else Op.UPDATE) if changes else None
+        seen = Seen(prior.id, spec, prior.outputs)
+        reasons = ("the blueprint changed",) if changes else ()
+        return Verdict(kind, resource, spec, op, prior, seen, changes, reasons)
+
+    def _left_alone(self, resource: Resource, kind: Kind, spec: Spec, prior: Entry) -> Verdict:
+        why = self._reality.unreadable[resource.address]
+        self._made.unreadable[resource.address] = why
+        applied = kind.spec.model_validate(decode(prior.spec))
+        changes = diff.diff(spec, applied, prior.spec)
+        if changes:
+            fields = ", ".join(change.path for change in changes)
+            self._made.refusals.append(
+                f"{resource.address} cannot be changed ({fields}): it is not readable now, {why}; run again when it is"
+            )
+        return Verdict(kind, resource, applied, None, prior, Seen(prior.id, applied, prior.outputs))
+
+    def _compared(self, resource: Resource, kind: Kind, spec: Spec, prior: Entry, seen: Seen) -> Verdict:
+        ignore = resource.lifecycle.ignore
+        if ignore:
+            spec = kind.spec.model_validate(diff.keep_ignored(spec.tree(), seen.spec.tree(), ignore))
+        changes = diff.diff(spec, seen.spec, prior.spec)
+        verdict = Verdict(kind, resource, spec, None, prior, seen, changes, (), prior.generation, prior.name)
+        if any(change.replaces for change in changes):
+            fields = ", ".join(change.path for change in changes if change.replaces)
+            why = (f"{fields} cannot be changed in place",)
+            return self._replacement(replace(verdict, op=Op.REPLACE, reasons=why), prior)
+        if prior.status is Status.INCOMPLETE:
+            return replace(verdict, op=Op.ADOPT, reasons=("an interrupted run made it: it is taken up and finished",))
+        if changes:
+            return replace(verdict, op=Op.UPDATE, reasons=tuple(self._why(change, prior) for change in changes))
+        return verdict
+
+    def _why(self, change: Change, prior: Entry) -> str:
+        applied = prior.spec
+        for step in change.path.split("."):
+            applied = applied.get(step) if isinstance(applied, dict) else None
+        who = "changed outside smplan" if applied == change.after else "the blueprint changed"
+        return f"{change.path}: {who}"
+
+    def _replacement(self, verdict: Verdict, prior: Entry) -> Verdict:
+        kind, spec = verdict.kind, verdict.spec
+        if prior.prevent_destroy or verdict.resource.lifecycle.prevent_destroy:
+            self._made.refusals.append(
+                f"{verdict.address} would be replaced ({verdict.reasons[0]}) and is protected by `prevent_destroy`"
+            )
+        before = {edge.before for edge in self._graph.needs.get(verdict.address, ()) if edge.reference}
+        forced = any(self._made.verdicts[address].delete_first for address in before if address in self._made.verdicts)
+        delete_first = forced or not kind.coexists
+        generation, name = prior.generation + 1, ""
+        if kind.name_field and spec.known(kind.name_field) and not delete_first and prior.kind == kind.name:
+            written = resolve(verdict.resource.spec[kind.name_field], self.known)
+            name = next_name(written, kind.name_limit, encode(spec.tree()), generation)
+            spec = spec.model_copy(update={kind.name_field: name})
+        return replace(verdict, spec=spec, generation=generation, name=name, delete_first=delete_first)
+
+    # What has to go.
+
+    def _removal(self, entry: Entry) -> Removal:
+        kind = self._kinds(entry.kind)
+        seen = self._reality.seen.get(entry.address)
+        if kind.gate:
+            return Removal(kind, entry, Op.FORGET, (_REMOVED,))
+        if entry.address in self._reality.unreadable:
+            told = self._reality.unreadable[entry.address]
+            self._made.refusals.append(f"{entry.address} cannot be deleted: it is not readable now, {told}")
+        elif entry.prevent_destroy:
+            self._made.refusals.append(f"{entry.address} would be deleted and is protected by `prevent_destroy`")
+        elif seen is None and not kind.in_state_only:
+            return Removal(kind, entry, Op.FORGET, (f"{entry.id} is gone already",))
+        return Removal(kind, entry, Op.DELETE, (_REMOVED,), seen)
+
+    def _leftover(self, entry: Entry) -> Removal:
+        why = ("an older generation that nothing points at any more",)
+        return Removal(self._kinds(entry.kind), entry, Op.DELETE, why, leftover=True)
+
+    def _notice_drift(self, entry: Entry) -> None:
+        kind = self._kinds(entry.kind)
+        if kind.gate or kind.in_state_only or entry.address in self._reality.unreadable:
+            return
+        self._made.drift += drift.of(entry, self._reality.seen.get(entry.address), kind)
+
+    # What others may refer to afterwards.
+
+    def _settle(self, verdict: Verdict) -> None:
+        self._made.verdicts[verdict.address] = verdict
+        self._made.values[verdict.address] = self._values_of(verdict)
+
+    def _values_of(self, verdict: Verdict) -> dict[str, Tree]:
+        values = verdict.spec.tree()
+        if verdict.kind.derive:
+            values |= verdict.kind.derive(verdict.spec)
+        stays = verdict.op in (None, Op.UPDATE, Op.ADOPT)
+        if stays and verdict.seen is not None:
+            values["id"] = verdict.seen.id
+            for name, value in verdict.seen.outputs.items():
+                if verdict.op is None or not verdict.kind.outputs.get(name, False):
+                    values.setdefault(name, value)
+        return values
+
+    def _wake_gates(self) -> None:
+        """A gate is passed again when something it waits for, or something that waits for it, is about to change."""
+        verdicts = self._made.verdicts
+        stirred = {address for address, verdict in verdicts.items() if verdict.op is not None}
+        asleep = {address for address, verdict in verdicts.items() if verdict.kind.gate and verdict.op is None}
+        for edge in self._graph.edges() if asleep and stirred else ():
+            for gate, other in ((edge.before, edge.after), (edge.after, edge.before)):
+                if gate in asleep and other in stirred:
+                    asleep.discard(gate)
+                    why = (f"it guards {other}, which is about to change",)
+                    verdicts[gate] = replace(verdicts[gate], op=Op.GATE, reasons=why)

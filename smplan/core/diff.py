@@ -1,0 +1,128 @@
+"""How two specs of a kind differ: field by field, with the facts of the fields applied. The only differ there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from smplan.core import ids
+from smplan.core.plan import Change
+from smplan.core.spec import IMMUTABLE, INITIAL, LOCAL, SENSITIVE, WRITE_ONLY, Field, Spec, fields
+from smplan.core.values import Json, Tree, encode
+
+_NEVER = (INITIAL, LOCAL)
+_REMEMBERED = (WRITE_ONLY, SENSITIVE)
+
+
+def diff(wanted: Spec, live: Spec, applied: Mapping[str, Json] | None = None) -> tuple[Change, ...]:
+    """What must change in ``live`` to make it ``wanted``.
+
+    Fields that ``wanted`` leaves at None are not managed. Fields that cannot be read back are compared with what
+    was last ``applied`` (an encoded tree), and left alone if nothing is known of them.
+    """
+    changes: list[Change] = []
+    for name, facts in fields(type(wanted)).items():
+        target = getattr(wanted, name)
+        if target is None or any(facts.has(fact) for fact in _NEVER):
+            continue
+        if any(facts.has(fact) for fact in _REMEMBERED):
+            changes += _remembered(facts, target, applied)
+        else:
+            changes += _field(facts, target, getattr(live, name))
+    return tuple(changes)
+
+
+def _remembered(facts: Field, target: Tree, applied: Mapping[str, Json] | None) -> Iterator[Change]:
+    before = (applied or {}).get(facts.name)
+    after = encode(_plain(target))
+    if applied is not None and before != after:
+        yield Change(facts.name, before, after, facts.has(IMMUTABLE))
+
+
+def _field(facts: Field, target: Any, live: Any) -> Iterator[Change]:
+    if target == live:
+        return
+    after, before = _plain(target), _plain(live)
+    if facts.nested and isinstance(before, Mapping) and isinstance(after, Mapping):
+        before = {key: value for key, value in before.items() if key in after}
+    if facts.canonical(after) == facts.canonical(before):
+        return
+    for path, was, becomes in leaves(encode(before), encode(after)):
+        yield Change(".".join((facts.name, *path)), was, becomes, facts.has(IMMUTABLE))
+
+
+def leaves(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:
+    """Where two JSON values differ: maps key by key, everything else as a whole. Paths are sorted."""
+    if not _map(before) or not _map(after):
+        return [((), before, after)]
+    from deepdiff import DeepDiff
+
+    found = DeepDiff(before, after, view="tree", verbose_level=0, threshold_to_diff_deeper=0)
+    paths = {_up_to_map(item.path(output_format="list"), before, after) for group in found.values() for item in group}
+    return [(path, _at(before, path), _at(after, path)) for path in sorted(paths)]
+
+
+def _map(value: Json) -> bool:
+    """Whether ``value`` is a map of a person's, not the encoded form of a placeholder."""
+    return isinstance(value, dict) and not any(key.startswith("$") for key in value)
+
+
+def _up_to_map(path: Sequence[Any], before: Json, after: Json) -> tuple[str, ...]:
+    """The beginning of ``path`` that runs through maps alone: lists and placeholders are shown whole."""
+    kept: list[str] = []
+    for step in path:
+        if not (_map(before) and _map(after)):
+            break
+        kept.append(str(step))
+        before, after = before.get(step), after.get(step)
+    return tuple(kept)
+
+
+def _at(value: Json, path: Sequence[str]) -> Json:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _plain(value: Any) -> Tree:
+    return (
+        value.tree()
+        if isinstance(value, Spec)
+        else [_plain(item) for item in value]
+        if isinstance(value, list)
+        else value
+    )
+
+
+def relied_on(live: Spec) -> dict[str, Tree]:
+    """What a plan relies on: every field as read, but those that belong to somebody else."""
+    return {
+        name: facts.canonical(_plain(getattr(live, name)))
+        for name, facts in fields(type(live)).items()
+        if getattr(live, name) is not None and not any(facts.has(fact) for fact in (*_NEVER, *_REMEMBERED))
+    }
+
+
+def fingerprint(live: Spec) -> str:
+    """SHA-256 of what a plan relies on."""
+    return ids.digest(encode(relied_on(live)))
+
+
+def keep_ignored(tree: dict[str, Tree], live: Mapping[str, Tree], ignore: Sequence[str]) -> dict[str, Tree]:
+    """``tree`` with the paths in ``ignore`` (dotted) taken from ``live``: they belong to somebody else."""
+    for path in ignore:
+        tree = _overlaid(tree, live, path.split("."))
+    return tree
+
+
+def _overlaid(tree: Mapping[str, Tree], live: Mapping[str, Tree], path: Sequence[str]) -> dict[str, Tree]:
+    head, rest = path[0], path[1:]
+    made = dict(tree)
+    if rest and isinstance(made.get(head), dict):
+        there = live.get(head)
+        made[head] = _overlaid(made[head], there if isinstance(there, Mapping) else {}, rest)
+    elif not rest and head in live:
+        made[head] = live[head]
+    elif not rest:
+        made.pop(head, None)
+    return made

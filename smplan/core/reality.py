@@ -1,0 +1,38 @@
+"""What was seen of the world, as plain values: the input of a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from smplan.core.spec import Spec
+from smplan.core.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing as it is: its id, its spec read back, what it makes known, and the address that its tags claim it for.
+
+    ``claimed_by`` is (lineage, address), or None where no claim is on it.
+    """
+
+    id: str
+    spec: Spec
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    claimed_by: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Reality:
+    """All that was read. What is in neither map is not there: a failed read would have raised."""
+
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """By address: what the state's ids stand for."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """By address: why what lives behind the fleet could not be read. Unreadable is never "gone"."""
+    found: Mapping[str, Seen] = field(default_factory=dict)
+    """By address: what stands already under the natural key of something that is to be made."""
+    begun: frozenset[str] = frozenset()
+    """Addresses that an interrupted run began to make, and nobody knows how far it came."""
+    lookups: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """By name: the outputs of each lookup."""

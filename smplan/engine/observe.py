@@ -1,0 +1,120 @@
+"""Looking at the world: one batched read a kind, kinds side by side. A read that fails fails the whole look."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from smplan.core.blueprint import Blueprint, LookupDecl
+from smplan.core.decide import Decision
+from smplan.core.events import Event, ReadEnded, ReadStarted
+from smplan.core.plan import Op
+from smplan.core.reality import Reality, Seen
+from smplan.core.spec import complete
+from smplan.core.state import Entry
+from smplan.core.values import Json, Ref, Tree, dig, refs, resolve
+from smplan.drivers.base import Live
+from smplan.engine.world import World
+from smplan.errors import BlueprintInvalid, Conflict, NotFound, Unreachable
+
+SIDE_BY_SIDE = 16
+
+Report = Callable[[Event], None]
+
+
+def seen(live: Live[Any]) -> Seen:
+    """What a driver read, as a plain value."""
+    claimed = (live.owner.lineage, live.owner.address) if live.owner else None
+    return Seen(live.id, live.spec, live.outputs, claimed)
+
+
+def read(entries: Iterable[Entry], world: World, report: Report) -> Reality:
+    """Everything the state knows of, as it is now."""
+    by_kind: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        facts = world.kind(entry.kind)
+        if not facts.gate and not facts.in_state_only:
+            by_kind[entry.kind].append(entry)
+    found: dict[str, Seen] = {}
+    unreadable: dict[str, str] = {}
+    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="read") as pool:
+        for there, hidden in pool.map(lambda name: _read_kind(name, by_kind[name], world, report), sorted(by_kind)):
+            found |= there
+            unreadable |= hidden
+    return Reality(found, unreadable)
+
+
+def _read_kind(name: str, entries: list[Entry], world: World, report: Report) -> tuple[dict[str, Seen], dict[str, str]]:
+    report(ReadStarted(name, len(entries)))
+    since = time.monotonic()
+    try:
+        live = world.driver(name).read_many([entry.id for entry in entries])
+    except Unreachable as error:
+        if not world.kind(name).behind_fleet:
+            raise
+        return {}, {entry.address: f"no Stream Manager is in service: {error.message}" for entry in entries}
+    report(ReadEnded(name, len(live), time.monotonic() - since))
+    return {entry.address: seen(live[entry.id]) for entry in entries if entry.id in live}, {}
+
+
+def lookups(blueprint: Blueprint, world: World) -> Mapping[str, Mapping[str, Json]]:
+    """The outputs of every lookup. Raises BlueprintInvalid naming all that found nothing, or several."""
+    found: dict[str, Mapping[str, Json]] = {}
+    waiting = {lookup.name: lookup for lookup in blueprint.lookups}
+    faults = []
+    while waiting:
+        ready = [lookup for lookup in waiting.values() if not _open(lookup, waiting)]
+        if not ready:
+            circle = ", ".join(sorted(waiting))
+            faults = [blueprint.marks.fault(("lookups",), f"these lookups wait for each other: {circle}")]
+        for lookup in ready:
+            del waiting[lookup.name]
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="lookup") as pool:
+            for lookup, outcome in zip(ready, pool.map(lambda one: _look(one, found, world), ready), strict=True):
+                if isinstance(outcome, (NotFound, Conflict)):
+                    faults.append(blueprint.marks.fault(lookup.path, outcome.message, outcome.hint))
+                else:
+                    found[lookup.name] = outcome
+        if faults:
+            raise BlueprintInvalid(faults)
+    return found
+
+
+def _open(lookup: LookupDecl, waiting: Mapping[str, LookupDecl]) -> bool:
+    return any(ref.root in waiting for _, ref in refs(lookup.where))
+
+
+def _look(
+    lookup: LookupDecl, found: Mapping[str, Mapping[str, Json]], world: World
+) -> Mapping[str, Json] | NotFound | Conflict:
+    def known_of(ref: Ref) -> Tree:
+        return dig(found[ref.root], ref.path)
+
+    try:
+        return world.lookup(lookup.kind).look(resolve(lookup.where, known_of))
+    except (NotFound, Conflict) as error:
+        return error
+
+
+def probe(decision: Decision, world: World) -> Mapping[str, Seen]:
+    """What stands already under the natural keys of the things to be made, as far as those are known."""
+    candidates = [
+        verdict
+        for verdict in decision.verdicts.values()
+        if verdict.op is Op.CREATE
+        and not verdict.kind.in_state_only
+        and not verdict.kind.behind_fleet
+        and complete(verdict.spec)
+    ]
+
+    def find(position: int) -> Seen | None:
+        verdict = candidates[position]
+        live = world.driver(verdict.kind.name).find(verdict.spec)
+        return seen(live) if live else None
+
+    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="probe") as pool:
+        outcomes = pool.map(find, range(len(candidates)))
+        return {verdict.address: outcome for verdict, outcome in zip(candidates, outcomes, strict=True) if outcome}

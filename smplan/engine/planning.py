@@ -1,0 +1,147 @@
+"""Planning: read the state and the world, decide in core, and seal what was decided. Nothing is written."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from smplan import __version__
+from smplan.core import drift, graph, steps
+from smplan.core.blueprint import Blueprint
+from smplan.core.decide import Decider, Decision
+from smplan.core.graph import Graph
+from smplan.core.plan import Base, Drift, Place, Plan, seal
+from smplan.core.state import State
+from smplan.core.values import Json, encode, resolve
+from smplan.engine import observe
+from smplan.engine.known import Known
+from smplan.engine.observe import Report
+from smplan.engine.world import World
+from smplan.errors import GuardRefused
+
+if TYPE_CHECKING:
+    from smplan.stores.base import Snapshot, Store
+
+LIFE = timedelta(days=7)
+"""How long a plan may be applied after it was made."""
+
+Now: TypeAlias = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time now, in UTC, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def plan(
+    blueprint: Blueprint,
+    *,
+    store: Store,
+    world: World,
+    mode: str = "apply",
+    report: Report,
+    now: Now = utc_now,
+    commit: str = "",
+) -> Plan:
+    """The plan that makes reality what ``blueprint`` says; ``mode`` "destroy" takes all away instead.
+
+    Raises BlueprintInvalid, GuardRefused, NotOurs, or whatever reading ran into; nothing is written.
+    """
+    snapshot = store.read()
+    state = _state_of(snapshot, blueprint)
+    drawn = Graph({}) if mode == "destroy" else graph.build(blueprint)
+    account = _account(blueprint, state, world)
+    found = observe.lookups(blueprint, world)
+    world.reach_stream_manager_by(_settings_from(blueprint, state, found))
+    begun = frozenset(snapshot.folded.orphans) if snapshot.folded else frozenset()
+    reality = replace(observe.read(state.resources.values(), world, report), lookups=found, begun=begun)
+    decider = Decider(blueprint, drawn, world.kind, state, reality)
+    decision = decider.decide()
+    there = observe.probe(decision, world) if not decision.faults else {}
+    if there:
+        decider = Decider(blueprint, drawn, world.kind, state, replace(reality, found=there))
+        decision = decider.decide()
+    decision.raise_if_refused()
+    made_at = now()
+    return seal(
+        Plan(
+            id=str(uuid.uuid4()),
+            name=blueprint.name,
+            mode=mode,
+            created=made_at.isoformat(),
+            expires=(made_at + LIFE).isoformat(),
+            engine=__version__,
+            blueprint={"file": Path(blueprint.file).name, "digest": blueprint.digest, "commit": commit},
+            variables=blueprint.variables,
+            base=Base(state.lineage, state.serial, state.digest(), snapshot.folded is not None),
+            place=Place(blueprint.state.backend, blueprint.state.options),
+            account=account,
+            region=world.aws.region if account else "",
+            lookups=found,
+            stream_manager=encode(blueprint.stream_manager),
+            steps=steps.of(decision, drawn, state),
+            drift=tuple(decision.drift),
+            unreadable=decision.unreadable,
+            unchanged=_unchanged(decision),
+            outputs=_outputs(blueprint, decider) if mode == "apply" else {},
+        )
+    )
+
+
+def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
+    if snapshot.folded is None:
+        return State(blueprint.name, str(uuid.uuid4()), 0, {}, key=secrets.token_hex(32))
+    state = snapshot.folded.state
+    if state.name != blueprint.name:
+        raise GuardRefused(
+            f"the state here belongs to `{state.name}`, and the blueprint is `{blueprint.name}`",
+            hint="give the blueprint its former name, or its own place with `state:`",
+        )
+    return state
+
+
+def _account(blueprint: Blueprint, state: State, world: World) -> str:
+    """The account in force, if anything of AWS is concerned. Raises GuardRefused if the blueprint names another."""
+    kinds = {resource.kind for resource in blueprint.resources} | {entry.kind for entry in state.resources.values()}
+    if not blueprint.lookups and not any(name.startswith(("aws.", "gate.targets")) for name in kinds):
+        return ""
+    account = world.aws.account
+    if blueprint.account and blueprint.account != account:
+        raise GuardRefused(
+            f"the blueprint is for account {blueprint.account}, and the credentials are of account {account}",
+            hint="use credentials of the right account (AWS_PROFILE)",
+        )
+    return account
+
+
+def _settings_from(blueprint: Blueprint, state: State, lookups: Mapping[str, Mapping[str, Json]]) -> Callable[[], Json]:
+    """Where Stream Manager is, as far as what exists tells."""
+    known = Known(lookups, state.resources.values())
+    return lambda: resolve(blueprint.stream_manager, known) if blueprint.stream_manager else {}
+
+
+def _unchanged(decision: Decision) -> tuple[str, ...]:
+    return tuple(address for address, verdict in decision.verdicts.items() if verdict.op is None)
+
+
+def _outputs(blueprint: Blueprint, decider: Decider) -> dict[str, Json]:
+    return {name: encode(resolve(tree, decider.known)) for name, tree in blueprint.outputs.items()}
+
+
+def drift_now(*, blueprint: Blueprint, store: Store, world: World, report: Report) -> tuple[Drift, ...]:
+    """How reality differs from what was last applied; nothing is changed."""
+    state = _state_of(store.read(), blueprint)
+    _account(blueprint, state, world)
+    world.reach_stream_manager_by(_settings_from(blueprint, state, observe.lookups(blueprint, world)))
+    reality = observe.read(state.resources.values(), world, report)
+    found: list[Drift] = []
+    for entry in state.resources.values():
+        facts = world.kind(entry.kind)
+        if not facts.gate and not facts.in_state_only and entry.address not in reality.unreadable:
+            found += drift.of(entry, reality.seen.get(entry.address), facts)
+    return tuple(found)

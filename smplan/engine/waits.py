@@ -1,0 +1,81 @@
+"""Waiting for the world: look, tell, look again a little later; until it is so, or patience runs out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from smplan.drivers.base import Progress
+from smplan.errors import Interrupted, InUse, Throttled, TimedOut, Unreachable
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+SHARE = 0.15
+"""A pause is this share of the time waited so far: quick at first, then seldom, never late by more than it."""
+
+Tell = Callable[[Progress, float], None]
+"""Hears of each look, with the seconds waited so far."""
+
+
+class Stop:
+    """How a run is told to stop: start nothing new, let calls finish, and end every wait."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def drain(self) -> None:
+        """Ask for the stop."""
+        self._asked.set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._asked.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass. Raises Interrupted as soon as a stop is asked for."""
+        if self._asked.wait(seconds):
+            raise Interrupted("stopped on request while waiting", hint="run the same command again to go on")
+
+
+class Waiter:
+    """Follows one wait of a step on the monotonic clock."""
+
+    def __init__(self, stop: Stop, patience: float, tell: Tell, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stop = stop
+        self._patience = patience
+        self._tell = tell
+        self._clock = clock
+        self._since = clock()
+        self._last = Progress("nothing yet")
+
+    def follow(self, looks: Callable[[], Iterator[Progress]]) -> None:
+        """Go through ``looks`` to the end; begun anew when a read fails in passing. Raises TimedOut, Interrupted."""
+        while True:
+            try:
+                for progress in looks():
+                    self._last = progress
+                    self._rest()
+                return
+            except (Throttled, Unreachable) as error:
+                self._last = Progress(self._last.waiting_for, error.message)
+                self._rest()
+
+    def until_free(self, act: Callable[[], None], waiting_for: str) -> None:
+        """Do ``act``, again and again while something still holds the thing. Raises TimedOut, Interrupted."""
+        while True:
+            try:
+                act()
+                return
+            except InUse as error:
+                self._last = Progress(waiting_for, error.message)
+                self._rest()
+
+    def _rest(self) -> None:
+        waited = self._clock() - self._since
+        self._tell(self._last, waited)
+        if waited >= self._patience:
+            said = f"; last seen: {self._last.said}" if self._last.said else ""
+            raise TimedOut(f"waited {waited:.0f} s for {self._last.waiting_for}{said}")
+        self._stop.pause(min(max(FIRST_PAUSE, waited * SHARE), LONGEST_PAUSE))

@@ -1,0 +1,106 @@
+"""The world as the engine reaches it: drivers and lookups by kind, made once, and the way to Stream Manager."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from smplan.core.kinds import Kind
+from smplan.core.values import Secret, Tree, known
+from smplan.drivers import registry
+from smplan.drivers.base import Context, Driver, Lookup
+from smplan.errors import Bug, Unreachable
+
+if TYPE_CHECKING:
+    from smplan.drivers.aws.session import Aws
+    from smplan.drivers.red5.client import StreamManager
+
+Secrets: TypeAlias = Callable[[str], str]
+"""Fetches a secret from its source ("env:NAME", "ssm:/path", ...), when a call needs it."""
+
+Connect: TypeAlias = "Callable[[Mapping[str, Any]], StreamManager]"
+"""Opens the API that the settings (url, connect_to, access_token, api_version) name; nothing is sent yet."""
+
+
+class World:
+    """One account and region, and the Stream Managers in it."""
+
+    def __init__(self, aws: Aws, *, connect: Connect, secrets: Secrets) -> None:
+        self.aws = aws
+        self.secret = secrets
+        self._connect = connect
+        self._settings: Callable[[], Tree] = dict
+        self._open: tuple[Tree, StreamManager] | None = None
+        self._drivers: dict[str, Driver[Any]] = {}
+        self._lock = threading.RLock()
+        self._context = Context(aws, self._stream_manager)
+
+    def reach_stream_manager_by(self, settings: Callable[[], Tree]) -> None:
+        """Say where the settings of Stream Manager come from; they are asked for when a driver needs the API."""
+        self._settings = settings
+
+    def driver(self, kind: str) -> Driver[Any]:
+        """The driver of ``kind``, always the same one."""
+        with self._lock:
+            if kind not in self._drivers:
+                found = registry.driver(kind)
+                if found is None:
+                    raise Bug(f"no driver serves the kind {kind}")
+                self._drivers[kind] = found(self._context)
+            return self._drivers[kind]
+
+    def kind(self, name: str) -> Kind:
+        """What planning needs to know of the kind ``name``. Raises KeyError if nobody serves it."""
+        return kind(name)
+
+    def lookup(self, kind: str) -> Lookup:
+        """A lookup of ``kind``."""
+        found = registry.lookup(kind)
+        if found is None:
+            raise Bug(f"no lookup serves the kind {kind}")
+        return found(self._context)
+
+    def _stream_manager(self) -> StreamManager:
+        settings = self._settings()
+        if not settings or not known(settings):
+            raise Unreachable("no Stream Manager has been made yet")
+        with self._lock:
+            if self._open is None or self._open[0] != settings:
+                self._open = (settings, self._connect(settings))
+            return self._open[1]
+
+
+@cache
+def kind(name: str) -> Kind:
+    """What planning needs to know of the kind ``name``. Raises KeyError if nobody serves it."""
+    found = registry.driver(name)
+    if found is None:
+        raise KeyError(name)
+    return Kind(
+        name=found.kind,
+        spec=found.spec,
+        outputs={output: facts.changes for output, facts in found.outputs.items()},
+        name_field=found.name_field,
+        name_limit=found.name_limit,
+        coexists=found.coexists,
+        taggable=found.taggable,
+        gate=found.gate,
+        in_state_only=found.in_state_only,
+        behind_fleet=found.behind_fleet,
+        expected_seconds=found.expected_seconds,
+        risks=found.risks,
+        derive=found.derive if found.in_state_only else None,
+    )
+
+
+def reveal(tree: Tree, secret: Secrets) -> Tree:
+    """``tree`` with every secret fetched: only for the call that needs it."""
+    if isinstance(tree, Secret):
+        return secret(tree.source)
+    if isinstance(tree, Mapping):
+        return {key: reveal(value, secret) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [reveal(value, secret) for value in tree]
+    return tree
