@@ -244,9 +244,11 @@ def _request(spec: SecurityGroupRuleSpec) -> Any:
         "PrefixListId": spec.prefix_list_id,
     }
     given = {name: value for name, value in peers.items() if value}
+    first, last = _ports(spec)  # for all protocols -1 and -1, which is how AWS describes such a rule
     return {
         "IpProtocol": protocol_name(spec.protocol),
-        **_range(spec),
+        "FromPort": first,
+        "ToPort": last,
         **given,
         "Description": spec.description or "",
     }

@@ -1,0 +1,278 @@
+"""What the conformance suite is made of: cases read from files, a stage on which they are played, and faulty wires.
+
+A case is ``cases/<kind>/<case>.yaml``::
+
+    setup:            # made first, in order, by their own drivers; later text may refer to them
+      - {as: tg, kind: aws.elbv2.target_group, spec: {...}}
+    spec: {...}       # the subject; ${box.vpc_id}, ${box.subnet_ids[0]} are the sandbox's facts, ${run} a unique text
+    updates:          # one for each updatable attribute: field -> its new value
+      health_check_grace_period: 200
+    immutable: {name: other}     # optional: IMMUTABLE fields with another valid value
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import yaml
+from botocore.exceptions import ReadTimeoutError
+
+from smplan.core import spec as specs
+from smplan.core import values
+from smplan.core.spec import IMMUTABLE, INITIAL, LOCAL, WRITE_ONLY, Spec
+from smplan.drivers import registry
+from smplan.drivers.aws.session import Aws
+from smplan.drivers.base import Claim, Context, Driver, Live, Owner
+from smplan.errors import InUse, Unreachable
+from smplan.sandbox.world import Sandbox
+
+CASES = Path(__file__).parent / "cases"
+LOOK_SECONDS = 15.0
+MOST_LOOKS = 400
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case file."""
+
+    kind: str
+    name: str
+    setup: tuple[Mapping[str, Any], ...]
+    spec: Mapping[str, Any]
+    updates: Mapping[str, Any]
+    immutable: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.name}"
+
+
+def cases() -> list[Case]:
+    """Every case there is, in the order of kinds and names."""
+    return [_case(path) for path in sorted(CASES.glob("*/*.yaml"))]
+
+
+def _case(path: Path) -> Case:
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    unknown = set(data) - {"setup", "spec", "updates", "immutable"}
+    assert not unknown, f"{path}: unknown {sorted(unknown)}"
+    return Case(
+        path.parent.name,
+        path.stem,
+        tuple(data.get("setup") or ()),
+        data["spec"],
+        data.get("updates") or {},
+        data.get("immutable") or {},
+    )
+
+
+def judged() -> dict[str, type[Driver[Any]]]:
+    """The kinds the laws are tested for here: gates have no reality, and red5 kinds live behind a fleet."""
+    return {
+        kind: found
+        for kind, found in registry.drivers().items()
+        if not (found.gate or found.behind_fleet or found.in_state_only or kind.startswith("red5."))
+    }
+
+
+def context(aws: Aws) -> Context:
+    """What drivers are built with, without any Stream Manager."""
+
+    def none() -> Any:
+        raise Unreachable("no Stream Manager here")
+
+    return Context(aws, none)
+
+
+@dataclass
+class Stage:
+    """Where a case is played: what it refers to is there, and what was made is taken away at the end."""
+
+    box: Sandbox
+    aws: Aws
+    case: Case
+    run: str = field(default_factory=lambda: uuid4().hex[:8])
+    names: dict[str, Any] = field(default_factory=dict)
+    made: list[tuple[Driver[Any], str]] = field(default_factory=list)
+
+    def __enter__(self) -> Stage:
+        try:
+            for each in self.case.setup:
+                self.names[each["as"]] = self._prop(each["kind"], each["as"], each["spec"])
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for driver, made in reversed(self.made):
+            self.remove(driver, made)
+
+    def driver(self, aws: Aws | None = None, kind: str = "") -> Driver[Any]:
+        """The subject's driver, perhaps with another wire."""
+        found = registry.driver(kind or self.case.kind)
+        assert found is not None, f"no driver serves {kind or self.case.kind}"
+        return found(context(aws or self.aws))
+
+    def spec(self, changes: Mapping[str, Any] | None = None) -> Spec:
+        """The subject's spec with references filled in, and with ``changes`` to its fields."""
+        return self.driver().spec.model_validate(self.filled({**self.case.spec, **(changes or {})}))
+
+    def filled(self, tree: Any) -> Any:
+        """``tree`` without references."""
+        return values.resolve(_parsed(tree), self._known)
+
+    def create(self, driver: Driver[Any], spec: Any, claim: Claim | None = None) -> str:
+        """Make a subject ready for use, to be taken away at the end."""
+        made = driver.create(spec, claim or self.claim())
+        self.made.append((driver, made))
+        driver.configure(made, spec)
+        self.wait(driver.settle(made, spec))
+        return made
+
+    def claim(self, address: str = "subject") -> Claim:
+        """A claim of this run."""
+        return Claim(Owner(f"lineage-{self.run}", address), uuid4().hex)
+
+    def read(self, id: str) -> Live[Any]:
+        """The subject as it is now."""
+        return self.driver().read_many([id])[id]
+
+    def remove(self, driver: Driver[Any], id: str) -> None:
+        """Drain, delete and wait until it is gone, as an engine would; gone already is fine."""
+        live = driver.read_many([id]).get(id)
+        if live is not None:
+            self.wait(driver.drain(live))
+        for look in itertools.count():
+            try:
+                driver.delete(id)
+                break
+            except InUse:
+                if look >= MOST_LOOKS:
+                    raise
+                self.pass_time()
+        self.wait(driver.vanish(id))
+
+    def wait(self, looks: Iterator[Any]) -> None:
+        """Take every look, with time passing between them."""
+        for count, progress in enumerate(looks):
+            assert count < MOST_LOOKS, f"still waiting: {progress}"
+            self.pass_time()
+
+    def pass_time(self) -> None:
+        """Time for the sandbox, none for the test."""
+        self.box.clock.advance(LOOK_SECONDS)
+        self.box.tick()
+
+    def _prop(self, kind: str, name: str, written: Mapping[str, Any]) -> SimpleNamespace:
+        driver = self.driver(kind=kind)
+        spec = driver.spec.model_validate(self.filled(written))
+        made = self.create(driver, spec, self.claim(name))
+        live = driver.read_many([made])[made]
+        return SimpleNamespace(attributes={**spec.tree(), **live.outputs, "id": made})
+
+    def _known(self, ref: values.Ref) -> Any:
+        if ref.root == "run":
+            return self.run
+        if ref.root == "box":
+            return values.dig(asdict(self.box.facts), ref.path)
+        return values.dig(self.names[ref.root].attributes, ref.path)
+
+
+def _parsed(tree: Any) -> Any:
+    if isinstance(tree, str):
+        return values.parse_text(tree)
+    if isinstance(tree, Mapping):
+        return {key: _parsed(value) for key, value in tree.items()}
+    return [_parsed(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def readable(facts: specs.Field) -> bool:
+    """Whether law 1 holds for a field."""
+    return not any(facts.has(fact) for fact in (INITIAL, LOCAL, WRITE_ONLY))
+
+
+def updatable(facts: specs.Field) -> bool:
+    """Whether law 2 holds for a field."""
+    return not any(facts.has(fact) for fact in (IMMUTABLE, INITIAL, LOCAL))
+
+
+def differences(wanted: Spec, live: Spec) -> dict[str, tuple[Any, Any]]:
+    """The readable fields managed by ``wanted`` in which ``live`` differs: field -> (wanted, live)."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, facts in specs.fields(type(wanted)).items():
+        if not readable(facts):
+            continue
+        ours, theirs = getattr(wanted, name), getattr(live, name)
+        if ours is None:
+            continue
+        if isinstance(ours, Spec):
+            inner = differences(ours, theirs) if isinstance(theirs, Spec) else {"": (ours, theirs)}
+            found.update({f"{name}.{key}": pair for key, pair in inner.items()})
+        elif facts.canonical(plain(ours)) != facts.canonical(plain(theirs)):
+            found[name] = (ours, theirs)
+    return found
+
+
+def plain(value: Any) -> Any:
+    """``value`` with nested specs as maps of what they manage."""
+    if isinstance(value, Spec):
+        return value.tree()
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+class FaultyAws(Aws):
+    """The way to AWS with something wrong on it: each client passes through ``spoil`` as it is made."""
+
+    def __init__(self, region: str, spoil: Callable[[Any, bool], None]) -> None:
+        super().__init__(region)
+        self._spoil = spoil
+
+    def client(self, service: str, attempts: int) -> Any:
+        """A spoilt client; the second argument of ``spoil`` says whether it writes."""
+        made: Any = super().client(service, attempts)
+        self._spoil(made._target, attempts == 1)
+        return made
+
+
+class _Deaf:
+    """An HTTP session that sends, lets the server do the work, and hears no answer."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def send(self, request: Any) -> Any:
+        self.inner.send(request)
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def deaf_writes(region: str) -> Aws:
+    """Writes are done and their answers lost (aws.md C3)."""
+
+    def spoil(client: Any, writes: bool) -> None:
+        if writes:
+            client._endpoint.http_session = _Deaf(client._endpoint.http_session)
+
+    return FaultyAws(region, spoil)
+
+
+def answering(region: str, code: str, status: int, *, writes_only: bool = False) -> Aws:
+    """Every call (or every write) is answered with this error; nothing is sent."""
+    answer = {"Error": {"Code": code, "Message": "injected"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+    def refuse(**_: Any) -> tuple[Any, dict[str, Any]]:
+        return SimpleNamespace(status_code=status), answer
+
+    def spoil(client: Any, writes: bool) -> None:
+        if writes or not writes_only:
+            client.meta.events.register("before-call.*", refuse)
+
+    return FaultyAws(region, spoil)

@@ -1,0 +1,182 @@
+"""The laws of ``drivers/base.py``, for every registered kind, over the sandbox's wire."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from smplan.core import spec as specs
+from smplan.core.spec import IMMUTABLE
+from smplan.drivers.aws.session import Aws
+from smplan.drivers.base import Driver
+from smplan.errors import Denied, LostAnswer, Throttled
+from smplan.sandbox.world import Sandbox
+from tests.drivers.conformance import (
+    Case,
+    Stage,
+    answering,
+    cases,
+    deaf_writes,
+    differences,
+    judged,
+    readable,
+    updatable,
+)
+
+CASES = [case for case in cases() if case.kind in judged()]
+each_case = pytest.mark.parametrize("case", CASES, ids=str)
+each_kind = pytest.mark.parametrize("kind", sorted(judged()))
+
+
+@pytest.fixture
+def stage(box: Sandbox, aws: Aws, case: Case) -> Iterator[Stage]:
+    """The case's setup is made, and everything made on it is taken away."""
+    with Stage(box, aws, case) as made:
+        yield made
+
+
+@each_case
+def test_law_1_reading_gives_the_spec_back(stage: Stage) -> None:
+    driver, spec, claim = stage.driver(), stage.spec(), stage.claim()
+    live = stage.read(stage.create(driver, spec, claim))
+    assert differences(spec, live.spec) == {}
+    assert live.owner == (claim.owner if driver.taggable else None)
+    assert set(live.outputs) == set(driver.outputs)
+    json.dumps(dict(live.outputs), allow_nan=False)
+
+
+@each_case
+def test_law_2_an_update_gives_the_new_spec_and_twice_is_as_once(stage: Stage) -> None:
+    driver, changes, claim = stage.driver(), {}, stage.claim()
+    made = stage.create(driver, stage.spec(), claim)
+    for name, value in stage.case.updates.items():
+        live, changes[name] = stage.read(made), value
+        wanted = stage.spec(changes)
+        assert set(differences(wanted, live.spec)) in ({name}, _below(name, wanted, live.spec)), name
+        driver.update(live, wanted)
+        stage.wait(driver.settle(made, wanted))
+        once = stage.read(made)
+        assert differences(wanted, once.spec) == {}, name
+        driver.update(live, wanted)
+        driver.update(once, wanted)
+        twice = stage.read(made)
+        assert twice.spec == once.spec, name
+        assert twice.owner == (claim.owner if driver.taggable else None), name
+
+
+def _below(name: str, wanted: Any, live: Any) -> set[str]:
+    """The parts of one nested field that differ."""
+    return {each for each in differences(wanted, live) if each.startswith(f"{name}.")}
+
+
+@each_case
+def test_law_3_after_a_delete_nothing_is_found_and_deleting_again_succeeds(stage: Stage) -> None:
+    driver, spec = stage.driver(), stage.spec()
+    made = stage.create(driver, spec)
+    stage.remove(driver, made)
+    assert driver.read_many([made]) == {}
+    assert driver.find(spec) is None
+    driver.delete(made)
+    driver.delete(made)
+
+
+@each_case
+def test_law_4_reading_many_is_reading_each_and_one_that_is_gone_fails_nothing(
+    box: Sandbox, aws: Aws, case: Case
+) -> None:
+    with Stage(box, aws, case) as one, Stage(box, aws, case) as other:
+        driver = one.driver()
+        first, second = one.create(driver, one.spec()), other.create(driver, other.spec())
+        assert driver.read_many([]) == {}
+        together = driver.read_many([first, second])
+        assert together == {**driver.read_many([first]), **driver.read_many([second])}
+        assert set(together) == {first, second}
+        other.remove(driver, second)
+        assert set(driver.read_many([first, second])) == {first}
+
+
+@each_case
+def test_law_5_after_a_lost_answer_find_tells_what_became_of_the_create(stage: Stage) -> None:
+    spec, claim, driver = stage.spec(), stage.claim(), stage.driver()
+    assert driver.find(spec) is None
+    with pytest.raises(LostAnswer):
+        stage.driver(deaf_writes(stage.box.facts.region)).create(spec, claim)
+    found = driver.find(spec)
+    assert found is not None
+    stage.made.append((driver, found.id))
+    driver.configure(found.id, spec)
+    stage.wait(driver.settle(found.id, spec))
+    live = stage.read(found.id)
+    assert differences(spec, live.spec) == {}
+    assert live.owner == found.owner == (claim.owner if driver.taggable else None)
+
+
+@each_case
+@pytest.mark.parametrize(
+    ("code", "status", "error"), [("AccessDenied", 403, Denied), ("Throttling", 400, Throttled)], ids=["denied", "busy"]
+)
+def test_law_6_faults_leave_as_errors_of_smplan(stage: Stage, code: str, status: int, error: type[Exception]) -> None:
+    made = stage.create(stage.driver(), stage.spec())
+    live, changes = stage.read(made), dict(list(stage.case.updates.items())[:1])
+    refused = stage.driver(answering(stage.box.facts.region, code, status))
+    read_only = stage.driver(answering(stage.box.facts.region, code, status, writes_only=True))
+    with pytest.raises(error):
+        refused.read_many([made])
+    with pytest.raises(error):
+        refused.delete(made)
+    with pytest.raises(error):
+        read_only.delete(made)
+    with pytest.raises(error):
+        read_only.create(stage.spec(), stage.claim())
+    if _overridden(refused, "find"):
+        with pytest.raises(error):
+            refused.find(stage.spec())
+    if changes:
+        with pytest.raises(error):
+            read_only.update(live, stage.spec(changes))
+    assert stage.read(made) == live
+
+
+def _overridden(driver: Driver[Any], method: str) -> bool:
+    return getattr(type(driver), method) is not getattr(Driver, method)
+
+
+@each_case
+def test_immutable_fields_of_a_case_have_another_valid_value(stage: Stage) -> None:
+    facts, spec = specs.fields(stage.driver().spec), stage.spec()
+    for name, value in stage.case.immutable.items():
+        other = stage.spec({name: value})
+        assert facts[name].has(IMMUTABLE), name
+        assert name in differences(other, spec), name
+
+
+@each_kind
+def test_every_kind_has_a_case(kind: str) -> None:
+    assert [case for case in CASES if case.kind == kind], f"write tests/drivers/cases/{kind}/<case>.yaml"
+
+
+@each_kind
+def test_every_updatable_field_is_updated_in_some_case(kind: str) -> None:
+    facts = specs.fields(judged()[kind].spec)
+    said = {name for case in CASES if case.kind == kind for name in case.updates}
+    assert {name for name, each in facts.items() if updatable(each)} - said == set()
+    assert {name for name in said if not updatable(facts[name])} == set()
+
+
+@each_kind
+def test_every_readable_field_is_stated_in_some_case(kind: str) -> None:
+    facts = specs.fields(judged()[kind].spec)
+    said = {name for case in CASES if case.kind == kind for name in (*case.spec, *case.updates)}
+    assert {name for name, each in facts.items() if readable(each)} - said == set()
+
+
+def test_every_case_is_of_a_kind_there_is() -> None:
+    strays: dict[str, list[str]] = defaultdict(list)
+    for case in cases():
+        if case.kind not in judged() and not case.kind.startswith(("red5.", "gate.", "core.")):
+            strays[case.kind].append(case.name)
+    assert dict(strays) == {}
