@@ -120,7 +120,7 @@ class Held(ABC):
         self._start(found.stored, found.entries)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
-        """Make ``entries`` durable, all or none: they are when this returns. A fault leaves the way open to try again.
+        """Make ``entries`` durable, all or none: they are when this returns. After a fault, the same may be tried again.
 
         Raises Locked if the lock is lost, StoreError if they could not be written, Bug if they cannot follow what is
         there or if no state was saved yet.
@@ -128,6 +128,8 @@ class Held(ABC):
         if not entries:
             return
         self.check()
+        if self._unsure and self._reread().entries[-len(entries) :] == tuple(entries):
+            return  # the write that seemed to fail did not
         folding = self._ready()
         if folding is None:
             raise Bug("a journal needs a state to build upon: save one first")
@@ -151,6 +153,13 @@ class Held(ABC):
             self._save(saved, orphans)
         self._start(saved, orphans)
         return saved
+
+    def folded(self) -> Folded:
+        """What state and journal fold into now. Raises Bug if no state was saved yet."""
+        folding = self._ready()
+        if folding is None:
+            raise Bug("there is no state yet: save one first")
+        return folding.result()
 
     @abstractmethod
     def check(self) -> None:
@@ -185,9 +194,13 @@ class Held(ABC):
 
     def _ready(self) -> Folding | None:
         if self._unsure:
-            found = self._reload()
-            self._start(found.stored, found.entries)
+            self._reread()
         return self._folding
+
+    def _reread(self) -> Snapshot:
+        found = self._reload()
+        self._start(found.stored, found.entries)
+        return found
 
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:
@@ -198,7 +211,7 @@ class Held(ABC):
 
 
 def _judge(state: State, saved: State, folding: Folding | None) -> None:
-    """Refuse an unsound state, and one made from another than what is stored (or is stored: a save that seemed to fail)."""
+    """Refuse an unsound state, and one not made from what is stored; but let a save that was cut off be repeated."""
     found = problems(state)
     if found:
         raise Bug(f"the state is unsound and was not saved: {'; '.join(found[:5])}")

@@ -1,0 +1,199 @@
+"""The lock of a state in S3: a lease that its holder renews, and that others may take over once it has run out."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from smplan.errors import Locked, StoreError
+from smplan.stores import codec
+from smplan.stores.base import Clock, Holder
+from smplan.stores.s3.bucket import Bucket, Object
+from smplan.stores.s3.faults import Refused
+
+_TRIES = 5
+_NOBODYS_ETAG = '"00000000000000000000000000000000"'
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock object. ``epoch`` grows with every takeover; it ``expires`` by the server's clock."""
+
+    holder: Holder
+    epoch: int
+    nonce: str
+    expires: datetime
+
+
+def encode(lock: Lock) -> bytes:
+    """The lock object's bytes."""
+    expires = lock.expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    holder = codec.holder_json(lock.holder)
+    document = {"holder": holder, "epoch": lock.epoch, "nonce": lock.nonce, "expires": expires}
+    return codec.seal(codec.LOCK, document)
+
+
+def decode(data: bytes, place: str) -> Lock:
+    """What ``encode`` made ``data`` from. Raises StoreError saying what is wrong with ``place``."""
+    members, _ = codec.unseal(codec.LOCK, data, place)
+    try:
+        expires = datetime.strptime(members.text("expires"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        holder = codec.parse_holder(members.anything("holder"))
+        lock = Lock(holder, members.number("epoch"), members.text("nonce"), expires)
+        members.end()
+    except (StoreError, ValueError) as error:
+        raise codec.damaged(place, str(error), codec.LOCK) from error
+    return lock
+
+
+def look(bucket: Bucket, key: str) -> tuple[Object, Lock] | None:
+    """The lock object at ``key`` and what it says, None if there is none."""
+    found = bucket.get(key, codec.LOCK_BYTES)
+    return (found, decode(found.body, bucket.place(key))) if found else None
+
+
+class Lease:
+    """A lease on the lock object at ``key``, taken when made. Raises Locked if somebody has it.
+
+    It counts as held until a sixth of ``seconds`` before it runs out; then it must be renewed before anything else.
+    """
+
+    def __init__(
+        self, bucket: Bucket, key: str, holder: Holder, *, seconds: float, clock: Clock, say: Callable[[str], None]
+    ) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._holder = holder
+        self._seconds = seconds
+        self._clock = clock
+        self._say = say
+        self._mutex = threading.RLock()
+        self._stopped = threading.Event()
+        self._beating: threading.Thread | None = None
+        self._lost = ""
+        self.nonce = secrets.token_hex(16)
+        self.epoch = 1
+        self._acquire()
+        try:
+            self._probe()
+        except BaseException:
+            self.release()
+            raise
+
+    def _acquire(self) -> None:
+        for _ in range(_TRIES):
+            found = look(self._bucket, self._key)
+            if found and found[1].expires >= found[0].date:
+                raise self._taken(found[1])
+            self.epoch = found[1].epoch + 1 if found else 1
+            try:
+                self._write(found[0].etag if found else None)
+            except Refused:
+                continue  # somebody was faster: look who
+            return
+        raise StoreError(
+            f"{self._bucket.place(self._key)}: the store says that it is there, and that it is not",
+            hint="keep state in a store that honours If-None-Match",
+        )
+
+    def _taken(self, lock: Lock) -> Locked:
+        return Locked(
+            f"{self._bucket.place(self._key)} is held by {lock.holder}",
+            hint=f"wait until that has ended; if it died, its lease runs out at {lock.expires:%H:%M:%S} UTC by itself",
+        )
+
+    def _write(self, etag: str | None) -> None:
+        """Write the lock object, good for a whole lease from now."""
+        sent = self._clock.now()
+        expires = self._bucket.now() + timedelta(seconds=math.ceil(self._seconds) + 1)
+        lock = Lock(self._holder, self.epoch, self.nonce, expires)
+        self._etag = self._bucket.put(self._key, encode(lock), etag=etag)
+        self._good_until = sent + self._seconds * 5 / 6
+
+    def _probe(self) -> None:
+        """Find out a store that ignores conditions: with it, everybody would hold every lock."""
+        strange = Lock(self._holder, self.epoch, "probe", self._bucket.now())
+        for header, etag in (("If-None-Match", None), ("If-Match", _NOBODYS_ETAG)):
+            try:
+                self._bucket.put(self._key, encode(strange), etag=etag)
+            except Refused:
+                continue
+            self._bucket.remove([self._key])
+            raise StoreError(
+                f"{self._bucket.place(self._key)}: the store ignores {header}, so two runs could overwrite each other",
+                hint="keep state in a store that honours conditional writes, as S3 does, or in local files",
+            )
+
+    def beat(self, every: float) -> None:
+        """Renew from now on, every so many seconds, in a thread of its own."""
+        self._beating = threading.Thread(target=self._beat, args=(every,), name="smplan-lease", daemon=True)
+        self._beating.start()
+
+    def _beat(self, every: float) -> None:
+        while not self._stopped.wait(every):
+            try:
+                self.renew()
+            except StoreError as error:
+                self._say(f"the lock could not be renewed, and will be tried again: {error}")
+
+    def renew(self) -> None:
+        """Make the lease good for its full length again. Raises StoreError if that could not be done this time."""
+        with self._mutex:
+            if self._lost or self._stopped.is_set():
+                return
+            try:
+                self._write(self._etag)
+            except Refused:
+                self._look_again()
+
+    def _look_again(self) -> None:
+        """Somebody wrote the lock object: ourselves, by a renewal that was given up and came through late, or not."""
+        found = look(self._bucket, self._key)
+        if found and found[1].nonce == self.nonce:
+            self._write(found[0].etag)
+        else:
+            self.lose(f"it is held by {found[1].holder} now" if found else "its object was removed")
+
+    def lose(self, why: str) -> None:
+        """Hold it no more."""
+        self._lost = self._lost or why
+
+    def check(self) -> None:
+        """Raises Locked if the lease was lost, or ran out and could not be renewed."""
+        trouble = ""
+        if not self._lost and self._clock.now() >= self._good_until:
+            try:
+                self.renew()
+            except StoreError as error:
+                trouble = f"it ran out and could not be renewed: {error}"
+        if self._lost or self._stopped.is_set() or trouble:
+            raise Locked(
+                f"the lock {self._bucket.place(self._key)} was lost: {self._lost or trouble or 'it was released'}",
+                hint="run the same command again; what was journalled is safe",
+            )
+
+    def release(self) -> None:
+        """Give it back, if it is still held. Never raises: a lease that cannot be given back runs out."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        with self._mutex:
+            if not self._lost:
+                self._give_back()
+        if self._beating:
+            self._beating.join()
+
+    def _give_back(self) -> None:
+        try:
+            try:
+                self._bucket.delete(self._key, self._etag)
+            except Refused:
+                found = look(self._bucket, self._key)
+                if found and found[1].nonce == self.nonce:
+                    self._bucket.delete(self._key, found[0].etag)
+        except StoreError as error:
+            self._say(f"the lock could not be given back and will run out by itself: {error}")
