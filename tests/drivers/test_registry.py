@@ -1,0 +1,98 @@
+"""Kinds are found by the name of their file, and what is found is whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from smplan.core.spec import fields
+from smplan.drivers import registry
+from smplan.drivers.aws.session import Aws
+from smplan.drivers.base import Context
+from smplan.errors import Unreachable
+from tests.drivers.conformance import context
+
+KINDS = sorted(registry.drivers())
+LOOKUPS = sorted(registry.lookups())
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [
+        ("aws.ec2.image", "smplan.drivers.aws.ec2_image"),
+        ("aws.elbv2.load_balancer", "smplan.drivers.aws.elbv2_load_balancer"),
+        ("red5.nodegroup", "smplan.drivers.red5.nodegroup"),
+        ("gate.http", "smplan.drivers.gates"),
+        ("core.value", "smplan.drivers.builtin"),
+        ("azure.vm", None),
+        ("aws", None),
+        ("aws.../../etc", None),
+        ("", None),
+    ],
+)
+def test_the_name_of_a_kind_is_the_name_of_its_file(kind: str, module: str | None) -> None:
+    assert registry.module_of(kind) == module
+
+
+@pytest.mark.parametrize("kind", ["aws.ec2.no_such_kind", "azure.vm", "core.no_such_kind", "aws.session", "nonsense"])
+def test_an_unknown_kind_is_none(kind: str) -> None:
+    assert registry.driver(kind) is None
+    assert registry.lookup(kind) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_found_by_listing_is_found_by_name(kind: str) -> None:
+    assert registry.driver(kind) is registry.drivers()[kind]
+
+
+@pytest.mark.parametrize("kind", LOOKUPS)
+def test_a_lookup_found_by_listing_is_found_by_name(kind: str) -> None:
+    assert registry.lookup(kind) is registry.lookups()[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_every_kind_is_described(kind: str) -> None:
+    spec = registry.drivers()[kind].spec
+    assert [name for name, info in spec.model_fields.items() if not info.description] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_says_what_planning_needs(kind: str) -> None:
+    found = registry.drivers()[kind]
+    names = fields(found.spec)
+    assert found.summary.strip()
+    assert found.name_field is None or found.name_field in names
+    assert not set(found.outputs) & {"id"}
+    assert set(found.risks) <= {"create", "update", "replace", "delete"}
+    assert not found.behind_fleet or kind.startswith("red5.")
+
+
+@pytest.mark.parametrize("kind", LOOKUPS)
+def test_every_lookup_says_what_it_takes_and_gives(kind: str) -> None:
+    found = registry.lookups()[kind]
+    assert found.summary.strip()
+    assert "id" in found.outputs
+    assert found.keys
+    assert all(found.keys.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calls_are_written_as_iam_writes_them(kind: str) -> None:
+    calls = registry.drivers()[kind].calls
+    for call in (*calls.read, *calls.write):
+        service, _, action = call.partition(":")
+        assert service.islower(), call
+        assert action[:1].isupper(), call
+
+
+def test_making_a_driver_calls_nobody() -> None:
+    def none() -> object:
+        raise Unreachable("asked")
+
+    nobody = Aws("us-east-1", on_call=lambda call: pytest.fail(f"{call} was sent"))
+    for found in (*registry.drivers().values(), *registry.lookups().values()):
+        found(Context(nobody, none))  # type: ignore[arg-type]  # it is never asked
+
+
+def test_a_context_without_fleet_is_unreachable() -> None:
+    with pytest.raises(Unreachable):
+        context(Aws("us-east-1")).stream_manager()
