@@ -14,7 +14,7 @@ from functools import cached_property
 from smplan.core.values import Json, Path, Placeholder, Tree
 from smplan.errors import Fault
 
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _LONGEST_SOURCE = 400
 
 
@@ -55,7 +55,7 @@ class Marks:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return _LINE_BREAK.split(self.text)
+        return LINE_BREAK.split(self.text)
 
     def fault(self, path: Path, message: str, remedy: str = "", *, key: bool = False) -> Fault:
         """A fault at ``path`` (at its key, if ``key``); where the path has no place, at the nearest one above it."""

@@ -43,18 +43,22 @@ class StreamManagerForm(Spec):
 class LocalStateForm(Spec):
     """State in a folder of this machine."""
 
-    backend: Literal["local"]
+    backend: Annotated[Literal["local"], Field(description="A folder of this machine.")] = "local"
     path: Annotated[Text | None, Field(description="Folder or file, relative to the blueprint.")] = None
 
 
 class S3StateForm(Spec):
     """State in a bucket, shared by everybody who may use it."""
 
-    backend: Literal["s3"]
+    backend: Annotated[Literal["s3"], Field(description="A bucket.")]
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="Name of the bucket.")]
     key: Annotated[str, Field(min_length=1, max_length=900, description="Prefix of the objects in the bucket.")]
     kms_key_id: Annotated[Text | None, Field(description="KMS key that encrypts the objects.")] = None
     region: Annotated[Text | None, Field(description="Region of the bucket, if it is another one.")] = None
+
+
+STATES: dict[str, type[Spec]] = {"local": LocalStateForm, "s3": S3StateForm}
+"""The form of `state`, by its backend."""
 
 
 class VariableForm(Spec):
@@ -127,7 +131,7 @@ class BlueprintForm(Spec):
     aws: Annotated[AwsForm | None, Field(description="Region and account.")] = None
     stream_manager: Annotated[StreamManagerForm | None, Field(description="How the Stream Manager is reached.")] = None
     state: Annotated[
-        Annotated[LocalStateForm | S3StateForm, Field(discriminator="backend")] | None,
+        dict[str, Any] | None,
         Field(description="Where the state is kept; a folder of this machine unless said otherwise."),
     ] = None
     variables: Annotated[dict[str, Any], Field(description="Values that may differ from run to run.")] = {}

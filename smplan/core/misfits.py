@@ -126,19 +126,15 @@ def _words(detail: ErrorDetails, hidden: bool) -> tuple[str, str]:
         return f"must have {words} {count(ctx[key], unit)}", ""
     if kind == "string_pattern_mismatch":
         return f"does not fit the pattern {ctx['pattern']}", ""
-    if kind in ("literal_error", "union_tag_invalid", "enum"):
-        return _choice(kind, given, ctx, hidden)
-    if kind == "union_tag_not_found":
-        return f"needs {ctx['discriminator'].replace(chr(39), '`')}", ""
+    if kind == "literal_error":
+        return _choice(given, ctx["expected"], hidden)
     return printable(detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")), ""
 
 
-def _choice(kind: str, given: Tree, ctx: Mapping[str, Any], hidden: bool) -> tuple[str, str]:
-    expected = ctx["expected_tags"] if kind == "union_tag_invalid" else ctx["expected"]
+def _choice(word: Tree, expected: str, hidden: bool) -> tuple[str, str]:
     names = [name.strip().strip("'") for name in expected.replace(" or ", ", ").split(",")]
-    word = ctx["tag"] if kind == "union_tag_invalid" else given
     if not isinstance(word, str) or hidden:
-        return f"must be one of {', '.join(names)}", _requote(given, ["text"])
+        return f"must be one of {', '.join(names)}", _requote(word, ["text"])
     return f"cannot be {quoted(word)}, only {', '.join(names)}", suggestion(word, names)
 
 
@@ -173,12 +169,13 @@ def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozense
         for holder in holders:
             facts |= fields(holder)[str(step)].facts
         if holders:
-            forms = tuple(found for holder in holders for found in _nested(holder, str(step)))
+            forms = tuple(found for holder in holders for found in nested(holder, str(step)))
     return forms, facts
 
 
 @cache
-def _nested(form: type[Spec], name: str) -> tuple[type[Spec], ...]:
+def nested(form: type[Spec], name: str) -> tuple[type[Spec], ...]:
+    """The forms that the field ``name`` of ``form`` may hold, itself or in lists and maps."""
     return tuple(_specs(form.model_fields[name].annotation))
 
 

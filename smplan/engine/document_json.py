@@ -1,0 +1,192 @@
+"""JSON as plain values. The json module reads it; only when something is wrong is it gone through again for places."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Any
+
+from smplan.core.blueprint import FAULTED, LINE_BREAK, Marks, Place
+from smplan.core.misfits import quoted
+from smplan.core.values import Path, Tree
+from smplan.engine.document_scalars import OddScalar, bounded, finite
+from smplan.engine.load_faults import Faults
+
+MOST_DEPTH = 64
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class _Suspect(ValueError):
+    """Something that the json module would let pass."""
+
+
+def compose(text: str, marks: Marks, faults: Faults) -> Tree:
+    """The value ``text`` says; what may not be said is added to ``faults``. Raises EnoughFaults if it is not JSON."""
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        line, column = Lines(text).place(error.pos)
+        raise faults.end(
+            marks.fault_at(line, column, f"this is not JSON: {error.msg}", _remedy(text, error.pos))
+        ) from None
+    except (ValueError, RecursionError):
+        value = FAULTED
+    if value is FAULTED or _SUSPECT.search(text) or _too_deep(value):
+        before = len(faults.found)
+        walker = _Walker(text, marks, faults)
+        walker.run()
+        if len(faults.found) > before or value is FAULTED:
+            value = walker.value
+    return value
+
+
+def locate(text: str) -> dict[Path, Place]:
+    """Where everything in ``text`` stands, as far as it can be read."""
+    walker = _Walker(text, Marks("", "", dict), Faults(limit=None))
+    walker.run()
+    return walker.places
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _Suspect
+    return made
+
+
+def _int(text: str) -> int:
+    return bounded(int(text)) if len(text) < 40 else _constant(text)
+
+
+def _float(text: str) -> float:
+    return finite(text)
+
+
+def _constant(text: str) -> int:
+    raise _Suspect(text)
+
+
+def _too_deep(value: Tree) -> bool:
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        level = [
+            item
+            for node in level
+            if isinstance(node, (dict, list))
+            for item in (node.values() if isinstance(node, dict) else node)
+        ]
+    return bool(level)
+
+
+def _remedy(text: str, position: int) -> str:
+    if text[:position].rstrip().endswith(","):
+        return "take the last comma away"
+    return "JSON has no comments" if text[position : position + 1] in ("/", "#") else ""
+
+
+class Lines:
+    """Lines and columns of positions in a text."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(found.end() for found in LINE_BREAK.finditer(text))]
+
+    def place(self, position: int) -> tuple[int, int]:
+        """Line and column, 1-based."""
+        line = bisect_right(self._starts, position)
+        return line, position - self._starts[line - 1] + 1
+
+
+@dataclass(slots=True)
+class _Frame:
+    node: Any
+    path: Path
+    key: str | None = None
+    key_at: int = 0
+
+
+class _Walker:
+    """Goes through valid JSON token by token: builds values, notes places, and tells what may not be."""
+
+    def __init__(self, text: str, marks: Marks, faults: Faults) -> None:
+        self.text, self.marks, self.faults = text, marks, faults
+        self.lines = Lines(text)
+        self.places: dict[Path, Place] = {}
+        self.root: list[Tree] = []
+        self.frames = [_Frame(self.root, ())]
+
+    @property
+    def value(self) -> Tree:
+        return self.root[0] if self.root else None
+
+    def run(self) -> None:
+        for found in _TOKEN.finditer(self.text):
+            token, at = found[0], found.start()
+            if token in "{[":
+                if not self.open(token, at):
+                    return
+            elif token in "}]" and len(self.frames) > 1:
+                self.frames.pop()
+            elif token not in "}],:":
+                self.leaf(token, at)
+
+    def fault(self, at: int, message: str, remedy: str = "") -> None:
+        self.faults.add(self.marks.fault_at(*self.lines.place(at), message, remedy))
+
+    def open(self, token: str, at: int) -> bool:
+        if len(self.frames) > MOST_DEPTH:
+            self.fault(at, f"this is nested more than {MOST_DEPTH} levels deep")
+            return False
+        node: Tree = {} if token == "{" else []
+        path = self.put(node, at)
+        self.frames.append(_Frame(node, path))
+        return True
+
+    def leaf(self, token: str, at: int) -> None:
+        frame = self.frames[-1]
+        value = self.scalar(token, at)
+        if isinstance(frame.node, dict) and frame.key is None:
+            self.key(frame, value if isinstance(value, str) else token, at)
+        else:
+            self.put(value, at)
+
+    def key(self, frame: _Frame, key: str, at: int) -> None:
+        if key in frame.node:
+            first = self.places[(*frame.path, key)].key_line
+            self.fault(at, f"{quoted(key)} is given twice", f"it stands in line {first} already")
+        frame.key, frame.key_at = key, at
+
+    def scalar(self, token: str, at: int) -> Tree:
+        try:
+            value = json.loads(token, parse_int=_int, parse_float=_float, parse_constant=_constant)
+        except OddScalar as odd:
+            self.fault(at, str(odd), odd.remedy)
+            return FAULTED
+        except ValueError:
+            self.fault(
+                at, f"{quoted(token)} is not a number that can be worked with", "write a finite number of 64 bits"
+            )
+            return FAULTED
+        if isinstance(value, str) and _UNSENDABLE.search(value):
+            self.fault(at, "text cannot hold NUL or half a surrogate pair")
+            return FAULTED
+        return value
+
+    def put(self, value: Tree, at: int) -> Path:
+        """Work ``value`` into the list or map at hand; the first of two equal keys counts. Its path."""
+        frame = self.frames[-1]
+        line, column = self.lines.place(at)
+        if isinstance(frame.node, dict):
+            key, frame.key = frame.key or "", None
+            path = (*frame.path, key)
+            frame.node.setdefault(key, value)
+            self.places.setdefault(path, Place(line, column, *self.lines.place(frame.key_at)))
+            return path
+        path = () if frame.node is self.root else (*frame.path, len(frame.node))
+        frame.node.append(value)
+        self.places.setdefault(path, Place(line, column, line, column))
+        return path

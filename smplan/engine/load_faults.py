@@ -1,0 +1,36 @@
+"""The faults of one load, gathered: each told once, and no more of them than a person would read."""
+
+from __future__ import annotations
+
+from smplan.errors import Fault
+
+MOST_FAULTS = 100
+
+
+class EnoughFaults(Exception):
+    """Reading cannot, or need not, go on: what was found so far is in the Faults."""
+
+
+class Faults:
+    """Every fault found so far; past ``limit`` of them reading ends."""
+
+    def __init__(self, limit: int | None = MOST_FAULTS) -> None:
+        self.limit = limit
+        self.found: list[Fault] = []
+        self._told: set[tuple[str, int, int, str]] = set()
+
+    def add(self, fault: Fault) -> None:
+        """Keep ``fault`` unless it was told already (by another instance of the same ``for_each``)."""
+        key = (fault.file, fault.line, fault.column, fault.message)
+        if key in self._told:
+            return
+        self._told.add(key)
+        self.found.append(fault)
+        if len(self.found) == self.limit:
+            self.found.append(Fault(f"there are more: only the first {self.limit} are told", file=fault.file))
+            raise EnoughFaults
+
+    def end(self, fault: Fault) -> EnoughFaults:
+        """Keep ``fault``, after which there is nothing left to read: raise what is returned."""
+        self.add(fault)
+        return EnoughFaults()

@@ -1,0 +1,261 @@
+"""JSON Schemas (draft 2020-12) of blueprints and of every kind, made from the forms and specs that check them.
+
+What a schema cannot say (that a name exists, that an output is there) the loader says; whatever a schema
+refuses, the loader refuses too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from smplan.core.blueprint_form import (
+    NAME,
+    RESERVED,
+    STATES,
+    AwsForm,
+    BlueprintForm,
+    LifecycleForm,
+    StreamManagerForm,
+    VariableForm,
+)
+from smplan.core.kinds_doc import KindDoc
+from smplan.core.misfits import nested
+from smplan.core.spec import SENSITIVE, Spec, fields
+
+Schema: TypeAlias = "dict[str, Any]"
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_REFERENCE = {"$ref": "#/$defs/reference"}
+_FILE = {"$ref": "#/$defs/file"}
+_SECRET = {"$ref": "#/$defs/secret"}
+_LEAVES: Schema = {
+    "reference": {
+        "description": "A value from elsewhere: ${name.attribute}, ${var.name}, ${each.key}; $${ stands for ${ itself.",
+        "type": "string",
+        "pattern": r"\$\{",
+    },
+    "file": {
+        "description": "The text of a file beside the blueprint, at most 64 KiB of UTF-8.",
+        "type": "object",
+        "properties": {"file": {"description": "Path, relative to the blueprint.", "type": "string"}},
+        "required": ["file"],
+        "additionalProperties": False,
+    },
+    "secret": {
+        "description": "Where a secret is found; it is read only by the call that needs it, and stored nowhere.",
+        "type": "object",
+        "properties": {
+            "secret": {
+                "description": "env:NAME, ssm:/path or secretsmanager:id.",
+                "type": "string",
+                "pattern": r"^(env|ssm|secretsmanager):|\$\{",
+            }
+        },
+        "required": ["secret"],
+        "additionalProperties": False,
+    },
+}
+_ANNOTATIONS = ("description", "default", "title")
+
+
+def generate(kinds: Sequence[KindDoc]) -> dict[str, str]:
+    """Every schema, as text by its path below ``schemas/``."""
+    ordered = sorted(kinds, key=lambda kind: kind.name)
+    made = {"blueprint.schema.json": _blueprint(ordered)}
+    for kind in ordered:
+        if kind.spec is not None:
+            made[f"kinds/{kind.name}.schema.json"] = _kind(kind, kind.spec)
+        if kind.keys is not None:
+            made[f"lookups/{kind.name}.schema.json"] = _lookup(kind)
+    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in made.items()}
+
+
+def _blueprint(kinds: Sequence[KindDoc]) -> Schema:
+    made = [kind for kind in kinds if kind.spec is not None]
+    found = [kind for kind in kinds if kind.keys is not None]
+    definitions = dict(_LEAVES)
+    for name, form in _forms().items():
+        definitions |= _definitions(name, form)
+    definitions["variable"] = _plain(VariableForm)
+    for kind in made:
+        definitions |= _definitions(f"spec.{kind.name}", kind.spec) if kind.spec else {}
+    definitions |= {f"where.{kind.name}": _where(kind) for kind in found}
+    definitions["resource"] = _resource(made)
+    definitions["lookup"] = _entry({kind.name: f"where.{kind.name}" for kind in found}, "where", "a lookup")
+    return {
+        "$schema": DIALECT,
+        "title": "smplan blueprint",
+        "description": "A self-scaling fleet of Red5 Pro Stream Managers on AWS, as it ought to be.",
+        "type": "object",
+        "properties": _sections(),
+        "required": ["smplan", "name", "resources"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _forms() -> dict[str, type[Spec]]:
+    states = {f"state.{backend}": form for backend, form in STATES.items()}
+    return {"aws": AwsForm, "stream_manager": StreamManagerForm, "lifecycle": LifecycleForm, **states}
+
+
+def _sections() -> Schema:
+    plain = _plain(BlueprintForm)["properties"]
+    name = {"type": "string", "pattern": NAME, "not": {"enum": list(RESERVED)}}
+    named = {"type": "object", "propertyNames": name}
+    return {
+        "$schema": {"description": "Where this schema is, for editors.", "type": "string"},
+        "smplan": plain["smplan"],
+        "name": _opened(plain["name"]),
+        "aws": _described(plain["aws"], {"$ref": "#/$defs/aws"}),
+        "stream_manager": _described(plain["stream_manager"], {"$ref": "#/$defs/stream_manager"}),
+        "state": _described(plain["state"], {"anyOf": [{"$ref": f"#/$defs/state.{backend}"} for backend in STATES]}),
+        "variables": _described(plain["variables"], {**named, "additionalProperties": {"$ref": "#/$defs/variable"}}),
+        "lookups": _described(plain["lookups"], {**named, "additionalProperties": {"$ref": "#/$defs/lookup"}}),
+        "resources": _described(plain["resources"], {**named, "additionalProperties": {"$ref": "#/$defs/resource"}}),
+        "outputs": _described(plain["outputs"], named),
+    }
+
+
+def _described(said: Mapping[str, Any], schema: Schema) -> Schema:
+    return {"description": said["description"], **schema}
+
+
+def _resource(kinds: Sequence[KindDoc]) -> Schema:
+    schema = _entry({kind.name: f"spec.{kind.name}" for kind in kinds}, "spec", "a resource")
+    decided = {"type": "string", "pattern": r"^\$\{!?[^{}]+\}$"}
+    schema["properties"] |= {
+        "when": {
+            "description": 'Whether there is one: true, false, "${var.x}" or "${!var.x}".',
+            "anyOf": [{"type": "boolean"}, decided],
+        },
+        "for_each": {
+            "description": 'One instance each: a list of names, a map, or "${var.x}" for one of these.',
+            "anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}, _REFERENCE, {"type": "null"}],
+        },
+        "after": {
+            "description": "Names of resources that must be done first, although nothing here refers to them.",
+            "type": "array",
+            "items": {"type": "string"},
+        },
+        "lifecycle": {"description": "What may be done to it.", "$ref": "#/$defs/lifecycle"},
+    }
+    schema["required"] = ["kind"]
+    return schema
+
+
+def _entry(definitions: Mapping[str, str], holder: str, what: str) -> Schema:
+    """``kind``, and under ``holder`` what that kind asks for."""
+    chosen = [
+        {
+            "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+            "then": {"properties": {holder: {"$ref": f"#/$defs/{definition}"}}},
+        }
+        for kind, definition in definitions.items()
+    ]
+    return {
+        "description": f"What {what} is.",
+        "type": "object",
+        "properties": {
+            "kind": {"description": f"The kind of {what}.", "enum": list(definitions)},
+            holder: {"description": "What its kind asks for.", "type": "object"},
+        },
+        "required": ["kind", holder],
+        "additionalProperties": False,
+        "allOf": chosen,
+    }
+
+
+def _kind(kind: KindDoc, spec: type[Spec]) -> Schema:
+    definitions = _definitions("spec", spec)
+    return {
+        "$schema": DIALECT,
+        "title": kind.name,
+        **definitions.pop("spec"),
+        "description": kind.summary,
+        "$defs": {**_LEAVES, **definitions},
+        "x-outputs": {"id": "What AWS or the Stream Manager calls it.", **kind.outputs},
+    }
+
+
+def _lookup(kind: KindDoc) -> Schema:
+    outputs = {"id": "What AWS calls it.", **kind.lookup_outputs}
+    return {"$schema": DIALECT, "title": kind.name, **_where(kind), "x-outputs": outputs}
+
+
+def _where(kind: KindDoc) -> Schema:
+    keys = kind.keys or {}
+    tags = {"^tag:.+": {"description": keys["tag:*"]}} if "tag:*" in keys else {}
+    return {
+        "description": kind.lookup_summary,
+        "type": "object",
+        "properties": {key: {"description": told} for key, told in keys.items() if key != "tag:*"},
+        "patternProperties": tags,
+        "additionalProperties": False,
+    }
+
+
+def _definitions(name: str, form: type[Spec]) -> dict[str, Schema]:
+    """``form`` and the forms inside it, by the names under which they refer to each other."""
+    made = {name: _form(form, f"#/$defs/{name}.{{model}}")}
+    for inner in _inner(form):
+        made[f"{name}.{inner.__name__}"] = _form(inner, f"#/$defs/{name}.{{model}}")
+    return made
+
+
+def _inner(form: type[Spec]) -> Iterator[type[Spec]]:
+    for name in form.model_fields:
+        for found in nested(form, name):
+            yield found
+            yield from _inner(found)
+
+
+def _form(form: type[Spec], refs: str) -> Schema:
+    schema = form.model_json_schema(ref_template=refs)
+    properties = {}
+    for name, raw in schema.get("properties", {}).items():
+        facts = sorted(fields(form)[name].facts, key=lambda fact: fact.name)
+        notes = "".join(f" [{fact.name}: {fact.why}]" for fact in facts)
+        secret = any(fact == SENSITIVE for fact in facts)
+        properties[name] = _opened(
+            {**raw, "description": f"{raw.get('description', '')}{notes}".strip()}, secret=secret
+        )
+    described = {"description": (form.__doc__ or "").strip().partition("\n")[0]}
+    required = {"required": schema["required"]} if schema.get("required") else {}
+    return {**described, "type": "object", "properties": properties, **required, "additionalProperties": False}
+
+
+def _plain(form: type[Spec]) -> Schema:
+    """``form`` as it is: nothing in it may be a reference."""
+    schema = form.model_json_schema()
+    schema["properties"] = {name: _untitled(each) for name, each in schema["properties"].items()}
+    schema.pop("$defs", None)
+    return _untitled(schema)
+
+
+def _untitled(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "title" and (key, value) != ("default", None)}
+
+
+def _opened(schema: Schema, *, secret: bool = False) -> Schema:
+    """``schema``, or a reference, a file or a secret where the value may be one."""
+    schema = _untitled(schema)
+    told = {key: schema.pop(key) for key in _ANNOTATIONS if key in schema}
+    choices = [_inside(each) for each in schema.pop("anyOf", [schema])]
+    if {} in choices:
+        return told
+    text = any(each.get("type") == "string" or "enum" in each or "const" in each for each in choices)
+    extra = [_REFERENCE, *([_FILE] if text else []), *([_SECRET] if secret else [])]
+    return {**told, "anyOf": choices + extra}
+
+
+def _inside(schema: Schema) -> Schema:
+    schema = _untitled(schema)
+    if "items" in schema:
+        schema["items"] = _opened(schema["items"])
+    if isinstance(schema.get("additionalProperties"), dict):
+        schema["additionalProperties"] = _opened(schema["additionalProperties"])
+    return schema
