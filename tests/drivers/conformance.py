@@ -276,3 +276,33 @@ def answering(region: str, code: str, status: int, *, writes_only: bool = False)
             client.meta.events.register("before-call.*", refuse)
 
     return FaultyAws(region, spoil)
+
+
+@dataclass
+class Script:
+    """An AWS that answers from a script: operation -> answers in order, of which the last is given again and again.
+
+    An answer is what AWS would say, or an error code. Everything sent is kept in ``sent``.
+    """
+
+    answers: Mapping[str, list[Any]]
+    sent: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def aws(self, region: str = "us-east-1") -> Aws:
+        """The way to it."""
+        return FaultyAws(region, lambda client, _: client.meta.events.register("before-call.*", self._answer))
+
+    def names(self) -> list[str]:
+        """The operations that were sent, in order."""
+        return [name for name, _ in self.sent]
+
+    def _answer(self, model: Any, params: Mapping[str, Any], **_: Any) -> tuple[Any, Any]:
+        told = sum(1 for name in self.names() if name == model.name)
+        self.sent.append((model.name, params["body"]))
+        answers = self.answers[model.name]
+        answer = answers[min(told, len(answers) - 1)]
+        if not isinstance(answer, str):
+            return SimpleNamespace(status_code=200), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
+        metadata = {"HTTPStatusCode": 400}
+        error = {"Error": {"Code": answer, "Message": "scripted"}, "ResponseMetadata": metadata}
+        return SimpleNamespace(status_code=400), error
