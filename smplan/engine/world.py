@@ -78,6 +78,11 @@ def kind(name: str) -> Kind:
     found = registry.driver(name)
     if found is None:
         raise KeyError(name)
+    return facts_of(found)
+
+
+def facts_of(found: type[Driver[Any]]) -> Kind:
+    """What a driver declares, as core knows it."""
     return Kind(
         name=found.kind,
         spec=found.spec,

@@ -1,0 +1,77 @@
+"""What engine tests share: a toy cloud, a local store, and the two operations over them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smplan.core.blueprint import Blueprint
+from smplan.core.plan import Plan
+from smplan.core.state import State
+from smplan.engine.applying import Apply
+from smplan.engine.planning import plan
+from smplan.engine.run import Outcome
+from smplan.engine.waits import Stop
+from smplan.stores.base import Holder
+from smplan.stores.local import LocalStore
+from tests.engine.toy import Cloud, Log, ToyWorld
+
+RUNS = itertools.count(1)
+NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Bench:
+    """A cloud, a store, and what can be done with them."""
+
+    folder: Path
+    cloud: Cloud = field(default_factory=Cloud)
+    log: Log = field(default_factory=Log)
+    secrets: dict[str, str] = field(default_factory=dict)
+    stop: Stop = field(default_factory=Stop)
+    now: Callable[[], datetime] = lambda: NOON
+    parallel: int = 4
+
+    @property
+    def store(self) -> LocalStore:
+        """The store, opened anew each time, as a new process would."""
+        return LocalStore(self.folder / "toys.state.json")
+
+    def world(self) -> ToyWorld:
+        """The world, as a new process would find it."""
+        return ToyWorld(self.cloud, self.secrets)
+
+    def plan(self, blueprint: Blueprint, mode: str = "apply") -> Plan:
+        """Plan it."""
+        return plan(blueprint, store=self.store, world=self.world(), mode=mode, report=self.log, now=self.now)
+
+    def apply(self, made: Plan, **more: Any) -> Outcome:
+        """Apply it."""
+        holder = Holder("tester@here pid 1", "apply", f"run-{next(RUNS)}", "2026-01-02T12:00:00+00:00")
+        settings = {"parallel": self.parallel, "stop": self.stop, "now": self.now} | more
+        return Apply(self.store, self.world(), holder, self.log, **settings).run(made)
+
+    def make(self, blueprint: Blueprint) -> Outcome:
+        """Plan and apply it; the run must be complete."""
+        outcome = self.apply(self.plan(blueprint))
+        assert outcome.outcome == "complete", outcome
+        return outcome
+
+    @property
+    def state(self) -> State:
+        """The state as it is now."""
+        folded = self.store.read().folded
+        assert folded is not None
+        return folded.state
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A bench of its own for each test."""
+    return Bench(tmp_path)

@@ -1,0 +1,497 @@
+"""What an apply does: exactly the plan, or it stops; and what the next one makes of what it left."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from smplan.core.events import (
+    Draining,
+    Recovered,
+    RunEnded,
+    RunStarted,
+    StepFailed,
+    StepProgress,
+    StepRetried,
+    StepSkipped,
+)
+from smplan.core.plan import Op, seal
+from smplan.core.state import Status
+from smplan.core.values import Secret
+from smplan.engine.run import Outcome
+from smplan.engine.waits import Stop
+from smplan.errors import (
+    Bug,
+    Conflict,
+    Denied,
+    Expired,
+    GuardRefused,
+    Interrupted,
+    Locked,
+    NotOurs,
+    Partial,
+    Stale,
+    Throttled,
+    TimedOut,
+    Unreachable,
+)
+from smplan.stores.base import Holder
+from tests.engine.conftest import NOON, Bench
+from tests.engine.toy import Gate, blueprint, lost, lookup, resource, thing
+
+_ = (StepRetried, Partial, Interrupted)
+
+
+def errors(outcome: Outcome) -> dict[str, type[Exception]]:
+    return {address: type(error) for address, error in outcome.failed}
+
+
+def test_a_plan_is_applied_once(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a")))
+    bench.apply(made)
+    with pytest.raises(Stale, match="applied already"):
+        bench.apply(made)
+    assert bench.cloud.made["t-a"] == 1
+
+
+def test_two_first_plans_cannot_both_be_applied(bench: Bench) -> None:
+    first, second = bench.plan(blueprint(thing("a"))), bench.plan(blueprint(thing("b")))
+    bench.apply(first)
+    writes = len(bench.cloud.writes())
+    with pytest.raises(Stale):
+        bench.apply(second)
+    assert len(bench.cloud.writes()) == writes
+
+
+def test_a_plan_is_stale_once_the_state_has_moved_on_and_says_what_changed(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("z")))
+    made = bench.plan(blueprint(thing("a", size=2), thing("b"), thing("z")))
+    bench.make(blueprint(thing("a"), thing("b"), thing("c")))
+    with pytest.raises(Stale, match=r"serial \d then, serial \d now; new: c; made since: b; gone: z; the last plan"):
+        bench.apply(made)
+
+
+def test_a_plan_of_a_state_that_is_gone_is_stale(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    made = bench.plan(blueprint(thing("a", size=2)))
+    (bench.folder / "toys.state.json").unlink()
+    (bench.folder / "toys.journal.jsonl").unlink(missing_ok=True)
+    with pytest.raises(Stale, match="is gone"):
+        bench.apply(made)
+
+
+def test_an_expired_plan_is_refused(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a")))
+    with pytest.raises(Stale, match="expired"):
+        bench.apply(made, now=lambda: NOON + timedelta(days=8))
+
+
+def test_reality_that_moved_since_the_plan_stops_it_and_names_the_attribute(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    made = bench.plan(blueprint(thing("a", size=2), thing("b", size=2)))
+    things = bench.cloud.of("toy.thing")
+    things["t-a"] = (things["t-a"][0].model_copy(update={"tags": {"x": "y"}}), things["t-a"][1])
+    del things["t-b"]
+    writes = len(bench.cloud.writes())
+    with pytest.raises(Stale, match=r"a \(t-a\): tags changed since the plan was made\nb \(t-b\) is gone since"):
+        bench.apply(made)
+    assert len(bench.cloud.writes()) == writes
+
+
+def test_what_belongs_to_somebody_else_may_move(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", start=1)))
+    made = bench.plan(blueprint(thing("a", size=2, start=1)))
+    things = bench.cloud.of("toy.thing")
+    things["t-a"] = (things["t-a"][0].model_copy(update={"start": 7}), things["t-a"][1])
+    assert bench.apply(made).outcome == "complete"
+    assert things["t-a"][0].start == 7  # type: ignore[attr-defined]
+
+
+def test_something_to_delete_that_is_gone_by_then_is_no_trouble(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    made = bench.plan(blueprint())
+    bench.cloud.of("toy.thing").clear()
+    assert bench.apply(made).outcome == "complete"
+
+
+def test_reality_that_moves_during_the_run_stops_that_step(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    made = bench.plan(blueprint(thing("a", size=2), thing("b", size=2, after=["a"])))
+    things = bench.cloud.of("toy.thing")
+
+    def meddle() -> None:
+        things["t-b"] = (things["t-b"][0].model_copy(update={"tags": {"x": "y"}}), things["t-b"][1])
+
+    bench.cloud.after["settle", "t-a"] = meddle
+    outcome = bench.apply(made)
+    assert errors(outcome) == {"b": Stale}
+    assert outcome.exit_code == 8
+
+
+def test_something_that_vanishes_before_its_update_is_told(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    made = bench.plan(blueprint(thing("a", size=2), thing("b", size=2, after=["a"])))
+    bench.cloud.after["settle", "t-a"] = lambda: bench.cloud.of("toy.thing").pop("t-b") and None
+    assert "is gone" in str(dict(bench.apply(made).failed)["b"])
+
+
+def test_independent_steps_overlap(bench: Bench) -> None:
+    barrier = threading.Barrier(3, timeout=5)
+    for name in "abc":
+        bench.cloud.after["created", f"t-{name}"] = barrier.wait  # type: ignore[assignment]
+    bench.make(blueprint(thing("a"), thing("b"), thing("c")))
+
+
+def test_no_more_run_at_once_than_allowed(bench: Bench) -> None:
+    running, most = [], []
+
+    def enter() -> None:
+        running.append(1)
+        most.append(len(running))
+        threading.Event().wait(0.01)
+        running.pop()
+
+    for name in "abcdef":
+        bench.cloud.after["created", f"t-{name}"] = enter
+    bench.parallel = 2
+    bench.make(blueprint(*(thing(name) for name in "abcdef")))
+    assert max(most) <= 2
+
+
+def test_what_depends_on_a_failed_step_is_skipped_and_the_rest_goes_on(bench: Bench) -> None:
+    bench.cloud.fail("create", "t-a", Denied("not allowed", hint="allow it"))
+    wanted = blueprint(thing("a"), thing("b", uses=["${a.id}"]), thing("d", uses=["${b.id}"]), thing("c"))
+    made = bench.plan(wanted)
+    outcome = bench.apply(made)
+    assert (outcome.outcome, outcome.exit_code, outcome.done) == ("failed", 8, 1)
+    assert [(event.address, event.because) for event in bench.log.of(StepSkipped)] == [
+        ("b", "it needs a:create, which was not done"),
+        ("d", "it needs b:create, which was not done"),
+    ]
+    assert [(event.address, event.hint) for event in bench.log.of(StepFailed)] == [("a", "allow it")]
+    assert sorted(bench.state.resources) == ["c"]
+
+
+def test_the_same_plan_goes_on_where_it_failed(bench: Bench) -> None:
+    bench.cloud.fail("create", "t-a", Denied("not allowed"))
+    made = bench.plan(blueprint(thing("a"), thing("b", uses=["${a.id}"]), thing("c")))
+    bench.apply(made)
+    outcome = bench.apply(made)
+    assert (outcome.outcome, outcome.done) == ("complete", 2)
+    assert bench.log.of(RunStarted)[-1].resumed
+    assert bench.log.of(RunStarted)[-1].steps == 2
+    assert [event.address for event in bench.log.of(Recovered)] == ["a"]
+    assert bench.cloud.made == {"t-a": 1, "t-b": 1, "t-c": 1}
+    assert bench.plan(blueprint(thing("a"), thing("b", uses=["${a.id}"]), thing("c"))).empty
+
+
+def test_a_half_done_plan_with_other_content_is_refused(bench: Bench) -> None:
+    bench.cloud.fail("create", "t-a", Denied("not allowed"))
+    made = bench.plan(blueprint(thing("a")))
+    bench.apply(made)
+    with pytest.raises(Stale, match="other content"):
+        bench.apply(seal(replace(made, expires="2027-01-01")))
+
+
+def test_a_new_plan_takes_up_what_an_older_one_left(bench: Bench) -> None:
+    bench.cloud.fail("configure", "t-a", Denied("not allowed"))
+    bench.apply(bench.plan(blueprint(thing("a", size=1))))
+    assert bench.state.resources["a"].status is Status.INCOMPLETE
+    made = bench.plan(blueprint(thing("a", size=2)))
+    assert [step.op for step in made.steps] == [Op.ADOPT]
+    assert bench.apply(made).outcome == "complete"
+    assert bench.state.resources["a"].status is Status.READY
+    assert bench.cloud.made["t-a"] == 1
+    assert bench.plan(blueprint(thing("a", size=2))).empty
+
+
+def test_a_create_whose_answer_was_lost_is_resolved_by_looking(bench: Bench) -> None:
+    bench.cloud.fail("created", "t-a", lost())
+    bench.cloud.fail("created", "p-1", lost())
+    bench.make(blueprint(thing("a"), resource("p", "toy.port", {"number": 1, "of": "x"})))
+    assert bench.cloud.made == {"t-a": 1, "p-1": 1}
+
+
+def test_a_create_that_never_arrived_fails_and_is_made_by_the_next_run(bench: Bench) -> None:
+    bench.cloud.fail("create", "t-a", lost())
+    made = bench.plan(blueprint(thing("a")))
+    assert bench.apply(made).outcome == "failed"
+    assert bench.apply(made).outcome == "complete"
+    assert bench.cloud.made["t-a"] == 1
+
+
+def test_what_was_made_unseen_is_found_by_the_next_plan(bench: Bench) -> None:
+    port = resource("p", "toy.port", {"number": 1, "of": "x"})
+    bench.cloud.fail("created", "t-a", lost())
+    bench.cloud.fail("created", "p-1", lost())
+    for call in ("toy.thing", "toy.port"):
+        bench.cloud.fail("find", call)
+    made = bench.plan(blueprint(thing("a"), port))
+    bench.cloud.after["created", "p-1"] = lambda: None
+    bench.cloud.fail("find", "toy.thing", Unreachable("down"))
+    bench.cloud.fail("find", "toy.port", Unreachable("down"))
+    # looks before creating fail: nothing is made, and both stay open
+    assert bench.apply(made).exit_code == 8
+    assert bench.cloud.made == {}
+    wanted = blueprint(thing("a"), port)
+    assert bench.apply(bench.plan(wanted)).outcome == "complete"
+    assert bench.plan(wanted).empty
+
+
+def test_an_untaggable_thing_begun_by_a_killed_run_is_taken_up(bench: Bench) -> None:
+    port = resource("p", "toy.port", {"number": 1, "of": "x"})
+    bench.cloud.after["created", "p-1"] = _die
+    made = bench.plan(blueprint(port))
+    bench.apply(made)
+    assert bench.cloud.made == {"p-1": 1}
+    bench.cloud.after.clear()
+    again = bench.plan(blueprint(port))
+    assert [step.op for step in again.steps] == [Op.ADOPT]
+    assert bench.apply(again).outcome == "complete"
+    assert bench.cloud.made == {"p-1": 1}
+
+
+def _die() -> None:
+    raise Denied("no second look is allowed")
+
+
+def test_an_untaggable_thing_begun_by_a_killed_run_is_taken_up_by_the_same_plan(bench: Bench) -> None:
+    bench.cloud.after["created", "p-1"] = _die
+    made = bench.plan(blueprint(resource("p", "toy.port", {"number": 1, "of": "x"})))
+    bench.apply(made)
+    bench.cloud.after.clear()
+    assert bench.apply(made).outcome == "complete"
+    assert bench.cloud.made == {"p-1": 1}
+
+
+def test_a_made_thing_is_finished_and_not_made_again(bench: Bench) -> None:
+    bench.cloud.fail("configure", "t-a", Denied("not allowed"))
+    made = bench.plan(blueprint(thing("a")))
+    bench.apply(made)
+    assert bench.apply(made).outcome == "complete"
+    assert bench.cloud.made["t-a"] == 1
+    assert [call for call in bench.cloud.calls if call == ("configure", "t-a")] == [("configure", "t-a")] * 2
+
+
+def test_somebody_elses_thing_that_appears_after_the_plan_is_not_taken(bench: Bench) -> None:
+    other = Bench(bench.folder / "other", bench.cloud)
+    other.folder.mkdir()
+    made = bench.plan(blueprint(thing("a"), resource("p", "toy.port", {"number": 1, "of": "x"})))
+    other.make(blueprint(thing("a"), resource("p", "toy.port", {"number": 1, "of": "x"})))
+    outcome = bench.apply(made)
+    assert errors(outcome) == {"a": NotOurs, "p": NotOurs}
+    assert "belongs to a of state" in str(dict(outcome.failed)["a"])
+
+
+def test_already_exists_is_looked_into(bench: Bench) -> None:
+    bench.cloud.fail("create", "t-a", Conflict("already exists"))
+    made = bench.plan(blueprint(thing("a")))
+    assert errors(bench.apply(made)) == {"a": Conflict}
+
+
+def test_an_update_whose_answer_was_lost_is_sent_again(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    bench.cloud.fail("update", "t-a", lost())
+    bench.make(blueprint(thing("a", size=5)))
+    assert bench.cloud.of("toy.thing")["t-a"][0].size == 5  # type: ignore[attr-defined]
+
+
+def test_an_update_that_was_begun_is_finished_whatever_is_found(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    made = bench.plan(blueprint(thing("a", size=5)))
+    bench.cloud.fail("settle", "t-a", Denied("no"))
+    assert bench.apply(made).exit_code == 8
+    assert bench.apply(made).outcome == "complete"
+
+
+def test_a_delete_whose_answer_was_lost_is_sent_again(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    bench.cloud.fail("delete", "t-a", lost())
+    bench.make(blueprint())
+    assert bench.cloud.of("toy.thing") == {}
+
+
+def test_a_delete_is_tried_until_it_is_let_go(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    other = Bench(bench.folder / "other", bench.cloud)
+    other.folder.mkdir()
+    other.make(blueprint(thing("b", uses=["t-a"])))
+    looks = []
+
+    def release() -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            bench.cloud.of("toy.thing").pop("t-b")
+
+    bench.cloud.after["delete", "t-a"] = release
+    bench.make(blueprint())
+    assert [event.said for event in bench.log.of(StepProgress) if "let go" in event.waiting_for]
+
+
+def test_a_delete_that_is_never_let_go_times_out_naming_the_holder(bench: Bench) -> None:
+    port = resource("p", "toy.port", {"number": 1, "of": "x"})
+    bench.make(blueprint(port))
+    bench.cloud.of("toy.thing")["t-z"] = (thing_spec(uses=["p-1"]), None)
+    outcome = bench.apply(bench.plan(blueprint()))
+    assert errors(outcome) == {"p": TimedOut}
+    assert "t-z" in str(dict(outcome.failed)["p"])
+    assert outcome.exit_code == 10
+
+
+def thing_spec(**fields: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    from tests.engine.toy import ThingSpec
+
+    return ThingSpec.model_validate({"name": "z", **fields})
+
+
+def test_a_gate_that_times_out_tells_the_likely_cause_and_is_tried_again(bench: Bench) -> None:
+    wanted = blueprint(thing("ill"), resource("g", "toy.gate", {"of": "${ill.id}"}), thing("b", after=["g"]))
+    made = bench.plan(wanted)
+    outcome = bench.apply(made)
+    assert outcome.exit_code == 10
+    assert "last seen: it is ill. The cause is known" in str(dict(outcome.failed)["g"])
+    Gate.well.add("t-ill")
+    assert bench.apply(made).outcome == "complete"
+
+
+def test_a_cause_that_cannot_be_looked_for_is_no_second_fault(bench: Bench) -> None:
+    bench.cloud.fail("explain", "x", Unreachable("no answer either"))
+    outcome = bench.apply(bench.plan(blueprint(resource("g", "toy.gate", {"of": "x"}))))
+    assert "no answer either" in str(dict(outcome.failed)["g"])
+
+
+def test_a_wait_survives_a_passing_fault(bench: Bench) -> None:
+    bench.cloud.fail("settle", "t-a", Throttled("slow down"), Unreachable("gone for a moment"))
+    bench.make(blueprint(thing("a")))
+    assert "slow down" in [event.said for event in bench.log.of(StepProgress)]
+
+
+def test_a_thing_that_aws_does_not_know_yet_is_waited_for(bench: Bench) -> None:
+    things = bench.cloud.of("toy.thing")
+    hidden: list = []  # type: ignore[type-arg]
+
+    def hide() -> None:
+        hidden.append(things.pop("t-a"))
+
+    def show() -> None:
+        if hidden:
+            threading.Timer(0.05, lambda: things.__setitem__("t-a", hidden.pop())).start()
+
+    bench.cloud.after["configure", "t-a"] = hide
+    bench.cloud.after["settle", "t-a"] = show
+    bench.make(blueprint(thing("a")))
+    assert "toy.thing t-a to appear" in [event.waiting_for for event in bench.log.of(StepProgress)]
+
+
+def test_a_stop_lets_running_steps_finish_and_starts_no_more(bench: Bench) -> None:
+    bench.cloud.after["configure", "t-a"] = bench.stop.drain
+    bench.parallel = 1
+    made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
+    outcome = bench.apply(made)
+    assert (outcome.outcome, outcome.exit_code) == ("interrupted", 9)
+    assert bench.cloud.made == {"t-a": 1}
+    assert bench.apply(made, stop=Stop()).outcome == "complete"
+    assert bench.cloud.made == {"t-a": 1, "t-b": 1}
+
+
+def test_a_stop_ends_every_wait(bench: Bench) -> None:
+    bench.cloud.after["gate", "never"] = bench.stop.drain
+    made = bench.plan(blueprint(resource("g", "toy.gate", {"of": "never"}), thing("b", after=["g"])))
+    assert bench.apply(made).outcome == "interrupted"
+
+
+def test_a_stop_tells_how_many_are_still_running(bench: Bench) -> None:
+    bench.cloud.after["configure", "t-a"] = bench.stop.drain
+    bench.cloud.after["configure", "t-b"] = lambda: threading.Event().wait(0.2) and None
+    bench.apply(bench.plan(blueprint(thing("a"), thing("b"), thing("c", after=["a"]))))
+    assert [event.running for event in bench.log.of(Draining)] in ([1], [])
+
+
+def test_credentials_that_run_out_stop_everything_at_once(bench: Bench) -> None:
+    bench.cloud.fail("create", "t-a", Expired("the token has expired"))
+    bench.parallel = 1
+    outcome = bench.apply(bench.plan(blueprint(thing("a"), thing("b"))))
+    assert outcome.exit_code == 9
+    assert bench.cloud.made == {}
+
+
+def test_a_bug_in_a_driver_is_called_one(bench: Bench) -> None:
+    def slip() -> None:
+        raise ZeroDivisionError("slip")
+
+    bench.cloud.after["created", "t-a"] = slip
+    outcome = bench.apply(bench.plan(blueprint(thing("a"), thing("b"))))
+    assert errors(outcome) == {"a": Bug}
+    assert outcome.exit_code == 1
+    assert "b" in bench.state.resources
+
+
+def test_a_reference_that_nothing_makes_known_fails_its_step_alone(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a"), thing("b", zone="${a.nothing}"), thing("c")))
+    outcome = bench.apply(made)
+    assert "which nothing made known" in str(dict(outcome.failed)["b"])
+    assert outcome.done == 2
+
+
+def test_a_value_that_turns_out_wrong_fails_its_step_with_its_place(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a"), thing("b", size="${a.arn}"), thing("c", name="x-${a.tags}", after=["a"])))
+    told = {address: str(error) for address, error in bench.apply(made).failed}
+    assert told["b"].startswith("b: size: ")
+
+
+def test_a_secret_is_fetched_only_for_the_call_that_needs_it(bench: Bench) -> None:
+    wanted = blueprint(replace(thing("a"), spec={"name": "a", "password": Secret("env:PW"), "tags": {}, "uses": []}))
+    made = bench.plan(wanted)
+    bench.secrets["env:PW"] = "hunter2"
+    assert bench.apply(made).outcome == "complete"
+    assert "hunter2" not in "".join(path.read_text(errors="replace") for path in bench.folder.iterdir())
+
+
+def test_an_apply_while_another_holds_the_lock_says_who(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a")))
+    with bench.store.lock(Holder("somebody@there pid 7", "apply", "r", "2026-01-01T00:00:00+00:00")):
+        with pytest.raises(Locked, match="somebody@there pid 7"):
+            bench.apply(made)
+    assert bench.cloud.writes() == []
+
+
+def test_a_plan_for_another_account_or_region_or_kind_is_refused(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    other = Bench(bench.folder / "other", bench.cloud)
+    other.folder.mkdir()
+    made = other.plan(blueprint(thing("b"), lookups=(lookup("x", name="a"),)))
+    with pytest.raises(GuardRefused, match="for account 9"):
+        other.apply(seal(replace(made, account="9")))
+    with pytest.raises(GuardRefused, match="for region mars"):
+        other.apply(seal(replace(made, region="mars")))
+    strange = tuple(replace(step, kind="toy.other") for step in made.steps)
+    with pytest.raises(Stale, match=r"has no kind toy\.other"):
+        other.apply(seal(replace(made, steps=strange)))
+
+
+def test_what_became_unreadable_since_the_plan_stops_it(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", kind="toy.behind")))
+    made = bench.plan(blueprint(thing("a", kind="toy.behind", size=2)))
+    bench.cloud.fail("read", "toy.behind", Unreachable("nobody"))
+    with pytest.raises(Stale, match="cannot be read now"):
+        bench.apply(made)
+
+
+def test_another_state_of_the_same_name_is_refused(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    made = bench.plan(blueprint(thing("a", size=2)))
+    for path in bench.folder.iterdir():
+        path.unlink()
+    bench.cloud.of("toy.thing").clear()
+    bench.make(blueprint(thing("a")))
+    with pytest.raises(Stale, match="the plan is for the state"):
+        bench.apply(made)
+
+
+def test_an_empty_plan_applies_to_nothing(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    assert bench.apply(bench.plan(blueprint(thing("a")))).done == 0
+    assert bench.log.of(RunEnded)[-1].outcome == "complete"
