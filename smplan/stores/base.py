@@ -120,7 +120,7 @@ class Held(ABC):
         self._start(found.stored, found.entries)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
-        """Make ``entries`` durable, all or none: they are when this returns. After a fault, the same may be tried again.
+        """Make ``entries`` durable, all or none: they are when this returns. After a fault, try the same again.
 
         Raises Locked if the lock is lost, StoreError if they could not be written, Bug if they cannot follow what is
         there or if no state was saved yet.

@@ -188,7 +188,7 @@ class Bucket:
             raise faults.from_library(error, self.place(key)) from error
 
     def _hear(self, answer: Any, sent: float) -> None:
-        """Take the time from an answer. Counted from when the request left, it is behind by what the header cuts off."""
+        """Take the time from an answer. Counted from when the request left, it is a second behind at most."""
         date = _date(answer)
         if date:
             self._told = (date, sent)
