@@ -48,6 +48,10 @@ def broken(request: Any) -> Any:
     return AWSResponse(request.url, 500, {}, _Body(b"<html>oops</html>"))
 
 
+def cut_off(request: Any) -> Any:
+    return AWSResponse(request.url, 200, {}, _Body(b"<DeleteSecurityGroupResp"))
+
+
 def wired(box: Sandbox, faults: int, fail: Callable[[Any], Any]) -> tuple[Aws, list[Wire]]:
     wires: list[Wire] = []
 
@@ -84,6 +88,14 @@ def test_a_write_answered_with_a_server_error_is_sent_once_and_lost(box: Sandbox
     with pytest.raises(LostAnswer):
         aws.write.ec2.delete_security_group(GroupId="sg-00000000000000000")
     assert wires[0].sent == 1
+
+
+def test_an_answer_that_cannot_be_read_is_a_lost_answer_of_a_write_only(box: Sandbox) -> None:
+    aws, _ = wired(box, 9, cut_off)
+    with pytest.raises(LostAnswer):
+        aws.write.ec2.delete_security_group(GroupId="sg-00000000000000000")
+    with pytest.raises(Unreachable):
+        aws.read.ec2.describe_vpcs()
 
 
 def test_a_read_is_repeated_until_it_is_answered(box: Sandbox) -> None:
@@ -181,6 +193,31 @@ def test_a_profile_that_does_not_exist_is_refused(nowhere: pytest.MonkeyPatch) -
     with pytest.raises(Denied) as caught:
         Aws("us-east-1").read.ec2.describe_vpcs()
     assert "AWS_PROFILE" in caught.value.hint
+
+
+def test_a_profile_that_does_not_exist_is_refused_when_the_region_is_asked_for(nowhere: pytest.MonkeyPatch) -> None:
+    nowhere.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(Denied):
+        _ = Aws().region
+
+
+def test_a_configuration_that_cannot_be_read_is_invalid(nowhere: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[[[ broken", encoding="utf-8")
+    with pytest.raises(Invalid) as caught:
+        _ = Aws().region
+    assert "~/.aws/config" in caught.value.hint
+
+
+def test_a_region_that_is_none_is_invalid(box: Sandbox) -> None:
+    with pytest.raises(Invalid, match="no such region"):
+        Aws("no such region").read.ec2.describe_vpcs()
+
+
+def test_an_endpoint_that_is_no_url_is_invalid(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    with pytest.raises(Invalid) as caught:
+        Aws(box.facts.region).read.ec2.describe_vpcs()
+    assert "AWS_ENDPOINT_URL" in caught.value.hint
 
 
 def test_an_unreachable_endpoint_is_unreachable_for_writes_too(

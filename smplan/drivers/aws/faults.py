@@ -15,8 +15,8 @@ from smplan.errors import (
     Denied,
     DriverError,
     Expired,
-    Invalid,
     InUse,
+    Invalid,
     LostAnswer,
     NotFound,
     SmplanError,
@@ -56,7 +56,10 @@ _GONE_TEXT = re.compile(r"not found|does not exist|no such|doesn't exist", re.IG
 _EXISTS_TEXT = re.compile(r"already exists", re.IGNORECASE)
 _VAGUE = {"ValidationError", "InvalidChangeBatch", "InvalidInput", "ValidationException", "InvalidParameter"}
 
-_LAUNCH_CONFIGURATIONS_CLOSED = "accounts created since 2024-10-01 cannot create launch configurations: use a resource of kind aws.ec2.launch_template"
+_LAUNCH_CONFIGURATIONS_CLOSED = (
+    "accounts created since 2024-10-01 cannot create launch configurations: "
+    "use a resource of kind aws.ec2.launch_template"
+)
 
 
 def action_of(client: Any, operation: str) -> str:
@@ -74,13 +77,25 @@ def no_region() -> Invalid:
 def translated(action: str, *, write: bool) -> Iterator[None]:
     """Let faults of botocore out as errors of smplan. ``write`` says that silence may mean "done"."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
         raise from_answer(error.response, action, write=write) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:  # garbage for an answer is no BotoCoreError
         raise from_library(error, action, write=write) from error
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Let faults of the settings out, such as a profile that is not there, before anything is sent."""
+    try:
+        with translated("aws", write=False):
+            yield
+    except ValueError as error:  # botocore has no error of its own for an endpoint that is no URL
+        hint = "AWS_ENDPOINT_URL must be a whole URL, such as http://127.0.0.1:5000"
+        raise Invalid(f"AWS cannot be asked: {error}", hint=hint) from error
 
 
 def from_answer(response: Any, action: str, *, write: bool) -> SmplanError:
@@ -124,13 +139,16 @@ def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
     ):
         return Denied(
             "no AWS credentials were found",
-            hint='set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for practice: `eval "$(smplan sandbox env)"`',
+            hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+            'for practice: `eval "$(smplan sandbox env)"`',
             action=action,
         )
     if isinstance(error, botocore.ProfileNotFound):
         return Denied(str(error), hint="set AWS_PROFILE to a profile of ~/.aws/config", action=action)
     if isinstance(error, botocore.NoRegionError):
         return no_region()
+    if isinstance(error, (botocore.ConfigParseError, botocore.InvalidRegionError)):
+        return Invalid(str(error), hint="mend AWS_REGION, or ~/.aws/config", action=action)
     if isinstance(error, (botocore.ParamValidationError, botocore.UnknownServiceError)):
         return Invalid(f"{action}: {error}", action=action)
     if write and not isinstance(error, (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)):

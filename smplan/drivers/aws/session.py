@@ -53,7 +53,8 @@ class Aws:
     @property
     def region(self) -> str:
         """The region in force: the one given, else the environment's or the profile's. Raises Invalid without one."""
-        region = self._session.region_name
+        with faults.opening():
+            region = self._session.region_name
         if not region:
             raise faults.no_region()
         return cast("str", region)
@@ -73,7 +74,7 @@ class Aws:
             read_timeout=READ_SECONDS,
             max_pool_connections=CONNECTIONS,
         )
-        with self._lock, faults.translated(f"{service}:*", write=False):
+        with self._lock, faults.opening():
             client = self._session.client(service, region_name=self.region, config=config)
         if self._on_call:
             client.meta.events.register("before-send.*", self._heard(client))
