@@ -140,8 +140,7 @@ class Folding:
         self._number += 1
         match entry:
             case Began():
-                self._run = _Run(entry)
-                self._used_plans[entry.plan_id] = None
+                self._begin(entry)
             case Intent():
                 self._intend(entry)
             case Made():
@@ -154,6 +153,15 @@ class Folding:
                 self._end(entry)
             case _:
                 assert_never(entry)
+
+    def _begin(self, began: Began) -> None:
+        run = self._run
+        if run is not None and run.outcome != "complete" and run.began.plan_id == began.plan_id:
+            run.began, run.outcome = began, ""  # the same plan goes on where it stopped
+        else:
+            self._run = _Run(began)
+        self._used_plans.pop(began.plan_id, None)
+        self._used_plans[began.plan_id] = None
 
     def result(self) -> Folded:
         """Everything so far, as a value of its own."""

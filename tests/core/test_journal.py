@@ -150,6 +150,24 @@ def test_a_new_run_hides_the_unfinished_one_but_not_its_orphans() -> None:
     assert folded.orphans == {"a": create}
 
 
+def test_a_plan_that_is_applied_again_goes_on_where_it_stopped() -> None:
+    first, second = Intent("s1", "create", entry()), Intent("s2", "create", entry("b"))
+    again = Began("r2", "p1", "d1", 1, "")
+    stopped = [first, Made("s1", "i1"), done("s1", "i1"), second, Made("s2", "i2"), ended("interrupted")]
+    run = after(*stopped, again).run
+    assert run is not None
+    assert (run.run, run.done, run.open, run.made) == ("r2", {"s1"}, {"s2": second}, {"s1": "i1", "s2": "i2"})
+    folded = after(*stopped, again, done("s2", "i2"), ended("complete", run="r2"))
+    assert folded.run is None
+    assert folded.state.used_plans == ("p1",)
+
+
+def test_a_plan_that_was_complete_begins_anew() -> None:
+    run = after(Intent("s1", "gate", entry()), done("s1", "a"), ended("complete"), BEGAN).run
+    assert run is not None
+    assert run.done == set()
+
+
 def test_a_step_that_failed_may_be_tried_again() -> None:
     create = Intent("s1", "create", entry())
     folded = after(create, Failed("s1", "no", ""), create, Made("s1", "i1"), Made("s1", "i1"), create)

@@ -1,0 +1,165 @@
+"""Small states and journals, and places to keep them, for the tests of the stores."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from smplan.core.journal import Began, Done, Intent, JournalEntry, Made
+from smplan.core.state import Entry, State
+from smplan.stores.base import Clock, Holder, Store
+from smplan.stores.local import LocalStore
+from smplan.stores.s3 import S3Store
+
+LINEAGE = "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001"
+HOLDER = Holder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
+OTHER = Holder("bob@desk pid 8", "destroy", "r2", "2026-11-23T03:01:00Z")
+BEGAN = Began("r1", "p1", "d1", 1, "2026-11-23T03:00:00Z")
+
+
+def entry(address: str, id: str = "") -> Entry:
+    return Entry(address, "core.value", id, {"input": address}, {})
+
+
+def state(*addresses: str, serial: int = 0) -> State:
+    return State("fleet", LINEAGE, serial, {each: entry(each, each) for each in addresses}, key="ab" * 16)
+
+
+def create(address: str) -> list[JournalEntry]:
+    """Everything that a creation journals."""
+    return [intent(address), Made(f"s-{address}", address), Done(f"s-{address}", address, {"input": address}, {})]
+
+
+def intent(address: str) -> Intent:
+    return Intent(f"s-{address}", "create", entry(address))
+
+
+class Place(ABC):
+    """Somewhere to keep a state: opened as often as one likes, and looked at from behind."""
+
+    @abstractmethod
+    def store(self, **options: Any) -> Store: ...
+
+    @abstractmethod
+    def files(self) -> dict[str, bytes]: ...
+
+    @abstractmethod
+    def put(self, name: str, data: bytes) -> None: ...
+
+    @abstractmethod
+    def remove(self, name: str) -> None: ...
+
+
+class LocalPlace(Place):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def store(self, **options: Any) -> LocalStore:
+        return LocalStore(self.folder / "fleet.state.json", **options)
+
+    def files(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(self.folder.glob("fleet.*"))}
+
+    def put(self, name: str, data: bytes) -> None:
+        (self.folder / name).write_bytes(data)
+        (self.folder / name).chmod(0o600)
+
+    def remove(self, name: str) -> None:
+        (self.folder / name).unlink()
+
+
+class S3Place(Place):
+    def __init__(self, client: Any, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    def store(self, **options: Any) -> S3Store:
+        return S3Store(self.bucket, "fleet", **{"client": self.client, **options})
+
+    def files(self) -> dict[str, bytes]:
+        listed = self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return {
+            item["Key"]: self.client.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read() for item in listed
+        }
+
+    def put(self, name: str, data: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=name, Body=data)
+
+    def remove(self, name: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=name)
+
+
+class HandClock(Clock):
+    """Time that passes when told to, or when somebody pauses."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def pause(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class Wire:
+    """An S3 client before another: notes calls, tells the time by ``clock``, lets ``before`` and ``after`` meddle."""
+
+    def __init__(self, client: Any, clock: Clock | None = None) -> None:
+        self.client = client
+        self.clock = clock
+        self.calls: list[str] = []
+        self.before: Callable[[str, dict[str, Any]], None] = lambda name, arguments: None
+        self.after: Callable[[str, dict[str, Any], Any], None] = lambda name, arguments, answer: None
+
+    def get_paginator(self, name: str) -> Any:
+        return self.client.get_paginator(name)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+
+        def call(**arguments: Any) -> Any:
+            self.calls.append(name)
+            self.before(name, arguments)
+            try:
+                answer = method(**arguments)
+            except ClientError as error:
+                self._tell_time(error.response)
+                raise
+            self._tell_time(answer)
+            self.after(name, arguments, answer)
+            return answer
+
+        return call
+
+    def _tell_time(self, answer: Any) -> None:
+        if self.clock:
+            date = datetime(2026, 11, 23, 3, tzinfo=UTC) + timedelta(seconds=self.clock.now())
+            answer["ResponseMetadata"]["HTTPHeaders"]["date"] = format_datetime(date, usegmt=True)
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    """Return as soon as ``true``, and fail if it never is."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+
+
+def saved(place: Place, *addresses: str) -> State:
+    """A state in ``place``, saved once, its lock free."""
+    with place.store().lock(HOLDER) as held:
+        return held.save(state(*addresses))
+
+
+def later(kept: State, **changes: Any) -> State:
+    return replace(kept, **changes)
