@@ -7,7 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, UNORDERED, Items, Spec
 from smplan.drivers.aws import autoscaling
@@ -25,6 +25,13 @@ USER_DATA_BYTES = 16_384
 VolumeType = Literal["gp2", "gp3", "io1", "st1", "sc1", "standard"]
 
 
+def _fitting(user_data: str) -> str:
+    size = len(user_data.encode())
+    if size > USER_DATA_BYTES:
+        raise ValueError(f"user data has {size} bytes; AWS takes at most {USER_DATA_BYTES}")
+    return user_data
+
+
 class LaunchConfigurationSpec(Spec):
     """A launch configuration. AWS never lets one be changed: every change makes a new one."""
 
@@ -39,7 +46,7 @@ class LaunchConfigurationSpec(Spec):
         str | None, IMMUTABLE, Field(description="The key pair to log in with.", min_length=1, max_length=255)
     ] = None
     user_data: Annotated[
-        str | None,
+        Annotated[str, AfterValidator(_fitting)] | None,
         IMMUTABLE,
         Field(description="The script each instance runs at its first boot: plain text, at most 16 KiB.", min_length=1),
     ] = None
@@ -78,14 +85,6 @@ class LaunchConfigurationSpec(Spec):
         IMMUTABLE,
         Field(description="Whether the instance metadata service insists on session tokens (IMDSv2)."),
     ] = None
-
-    @field_validator("user_data")
-    @classmethod
-    def _user_data_fits(cls, text: str | None) -> str | None:
-        size = len((text or "").encode())
-        if size > USER_DATA_BYTES:
-            raise ValueError(f"user data has {size} bytes; AWS takes at most {USER_DATA_BYTES}")
-        return text
 
     @model_validator(mode="after")
     def _volume_is_the_root(self) -> Self:

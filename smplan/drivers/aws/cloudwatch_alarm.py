@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, UNORDERED, Entries, Items, Spec
 from smplan.drivers.aws import tags
@@ -23,6 +23,13 @@ NAMES = 100
 DAY = 86_400
 KEPT = ("ActionsEnabled", "DatapointsToAlarm", "Unit", "EvaluateLowSampleCountPercentile")
 """What the spec has no field for and a put would reset: switching an alarm's actions off by hand outlives an update."""
+
+
+def _allowed(period: int) -> int:
+    if period not in (10, 20, 30) and period % 60:
+        raise ValueError(f"`period` is {period}; CloudWatch takes 10, 20, 30 or a multiple of 60 seconds")
+    return period
+
 
 Actions = Annotated[
     Items[str] | None, UNORDERED, Field(description="ARNs of scaling policies and topics, at most 5.", max_length=5)
@@ -56,7 +63,9 @@ class AlarmSpec(Spec):
         Field(description="How the statistic is compared with the threshold."),
     ]
     threshold: Annotated[float, Field(description="The value compared with, in the metric's unit.")]
-    period: Annotated[int, Field(description="Seconds: 10, 20, 30, or a multiple of 60.", ge=10)]
+    period: Annotated[
+        int, Field(description="Seconds: 10, 20, 30, or a multiple of 60.", ge=10), AfterValidator(_allowed)
+    ]
     evaluation_periods: Annotated[int, Field(description="How many periods in a row make an alarm.", ge=1)]
     treat_missing_data: Annotated[
         Literal["missing", "ignore", "breaching", "notBreaching"],
@@ -66,13 +75,6 @@ class AlarmSpec(Spec):
     ok_actions: Actions = None
     insufficient_data_actions: Actions = None
     tags: Annotated[Entries[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
-
-    @field_validator("period")
-    @classmethod
-    def _period_is_allowed(cls, period: int) -> int:
-        if period not in (10, 20, 30) and period % 60:
-            raise ValueError(f"`period` is {period}; CloudWatch takes 10, 20, 30 or a multiple of 60 seconds")
-        return period
 
     @model_validator(mode="after")
     def _span_is_allowed(self) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from smplan.core.spec import IMMUTABLE, Spec
 from smplan.drivers.base import Calls, Claim, Driver, Live, Output
@@ -24,6 +24,12 @@ _PASSWORD = re.compile(r"^[a-z]+://[^/]*@")
 Protocol = Literal["http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"]
 
 
+def _readable(endpoint: str) -> str:
+    if _PASSWORD.match(endpoint):
+        raise ValueError("an endpoint with a password cannot be managed: AWS shows it with the password left out")
+    return endpoint
+
+
 class SubscriptionSpec(Spec):
     """A subscription to a topic."""
 
@@ -32,19 +38,13 @@ class SubscriptionSpec(Spec):
     endpoint: Annotated[
         str,
         IMMUTABLE,
+        AfterValidator(_readable),
         Field(
             description="Who hears: an address, a number, a URL or an ARN, as the protocol asks.",
             min_length=1,
             max_length=2048,
         ),
     ]
-
-    @field_validator("endpoint")
-    @classmethod
-    def _endpoint_can_be_read_back(cls, endpoint: str) -> str:
-        if _PASSWORD.match(endpoint):
-            raise ValueError("an endpoint with a password cannot be managed: AWS shows it with the password left out")
-        return endpoint
 
 
 class Subscription(Driver[SubscriptionSpec]):
