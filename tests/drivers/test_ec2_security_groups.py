@@ -65,6 +65,8 @@ def test_a_name_to_come_is_not_checked_yet() -> None:
         ({"cidr_ipv4": "2001:db8::/32"}, "write it as `cidr_ipv6`"),
         ({"cidr_ipv4": None, "cidr_ipv6": "10.0.0.0/8"}, "write it as `cidr_ipv4`"),
         ({"port": 70000}, "less than or equal to 65535"),
+        ({"port": -1}, "go from 0 to 65535"),
+        ({"protocol": "icmp", "port": 8}, "its type as `from_port`"),
     ],
 )
 def test_a_rule_that_aws_would_refuse_is_refused_with_the_remedy(fields: dict[str, Any], remedy: str) -> None:
@@ -226,3 +228,13 @@ def test_groups_of_one_name_in_two_vpcs_are_two_groups(box: Sandbox, aws: Aws) -
     assert found.id == made
     driver.delete(made)
     aws.write.ec2.delete_vpc(VpcId=other)
+
+
+def test_a_star_in_a_name_stands_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    described = [{"GroupId": f"sg-{name}", "GroupName": name, "Description": "x"} for name in ("sm1", "sm*")]
+    script = Script({"DescribeSecurityGroups": [{"SecurityGroups": described}]})
+    found = SecurityGroup(context(script.aws())).find(SecurityGroupSpec(name="sm*", description="x", vpc_id="vpc-1"))
+    assert found is not None
+    assert found.id == "sg-sm*"

@@ -72,9 +72,9 @@ class SecurityGroup(Driver[SecurityGroupSpec]):
         return {group["GroupId"]: _live(group) for group in found}
 
     def find(self, spec: SecurityGroupSpec) -> Live[SecurityGroupSpec] | None:
-        """By VPC and name."""
+        """By VPC and name; a name may hold `*`, which a filter takes for any text."""
         found = self._described([*ec2.by("vpc-id", spec.vpc_id), *ec2.by("group-name", spec.name)])
-        return _live(found[0]) if found else None
+        return next((_live(group) for group in found if group["GroupName"] == spec.name), None)
 
     def create(self, spec: SecurityGroupSpec, claim: Claim) -> str:
         """Tagged in the same call."""
@@ -118,7 +118,7 @@ class SecurityGroupLookup(Lookup):
     summary = "A security group that exists already, such as the database's."
     keys: ClassVar = {
         "id": "The group's id, sg-….",
-        "name": "The group's name.",
+        "name": "The group's name; `*` stands for any text.",
         "vpc_id": "The VPC it is in.",
         "description": "The group's description.",
         "tag:*": "A tag of the group.",
@@ -134,7 +134,7 @@ class SecurityGroupLookup(Lookup):
     _FILTERS: ClassVar = {"id": "group-id", "name": "group-name", "vpc_id": "vpc-id", "description": "description"}
 
     def look(self, where: Mapping[str, Json]) -> dict[str, Json]:
-        """The group; names in `where` are exact."""
+        """The group that matches."""
         found = self._described(ec2.filters(where, self._FILTERS))
         group = ec2.only("security group", where, found, lambda each: f"{each['GroupId']} ({each['GroupName']})")
         if group is None:

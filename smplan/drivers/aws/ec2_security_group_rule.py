@@ -107,27 +107,37 @@ class SecurityGroupRuleSpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _ports_fit(self) -> SecurityGroupRuleSpec:
+    def _ports_are_whole(self) -> SecurityGroupRuleSpec:
         ranged = self.from_port is not None or self.to_port is not None
         if self.port is not None and ranged:
             raise ValueError("`port` is one port: write either `port`, or `from_port` and `to_port`")
         if ranged and (self.from_port is None or self.to_port is None):
             raise ValueError("`from_port` and `to_port` go together")
-        if self.known("from_port", "to_port", "protocol"):
-            self._check_range()
-        if isinstance(self.protocol, Placeholder):
-            return self
-        name, stated = protocol_name(self.protocol), ranged or self.port is not None
-        if name in ("tcp", "udp") and not stated:
-            raise ValueError(f"a {name} rule needs `port`, or `from_port` and `to_port`")
-        if name == "-1" and stated:
-            raise ValueError("a rule for all protocols opens all ports: leave the ports out, or name the protocol")
         return self
 
-    def _check_range(self) -> None:
-        first, last = self.from_port or 0, self.to_port or 0
-        if protocol_name(self.protocol) in ("tcp", "udp") and first > last:
-            raise ValueError(f"`from_port` {first} is above `to_port` {last}")
+    @model_validator(mode="after")
+    def _ports_fit_the_protocol(self) -> SecurityGroupRuleSpec:
+        if isinstance(self.protocol, Placeholder):
+            return self
+        name, stated = protocol_name(self.protocol), self.port is not None or self.from_port is not None
+        if name in ("tcp", "udp"):
+            self._check_ports(name, stated=stated)
+        elif name == "-1" and stated:
+            raise ValueError("a rule for all protocols opens all ports: leave the ports out, or name the protocol")
+        elif name in ("icmp", "icmpv6") and self.port is not None:
+            raise ValueError(
+                f"{name} has no ports: write its type as `from_port` and its code as `to_port`, -1 for any"
+            )
+        return self
+
+    def _check_ports(self, name: str, *, stated: bool) -> None:
+        if not stated:
+            raise ValueError(f"a {name} rule needs `port`, or `from_port` and `to_port`")
+        ports = [port for port in (self.port, self.from_port, self.to_port) if isinstance(port, int)]
+        if ports != sorted(ports):
+            raise ValueError(f"`from_port` {ports[0]} is above `to_port` {ports[1]}")
+        if min(ports, default=0) < 0:
+            raise ValueError(f"the ports of {name} go from 0 to 65535")
 
 
 class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
