@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from smplan.drivers.aws.ec2_image import Image, ImageLookup, ImageSpec
+from smplan.drivers.aws.session import Aws
 from smplan.drivers.base import Claim, Owner
 from smplan.errors import Denied, DriverError, NotFound
+from smplan.sandbox.world import Sandbox
 from tests.drivers.conformance import Script, context
 
 ID, SOURCE, SNAPSHOT = "ami-1", "i-1", "snap-1"
@@ -202,3 +205,13 @@ def test_the_most_recent_of_several_images_is_the_one_made_last() -> None:
     script = Script({"DescribeImages": [{"Images": made}]})
     lookup = ImageLookup(context(script.aws()))
     assert lookup.look({"name": "sm-*", "most_recent": True})["id"] == "ami-22"
+
+
+def test_nothing_of_a_deleted_image_is_left(box: Sandbox, aws: Aws) -> None:
+    subject = Image(context(aws))
+    made = subject.create(spec(name=f"gone-{uuid4().hex[:8]}", instance_id=box.facts.instance_id), CLAIM)
+    snapshots_of_it = [*subject.read_many([made])[made].outputs["snapshot_ids"]]
+    subject.delete(made)
+    left = aws.read.ec2.describe_snapshots(Filters=[{"Name": "snapshot-id", "Values": snapshots_of_it or ["none"]}])
+    assert left["Snapshots"] == []
+    assert subject.read_many([made]) == {}
