@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
@@ -124,5 +124,6 @@ def fields(spec: type[Spec]) -> Mapping[str, Field]:
 def _field(name: str, annotation: Any, metadata: list[Any]) -> Field:
     facts = frozenset(item for item in metadata if isinstance(item, Fact))
     forms = [item.form for item in metadata if isinstance(item, Canonical)]
-    nested = annotation if isinstance(annotation, type) and issubclass(annotation, Spec) else None
+    choices = (annotation, *get_args(annotation))
+    nested = next((each for each in choices if isinstance(each, type) and issubclass(each, Spec)), None)
     return Field(name, facts, forms[0] if forms else None, nested)

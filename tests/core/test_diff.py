@@ -1,0 +1,142 @@
+"""How two specs differ, with the facts of their fields."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from smplan.core.diff import diff, fingerprint, keep_ignored, leaves, relied_on
+from smplan.core.plan import Change
+from smplan.core.spec import (
+    IMMUTABLE,
+    INITIAL,
+    LOCAL,
+    SENSITIVE,
+    UNORDERED,
+    WRITE_ONLY,
+    Canonical,
+    Entries,
+    Items,
+    Spec,
+)
+from smplan.core.values import Ref, Secret
+
+
+class Inner(Spec):
+    id: str
+    version: int | None = None
+
+
+class Example(Spec):
+    name: Annotated[str, IMMUTABLE, Canonical(str.lower)] = "n"
+    size: int | None = None
+    tags: Entries[str] | None = None
+    groups: Annotated[Items[str] | None, UNORDERED] = None
+    inner: Inner | None = None
+    parts: list[Inner] | None = None
+    start: Annotated[int | None, INITIAL] = None
+    patience: Annotated[int | None, LOCAL] = None
+    note: Annotated[str | None, WRITE_ONLY] = None
+    fixed: Annotated[bool | None, WRITE_ONLY, IMMUTABLE] = None
+    word: Annotated[str | None, SENSITIVE] = None
+
+
+def paths(*changes: Change) -> list[str]:
+    return [change.path for change in changes]
+
+
+def test_equal_specs_do_not_differ() -> None:
+    assert diff(Example(size=1, tags={"a": "b"}), Example(size=1, tags={"a": "b"})) == ()
+
+
+def test_a_field_left_out_is_not_managed() -> None:
+    assert diff(Example(), Example(size=3, tags={"a": "b"})) == ()
+
+
+def test_maps_differ_key_by_key() -> None:
+    found = diff(Example(tags={"a": "1", "b": "2"}), Example(tags={"a": "9", "c": "3"}))
+    assert [(change.path, change.before, change.after) for change in found] == [
+        ("tags.a", "9", "1"),
+        ("tags.b", None, "2"),
+        ("tags.c", "3", None),
+    ]
+
+
+def test_sets_have_no_order() -> None:
+    assert diff(Example(groups=["a", "b"]), Example(groups=["b", "a"])) == ()
+    assert paths(*diff(Example(groups=["a"]), Example(groups=["b", "a"]))) == ["groups"]
+    assert paths(*diff(Example(groups=["a"]), Example())) == ["groups"]
+
+
+def test_lists_of_parts_are_shown_whole() -> None:
+    found = diff(Example(parts=[Inner(id="a")]), Example(parts=[Inner(id="b")]))
+    assert [(change.path, change.before, change.after) for change in found] == [("parts", [{"id": "b"}], [{"id": "a"}])]
+
+
+def test_nested_fields_that_are_left_out_are_not_managed() -> None:
+    assert diff(Example(inner=Inner(id="a")), Example(inner=Inner(id="a", version=4))) == ()
+    assert paths(*diff(Example(inner=Inner(id="a", version=5)), Example(inner=Inner(id="a", version=4)))) == [
+        "inner.version"
+    ]
+    assert paths(*diff(Example(inner=Inner(id="a")), Example())) == ["inner"]
+
+
+def test_values_are_compared_in_their_canonical_form() -> None:
+    assert diff(Example(name="ABC"), Example(name="abc")) == ()
+    assert diff(Example(name="ABC"), Example(name="abd"))[0].replaces
+
+
+def test_canonical_forms_apply_to_each_item_of_a_list() -> None:
+    class Names(Spec):
+        names: Annotated[Items[str] | None, Canonical(str.lower)] = None
+
+    assert diff(Names(names=["A", "b"]), Names(names=["a", "B"])) == ()
+    assert diff(Names(names=[Ref("x", None, ("id",))]), Names(names=["a"])) != ()  # type: ignore[list-item]
+
+
+def test_what_is_not_known_yet_differs() -> None:
+    found = diff(Example.model_validate({"size": Ref("x", None, ("n",))}), Example(size=1))
+    assert found == (Change("size", 1, {"$ref": "x.n"}),)
+    tags = Example.model_validate({"tags": {"a": Ref("x", None, ("n",)), "b": "1"}})
+    assert diff(tags, Example(tags={"a": "1", "b": "1"})) == (Change("tags.a", "1", {"$ref": "x.n"}),)
+
+
+def test_initial_and_local_fields_never_differ() -> None:
+    assert diff(Example(start=1, patience=2), Example(start=3, patience=4)) == ()
+
+
+def test_what_cannot_be_read_is_compared_with_what_was_applied() -> None:
+    assert diff(Example(note="a"), Example(), None) == ()
+    assert diff(Example(note="a"), Example(), {"note": "a"}) == ()
+    assert diff(Example(note="b", fixed=True), Example(), {"note": "a"}) == (
+        Change("note", "a", "b"),
+        Change("fixed", None, True, True),
+    )
+    secret = Example.model_validate({"word": Secret("env:A")})
+    assert diff(secret, Example(), {"word": {"$secret": "env:A"}}) == ()
+    assert paths(*diff(secret, Example(), {"word": {"$secret": "env:B"}})) == ["word"]
+
+
+def test_a_plan_relies_on_what_it_read_and_on_nothing_of_others() -> None:
+    assert relied_on(Example(size=1, start=2, note="x", groups=["b", "a"])) == {
+        "name": "n",
+        "size": 1,
+        "groups": ["a", "b"],
+    }
+    assert fingerprint(Example(size=1, start=2)) == fingerprint(Example(size=1, start=3))
+    assert fingerprint(Example(size=1)) != fingerprint(Example(size=2))
+
+
+def test_ignored_paths_take_the_value_that_is_there() -> None:
+    wanted = {"size": 1, "tags": {"a": "1", "b": "2"}, "inner": {"id": "x"}}
+    live = {"size": 5, "tags": {"a": "9", "c": "3"}}
+    kept = keep_ignored(wanted, live, ["size", "tags.a", "tags.b", "tags.c", "inner.id", "other.part"])
+    assert kept == {"size": 5, "tags": {"a": "9", "c": "3"}, "inner": {}}
+
+
+def test_leaves_stop_at_lists_and_placeholders() -> None:
+    assert leaves({"a": [1], "b": {"c": {"$ref": "x"}}}, {"a": [2], "b": {"c": {"$ref": "y"}}}) == [
+        (("a",), [1], [2]),
+        (("b", "c"), {"$ref": "x"}, {"$ref": "y"}),
+    ]
+    assert leaves(1, 2) == [((), 1, 2)]
+    assert leaves({"a": {"b": 1}}, {"a": 2}) == [(("a",), {"b": 1}, 2)]
