@@ -14,6 +14,7 @@ from smplan.core.values import Json
 from smplan.errors import StoreError
 from smplan.stores.codec import JOURNAL, VERSION, check_format, damaged, entry_json, parse, parse_entry, plain
 
+_SECTOR = 512
 _BEGINNING = re.compile(rb"[0-9a-f]{1,8}(?: (?:\[[ -~]*)?)?\Z")
 
 
@@ -62,17 +63,21 @@ def read(data: bytes, place: str, state: State) -> Journal:
 
 def _end(data: bytes, place: str) -> int:
     """Where the last whole line ends. What follows was being written when the machine stopped, or is damage."""
-    start = data.rfind(b"\n") + 1
-    tail = data[start:]
-    if not tail:
-        start = data.rfind(b"\n", 0, -1) + 1
-        # A line is written at once and may reach the disk in pieces; the pieces that did not are zeros.
-        return start if b"\0" in data[start:] else len(data)
-    if _checked(tail):
+    start = data.rfind(b"\n", 0, -1) + 1
+    last = data[start:]
+    if _unwritten(data, start):
+        return start
+    if last.endswith(b"\n") or _checked(last):
         return len(data)
-    if _checked(tail[:-1]) or not (b"\0" in tail or _BEGINNING.match(tail)):
+    if _checked(last[:-1]) or not _BEGINNING.match(last):
         raise damaged(place, f"line {data.count(10) + 1} has no end", JOURNAL)
     return start
+
+
+def _unwritten(data: bytes, start: int) -> bool:
+    """Whether part of the line at ``start`` never reached the disk: the sectors of one write do not all reach it."""
+    zeros = data.find(b"\0", start)
+    return zeros == start or (zeros > start and zeros % _SECTOR == 0)
 
 
 def _checked(line: bytes) -> bytes | None:

@@ -271,9 +271,9 @@ def test_bytes_that_are_not_smplans_are_refused_with_the_place_and_a_remedy(plac
                 place.store().read()
             assert name in str(caught.value)
             assert caught.value.hint
-            with pytest.raises(StoreError, match="is damaged"):
-                place.store().lock(HOLDER)
-            assert place.store().holder() is None
+        with pytest.raises(StoreError, match="is damaged"):
+            place.store().lock(HOLDER)
+        assert place.store().holder() is None
         place.put(name, whole)
     assert len(place.store().read().entries) == 4
 
