@@ -118,7 +118,7 @@ class ResourceForm(Spec):
         Field(description='One instance each: a list of names, a map, or "${var.x}" for one of these.'),
     ] = None
     after: Annotated[list[Any], Field(max_length=1000, description="Names of resources that must be done first.")] = []
-    lifecycle: Annotated[LifecycleForm | None, Field(description="What may be done to it.")] = None
+    lifecycle: Annotated[dict[str, Any] | None, Field(description="What may be done to it.")] = None
 
 
 class BlueprintForm(Spec):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 
 from smplan.core.blueprint import Blueprint, LookupDecl, Resource
 from smplan.core.check_rules import broken_rules
@@ -16,6 +17,7 @@ from smplan.errors import Fault
 
 _KIND = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+\Z")
 _LONGEST_KIND = 64
+_LONGEST_CIRCLE = 8
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,15 @@ class _Checker:
 
     def lookup_cycles(self) -> Iterator[Fault]:
         """Lookups that wait for each other."""
-        left = {each.name: {ref.root for _, ref in refs(each.where)} for each in self.blueprint.lookups}
-        while ready := [name for name, needs in left.items() if not needs & left.keys()]:
-            for name in ready:
-                del left[name]
-        for name in left:
-            path = (*self.names[name].path, "where")
+        needs = {each.name: {ref.root for _, ref in refs(each.where)} for each in self.blueprint.lookups}
+        try:
+            TopologicalSorter(needs).prepare()
+        except CycleError as error:
+            circle = list(reversed(error.args[1]))
+            shown = " needs ".join(quoted(name) for name in circle[:_LONGEST_CIRCLE])
+            path = (*self.names[circle[0]].path, "where")
             yield self.marks.fault(
-                path, f"{quoted(name)} needs its own result: lookups refer to each other in a circle"
+                path, f"lookups need each other in a circle: {shown}", "look one up by something known"
             )
 
     def resource(self, resource: Resource) -> Iterator[Fault]:
@@ -222,4 +225,6 @@ def _wrong_instance(group: Group, ref: Ref) -> tuple[str, str] | None:
 def _refs_of(leaf: object) -> tuple[Ref, ...]:
     if isinstance(leaf, Ref):
         return (leaf,)
-    return tuple(part for part in leaf.parts if isinstance(part, Ref)) if isinstance(leaf, Template) else ()
+    if isinstance(leaf, Template):
+        return tuple(dict.fromkeys(part for part in leaf.parts if isinstance(part, Ref)))
+    return ()

@@ -56,7 +56,7 @@ class Misfit:
     secret: bool = False
 
 
-def misfits(form: type[Spec], tree: Tree, *, secret: Fact | None = None) -> list[Misfit]:
+def misfits(form: type[Spec], tree: Tree, *, secret: Fact | None = None) -> Iterator[Misfit]:
     """Everything in ``tree`` that does not fit ``form``; types are taken strictly, placeholders fit everywhere.
 
     Fields that hold the fact ``secret`` are told without their value.
@@ -64,9 +64,7 @@ def misfits(form: type[Spec], tree: Tree, *, secret: Fact | None = None) -> list
     try:
         form.model_validate(tree, strict=True)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        return list(_told(form, tree, found, secret))
-    return []
+        yield from _told(form, tree, error.errors(include_url=False), secret)
 
 
 def _told(form: type[Spec], tree: Tree, found: list[ErrorDetails], secret: Fact | None) -> Iterator[Misfit]:
@@ -74,10 +72,10 @@ def _told(form: type[Spec], tree: Tree, found: list[ErrorDetails], secret: Fact 
     for detail in found:
         if not isinstance(detail["input"], Faulted):
             by_path.setdefault(_document_path(tree, detail), []).append(detail)
+    above = {path[:length] for path in by_path for length in range(len(path))}
     for path, details in by_path.items():
         # Where one member of a union fits so well that its faults lie deeper, the other members are not meant.
-        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in by_path)
-        if deeper and all(detail["type"] in _WANTED for detail in details):
+        if path in above and all(detail["type"] in _WANTED for detail in details):
             continue
         hidden = secret is not None and secret in walk(form, path)[1]
         yield from _misfits_at(form, path, details, hidden)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,10 @@ from smplan.core.blueprint import FAULTED, LINE_BREAK, Marks, Place
 from smplan.core.misfits import quoted
 from smplan.core.values import Path, Tree
 from smplan.engine.document_scalars import OddScalar, bounded, finite
-from smplan.engine.load_faults import Faults
+from smplan.engine.load_faults import EnoughFaults, Faults
 
 MOST_DEPTH = 64
+MOST_VALUES = 100_000
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -27,6 +29,9 @@ class _Suspect(ValueError):
 
 def compose(text: str, marks: Marks, faults: Faults) -> Tree:
     """The value ``text`` says; what may not be said is added to ``faults``. Raises EnoughFaults if it is not JSON."""
+    if text.count(",") > MOST_VALUES:
+        message = f"the file holds more than {MOST_VALUES} values"
+        raise faults.end(marks.fault_at(1, 1, message, "split it into blueprints of their own"))
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_constant)
     except json.JSONDecodeError as error:
@@ -48,7 +53,8 @@ def compose(text: str, marks: Marks, faults: Faults) -> Tree:
 def locate(text: str) -> dict[Path, Place]:
     """Where everything in ``text`` stands, as far as it can be read."""
     walker = _Walker(text, Marks("", "", dict), Faults(limit=None))
-    walker.run()
+    with suppress(EnoughFaults):
+        walker.run()
     return walker.places
 
 
@@ -73,14 +79,14 @@ def _constant(text: str) -> int:
 
 def _too_deep(value: Tree) -> bool:
     level = [value]
-    for _ in range(MOST_DEPTH + 1):
+    for _ in range(MOST_DEPTH):
         level = [
             item
             for node in level
             if isinstance(node, (dict, list))
             for item in (node.values() if isinstance(node, dict) else node)
         ]
-    return bool(level)
+    return any(isinstance(node, (dict, list)) for node in level)
 
 
 def _remedy(text: str, position: int) -> str:
@@ -127,8 +133,7 @@ class _Walker:
         for found in _TOKEN.finditer(self.text):
             token, at = found[0], found.start()
             if token in "{[":
-                if not self.open(token, at):
-                    return
+                self.open(token, at)
             elif token in "}]" and len(self.frames) > 1:
                 self.frames.pop()
             elif token not in "}],:":
@@ -137,14 +142,13 @@ class _Walker:
     def fault(self, at: int, message: str, remedy: str = "") -> None:
         self.faults.add(self.marks.fault_at(*self.lines.place(at), message, remedy))
 
-    def open(self, token: str, at: int) -> bool:
+    def open(self, token: str, at: int) -> None:
         if len(self.frames) > MOST_DEPTH:
-            self.fault(at, f"this is nested more than {MOST_DEPTH} levels deep")
-            return False
+            message = f"this is nested more than {MOST_DEPTH} levels deep"
+            raise self.faults.end(self.marks.fault_at(*self.lines.place(at), message))
         node: Tree = {} if token == "{" else []
         path = self.put(node, at)
         self.frames.append(_Frame(node, path))
-        return True
 
     def leaf(self, token: str, at: int) -> None:
         frame = self.frames[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +15,10 @@ from smplan.core.blueprint import FAULTED, Marks, Place
 from smplan.core.misfits import quoted
 from smplan.core.values import Path, Tree
 from smplan.engine.document_scalars import OddScalar, plain
-from smplan.engine.load_faults import Faults
+from smplan.engine.load_faults import EnoughFaults, Faults
 
 MOST_DEPTH = 64
+MOST_VALUES = 100_000
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
@@ -46,14 +48,18 @@ class _Frame:
 
 
 def compose(text: str, marks: Marks, faults: Faults, *, parser: Any = _PARSER) -> Tree:
-    """The value ``text`` says; what may not be said is added to ``faults``, with FAULTED in its place."""
+    """The value ``text`` says; what may not be said is added to ``faults``, with FAULTED in its place.
+
+    Raises EnoughFaults if nothing that was read can be trusted.
+    """
     return _Composer(marks, faults, None).run(text, parser)
 
 
 def locate(text: str) -> dict[Path, Place]:
     """Where everything in ``text`` stands, as far as it can be read."""
     places: dict[Path, Place] = {}
-    _Composer(Marks("", "", dict), Faults(limit=None), places).run(text, _PARSER)
+    with suppress(EnoughFaults):
+        _Composer(Marks("", "", dict), Faults(limit=None), places).run(text, _PARSER)
     return places
 
 
@@ -62,7 +68,7 @@ class _Composer:
         self.marks, self.faults, self.places = marks, faults, places
         self.root: list[Tree] = []
         self.frames = [_Frame(self.root)]
-        self.documents = 0
+        self.documents = self.count = 0
 
     def run(self, text: str, parser: Any) -> Tree:
         try:
@@ -76,11 +82,15 @@ class _Composer:
     def broken(self, error: yaml.YAMLError) -> None:
         problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
         remedy = next((remedy for sign, remedy in _REMEDIES if sign in problem), "")
-        self.fault(getattr(error, "problem_mark", None), f"this is not YAML: {problem}", remedy)
+        raise self.end(getattr(error, "problem_mark", None), f"this is not YAML: {problem}", remedy)
 
     def fault(self, mark: Any, message: str, remedy: str = "") -> None:
+        self.faults.add(self.marks.fault_at(mark.line + 1, mark.column + 1, message, remedy))
+
+    def end(self, mark: Any, message: str, remedy: str = "") -> EnoughFaults:
+        """A fault after which nothing that was read can be trusted."""
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-        self.faults.add(self.marks.fault_at(line, column, message, remedy))
+        return self.faults.end(self.marks.fault_at(line, column, message, remedy))
 
     def take(self, event: Any) -> bool:
         """Work one event in; whether to go on."""
@@ -88,7 +98,7 @@ class _Composer:
         if kind is events.ScalarEvent:
             self.scalar(event)
         elif kind is events.MappingStartEvent or kind is events.SequenceStartEvent:
-            return self.open(event, is_map=kind is events.MappingStartEvent)
+            self.open(event, is_map=kind is events.MappingStartEvent)
         elif kind is events.MappingEndEvent or kind is events.SequenceEndEvent:
             self.close(self.frames.pop())
         elif kind is events.AliasEvent:
@@ -106,10 +116,9 @@ class _Composer:
             self.fault(event.start_mark, "directives are not used here", "take the lines that begin with % away")
         return self.documents == 1
 
-    def open(self, event: Any, *, is_map: bool) -> bool:
+    def open(self, event: Any, *, is_map: bool) -> None:
         if len(self.frames) > MOST_DEPTH:
-            self.fault(event.start_mark, f"this is nested more than {MOST_DEPTH} levels deep")
-            return False
+            raise self.end(event.start_mark, f"this is nested more than {MOST_DEPTH} levels deep")
         self.unmarked(event)
         parent = self.frames[-1]
         path = self.path_of(parent)
@@ -117,7 +126,6 @@ class _Composer:
             self.fault(event.start_mark, "a key must be text", "quote it, if it was meant as text")
         self.place(path, event.start_mark, parent)
         self.frames.append(_Frame({} if is_map else [], path, is_map, wants_key=is_map))
-        return True
 
     def close(self, frame: _Frame) -> None:
         parent = self.frames[-1]
@@ -167,6 +175,11 @@ class _Composer:
     def put(self, value: Tree, mark: Any) -> None:
         """Work ``value`` into the list or map at hand; ``mark`` is None if its place is known already."""
         frame = self.frames[-1]
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise self.end(
+                mark, f"the file holds more than {MOST_VALUES} values", "split it into blueprints of their own"
+            )
         if mark is not None:
             self.place(self.path_of(frame), mark, frame)
         if not frame.is_map:

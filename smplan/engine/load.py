@@ -53,7 +53,7 @@ def load(
             blueprint = reader.read(value, given, data, catalogue or kinds_doc.catalogue())
             if not faults.found:
                 return blueprint
-        elif value is not FAULTED:
+        elif not faults.found:
             faults.add(marks.fault((), "a blueprint is a map", "begin with `smplan: 1`"))
     raise BlueprintInvalid(faults.found)
 

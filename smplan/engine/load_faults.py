@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from smplan.core.blueprint import printable
 from smplan.errors import Fault
 
 MOST_FAULTS = 100
+_LONGEST = 300
 
 
 class EnoughFaults(Exception):
@@ -21,6 +25,8 @@ class Faults:
 
     def add(self, fault: Fault) -> None:
         """Keep ``fault`` unless it was told already (by another instance of the same ``for_each``)."""
+        message = fault.message if len(fault.message) <= _LONGEST else f"{fault.message[:_LONGEST]}…"
+        fault = replace(fault, message=printable(message), remedy=printable(fault.remedy))
         key = (fault.file, fault.line, fault.column, fault.message)
         if key in self._told:
             return

@@ -149,7 +149,7 @@ class Filler:
             return resolve(parse_text(raw), partial(self._known, path, each))
         except BadReference as bad:
             remedy = "write `${name.attribute}`; for the characters `${` themselves write `$${`"
-            return self.fault(path, str(bad), "" if "inside text" in str(bad) else remedy)
+            return self.fault(path, str(bad), remedy if str(bad).endswith("is not a reference") else "")
 
     def _known(self, path: Path, each: Each | None, ref: Ref) -> Tree:
         """What ``ref`` stands for, as far as it is known now. What stays open returns as it came."""
