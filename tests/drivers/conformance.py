@@ -8,6 +8,8 @@ A case is ``cases/<kind>/<case>.yaml``::
     updates:          # one for each updatable attribute: field -> its new value
       health_check_grace_period: 200
     immutable: {name: other}     # optional: IMMUTABLE fields with another valid value
+    waived:           # optional: a law that AWS itself makes impossible here, and why; another case must uphold it
+      3: a subscription that is not confirmed cannot be deleted
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Case:
     spec: Mapping[str, Any]
     updates: Mapping[str, Any]
     immutable: Mapping[str, Any]
+    waived: Mapping[int, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.kind}-{self.name}"
@@ -59,7 +62,7 @@ def cases() -> list[Case]:
 
 def _case(path: Path) -> Case:
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    unknown = set(data) - {"setup", "spec", "updates", "immutable"}
+    unknown = set(data) - {"setup", "spec", "updates", "immutable", "waived"}
     assert not unknown, f"{path}: unknown {sorted(unknown)}"
     return Case(
         path.parent.name,
@@ -68,6 +71,7 @@ def _case(path: Path) -> Case:
         data["spec"],
         data.get("updates") or {},
         data.get("immutable") or {},
+        data.get("waived") or {},
     )
 
 
