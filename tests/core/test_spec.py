@@ -1,0 +1,101 @@
+"""Specs, and the facts on their fields."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field, ValidationError
+
+from smplan.core.spec import IMMUTABLE, SENSITIVE, UNORDERED, Canonical, Entries, Items, Spec, complete, fields
+from smplan.core.values import Ref, Secret, Template
+
+
+class Inner(Spec):
+    port: Annotated[int, Field(ge=1)]
+    note: str | None = None
+
+
+class Outer(Spec):
+    name: Annotated[str, IMMUTABLE]
+    groups: Annotated[Items[str] | None, UNORDERED, Canonical(str.lower)] = None
+    host: Annotated[str | None, Canonical(str.lower), SENSITIVE] = None
+    order: Items[str] | None = None
+    ports: Annotated[Items[int] | None, UNORDERED] = None
+    tags: Entries[str] | None = None
+    inner: Inner = Inner(port=1)
+    many: Items[Inner] | None = None
+    data: Any = None
+
+
+def test_any_field_item_or_entry_may_be_a_placeholder() -> None:
+    ref = Ref("a", path=("b",))
+    spec = Outer.model_validate(
+        {"name": ref, "groups": ["x", ref], "tags": {"k": ref}, "inner": {"port": ref}, "many": [{"port": 1}, ref]}
+    )
+    assert spec.name == ref
+    assert spec.groups == ["x", ref]
+    assert spec.tags == {"k": ref}
+    assert spec.inner.port == ref
+    assert spec.many == [Inner(port=1), ref]
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"name": "a", "nme": 1}, {"name": "a", "groups": [1]}, {"name": "a", "inner": {"port": 0}}]
+)
+def test_what_does_not_fit_is_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Outer.model_validate(data)
+
+
+def test_a_tree_holds_what_is_managed() -> None:
+    spec = Outer(name="a", tags={"k": "v"}, many=[Inner(port=2, note="n")], data={"x": [1, None]})
+    assert spec.tree() == {
+        "name": "a",
+        "tags": {"k": "v"},
+        "inner": {"port": 1},
+        "many": [{"port": 2, "note": "n"}],
+        "data": {"x": [1, None]},
+    }
+
+
+def test_known_asks_for_values_that_are_there() -> None:
+    spec = Outer(name="a", host=Ref("b"))  # type: ignore[arg-type]  # a partial spec
+    assert spec.known("name")
+    assert not spec.known("name", "host")
+    assert not spec.known("tags")
+
+
+@pytest.mark.parametrize("open_leaf", [Ref("a"), Template(("a", Ref("b"))), Secret("env:A")])
+def test_a_spec_with_placeholders_is_not_complete(open_leaf: object) -> None:
+    assert complete(Outer(name="a"))
+    assert not complete(Outer.model_validate({"name": "a", "tags": {"k": open_leaf}}))
+
+
+def test_facts_are_read_from_the_field() -> None:
+    found = fields(Outer)
+    assert found["name"].has(IMMUTABLE)
+    assert not found["name"].has(SENSITIVE)
+    assert found["host"].facts == {SENSITIVE}
+    assert found["inner"].nested is Inner
+    assert found["many"].nested is None
+
+
+def test_sets_compare_in_any_order_and_in_one_form() -> None:
+    groups = fields(Outer)["groups"]
+    ref = Ref("a")
+    assert groups.canonical(["B", "a"]) == groups.canonical(("A", "b")) == ["a", "b"]
+    assert groups.canonical([ref, "B"]) == groups.canonical(["b", ref])
+
+
+def test_a_value_alone_takes_its_form() -> None:
+    host = fields(Outer)["host"]
+    assert host.canonical("A.Example") == "a.example"
+    assert host.canonical(None) is None
+    assert host.canonical(Ref("a")) == Ref("a")
+
+
+def test_without_facts_a_value_compares_as_it_is() -> None:
+    assert fields(Outer)["order"].canonical(["b", "a"]) == ["b", "a"]
+    assert fields(Outer)["ports"].canonical([2, 1]) == [1, 2]
+    assert fields(Outer)["ports"].canonical(Ref("a")) == Ref("a")
