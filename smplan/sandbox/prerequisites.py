@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-import base64
-from typing import TYPE_CHECKING
-
+from smplan.sandbox import moto_view
+from smplan.sandbox.aws_instances import launch
+from smplan.sandbox.calls import Fields
+from smplan.sandbox.cloud import Cloud
 from smplan.sandbox.facts import DOMAIN, REGION, Facts
-
-if TYPE_CHECKING:
-    import boto3.session
+from smplan.sandbox.state_compute import BOOT_SECONDS, Image
+from smplan.sandbox.view import PROPERTIES_PATH
 
 ZONES = (f"{REGION}a", f"{REGION}b", f"{REGION}c")
-PROPERTIES = """# red5pro stream manager (excerpt)
-streammanager.ip=
+PORTS = {
+    "red5pro-stream-manager": (22, 5080),
+    "red5pro-database": (),
+    "red5pro-node": (22, 1935, 5080, 8554),
+}
+PROPERTIES = """# Stream Manager's settings, as the guide leaves them on the configured instance
 config.dbHost=red5pro.cluster.us-east-1.rds.amazonaws.com
 config.dbPort=3306
+config.dbUser=admin
+streammanager.ip=
+rest.administratorToken=sandbox-admin-token
 """
+ROOT_GIB = 16
 
 
-def make(session: boto3.session.Session, endpoint: str) -> Facts:
-    """Make them all over the wire at ``endpoint`` and tell their ids."""
-    vpc_id, subnet_ids = _network(session, endpoint)
-    groups = _groups(session, endpoint, vpc_id)
-    image_id, node_image_id, instance_id = _instance(session, endpoint, subnet_ids[0], groups["red5pro-stream-manager"])
-    _database(session, endpoint, subnet_ids, groups["red5pro-database"])
+def make(cloud: Cloud) -> Facts:
+    """Make them all and tell their ids. The database does not admit the Stream Managers yet: the guide's first step."""
+    vpc_id = _vpc(cloud)
+    subnet_ids = tuple(_subnet(cloud, vpc_id, number, zone) for number, zone in enumerate(ZONES))
+    groups = {name: _group(cloud, vpc_id, name, ports) for name, ports in PORTS.items()}
+    image_id = _image(cloud, "red5pro-stream-manager-base", {PROPERTIES_PATH: PROPERTIES})
+    node_image_id = _image(cloud, "red5pro-node", {})
+    instance_id = _instance(cloud, image_id, subnet_ids[0], groups["red5pro-stream-manager"])
+    _database(cloud, subnet_ids, groups["red5pro-database"])
     return Facts(
-        account=session.client("sts", endpoint_url=endpoint).get_caller_identity()["Account"],
+        account=cloud.account,
         region=REGION,
         vpc_id=vpc_id,
         subnet_ids=subnet_ids,
@@ -37,97 +48,112 @@ def make(session: boto3.session.Session, endpoint: str) -> Facts:
         instance_id=instance_id,
         image_id=image_id,
         node_image_id=node_image_id,
-        certificate_arn=_certificate(session, endpoint),
-        zone_id=_zone(session, endpoint),
+        certificate_arn=_certificate(cloud),
+        zone_id=_zone(cloud),
         domain=DOMAIN,
     )
 
 
-def _network(session: boto3.session.Session, endpoint: str) -> tuple[str, tuple[str, ...]]:
-    ec2 = session.client("ec2", endpoint_url=endpoint)
-    vpc_id = ec2.create_vpc(
-        CidrBlock="10.0.0.0/16",
-        TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": "red5pro"}]}],
-    )["Vpc"]["VpcId"]
-    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc_id)
-    table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["RouteTables"][0][
-        "RouteTableId"
+def _named(kind: str, name: str) -> list[Fields]:
+    return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}]}]
+
+
+def _vpc(cloud: Cloud) -> str:
+    """A VPC whose main route table leads to the internet."""
+    ask = cloud.moto.ask
+    request = {"CidrBlock": "10.0.0.0/16", "TagSpecifications": _named("vpc", "red5pro")}
+    vpc_id: str = ask("ec2", "CreateVpc", request)["Vpc"]["VpcId"]
+    gateway = ask("ec2", "CreateInternetGateway", {})["InternetGateway"]["InternetGatewayId"]
+    ask("ec2", "AttachInternetGateway", {"InternetGatewayId": gateway, "VpcId": vpc_id})
+    tables = ask("ec2", "DescribeRouteTables", {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]})["RouteTables"]
+    route = {"RouteTableId": tables[0]["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway}
+    ask("ec2", "CreateRoute", route)
+    return vpc_id
+
+
+def _subnet(cloud: Cloud, vpc_id: str, number: int, zone: str) -> str:
+    """A /20: moto never gives back the addresses of terminated instances."""
+    request = {
+        "VpcId": vpc_id,
+        "CidrBlock": f"10.0.{16 * number}.0/20",
+        "AvailabilityZone": zone,
+        "TagSpecifications": _named("subnet", f"red5pro-{zone[-1]}"),
+    }
+    subnet: str = cloud.moto.ask("ec2", "CreateSubnet", request)["Subnet"]["SubnetId"]
+    cloud.moto.ask("ec2", "ModifySubnetAttribute", {"SubnetId": subnet, "MapPublicIpOnLaunch": {"Value": True}})
+    return subnet
+
+
+def _group(cloud: Cloud, vpc_id: str, name: str, ports: tuple[int, ...]) -> str:
+    request = {
+        "GroupName": name,
+        "Description": f"{name} of the sandbox",
+        "VpcId": vpc_id,
+        "TagSpecifications": _named("security-group", name),
+    }
+    group: str = cloud.moto.ask("ec2", "CreateSecurityGroup", request)["GroupId"]
+    rules = [
+        {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]} for port in ports
     ]
-    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
-    subnets = []
-    for number, zone in enumerate(ZONES):
-        subnet = ec2.create_subnet(
-            VpcId=vpc_id,
-            CidrBlock=f"10.0.{16 * number}.0/20",
-            AvailabilityZone=zone,
-            TagSpecifications=[{"ResourceType": "subnet", "Tags": [{"Key": "Name", "Value": f"red5pro-{zone[-1]}"}]}],
-        )["Subnet"]["SubnetId"]
-        ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
-        subnets.append(subnet)
-    return vpc_id, tuple(subnets)
+    if rules:
+        cloud.moto.ask("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": group, "IpPermissions": rules})
+    return group
 
 
-def _groups(session: boto3.session.Session, endpoint: str, vpc_id: str) -> dict[str, str]:
-    ec2 = session.client("ec2", endpoint_url=endpoint)
-    ports = {"red5pro-stream-manager": (22, 5080), "red5pro-database": (), "red5pro-node": (22, 1935, 5080, 8554)}
-    made = {}
-    for name, opened in ports.items():
-        made[name] = ec2.create_security_group(GroupName=name, Description=f"{name} (sandbox)", VpcId=vpc_id)["GroupId"]
-        for port in opened:
-            ec2.authorize_security_group_ingress(
-                GroupId=made[name], IpProtocol="tcp", FromPort=port, ToPort=port, CidrIp="0.0.0.0/0"
-            )
-    return made
+def _image(cloud: Cloud, name: str, files: dict[str, str]) -> str:
+    request = {"Name": name, "Description": f"{name} of the sandbox", "Architecture": "x86_64"}
+    image: str = cloud.moto.ask("ec2", "RegisterImage", request)["ImageId"]
+    cloud.compute.images[image] = Image(cloud.now(), cloud.now(), ROOT_GIB, files)
+    return image
 
 
-def _instance(session: boto3.session.Session, endpoint: str, subnet_id: str, group: str) -> tuple[str, str, str]:
-    ec2 = session.client("ec2", endpoint_url=endpoint)
-    image, node = (
-        ec2.register_image(Name=name, Architecture="x86_64", RootDeviceName="/dev/sda1")["ImageId"]
-        for name in ("red5pro-stream-manager-base", "red5pro-node")
-    )
-    instance = ec2.run_instances(
-        ImageId=image,
-        InstanceType="c5.large",
-        MinCount=1,
-        MaxCount=1,
-        SubnetId=subnet_id,
-        SecurityGroupIds=[group],
-        BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 16, "VolumeType": "gp3"}}],
-        UserData=base64.b64encode(PROPERTIES.encode()).decode(),
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "red5pro-stream-manager"}]}],
-    )["Instances"][0]["InstanceId"]
-    return image, node, instance
+def _instance(cloud: Cloud, image_id: str, subnet_id: str, group: str) -> str:
+    request: Fields = {
+        "ImageId": image_id,
+        "InstanceType": "c5.large",
+        "SubnetId": subnet_id,
+        "SecurityGroupIds": [group],
+        "TagSpecifications": _named("instance", "red5pro-stream-manager"),
+    }
+    instance_id: str = launch(cloud, request)["InstanceId"]
+    cloud.compute.launched[instance_id] -= BOOT_SECONDS  # it has been running for a while
+    return instance_id
 
 
-def _database(session: boto3.session.Session, endpoint: str, subnet_ids: tuple[str, ...], group: str) -> None:
-    rds = session.client("rds", endpoint_url=endpoint)
-    rds.create_db_subnet_group(
-        DBSubnetGroupName="red5pro", DBSubnetGroupDescription="sandbox", SubnetIds=list(subnet_ids)
-    )
-    rds.create_db_instance(
-        DBInstanceIdentifier="red5pro",
-        Engine="mysql",
-        EngineVersion="8.0.39",
-        DBInstanceClass="db.t3.medium",
-        AllocatedStorage=20,
-        MasterUsername="admin",
-        MasterUserPassword="sandbox-only",
-        DBSubnetGroupName="red5pro",
-        VpcSecurityGroupIds=[group],
-        Port=3306,
-    )
+def _database(cloud: Cloud, subnet_ids: tuple[str, ...], group: str) -> None:
+    subnet_group = {
+        "DBSubnetGroupName": "red5pro",
+        "DBSubnetGroupDescription": "of the sandbox",
+        "SubnetIds": list(subnet_ids),
+    }
+    cloud.moto.ask("rds", "CreateDBSubnetGroup", subnet_group)
+    database = {
+        "DBInstanceIdentifier": "red5pro",
+        "Engine": "mysql",
+        "EngineVersion": "8.0.39",
+        "DBInstanceClass": "db.t3.medium",
+        "AllocatedStorage": 20,
+        "MasterUsername": "admin",
+        "MasterUserPassword": "sandbox-only",
+        "DBSubnetGroupName": "red5pro",
+        "VpcSecurityGroupIds": [group],
+        "Port": 3306,
+    }
+    cloud.moto.ask("rds", "CreateDBInstance", database)
 
 
-def _certificate(session: boto3.session.Session, endpoint: str) -> str:
-    acm = session.client("acm", endpoint_url=endpoint)
-    return acm.request_certificate(DomainName=f"*.{DOMAIN}", SubjectAlternativeNames=[DOMAIN], ValidationMethod="DNS")[
-        "CertificateArn"
-    ]
+def _certificate(cloud: Cloud) -> str:
+    request = {
+        "DomainName": f"*.{DOMAIN}",
+        "SubjectAlternativeNames": [f"*.{DOMAIN}", DOMAIN],
+        "ValidationMethod": "DNS",
+    }
+    arn: str = cloud.moto.ask("acm", "RequestCertificate", request)["CertificateArn"]
+    moto_view.issue(cloud.account, arn)
+    return arn
 
 
-def _zone(session: boto3.session.Session, endpoint: str) -> str:
-    route53 = session.client("route53", endpoint_url=endpoint)
-    zone = route53.create_hosted_zone(Name=f"{DOMAIN}.", CallerReference="sandbox")
-    return zone["HostedZone"]["Id"].removeprefix("/hostedzone/")
+def _zone(cloud: Cloud) -> str:
+    answer = cloud.moto.ask("route53", "CreateHostedZone", {"Name": f"{DOMAIN}.", "CallerReference": "sandbox"})
+    zone_id: str = answer["HostedZone"]["Id"]
+    return zone_id.removeprefix("/hostedzone/")

@@ -3,58 +3,114 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from smplan.sandbox import prerequisites
+from smplan.sandbox import aws_targets, moto_view, prerequisites, rulebook
 from smplan.sandbox.clock import Clock
+from smplan.sandbox.cloud import Cloud
 from smplan.sandbox.facts import ACCESS_KEY, ACCOUNT, ADMIN_TOKEN, REGION, SECRET_KEY, Facts
+from smplan.sandbox.front import Front
+from smplan.sandbox.inside import Application, Inside
+from smplan.sandbox.present import Present
+from smplan.sandbox.view import World
+
+TICK_SECONDS = 0.05
+"""Wall time between two looks at what is due."""
+_taken: set[str] = set()
+
+
+class GatewayPart(Protocol):
+    """The way of packets into the sandbox: load balancers and Stream Managers that answer."""
+
+    def start(self) -> object:
+        """Open the servers."""
+
+    def stop(self) -> None:
+        """Close them."""
+
+    def env(self) -> dict[str, str]:
+        """SMPLAN_CONNECT_TO and SMPLAN_CA_FILE."""
+
+    def health(self, instance_id: str, port: int, path: str) -> bool:
+        """Whether a health check of the instance passes."""
 
 
 class Sandbox:
     """An AWS to practise on. Use it as a context manager; ``facts`` and ``env()`` are there once it has started."""
 
     facts: Facts
+    cloud: Cloud
 
-    def __init__(self, *, speed: float = 600.0, account: str = ACCOUNT) -> None:
-        self.clock = Clock(speed)
+    def __init__(
+        self,
+        *,
+        speed: float = 600.0,
+        account: str = ACCOUNT,
+        clock: Clock | None = None,
+        gateway: Callable[[World, Clock], GatewayPart] | None = None,
+    ) -> None:
+        """``speed``: virtual seconds in a second. Two sandboxes in one process need two ``account`` ids."""
+        self.clock = clock or Clock(speed)
         self.account = account
+        self._make_gateway = gateway
+        self._gateway: GatewayPart | None = None
+        self._lock = threading.RLock()
+        self._ticking = threading.Lock()
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._server: Any = None
-        self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
-        """Open the servers on free loopback ports and make the prerequisites."""
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-        from werkzeug.serving import make_server
-
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        app = DomainDispatcherApplication(create_backend_app)
-        lock = threading.RLock()
-
-        def serialised(environ: dict[str, Any], start_response: Any) -> Any:
-            environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
-            with lock:
-                return app(environ, start_response)
-
-        self._server = make_server("127.0.0.1", 0, serialised, threaded=True, request_handler=MotoRequestHandler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox-aws", daemon=True)
-        self._thread.start()
-        self.facts = prerequisites.make(self._session(), self.env()["AWS_ENDPOINT_URL"])
+        """Make the prerequisites and open the servers on free loopback ports. Raises RuntimeError: account taken."""
+        if self.account in _taken:
+            raise RuntimeError(f"this process has a sandbox for account {self.account} already")
+        _taken.add(self.account)
+        moto = _moto(self.account)
+        self.cloud = Cloud(self.clock, Inside(moto), self.account)
+        self.facts = prerequisites.make(self.cloud)
+        self.world = Present(self.cloud, self.facts, self._lock)
+        self._serve(Front(self.cloud, moto, self._lock))
+        if self._make_gateway is not None:
+            self._gateway = self._make_gateway(self.world, self.clock)
+            self._gateway.start()
+        self._begin(self._tick_on, "sandbox-time")
         return self
 
-    def _session(self) -> Any:
-        import boto3
+    def _serve(self, front: Front) -> None:
+        from moto.moto_server.werkzeug_app import MotoRequestHandler
+        from werkzeug.serving import make_server
 
-        return boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request helps nobody
+        self._server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=MotoRequestHandler)
+        self._begin(self._server.serve_forever, "sandbox-aws")
+
+    def _begin(self, work: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _tick_on(self) -> None:
+        while not self._stopped.wait(TICK_SECONDS):
+            self.tick()
 
     def stop(self) -> None:
         """Close the servers; what was made in them is forgotten."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
-            self._server = None
+        if self._server is None:
+            return
+        self._stopped.set()
+        if self._gateway is not None:
+            self._gateway.stop()
+        self._server.shutdown()
+        self._server.server_close()
+        for thread in self._threads:
+            thread.join()
+        self._server = None
+        moto_view.forget(self.account)
+        _taken.discard(self.account)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -74,7 +130,44 @@ class Sandbox:
             "SMPLAN_CONNECT_TO": "",
             "SMPLAN_CA_FILE": "",
             "RED5_ADMIN_TOKEN": ADMIN_TOKEN,
+            **(self._gateway.env() if self._gateway else {}),
         }
 
     def tick(self) -> None:
-        """Apply at once what the passing of virtual time brings."""
+        """Apply at once what the passing of virtual time brings, health checks included."""
+        with self._ticking:
+            for _ in range(8):
+                with self._lock:
+                    self.cloud.tick()
+                    due = list(aws_targets.due_checks(self.cloud))
+                # Outside the lock: a Stream Manager that is asked may itself ask the emulated AWS.
+                outcomes = [(check, self._passes(check)) for check in due]
+                with self._lock:
+                    changed = [aws_targets.apply(self.cloud, check, passed=passed) for check, passed in outcomes]
+                    self.cloud.tick()
+                if not any(changed):
+                    return
+
+    def _passes(self, check: aws_targets.Check) -> bool:
+        if self._gateway is None:
+            return self.world.has_booted(check.target.instance_id)
+        return self._gateway.health(check.target.instance_id, check.port, check.path)
+
+    @property
+    def rules(self) -> list[str]:
+        """``service:Action`` of everything that is answered by the sandbox's own rules."""
+        return rulebook.actions()
+
+
+def _moto(account: str) -> Application:
+    """moto as a WSGI application in which every request belongs to ``account``."""
+    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a thousand images nobody here needs; 1 s
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    application = DomainDispatcherApplication(create_backend_app)
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
+        return application(environ, start_response)
+
+    return serve

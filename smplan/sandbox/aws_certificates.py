@@ -1,0 +1,32 @@
+"""Certificate Manager: what certificates are used by."""
+
+from __future__ import annotations
+
+from smplan.sandbox import moto_view
+from smplan.sandbox.calls import Call, Fields, Refusal, answers
+from smplan.sandbox.cloud import Cloud
+
+
+def users(cloud: Cloud, arn: str) -> list[str]:
+    """Load balancers with a listener that has the certificate."""
+    return [
+        balancer.arn
+        for balancer in moto_view.balancers(cloud.account)
+        if any(arn in listener.certificate_arns for listener in balancer.listeners)
+    ]
+
+
+@answers("acm", "DescribeCertificate")
+def describe(call: Call) -> Fields:
+    """InUseBy lists the load balancers (API reference, CertificateDetail)."""
+    answer = call.moto()
+    return {"Certificate": {**answer["Certificate"], "InUseBy": users(call.cloud, call["CertificateArn"])}}
+
+
+@answers("acm", "DeleteCertificate")
+def delete(call: Call) -> None:
+    """ResourceInUseException while a listener has it (API reference, DeleteCertificate)."""
+    arn = call["CertificateArn"]
+    if users(call.cloud, arn):
+        raise Refusal("ResourceInUseException", f"Certificate {arn} in account {call.cloud.account} is in use.")
+    call.moto()

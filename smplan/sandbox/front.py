@@ -1,0 +1,76 @@
+"""The door of the emulated AWS: one request at a time, answered by a rule if there is one, else by moto."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from http.client import responses
+from typing import Any
+
+from smplan.sandbox import wire
+from smplan.sandbox.calls import RULES, Call, Fields, Refusal
+from smplan.sandbox.cloud import Cloud
+from smplan.sandbox.inside import Application, collected
+
+
+class Front:
+    """A WSGI application. ``lock`` is held while a request runs, because moto is not thread-safe."""
+
+    def __init__(self, cloud: Cloud, moto: Application, lock: threading.RLock) -> None:
+        self._cloud = cloud
+        self._moto = moto
+        self._lock = lock
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        with self._lock:
+            status, headers, body = self._answer(environ)
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        headers["Content-Length"] = str(len(body))
+        start_response(f"{status} {responses.get(status, 'Unknown')}", list(headers.items()))
+        return [body]
+
+    def _answer(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        sent = wire.read(environ)
+        if sent is None:
+            return self._passed_on(environ)
+        try:
+            return self._by_service(sent, environ)
+        except Refusal as refusal:
+            return wire.write(sent, refusal)
+
+    def _by_service(self, sent: wire.Sent, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        if sent.region != self._cloud.region and sent.service not in wire.GLOBAL:
+            raise Refusal("UnsupportedOperation", f"the sandbox has no region but {self._cloud.region}")
+        rule = RULES.get((sent.service, sent.action))
+        with refused_if_unknown(f"{sent.service}:{sent.action}"):
+            if rule is None:
+                if sent.service in self._cloud.replaced:
+                    raise NotImplementedError
+                return collected(self._moto, environ)
+            self._cloud.tick()
+            answer: Fields | None = rule(Call(self._cloud, sent.service, sent.action, sent.params()))
+            return wire.write(sent, answer)
+
+    def _passed_on(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        try:
+            return collected(self._moto, environ)
+        except Exception as error:  # moto's own mistakes must not kill the connection
+            return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot answer this: {error!r}".encode()
+
+
+class refused_if_unknown:  # noqa: N801 - reads as a statement
+    """Turn moto's "not implemented" and its crashes into refusals that name the action."""
+
+    def __init__(self, action: str) -> None:
+        self._action = action
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is None or isinstance(error, Refusal) or not isinstance(error, Exception):
+            return
+        if isinstance(error, NotImplementedError):
+            raise Refusal("InvalidAction", f"the sandbox does not know {self._action} {error}".rstrip()) from error
+        raise Refusal("InternalFailure", f"the sandbox failed at {self._action}: {error!r}", status=500) from error

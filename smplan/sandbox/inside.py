@@ -1,0 +1,140 @@
+"""The way into moto past the rules: boto3 clients whose requests never leave the process."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import boto3.session
+from botocore import handlers
+from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from smplan.sandbox.calls import Fields, Refusal
+from smplan.sandbox.facts import ACCESS_KEY, REGION, SECRET_KEY
+
+if TYPE_CHECKING:
+    from mypy_boto3_acm.client import ACMClient
+    from mypy_boto3_ec2.client import EC2Client
+    from mypy_boto3_elbv2.client import ElasticLoadBalancingv2Client
+    from mypy_boto3_rds.client import RDSClient
+    from mypy_boto3_route53.client import Route53Client
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Inside:
+    """Clients of a WSGI application. The caller holds the sandbox's lock: moto is not thread-safe."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._session = boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """The client of ``service`` that speaks to the application directly."""
+        if service not in self._clients:
+            self._clients[service] = self._made(service)
+        return self._clients[service]
+
+    def ask(self, service: str, action: str, params: Fields) -> Fields:
+        """The answer to one action, without its metadata. Raises Refusal."""
+        client = self.client(service)
+        try:
+            answer = client._make_api_call(action, params)
+        except ClientError as error:
+            fault = error.response["Error"]
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise Refusal(fault.get("Code", ""), fault.get("Message", ""), status=status) from error
+        answer.pop("ResponseMetadata", None)
+        return cast("Fields", answer)
+
+    def _made(self, service: str) -> Any:
+        config = Config(parameter_validation=False, retries={"mode": "standard", "total_max_attempts": 1})
+        client = self._session.client(cast("Any", service), endpoint_url="http://127.0.0.1", config=config)
+        # Requests come from the wire: their user data is base64 already.
+        for event in (
+            "before-parameter-build.ec2.RunInstances",
+            "before-parameter-build.autoscaling.CreateLaunchConfiguration",
+        ):
+            client.meta.events.unregister(event, handlers.base64_encode_user_data)
+        client.meta.events.register("before-send", self._sent)
+        return client
+
+    def _sent(self, request: Any, **_: object) -> AWSResponse:
+        url = urlsplit(request.url)
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else body
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": request.method,
+            "PATH_INFO": url.path,
+            "RAW_URI": url.path,
+            "QUERY_STRING": url.query,
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": io.StringIO(),
+            "wsgi.url_scheme": "http",
+            "HTTP_HOST": "127.0.0.1",
+        }
+        for name, value in request.headers.items():
+            text = value.decode() if isinstance(value, bytes) else str(value)
+            key = name.upper().replace("-", "_")
+            environ[key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"] = text
+        status, headers, content = collected(self._application, environ)
+        return AWSResponse(request.url, status, cast("Any", HeadersDict(headers)), _Raw(content))
+
+    @property
+    def ec2(self) -> EC2Client:
+        """EC2, past the rules."""
+        return cast("EC2Client", self.client("ec2"))
+
+    @property
+    def elbv2(self) -> ElasticLoadBalancingv2Client:
+        """Elastic Load Balancing, past the rules."""
+        return cast("ElasticLoadBalancingv2Client", self.client("elbv2"))
+
+    @property
+    def acm(self) -> ACMClient:
+        """Certificate Manager, past the rules."""
+        return cast("ACMClient", self.client("acm"))
+
+    @property
+    def rds(self) -> RDSClient:
+        """RDS, past the rules."""
+        return cast("RDSClient", self.client("rds"))
+
+    @property
+    def route53(self) -> Route53Client:
+        """Route 53, past the rules."""
+        return cast("Route53Client", self.client("route53"))
+
+
+class _Raw(io.BytesIO):
+    """A body as botocore wants to read it."""
+
+    def stream(self, **_: object) -> Iterable[bytes]:
+        """All of it."""
+        yield self.read()
+
+
+def collected(application: Application, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    """Run ``application`` once: its status, headers and whole body."""
+    seen: list[tuple[int, dict[str, str]]] = []
+
+    def start(status: str, headers: list[tuple[str, str]], *_: object) -> None:
+        seen.append((int(status.split(" ", 1)[0]), dict(headers)))
+
+    chunks = application(environ, start)
+    try:
+        content = b"".join(chunks)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close:
+            close()
+    return (*seen[-1], content)
