@@ -115,7 +115,7 @@ class Bucket:
         """Write ``body`` if the object still has ``etag``, or if there is none (None). The new ETag.
 
         Raises Refused if the condition did not hold, Unclear if nobody can tell whether it was written.
-        ``body`` must be unlike any other ever put there: that is how a write without an answer is recognised.
+        What looks refused or unclear counts as written if ``body`` is what is there: give it a part of its own.
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         return self._patiently(lambda: self._put(key, body, condition))
