@@ -7,6 +7,7 @@ unrolled, ``var.`` and ``each.`` are filled in; what is left open refers to reso
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,7 @@ from functools import cached_property
 from smplan.core.values import Json, Path, Placeholder, Tree
 from smplan.errors import Fault
 
-LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _LONGEST_SOURCE = 400
 
 
@@ -40,6 +41,18 @@ class Place:
     key_column: int
 
 
+class Lines:
+    """Lines and columns of positions in a text."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(found.end() for found in _LINE_BREAK.finditer(text))]
+
+    def place(self, position: int) -> tuple[int, int]:
+        """Line and column, 1-based."""
+        line = bisect_right(self._starts, position)
+        return line, position - self._starts[line - 1] + 1
+
+
 @dataclass(frozen=True)
 class Marks:
     """Where in ``file`` each path of the document stands. ``locate`` finds all places, and runs only if asked."""
@@ -55,7 +68,7 @@ class Marks:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return LINE_BREAK.split(self.text)
+        return _LINE_BREAK.split(self.text)
 
     def fault(self, path: Path, message: str, remedy: str = "", *, key: bool = False) -> Fault:
         """A fault at ``path`` (at its key, if ``key``); where the path has no place, at the nearest one above it."""

@@ -6,7 +6,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from smplan.core.blueprint import Marks
+from smplan.core.blueprint import Lines, Marks
 from smplan.core.values import Tree
 from smplan.engine import document_json, document_yaml
 from smplan.engine.load_faults import Faults
@@ -53,7 +53,7 @@ def parse_text(text: str, file: str, faults: Faults, *, as_json: bool = False) -
     marks = Marks(file, text, partial(language.locate, text))
     odd = None if as_json else _UNPRINTABLE.search(text)
     if odd:
-        line, column = document_json.Lines(text).place(odd.start())
+        line, column = Lines(text).place(odd.start())
         message = f"the character U+{ord(odd[0]):04X} cannot stand in YAML"
         raise faults.end(marks.fault_at(line, column, message, "take it away, or write it as an escape in quotes"))
     return language.compose(text, marks, faults), marks
@@ -64,6 +64,6 @@ def _decoded(data: bytes, path: Path, faults: Faults) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", errors="replace")
-        line, column = document_json.Lines(before).place(len(before))
+        line, column = Lines(before).place(len(before))
         message, remedy = "this is not UTF-8 text", "save the file as UTF-8"
         raise faults.end(Fault(message, remedy, file=str(path), line=line, column=column)) from None

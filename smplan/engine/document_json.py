@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from smplan.core.blueprint import FAULTED, LINE_BREAK, Marks, Place
+from smplan.core.blueprint import FAULTED, Lines, Marks, Place
 from smplan.core.misfits import quoted
 from smplan.core.values import Path, Tree
 from smplan.engine.document_scalars import OddScalar, bounded, finite
@@ -93,18 +92,6 @@ def _remedy(text: str, position: int) -> str:
     if text[:position].rstrip().endswith(","):
         return "take the last comma away"
     return "JSON has no comments" if text[position : position + 1] in ("/", "#") else ""
-
-
-class Lines:
-    """Lines and columns of positions in a text."""
-
-    def __init__(self, text: str) -> None:
-        self._starts = [0, *(found.end() for found in LINE_BREAK.finditer(text))]
-
-    def place(self, position: int) -> tuple[int, int]:
-        """Line and column, 1-based."""
-        line = bisect_right(self._starts, position)
-        return line, position - self._starts[line - 1] + 1
 
 
 @dataclass(slots=True)

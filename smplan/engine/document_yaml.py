@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yaml import events
 
-from smplan.core.blueprint import FAULTED, Marks, Place
+from smplan.core.blueprint import FAULTED, Lines, Marks, Place
 from smplan.core.misfits import quoted
 from smplan.core.values import Path, Tree
 from smplan.engine.document_scalars import OddScalar, plain
@@ -90,6 +90,9 @@ class _Composer:
     def end(self, mark: Any, message: str, remedy: str = "") -> EnoughFaults:
         """A fault after which nothing that was read can be trusted."""
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+        written = self.marks.text.rstrip()
+        if mark is not None and written and mark.index >= len(written):
+            line, column = Lines(written).place(len(written))
         return self.faults.end(self.marks.fault_at(line, column, message, remedy))
 
     def take(self, event: Any) -> bool:
