@@ -201,3 +201,19 @@ def test_a_spec_may_be_partial_while_planning() -> None:
     later = Ref("template", path=("id",))
     partial = spec(launch_template={"id": later, "version": later}, min_size=later, desired_capacity=9, tags=later)
     assert partial.launch_template == LaunchTemplateVersion.model_validate({"id": later, "version": later})
+
+
+def test_target_groups_of_a_group_are_exchanged(box: Sandbox, aws: Aws) -> None:
+    arns = [
+        aws.write.elbv2.create_target_group(
+            Name=f"exchanged-{name}", Protocol="HTTP", Port=5080, VpcId=box.facts.vpc_id, TargetType="instance"
+        )["TargetGroups"][0].get("TargetGroupArn", "")
+        for name in ("a", "b")
+    ]
+    with group_stage(box, aws, target_group_arns=arns[:1]) as stage:
+        made = stage.create(stage.driver(), stage.spec())
+        assert stage.read(made).spec.target_group_arns == arns[:1]
+        stage.driver().update(stage.read(made), stage.spec({"target_group_arns": arns[1:]}))
+        assert stage.read(made).spec.target_group_arns == arns[1:]
+    for arn in arns:
+        aws.write.elbv2.delete_target_group(TargetGroupArn=arn)
