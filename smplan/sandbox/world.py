@@ -51,9 +51,14 @@ class Sandbox:
         speed: float = 600.0,
         account: str = ACCOUNT,
         clock: Clock | None = None,
+        port: int = 0,
         gateway: Callable[[World, Clock], GatewayPart] | None = None,
     ) -> None:
-        """``speed``: virtual seconds in a second. Two sandboxes in one process need two ``account`` ids."""
+        """``speed``: virtual seconds in a second. ``port``: of the emulated AWS, 0 for a free one.
+
+        Two sandboxes in one process need two ``account`` ids.
+        """
+        self._port = port
         self.clock = clock or Clock(speed)
         self.account = account
         self._make_gateway = gateway
@@ -85,7 +90,7 @@ class Sandbox:
         from werkzeug.serving import make_server
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request helps nobody
-        self._server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=MotoRequestHandler)
+        self._server = make_server("127.0.0.1", self._port, front, threaded=True, request_handler=MotoRequestHandler)
         self._begin(self._server.serve_forever, "sandbox-aws")
 
     def _begin(self, work: Callable[[], None], name: str) -> None:
@@ -118,11 +123,15 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
+    @property
+    def port(self) -> int:
+        """The port of the emulated AWS on 127.0.0.1."""
+        return int(self._server.server_address[1])
+
     def env(self) -> dict[str, str]:
         """The variables that point any AWS tool, and smplan, at this sandbox."""
-        host, port = self._server.server_address[:2]
         return {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_REGION": REGION,
