@@ -20,8 +20,6 @@ from smplan.core.state import Entry, State, Status
 from smplan.core.values import BadReference, Ref, Tree, decode, dig, encode, resolve
 from smplan.errors import BlueprintInvalid, Fault, GuardRefused, NotOurs
 
-_REMOVED = "it is not in the blueprint any more"
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -87,12 +85,22 @@ class Decision:
 class Decider:
     """Walks the graph once, in order, so that every value a resource refers to has been decided before it."""
 
-    def __init__(self, blueprint: Blueprint, graph: Graph, kinds: Kinds, state: State, reality: Reality) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        graph: Graph,
+        kinds: Kinds,
+        state: State,
+        reality: Reality,
+        *,
+        removed: str = "it is not in the blueprint any more",
+    ) -> None:
         self._blueprint = blueprint
         self._graph = graph
         self._kinds = kinds
         self._state = state
         self._reality = reality
+        self._removed = removed
         self._made = Decision()
 
     def decide(self) -> Decision:
@@ -265,7 +273,7 @@ class Decider:
         kind = self._kinds(entry.kind)
         seen = self._reality.seen.get(entry.address)
         if kind.gate:
-            return Removal(kind, entry, Op.FORGET, (_REMOVED,))
+            return Removal(kind, entry, Op.FORGET, (self._removed,))
         if entry.address in self._reality.unreadable:
             told = self._reality.unreadable[entry.address]
             self._made.refusals.append(f"{entry.address} cannot be deleted: it is not readable now, {told}")
@@ -273,7 +281,7 @@ class Decider:
             self._made.refusals.append(f"{entry.address} would be deleted and is protected by `prevent_destroy`")
         elif seen is None and not kind.in_state_only:
             return Removal(kind, entry, Op.FORGET, (f"{entry.id} is gone already",))
-        return Removal(kind, entry, Op.DELETE, (_REMOVED,), seen)
+        return Removal(kind, entry, Op.DELETE, (self._removed,), seen)
 
     def _leftover(self, entry: Entry) -> Removal:
         why = ("an older generation that nothing points at any more",)

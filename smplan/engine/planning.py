@@ -60,7 +60,8 @@ def plan(
     world.reach_stream_manager_by(_settings_from(blueprint, state, found))
     begun = frozenset(snapshot.folded.orphans) if snapshot.folded else frozenset()
     reality = replace(observe.read(state.resources.values(), world, report), lookups=found, begun=begun)
-    decider = Decider(blueprint, drawn, world.kind, state, reality)
+    removed = {"removed": "everything is to be taken away"} if mode == "destroy" else {}
+    decider = Decider(blueprint, drawn, world.kind, state, reality, **removed)
     decision = decider.decide()
     there = observe.probe(decision, world) if not decision.faults else {}
     if there:

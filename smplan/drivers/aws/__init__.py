@@ -1,1 +1,1 @@
-"""One file a kind of AWS resource, beside what they share: session, faults, tags. The only drivers that may use boto3."""
+"""One file a kind of AWS resource, beside what they share. The only drivers that may use boto3."""

@@ -1,0 +1,56 @@
+# make demo: the whole job on a sandbox. make check: every check there is. Both set up everything they need in .venv.
+SHELL := /bin/bash
+PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	if command -v $$each >/dev/null && $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$each; break; fi; done)
+BIN := .venv/bin
+STAMP := .venv/.stamp
+
+.PHONY: demo check format lint test coverage schemas bench lock clean
+
+demo: $(STAMP)
+	$(BIN)/smplan demo
+
+check: lint coverage
+
+$(STAMP): .ci/constraints.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "smplan needs Python 3.11 or newer; none was found" >&2; exit 1; fi
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(STAMP)
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+# Every branch of what decides, runs and stores; nearly all of the rest.
+coverage: $(STAMP)
+	$(BIN)/coverage erase
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=
+	$(BIN)/coverage report --include='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --show-missing --fail-under=100
+	$(BIN)/coverage report --omit='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --fail-under=95
+
+schemas: $(STAMP)
+	$(BIN)/smplan schema --write schemas
+
+bench: $(STAMP)
+	$(BIN)/python bench/engine.py
+	$(BIN)/python bench/calls.py
+
+# Writes the hashes of every package, for all supported Pythons, and no address of where they came from.
+lock:
+	uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --upgrade \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o .ci/constraints.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,173 @@
+"""``smplan apply`` and ``destroy``: show the plan, ask, and carry out exactly that."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smplan.cli import options
+from smplan.cli.planning import Format, rendered
+
+if TYPE_CHECKING:
+    from smplan.core.events import Event
+    from smplan.core.plan import Plan
+    from smplan.engine.run import Outcome
+    from smplan.engine.waits import Stop
+
+PARALLEL = 16
+INTERRUPTED = 9
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(epilog="Examples: smplan apply · smplan apply plan.json --yes · smplan apply fleet.yaml")(apply)
+    app.command(epilog="Example: smplan destroy fleet.yaml")(destroy)
+
+
+def apply(
+    plan: Annotated[
+        Path | None, typer.Argument(help="A plan file, or a blueprint to plan first; without it, the plan saved last.")
+    ] = None,
+    yes: options.Yes = False,
+    var: options.Variables = None,
+    var_file: options.VariableFiles = None,
+    parallel: options.Parallel = PARALLEL,
+    lock_wait: options.LockWait = 0,
+    as_json: options.AsJson = False,
+) -> int:
+    """Carry out a saved plan exactly, or go on with it where an earlier run stopped."""
+    from smplan.cli import compose
+
+    if plan is None or _is_plan(plan):
+        made = compose.read_plan(plan)
+    else:
+        made = compose.plan(compose.load(plan, options.assignments(var), var_file or ()))
+        compose.save_plan(made, compose.PLAN_FILE)
+    return carried_out(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
+
+
+def destroy(
+    blueprint: options.Blueprint,
+    yes: options.Yes = False,
+    var: options.Variables = None,
+    var_file: options.VariableFiles = None,
+    parallel: options.Parallel = PARALLEL,
+    lock_wait: options.LockWait = 0,
+    as_json: options.AsJson = False,
+) -> int:
+    """Take away everything that the blueprint's state knows of, in reverse order."""
+    from smplan.cli import compose
+
+    made = compose.plan(compose.load(blueprint, options.assignments(var), var_file or ()), destroy=True)
+    compose.save_plan(made, compose.PLAN_FILE)
+    return carried_out(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
+
+
+def _is_plan(path: Path) -> bool:
+    """Whether ``path`` holds a plan rather than a blueprint, as its beginning tells."""
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return '"smplan/plan"' in file.read() or path.name == "plan.json"
+
+
+def carried_out(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_json: bool) -> int:
+    """Show ``plan``, ask unless told not to, apply it, and tell how it ended. The exit code."""
+    from smplan.cli import compose
+    from smplan.engine.applying import Apply
+    from smplan.engine.waits import Stop
+
+    if not as_json:
+        typer.echo(rendered(plan, Format.TEXT), nl=False)
+    if not yes and not plan.empty:
+        _ask(plan)
+    stop = Stop()
+    with _progress(as_json) as report, _signals(stop):
+        apply = Apply(
+            compose.store_of_plan(plan),
+            compose.world_of(plan.region),
+            compose.holder(plan.mode),
+            report,
+            stop,
+            parallel=parallel,
+            wait_seconds=lock_wait,
+        )
+        outcome = apply.run(plan)
+    _tell(plan, outcome, as_json=as_json)
+    return outcome.exit_code
+
+
+def _ask(plan: Plan) -> None:
+    from smplan.errors import SmplanError
+
+    if not sys.stdin.isatty():
+        raise SmplanError(
+            "nobody can be asked: standard input is no terminal",
+            hint="say --yes once the plan is approved (smplan show shows it)",
+        )
+    verb = "Destroy" if plan.mode == "destroy" else "Apply"
+    typer.confirm(f"\n{verb} these {len(plan.steps)} steps?", abort=True)
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Callable[[Event], None]]:
+    from smplan.render import progress
+
+    if as_json:
+        yield progress.Json(lambda line: typer.echo(line))
+    elif options.colour():
+        from rich.console import Console
+
+        with progress.Live(Console()) as live:
+            yield live
+    else:
+        yield progress.Plain(lambda line: typer.echo(line))
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM drains; the second one leaves at once: the journal has everything."""
+
+    def asked(_number: int, _frame: Any) -> None:
+        if stop.asked:
+            os._exit(INTERRUPTED)
+        sys.stderr.write("\nsmplan: stopping: nothing new is started, what runs is let finish (once more: at once)\n")
+        stop.drain()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
+    from smplan.cli.bugs import report
+    from smplan.errors import Bug
+    from smplan.render import faults, text
+
+    for _, error in outcome.failed:
+        typer.echo(faults.text(error), err=True)
+        if isinstance(error, Bug):
+            report(error)
+    if as_json:
+        return
+    if outcome.outcome == "complete":
+        if outcome.outputs:
+            typer.echo(f"\n{text.outputs(outcome.outputs)}", nl=False)
+        done = "Everything is taken away." if plan.mode == "destroy" else "Done."
+        typer.echo(f"\n{done} {outcome.done} steps were carried out.")
+        return
+    word = "Stopped on request" if outcome.outcome == "interrupted" else f"{len(outcome.failed)} steps failed"
+    typer.echo(
+        f"\n{word}; {outcome.done} were done and {len(outcome.skipped)} are left. Everything is saved.", err=True
+    )
+    options.next_command("smplan apply   # goes on from here")

@@ -1,0 +1,51 @@
+"""When smplan itself is wrong: say so, keep what helps to mend it in a file, and show nobody a traceback."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from smplan import __version__
+
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW", re.IGNORECASE)
+_SHORTEST = 4
+"""Shorter values would redact half the text, and are no secrets worth the name."""
+
+
+def report(error: BaseException) -> None:
+    """Write what is known of ``error`` into a file (0600) in ``.smplan``, without secrets, and tell where it is."""
+    told = f"smplan: this is a bug in smplan: {type(error).__name__}: {redacted(str(error))}"
+    try:
+        path = _write("".join(traceback.format_exception(error)))
+    except OSError as failed:
+        sys.stderr.write(
+            f"{told}\n  = its details could not be written ({failed.strerror}); report it in the issue tracker\n"
+        )
+        return
+    sys.stderr.write(f"{told}\n  = please report it in the project's issue tracker, with the file {path}\n")
+
+
+def redacted(text: str) -> str:
+    """``text`` without the values of environment variables that look like secrets."""
+    for name, value in sorted(os.environ.items(), key=lambda item: -len(item[1])):
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
+            text = text.replace(value, f"[{name}]")
+    return text
+
+
+def _write(details: str) -> Path:
+    folder = Path(".smplan")
+    folder.mkdir(exist_ok=True)
+    path = folder / f"bug-{datetime.now(UTC):%Y%m%d-%H%M%S}.txt"
+    system = f"smplan {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    command = redacted(" ".join(sys.argv[1:]))
+    text = f"{system}\nsmplan {command}\n\n{redacted(details)}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path

@@ -1,0 +1,169 @@
+"""Where the pieces are put together: blueprint, store and world of a command, and the plan file between two."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smplan.core.blueprint import Blueprint
+from smplan.core.plan import Place, Plan, from_text, to_text
+from smplan.engine import load as loading
+from smplan.engine.planning import plan as make_plan
+from smplan.engine.planning import utc_now
+from smplan.engine.world import World
+from smplan.errors import SmplanError, Stale
+from smplan.stores.base import Holder, Store
+
+if TYPE_CHECKING:
+    from smplan.core.events import Event
+    from smplan.drivers.red5.client import StreamManager
+
+PLAN_FILE = Path(".smplan/plan.json")
+STATE_FOLDER = Path("state")
+
+
+def silent(event: Event) -> None:
+    """Nobody listens."""
+
+
+def say(word: str) -> None:
+    """Tell the person a sentence beside the output."""
+    sys.stderr.write(f"smplan: {word}\n")
+
+
+def load(path: Path, variables: Mapping[str, str], files: Sequence[Path]) -> Blueprint:
+    """The blueprint with its variables in force. Raises BlueprintInvalid."""
+    return loading.load(path, variables=variables, variable_files=files, environ=os.environ)
+
+
+def place_of(blueprint: Blueprint) -> Place:
+    """Where the state of ``blueprint`` lives."""
+    return Place(blueprint.state.backend, blueprint.state.options)
+
+
+def store_at(place: Place, name: str, region: str | None = None) -> Store:
+    """The store at ``place`` for the state called ``name``."""
+    options = place.options
+    if place.backend == "s3":
+        from smplan.stores import s3
+
+        client = s3.connect(options.get("region") or region)
+        key = options.get("key") or f"{name}.state.json"
+        return s3.S3Store(options["bucket"], key, client=client, kms_key_id=options.get("kms_key_id"), say=say)
+    from smplan.stores.local import LocalStore
+
+    return LocalStore(Path(options.get("path") or STATE_FOLDER / f"{name}.state.json"), say=say)
+
+
+def world_of(region: str | None) -> World:
+    """The account and region that the environment leads to, and the Stream Managers there."""
+    from smplan.drivers.aws.secrets import resolve
+    from smplan.drivers.aws.session import Aws
+
+    aws = Aws(region or None)
+
+    def secret(source: str) -> str:
+        return resolve(source, aws=aws, environ=os.environ)
+
+    def connect(settings: Mapping[str, Any]) -> StreamManager:
+        from smplan.drivers.red5.client import StreamManager
+
+        token = settings.get("access_token")
+        return StreamManager(
+            settings["url"],
+            token=lambda: secret(token.source) if token is not None else "",
+            connect_to=settings.get("connect_to"),
+            api_version=settings.get("api_version") or "4.0",
+            connect_map=os.environ.get("SMPLAN_CONNECT_TO", ""),
+            ca_file=os.environ.get("SMPLAN_CA_FILE") or None,
+        )
+
+    return World(aws, connect=connect, secrets=secret)
+
+
+def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] = silent) -> Plan:
+    """The plan of ``blueprint`` against its state and the world."""
+    return make_plan(
+        blueprint,
+        store=store_at(place_of(blueprint), blueprint.name, blueprint.region),
+        world=world_of(blueprint.region),
+        mode="destroy" if destroy else "apply",
+        report=report,
+        commit=commit_of(Path(blueprint.file).parent),
+    )
+
+
+def holder(operation: str) -> Holder:
+    """Who this process is, for others who find the lock taken."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no such user, as in some containers
+        user = f"uid {os.getuid()}"
+    who = f"{user}@{socket.gethostname()} pid {os.getpid()}"
+    return Holder(who, operation, uuid.uuid4().hex, utc_now().isoformat())
+
+
+def commit_of(folder: Path) -> str:
+    """The git commit that ``folder`` is at, with `-dirty` if it was changed since; empty outside a work tree."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - fixed words
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write the plan file, readable by its owner alone; the old one stays until the new one is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(to_text(plan))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_plan(path: Path | None) -> Plan:
+    """The plan in ``path``, else the one saved last. Raises Stale if it is none, or was touched."""
+    path = path or PLAN_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SmplanError(f"there is no plan in {path}", hint="make one: smplan plan BLUEPRINT") from None
+    except UnicodeDecodeError:
+        raise Stale(f"{path} is not a plan that smplan can read: it is not text", hint="make a new plan") from None
+    return from_text(text, file=str(path))
+
+
+def store_of_plan(plan: Plan) -> Store:
+    """The store that ``plan`` was made against."""
+    return store_at(plan.place, plan.name, plan.region)
+
+
+def found_store(blueprint: Path | None) -> Store:
+    """The store of ``blueprint``, else of the last plan, else the only state in ``state/``. Raises SmplanError."""
+    if blueprint is not None:
+        wanted = load(blueprint, {}, ())
+        return store_at(place_of(wanted), wanted.name, wanted.region)
+    if PLAN_FILE.exists():
+        return store_of_plan(read_plan(None))
+    there = sorted(STATE_FOLDER.glob("*.state.json"))
+    if len(there) != 1:
+        told = f"{len(there)} states in {STATE_FOLDER}/" if there else "no state here"
+        raise SmplanError(f"there is {told}" if not there else f"there are {told}", hint="say whose: --blueprint FILE")
+    from smplan.stores.local import LocalStore
+
+    return LocalStore(there[0], say=say)

@@ -1,0 +1,79 @@
+"""``smplan sandbox``: an AWS and Stream Managers on this machine, to practise on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shlex
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from smplan.cli import options
+
+FOLDER = Path(".smplan")
+SPEED = 60.0
+
+app = typer.Typer(help="An AWS and Stream Managers on this machine to practise on.", no_args_is_help=True)
+Speed = Annotated[float, typer.Option(min=1, help="How many seconds pass in the sandbox in one of ours.")]
+
+
+def service() -> ModuleType:
+    """The process control of the sandbox. Raises SmplanError if its extra is not installed."""
+    from smplan.errors import SmplanError
+
+    if importlib.util.find_spec("moto") is None:
+        raise SmplanError("the sandbox is not installed", hint="pip install 'smplan[sandbox]'")
+    from smplan.sandbox import service
+
+    return service
+
+
+@app.command(epilog="Example: smplan sandbox start --speed 120")
+def start(speed: Speed = SPEED) -> None:
+    """Start a sandbox in the background, on 127.0.0.1 only; it already holds the guide's prerequisites."""
+    running = service().start(speed, FOLDER)
+    typer.echo(f"The sandbox runs at {running.env['AWS_ENDPOINT_URL']}, {speed:g} times as fast as time.")
+    options.next_command('eval "$(smplan sandbox env)"')
+
+
+@app.command(epilog="Example: smplan sandbox stop")
+def stop() -> None:
+    """Stop the sandbox; everything in it is forgotten."""
+    typer.echo("The sandbox is stopped." if service().stop(FOLDER) else "No sandbox was running.")
+
+
+@app.command(epilog="Example: smplan sandbox status")
+def status(as_json: options.AsJson = False) -> int:
+    """Tell whether a sandbox runs here; ends with 1 if none does."""
+    running = service().status(FOLDER)
+    if as_json:
+        typer.echo(json.dumps({"running": running is not None, "pid": running.pid if running else None}))
+    elif running:
+        typer.echo(f"The sandbox runs at {running.env['AWS_ENDPOINT_URL']} (pid {running.pid}).")
+    else:
+        typer.echo("No sandbox runs here.")
+        options.next_command("smplan sandbox start")
+    return 0 if running else 1
+
+
+@app.command(epilog='Example: eval "$(smplan sandbox env)"')
+def env() -> None:
+    """Print the variables that lead smplan, boto3 or the AWS CLI into the sandbox."""
+    from smplan.errors import SmplanError
+
+    running = service().status(FOLDER)
+    if running is None:
+        raise SmplanError("no sandbox runs here", hint="smplan sandbox start")
+    for name, value in sorted(running.env.items()):
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(epilog="Example: smplan sandbox reset")
+def reset() -> None:
+    """Begin again with an empty sandbox that holds the prerequisites alone."""
+    running = service().reset(FOLDER)
+    typer.echo(f"A new sandbox runs at {running.env['AWS_ENDPOINT_URL']}.")
+    options.next_command('eval "$(smplan sandbox env)"')

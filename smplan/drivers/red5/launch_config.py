@@ -1,0 +1,129 @@
+"""``red5.launch_config``: what nodes are launched from: the AMI's name, and an instance type for each role."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from smplan.core.spec import IMMUTABLE, UNORDERED, Entries, Items, Spec
+from smplan.drivers.base import Claim, Driver, Live
+from smplan.errors import NotFound
+
+VERSION = "0.0.3"
+_DUMMY = {"property-name": "property-value"}
+"""Properties and metadata must be there even if there is nothing to say (Red5 Pro, Create Launch Config)."""
+
+Role = Literal["origin", "edge", "relay", "transcoder"]
+
+
+class NodeTarget(Spec):
+    """How nodes of one role are launched."""
+
+    role: Annotated[Role, Field(description="What the nodes do.")]
+    instance_type: Annotated[str, Field(description="The EC2 instance type, such as c5.large.", min_length=1)]
+    connection_capacity: Annotated[int, Field(description="How many connections a node takes.", ge=1)]
+    image: Annotated[str | None, Field(description="The AMI name for this role alone (API 4.0).")] = None
+
+
+class LaunchConfigSpec(Spec):
+    """A launch configuration that node groups name. As JSON it may have 65,535 characters."""
+
+    name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
+    description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
+    image: Annotated[str, Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1)]
+    targets: Annotated[Items[NodeTarget], UNORDERED, Field(description="Each role that is wanted.", min_length=1)]
+    properties: Annotated[
+        Entries[str], Field(description="Such as UserData: `file:/path` on the Stream Manager, or `base64:…`.")
+    ] = {}
+    metadata: Annotated[Entries[str], Field(description="Tags of the nodes.")] = {}
+
+
+class LaunchConfig(Driver[LaunchConfigSpec]):
+    """POST, GET, PUT and DELETE of ``/admin/configurations/launchconfig``."""
+
+    kind = "red5.launch_config"
+    summary = "What nodes are launched from: the AMI's name, and an instance type for each role."
+    spec = LaunchConfigSpec
+    name_field = "name"
+    name_limit = 254
+    taggable = False
+    behind_fleet = True
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigSpec]]:
+        """One list, then a read for each that is there."""
+        api = self.context.stream_manager()
+        there = set(api.launch_configs()) & set(ids) if ids else set()
+        found = {}
+        for name in sorted(there):
+            with suppress(NotFound):
+                found[name] = Live(name, _spec(api.launch_config(name)))
+        return found
+
+    def create(self, spec: LaunchConfigSpec, claim: Claim) -> str:
+        """One POST; the name is the id."""
+        self.context.stream_manager().put_launch_config(_body(spec), new=True)
+        return spec.name
+
+    def update(self, live: Live[LaunchConfigSpec], spec: LaunchConfigSpec) -> None:
+        """One PUT of the whole configuration; nodes launched later use it."""
+        if live.spec != spec:
+            self.context.stream_manager().put_launch_config(_body(spec), new=False)
+
+    def delete(self, id: str) -> None:
+        """Gone already is success; one that a group uses raises InUse."""
+        with suppress(NotFound):
+            self.context.stream_manager().delete_launch_config(id)
+
+    def find(self, spec: LaunchConfigSpec) -> Live[LaunchConfigSpec] | None:
+        """The launch configuration of that name."""
+        return self.read_many([spec.name]).get(spec.name)
+
+
+def _body(spec: LaunchConfigSpec) -> dict[str, Any]:
+    targets = [
+        {
+            "role": target.role,
+            "instanceType": target.instance_type,
+            "connectionCapacity": str(target.connection_capacity),
+            **({"image": target.image} if target.image else {}),
+        }
+        for target in spec.targets
+    ]
+    properties = [{"name": name, "value": value} for name, value in (spec.properties or _DUMMY).items()]
+    metas = [{"key": key, "value": value} for key, value in (spec.metadata or _DUMMY).items()]
+    head = {"name": spec.name, "description": spec.description, "image": spec.image, "version": VERSION}
+    return {
+        **head,
+        "targets": {"target": targets},
+        "properties": {"property": properties},
+        "metadata": {"meta": metas},
+    }
+
+
+def _spec(config: dict[str, Any]) -> LaunchConfigSpec:
+    targets = [
+        NodeTarget(
+            role=target["role"],
+            instance_type=target["instanceType"],
+            connection_capacity=int(float(target["connectionCapacity"])),
+            image=target.get("image") or None,
+        )
+        for target in (config.get("targets") or {}).get("target") or ()
+    ]
+    return LaunchConfigSpec(
+        name=config["name"],
+        description=config.get("description") or "",
+        image=config["image"],
+        targets=targets,
+        properties=_pairs(config.get("properties"), "property", "name"),
+        metadata=_pairs(config.get("metadata"), "meta", "key"),
+    )
+
+
+def _pairs(data: Mapping[str, Any] | None, inner: str, key: str) -> dict[str, str]:
+    """A list of {name, value} as a map, without the entry that only fills the place."""
+    found = {str(item[key]): str(item.get("value", "")) for item in (data or {}).get(inner) or ()}
+    return {} if found == _DUMMY else found

@@ -1,0 +1,180 @@
+"""``red5.nodegroup``: a group of nodes that Stream Manager keeps running: created, initialised, waited for, and let go.
+
+The guide's last step: "create and initialize your nodegroup". Creating one starts no nodes; launching its first origin
+does, and the other roles follow once that origin reports (Red5 Pro, Stream Manager REST API, Launch New Origin).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from smplan.core.spec import IMMUTABLE, LOCAL, UNORDERED, Items, Spec
+from smplan.drivers.base import Claim, Driver, Live, Output, Progress
+from smplan.drivers.red5.client import StreamManager
+from smplan.errors import NotFound
+
+IN_SERVICE = "inservice"
+PATIENCE_SECONDS = 1800
+
+
+class NodeGroupSpec(Spec):
+    """A node group. Nothing of it can be changed: another launch configuration means another group."""
+
+    name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
+    regions: Annotated[Items[str], IMMUTABLE, UNORDERED, Field(description="AWS regions, used in turn.", min_length=1)]
+    launch_config: Annotated[str, IMMUTABLE, Field(description="The name of a launch configuration of nodes.")]
+    scale_policy: Annotated[str, IMMUTABLE, Field(description="The name of a scale policy.")]
+    timeout: Annotated[
+        int, LOCAL, Field(description="Seconds to wait for its nodes: about 120 for each, and 100.", ge=1)
+    ] = PATIENCE_SECONDS
+
+
+class NodeGroup(Driver[NodeGroupSpec]):
+    """``/admin/nodegroup``. Older servers may give a group another name than asked for: the id is the one they gave."""
+
+    kind = "red5.nodegroup"
+    summary = "A group of nodes that Stream Manager keeps running, created and initialised through the load balancer."
+    spec = NodeGroupSpec
+    outputs: ClassVar = {
+        "state": Output("What Stream Manager says of the group: new, initializing or active.", changes=True),
+        "nodes_in_service": Output("How many nodes serve.", changes=True),
+    }
+    name_field = "name"
+    name_limit = 254
+    taggable = False
+    behind_fleet = True
+    expected_seconds = 300
+    patience_seconds = PATIENCE_SECONDS
+    risks: ClassVar = {
+        "delete": "every stream on its nodes ends",
+        "replace": "every stream on the old nodes ends when the new group serves",
+    }
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[NodeGroupSpec]]:
+        """One list of groups, and the nodes of each that is asked for."""
+        api = self.context.stream_manager()
+        found = {}
+        for group in api.groups() if ids else ():
+            if group.get("name") in ids:
+                with suppress(NotFound):
+                    found[str(group["name"])] = _live(api, group)
+        return found
+
+    def create(self, spec: NodeGroupSpec, claim: Claim) -> str:
+        """One POST; the id is the name that the server gave."""
+        body = {
+            "name": spec.name,
+            "regions": list(spec.regions),
+            "launchConfig": spec.launch_config,
+            "scalePolicy": spec.scale_policy,
+        }
+        return str(self.context.stream_manager().create_group(body).get("name") or spec.name)
+
+    def configure(self, id: str, spec: NodeGroupSpec) -> None:
+        """Launch the first origin, if there is none: this initialises the group."""
+        api = self.context.stream_manager()
+        if not any(node.get("role") == "origin" for node in api.nodes(id)):
+            api.launch_origin(id)
+
+    def settle(self, id: str, spec: NodeGroupSpec) -> Iterator[Progress]:
+        """Until every role has its least number of nodes in service."""
+        while True:
+            api = self.context.stream_manager()
+            policy = api.scale_policy(spec.scale_policy)
+            wanted = least(policy, spec.regions)
+            nodes = self._nodes(api, id)
+            serving = Counter(str(node.get("role")) for node in nodes if _state(node) == IN_SERVICE)
+            if all(serving[role] >= number for role, number in wanted.items()):
+                return
+            yield Progress(f"the nodes of {id}", _told(wanted, serving, nodes), _share(wanted, serving))
+
+    def _nodes(self, api: StreamManager, id: str) -> list[dict[str, Any]]:
+        try:
+            return api.nodes(id)
+        except NotFound as error:
+            hint = "Stream Manager drops a group whose origin never reports: see its nodes' log, then apply again"
+            raise NotFound(f"the node group {id} is gone: {error.message}", hint=hint) from None
+
+    def delete(self, id: str) -> None:
+        """Its nodes are terminated in the background; gone already is success."""
+        with suppress(NotFound):
+            self.context.stream_manager().delete_group(id)
+
+    def vanish(self, id: str) -> Iterator[Progress]:
+        """Until its nodes, and then the group itself, are gone: they would go on using the fleet's security groups."""
+        api = self.context.stream_manager()
+        while True:
+            try:
+                nodes = api.nodes(id)
+            except NotFound:
+                return
+            yield Progress(f"the node group {id} to go", f"{len(nodes)} nodes left")
+
+    def find(self, spec: NodeGroupSpec) -> Live[NodeGroupSpec] | None:
+        """The group of that name, else the one of the same launch configuration, policy and regions."""
+        api = self.context.stream_manager()
+        groups = api.groups()
+        alike = (
+            group
+            for group in groups
+            if (group.get("launchConfig"), group.get("scalePolicy")) == (spec.launch_config, spec.scale_policy)
+            and sorted(_regions(group)) == sorted(spec.regions)
+        )
+        group = next((group for group in groups if group.get("name") == spec.name), None) or next(alike, None)
+        return _live(api, group) if group else None
+
+    def patience(self, spec: NodeGroupSpec) -> float:
+        """As long as the spec allows."""
+        return spec.timeout
+
+
+def _live(api: StreamManager, group: dict[str, Any]) -> Live[NodeGroupSpec]:
+    name = str(group["name"])
+    spec = NodeGroupSpec(
+        name=name,
+        regions=_regions(group),
+        launch_config=str(group.get("launchConfig") or ""),
+        scale_policy=str(group.get("scalePolicy") or ""),
+    )
+    serving = sum(_state(node) == IN_SERVICE for node in api.nodes(name))
+    return Live(name, spec, {"state": str(group.get("state") or "").lower(), "nodes_in_service": serving})
+
+
+def _regions(group: dict[str, Any]) -> list[str]:
+    """The regions; one version of the API spells the key in the singular."""
+    found = group.get("regions") or group.get("region") or []
+    return [found] if isinstance(found, str) else [str(region) for region in found]
+
+
+def _state(node: dict[str, Any]) -> str:
+    return str(node.get("state") or "").lower()
+
+
+def least(policy: dict[str, Any], regions: Collection[str]) -> Counter[str]:
+    """The least number of nodes of each role over ``regions``; an origin there must be, whatever the policy says."""
+    regional = {
+        str(each.get("name")): each.get("target") or [] for each in (policy.get("targets") or {}).get("region") or []
+    }
+    wanted: Counter[str] = Counter()
+    for region in regions:
+        for target in regional.get(region) or regional.get("default") or []:
+            wanted[str(target["role"])] = max(wanted[str(target["role"])], int(float(target.get("minLimit") or 0)))
+    wanted["origin"] = max(wanted["origin"], 1)
+    return wanted
+
+
+def _told(wanted: Counter[str], serving: Counter[str], nodes: list[dict[str, Any]]) -> str:
+    roles = ", ".join(f"{role} {serving[role]} of {number}" for role, number in sorted(wanted.items(), reverse=True))
+    coming = Counter(_state(node) for node in nodes if _state(node) != IN_SERVICE)
+    states = ", ".join(f"{number} {state}" for state, number in sorted(coming.items()))
+    return f"{roles} in service" + (f"; {states}" if states else "")
+
+
+def _share(wanted: Counter[str], serving: Counter[str]) -> float:
+    total = sum(wanted.values())
+    return sum(min(serving[role], number) for role, number in wanted.items()) / total if total else 1.0

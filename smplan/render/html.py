@@ -1,0 +1,86 @@
+"""A plan as one HTML page that stands alone: no script, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from smplan.core.plan import Plan, Step
+from smplan.render.words import DESTRUCTIVE, SIGNS, plain, summary, value
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }
+code, pre { font: 13px/1.45 ui-monospace, monospace } pre { white-space: pre-wrap; margin: .2rem 0 }
+section { border-left: 4px solid #8aa; padding: .2rem .8rem; margin: .8rem 0; background: #f7f9fa }
+.create { border-color: #2a7 } .update, .adopt { border-color: #d90 }
+.delete, .replace { border-color: #c33; background: #fff3f2 }
+.gate { border-color: #36c } h2 { font-size: 1rem; margin: .2rem 0 } .risk { color: #b00; font-weight: 600 }
+.need, .why, footer { color: #57606a; font-size: .9rem } del { color: #b00 } ins { color: #176; text-decoration: none }
+"""
+
+
+def plan(plan: Plan) -> str:
+    """The page."""
+    destructive = [step for step in plan.steps if step.op in DESTRUCTIVE or step.risks]
+    body = [f"<h1>smplan: {_text(plan.name)} ({plan.mode})</h1>", f"<p>{_text(summary(plan))}</p>"]
+    if destructive:
+        items = "".join(
+            f"<li><a href='#{_id(step)}'>{SIGNS[step.op]} {_text(step.address)}</a> {step.op}</li>"
+            for step in destructive
+        )
+        body.append(f"<h2>Destroys or endangers</h2><ul>{items}</ul>")
+    if plan.drift:
+        items = "".join(f"<li>{_text(line)}</li>" for line in _drift(plan))
+        body.append(f"<h2>Changed outside smplan since the last apply</h2><ul>{items}</ul>")
+    body += [
+        f"<p>{_text(address)} is not readable and left alone: {_text(why)}</p>"
+        for address, why in plan.unreadable.items()
+    ]
+    body += ["".join(_step(step)) for step in plan.steps]
+    body.append(
+        f"<footer>Plan <code>{_text(plan.id)}</code>, digest <code>{_text(plan.digest)}</code>, "
+        f"may be applied until {_text(plan.expires)}.</footer>"
+    )
+    title = f"<title>smplan: {_text(plan.name)}</title>"
+    return (
+        f"<!doctype html>\n<html lang='en'><meta charset='utf-8'>{title}<style>{_STYLE}</style>\n"
+        + "\n".join(body)
+        + "\n"
+    )
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield f"<section class='{step.op}' id='{_id(step)}'><h2>{SIGNS[step.op]} {_text(step.address)} "
+    yield f"<code>{_text(step.kind)}</code> {step.op}</h2>"
+    yield from (f"<p class='why'>because {_text(reason)}</p>" for reason in step.reasons)
+    yield from (f"<p class='risk'>{_text(risk)}</p>" for risk in step.risks)
+    if step.changes:
+        for change in step.changes:
+            before, after = _value(change.before), _value(change.after)
+            yield f"<pre>{_text(change.path)}: <del>{before}</del> <ins>{after}</ins></pre>"
+    elif step.after:
+        yield from (f"<pre>{_text(str(name))}: {_value(data)}</pre>" for name, data in step.after.items())
+    for need in step.needs:
+        source = f" [{_text(need.source)}]" if need.source else ""
+        yield f"<p class='need'>after {_text(need.step)}: {_text(need.reason)}{source}</p>"
+    yield "</section>"
+
+
+def _drift(plan: Plan) -> Iterator[str]:
+    for each in plan.drift:
+        if each.gone:
+            yield f"{each.address} is gone"
+        for change in each.changes:
+            yield f"{each.address} {change.path}: was {value(change.before)}, is {value(change.after)}"
+
+
+def _value(data: object) -> str:
+    return _text(data if isinstance(data, str) else value(data))
+
+
+def _id(step: Step) -> str:
+    return _text(step.id.replace(" ", "-"))
+
+
+def _text(text: str) -> str:
+    return escape(plain(text), quote=True)

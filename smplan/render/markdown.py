@@ -1,0 +1,82 @@
+"""A plan as Markdown that fits a pull-request comment: what destroys or endangers first, and never cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from smplan.core.plan import Change, Plan, Step
+from smplan.render.words import DESTRUCTIVE, SIGNS, one_line, short, summary, value
+
+BUDGET = 60_000
+"""Characters; GitHub's comments hold 65,536."""
+_LINE = 300
+
+
+def plan(plan: Plan) -> str:
+    """The summary, a table of every destructive or risky step, and the rest folded away and shortened if it must be."""
+    head = [f"### smplan: {_text(plan.name)} ({plan.mode})", "", _text(summary(plan)), ""]
+    risky = [step for step in plan.steps if step.op in DESTRUCTIVE or step.risks]
+    if risky:
+        head += ["| | address | kind | why | risk |", "|---|---|---|---|---|", *map(_row, risky), ""]
+    if plan.drift:
+        head += ["**Changed outside smplan since the last apply**", ""]
+        head += [f"- {_code(each.address)} {'is gone' if each.gone else _paths(each.changes)}" for each in plan.drift]
+        head.append("")
+    head += [
+        f"- {_code(address)} is not readable and left alone: {_text(why)}" for address, why in plan.unreadable.items()
+    ]
+    tail = ["", f"Plan {_code(plan.id)}, digest {_code(plan.digest)}, may be applied until {plan.expires}.", ""]
+    fixed = "\n".join(head)
+    details = _details(plan, BUDGET - len(fixed) - len("\n".join(tail)))
+    return "\n".join([fixed, *details, *tail])
+
+
+def _details(plan: Plan, room: int) -> list[str]:
+    lines = ["<details><summary>All steps, in order</summary>", "", "```text"]
+    room -= 200
+    for number, step in enumerate(plan.steps):
+        told = [short(line, _LINE) for line in _step(step)]
+        room -= sum(len(line) + 1 for line in told)
+        if room < 0:
+            lines.append(f"… and {len(plan.steps) - number} more steps: smplan show lists them")
+            break
+        lines += told
+    return [*lines, "```", "", "</details>"] if plan.steps else []
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield _fenced(f"{SIGNS[step.op]} {step.address}  {step.kind}  ({step.op})")
+    for change in step.changes:
+        yield _fenced(f"    {change.path}: {value(change.before)} -> {value(change.after)}")
+    for need in step.needs:
+        yield _fenced(f"    after {need.step}: {need.reason}")
+
+
+def _row(step: Step) -> str:
+    why, risk = _text("; ".join(step.reasons)), _text("; ".join(step.risks))
+    return f"| {SIGNS[step.op]} {step.op} | {_code(step.address)} | {_code(step.kind)} | {why} | {risk} |"
+
+
+def _paths(changes: Sequence[Change]) -> str:
+    return ", ".join(
+        f"{_code(change.path)}: {_code(value(change.before))} is {_code(value(change.after))}" for change in changes
+    )
+
+
+def _text(text: str) -> str:
+    """``text`` with all that Markdown, tables or HTML would act on escaped."""
+    return "".join(f"\\{char}" if char in "\\`*_{}[]()#+!|~@-" else _entity(char) for char in one_line(text))
+
+
+def _entity(char: str) -> str:
+    return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(char, char)
+
+
+def _code(text: str) -> str:
+    """``text`` as code; what would end the code or the table cell is replaced."""
+    return f"`{short(one_line(text), _LINE).replace('`', 'ˋ').replace('|', '¦')}`"
+
+
+def _fenced(text: str) -> str:
+    """A line inside a fence: it cannot end it."""
+    return f"{text[: len(text) - len(text.lstrip())]}{one_line(text)}".replace("```", "ˋˋˋ")

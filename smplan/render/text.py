@@ -1,0 +1,128 @@
+"""Plans, drift and state as text for a terminal."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+
+from smplan.core.plan import Change, Drift, Op, Plan, Step
+from smplan.core.state import Entry, Status
+from smplan.core.values import Json
+from smplan.render.words import SIGNS, one_line, plain, summary, value
+
+_COLOURS = {
+    Op.CREATE: "32",
+    Op.UPDATE: "33",
+    Op.REPLACE: "35",
+    Op.DELETE: "31",
+    Op.ADOPT: "36",
+    Op.FORGET: "2",
+    Op.GATE: "34",
+}
+
+
+def plan(plan: Plan, *, colour: bool = False) -> str:
+    """The whole plan: every step in order, with its reasons and needs; drift; what was left alone; the summary."""
+    where = f", account {plan.account} in {plan.region}" if plan.account else ""
+    base = f"state serial {plan.base.serial}" if plan.base.exists else "no state yet"
+    lines = [f"Plan for {one_line(plan.name)} ({plan.mode}{where}; {base})", ""]
+    lines += _drift(plan.drift)
+    for step in plan.steps:
+        lines += [*_step(step, colour=colour), ""]
+    lines += [f"? {address}: not readable, left alone: {one_line(why)}" for address, why in plan.unreadable.items()]
+    lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
+    return "\n".join(lines) + "\n"
+
+
+def _step(step: Step, *, colour: bool) -> Iterator[str]:
+    head = f"{SIGNS[step.op]} {one_line(step.address)}  {step.kind}  ({step.op})"
+    yield f"\x1b[{_COLOURS[step.op]}m{head}\x1b[0m" if colour else head
+    if step.target:
+        yield f"    id: {one_line(step.target)}"
+    yield from (f"    because {one_line(reason)}" for reason in step.reasons)
+    yield from (f"    RISK: {one_line(risk)}" for risk in step.risks)
+    if step.changes:
+        for change in step.changes:
+            yield from _change(change)
+    elif step.op in (Op.CREATE, Op.REPLACE, Op.GATE):
+        yield from _attributes(step.after)
+    for need in step.needs:
+        source = f" [{one_line(need.source)}]" if need.source else ""
+        yield f"    after {one_line(need.step)}: {one_line(need.reason)}{source}"
+
+
+def _change(change: Change) -> Iterator[str]:
+    mark = "  (cannot be changed in place)" if change.replaces else ""
+    if _long(change.before) and _long(change.after):
+        yield f"    {one_line(change.path)}:{mark}"
+        before, after = plain(change.before).splitlines(), plain(change.after).splitlines()
+        yield from (f"        {line}" for line in list(difflib.unified_diff(before, after, lineterm="", n=1))[2:])
+    else:
+        yield f"    {one_line(change.path)}: {value(change.before)} -> {value(change.after)}{mark}"
+
+
+def _long(data: Json) -> bool:
+    return isinstance(data, str) and "\n" in data
+
+
+def _attributes(spec: Json, indent: str = "    ") -> Iterator[str]:
+    for name, data in (spec or {}).items():
+        if _long(data):
+            yield f"{indent}{one_line(name)}: |"
+            yield from (f"{indent}    {line}" for line in plain(data).splitlines())
+        else:
+            yield f"{indent}{one_line(name)}: {value(data)}"
+
+
+def _drift(found: Sequence[Drift]) -> list[str]:
+    if not found:
+        return []
+    lines = ["Changed outside smplan since the last apply:"]
+    for each in found:
+        lines.append(f"  ! {one_line(each.address)}  {each.kind}  {one_line(each.id)}{' is gone' if each.gone else ''}")
+        lines += [
+            f"      {one_line(change.path)}: was {value(change.before)}, is {value(change.after)}"
+            for change in each.changes
+        ]
+    return [*lines, ""]
+
+
+def drift(found: Sequence[Drift]) -> str:
+    """What was changed outside, attribute by attribute."""
+    return "\n".join(_drift(found)) + "\n" if found else "No drift: everything is as it was last applied.\n"
+
+
+def entries(found: Sequence[Entry]) -> str:
+    """A line for each thing of the state."""
+    if not found:
+        return "The state is empty.\n"
+    rows = [[one_line(column) for column in _columns(entry)] for entry in found]
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines) + "\n"
+
+
+def _columns(entry: Entry) -> tuple[str, ...]:
+    return entry.address, entry.kind, entry.id, "" if entry.status is Status.READY else str(entry.status)
+
+
+def entry(entry: Entry) -> str:
+    """One thing of the state, whole."""
+    lines = [
+        f"{one_line(entry.address)}  {entry.kind}",
+        f"    id: {one_line(entry.id)}",
+        f"    status: {entry.status}, generation {entry.generation}",
+        *([f"    made after: {', '.join(map(one_line, entry.needs))}"] if entry.needs else []),
+        *(["    protected by prevent_destroy"] if entry.prevent_destroy else []),
+        "  spec:",
+        *_attributes(entry.spec),
+    ]
+    if entry.outputs:
+        lines += ["  outputs:", *_attributes(dict(entry.outputs))]
+    return "\n".join(lines) + "\n"
+
+
+def outputs(found: Mapping[str, Json]) -> str:
+    """A line for each output."""
+    lines = [f"{one_line(name)} = {value(data)}" for name, data in sorted(found.items())]
+    return "\n".join(lines) + "\n" if lines else "There are no outputs.\n"
