@@ -130,6 +130,8 @@ def _seen(cloud: Cloud, balancer: Fields) -> Fields:
     """With its real state, DNS name (a new one for each) and hosted zone."""
     active = cloud.now() >= cloud.balancing.active_at.get(balancer["LoadBalancerArn"], 0.0)
     return {
+        "Scheme": "internet-facing",
+        "IpAddressType": "ipv4",
         **balancer,
         "State": {"Code": "active" if active else "provisioning"},
         "DNSName": dns_name(balancer["LoadBalancerArn"], balancer.get("Scheme", "")),

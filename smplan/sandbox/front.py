@@ -71,6 +71,10 @@ class refused_if_unknown:  # noqa: N801 - reads as a statement
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if error is None or isinstance(error, Refusal) or not isinstance(error, Exception):
             return
+        text = str(error).partition(" has not been implemented")[0]
+        if text.startswith("The filter"):
+            # EC2 refuses filters it does not know; so it does those that only the sandbox does not know.
+            raise Refusal("InvalidParameterValue", f"{text} is not known to the sandbox") from error
         if isinstance(error, NotImplementedError):
-            raise Refusal("InvalidAction", f"the sandbox does not know {self._action} {error}".rstrip()) from error
+            raise Refusal("InvalidAction", f"the sandbox does not know {self._action}") from error
         raise Refusal("InternalFailure", f"the sandbox failed at {self._action}: {error!r}", status=500) from error

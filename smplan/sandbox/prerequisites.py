@@ -24,7 +24,7 @@ streammanager.ip=
 rest.administratorToken=sandbox-admin-token
 """
 ROOT_GIB = 16
-KEY_NAME = "red5pro"
+KEY_NAMES = ("red5pro", "ops")
 
 
 def make(cloud: Cloud) -> Facts:
@@ -35,7 +35,8 @@ def make(cloud: Cloud) -> Facts:
     image_id = _image(cloud, "red5pro-stream-manager-base", {PROPERTIES_PATH: PROPERTIES})
     node_image_id = _image(cloud, "red5pro-node", {})
     instance_id = _instance(cloud, image_id, subnet_ids[0], groups["red5pro-stream-manager"])
-    cloud.moto.ask("ec2", "CreateKeyPair", {"KeyName": KEY_NAME, "KeyType": "ed25519"})
+    for key in KEY_NAMES:
+        cloud.moto.ask("ec2", "CreateKeyPair", {"KeyName": key, "KeyType": "ed25519"})
     _database(cloud, subnet_ids, groups["red5pro-database"])
     return Facts(
         account=cloud.account,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.exceptions import ServiceException
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
@@ -101,6 +102,9 @@ class _Fault(ServiceException):
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.code, refusal.message)
+        # AWS answers codes that its models leave out; moto warns of each unless it stands in this list.
+        if refusal.code not in COMMON_ERROR_CODES:
+            COMMON_ERROR_CODES.append(refusal.code)
 
 
 def write(sent: Sent, answer: Fields | Refusal | None) -> tuple[int, dict[str, str], bytes]:

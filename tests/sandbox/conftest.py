@@ -63,4 +63,4 @@ def refused(code: str, call: Callable[..., Any], /, **arguments: Any) -> str:
         call(**arguments)
     error = caught.value.response["Error"]
     assert error["Code"] == code, error
-    return str(error["Message"])
+    return str(error.get("Message", ""))
