@@ -102,13 +102,21 @@ def test_vanishing_lasts_as_long_as_aws_describes_the_group() -> None:
 
 
 def test_target_groups_are_attached_before_others_are_detached_ten_a_call() -> None:
-    script = Script()
-    before = [f"arn:old-{number:02}" for number in range(11)]
+    before = [f"arn:old-{number:02}" for number in range(12)]
+    there = {"AutoScalingGroupName": "g", "TargetGroupARNs": before[:11]}  # the last one is detached already
+    script = Script(describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": [there]})
     wanted = [f"arn:new-{number:02}" for number in range(11)]
     driver = Group(scripted(autoscaling=script))
     driver.update(Live("g", spec(target_group_arns=before)), spec(target_group_arns=[*wanted, before[0]]))
-    sent = [(name.partition("_")[0], len(said["TargetGroupARNs"])) for name, said in script.sent]
+    writes = [(name, said) for name, said in script.sent if not name.startswith("describe")]
+    sent = [(name.partition("_")[0], len(said["TargetGroupARNs"])) for name, said in writes]
     assert sent == [("attach", 10), ("attach", 1), ("detach", 10)]
+
+
+def test_a_group_that_went_meanwhile_has_nothing_to_detach() -> None:
+    script = Script(describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": []})
+    Group(scripted(autoscaling=script)).update(Live("g", spec(target_group_arns=["arn:a"])), spec(target_group_arns=[]))
+    assert [name for name, _ in script.sent] == ["describe_auto_scaling_groups"]
 
 
 def test_what_is_not_managed_is_not_touched() -> None:

@@ -146,8 +146,7 @@ class Group(Driver[GroupSpec]):
     )
     name_field = "name"
     expected_seconds = 5
-    # draining takes the target group's deregistration delay, 300 s by default, and then the shutdown
-    patience_seconds = 1800
+    patience_seconds = 1800  # draining takes the target group's deregistration delay, 300 s by default, and a shutdown
     risks: ClassVar = {"delete": "serving path", "replace": "serving path"}
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
@@ -200,7 +199,9 @@ class Group(Driver[GroupSpec]):
         # new ones first, so that there is always one that traffic comes through
         for arns in _cut(wanted - before):
             client.attach_load_balancer_target_groups(AutoScalingGroupName=live.id, TargetGroupARNs=arns)
-        for arns in _cut(before - wanted):
+        if away := before - wanted:
+            away &= autoscaling_instances.attached(self.context.aws, live.id)
+        for arns in _cut(away):
             client.detach_load_balancer_target_groups(AutoScalingGroupName=live.id, TargetGroupARNs=arns)
 
     def _retag(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
@@ -213,9 +214,8 @@ class Group(Driver[GroupSpec]):
         if to_set:
             client.create_or_update_tags(Tags=_tag_requests(live.id, to_set, propagate=spec.propagate_tags_at_launch))
         if to_remove:
-            client.delete_tags(
-                Tags=[{"ResourceId": live.id, "ResourceType": "auto-scaling-group", "Key": key} for key in to_remove]
-            )
+            where: Any = {"ResourceId": live.id, "ResourceType": "auto-scaling-group"}
+            client.delete_tags(Tags=[{**where, "Key": key} for key in to_remove])
 
     def drain(self, live: Live[GroupSpec]) -> Iterator[Progress]:
         """Until no instance is left; sessions end in their own time."""

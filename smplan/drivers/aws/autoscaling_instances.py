@@ -1,4 +1,4 @@
-"""The instances of a scaling group: described, protected from scale-in or not, and let go until none is left."""
+"""A scaling group as it is now: described, its instances protected from scale-in or not, and let go one by one."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def described(aws: Aws, names: Collection[str], *, instances: bool) -> Iterator[
 def one(aws: Aws, name: str) -> AutoScalingGroupTypeDef | None:
     """The group with its instances, or None if it is gone."""
     return next(described(aws, [name], instances=True), None)
+
+
+def attached(aws: Aws, name: str) -> set[str]:
+    """The target groups of the group now: AWS refuses to detach one that a cut-off update has detached already."""
+    group = next(described(aws, [name], instances=False), None)
+    return set(group.get("TargetGroupARNs", ())) if group else set()
 
 
 def protect(aws: Aws, name: str, *, protected: bool) -> None:
