@@ -214,10 +214,8 @@ class Group(Driver[GroupSpec]):
         if to_set:
             client.create_or_update_tags(Tags=_tag_requests(live.id, to_set, propagate=spec.propagate_tags_at_launch))
         if to_remove:
-            removed: Any = [
-                {"ResourceId": live.id, "ResourceType": "auto-scaling-group", "Key": key} for key in to_remove
-            ]
-            client.delete_tags(Tags=removed)
+            away: Any = [{"ResourceId": live.id, "ResourceType": "auto-scaling-group", "Key": key} for key in to_remove]
+            client.delete_tags(Tags=away)
 
     def drain(self, live: Live[GroupSpec]) -> Iterator[Progress]:
         """Until no instance is left; sessions end in their own time."""
