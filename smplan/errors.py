@@ -120,7 +120,7 @@ class StoreError(SmplanError):
 
 
 class DriverError(SmplanError):
-    """What AWS or Stream Manager answered. ``code`` is its own error code, ``action`` the call, e.g. ``ec2:CreateImage``."""
+    """What AWS or Stream Manager answered. ``code`` is its own error code, ``action`` the call: ``ec2:CreateImage``."""
 
     def __init__(self, message: str, *, hint: str = "", address: str = "", code: str = "", action: str = "") -> None:
         super().__init__(message, hint=hint, address=address)

@@ -3,7 +3,8 @@
 The engine alone decides what happens and when; a driver only speaks the wire. Its laws are tested by
 ``tests/drivers/test_conformance.py`` for every registered kind:
 
-1. ``read_many`` after ``create`` and ``configure`` gives the spec back, on every field that is not INITIAL, LOCAL or WRITE_ONLY.
+1. ``read_many`` after ``create`` and ``configure`` gives the spec back, on every field that is not INITIAL, LOCAL or
+   WRITE_ONLY.
 2. ``update`` then read gives the new spec; twice is as once.
 3. Reading after ``delete`` finds nothing, and ``delete`` again succeeds.
 4. ``read_many`` equals reading one by one; an id that is gone is absent and fails nothing else; a read that
@@ -99,7 +100,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class Context:
-    """What drivers are built with. ``stream_manager`` opens the API, or raises Unreachable when none is in service yet."""
+    """What drivers are built with. ``stream_manager`` opens the API, or raises Unreachable when none is there yet."""
 
     aws: Aws
     stream_manager: Callable[[], StreamManager]

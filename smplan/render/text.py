@@ -29,13 +29,15 @@ def plan(plan: Plan, *, colour: bool = False) -> str:
     lines += _drift(plan.drift)
     for step in plan.steps:
         lines += [*_step(step, colour=colour), ""]
-    lines += [f"? {address}: not readable, left alone: {one_line(why)}" for address, why in plan.unreadable.items()]
+    lines += [
+        f"? {one_line(address)}: not readable, left alone: {one_line(why)}" for address, why in plan.unreadable.items()
+    ]
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
     return "\n".join(lines) + "\n"
 
 
 def _step(step: Step, *, colour: bool) -> Iterator[str]:
-    head = f"{SIGNS[step.op]} {one_line(step.address)}  {step.kind}  ({step.op})"
+    head = f"{SIGNS[step.op]} {one_line(step.address)}  {one_line(step.kind)}  ({step.op})"
     yield f"\x1b[{_COLOURS[step.op]}m{head}\x1b[0m" if colour else head
     if step.target:
         yield f"    id: {one_line(step.target)}"
@@ -79,7 +81,9 @@ def _drift(found: Sequence[Drift]) -> list[str]:
         return []
     lines = ["Changed outside smplan since the last apply:"]
     for each in found:
-        lines.append(f"  ! {one_line(each.address)}  {each.kind}  {one_line(each.id)}{' is gone' if each.gone else ''}")
+        lines.append(
+            f"  ! {one_line(each.address)}  {one_line(each.kind)}  {one_line(each.id)}{' is gone' if each.gone else ''}"
+        )
         lines += [
             f"      {one_line(change.path)}: was {value(change.before)}, is {value(change.after)}"
             for change in each.changes
@@ -109,7 +113,7 @@ def _columns(entry: Entry) -> tuple[str, ...]:
 def entry(entry: Entry) -> str:
     """One thing of the state, whole."""
     lines = [
-        f"{one_line(entry.address)}  {entry.kind}",
+        f"{one_line(entry.address)}  {one_line(entry.kind)}",
         f"    id: {one_line(entry.id)}",
         f"    status: {entry.status}, generation {entry.generation}",
         *([f"    made after: {', '.join(map(one_line, entry.needs))}"] if entry.needs else []),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping
-from itertools import islice
 
 from smplan.core.plan import Op, Plan
 from smplan.core.values import Json
@@ -100,9 +99,3 @@ def expected(plan: Plan) -> float:
         begins = max((ends.get(need.step, 0.0) for need in step.needs), default=0.0)
         ends[step.id] = begins + step.expected_seconds
     return max(ends.values(), default=0.0)
-
-
-def first(items: list[str], most: int) -> str:
-    """The first items, and how many more there are."""
-    more = len(items) - most
-    return ", ".join(islice(items, most)) + (f" and {more} more" if more > 0 else "")

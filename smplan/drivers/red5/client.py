@@ -113,14 +113,14 @@ class StreamManager:
 
     def _read(self, path: str, *, text: bool = False) -> Any:
         """Ask, a few times if nobody is there for a moment."""
-        for left in range(TRIES - 1, -1, -1):
+        away = Unreachable("nobody was asked")
+        for _ in range(TRIES):
             try:
                 return self._understood("GET", path, self._send("GET", path), text=text)
-            except Unreachable:
-                if not left:
-                    raise
+            except Unreachable as error:
+                away = error
                 self._pause.wait(PAUSE_SECONDS)
-        raise AssertionError  # the loop above returns or raises
+        raise away
 
     def _write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self._understood(method, path, self._send(method, path, body))

@@ -1,0 +1,126 @@
+"""A plan in which everything occurs once, and the golden files it is compared with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from smplan.core.plan import Base, Change, Drift, Need, Op, Place, Plan, Step, seal
+
+GOLDEN = Path(__file__).parent / "golden"
+GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS, DB ACCESS"
+USER_DATA = "#!/bin/bash\nuid=1\nsystemctl restart red5pro\n"
+
+
+@pytest.fixture
+def everything() -> Plan:
+    """Every op, risk, drift, something unreadable, secrets, and values known only later."""
+    steps = (
+        Step(
+            "access:create",
+            "access",
+            "aws.ec2.security_group_rule",
+            Op.CREATE,
+            ("it does not exist yet",),
+            after={"port": 3306, "source_group": "sg-1", "tags": {"a": "b"}},
+        ),
+        Step(
+            "template:update",
+            "template",
+            "aws.ec2.launch_template",
+            Op.UPDATE,
+            ("user_data: the blueprint changed",),
+            changes=(
+                Change("user_data", USER_DATA, USER_DATA.replace("uid=1", "uid=2")),
+                Change("image_id", "ami-1", {"$ref": "image.id"}),
+                Change("tags.url", "x", {"$template": ["https://", {"$ref": "alb.dns_name"}, "/"]}),
+            ),
+            target="lt-1",
+            expected_seconds=30,
+        ),
+        Step(
+            "targets:replace",
+            "targets",
+            "aws.elbv2.target_group",
+            Op.REPLACE,
+            ("port cannot be changed in place",),
+            changes=(Change("port", 80, 5080, True),),
+            expected_seconds=5,
+        ),
+        Step(
+            "fleet:update",
+            "fleet",
+            "aws.autoscaling.group",
+            Op.UPDATE,
+            ("max_size: changed outside smplan",),
+            changes=(Change("max_size", 9, 4),),
+            target="fleet",
+            needs=(
+                Need("access:create", "instances need their ports open before they start", GUIDE),
+                Need("targets:replace", "refers to targets.arn"),
+            ),
+            expected_seconds=120,
+        ),
+        Step("topic:adopt", "topic", "aws.sns.topic", Op.ADOPT, ("it exists already",), target="arn:topic"),
+        Step("healthy:gate", "healthy", "gate.targets_healthy", Op.GATE, after={"minimum": 1, "user_data": "a\nb\n"}),
+        Step(
+            "nodes:create",
+            "nodes",
+            "red5.nodegroup",
+            Op.CREATE,
+            after={"name": "n", "token": {"$secret": "env:TOKEN"}, "none": None, "list": [1, "x"]},
+            needs=(Need("healthy:gate", "Stream Manager answers only then", GUIDE),),
+            expected_seconds=300,
+        ),
+        Step(
+            "targets:delete#1",
+            "targets",
+            "aws.elbv2.target_group",
+            Op.DELETE,
+            ("replaced by generation 2",),
+            target="arn:old",
+            risks=("serving path",),
+            needs=(Need("fleet:update", "it points at this one until then"),),
+        ),
+        Step("gone:delete#1", "gone", "core.value", Op.FORGET, ("gone already",), target="v"),
+    )
+    plan = Plan(
+        id="00000000-0000-4000-8000-000000000000",
+        name="fleet",
+        mode="apply",
+        created="2026-01-01T00:00:00+00:00",
+        expires="2026-01-08T00:00:00+00:00",
+        engine="0.1.0",
+        blueprint={"file": "b.yaml", "digest": "d", "commit": ""},
+        variables={},
+        base=Base("lineage", 3, "digest", exists=True),
+        place=Place("local"),
+        account="123456789012",
+        region="us-east-1",
+        lookups={},
+        stream_manager=None,
+        steps=steps,
+        drift=(
+            Drift("fleet", "aws.autoscaling.group", "fleet", changes=(Change("max_size", 4, 9),)),
+            Drift("record", "aws.route53.record", "z/r/CNAME", gone=True),
+        ),
+        unreadable={"old_nodes": "no Stream Manager is in service"},
+        unchanged=("a", "b"),
+    )
+    return seal(plan)
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compare text with a golden file; SMPLAN_GOLDEN=write writes it anew."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if os.environ.get("SMPLAN_GOLDEN") == "write":
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare

@@ -1,0 +1,160 @@
+"""Drift, state, graphs, faults and progress as people see them."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from smplan.core.events import (
+    Draining,
+    Event,
+    ReadEnded,
+    ReadStarted,
+    Recovered,
+    RunEnded,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepProgress,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+)
+from smplan.core.ordering import Edge
+from smplan.core.plan import Change, Drift
+from smplan.core.state import Entry, Status
+from smplan.errors import BlueprintInvalid, Denied, Fault
+from smplan.render import faults, graph, progress, text
+
+ENTRY = Entry("alb", "aws.elbv2.load_balancer", "arn:alb", {"name": "alb", "user": "a\nb"}, {"dns_name": "d"}, ("sg",))
+
+EVENTS: list[Event] = [
+    ReadStarted("core.value", 3),
+    ReadEnded("core.value", 3, 0.1),
+    RunStarted("p", "apply", 2, False),
+    RunStarted("p", "apply", 1, True),
+    Recovered("a", "its create was begun before"),
+    StepStarted("a:create", "a", "core.value", "create"),
+    StepProgress("a:create", "a", "image ami-1", "pending", 0.5, 12),
+    StepProgress("a:create", "a", "image ami-1", "", None, 100),
+    StepRetried("a:create", "a", "in use", 3),
+    StepDone("a:create", "a", "create", "id-a", 3.25),
+    StepFailed("b:create", "b", "create", "denied", "allow it", 1),
+    StepFailed("c:create", "c", "create", "denied", "", 1),
+    StepSkipped("d:create", "d", "create", "it needs b:create, which was not done"),
+    Draining(2),
+    RunEnded("failed", 1, 2, 1, 75),
+]
+
+
+def test_drift_is_shown_attribute_by_attribute() -> None:
+    shown = text.drift([Drift("fleet", "k", "f", changes=(Change("max", 4, 9),)), Drift("r", "k", "i", gone=True)])
+    assert "max: was 4, is 9" in shown
+    assert "r  k  i is gone" in shown
+    assert text.drift([]).startswith("No drift")
+
+
+def test_the_state_is_listed_in_columns() -> None:
+    other = Entry("b", "core.value", "b", {}, {}, status=Status.INCOMPLETE)
+    assert text.entries([ENTRY, other]).splitlines()[1] == "b    core.value               b        incomplete"
+    assert text.entries([]) == "The state is empty.\n"
+
+
+def test_one_thing_of_the_state_is_shown_whole() -> None:
+    shown = text.entry(ENTRY)
+    assert "made after: sg" in shown
+    assert 'dns_name: "d"' in shown
+    assert "    user: |\n        a\n        b" in shown
+    protected = text.entry(Entry("b", "core.value", "b", {}, {}, prevent_destroy=True))
+    assert "protected by prevent_destroy" in protected
+    assert "outputs" not in protected
+
+
+def test_outputs_are_listed() -> None:
+    assert text.outputs({"b": 1, "a": "x"}) == 'a = "x"\nb = 1\n'
+    assert text.outputs({}) == "There are no outputs.\n"
+
+
+def test_a_fault_points_at_its_place() -> None:
+    fault = Fault("`portt` is not a field", "did you mean `port`?", "b.yaml", 3, 5, "    portt: 1")
+    error = BlueprintInvalid([fault, Fault("no line", file="b.yaml")])
+    shown = faults.text(error)
+    assert "b.yaml:3:5: `portt` is not a field\n  3 |     portt: 1\n    |     ^\n  = did you mean `port`?" in shown
+    assert shown.endswith("error: the blueprint has 2 faults")
+
+
+def test_an_error_is_told_with_its_address_and_hint() -> None:
+    assert faults.text(Denied("no", hint="ask", address="alb")) == "error: alb: no\n  = ask"
+    assert faults.text(Denied("alb: no", address="alb")) == "error: alb: no"
+    assert "\x1b[31m" in faults.text(Denied("no"), colour=True)
+    assert "\x1b" not in faults.text(Denied("no \x1b[2J"))
+
+
+def test_graphs_are_drawn_with_reasons() -> None:
+    nodes = [('a["x"]', "core.value"), ("b", "core.value")]
+    edges = [Edge('a["x"]', "b", "refers to a", reference=True), Edge('a["x"]', "b", 'says "so"', "guide")]
+    mermaid, dot = graph.mermaid(nodes, edges), graph.dot(nodes, edges)
+    assert "n0 --> n1" in mermaid
+    assert 'n0 == "says #34;so#34;" ==> n1' in mermaid
+    assert '"a[\\"x\\"]" -> "b" [label="says \\"so\\"", style="bold"];' in dot
+
+
+def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
+    lines = [progress.line(event) for event in EVENTS]
+    assert lines[:2] == ["", ""]
+    assert all(lines[2:])
+    assert lines[6] == "… a: 12 s waiting for image ami-1 (pending)"
+    assert lines[9] == "✓ a: create done in 3.2 s (id-a)"
+
+
+def test_plain_progress_tells_news_and_otherwise_seldom() -> None:
+    now = [0.0]
+    told: list[str] = []
+    plain = progress.Plain(told.append, lambda: now[0])
+    for said, at in (("x", 0), ("x", 1), ("y", 2), ("y", 3), ("y", 20)):
+        now[0] = at
+        plain(StepProgress("s", "a", "w", said, None, at))
+    assert len(told) == 3
+    plain(ReadStarted("k", 1))
+    assert len(told) == 3
+
+
+def test_json_progress_is_a_line_an_event() -> None:
+    told: list[str] = []
+    listener = progress.Json(told.append)
+    for event in EVENTS:
+        listener(event)
+    documents = [json.loads(line) for line in told]
+    assert documents[2] == {"event": "run_started", "plan_id": "p", "mode": "apply", "steps": 2, "resumed": False}
+    assert len(documents) == len(EVENTS)
+
+
+def test_live_progress_shows_what_runs_and_what_aws_said() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=160)
+    with progress.Live(console, lambda: 5.0) as live:
+        live(StepProgress("unknown", "u", "w", "s", None, 1))
+        live(EVENTS[5])
+        live(EVENTS[6])
+        rendered = Console(file=io.StringIO(), width=160)
+        rendered.print(live.table())
+        assert "waiting for image ami-1" in rendered.file.getvalue()  # type: ignore[attr-defined]
+        assert "pending" in rendered.file.getvalue()  # type: ignore[attr-defined]
+        for event in EVENTS[7:]:
+            live(event)
+        empty = Console(file=io.StringIO(), width=160)
+        empty.print(live.table())
+        assert "ami-1" not in empty.file.getvalue()  # type: ignore[attr-defined]
+    assert "create done" in out.getvalue()
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_no_event_injects_terminal_escapes(event: Event) -> None:
+    fields = dict.fromkeys(("address", "why", "said", "error", "hint", "because", "id", "what"), "\x1b]0;x\x07")
+    known = {name: value for name, value in fields.items() if name in type(event).__dataclass_fields__}
+    from dataclasses import replace
+
+    assert "\x1b" not in progress.line(replace(event, **known))
