@@ -132,7 +132,8 @@ def _words(detail: ErrorDetails, hidden: bool) -> tuple[str, str]:
 def _choice(word: Tree, expected: str, hidden: bool) -> tuple[str, str]:
     names = [name.strip().strip("'") for name in expected.replace(" or ", ", ").split(",")]
     if not isinstance(word, str) or hidden:
-        return f"must be one of {', '.join(names)}", _requote(word, ["text"])
+        wanted = names[0] if len(names) == 1 else f"one of {', '.join(names)}"
+        return f"must be {wanted}", _requote(word, ["text"]) if "'" in expected else ""
     return f"cannot be {quoted(word)}, only {', '.join(names)}", suggestion(word, names)
 
 

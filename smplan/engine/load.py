@@ -121,7 +121,9 @@ class _Reader:
 
     def stream_manager(self, tree: Tree) -> Tree | None:
         """How the API is reached; the token must be a secret, and nothing else may be one."""
-        if tree is None:
+        if not isinstance(tree, dict):
+            if tree is not None and not self.filler.from_faulty_variable(tree):
+                self.filler.fault(("stream_manager",), "`stream_manager` is a map")
             return None
         for name, value in tree.items():
             path = ("stream_manager", name)

@@ -29,6 +29,8 @@ class Declared:
     group: Group
     form: dict[str, Any]
     instances: list[Each | None]
+    whole: bool
+    """Whether its kind and its spec can be told."""
 
 
 @dataclass
@@ -48,8 +50,7 @@ class Resources:
         """Every lookup and every instance of every resource that can be made sense of."""
         found = tuple(self._lookups(lookups))
         declared = [self._declare(name, raw) for name, raw in resources.items()]
-        made = [resource for each in declared for resource in self._instances(each)]
-        return found, tuple(resource for resource in made if resource.kind)
+        return found, tuple(resource for each in declared for resource in self._instances(each))
 
     def _name(self, name: str, path: Path) -> None:
         if not _NAME.match(name) or name in RESERVED:
@@ -83,7 +84,8 @@ class Resources:
         self._limit(path, len(instances))
         group = replace(group, off=self._off(form.get("when", True), (*path, "when"), instances))
         self.names[name] = group
-        return Declared(group, form, instances)
+        whole = "kind" in form and ("spec" in form or "spec" not in raw)
+        return Declared(group, form, instances, whole)
 
     def _limit(self, path: Path, more: int) -> None:
         self.count += more
@@ -156,29 +158,33 @@ class Resources:
         return None
 
     def _instances(self, declared: Declared) -> Iterator[Resource]:
+        """The instances there are; one whose spec is no map has no use for further checks, and is left out."""
         group, form = declared.group, declared.form
         for each in declared.instances:
             key = each.key if each else None
             if key in group.off:
                 continue
-            yield Resource(
+            spec = self._spec(form["spec"], (*group.path, "spec"), each) if "spec" in form else {}
+            made = Resource(
                 address=instance(group.name, key),
                 name=group.name,
                 key=key,
                 kind=group.kind,
-                spec=self._spec(form.get("spec", {}), (*group.path, "spec"), each),
+                spec=spec,
                 after=self._after(form.get("after", ()), group, each) if "after" in form else (),
                 lifecycle=self._lifecycle(form["lifecycle"], group.path, each) if "lifecycle" in form else Lifecycle(),
                 path=group.path,
             )
+            if declared.whole and spec is not None:
+                yield made
 
-    def _spec(self, raw: Tree, path: Path, each: Each | None) -> Tree:
+    def _spec(self, raw: Tree, path: Path, each: Each | None) -> dict[str, Tree] | None:
         tree = self.filler.fill(raw, path, each)
         if isinstance(tree, dict):
             return tree
         if tree is not FAULTED:
             self.fault(path, "`spec` is a map of the kind's fields")
-        return {}
+        return None
 
     def _lifecycle(self, raw: Tree, path: Path, each: Each | None) -> Lifecycle:
         at = (*path, "lifecycle")

@@ -111,8 +111,7 @@ def faults_in(path: Path, *, environ: Mapping[str, str] = {}, **given: Any) -> l
 
 
 def told(folder: Path, text: str, **given: Any) -> list[tuple[str, str, str]]:
-    """``(line:column, message, remedy)`` of each fault, lines counted from the first line of ``text``."""
-    shift = given.get("head", HEAD).count("\n") + (1 if text.startswith("\n") else 0)
-    found = faults_of(folder, text.removeprefix("\n"), **given)
-    lines = [fault.line - shift + (1 if text.startswith("\n") else 0) for fault in found]
-    return [(f"{line}:{fault.column}", fault.message, fault.remedy) for line, fault in zip(lines, found, strict=True)]
+    """``(line:column, message, remedy)`` of each fault; the line after the opening quotes of ``text`` is line 1."""
+    shift = given.get("head", HEAD).count("\n") + 1
+    found = faults_of(folder, text, **given)
+    return [(f"{fault.line - shift}:{fault.column}", fault.message, fault.remedy) for fault in found]

@@ -87,7 +87,8 @@ def test_a_kind_is_told_with_its_outputs_and_the_facts_of_its_fields() -> None:
 def test_what_the_loader_takes_fits() -> None:
     spec = {
         "name": "thing", "size": "${var.size}", "mode": "fast", "token": {"secret": "env:A"}, "tags": {"a": "${x.id}"},
-        "names": ["a", {"file": "b"}], "parts": [{"role": "x"}, "${x.parts[0]}"], "part": {"role": "x", "key": {"secret": "ssm:/a"}},
+        "names": ["a", {"file": "b"}], "parts": [{"role": "x"}, "${x.parts[0]}"],
+        "part": {"role": "x", "key": {"secret": "ssm:/a"}},
         "flag": True, "either": [1], "data": {"any": ["thing", None]}, "weight": 0.5, "colour": None,
     }  # fmt: skip
     value = blueprint(
