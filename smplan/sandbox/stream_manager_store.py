@@ -1,0 +1,77 @@
+"""What the simulated Stream Managers share: their database's rows, in memory. Times are virtual seconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+Json = dict[str, Any]
+
+ROLES = ("edge", "origin", "relay", "transcoder")
+DEFAULT_THRESHOLD = 60
+"""Percent of a role's capacity at which it scales out, unless an alarm was set (Stream Manager REST API, Alarms)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Node:
+    """One Red5 Pro server of a group."""
+
+    id: int
+    identifier: str
+    instance_id: str
+    role: str
+    group: str
+    zone: str
+    address: str
+    launch_config: str
+    capacity: int
+    launched_at: float
+    state: str = "pending"
+    ended_at: float | None = None
+    """When it began to terminate."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """One node group."""
+
+    id: int
+    name: str
+    regions: tuple[str, ...]
+    launch_config: str
+    scale_policy: str
+    changed_at: float
+    """When it was created, or last lost a node before it became active."""
+    state: str = "new"
+    launches: int = 0
+    """Nodes launched so far: its regions take turns."""
+
+
+@dataclass(slots=True)
+class Store:
+    """The database; ``policies`` and ``configs`` hold the objects as the API shows them, unwrapped."""
+
+    policies: dict[str, Json] = field(default_factory=dict)
+    configs: dict[str, Json] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    thresholds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, DEFAULT_THRESHOLD))
+    ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def nodes_of(self, group: str, role: str | None = None) -> list[Node]:
+        """The nodes of a group, of one role if one is given, oldest first."""
+        return [each for each in self.nodes.values() if each.group == group and role in (None, each.role)]
+
+    def limits(self, group: Group) -> dict[str, tuple[int, int]]:
+        """Role -> least and most nodes, by the entries of its regions, else by ``default``; of several the higher.
+
+        Without an origin in the policy there may be one (Stream Manager REST API, Launch New Origin).
+        """
+        regions = {each["name"]: each["target"] for each in self.policies[group.scale_policy]["targets"]["region"]}
+        listed: dict[str, tuple[int, int]] = {}
+        for target in (each for name in group.regions for each in regions.get(name, regions["default"])):
+            least, most = listed.get(target["role"], (0, 0))
+            listed[target["role"]] = (max(least, target["minLimit"]), max(most, target["maxLimit"]))
+        return {"origin": (0, 1), **listed}
