@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from smplan.core.blueprint import FAULTED
 from smplan.core.misfits import Misfit, count, dotted, misfits, one_of, quoted, shape, suggestion, walk
-from smplan.core.spec import SENSITIVE
+from smplan.core.spec import SENSITIVE, Spec
 from smplan.core.values import Ref, Secret, Template
 from tests.engine.load_case import Part, ThingSpec
+
+
+class Choices(Spec):
+    modes: list[Literal["fast", "slow"]]
 
 
 def found(**given: Any) -> list[Misfit]:
@@ -100,6 +104,18 @@ def test_of_a_union_the_member_that_was_meant_is_told() -> None:
 def test_a_reference_where_none_may_stand_is_told() -> None:
     assert said(plain=[Ref("a")]) == [("`plain[0]` must be text, not a reference", "")]
     assert list(misfits(Part, Ref("a"))) == [Misfit((), "must be a map, not a reference")]
+
+
+def test_a_choice_that_cannot_be_open_says_so() -> None:
+    told = list(misfits(Choices, {"modes": [Ref("a"), Secret("env:A")]}))
+    assert [(misfit.path, misfit.message, misfit.remedy) for misfit in told] == [
+        (("modes", 0), "`modes[0]` cannot be a reference", "write the value itself"),
+        (("modes", 1), "`modes[1]` cannot be a secret", "write the value itself"),
+    ]
+
+
+def test_a_missing_field_without_a_description_is_told_all_the_same() -> None:
+    assert list(misfits(Choices, {})) == [Misfit((), "`modes` is missing", "add it")]
 
 
 def test_what_was_told_already_is_not_told_again() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from smplan.core.blueprint import Blueprint, Lifecycle, LookupDecl, Marks, Resource, StateDecl
 from smplan.core.check_rules import RULES, broken_rules
 from smplan.core.values import Ref, Tree
+from smplan.engine.load import load
+from smplan.errors import BlueprintInvalid
 
 
 def resource(address: str, kind: str, /, **spec: Any) -> Resource:
@@ -96,6 +101,19 @@ def test_the_apex_of_a_zone_is_no_cname() -> None:
     assert broken(record("example.com"), lookups=(unknown,)) == []
     assert broken(record("example.com"), lookups=()) == []
     assert broken(record("example.com", zone_id="Z123"), lookups=(zone,)) == []
+
+
+def test_a_broken_rule_is_a_fault_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(
+        "smplan: 1\nname: fleet\nresources:\n"
+        "  template: {kind: aws.ec2.launch_template, spec: {name: sm-template, volume_size: 8}}\n"
+    )
+    with pytest.raises(BlueprintInvalid) as invalid:
+        load(path)
+    assert [(fault.line, fault.message, fault.remedy) for fault in invalid.value.faults] == [
+        (4, "8 GiB are too few for a Stream Manager", "give it at least 16 (guide, add storage: “at least 16 Gb”)")
+    ]
 
 
 def test_every_rule_says_where_it_comes_from() -> None:

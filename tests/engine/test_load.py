@@ -312,6 +312,7 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "boot").mkdir()
     (tmp_path / "boot" / "origin.sh").write_bytes("#!/bin/sh\r\necho ${var.role} ü\n".encode())
     assert data(tmp_path, '{file: "boot/${var.role}.sh"}') == "#!/bin/sh\r\necho ${var.role} ü\n"
+    assert len(set(data(tmp_path, "[{file: boot/origin.sh}, {file: boot/origin.sh}]"))) == 1
     assert data(tmp_path, "{file: ./boot/../boot/origin.sh}") == data(tmp_path, "[{file: boot/origin.sh}]")[0]
 
 

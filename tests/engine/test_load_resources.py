@@ -242,6 +242,10 @@ def test_a_lifecycle_has_its_form(tmp_path: Path, lifecycle: str, message: str) 
         ("  a: {kind: toy.thing, specs: {name: thing}, spec: {name: thing}}", "`specs` is not known here"),
         ("  a: {kind: toy.thing, spec: []}", "`spec` must be a map, not a list"),
         ('  a: {kind: toy.fleet, spec: {secret: "env:A"}}', "`spec` is a map of the kind's fields"),
+        (
+            "  a: {kind: toy.thing, spec: {secret: yes}}",
+            "`yes` is a boolean to some readers of YAML and text to others",
+        ),
         ("  a: {kind: [], spec: {}}", "`kind` must be text, not a list"),
     ],
 )
