@@ -47,7 +47,7 @@ class Front:
             if rule is None:
                 if sent.service in self._cloud.replaced:
                     raise NotImplementedError
-                return collected(self._moto, environ)
+                return _known(collected(self._moto, environ))
             self._cloud.tick()
             answer: Fields | None = rule(Call(self._cloud, sent.service, sent.action, sent.params()))
             return wire.write(sent, answer)
@@ -57,6 +57,14 @@ class Front:
             return collected(self._moto, environ)
         except Exception as error:  # moto's own mistakes must not kill the connection
             return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot answer this: {error!r}".encode()
+
+
+def _known(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
+    """``answer``, unless it is the web page that moto has for paths it does not know."""
+    status, headers, _ = answer
+    if status == 404 and headers.get("Content-Type", "").startswith("text/html"):
+        raise NotImplementedError
+    return answer
 
 
 class refused_if_unknown:  # noqa: N801 - reads as a statement
