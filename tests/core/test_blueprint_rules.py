@@ -107,7 +107,7 @@ def test_a_broken_rule_is_a_fault_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(
         "smplan: 1\nname: fleet\nresources:\n"
-        "  template: {kind: aws.ec2.launch_template, spec: {name: sm-template, volume_size: 8}}\n"
+        "  template: {kind: aws.ec2.launch_template, spec: {name: sm-template, root_device_name: /dev/sda1, volume_size: 8}}\n"
     )
     with pytest.raises(BlueprintInvalid) as invalid:
         load(path)
