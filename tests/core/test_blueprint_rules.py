@@ -107,12 +107,13 @@ def test_a_broken_rule_is_a_fault_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(
         "smplan: 1\nname: fleet\nresources:\n"
-        "  template: {kind: aws.ec2.launch_template, spec: {name: sm-template, root_device_name: /dev/sda1, volume_size: 8}}\n"
+        "  sm:\n    kind: aws.ec2.launch_template\n"
+        "    spec: {name: sm-template, root_device_name: /dev/sda1, volume_size: 8}\n"
     )
     with pytest.raises(BlueprintInvalid) as invalid:
         load(path)
     assert [(fault.line, fault.message, fault.remedy) for fault in invalid.value.faults] == [
-        (4, "8 GiB are too few for a Stream Manager", "give it at least 16 (guide, add storage: “at least 16 Gb”)")
+        (6, "8 GiB are too few for a Stream Manager", "give it at least 16 (guide, add storage: “at least 16 Gb”)")
     ]
 
 
