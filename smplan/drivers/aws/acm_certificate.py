@@ -72,12 +72,12 @@ class Certificate(Lookup):
         return "domain" not in where or str(where["domain"]).lower() in self._names(certificate)
 
     def _names(self, certificate: CertificateSummaryTypeDef) -> set[str]:
-        """The list shows up to a hundred names of a certificate; of one with more, all are asked for."""
-        names = [certificate.get("DomainName", ""), *certificate.get("SubjectAlternativeNameSummaries", ())]
-        if certificate.get("HasAdditionalSubjectAlternativeNames", False):
+        """The list shows up to a hundred names of a certificate; if there may be more, it is asked for all."""
+        listed = certificate.get("SubjectAlternativeNameSummaries")
+        if listed is None or certificate.get("HasAdditionalSubjectAlternativeNames", False):
             answer = self.context.aws.read.acm.describe_certificate(CertificateArn=certificate["CertificateArn"])
-            names += answer["Certificate"].get("SubjectAlternativeNames", ())
-        return {name.lower() for name in names}
+            listed = answer["Certificate"].get("SubjectAlternativeNames", [])
+        return {name.lower() for name in (certificate.get("DomainName", ""), *listed)}
 
     def _missing(self, where: Mapping[str, Json], there: Sequence[CertificateSummaryTypeDef]) -> NotFound:
         """A near miss is most often one that waits for its validation, or is in another region."""

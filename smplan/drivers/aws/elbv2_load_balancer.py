@@ -32,13 +32,13 @@ class LoadBalancerSpec(Spec):
     name: Annotated[
         str,
         IMMUTABLE,
-        AfterValidator(_not_internal),
         Field(
             min_length=1,
             max_length=elbv2.NAME_LIMIT,
             pattern=elbv2.NAME,
             description="Unique in the region: at most 32 letters, digits and hyphens, not beginning with `internal-`.",
         ),
+        AfterValidator(_not_internal),
     ]
     scheme: Annotated[
         Literal["internet-facing", "internal"],
