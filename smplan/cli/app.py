@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ app = typer.Typer(
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -58,13 +60,16 @@ def _main(
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code; no traceback is ever shown."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character is no reason to stop
     sys.exit(main(sys.argv[1:] if arguments is None else arguments))
 
 
 def main(arguments: list[str]) -> int:
     """The exit code of a command; everything that went wrong is told on standard error."""
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="smplan", standalone_mode=False)
     except typer.Exit as ended:
         return ended.exit_code
     except typer.Abort:
@@ -80,8 +85,8 @@ def main(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _told(message: str, code: int) -> int:
-    sys.stderr.write(f"smplan: {message}\n")
+def _told(message: str, code: int, *, before: str = "") -> int:
+    sys.stderr.write(f"{before}smplan: {message}\n")
     return code
 
 
@@ -90,9 +95,10 @@ def _error(error: SmplanError) -> int:
     from smplan.errors import Bug
     from smplan.render import faults
 
-    sys.stderr.write(faults.text(error, colour=_colour()) + "\n")
     if isinstance(error, Bug):
         report(error)
+    else:
+        sys.stderr.write(faults.text(error, colour=_colour()) + "\n")
     return error.exit_code
 
 
@@ -111,18 +117,24 @@ def _system(error: OSError) -> int:
         errno.EROFS: "this file system is read-only: run smplan where it may write",
         errno.ENOENT: "check the path",
         errno.EISDIR: "name a file, not a folder",
+        errno.ENOTDIR: "check the path: a part of it is a file, not a folder",
+        errno.EEXIST: "check the path: a part of it is a file, not a folder",
     }.get(error.errno or 0, "")
     return _told(f"{what}{error.strerror or error}" + (f"\n  = {remedy}" if remedy else ""), 1)
 
 
 def _other(error: Exception) -> int:
     shown = getattr(error, "format_message", None)
-    if shown is not None:  # a mistake on the command line, in the words of the library that reads it
-        context = getattr(error, "ctx", None)
-        usage = f"{context.get_usage()}\n" if context else ""
-        sys.stderr.write(f"{usage}smplan: {shown()}\n")
-        return int(getattr(error, "exit_code", 2)) and 1
-    from smplan.cli.bugs import report
+    if shown is None:
+        from smplan.cli.bugs import report
 
-    report(error)
-    return 1
+        report(error)
+        return 1
+    # a mistake on the command line, in the words of the library that reads it
+    message = str(shown())
+    if message.startswith("Usage:"):  # no arguments: the help
+        sys.stderr.write(f"{message}\n")
+        return 1
+    context = getattr(error, "ctx", None)
+    usage = f"{context.get_usage()}\n" if context else ""
+    return _told(message, 1, before=usage)

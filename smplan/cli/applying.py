@@ -6,9 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -43,13 +43,13 @@ def apply(
     as_json: options.AsJson = False,
 ) -> int:
     """Carry out a saved plan exactly, or go on with it where an earlier run stopped."""
-    from smplan.cli import compose
+    from smplan.cli import compose, planfile
 
-    if plan is None or _is_plan(plan):
-        made = compose.read_plan(plan)
+    if plan is None or planfile.is_plan(plan):
+        made = planfile.read_plan(plan)
     else:
         made = compose.plan(compose.load(plan, options.assignments(var), var_file or ()))
-        compose.save_plan(made, compose.PLAN_FILE)
+        planfile.save_plan(made, planfile.PLAN_FILE)
     return carried_out(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
 
 
@@ -63,19 +63,11 @@ def destroy(
     as_json: options.AsJson = False,
 ) -> int:
     """Take away everything that the blueprint's state knows of, in reverse order."""
-    from smplan.cli import compose
+    from smplan.cli import compose, planfile
 
     made = compose.plan(compose.load(blueprint, options.assignments(var), var_file or ()), destroy=True)
-    compose.save_plan(made, compose.PLAN_FILE)
+    planfile.save_plan(made, planfile.PLAN_FILE)
     return carried_out(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
-
-
-def _is_plan(path: Path) -> bool:
-    """Whether ``path`` holds a plan rather than a blueprint, as its beginning tells."""
-    if path.suffix != ".json" or not path.is_file():
-        return False
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return '"smplan/plan"' in file.read() or path.name == "plan.json"
 
 
 def carried_out(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_json: bool) -> int:
@@ -87,14 +79,14 @@ def carried_out(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_js
     if not as_json:
         typer.echo(rendered(plan, Format.TEXT), nl=False)
     if not yes and not plan.empty:
-        _ask(plan)
+        _ask(plan, as_json=as_json)
     stop = Stop()
-    with _progress(as_json) as report, _signals(stop):
+    with _progress(as_json) as report, _signals(stop) as begun:
         apply = Apply(
             compose.store_of_plan(plan),
             compose.world_of(plan.region),
             compose.holder(plan.mode),
-            report,
+            _hearing(report, begun),
             stop,
             parallel=parallel,
             wait_seconds=lock_wait,
@@ -104,9 +96,25 @@ def carried_out(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_js
     return outcome.exit_code
 
 
-def _ask(plan: Plan) -> None:
+def _hearing(report: Callable[[Event], None], begun: Callable[[], None]) -> Callable[[Event], None]:
+    """``report``, and ``begun`` called as soon as the journal has the run."""
+    from smplan.core.events import RunStarted
+
+    def hear(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            begun()
+        report(event)
+
+    return hear
+
+
+def _ask(plan: Plan, *, as_json: bool) -> None:
     from smplan.errors import SmplanError
 
+    if as_json:
+        raise SmplanError(
+            "with --json nobody is asked", hint="say --yes once the plan is approved (smplan show shows it)"
+        )
     if not sys.stdin.isatty():
         raise SmplanError(
             "nobody can be asked: standard input is no terminal",
@@ -132,21 +140,45 @@ def _progress(as_json: bool) -> Iterator[Callable[[Event], None]]:
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM drains; the second one leaves at once: the journal has everything."""
+def _signals(stop: Stop) -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM end what has not begun. Once it has, the first one drains, the second one leaves at once.
 
-    def asked(_number: int, _frame: Any) -> None:
-        if stop.asked:
-            os._exit(INTERRUPTED)
-        sys.stderr.write("\nsmplan: stopping: nothing new is started, what runs is let finish (once more: at once)\n")
+    Yields what is to be called when the run begins. From then on the journal has everything.
+    """
+    begun = asked = False
+
+    def begin() -> None:
+        nonlocal begun
+        begun = True
+
+    def heard(_number: int, _frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            _leave()
+        asked = True
+        if not begun:
+            raise KeyboardInterrupt
+        _say("\nsmplan: stopping: nothing new is started, what runs is let finish (once more: at once)\n")
         stop.drain()
 
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield begin
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(words: str) -> None:
+    """Past Python's buffers, which the interrupted code may be just writing to."""
+    with suppress(OSError):
+        os.write(2, words.encode())
+
+
+def _leave() -> NoReturn:
+    if sys.stdout.isatty():
+        _say("\x1b[?25h")  # the live table hides the cursor
+    os._exit(INTERRUPTED)
 
 
 def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
@@ -155,9 +187,10 @@ def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
     from smplan.render import faults, text
 
     for _, error in outcome.failed:
-        typer.echo(faults.text(error), err=True)
         if isinstance(error, Bug):
             report(error)
+        else:
+            typer.echo(faults.text(error), err=True)
     if as_json:
         return
     if outcome.outcome == "complete":

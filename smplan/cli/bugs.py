@@ -6,20 +6,24 @@ import os
 import platform
 import re
 import sys
+import tempfile
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
 from smplan import __version__
+from smplan.errors import Bug
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW", re.IGNORECASE)
 _SHORTEST = 4
 """Shorter values would redact half the text, and are no secrets worth the name."""
+_ASSIGNED = re.compile(r"(\w*(?:TOKEN|SECRET|KEY|PASSW)\w*)=\S+", re.IGNORECASE)
 
 
 def report(error: BaseException) -> None:
     """Write what is known of ``error`` into a file (0600) in ``.smplan``, without secrets, and tell where it is."""
-    told = f"smplan: this is a bug in smplan: {type(error).__name__}: {redacted(str(error))}"
+    name = "" if isinstance(error, Bug) else f"{type(error).__name__}: "
+    told = f"smplan: this is a bug in smplan: {name}{redacted(str(error))}"
     try:
         path = _write("".join(traceback.format_exception(error)))
     except OSError as failed:
@@ -31,21 +35,20 @@ def report(error: BaseException) -> None:
 
 
 def redacted(text: str) -> str:
-    """``text`` without the values of environment variables that look like secrets."""
+    """``text`` without the values of environment variables, and of assignments, that look like secrets."""
     for name, value in sorted(os.environ.items(), key=lambda item: -len(item[1])):
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
             text = text.replace(value, f"[{name}]")
-    return text
+    return _ASSIGNED.sub(r"\1=[left out]", text)
 
 
 def _write(details: str) -> Path:
     folder = Path(".smplan")
     folder.mkdir(exist_ok=True)
-    path = folder / f"bug-{datetime.now(UTC):%Y%m%d-%H%M%S}.txt"
     system = f"smplan {__version__}, Python {platform.python_version()}, {platform.platform()}"
     command = redacted(" ".join(sys.argv[1:]))
     text = f"{system}\nsmplan {command}\n\n{redacted(details)}"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"bug-{datetime.now(UTC):%Y%m%d-%H%M%S}-", suffix=".txt")
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
-    return path
+    return folder / Path(name).name

@@ -1,4 +1,4 @@
-"""Where the pieces are put together: blueprint, store and world of a command, and the plan file between two."""
+"""Where the pieces are put together: blueprint, store and world of a command."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smplan.cli.planfile import PLAN_FILE, read_plan
 from smplan.core.blueprint import Blueprint
-from smplan.core.plan import Place, Plan, from_text, to_text
+from smplan.core.plan import Place, Plan
 from smplan.engine import load as loading
 from smplan.engine.planning import plan as make_plan
 from smplan.engine.planning import utc_now
 from smplan.engine.world import World
-from smplan.errors import SmplanError, Stale
+from smplan.errors import SmplanError
 from smplan.stores.base import Holder, Store
 
 if TYPE_CHECKING:
     from smplan.core.events import Event
     from smplan.drivers.red5.client import StreamManager
 
-PLAN_FILE = Path(".smplan/plan.json")
 STATE_FOLDER = Path("state")
 
 
@@ -63,12 +62,15 @@ def store_at(place: Place, name: str, region: str | None = None) -> Store:
     return LocalStore(Path(options.get("path") or STATE_FOLDER / f"{name}.state.json"), say=say)
 
 
-def world_of(region: str | None) -> World:
-    """The account and region that the environment leads to, and the Stream Managers there."""
+def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None) -> World:
+    """The account and region that the environment leads to, and the Stream Managers there.
+
+    ``on_call`` hears each AWS request as ``service:Action``.
+    """
     from smplan.drivers.aws.secrets import resolve
     from smplan.drivers.aws.session import Aws
 
-    aws = Aws(region or None)
+    aws = Aws(region or None, on_call=on_call)
 
     def secret(source: str) -> str:
         return resolve(source, aws=aws, environ=os.environ)
@@ -119,33 +121,6 @@ def commit_of(folder: Path) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip() if found.returncode == 0 else ""
-
-
-def save_plan(plan: Plan, path: Path) -> None:
-    """Write the plan file, readable by its owner alone; the old one stays until the new one is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(to_text(plan))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def read_plan(path: Path | None) -> Plan:
-    """The plan in ``path``, else the one saved last. Raises Stale if it is none, or was touched."""
-    path = path or PLAN_FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SmplanError(f"there is no plan in {path}", hint="make one: smplan plan BLUEPRINT") from None
-    except UnicodeDecodeError:
-        raise Stale(f"{path} is not a plan that smplan can read: it is not text", hint="make a new plan") from None
-    return from_text(text, file=str(path))
 
 
 def store_of_plan(plan: Plan) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,15 +54,21 @@ def schema(
         _one(kind)
     made = schemas.generate(kinds_doc.docs())
     if write is None:
-        typer.echo(made[f"kinds/{kind}.schema.json" if kind else "blueprint.schema.json"], nl=False)
+        typer.echo(_schema(made, kind) if kind else made["blueprint.schema.json"], nl=False)
         return
-    for stale in {*write.rglob("*.schema.json")} - {write / name for name in made}:
+    there = {path for folder in ("kinds", "lookups") for path in (write / folder).glob("*.schema.json")}
+    for stale in there - {write / name for name in made}:
         stale.unlink()
     for name, text in made.items():
         path = write / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     typer.echo(f"Wrote {len(made)} schemas into {write}.")
+
+
+def _schema(made: Mapping[str, str], kind: str) -> str:
+    """The schema of a kind's spec; of its ``where`` if it can only be looked up."""
+    return made.get(f"kinds/{kind}.schema.json") or made[f"lookups/{kind}.schema.json"]
 
 
 def _one(kind: str) -> KindDoc:

@@ -55,14 +55,14 @@ def plan(
     as_json: options.AsJson = False,
 ) -> int:
     """Compare a blueprint with state and reality, print what would be done, and save it."""
-    from smplan.cli import compose
+    from smplan.cli import compose, planfile
 
     wanted = compose.load(blueprint, options.assignments(var), var_file or ())
     made = compose.plan(wanted, destroy=destroy)
-    compose.save_plan(made, out)
+    planfile.save_plan(made, out)
     typer.echo(rendered(made, Format.JSON if as_json else Format.TEXT), nl=False)
     if not made.empty:
-        named = "" if out == compose.PLAN_FILE else f" {out}"
+        named = "" if out == planfile.PLAN_FILE else f" {out}"
         options.next_command(f"smplan apply{named}")
     return CHANGES if detailed_exitcode and not made.empty else 0
 
@@ -72,9 +72,9 @@ def show(
     format: Annotated[Format, typer.Option(help="How to show it.")] = Format.TEXT,
 ) -> None:
     """Show a saved plan, offline, whether or not it still fits."""
-    from smplan.cli import compose
+    from smplan.cli import planfile
 
-    typer.echo(rendered(compose.read_plan(plan), format), nl=False)
+    typer.echo(rendered(planfile.read_plan(plan), format), nl=False)
 
 
 def graph(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -35,11 +35,23 @@ def init(
     lines = [line for line in text.splitlines(keepends=True) if "yaml-language-server" not in line]
     try:
         with file.open("x", encoding="utf-8") as made:
-            made.write("".join(lines))
+            _fill(made, file, "".join(lines))
     except FileExistsError:
         raise SmplanError(f"{file} exists already", hint="give another name: smplan init FILE") from None
+    except OSError as error:
+        raise SmplanError(f"{file} cannot be written: {error.strerror}", hint="name another place") from None
     typer.echo(f"Wrote {file}: read its comments, set its variables.")
     options.next_command(f"smplan validate {file}")
+
+
+def _fill(made: TextIO, file: Path, text: str) -> None:
+    """Write ``text`` whole, or leave no file: half of one would stand in the way of the next try."""
+    try:
+        made.write(text)
+        made.flush()
+    except OSError:
+        file.unlink()
+        raise
 
 
 def validate(
