@@ -80,8 +80,12 @@ def relation(parent: Node, child: Node, *, link: bool, now: float) -> Json:
     """Which node feeds which; with ``link``, whether they have connected."""
     shown: Json = {"parent": _related(parent), "child": _related(child)}
     if link:
-        both = {parent.state, child.state} == {"inservice"}
-        shown["link"] = {"state": "established" if both else "prospective", "stateUpdated": milliseconds(now)}
+        states = {parent.state, child.state}
+        state = "established" if states == {"inservice"} else "prospective"
+        shown["link"] = {
+            "state": "disconnecting" if "terminating" in states else state,
+            "stateUpdated": milliseconds(now),
+        }
     return shown
 
 
