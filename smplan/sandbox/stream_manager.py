@@ -21,6 +21,8 @@ from smplan.sandbox.view import PROPERTIES_PATH, InstanceView, World
 PORT = 5080
 VERSIONS = ("4.0", "3.1")
 ROOT = "/streammanager/api/"
+NOTICE_SECONDS = 60.0
+"""How long an instance goes on as it is after a rule of the database changed: open connections outlive their rule."""
 TABLES = (stream_manager_configurations, stream_manager_groups, stream_manager_nodes)
 """The modules whose functions answer the API; importing them fills the table."""
 
@@ -34,6 +36,7 @@ class StreamManagers:
         self._world = world
         self._clock = clock
         self._fleet = Fleet(world, clock, self.store, self.behaviour)
+        self._reach: dict[tuple[str, ...], tuple[float, bool]] = {}
         self._lock = threading.RLock()
 
     def tick(self) -> None:
@@ -51,17 +54,20 @@ class StreamManagers:
 
     def _serving(self) -> list[InstanceView]:
         now = self._clock.now()
-        reach: dict[tuple[str, ...], bool] = {}
-        found = []
-        for each in self._world.instances():
-            if PROPERTIES_PATH not in each.files or each.state != "running" or now < each.booted_at:
-                continue
-            groups = each.security_group_ids
-            if groups not in reach:
-                reach[groups] = self._world.may_reach_database(groups)
-            if reach[groups]:
-                found.append(each)
-        return found
+        return [
+            each
+            for each in self._world.instances()
+            if PROPERTIES_PATH in each.files
+            and each.state == "running"
+            and now >= each.booted_at
+            and self._reaches_database(each.security_group_ids, now)
+        ]
+
+    def _reaches_database(self, group_ids: tuple[str, ...], now: float) -> bool:
+        held = self._reach.get(group_ids)
+        if held is None or now >= held[0] + NOTICE_SECONDS:
+            held = self._reach[group_ids] = (now, self._world.may_reach_database(group_ids))
+        return held[1]
 
     def _move(self, serving: list[InstanceView]) -> None:
         """Any of them does the work. They must be told apart by ``streammanager.ip``."""

@@ -202,7 +202,7 @@ def test_health_is_what_the_instance_answers_now(gateway: Gateway, world: FakeWo
     assert gateway.health("i-1", 5080, "/")
     assert not gateway.health("i-1", 5080, "/nothing?x=1")
     assert not gateway.health("i-1", 80, "/")
-    world.admitted.clear()
+    world.machines["i-1"] = instance("i-1", state="stopped")
     assert not gateway.health("i-1", 5080, "/")
 
 

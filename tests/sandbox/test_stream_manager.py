@@ -6,7 +6,7 @@ import pytest
 
 from smplan.sandbox.stream_manager_calls import Behaviour, Request
 from smplan.sandbox.view import PROPERTIES_PATH
-from tests.sandbox.stream_manager_world import GUIDE, PROPERTIES, UNIQUE, Rig, instance
+from tests.sandbox.stream_manager_world import GROUP, GUIDE, PROPERTIES, UNIQUE, Rig, instance
 
 ROOT = Request("GET", "/", {})
 
@@ -38,6 +38,17 @@ def test_an_instance_answers_once_it_has_booted() -> None:
     assert rig.managers.answer("i-2", 5080, ROOT) is None
     rig.later(1)
     assert rig.managers.answer("i-2", 5080, ROOT) is not None
+
+
+def test_a_change_of_the_databases_rules_is_noticed_within_a_minute() -> None:
+    rig = Rig()
+    answers = []
+    for admitted in (True, False, True):
+        rig.world.admitted = {GROUP} if admitted else set()
+        for seconds in (0, 60):
+            rig.later(seconds)
+            answers.append(rig.managers.answer("i-1", 5080, ROOT) is not None)
+    assert answers == [True, True, True, False, False, True]
 
 
 def test_unknown_instances_do_not_answer() -> None:
