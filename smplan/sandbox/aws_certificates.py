@@ -19,8 +19,15 @@ def users(cloud: Cloud, arn: str) -> list[str]:
 @answers("acm", "DescribeCertificate")
 def describe(call: Call) -> Fields:
     """InUseBy lists the load balancers (API reference, CertificateDetail)."""
-    answer = call.moto()
-    return {"Certificate": {**answer["Certificate"], "InUseBy": users(call.cloud, call["CertificateArn"])}}
+    found = call.moto()["Certificate"]
+    names = {"SubjectAlternativeNames": names_of(found)}
+    return {"Certificate": {**found, **names, "InUseBy": users(call.cloud, call["CertificateArn"])}}
+
+
+def names_of(certificate: Fields) -> list[str]:
+    """The names it is for, its subject first: moto has them in no order."""
+    others = sorted(certificate.get("SubjectAlternativeNames", []))
+    return list(dict.fromkeys([certificate["DomainName"], *others]))
 
 
 @answers("acm", "DeleteCertificate")

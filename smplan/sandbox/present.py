@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from smplan.sandbox import moto_view
 from smplan.sandbox.aws_balancers import dns_name
+from smplan.sandbox.aws_certificates import names_of
 from smplan.sandbox.aws_instances import launch
 from smplan.sandbox.aws_records import normal, record_sets
 from smplan.sandbox.aws_targets import is_active, target_states
@@ -140,7 +141,7 @@ class Present:
         names: dict[str, None] = {}
         for arn in listener.certificate_arns if listener and listener.protocol == "HTTPS" else ():
             found = self._cloud.moto.ask("acm", "DescribeCertificate", {"CertificateArn": arn})["Certificate"]
-            names |= dict.fromkeys([found["DomainName"], *found.get("SubjectAlternativeNames", [])])
+            names |= dict.fromkeys(names_of(found))
         return tuple(names)
 
     def launch_node(self, *, name: str, image_name: str, instance_type: str, user_data: str = "") -> str:

@@ -206,14 +206,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from smplan.sandbox.gateway import Gateway
     from smplan.sandbox.world import Sandbox
 
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal may close
-    with Sandbox(speed=asked.speed, port=asked.port, gateway=Gateway) as box:
+    with Sandbox(speed=asked.speed, port=asked.port) as box:
         box.cloud.launch_configurations = asked.launch_configurations
         running = _told(asked, box)
         _write(asked.directory / "sandbox.env", running.exports())

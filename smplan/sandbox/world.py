@@ -14,6 +14,7 @@ from smplan.sandbox.clock import Clock
 from smplan.sandbox.cloud import Cloud
 from smplan.sandbox.facts import ACCESS_KEY, ACCOUNT, ADMIN_TOKEN, REGION, SECRET_KEY, Facts
 from smplan.sandbox.front import Front
+from smplan.sandbox.gateway import Gateway
 from smplan.sandbox.inside import Application, Inside
 from smplan.sandbox.present import Present
 from smplan.sandbox.view import World
@@ -35,6 +36,9 @@ class GatewayPart(Protocol):
     def env(self) -> dict[str, str]:
         """SMPLAN_CONNECT_TO and SMPLAN_CA_FILE."""
 
+    def tick(self) -> None:
+        """Apply what the passing of virtual time brings."""
+
     def health(self, instance_id: str, port: int, path: str) -> bool:
         """Whether a health check of the instance passes."""
 
@@ -52,11 +56,12 @@ class Sandbox:
         account: str = ACCOUNT,
         clock: Clock | None = None,
         port: int = 0,
-        gateway: Callable[[World, Clock], GatewayPart] | None = None,
+        gateway: Callable[[World, Clock], GatewayPart] | None = Gateway,
     ) -> None:
         """``speed``: virtual seconds in a second. ``port``: of the emulated AWS, 0 for a free one.
 
-        Two sandboxes in one process need two ``account`` ids.
+        Two sandboxes in one process need two ``account`` ids. Without a ``gateway`` no Stream Manager answers, and
+        every instance that has booted passes its health checks.
         """
         self._port = port
         self.clock = clock or Clock(speed)
@@ -146,6 +151,8 @@ class Sandbox:
         """Apply at once what the passing of virtual time brings, health checks included."""
         with self._ticking:
             for _ in range(8):
+                if self._gateway is not None:
+                    self._gateway.tick()
                 with self._lock:
                     self.cloud.tick()
                     due = list(aws_targets.due_checks(self.cloud))

@@ -20,7 +20,7 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def still() -> Iterator[Sandbox]:
     """Its clock moves only by ``advance``; another account than ``box`` has, so both can run."""
-    with Sandbox(speed=0.0, account="210987654321") as sandbox:
+    with Sandbox(speed=0.0, account="210987654321", gateway=None) as sandbox:
         yield sandbox
 
 
