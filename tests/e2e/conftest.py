@@ -1,0 +1,100 @@
+"""Sandboxes of these tests' own, in which the command line is used as people use it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import boto3.session
+import pytest
+
+from smplan.drivers.red5.client import StreamManager
+from smplan.sandbox.gateway import Gateway
+from smplan.sandbox.inventory import inventory
+from smplan.sandbox.world import Sandbox
+
+SPEED = 240.0
+BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
+PATIENCE_SECONDS = 120
+_accounts = count(300_000_000_000)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A sandbox with its Stream Managers, and a folder to work in."""
+
+    box: Sandbox
+    folder: Path
+
+    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """``smplan`` with ``args``, as its own process."""
+        return subprocess.run(
+            [sys.executable, "-m", "smplan", *args],
+            cwd=self.folder,
+            env={**os.environ, **self.box.env()},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+    def done(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """The same, and it must end with 0."""
+        result = self.run(*args)
+        assert result.returncode == 0, f"smplan {' '.join(args)}: {result.returncode}\n{result.stdout}{result.stderr}"
+        return result
+
+    def client(self, service: str) -> Any:
+        """A plain boto3 client."""
+        env = self.box.env()
+        session = boto3.session.Session(
+            env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"]
+        )
+        return session.client(service, endpoint_url=env["AWS_ENDPOINT_URL"])
+
+    def stream_manager(self, host: str, connect_to: str) -> StreamManager:
+        """The way to the node groups: through the load balancer, by its public name."""
+        env = self.box.env()
+        return StreamManager(
+            f"https://{host}",
+            token=lambda: env["RED5_ADMIN_TOKEN"],
+            connect_to=connect_to,
+            connect_map=env["SMPLAN_CONNECT_TO"],
+            ca_file=env["SMPLAN_CA_FILE"],
+        )
+
+    def standing(self) -> set[str]:
+        """Everything that stands in the sandbox."""
+        return inventory(self.box.env())
+
+    def blueprint(self, name: str = "stream-manager.yaml", edit: Callable[[str], str] | None = None) -> str:
+        """The path of one of the project's blueprints, or of an edited copy in the folder."""
+        if edit is None:
+            return str(BLUEPRINTS / name)
+        copy = self.folder / f"edited-{name}"
+        text = (BLUEPRINTS / name).read_text(encoding="utf-8")
+        edited = edit(text)
+        assert edited != text, "the edit found nothing to change"
+        copy.write_text(edited, encoding="utf-8")
+        return str(copy)
+
+
+@contextmanager
+def staged(folder: Path, speed: float = SPEED) -> Iterator[Stage]:
+    """A stage of an account of its own."""
+    with Sandbox(speed=speed, account=str(next(_accounts)), gateway=Gateway) as box:
+        yield Stage(box, folder)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A fresh sandbox, and an empty folder."""
+    with staged(tmp_path) as found:
+        yield found

@@ -1,0 +1,131 @@
+"""Each updatable attribute of each kind, changed by hand outside: the plan shows it and no other, apply puts it back.
+
+The specs are those of the conformance cases; planning and applying go through the whole engine and over the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from smplan.core.blueprint import Blueprint
+from smplan.core.plan import Op, Plan
+from smplan.core.values import Ref, decode, dig, resolve
+from smplan.drivers.aws.session import Aws
+from smplan.engine.applying import Apply
+from smplan.engine.planning import plan
+from smplan.engine.waits import Stop
+from smplan.engine.world import World
+from smplan.sandbox.world import Sandbox
+from smplan.stores.base import Holder
+from smplan.stores.local import LocalStore
+from tests.drivers.conformance import Case, cases, judged
+from tests.engine.toy import Log, blueprint, resource, tree
+
+PLAYED = [case for case in cases() if case.kind in judged() and case.updates]
+EACH = [
+    pytest.param(case, name, id=f"{case}-{name}", marks=pytest.mark.xdist_group(str(case)))
+    for case in PLAYED
+    for name in case.updates
+]
+
+
+@dataclass
+class Deployed:
+    """The setup and the subject of a case, made by an apply."""
+
+    case: Case
+    wanted: Blueprint
+    store: LocalStore
+    world: World
+    run: str
+    box: Sandbox
+
+    def plan(self, mode: str = "apply") -> Plan:
+        """A plan of it."""
+        return plan(self.wanted, store=self.store, world=self.world, mode=mode, report=Log())
+
+    def apply(self, made: Plan) -> None:
+        """Apply a plan; it must complete."""
+        holder = Holder("tester", "apply", uuid4().hex, "now")
+        outcome = Apply(self.store, self.world, holder, Log(), Stop()).run(made)
+        assert outcome.outcome == "complete", outcome.failed
+
+    def change_outside(self, name: str) -> None:
+        """What somebody does by hand: one attribute of the subject gets another value."""
+        folded = self.store.read().folded
+        assert folded is not None
+        entries = folded.state.resources
+        driver = self.world.driver(self.case.kind)
+        live = driver.read_many([entries["subject"].id])[entries["subject"].id]
+
+        def known(ref: Ref) -> Any:
+            entry = entries.get(ref.address)
+            if entry is None:
+                return self._given(ref)
+            return dig({**entry.outputs, **entry.spec, "id": entry.id}, ref.path)
+
+        value = resolve(tree(self.case.updates[name]), known)
+        driver.update(live, driver.spec.model_validate({**decode(entries["subject"].spec), name: value}))
+
+    def _given(self, ref: Ref) -> Any:
+        return given(ref, self.box, self.run)
+
+
+def given(ref: Ref, box: Sandbox, run: str) -> Any:
+    """What cases refer to beside their own setup."""
+    if ref.root == "run":
+        return run
+    return dig(asdict(box.facts), ref.path) if ref.root == "box" else ref
+
+
+@pytest.fixture(scope="module")
+def deployed(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Deploys a case when it is first asked for, and takes all away at the end."""
+    made: dict[str, Deployed] = {}
+
+    def deploy(case: Case) -> Deployed:
+        if str(case) not in made:
+            made[str(case)] = _deployed(case, box, tmp_path_factory.mktemp("case"))
+        return made[str(case)]
+
+    yield deploy
+    for each in made.values():
+        each.apply(each.plan("destroy"))
+
+
+def _deployed(case: Case, box: Sandbox, folder: Path) -> Deployed:
+    run = uuid4().hex[:8]
+
+    def filled(spec: Any) -> Any:
+        return resolve(tree(dict(spec)), lambda ref: given(ref, box, run))
+
+    resources = [resource(each["as"], each["kind"], filled(each["spec"])) for each in case.setup]
+    wanted = blueprint(*resources, resource("subject", case.kind, filled(case.spec)), name=f"case-{run}")
+    world = World(Aws(box.facts.region), connect=_nobody, secrets=_nobody)
+    deployed = Deployed(case, wanted, LocalStore(folder / "case.state.json"), world, run, box)
+    deployed.apply(deployed.plan())
+    assert deployed.plan().empty
+    return deployed
+
+
+def _nobody(*_: object) -> Any:
+    raise AssertionError("not needed here")
+
+
+@pytest.mark.parametrize(("case", "name"), EACH)
+def test_an_attribute_changed_outside_is_shown_alone_and_put_back(deployed: Any, case: Case, name: str) -> None:
+    there = deployed(case)
+    there.change_outside(name)
+    made = there.plan()
+    assert [(step.address, step.op) for step in made.steps] == [("subject", Op.UPDATE)]
+    assert {change.path.split(".")[0] for change in made.steps[0].changes} == {name}
+    assert made.steps[0].reasons == tuple(f"{change.path}: changed outside smplan" for change in made.steps[0].changes)
+    assert {change.path.split(".")[0] for drift in made.drift for change in drift.changes} == {name}
+    there.apply(made)
+    assert there.plan().empty
