@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import boto3
 
@@ -17,7 +17,7 @@ def inventory(env: Mapping[str, str]) -> set[str]:
     )
 
     def client(service: str) -> Any:
-        return session.client(service, endpoint_url=env["AWS_ENDPOINT_URL"])
+        return session.client(cast("Any", service), endpoint_url=env["AWS_ENDPOINT_URL"])
 
     looks = (_compute(client("ec2")), _balancing(client("elbv2")), _scaling(client("autoscaling")))
     others = (_alarms(client("cloudwatch")), _topics(client("sns")), _records(client("route53")))

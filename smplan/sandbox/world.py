@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -19,8 +20,12 @@ from smplan.sandbox.inside import Application, Inside
 from smplan.sandbox.present import Present
 from smplan.sandbox.view import World
 
-TICK_SECONDS = 0.05
-"""Wall time between two looks at what is due."""
+POLL_SECONDS = 0.05
+"""Wall time within which the server sees that it is to stop."""
+TICK_SECONDS = (0.05, 1.0)
+"""Wall time between two looks at what is due: at the least and at the most."""
+TICK_VIRTUAL_SECONDS = 15.0
+"""Virtual time between two looks, within those bounds."""
 _taken: set[str] = set()
 
 
@@ -96,7 +101,7 @@ class Sandbox:
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request helps nobody
         self._server = make_server("127.0.0.1", self._port, front, threaded=True, request_handler=MotoRequestHandler)
-        self._begin(self._server.serve_forever, "sandbox-aws")
+        self._begin(partial(self._server.serve_forever, POLL_SECONDS), "sandbox-aws")
 
     def _begin(self, work: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=work, name=name, daemon=True)
@@ -104,7 +109,9 @@ class Sandbox:
         thread.start()
 
     def _tick_on(self) -> None:
-        while not self._stopped.wait(TICK_SECONDS):
+        least, most = TICK_SECONDS
+        pause = max(least, min(most, self.clock.wall(TICK_VIRTUAL_SECONDS)))
+        while not self._stopped.wait(pause):
             self.tick()
 
     def stop(self) -> None:
