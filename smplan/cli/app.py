@@ -14,6 +14,10 @@ from smplan import __version__
 from smplan.cli import applying, demo, kinds, looking, planning, sandbox, starting
 from smplan.errors import SmplanError
 
+CTRL_C = 130
+"""What typer makes of a KeyboardInterrupt: the shell's exit code for it."""
+INTERRUPTED = 9
+
 EPILOG = (
     "Exit codes: 0 done, or nothing to do · 1 error · 2 there are changes (plan --detailed-exitcode) · "
     "3 blueprint invalid · 4 the plan is stale, or reality differs from what it relied on · "
@@ -72,16 +76,16 @@ def main(arguments: list[str]) -> int:
         result = app(arguments, prog_name="smplan", standalone_mode=False)
     except typer.Exit as ended:
         return ended.exit_code
-    except typer.Abort:
-        return _told("stopped, nothing was changed", 9)
-    except KeyboardInterrupt:
-        return _told("stopped on request; run the same command again to go on", 9)
+    except typer.Abort:  # a question was answered with no, or with Ctrl-C
+        return _told("stopped, nothing was changed", INTERRUPTED)
     except SmplanError as error:
         return _error(error)
     except OSError as error:
         return _system(error)
     except Exception as error:
         return _other(error)
+    if result == CTRL_C:
+        return _told("stopped on request; run the same command again to go on", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

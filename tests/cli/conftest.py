@@ -1,0 +1,90 @@
+"""What tests of the command line share: a folder of one's own, and commands run in this process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smplan.cli.app import main
+from smplan.core.state import State
+from smplan.stores.local import LocalStore
+
+TOY = """\
+smplan: 1
+name: toy
+variables:
+  word: {type: string, default: hello}
+resources:
+  first: {kind: core.value, spec: {input: "${var.word}"}}
+  second: {kind: core.value, spec: {input: "${first.output} you"}}
+outputs:
+  said: ${second.output}
+  many: [1, 2]
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """Standard output as JSON; nothing else may be there."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A folder with the blueprint ``toy.yaml`` in it, and smplan to type."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: object) -> Ran:
+        """Run a command."""
+        self.capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = self.capsys.readouterr()
+        assert "Traceback" not in out + err
+        return Ran(code, out, err)
+
+    def ok(self, *arguments: object) -> Ran:
+        """Run a command that must end with 0."""
+        ran = self(*arguments)
+        assert ran.code == 0, ran
+        return ran
+
+    def write(self, name: str, text: str) -> Path:
+        """A file in the folder."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def applied(self) -> None:
+        """Plan and apply the toy."""
+        self.ok("plan", "toy.yaml")
+        self.ok("apply", "--yes")
+
+    @property
+    def state(self) -> State:
+        """The toy's state."""
+        folded = LocalStore(self.folder / "state" / "toy.state.json").read().folded
+        assert folded is not None
+        return folded.state
+
+
+@pytest.fixture
+def smplan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """smplan, in a new folder."""
+    monkeypatch.chdir(tmp_path)
+    shell = Shell(tmp_path, capsys)
+    shell.write("toy.yaml", TOY)
+    return shell

@@ -1,0 +1,260 @@
+"""``smplan apply`` and ``destroy``: exactly the plan, after a yes; and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from smplan.core.values import Tree
+from smplan.drivers.builtin import Value, ValueSpec
+from smplan.engine import planning
+from smplan.errors import Invalid
+from smplan.stores.base import Holder
+from smplan.stores.files import Disk
+from smplan.stores.local import LocalStore
+from tests.cli.conftest import TOY, Shell
+
+GATE = """\
+smplan: 1
+name: toy
+resources:
+  first: {kind: core.value, spec: {input: 1}}
+  gate: {kind: gate.http, spec: {url: "http://127.0.0.1:1/", timeout: 1}, after: [first]}
+  last: {kind: core.value, spec: {input: 2}, after: [gate]}
+"""
+
+
+def events(out: str) -> list[str]:
+    """The kinds of the events of an NDJSON output."""
+    return [json.loads(line)["event"] for line in out.splitlines()]
+
+
+def test_without_an_argument_the_last_plan_is_carried_out(smplan: Shell) -> None:
+    smplan.ok("plan", "toy.yaml")
+    done = smplan.ok("apply", "--yes")
+    assert "✓ second: create done" in done.out
+    assert 'said = "hello you"' in done.out
+    assert done.out.endswith("\nDone. 2 steps were carried out.\n")
+    assert set(smplan.state.resources) == {"first", "second"}
+
+
+@pytest.mark.parametrize("name", ["toy.yaml", "fleet.json"])
+def test_a_blueprint_is_planned_first(smplan: Shell, name: str) -> None:
+    smplan.write("fleet.json", '{"smplan": 1, "name": "toy", "resources": {"a": {"kind": "core.value", "spec": {}}}}')
+    done = smplan.ok("apply", name, "--yes")
+    assert done.out.startswith("Plan for toy")
+    assert (smplan.folder / ".smplan" / "plan.json").exists()
+
+
+def test_an_apply_as_json_is_one_event_a_line_and_nothing_else(smplan: Shell) -> None:
+    smplan.ok("plan", "toy.yaml", "--out", "plan.json")
+    done = smplan.ok("apply", "plan.json", "--json", "--yes")
+    assert events(done.out) == ["run_started", *["step_started", "step_done"] * 2, "run_ended"]
+    assert done.err == ""
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_nobody_is_asked_without_a_terminal(smplan: Shell, more: tuple[str, ...]) -> None:
+    smplan.ok("plan", "toy.yaml")
+    done = smplan("apply", *more)
+    assert done.code == 1
+    assert "  = say --yes once the plan is approved" in done.err
+    assert not (smplan.folder / "state").exists()
+
+
+def test_an_empty_plan_needs_no_yes(smplan: Shell) -> None:
+    smplan.applied()
+    smplan.ok("plan", "toy.yaml")
+    assert "Done. 0 steps" in smplan.ok("apply").out
+
+
+def test_destroy_takes_all_away(smplan: Shell) -> None:
+    smplan.applied()
+    done = smplan.ok("destroy", "toy.yaml", "--yes")
+    assert "Everything is taken away. 2 steps" in done.out
+    assert smplan.state.resources == {}
+
+
+def test_destroy_asks_too(smplan: Shell) -> None:
+    smplan.applied()
+    assert smplan("destroy", "toy.yaml").code == 1
+    assert len(smplan.state.resources) == 2
+
+
+def test_a_plan_is_applied_once(smplan: Shell) -> None:
+    smplan.applied()
+    done = smplan("apply", "--yes")
+    assert done.code == 4
+    assert "applied already" in done.err
+
+
+def test_a_plan_of_an_earlier_state_is_stale(smplan: Shell) -> None:
+    smplan.ok("plan", "toy.yaml", "--out", "early.json")
+    smplan.applied()
+    done = smplan("apply", "early.json", "--yes")
+    assert done.code == 4
+    assert done.err.startswith("error: ")
+
+
+def test_a_plan_is_applied_within_a_week(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.ok("plan", "toy.yaml")
+    text = (smplan.folder / ".smplan" / "plan.json").read_text()
+    monkeypatch.setattr(planning, "LIFE", timedelta(days=-1))
+    smplan.ok("plan", "toy.yaml", "--out", "late.json")
+    done = smplan("apply", "late.json", "--yes")
+    assert done.code == 4
+    assert "the plan expired at" in done.err
+    assert (smplan.folder / ".smplan" / "plan.json").read_text() == text
+    smplan.ok("apply", "--yes")
+
+
+def test_a_lock_that_somebody_holds_is_told_with_its_holder(smplan: Shell) -> None:
+    smplan.ok("plan", "toy.yaml")
+    since = datetime(2026, 1, 2, tzinfo=UTC).isoformat()
+    store = LocalStore(smplan.folder / "state" / "toy.state.json")
+    with store.lock(Holder("anna@desk pid 7", "apply", "run-1", since)):
+        done = smplan("apply", "--yes")
+        assert done.code == 7
+        assert f"is locked by anna@desk pid 7 (apply, run run-1) since {since}" in done.err
+        assert smplan("apply", "--yes", "--lock-wait", "0.2").code == 7
+    smplan.ok("apply", "--yes")
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the toy's second value not be made. Planning has its own way to values, and asks before."""
+
+    def derive(spec: ValueSpec) -> Mapping[str, Tree]:
+        if spec.input == "hello you":
+            raise error
+        return {"output": spec.input}
+
+    monkeypatch.setattr(Value, "derive", staticmethod(derive))
+
+
+def test_what_failed_is_told_what_was_done_is_kept_and_the_next_apply_goes_on(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smplan.ok("plan", "toy.yaml")
+    with monkeypatch.context() as patch:
+        refuse(patch, Invalid("AWS said no", hint="ask it nicely"))
+        done = smplan("apply", "--yes")
+    assert done.code == 8
+    assert "error: AWS said no\n  = ask it nicely\n" in done.err
+    assert "1 steps failed; 1 were done and 0 are left. Everything is saved." in done.err
+    assert done.err.endswith("Next: smplan apply   # goes on from here\n")
+    again = smplan.ok("apply", "--yes")
+    assert "Going on: 1 steps to do." in again.out
+    assert set(smplan.state.resources) == {"first", "second"}
+
+
+def test_failures_as_json_leave_standard_output_to_the_events(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.ok("plan", "toy.yaml")
+    refuse(monkeypatch, Invalid("AWS said no"))
+    done = smplan("apply", "--yes", "--json")
+    assert done.code == 8
+    assert events(done.out)[-2:] == ["step_failed", "run_ended"]
+    assert done.err == "error: AWS said no\n"
+
+
+def test_a_bug_in_a_driver_is_called_one_and_kept_without_secrets(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hunter2")
+    smplan.ok("plan", "toy.yaml")
+    refuse(monkeypatch, ZeroDivisionError("divided hunter2 by zero"))
+    done = smplan("apply", "--yes")
+    assert done.code == 1
+    assert done.err.count("this is a bug in smplan") == 1
+    assert "second: ZeroDivisionError in the driver of core.value" in done.err
+    [path] = (smplan.folder / ".smplan").glob("bug-*.txt")
+    kept = path.read_text()
+    assert "ZeroDivisionError: divided [MY_TOKEN] by zero" in kept
+    assert "hunter2" not in kept + done.err + done.out
+
+
+def test_a_wait_that_timed_out_is_told_and_gone_on_with(smplan: Shell) -> None:
+    smplan.write("toy.yaml", GATE)
+    smplan.ok("plan", "toy.yaml")
+    done = smplan("apply", "--yes")
+    assert done.code == 10
+    assert "for http://127.0.0.1:1/ to answer 200" in done.err
+    assert "1 steps failed; 1 were done and 1 are left." in done.err
+    assert "Going on: 2 steps" in smplan("apply", "--yes").out
+
+
+def broken(number: int, after: int) -> type[Disk]:
+    """A disk that takes ``after`` syncs of files and then fails with ``number``."""
+
+    class Broken(Disk):
+        left = after
+
+        def sync(self, descriptor: int) -> None:
+            Broken.left -= 1
+            if Broken.left < 0:
+                raise OSError(number, os.strerror(number))
+
+    return Broken
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("after", range(0, 13, 2))
+def test_a_disk_that_fails_during_an_apply_loses_nothing(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch, number: int, after: int
+) -> None:
+    smplan.ok("plan", "toy.yaml")
+    with monkeypatch.context() as patch:
+        patch.setattr("smplan.stores.local.Disk", broken(number, after))
+        done = smplan("apply", "--yes")
+    if done.code:
+        assert done.code == 1
+        assert f"{os.strerror(number)}\n  = " in done.err
+        assert done.err.count("error: ") == 1
+        again = smplan("apply", "--yes")
+        if "no state then, serial 1 now" in again.err:  # the empty state was saved, the run was not begun
+            smplan.ok("plan", "toy.yaml")
+            again = smplan("apply", "--yes")
+        assert again.code == 0 or "applied already" in again.err  # all was written, and then the disk failed
+    assert set(smplan.state.resources) == {"first", "second"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("toy.state.json", b""), ("toy.state.json", b"{}"), ("toy.journal.jsonl", b"\xff\n")]
+)
+def test_a_state_that_cannot_be_read_is_told_and_left_alone(smplan: Shell, name: str, content: bytes) -> None:
+    smplan.applied()
+    path = smplan.folder / "state" / name
+    path.write_bytes(content)
+    for command in (("plan", "toy.yaml"), ("apply", "toy.yaml", "--yes"), ("state", "list")):
+        done = smplan(*command)
+        assert done.code == 1
+        assert name in done.err
+        assert done.err.count("error: ") == 1
+    assert path.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_state_is_told(smplan: Shell) -> None:
+    (smplan.folder / "state" / "toy.state.json").mkdir(parents=True)
+    done = smplan("plan", "toy.yaml")
+    assert done.code == 1
+    assert "toy.state.json" in done.err
+
+
+def test_a_file_in_the_place_of_the_states_folder_is_told(smplan: Shell, tmp_path: Path) -> None:
+    smplan.ok("plan", "toy.yaml")
+    smplan.write("state", "in the way")
+    done = smplan("apply", "--yes")
+    assert done.code == 1
+    assert "state" in done.err
+
+
+def test_a_state_file_may_be_elsewhere(smplan: Shell) -> None:
+    smplan.write("toy.yaml", TOY.replace("name: toy", "name: toy\nstate: {backend: local, path: deep/er/s.json}"))
+    smplan.applied()
+    assert (smplan.folder / "deep" / "er" / "s.json").exists()
+    assert smplan.ok("output", "said").out == "hello you\n"

@@ -1,0 +1,78 @@
+"""``smplan kinds`` and ``schema``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from smplan.drivers import registry
+from smplan.engine import kinds_doc
+from tests.cli.conftest import Shell
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+
+
+def test_every_kind_is_listed(smplan: Shell) -> None:
+    done = smplan.ok("kinds")
+    assert [line.split()[0] for line in done.out.splitlines()] == [each.name for each in kinds_doc.docs()]
+    assert "aws.ec2.vpc" in done.out
+    assert "(lookup) " in done.out
+    assert registry.driver("core.value") is not None
+    assert done.err == "\nNext: smplan kinds KIND   # its fields and outputs\n"
+
+
+def test_every_kind_can_be_shown(smplan: Shell) -> None:
+    for each in kinds_doc.docs():
+        assert smplan.ok("kinds", each.name).out.startswith(f"{each.name}\n")
+
+
+def test_a_kind_is_shown_with_its_fields_and_outputs(smplan: Shell) -> None:
+    shown = smplan.ok("kinds", "aws.ec2.image").out
+    for part in ("\nspec:\n", "  reboot (INITIAL, required)\n", "\noutputs:\n", "\nwhere (lookup):\n"):
+        assert part in shown
+
+
+def test_kinds_as_json_are_json_alone(smplan: Shell) -> None:
+    done = smplan.ok("kinds", "--json")
+    assert done.err == ""
+    found = {each["kind"]: each for each in done.data}
+    assert found["core.value"]["spec"]["properties"].keys() == {"input"}
+    assert found["core.value"]["lookup"] is None
+    assert found["aws.ec2.vpc"]["spec"] is None
+    assert "id" in found["aws.ec2.vpc"]["lookup"]["outputs"]
+    assert smplan.ok("kinds", "core.value", "--json").data == found["core.value"]
+
+
+@pytest.mark.parametrize("command", ["kinds", "schema"])
+@pytest.mark.parametrize(("kind", "hint"), [("core.valu", "did you mean `core.value`?"), ("zzz", "smplan kinds")])
+def test_a_kind_that_nobody_serves_is_told_with_a_near_one(
+    smplan: Shell, command: str, kind: str, hint: str
+) -> None:
+    done = smplan(command, kind)
+    assert (done.code, done.err) == (1, f"error: there is no kind `{kind}`\n  = {hint}\n")
+
+
+def test_schemas_are_printed(smplan: Shell) -> None:
+    assert smplan.ok("schema").out == (SCHEMAS / "blueprint.schema.json").read_text()
+    assert smplan.ok("schema", "core.value").data["title"] == "core.value"
+
+
+def test_every_kind_has_a_schema(smplan: Shell) -> None:
+    for each in kinds_doc.docs():
+        json.loads(smplan.ok("schema", each.name).out)
+
+
+def test_schemas_are_written_and_stale_ones_removed(smplan: Shell) -> None:
+    folder = smplan.folder / "made"
+    (folder / "kinds").mkdir(parents=True)
+    stale = folder / "kinds" / "gone.schema.json"
+    foreign = [folder / "mine.schema.json", folder / "kinds" / "notes.txt"]
+    for path in (stale, *foreign):
+        path.write_text("{}")
+    smplan.ok("schema", "--write", "made")
+    assert not stale.exists()
+    assert all(path.exists() for path in foreign)
+    made = {str(path.relative_to(folder)) for path in folder.rglob("*.schema.json")} - {"mine.schema.json"}
+    assert made == {str(path.relative_to(SCHEMAS)) for path in SCHEMAS.rglob("*.schema.json")}

@@ -1,0 +1,109 @@
+"""Ctrl-C and SIGTERM: the first drains, the second leaves at once, and the next apply goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from smplan.stores.base import Holder
+from smplan.stores.local import LocalStore
+from tests.cli.process import TIMEOUT, ran, started
+
+WAITING = """\
+smplan: 1
+name: toy
+variables:
+  url: {type: string, default: "http://127.0.0.1:1/"}
+resources:
+  first: {kind: core.value, spec: {input: 1}}
+  gate: {kind: gate.http, spec: {url: "${var.url}", timeout: 600}, after: [first]}
+"""
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Return when it is so; fail if it takes too long."""
+    deadline = time.monotonic() + TIMEOUT
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> subprocess.Popen[str]:
+    """An apply that waits at a gate that nobody opens."""
+    (tmp_path / "toy.yaml").write_text(WAITING)
+    assert ran(tmp_path, "plan", "toy.yaml").returncode == 0
+    child = started(tmp_path, "apply", "--yes")
+    journal = tmp_path / "state" / "toy.journal.jsonl"
+    until(lambda: child.poll() is not None or (journal.exists() and "gate:gate" in journal.read_text()))
+    assert child.poll() is None
+    return child
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains_and_the_next_apply_goes_on(
+    tmp_path: Path, waiting: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    waiting.send_signal(number)
+    out, err = waiting.communicate(timeout=TIMEOUT)
+    assert waiting.returncode == 9
+    assert "stopping: nothing new is started" in err
+    assert "Stopped on request; 1 were done and 1 are left. Everything is saved." in err
+    assert "Run interrupted" in out
+    assert "Traceback" not in out + err
+    again = started(tmp_path, "apply", "--yes")
+    assert again.stdout is not None
+    line = next(line for line in again.stdout if line.startswith(("Going on", "Starting")))
+    assert line == "Going on: 1 steps to do.\n"
+    again.send_signal(signal.SIGTERM)
+    again.communicate(timeout=TIMEOUT)
+    assert again.returncode == 9
+
+
+def test_the_second_signal_leaves_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text(
+        "import sys, threading\n"
+        "from smplan.drivers.builtin import Value\n"
+        "from smplan.cli.app import run\n"
+        "before = Value.derive\n"
+        "def derive(spec):\n"
+        "    if threading.current_thread() is not threading.main_thread():\n"
+        "        print('deaf', flush=True)\n"
+        "        threading.Event().wait(600)\n"
+        "    return before(spec)\n"
+        "Value.derive = staticmethod(derive)\n"
+        "run(sys.argv[1:])\n"
+    )
+    (tmp_path / "toy.yaml").write_text(WAITING)
+    assert ran(tmp_path, "plan", "toy.yaml").returncode == 0
+    child = started(tmp_path, "apply", "--yes", script=slow)
+    assert child.stdout is not None
+    assert child.stderr is not None
+    assert any(line == "deaf\n" for line in child.stdout)
+    child.send_signal(signal.SIGINT)
+    assert any("once more: at once" in line for line in child.stderr)
+    assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=TIMEOUT)
+    assert child.returncode == 9
+    assert ran(tmp_path, "state", "list").returncode == 0
+
+
+def test_a_wait_for_the_lock_ends_at_the_first_signal(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(WAITING)
+    assert ran(tmp_path, "plan", "toy.yaml").returncode == 0
+    with LocalStore(tmp_path / "state" / "toy.state.json").lock(Holder("anna", "apply", "r", "now")):
+        child = started(tmp_path, "apply", "--yes", "--lock-wait", "600")
+        assert child.stdout is not None
+        assert any(line.startswith("Plan ") and "may be applied" in line for line in child.stdout)
+        time.sleep(0.5)  # from the plan's last line to the lock
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=TIMEOUT)
+    assert child.returncode == 9
+    assert err == "smplan: stopped on request; run the same command again to go on\n"
