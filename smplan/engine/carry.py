@@ -17,7 +17,6 @@ from smplan.engine.waits import Stop, Waiter
 from smplan.engine.world import World
 from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, Stale, TimedOut, Unreachable
 
-PASSED = "passed"
 LAG_SECONDS = 300
 """AWS may not know for a while what it just made (EC2 API reference, eventual consistency)."""
 
@@ -78,8 +77,8 @@ class Carrier:
         return Result(id, encode(driver.derive(task.spec)))
 
     def _pass(self, driver: Driver[Any], task: Task) -> Result:
-        self._settle(driver, task.step, PASSED, task.spec)
-        return Result(PASSED)
+        self._settle(driver, task.step, task.step.address, task.spec)
+        return Result(task.step.address)
 
     def _make(self, driver: Driver[Any], task: Task) -> Result:
         step, spec = task.step, task.spec
