@@ -54,7 +54,7 @@ class Stage:
     def client(self, service: str) -> Any:
         """A plain boto3 client."""
         env = self.box.env()
-        session = boto3.session.Session(
+        session: Any = boto3.session.Session(
             env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"]
         )
         return session.client(service, endpoint_url=env["AWS_ENDPOINT_URL"])

@@ -1,4 +1,4 @@
-"""Issue 2, show 5: without the database rule no instance gets healthy; apply says so, and carries on once it is there."""
+"""Issue 2, show 5: without the database rule nothing gets healthy; apply says so, and carries on once it is there."""
 
 from __future__ import annotations
 
