@@ -149,6 +149,10 @@ def dns_name(arn: str, scheme: str = "internet-facing") -> str:
 @answers("elbv2", "DescribeLoadBalancers")
 def describe(call: Call) -> Fields:
     """Provisioning for two minutes; an unknown ARN or name fails the whole call."""
+    held = {each.arn for each in moto_view.balancers(call.cloud.account)}
+    for arn in call["LoadBalancerArns"] or []:
+        if arn not in held:
+            raise Refusal("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
     answer = call.moto()
     return {**answer, "LoadBalancers": [_seen(call.cloud, each) for each in answer["LoadBalancers"]]}
 

@@ -30,6 +30,22 @@ def names_of(certificate: Fields) -> list[str]:
     return list(dict.fromkeys([certificate["DomainName"], *others]))
 
 
+@answers("acm", "ListCertificates")
+def list_all(call: Call) -> Fields:
+    """With the names of each certificate (API reference, CertificateSummary: up to 100)."""
+    answer = call.moto()
+    found = []
+    for each in answer["CertificateSummaryList"]:
+        asked = {"CertificateArn": each["CertificateArn"]}
+        names = names_of(call.cloud.moto.ask("acm", "DescribeCertificate", asked)["Certificate"])
+        more = {
+            "SubjectAlternativeNameSummaries": names[:100],
+            "HasAdditionalSubjectAlternativeNames": len(names) > 100,
+        }
+        found.append({**each, **more})
+    return {**answer, "CertificateSummaryList": found}
+
+
 @answers("acm", "DeleteCertificate")
 def delete(call: Call) -> None:
     """ResourceInUseException while a listener has it (API reference, DeleteCertificate)."""

@@ -158,8 +158,27 @@ def modify(call: Call) -> Fields:
     return {"Listeners": [_seen(each) for each in call.moto(**changes)["Listeners"]]}
 
 
+@answers("elbv2", "DescribeTags")
+def tags(call: Call) -> Fields:
+    """Of load balancers, target groups and listeners mixed; an unknown one fails the whole call (API reference)."""
+    balancers = list(moto_view.balancers(call.cloud.account))
+    known = {each.arn for each in balancers} | {listener.arn for each in balancers for listener in each.listeners}
+    for arn in call["ResourceArns"]:
+        if ":targetgroup/" in arn:
+            require_group(call.cloud, arn)
+        elif arn not in known and ":listener/" in arn:
+            raise Refusal("ListenerNotFound", f"Listener '{arn}' not found")
+        elif arn not in known and ":loadbalancer/" in arn:
+            raise Refusal("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
+    return call.moto()
+
+
 @answers("elbv2", "DescribeListeners")
 def describe(call: Call) -> Fields:
-    """Of one load balancer, or by ARN."""
+    """Of one load balancer, or by ARN; an unknown one fails the whole call."""
     answer = call.moto()
-    return {**answer, "Listeners": [_seen(each) for each in answer["Listeners"]]}
+    found = [_seen(each) for each in answer["Listeners"]]
+    for arn in call["ListenerArns"] or []:
+        if not any(each["ListenerArn"] == arn for each in found):
+            raise Refusal("ListenerNotFound", f"Listener '{arn}' not found")
+    return {**answer, "Listeners": found}

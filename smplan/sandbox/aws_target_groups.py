@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smplan.sandbox.aws_targets import balancer_of
+from smplan.sandbox.aws_targets import balancer_of, require_group
 from smplan.sandbox.calls import Call, Fields, Refusal, answers
 from smplan.sandbox.cloud import Cloud
 
@@ -73,6 +73,8 @@ def describe(call: Call) -> Fields:
         return {
             "TargetGroups": [each for each in _all(call.cloud) if call["LoadBalancerArn"] in each["LoadBalancerArns"]]
         }
+    for arn in call["TargetGroupArns"] or []:
+        require_group(call.cloud, arn)
     answer = call.moto()
     return {**answer, "TargetGroups": [_seen(call.cloud, each) for each in answer["TargetGroups"]]}
 

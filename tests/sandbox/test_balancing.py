@@ -289,6 +289,30 @@ def test_a_certificate_in_use_is_not_deleted(still: Sandbox, elb: Any, aws_of: C
     acm.delete_certificate(CertificateArn=pending_certificate(aws_of))
 
 
+def test_certificates_are_listed_with_their_names(still: Sandbox, aws_of: Client) -> None:
+    found = aws_of("acm").list_certificates()["CertificateSummaryList"]
+    (seen,) = [each for each in found if each["CertificateArn"] == still.facts.certificate_arn]
+    assert seen["SubjectAlternativeNameSummaries"] == ["*.example.com", "example.com"]
+    assert seen["HasAdditionalSubjectAlternativeNames"] is False
+
+
+def test_one_unknown_arn_fails_the_whole_call(still: Sandbox, elb: Any, name: str) -> None:
+    arn, group = balancer(still, elb, name)["LoadBalancerArn"], target_group(still, elb, name)
+    listener = listen(elb, arn, group)["ListenerArn"]
+    refused("ListenerNotFound", elb.describe_listeners, ListenerArns=[listener, f"{listener[:-4]}dead"])
+    refused("TargetGroupNotFound", elb.describe_target_groups, TargetGroupArns=[group, f"{group[:-4]}dead"])
+    refused("LoadBalancerNotFound", elb.describe_load_balancers, LoadBalancerArns=[arn, f"{arn[:-4]}dead"])
+    for known in (listener, group, arn):
+        code = (
+            "ListenerNotFound"
+            if known == listener
+            else "TargetGroupNotFound"
+            if known == group
+            else "LoadBalancerNotFound"
+        )
+        refused(code, elb.describe_tags, ResourceArns=[known, f"{known[:-4]}dead"])
+
+
 def test_policies_are_known_by_name(elb: Any) -> None:
     assert len(elb.describe_ssl_policies()["SslPolicies"]) > 10
     refused("SSLPolicyNotFound", elb.describe_ssl_policies, Names=["nonsense"])
