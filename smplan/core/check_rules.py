@@ -104,12 +104,8 @@ def _adjustments(policy: Resource) -> Iterator[tuple[Path, float]]:
 
 def _number_at(tree: Tree, path: Path) -> Iterator[tuple[Path, float]]:
     value = tree.get(path[-1]) if isinstance(tree, dict) else None
-    if _is_number(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         yield path, value
-
-
-def _is_number(value: Tree) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 _TEMPLATES = ("aws.ec2.launch_template", "aws.autoscaling.launch_configuration")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -13,73 +12,12 @@ from smplan.core.graph import Graph
 from smplan.core.kinds import Kind, Kinds
 from smplan.core.misfits import misfits
 from smplan.core.names import name_in_force, next_name
-from smplan.core.plan import Change, Drift, Op
+from smplan.core.plan import Change, Op
 from smplan.core.reality import Reality, Seen
 from smplan.core.spec import Spec
 from smplan.core.state import Entry, State, Status
 from smplan.core.values import BadReference, Ref, Tree, decode, dig, encode, resolve
-from smplan.errors import BlueprintInvalid, Fault, GuardRefused, NotOurs
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What becomes of one resource of the blueprint. ``op`` is None where nothing is to be done."""
-
-    kind: Kind
-    resource: Resource
-    spec: Spec
-    op: Op | None = None
-    prior: Entry | None = None
-    seen: Seen | None = None
-    changes: tuple[Change, ...] = ()
-    reasons: tuple[str, ...] = ()
-    generation: int = 1
-    name: str = ""
-    delete_first: bool = False
-    prior_kind: Kind | None = None
-    """The kind of what stands there now, where that is another one."""
-
-    @property
-    def address(self) -> str:
-        """The address of the resource."""
-        return self.resource.address
-
-
-@dataclass(frozen=True)
-class Removal:
-    """Something of the state that has to go: ``op`` is DELETE, or FORGET where nothing is left to delete."""
-
-    kind: Kind
-    entry: Entry
-    op: Op
-    reasons: tuple[str, ...]
-    seen: Seen | None = None
-    delete_first: bool = False
-    leftover: bool = False
-
-
-@dataclass
-class Decision:
-    """Every verdict, in topological order, and what was noticed on the way."""
-
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    removals: list[Removal] = field(default_factory=list)
-    drift: list[Drift] = field(default_factory=list)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    values: dict[str, Mapping[str, Tree]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-
-    def raise_if_refused(self) -> None:
-        """Raise BlueprintInvalid, NotOurs or GuardRefused with everything found, if anything was."""
-        if self.faults:
-            raise BlueprintInvalid(self.faults)
-        if self.strangers:
-            hint = "rename it, or write `lifecycle: {adopt: true}` to take it over"
-            raise NotOurs("\n".join(self.strangers), hint=hint)
-        if self.refusals:
-            raise GuardRefused("\n".join(self.refusals))
+from smplan.core.verdicts import Decision, Removal, Verdict
 
 
 class Decider:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from smplan.core import diff
-from smplan.core.decide import Decision, Removal, Verdict
 from smplan.core.graph import Graph
 from smplan.core.kinds import Kind
 from smplan.core.ordering import Edge
@@ -16,6 +15,7 @@ from smplan.core.reality import Seen
 from smplan.core.spec import SENSITIVE, fields
 from smplan.core.state import Entry, State
 from smplan.core.values import Json, Tree, encode, refs
+from smplan.core.verdicts import Decision, Removal, Verdict
 from smplan.errors import Bug
 
 

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from smplan.core.blueprint import Blueprint, LookupDecl
-from smplan.core.decide import Decision
 from smplan.core.events import Event, ReadEnded, ReadStarted
 from smplan.core.plan import Op
 from smplan.core.reality import Reality, Seen
 from smplan.core.spec import complete
 from smplan.core.state import Entry
 from smplan.core.values import Json, Ref, Tree, dig, refs, resolve
+from smplan.core.verdicts import Decision
 from smplan.drivers.base import Live
 from smplan.engine.world import World
 from smplan.errors import BlueprintInvalid, Conflict, NotFound, Unreachable

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from smplan import __version__
 from smplan.core import drift, graph, steps
 from smplan.core.blueprint import Blueprint
-from smplan.core.decide import Decider, Decision
+from smplan.core.decide import Decider
 from smplan.core.graph import Graph
 from smplan.core.plan import Base, Drift, Place, Plan, seal
 from smplan.core.state import State
 from smplan.core.values import Json, encode, resolve
+from smplan.core.verdicts import Decision
 from smplan.engine import observe
 from smplan.engine.known import Known
 from smplan.engine.observe import Report
