@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from smplan.core.blueprint import Blueprint, LookupDecl, Resource
 from smplan.core.values import Path, Ref, Tree
@@ -104,8 +104,12 @@ def _adjustments(policy: Resource) -> Iterator[tuple[Path, float]]:
 
 def _number_at(tree: Tree, path: Path) -> Iterator[tuple[Path, float]]:
     value = tree.get(path[-1]) if isinstance(tree, dict) else None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if _is_number(value):
         yield path, value
+
+
+def _is_number(value: Tree) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 _TEMPLATES = ("aws.ec2.launch_template", "aws.autoscaling.launch_configuration")
