@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import boto3.session
@@ -18,13 +18,6 @@ from moto.core.utils import get_service_model
 
 from smplan.sandbox.calls import Fields, Refusal
 from smplan.sandbox.facts import ACCESS_KEY, REGION, SECRET_KEY
-
-if TYPE_CHECKING:
-    from mypy_boto3_acm.client import ACMClient
-    from mypy_boto3_ec2.client import EC2Client
-    from mypy_boto3_elbv2.client import ElasticLoadBalancingv2Client
-    from mypy_boto3_rds.client import RDSClient
-    from mypy_boto3_route53.client import Route53Client
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -93,31 +86,6 @@ class Inside:
             environ[key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"] = text
         status, headers, content = collected(self._application, environ)
         return AWSResponse(request.url, status, cast("Any", HeadersDict(headers)), _Raw(content))
-
-    @property
-    def ec2(self) -> EC2Client:
-        """EC2, past the rules."""
-        return cast("EC2Client", self.client("ec2"))
-
-    @property
-    def elbv2(self) -> ElasticLoadBalancingv2Client:
-        """Elastic Load Balancing, past the rules."""
-        return cast("ElasticLoadBalancingv2Client", self.client("elbv2"))
-
-    @property
-    def acm(self) -> ACMClient:
-        """Certificate Manager, past the rules."""
-        return cast("ACMClient", self.client("acm"))
-
-    @property
-    def rds(self) -> RDSClient:
-        """RDS, past the rules."""
-        return cast("RDSClient", self.client("rds"))
-
-    @property
-    def route53(self) -> Route53Client:
-        """Route 53, past the rules."""
-        return cast("Route53Client", self.client("route53"))
 
 
 class _Shared(Loader):

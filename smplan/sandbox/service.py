@@ -107,6 +107,8 @@ def stop(directory: Path = FOLDER) -> bool:
             os.kill(pid, number)
         if _until(lambda: not _alive(directory), STOP_SECONDS):
             break
+    else:
+        raise SmplanError(f"the sandbox (process {pid}) does not stop", hint="end that process yourself")
     if pid in _children:
         _children[pid].wait()
     status(directory)

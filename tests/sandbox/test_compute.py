@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from smplan.sandbox.aws_idempotency import once
+from smplan.sandbox.calls import Call
 from smplan.sandbox.view import PROPERTIES_PATH
 from smplan.sandbox.world import Sandbox
 from tests.sandbox.conftest import Client, refused
@@ -140,6 +142,25 @@ def test_a_volume_smaller_than_its_snapshot_is_refused(still: Sandbox, ec2: Any)
     small = [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 8}}]
     run = {"ImageId": still.facts.image_id, "MinCount": 1, "MaxCount": 1}
     refused("InvalidBlockDeviceMapping", ec2.run_instances, **run, BlockDeviceMappings=small)
+
+
+def test_requests_without_a_token_are_made_each_time(still: Sandbox) -> None:
+    answers = iter([{"made": 1}, {"made": 2}])
+    call = Call(still.cloud, "ec2", "RunInstances", {})
+    assert [once(call, lambda: next(answers)), once(call, lambda: next(answers))] == [{"made": 1}, {"made": 2}]
+
+
+def test_an_image_of_an_instance_without_a_known_volume_has_the_default_size(
+    still: Sandbox, ec2: Any, name: str
+) -> None:
+    made = ec2.run_instances(ImageId=still.facts.image_id, MinCount=1, MaxCount=1)["Instances"][0]
+    (mapping,) = ec2.describe_instances(InstanceIds=[made["InstanceId"]])["Reservations"][0]["Instances"][0][
+        "BlockDeviceMappings"
+    ]
+    volume = mapping["Ebs"]["VolumeId"]
+    ec2.detach_volume(VolumeId=volume, InstanceId=made["InstanceId"])
+    image = ec2.create_image(InstanceId=made["InstanceId"], Name=name, NoReboot=True)["ImageId"]
+    assert described(ec2, image)["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 8
 
 
 def template_of(still: Sandbox, ec2: Any, name: str, **changes: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from smplan.sandbox.aws_launch_configurations import check_user_data
+from smplan.sandbox.calls import Refusal
 from smplan.sandbox.world import Sandbox
 from tests.sandbox.conftest import Client, refused
 
@@ -378,6 +380,11 @@ def test_a_launch_configuration_that_cannot_be_is_refused(
     still: Sandbox, aws_of: Client, name: str, changes: dict[str, Any]
 ) -> None:
     refused("ValidationError", configuration, still=still, aws_of=aws_of, name=name, **changes)
+
+
+def test_user_data_of_a_launch_configuration_is_base64() -> None:
+    with pytest.raises(Refusal, match="BASE64"):
+        check_user_data("not base64!")
 
 
 def test_a_launch_configuration_is_made_once_and_pinned_while_used(

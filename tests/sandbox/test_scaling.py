@@ -292,6 +292,8 @@ def test_scale_in_spares_protected_instances_until_they_are_released(
     fleet.scaling.set_instance_protection(AutoScalingGroupName=fleet.name, InstanceIds=ids, ProtectedFromScaleIn=False)
     later(1)
     assert set(fleet.states) == {"Terminating"}
+    request = {"AutoScalingGroupName": fleet.name, "InstanceIds": ids, "ProtectedFromScaleIn": True}
+    assert "is not in InService" in refused("ValidationError", fleet.scaling.set_instance_protection, **request)
     later(20)
     assert fleet.group["Instances"] == []
 
@@ -303,6 +305,15 @@ def test_protection_is_refused_for_strangers_and_for_too_many(fleet: Fleet) -> N
     assert "not part of Auto Scaling group" in text
     many = [f"i-{number}" for number in range(51)]
     refused("ValidationError", fleet.scaling.set_instance_protection, InstanceIds=many, **arguments)
+
+
+def test_a_group_whose_target_group_is_gone_still_launches(fleet: Fleet, later: Callable[[float], None]) -> None:
+    fleet.create(DesiredCapacity=1)
+    later(1)
+    fleet.elb.delete_load_balancer(LoadBalancerArn=fleet.balancer["LoadBalancerArn"])
+    fleet.elb.delete_target_group(TargetGroupArn=fleet.targets)
+    later(91)
+    assert fleet.states == ["InService"]
 
 
 def test_deleting_needs_force_while_instances_are_there_and_takes_a_while(

@@ -1,13 +1,16 @@
 """The sandbox as a process of its own."""
 
+import fcntl
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3.session
 import pytest
@@ -104,8 +107,6 @@ def test_a_sandbox_that_cannot_start_says_why(tmp_path: Path, folder: Path) -> N
 
 
 def test_one_that_is_just_starting_is_not_signalled(tmp_path: Path) -> None:
-    import fcntl
-
     with (tmp_path / "sandbox.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert service.status(tmp_path) is None
@@ -118,3 +119,74 @@ def test_without_the_extra_the_remedy_is_named(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(SmplanError, match="not installed") as caught:
         service.start(600.0, tmp_path)
     assert "smplan[sandbox]" in caught.value.hint
+
+
+class Fake:
+    """A sandbox that is there at once."""
+
+    port = 4711
+
+    def __init__(self, *, speed: float, port: int) -> None:
+        self.asked = (speed, port)
+        self.cloud = SimpleNamespace(launch_configurations=True)
+
+    def __enter__(self) -> "Fake":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def env(self) -> dict[str, str]:
+        return {"AWS_REGION": "us-east-1"}
+
+
+def test_the_process_tells_how_to_reach_it_until_it_is_told_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smplan.sandbox.world.Sandbox", Fake)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    seen: list[service.Running | None] = []
+
+    def end() -> None:
+        assert service._until(lambda: service._ready(tmp_path), 5)
+        seen.append(service.status(tmp_path))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    try:
+        assert service.main(["--directory", str(tmp_path), "--speed", "2", "--no-launch-configurations"]) == 0
+    finally:
+        ending.join()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    expected = service.Running(
+        pid=os.getpid(), speed=2.0, port=4711, launch_configurations=False, env={"AWS_REGION": "us-east-1"}
+    )
+    assert seen == [expected]
+    assert service.status(tmp_path) is None
+
+
+def test_one_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stubborn = (
+        "import fcntl, os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX);"
+        "lock.write(str(os.getpid())); lock.flush(); print('held', flush=True); signal.pause()"
+    )
+    command = [sys.executable, "-c", stubborn, str(tmp_path / "sandbox.lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"held\n"
+        monkeypatch.setattr(service, "STOP_SECONDS", 0.2)
+        assert service.stop(tmp_path) is True
+        assert child.wait() == -signal.SIGKILL
+
+
+def test_one_that_nothing_ends_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "sandbox.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4194999")  # above every process id that Linux gives
+        lock.flush()
+        monkeypatch.setattr(service, "STOP_SECONDS", 0.1)
+        with pytest.raises(SmplanError, match="does not stop"):
+            service.stop(tmp_path)
