@@ -159,7 +159,7 @@ def describe(call: Call) -> Fields:
 
 @answers("elbv2", "DeleteLoadBalancer")
 def delete(call: Call) -> None:
-    """Absent is success; protected is refused; its network interfaces stay for a while (API reference; aws.md B5)."""
+    """Absent is success; protected is refused; its network interfaces stay for a while (iasql-engine#654)."""
     cloud, arn = call.cloud, call["LoadBalancerArn"]
     held = next((each for each in moto_view.balancers(cloud.account) if each.arn == arn), None)
     if held is None:

@@ -93,7 +93,7 @@ def _same(call: Call, held: Fields) -> Fields:
 
 
 def _check_tls(cloud: Cloud, protocol: str, certificates: list[Fields], policy: str | None) -> None:
-    """HTTPS needs one issued certificate (API reference; aws.md B5 for the codes)."""
+    """HTTPS needs one issued certificate (codes: terraform-provider-aws#26245, #17505)."""
     if protocol != "HTTPS":
         if certificates or policy:
             raise Refusal(

@@ -45,7 +45,21 @@ def create(call: Call) -> None:
         )
     if not name or ":" in name:
         raise invalid("The name of a group must not contain a colon")
-    fields: Fields = {
+    fields = _first_fields(cloud, call)
+    _set_source(cloud, fields, call.params, required=True)
+    _check_sizes(fields)
+    _check_places(cloud, fields)
+    arn = cloud.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
+    first = cloud.now() + FIRST_LAUNCH_SECONDS
+    group = Group(name=name, arn=arn, fields=fields, created_at=cloud.time(), retry_at=first)
+    for tag in call["Tags"] or []:
+        group.tags[tag["Key"]] = tag_of(group.name, tag)
+    cloud.scaling.groups[name] = group
+
+
+def _first_fields(cloud: Cloud, call: Call) -> Fields:
+    """What the request says, and AWS's defaults for the rest."""
+    return {
         "DefaultCooldown": 300,
         "HealthCheckType": "EC2",
         "HealthCheckGracePeriod": 0,
@@ -59,16 +73,6 @@ def create(call: Call) -> None:
         **{key: call.params[key] for key in _PLAIN if key in call.params},
         "DesiredCapacity": call.params.get("DesiredCapacity", call["MinSize"]),
     }
-    _set_source(cloud, fields, call.params, required=True)
-    _check_sizes(fields)
-    _check_places(cloud, fields)
-    arn = cloud.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
-    group = Group(
-        name=name, arn=arn, fields=fields, created_at=cloud.time(), retry_at=cloud.now() + FIRST_LAUNCH_SECONDS
-    )
-    for tag in call["Tags"] or []:
-        group.tags[tag["Key"]] = tag_of(group.name, tag)
-    cloud.scaling.groups[name] = group
 
 
 def tag_of(group: str, tag: Fields) -> Fields:

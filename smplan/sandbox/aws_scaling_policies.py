@@ -38,7 +38,7 @@ _REFUSED = {
 
 @answers("autoscaling", "PutScalingPolicy")
 def put(call: Call) -> Fields:
-    """Names are per group, the ARN survives updates, a recreated policy gets a new one (API reference; aws.md A2)."""
+    """Names are per group, the ARN survives updates, a recreated policy gets a new one (API reference)."""
     cloud = call.cloud
     group = cloud.scaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)

@@ -109,7 +109,7 @@ def modify_rules(call: Call) -> Fields:
 
 @answers("ec2", "DescribeNetworkInterfaces")
 def describe_interfaces(call: Call) -> Fields:
-    """Load balancers have one in each subnet, for a while after they are deleted too (aws.md B5)."""
+    """Load balancers have one in each subnet, for a while after they are deleted too (iasql-engine#654)."""
     answer = call.moto()
     alive = {each.id for each in moto_view.instances(call.cloud.account) if each.state != "terminated"}
     kept = [

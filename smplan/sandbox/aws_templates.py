@@ -18,7 +18,7 @@ USER_DATA_BYTES = 16384
 
 @answers("ec2", "CreateLaunchTemplate")
 def create(call: Call) -> Fields:
-    """The name is unique in account and region (API reference; aws.md A2)."""
+    """The name is unique in account and region (API reference)."""
     return once(call, lambda: _create(call))
 
 
