@@ -1,5 +1,6 @@
 # make demo: the whole job on a sandbox. make check: every check there is. Both set up everything they need in .venv.
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	if command -v $$each >/dev/null && $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$each; break; fi; done)

@@ -74,8 +74,6 @@ def main(arguments: list[str]) -> int:
     """The exit code of a command; everything that went wrong is told on standard error."""
     try:
         result = app(arguments, prog_name="smplan", standalone_mode=False)
-    except typer.Exit as ended:
-        return ended.exit_code
     except typer.Abort:  # a question was answered with no, or with Ctrl-C
         return _told("stopped, nothing was changed", INTERRUPTED)
     except SmplanError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
@@ -113,3 +113,5 @@ def rendered(plan: Plan, format: Format) -> str:
             from smplan.render import html
 
             return html.plan(plan)
+        case _:
+            assert_never(format)

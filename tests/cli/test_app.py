@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -129,6 +131,27 @@ def test_a_pipe_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_what_is_left_for_a_broken_pipe_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    class System:
+        """What of ``os`` puts one file in the place of another, remembered."""
+
+        devnull, O_WRONLY = os.devnull, os.O_WRONLY
+        put: ClassVar[list[tuple[str, int]]] = []
+
+        @staticmethod
+        def open(path: str, flags: int) -> str:
+            return path
+
+        @staticmethod
+        def dup2(source: str, target: int) -> None:
+            System.put.append((source, target))
+
+    monkeypatch.setattr(app, "os", System)
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 99))
+    assert app._system(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
+    assert System.put == [(os.devnull, 99)]
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

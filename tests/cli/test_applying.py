@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
-from collections.abc import Mapping
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from smplan.cli import applying, options
 from smplan.core.values import Tree
+from smplan.drivers.base import Progress
 from smplan.drivers.builtin import Value, ValueSpec
+from smplan.drivers.gates import HttpGate, HttpSpec
 from smplan.engine import planning
+from smplan.engine.waits import Stop
 from smplan.errors import Invalid
 from smplan.stores.base import Holder
 from smplan.stores.files import Disk
@@ -258,3 +266,76 @@ def test_a_state_file_may_be_elsewhere(smplan: Shell) -> None:
     smplan.applied()
     assert (smplan.folder / "deep" / "er" / "s.json").exists()
     assert smplan.ok("output", "said").out == "hello you\n"
+
+
+class Keyboard(io.StringIO):
+    """A terminal where somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 9), ("", 9)])
+def test_the_answer_decides(smplan: Shell, monkeypatch: pytest.MonkeyPatch, typed: str, code: int) -> None:
+    smplan.ok("plan", "toy.yaml")
+    monkeypatch.setattr(sys, "stdin", Keyboard(typed))
+    done = smplan("apply")
+    assert done.code == code
+    assert "Apply these 2 steps? [y/N]: " in done.out
+    assert ("stopped, nothing was changed" in done.err) == bool(code)
+    assert (smplan.folder / "state").exists() == (code == 0)
+
+
+def test_destroy_asks_in_its_own_word(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.applied()
+    monkeypatch.setattr(sys, "stdin", Keyboard("y\n"))
+    assert "Destroy these 2 steps?" in smplan.ok("destroy", "toy.yaml").out
+
+
+def test_on_a_terminal_the_table_lives(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "colour", lambda: True)
+    smplan.ok("plan", "toy.yaml")
+    assert "✓ second: create done" in smplan.ok("apply", "--yes").out
+
+
+def test_a_run_that_was_stopped_is_told_with_what_is_left(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.write("toy.yaml", GATE.replace("timeout: 1", "timeout: 600"))
+    smplan.ok("plan", "toy.yaml")
+    signals = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    settle = HttpGate.settle
+
+    def waited(self: HttpGate, id: str, spec: HttpSpec) -> Iterator[Progress]:
+        signals.start()
+        return settle(self, id, spec)
+
+    monkeypatch.setattr(HttpGate, "settle", waited)
+    done = smplan("apply", "--yes")
+    assert done.code == 9
+    assert "Stopped on request; 1 were done and 2 are left. Everything is saved." in done.err
+
+
+class Left(BaseException):
+    """The process would have ended here."""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_signals_end_what_has_not_begun_then_drain_then_leave(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    def leave(code: int) -> None:
+        raise Left(code)
+
+    said: list[bytes] = []
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(os, "write", lambda _, words: said.append(words))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    before = signal.getsignal(signal.SIGTERM)
+    with applying._signals(Stop()), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    stop = Stop()
+    with applying._signals(stop) as begun:
+        begun()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.asked
+        with pytest.raises(Left, match="9"):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert (b"\x1b[?25h" in said) == terminal

@@ -15,10 +15,11 @@ from tests.cli.test_sandbox import Control
 
 
 @pytest.fixture
-def control(monkeypatch: pytest.MonkeyPatch, smplan: Shell) -> Control:
+def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Control:
     """A sandbox that starts nothing, and a toy for the blueprint that the demo shows."""
     made = Control()
-    toy = smplan.write("starter.yaml", TOY.replace("first", "node_group"))
+    toy = tmp_path / "starter.yaml"
+    toy.write_text(TOY.replace("first", "node_group"))
     monkeypatch.setattr(demo, "service", lambda: made)
     monkeypatch.setattr(demo, "starter", lambda: toy)
     return made
@@ -31,7 +32,7 @@ def holding(*found: set[str]) -> Callable[[Mapping[str, str]], set[str]]:
 
 
 def test_the_demo_shows_the_whole_job(
-    smplan: Shell, control: Control, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    control: Control, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "inventory", holding({"vpc vpc-1"}, {"vpc vpc-1"}))
     demo.demo(speed=90)

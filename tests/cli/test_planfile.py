@@ -89,6 +89,12 @@ def test_a_folder_is_no_plan(smplan: Shell) -> None:
     assert done.err == "error: plan.json is a folder\n  = name a file: --out plan.json/plan.json\n"
 
 
+def test_a_folder_is_no_blueprint_either(smplan: Shell) -> None:
+    done = smplan("apply", ".", "--yes")
+    assert done.code == 3
+    assert ".: the file cannot be read: Is a directory" in done.err
+
+
 def test_nothing_is_neither_plan_nor_blueprint(smplan: Shell) -> None:
     done = smplan("apply", "nothere.json", "--yes")
     assert done.code == 1
