@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, UNORDERED, Entries, Items, Spec
 from smplan.drivers.base import Claim, Driver, Live
-from smplan.errors import NotFound
+from smplan.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from typing import Self
 
 VERSION = "0.0.3"
 _DUMMY = {"property-name": "property-value"}
@@ -39,6 +42,15 @@ class LaunchConfigSpec(Spec):
         Entries[str], Field(description="Such as UserData: `file:/path` on the Stream Manager, or `base64:…`.")
     ] = {}
     metadata: Annotated[Entries[str], Field(description="Tags of the nodes.")] = {}
+
+    @model_validator(mode="after")
+    def _roles_differ(self) -> Self:
+        if self.known("targets"):
+            targets: list[Any] = list(self.targets)  # placeholders among them
+            roles = [each.role for each in targets if isinstance(each, NodeTarget) and each.known("role")]
+            if len(set(roles)) < len(roles):
+                raise ValueError("`targets` names a role twice")
+        return self
 
 
 class LaunchConfig(Driver[LaunchConfigSpec]):
@@ -104,22 +116,28 @@ def _body(spec: LaunchConfigSpec) -> dict[str, Any]:
 
 
 def _spec(config: dict[str, Any]) -> LaunchConfigSpec:
-    targets = [
-        NodeTarget(
-            role=target["role"],
-            instance_type=target["instanceType"],
-            connection_capacity=int(float(target["connectionCapacity"])),
-            image=target.get("image") or None,
+    """The configuration in our words: numbers may come as text. Raises Conflict for other forms."""
+    try:
+        targets = [_target(each) for each in (config.get("targets") or {}).get("target") or ()]
+        return LaunchConfigSpec(
+            name=config["name"],
+            description=config.get("description") or "",
+            image=config["image"],
+            targets=targets,
+            properties=_pairs(config.get("properties"), "property", "name"),
+            metadata=_pairs(config.get("metadata"), "meta", "key"),
         )
-        for target in (config.get("targets") or {}).get("target") or ()
-    ]
-    return LaunchConfigSpec(
-        name=config["name"],
-        description=config.get("description") or "",
-        image=config["image"],
-        targets=targets,
-        properties=_pairs(config.get("properties"), "property", "name"),
-        metadata=_pairs(config.get("metadata"), "meta", "key"),
+    except (LookupError, TypeError, AttributeError, ValueError):
+        told = f"the launch configuration {config.get('name')} is not of the form of version {VERSION}"
+        raise Conflict(told, hint="delete it by the Stream Manager API, or choose another name") from None
+
+
+def _target(given: dict[str, Any]) -> NodeTarget:
+    return NodeTarget(
+        role=given["role"],
+        instance_type=given["instanceType"],
+        connection_capacity=int(float(given["connectionCapacity"])),
+        image=given.get("image") or None,
     )
 
 

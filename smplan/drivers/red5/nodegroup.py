@@ -6,6 +6,7 @@ does, and the other roles follow once that origin reports (Red5 Pro, Stream Mana
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -13,19 +14,26 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from smplan.core.spec import IMMUTABLE, LOCAL, UNORDERED, Items, Spec
+from smplan.core.spec import IMMUTABLE, LOCAL, UNORDERED, WRITE_ONLY, Items, Spec
 from smplan.drivers.base import Claim, Driver, Live, Output, Progress
 from smplan.drivers.red5.client import StreamManager
-from smplan.errors import NotFound
+from smplan.errors import Conflict, NotFound
 
 IN_SERVICE = "inservice"
 PATIENCE_SECONDS = 1800
+_GIVEN_NAME = re.compile(r"group-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""The names that servers give: ``group-<uuid>`` (Red5 Pro, Stream Manager REST API, Create Group)."""
 
 
 class NodeGroupSpec(Spec):
     """A node group. Nothing of it can be changed: another launch configuration means another group."""
 
-    name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
+    name: Annotated[
+        str,
+        IMMUTABLE,
+        WRITE_ONLY,  # a server that gave another name would be asked for a new group for ever
+        Field(description="Its name; servers that name groups themselves ignore it.", min_length=1, max_length=254),
+    ]
     regions: Annotated[Items[str], IMMUTABLE, UNORDERED, Field(description="AWS regions, used in turn.", min_length=1)]
     launch_config: Annotated[str, IMMUTABLE, Field(description="The name of a launch configuration of nodes.")]
     scale_policy: Annotated[str, IMMUTABLE, Field(description="The name of a scale policy.")]
@@ -116,17 +124,19 @@ class NodeGroup(Driver[NodeGroupSpec]):
             yield Progress(f"the node group {id} to go", f"{len(nodes)} nodes left")
 
     def find(self, spec: NodeGroupSpec) -> Live[NodeGroupSpec] | None:
-        """The group of that name, else the one of the same launch configuration, policy and regions."""
+        """The group of that name, else one that the server named, of the same launch configuration, policy and regions.
+
+        Groups that somebody else named are none of ours, however alike they are.
+        """
         api = self.context.stream_manager()
         groups = api.groups()
-        alike = (
-            group
-            for group in groups
-            if (group.get("launchConfig"), group.get("scalePolicy")) == (spec.launch_config, spec.scale_policy)
-            and sorted(_regions(group)) == sorted(spec.regions)
-        )
-        group = next((group for group in groups if group.get("name") == spec.name), None) or next(alike, None)
-        return _live(api, group) if group else None
+        named = (group for group in groups if group.get("name") == spec.name)
+        group = next(named, None) or next((group for group in groups if _alike(group, spec)), None)
+        if group is None:
+            return None
+        with suppress(NotFound):  # it may go between the two looks
+            return _live(api, group)
+        return None
 
     def patience(self, spec: NodeGroupSpec) -> float:
         """As long as the spec allows."""
@@ -134,15 +144,28 @@ class NodeGroup(Driver[NodeGroupSpec]):
 
 
 def _live(api: StreamManager, group: dict[str, Any]) -> Live[NodeGroupSpec]:
+    """The group in our words. Raises NotFound if it has gone since, Conflict for a form that is not the API's."""
     name = str(group["name"])
-    spec = NodeGroupSpec(
-        name=name,
-        regions=_regions(group),
-        launch_config=str(group.get("launchConfig") or ""),
-        scale_policy=str(group.get("scalePolicy") or ""),
-    )
+    try:
+        spec = NodeGroupSpec(
+            name=name,
+            regions=_regions(group),
+            launch_config=str(group.get("launchConfig") or ""),
+            scale_policy=str(group.get("scalePolicy") or ""),
+        )
+    except ValueError:
+        told = f"the node group {name} names no region"
+        raise Conflict(told, hint="delete it by the Stream Manager API, or choose another name") from None
     serving = sum(_state(node) == IN_SERVICE for node in api.nodes(name))
     return Live(name, spec, {"state": str(group.get("state") or "").lower(), "nodes_in_service": serving})
+
+
+def _alike(group: dict[str, Any], spec: NodeGroupSpec) -> bool:
+    return (
+        _GIVEN_NAME.fullmatch(str(group.get("name"))) is not None
+        and (group.get("launchConfig"), group.get("scalePolicy")) == (spec.launch_config, spec.scale_policy)
+        and sorted(_regions(group)) == sorted(spec.regions)
+    )
 
 
 def _regions(group: dict[str, Any]) -> list[str]:

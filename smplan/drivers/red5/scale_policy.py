@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, UNORDERED, Items, Spec
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import Conflict, NotFound
 
+if TYPE_CHECKING:
+    from typing import Self
+
 VERSION = "0.0.3"
 """The region-aware form of policies and launch configurations (Red5 Pro, Stream Manager REST API, glossary)."""
+DEFAULT_REGION = "default"
 _TYPE = "com.red5pro.services.autoscaling.model.ScalePolicyMaster"
 
 Role = Literal["origin", "edge", "relay", "transcoder"]
@@ -27,6 +31,12 @@ class PolicyTarget(Spec):
     min_limit: Annotated[int, Field(description="Never fewer nodes of this role.", ge=0)]
     max_limit: Annotated[int, Field(description="Never more nodes of this role.", ge=0)]
 
+    @model_validator(mode="after")
+    def _limits_fit(self) -> Self:
+        if self.known("min_limit", "max_limit") and self.min_limit > self.max_limit:
+            raise ValueError(f"`min_limit` {self.min_limit} is above `max_limit` {self.max_limit}")
+        return self
+
 
 class ScalePolicySpec(Spec):
     """A policy that node groups name."""
@@ -38,6 +48,20 @@ class ScalePolicySpec(Spec):
         UNORDERED,
         Field(description="The limits of each role; the region `default` must be among them.", min_length=1),
     ]
+
+    @model_validator(mode="after")
+    def _regions_and_roles_fit(self) -> Self:
+        if not self.known("targets"):
+            return self
+        targets: list[Any] = list(self.targets)  # placeholders among them
+        if not all(isinstance(each, PolicyTarget) and each.known("region", "role") for each in targets):
+            return self
+        pairs = [(each.region, each.role) for each in targets]
+        if DEFAULT_REGION not in {region for region, _ in pairs}:
+            raise ValueError(f"`targets` needs the region `{DEFAULT_REGION}`")
+        if len(set(pairs)) < len(pairs):
+            raise ValueError("`targets` names a role twice in one region")
+        return self
 
 
 class ScalePolicy(Driver[ScalePolicySpec]):
@@ -92,22 +116,19 @@ def _body(spec: ScalePolicySpec) -> dict[str, Any]:
 
 
 def _spec(policy: dict[str, Any]) -> ScalePolicySpec:
-    """The policy in our words: numbers may come as text, roles in any order."""
-    targets = [
-        PolicyTarget(
-            region=str(region.get("name", "default")),
-            role=target["role"],
-            min_limit=int(float(target.get("minLimit") or 0)),
-            max_limit=int(float(target.get("maxLimit") or 0)),
-        )
-        for region in regions_of(policy)
-        for target in region.get("target") or ()
-    ]
-    if not targets:
-        raise Conflict(f"the scale policy {policy.get('name')} is of a form older than {VERSION}", hint="replace it")
-    return ScalePolicySpec(name=policy["name"], description=policy.get("description") or "", targets=targets)
-
-
-def regions_of(policy: dict[str, Any]) -> list[dict[str, Any]]:
-    """The regions of a policy as the API gives it."""
-    return (policy.get("targets") or {}).get("region") or []
+    """The policy in our words: numbers may come as text, roles in any order. Raises Conflict for other forms."""
+    try:
+        targets = [
+            PolicyTarget(
+                region=str(region.get("name", DEFAULT_REGION)),
+                role=target["role"],
+                min_limit=int(float(target.get("minLimit") or 0)),
+                max_limit=int(float(target.get("maxLimit") or 0)),
+            )
+            for region in (policy.get("targets") or {}).get("region") or ()
+            for target in region.get("target") or ()
+        ]
+        return ScalePolicySpec(name=policy["name"], description=policy.get("description") or "", targets=targets)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        told = f"the scale policy {policy.get('name')} is not of the form of version {VERSION}"
+        raise Conflict(told, hint="delete it by the Stream Manager API, or choose another name") from None
