@@ -142,6 +142,7 @@ def test_what_is_left_for_a_broken_pipe_goes_nowhere(monkeypatch: pytest.MonkeyP
 
         @staticmethod
         def open(path: str, flags: int) -> str:
+            assert flags == os.O_WRONLY
             return path
 
         @staticmethod
