@@ -149,9 +149,10 @@ class Decider:
             Change(".".join(path), was, becomes)
             for path, was, becomes in (diff.leaves(before, after) if before != after else ())
         )
-        op = (Op.GATE if kind.gate else Op.UPDATE) if changes else None
+        cut_off = prior.status is Status.INCOMPLETE
+        op = (Op.GATE if kind.gate else Op.UPDATE) if changes or cut_off else None
         seen = Seen(prior.id, spec, prior.outputs)
-        reasons = ("the blueprint changed",) if changes else ()
+        reasons = ("the blueprint changed",) if changes else ("an interrupted run began it",) if cut_off else ()
         return Verdict(kind, resource, spec, op, prior, seen, changes, reasons)
 
     def _left_alone(self, resource: Resource, kind: Kind, spec: Spec, prior: Entry) -> Verdict:

@@ -36,7 +36,7 @@ class _Steps:
         }
         self._away: dict[str, str] = {}
         """Address to the step that deletes the thing that stands there now."""
-        self._through: dict[str, tuple[Edge, ...]] = {}
+        self._through = self._see_through()
 
     def made(self) -> tuple[Step, ...]:
         going = [*self._outdated(), *self._decision.removals]
@@ -68,7 +68,7 @@ class _Steps:
     def _towards(self, verdict: Verdict, op: Op) -> Step:
         edges = self._graph.needs.get(verdict.address, ())
         after = encode(verdict.spec.tree())
-        needs = [Need(self._forward[edge.before], edge.reason, edge.source) for edge in self._needs_of(verdict.address)]
+        needs = [Need(self._forward[edge.before], edge.reason, edge.source) for edge in self._through[verdict.address]]
         if verdict.delete_first and verdict.address in self._away:
             needs.append(Need(self._away[verdict.address], "the old and the new cannot stand side by side"))
         lifecycle = verdict.resource.lifecycle
@@ -94,18 +94,19 @@ class _Steps:
             adopt=lifecycle.adopt,
         )
 
-    def _needs_of(self, address: str) -> tuple[Edge, ...]:
-        """The edges to steps that must be done first, seen through everything that has no step of its own."""
-        if address not in self._through:
+    def _see_through(self) -> dict[str, tuple[Edge, ...]]:
+        """For each address the edges from steps that come first, seen through all that has no step of its own."""
+        through: dict[str, tuple[Edge, ...]] = {}
+        for address in self._graph.nodes if self._forward else ():  # in topological order: what is asked for is there
             found: dict[str, Edge] = {}
             for edge in self._graph.needs.get(address, ()):
                 if edge.before in self._forward:
                     found[edge.before] = edge
                 else:
-                    for further in self._needs_of(edge.before):
+                    for further in through.get(edge.before, ()):
                         found.setdefault(further.before, further)
-            self._through[address] = tuple(found.values())
-        return self._through[address]
+            through[address] = tuple(found.values())
+        return through
 
     def _removing(self, removal: Removal, followers: Mapping[str, list[str]]) -> Step:
         entry = removal.entry

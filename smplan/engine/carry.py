@@ -26,7 +26,8 @@ class Task:
     """A step ready to go: its spec complete, and what an earlier run left of it."""
 
     step: Step
-    spec: Spec | None
+    spec: Any
+    """The complete spec, of the kind's own type; None for what goes."""
     made: str = ""
     """The id that an earlier run journalled for it."""
     begun: bool = False
@@ -69,7 +70,7 @@ class Carrier:
         return self._make(driver, task)
 
     def _remember(self, driver: Driver[Any], task: Task) -> Result:
-        if task.step.op is Op.DELETE or task.spec is None:
+        if task.step.op is Op.DELETE:
             return Result(task.step.target)
         id = task.step.target or task.step.address
         if task.step.op in (Op.CREATE, Op.REPLACE):
@@ -115,7 +116,7 @@ class Carrier:
         step = task.step
         if found.owner == Owner(self.lineage, step.address) or step.adopt:
             return found.id
-        equal = not any(change.replaces for change in diff.diff(self._spec(task), found.spec))
+        equal = not any(change.replaces for change in diff.diff(task.spec, found.spec))
         if not driver.taggable and ours_perhaps and equal:
             return found.id
         owner = (
@@ -125,7 +126,7 @@ class Carrier:
         raise NotOurs(f"{driver.kind} {found.id} exists already and {owner}", hint=hint, address=step.address)
 
     def _update(self, driver: Driver[Any], task: Task) -> Result:
-        step, spec = task.step, self._spec(task)
+        step, spec = task.step, task.spec
         live = driver.read_many([step.target]).get(step.target)
         if live is None:
             raise NotFound(f"{driver.kind} {step.target} is gone", hint="plan again", address=step.address)
@@ -140,7 +141,7 @@ class Carrier:
         if step.precondition and diff.fingerprint(live.spec) != step.precondition:
             raise stale(step, live.spec)
 
-    def _bring_up_to_date(self, driver: Driver[Any], step: Step, live: Live[Any], spec: Spec | None) -> None:
+    def _bring_up_to_date(self, driver: Driver[Any], step: Step, live: Live[Any], spec: Any) -> None:
         self.check()
         try:
             driver.update(live, spec)
@@ -165,7 +166,7 @@ class Carrier:
         waiter.follow(lambda: driver.vanish(step.target))
         return Result(step.target)
 
-    def _settle(self, driver: Driver[Any], step: Step, id: str, spec: Spec | None) -> None:
+    def _settle(self, driver: Driver[Any], step: Step, id: str, spec: Any) -> None:
         waiter = self._waiter(step, driver.patience(spec))
         try:
             waiter.follow(lambda: driver.settle(id, spec))
@@ -196,16 +197,11 @@ class Carrier:
 
         return Waiter(self.stop, patience, tell)
 
-    def _spec(self, task: Task) -> Spec:
-        if task.spec is None:
-            raise NotFound(f"step {task.step.id} has no spec", address=task.step.address)
-        return task.spec
-
 
 _GO_ON = "mend the cause, then run `smplan apply` again: it goes on from here"
 
 
-def _likely(driver: Driver[Any], spec: Spec | None) -> str:
+def _likely(driver: Driver[Any], spec: Any) -> str:
     try:
         why = driver.explain(spec)
     except Unreachable as error:

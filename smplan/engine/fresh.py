@@ -40,6 +40,8 @@ def _check_state(plan: Plan, state: State) -> None:
     base = plan.base
     if state.lineage != base.lineage:
         raise Stale(f"the plan is for the state {base.lineage}, and this one is {state.lineage}", hint=_AGAIN)
+    if not base.exists and not state.resources and not state.used_plans:
+        return  # this plan's own first apply died after it had made the state, and before it began
     if not base.exists or (state.serial, state.digest()) != (base.serial, base.digest):
         was = f"serial {base.serial}" if base.exists else "no state"
         told = f"the state has moved on since the plan was made: {was} then, serial {state.serial} now"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,9 +17,13 @@ from smplan.core.events import (
     StepProgress,
     StepSkipped,
 )
+from smplan.core.journal import Began, Intent, JournalEntry, Made
 from smplan.core.plan import Op, seal
-from smplan.core.state import Status
+from smplan.core.state import Entry, State, Status
+from smplan.core.values import parse_ref
+from smplan.engine.known import Known
 from smplan.engine.run import Outcome
+from smplan.engine.waits import Stop
 from smplan.errors import (
     Conflict,
     Denied,
@@ -26,10 +31,11 @@ from smplan.errors import (
     Locked,
     NotOurs,
     Stale,
+    StoreError,
     TimedOut,
     Unreachable,
 )
-from smplan.stores.base import Holder
+from smplan.stores.base import Held, Holder
 from tests.engine.conftest import NOON, Bench
 from tests.engine.toy import blueprint, lookup, lost, resource, thing
 
@@ -70,6 +76,13 @@ def test_a_plan_of_a_state_that_is_gone_is_stale(bench: Bench) -> None:
     (bench.folder / "toys.journal.jsonl").unlink(missing_ok=True)
     with pytest.raises(Stale, match="is gone"):
         bench.apply(made)
+
+
+def test_a_first_apply_that_died_before_it_began_anything_is_begun_again(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a")))
+    with bench.store.lock(Holder("t", "apply", "r", "now")) as held:
+        held.save(State(made.name, made.base.lineage, 0, {}, key="ab" * 16))
+    assert bench.apply(made).outcome == "complete"
 
 
 def test_an_expired_plan_is_refused(bench: Bench) -> None:
@@ -381,3 +394,53 @@ def test_an_empty_plan_applies_to_nothing(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
     assert bench.apply(bench.plan(blueprint(thing("a")))).done == 0
     assert bench.log.of(RunEnded)[-1].outcome == "complete"
+
+
+def test_a_value_follows_the_blueprint(bench: Bench) -> None:
+    bench.make(blueprint(resource("v", "core.value", {"input": 1}), thing("b", size="${v.output}")))
+    bench.make(blueprint(resource("v", "core.value", {"input": 2}), thing("b", size="${v.output}")))
+    assert bench.state.resources["v"].outputs == {"output": 2}
+    assert bench.cloud.of("toy.thing")["t-b"][0].size == 2  # type: ignore[attr-defined]
+
+
+def test_a_value_cut_off_half_way_is_finished_by_the_next_plan(bench: Bench) -> None:
+    wanted = blueprint(resource("v", "core.value", {"input": 1}))
+    bench.make(wanted)
+    bench.make(blueprint())
+    made = bench.plan(wanted)
+    with bench.store.lock(Holder("t", "apply", "r", "now")) as held:
+        entry = Entry("v", "core.value", "", {"input": 1}, {})
+        held.append(
+            [Began("r", made.id, made.digest, 1, "now"), Intent("v:create", "create", entry), Made("v:create", "v")]
+        )
+    again = bench.plan(wanted)
+    assert [step.op for step in again.steps] == [Op.UPDATE]
+    assert bench.apply(again).exit_code == 0
+    assert bench.state.resources["v"].outputs == {"output": 1}
+
+
+def test_a_journal_that_cannot_be_written_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
+    append, left = Held.append, [3]
+
+    def full(held: Held, entries: Sequence[JournalEntry]) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise StoreError("no space left on the disk")
+        append(held, entries)
+
+    monkeypatch.setattr(Held, "append", full)
+    with pytest.raises(StoreError, match="no space left"):
+        bench.apply(made)
+    assert bench.cloud.made == {"t-a": 1}
+    monkeypatch.undo()
+    assert bench.apply(made, stop=Stop()).outcome == "complete"
+    assert bench.cloud.made == {"t-a": 1, "t-b": 1}
+
+
+def test_what_is_not_known_stays_a_reference() -> None:
+    known = Known({"x": {"id": "1"}}, [Entry("a", "core.value", "a", {"input": {"k": 1}}, {})])
+    assert known(parse_ref("x.id")) == "1"
+    assert known(parse_ref("a.input.k")) == 1
+    for unknown in ("x.other", "a.input.other", "nobody.id"):
+        assert known(parse_ref(unknown)) == parse_ref(unknown)

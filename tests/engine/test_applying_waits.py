@@ -86,7 +86,7 @@ def test_a_stop_tells_how_many_are_still_running(bench: Bench) -> None:
     bench.cloud.after["configure", "t-a"] = bench.stop.drain
     bench.cloud.after["configure", "t-b"] = lambda: threading.Event().wait(0.2) and None
     bench.apply(bench.plan(blueprint(thing("a"), thing("b"), thing("c", after=["a"]))))
-    assert [event.running for event in bench.log.of(Draining)] in ([1], [])
+    assert all(event.running > 0 for event in bench.log.of(Draining))
 
 
 def test_credentials_that_run_out_stop_everything_at_once(bench: Bench) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from smplan.core.plan import Op, Plan, Step
-from smplan.errors import BlueprintInvalid, Denied, GuardRefused, NotOurs, Unreachable
+from smplan.core import drift, steps
+from smplan.core.blueprint import Resource
+from smplan.core.plan import Need, Op, Plan, Step
+from smplan.core.reality import Seen
+from smplan.core.state import Entry
+from smplan.engine.planning import drift_now, utc_now
+from smplan.engine.world import facts_of
+from smplan.errors import BlueprintInvalid, Bug, Denied, GuardRefused, NotOurs, Unreachable
 from tests.engine.conftest import Bench
-from tests.engine.toy import blueprint, lookup, resource, thing, tree
+from tests.engine.toy import Thing, ThingSpec, blueprint, lookup, resource, thing, tree
 
 
 def ops(made: Plan) -> dict[str, Op]:
@@ -330,3 +337,59 @@ def test_the_same_in_gives_the_same_out(bench: Bench) -> None:
     wanted = blueprint(thing("b", uses=["${a.id}"]), thing("a"), thing("c"))
     first, second = bench.plan(wanted), bench.plan(wanted)
     assert first.steps == second.steps
+
+
+def test_an_older_generation_that_could_not_go_is_taken_away_by_the_next_plan(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", zone="x")))
+    bench.cloud.fail("delete", "t-a", Denied("not allowed"))
+    wanted = blueprint(thing("a", zone="y"))
+    assert bench.apply(bench.plan(wanted)).exit_code == 8
+    made = bench.plan(wanted)
+    assert [(each.id, each.op) for each in made.steps] == [("a:delete#1", Op.DELETE)]
+    assert bench.apply(made).outcome == "complete"
+    assert bench.plan(wanted).empty
+
+
+def test_order_is_seen_through_what_has_nothing_to_do(bench: Bench) -> None:
+    def chain(value: int) -> list[Resource]:
+        ends = {0: value, 1199: value}
+        return [
+            resource(f"n{at}", "core.value", {"input": ends.get(at, 0)}, after=[f"n{at - 1}"] if at else [])
+            for at in range(1200)
+        ]
+
+    bench.make(blueprint(*chain(1)))
+    made = bench.plan(blueprint(*chain(2)))
+    assert [each.id for each in made.steps] == ["n0:update", "n1199:update"]
+    assert [need.step for need in made.steps[1].needs] == ["n0:update"]
+
+
+def test_drift_alone_is_told_without_planning(bench: Bench) -> None:
+    gates = resource("v", "core.value", {"input": 1})
+    wanted = blueprint(thing("a"), thing("b", kind="toy.behind"), gates, lookups=(lookup("x", name="a"),))
+    bench.make(blueprint(thing("a"), thing("b", kind="toy.behind"), gates))
+    spec, owner = bench.cloud.of("toy.thing")["t-a"]
+    bench.cloud.of("toy.thing")["t-a"] = (spec.model_copy(update={"size": 9}), owner)
+    bench.cloud.fail("read", "toy.behind", Unreachable("nobody"))
+    found = drift_now(blueprint=wanted, store=bench.store, world=bench.world(), report=bench.log)
+    assert [each.address for each in found] == ["a"]
+
+
+def test_plans_are_made_at_a_time_in_utc() -> None:
+    assert utc_now().utcoffset() == timedelta(0)
+    assert utc_now().microsecond == 0
+
+
+def test_a_state_written_by_another_version_shows_no_drift() -> None:
+    entry = Entry("a", "toy.thing", "t-a", {"colour": "red"}, {})
+    seen = Seen("t-a", ThingSpec(name="a"))
+    assert list(drift.of(entry, seen, facts_of(Thing))) == []
+
+
+def test_steps_that_wait_for_each_other_are_a_bug() -> None:
+    circle = [
+        Step("a", "a", "core.value", Op.CREATE, needs=(Need("b", "x"),)),
+        Step("b", "b", "core.value", Op.CREATE, needs=(Need("a", "x"),)),
+    ]
+    with pytest.raises(Bug, match="wait for each other"):
+        steps._sorted(circle)

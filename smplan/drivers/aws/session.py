@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sts.client import STSClient
 
 READ_ATTEMPTS = 4
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
+CONNECT_SECONDS = 5
+READ_SECONDS = 20
+"""A read is tried again, so it need not wait long."""
+WRITE_SECONDS = 60
+"""A write is sent once: better to wait for its answer than to have to look what became of it."""
 CONNECTIONS = 32
 
 
@@ -71,7 +74,7 @@ class Aws:
         config = Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=WRITE_SECONDS if attempts == 1 else READ_SECONDS,
             max_pool_connections=CONNECTIONS,
         )
         with self._lock, faults.opening():
