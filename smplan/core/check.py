@@ -176,8 +176,8 @@ class _Checker:
             return
         group = self.names.get(ref.root)
         if group is None:
-            near = suggestion(ref.root, self.names)
-            yield self.marks.fault(path, f"{quoted(ref.root)} is neither a resource nor a lookup", near)
+            known = one_of(ref.root, self.names)
+            yield self.marks.fault(path, f"{quoted(ref.root)} is neither a resource nor a lookup", known)
         elif not group.broken:
             found = _wrong_instance(group, ref) or self._wrong_attribute(group, ref)
             if found:

@@ -98,18 +98,18 @@ def _misfits_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidde
     first, subject = details[0], f"`{dotted(path)}` " if path else ""
     wanted = list(dict.fromkeys(_WANTED[detail["type"]] for detail in details if detail["type"] in _WANTED))
     if first["type"] == "missing":
-        yield Misfit(path[:-1], f"{subject}is missing", _describe(form, path))
+        yield Misfit(path[:-1], f"{subject}is missing", f"add it: {_meaning(form, path)}".removesuffix(": "))
     elif first["type"] == "extra_forbidden":
         forms, _ = walk(form, path[:-1])
         names = sorted({name for each in forms for name in each.model_fields})
         yield Misfit(path, f"{subject}is not known here", one_of(str(path[-1]), names), key=True, secret=hidden)
     elif wanted:
         message = f"{subject}must be {' or '.join(wanted)}, not {shape(first['input'])}"
-        yield Misfit(path, message, _requote(first["input"], wanted), secret=hidden)
+        yield Misfit(path, message, _requote(first["input"], wanted) or _meaning(form, path), secret=hidden)
     else:
         for detail in details:
             message, remedy = _words(detail, hidden)
-            yield Misfit(path, f"{subject}{message}" if path else message, remedy, secret=hidden)
+            yield Misfit(path, f"{subject}{message}", remedy or _meaning(form, path), secret=hidden)
 
 
 def _words(detail: ErrorDetails, hidden: bool) -> tuple[str, str]:
@@ -150,13 +150,14 @@ def _requote(given: Tree, wanted: list[str]) -> str:
     return ""
 
 
-def _describe(form: type[Spec], path: Path) -> str:
-    """What a missing field is for."""
-    for each in walk(form, path[:-1])[0]:
-        info = each.model_fields.get(str(path[-1]))
-        if info is not None and info.description:
-            return f"add it: {info.description}"
-    return "add it"
+def _meaning(form: type[Spec], path: Path) -> str:
+    """What the field at ``path`` is for, in the words of its description; of an item, those of its list or map."""
+    for length in range(len(path), 0, -1):
+        for each in walk(form, path[: length - 1])[0]:
+            info = each.model_fields.get(str(path[length - 1]))
+            if info is not None and info.description:
+                return info.description
+    return ""
 
 
 def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozenset[Fact]]:

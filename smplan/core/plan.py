@@ -172,7 +172,7 @@ def _digest(plan: Plan) -> str:
 
 def to_text(plan: Plan) -> str:
     """The plan file: readable JSON, one line at the end."""
-    return json.dumps(_adapter().dump_python(plan, mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(_adapter().dump_python(plan, mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
 def from_text(text: str, *, file: str = "the plan") -> Plan:

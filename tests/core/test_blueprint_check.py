@@ -64,7 +64,7 @@ def test_a_lookup_may_refer_to_lookups_only(tmp_path: Path) -> None:
             "look it up by something known, or refer to the resource itself",
         ),
         ("5:38", "`a` (toy.place) has no `arm`", "did you mean `arn`?"),
-        ("5:64", "`c` is neither a resource nor a lookup", ""),
+        ("5:64", "`c` is neither a resource nor a lookup", "known here: a, b, r"),
     ]
 
 
@@ -109,7 +109,7 @@ def test_what_does_not_fit_stands_where_it_is_written(tmp_path: Path) -> None:
       c: {kind: toy.thing}
     """
     assert told(tmp_path, text) == [
-        ("4:48", "`part.limit` must be at least 1", ""),
+        ("4:48", "`part.limit` must be at least 1", "How many."),
         ("4:52", "`sise` is not known here", "did you mean `size`?"),
         ("7:5", "`name` is missing", "add it: Its name."),
         ("8:6", "`name` is missing", "add it: Its name."),

@@ -94,7 +94,8 @@ def test_an_unknown_field_is_told_at_its_key_with_the_nearest_name() -> None:
     ],
 )
 def test_a_value_that_does_not_fit_is_told_in_plain_words(field: str, value: Any, message: str, remedy: str) -> None:
-    assert said(**{field: value}) == [(f"`{field}` {message}", remedy)]
+    meaning = ThingSpec.model_fields[field].description or ""
+    assert said(**{field: value}) == [(f"`{field}` {message}", remedy or meaning)]
 
 
 def test_of_a_union_the_member_that_was_meant_is_told() -> None:

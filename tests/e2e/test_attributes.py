@@ -44,9 +44,7 @@ PLAYED = [
     for name in case.updates
     if managed(case, name) and (case.kind, name) not in TOGETHER
 ]
-EACH = [
-    pytest.param(case, name, id=f"{case}-{name}", marks=pytest.mark.xdist_group(str(case))) for case, name in PLAYED
-]
+EACH = [pytest.param(case, name, id=f"{case}-{name}") for case, name in PLAYED]
 
 
 @dataclass

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from tests.e2e.conftest import Stage
-
-pytestmark = pytest.mark.xdist_group("e2e-short")
 
 WAIT_SECONDS = 6
 """Of the wall: 24 minutes in the sandbox, many times what an instance needs to boot and be judged."""

@@ -11,8 +11,6 @@ import pytest
 from tests.e2e.conftest import staged
 from tests.e2e.fleet import HOST, Life, Shown, live
 
-pytestmark = pytest.mark.xdist_group("e2e-guide")
-
 BLUEPRINTS = ("stream-manager.yaml", "stream-manager-launch-configuration.yaml", "stream-manager.json")
 UP, DOWN = "Increase Group Size", "Decrease Group Size"
 HIGH, LOW = "streammanager-cpu-high", "streammanager-cpu-low"

@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 
-import pytest
-
 from tests.e2e.conftest import Stage
 
 POINTS = (0, 1, 3, 5, 7, 9, 11, 13, 14, 16)
@@ -44,7 +42,6 @@ def plain(standing: set[str]) -> list[str]:
     return sorted(re.sub(r"(-|/)[0-9a-f]{8,}|[0-9a-f]{16,}|node-\S+", "#", each) for each in standing)
 
 
-@pytest.mark.xdist_group("killed")
 def test_an_apply_killed_ten_times_ends_as_an_undisturbed_one(stage: Stage) -> None:
     blueprint = stage.blueprint()
     before = stage.standing()

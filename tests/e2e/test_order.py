@@ -12,8 +12,6 @@ import pytest
 
 from tests.e2e.conftest import Stage, staged
 
-pytestmark = pytest.mark.xdist_group("e2e-short")
-
 GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS"
 BLUEPRINTS = ("stream-manager.yaml", "stream-manager-launch-configuration.yaml", "stream-manager.json")
 RULED = (

@@ -10,14 +10,11 @@ import sys
 import time
 from dataclasses import replace
 
-import pytest
-
 from tests.e2e.conftest import Stage
 
 S3 = "state: {backend: s3, bucket: fleet-state, key: prod/fleet.json}\n"
 
 
-@pytest.mark.xdist_group("s3")
 def test_a_plan_of_one_clone_is_applied_in_another_while_a_third_is_told_who_holds_the_lock(stage: Stage) -> None:
     stage.client("s3").create_bucket(Bucket="fleet-state")
     blueprint = stage.blueprint(edit=lambda text: text.replace("variables:\n", f"{S3}\nvariables:\n", 1))

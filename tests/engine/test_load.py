@@ -100,8 +100,8 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
     outptus: {}
     """
     assert told(tmp_path, text, head="") == [
-        ("1:9", "`smplan` must be 1", ""),
-        ("2:7", "`name` does not fit the pattern ^[a-z0-9-]{1,40}$", ""),
+        ("1:9", "`smplan` must be 1", "Version of the format."),
+        ("2:7", "`name` does not fit the pattern ^[a-z0-9-]{1,40}$", "Name of the state: a-z, 0-9 and -, at most 40."),
         ("3:15", "`aws.region` does not fit the pattern ^[a-z]{2,}(-[a-z0-9]+)+$", ""),
         ("3:33", "`aws.account` must be text, not an integer", "put it in quotes"),
         ("5:34", "this must be an integer, not text", ""),
