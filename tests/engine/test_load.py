@@ -102,7 +102,7 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
     assert told(tmp_path, text, head="") == [
         ("1:9", "`smplan` must be 1", "Version of the format."),
         ("2:7", "`name` does not fit the pattern ^[a-z0-9-]{1,40}$", "Name of the state: a-z, 0-9 and -, at most 40."),
-        ("3:15", "`aws.region` does not fit the pattern ^[a-z]{2,}(-[a-z0-9]+)+$", ""),
+        ("3:15", "`aws.region` does not fit the pattern ^[a-z]{2,}(-[a-z0-9]+)+$", "Region, such as us-east-1."),
         ("3:33", "`aws.account` must be text, not an integer", "put it in quotes"),
         ("5:34", "this must be an integer, not text", ""),
         ("7:13", "there is no kind `toy.thin`", "did you mean `toy.thing`?"),
@@ -114,7 +114,7 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
             "`yes` is a boolean to some readers of YAML and text to others",
             'quote it: "yes"; or write true or false',
         ),
-        ("10:61", "`d` is neither a resource nor a lookup", ""),
+        ("10:61", "`d` is neither a resource nor a lookup", "known here: a, b, c, e"),
         ("11:53", "there is no resource `f` to come after", ""),
         ("12:1", "`outptus` is not known here", "did you mean `outputs`?"),
     ]
