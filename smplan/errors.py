@@ -5,7 +5,6 @@
     SmplanError                    exit 1   something went wrong, nothing was lost
       BlueprintInvalid             exit 3   mend the blueprint (all its faults at once)
       Stale                        exit 4   plan again: the state or reality moved on
-      ApprovalInvalid              exit 5   get the plan approved
       GuardRefused                 exit 6   lift the guard on purpose, or leave it be
       Locked                       exit 7   wait for whoever holds the lock
       Partial                      exit 8   some steps failed; mend the cause and apply again
@@ -77,12 +76,6 @@ class Stale(SmplanError):
     """The plan no longer fits: its file, the state, or reality changed since it was made."""
 
     exit_code = 4
-
-
-class ApprovalInvalid(SmplanError):
-    """The plan lacks an approval it needs."""
-
-    exit_code = 5
 
 
 class GuardRefused(SmplanError):

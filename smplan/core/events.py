@@ -67,16 +67,6 @@ class StepProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class StepRetried:
-    """A call could not be carried out yet and will be tried again in so many seconds."""
-
-    step: str
-    address: str
-    why: str
-    again_in: float
-
-
-@dataclass(frozen=True, slots=True)
 class StepDone:
     """A step is done and its result is durable."""
 
@@ -134,7 +124,6 @@ Event: TypeAlias = (
     | Recovered
     | StepStarted
     | StepProgress
-    | StepRetried
     | StepDone
     | StepFailed
     | StepSkipped

@@ -75,7 +75,7 @@ class Live(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One look while waiting: what is waited for, the last thing AWS said, and when to look again at the earliest."""
+    """One look while waiting: what is waited for, the last thing AWS said, and how far it is (0 to 1, if known)."""
 
     waiting_for: str
     said: str = ""

@@ -60,10 +60,13 @@ def _read_kind(name: str, entries: list[Entry], world: World, report: Report) ->
     return {entry.address: seen(live[entry.id]) for entry in entries if entry.id in live}, {}
 
 
-def lookups(blueprint: Blueprint, world: World) -> Mapping[str, Mapping[str, Json]]:
-    """The outputs of every lookup. Raises BlueprintInvalid naming all that found nothing, or several."""
+def lookups(blueprint: Blueprint, world: World, *, of: Tree = None) -> Mapping[str, Mapping[str, Json]]:
+    """The outputs of every lookup, or only of those that ``of`` needs.
+
+    Raises BlueprintInvalid naming all that found nothing, or several.
+    """
     found: dict[str, Mapping[str, Json]] = {}
-    waiting = {lookup.name: lookup for lookup in blueprint.lookups}
+    waiting = {lookup.name: lookup for lookup in _needed(blueprint, of)}
     faults = []
     while waiting:
         ready = [lookup for lookup in waiting.values() if not _open(lookup, waiting)]
@@ -81,6 +84,21 @@ def lookups(blueprint: Blueprint, world: World) -> Mapping[str, Mapping[str, Jso
         if faults:
             raise BlueprintInvalid(faults)
     return found
+
+
+def _needed(blueprint: Blueprint, tree: Tree) -> Iterable[LookupDecl]:
+    """The lookups that ``tree`` refers to, by way of others too; all of them without a tree."""
+    if tree is None:
+        return blueprint.lookups
+    by_name = {lookup.name: lookup for lookup in blueprint.lookups}
+    needed: dict[str, LookupDecl] = {}
+    asked = [ref.root for _, ref in refs(tree)]
+    while asked:
+        name = asked.pop()
+        if name in by_name and name not in needed:
+            needed[name] = by_name[name]
+            asked += (ref.root for _, ref in refs(by_name[name].where))
+    return needed.values()
 
 
 def _open(lookup: LookupDecl, waiting: Mapping[str, LookupDecl]) -> bool:

@@ -23,7 +23,7 @@ from smplan.engine import observe
 from smplan.engine.known import Known
 from smplan.engine.observe import Report
 from smplan.engine.world import World
-from smplan.errors import GuardRefused
+from smplan.errors import GuardRefused, StoreError
 
 if TYPE_CHECKING:
     from smplan.stores.base import Snapshot, Store
@@ -55,9 +55,10 @@ def plan(
     """
     snapshot = store.read()
     state = _state_of(snapshot, blueprint)
+    _check_kinds(state, world)
     drawn = Graph({}) if mode == "destroy" else graph.build(blueprint)
     account = _account(blueprint, state, world)
-    found = observe.lookups(blueprint, world)
+    found = observe.lookups(blueprint, world, of=(blueprint.stream_manager or {}) if mode == "destroy" else None)
     world.reach_stream_manager_by(_settings_from(blueprint, state, found))
     begun = frozenset(snapshot.folded.orphans) if snapshot.folded else frozenset()
     reality = replace(observe.read(state.resources.values(), world, report), lookups=found, begun=begun)
@@ -107,6 +108,16 @@ def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
     return state
 
 
+def _check_kinds(state: State, world: World) -> None:
+    """Raise StoreError if the state holds something that this smplan does not know."""
+    for name in {entry.kind for entry in (*state.resources.values(), *state.old)}:
+        try:
+            world.kind(name)
+        except KeyError:
+            told = f"the state holds a {name}, which smplan {__version__} does not know"
+            raise StoreError(told, hint="use the newer smplan that made it") from None
+
+
 def _account(blueprint: Blueprint, state: State, world: World) -> str:
     """The account in force, if anything of AWS is concerned. Raises GuardRefused if the blueprint names another."""
     kinds = {resource.kind for resource in blueprint.resources} | {entry.kind for entry in state.resources.values()}
@@ -138,12 +149,14 @@ def _outputs(blueprint: Blueprint, decider: Decider) -> dict[str, Json]:
 def drift_now(*, blueprint: Blueprint, store: Store, world: World, report: Report) -> tuple[Drift, ...]:
     """How reality differs from what was last applied; nothing is changed."""
     state = _state_of(store.read(), blueprint)
+    _check_kinds(state, world)
     _account(blueprint, state, world)
-    world.reach_stream_manager_by(_settings_from(blueprint, state, observe.lookups(blueprint, world)))
+    found = observe.lookups(blueprint, world, of=blueprint.stream_manager or {})
+    world.reach_stream_manager_by(_settings_from(blueprint, state, found))
     reality = observe.read(state.resources.values(), world, report)
-    found: list[Drift] = []
+    drifted: list[Drift] = []
     for entry in state.resources.values():
         facts = world.kind(entry.kind)
         if not facts.gate and not facts.in_state_only and entry.address not in reality.unreadable:
-            found += drift.of(entry, reality.seen.get(entry.address), facts)
-    return tuple(found)
+            drifted += drift.of(entry, reality.seen.get(entry.address), facts)
+    return tuple(drifted)

@@ -30,7 +30,7 @@ from smplan.engine.known import Known
 from smplan.engine.observe import Report
 from smplan.engine.waits import Stop
 from smplan.engine.world import World, reveal
-from smplan.errors import Bug, Expired, Interrupted, Invalid, SmplanError, TimedOut
+from smplan.errors import Bug, Expired, Interrupted, Invalid, Partial, SmplanError, TimedOut
 
 if TYPE_CHECKING:
     from smplan.stores.base import Held
@@ -57,7 +57,7 @@ class Outcome:
         for told in (Bug, TimedOut, Expired):
             if any(isinstance(error, told) for error in errors):
                 return told.exit_code
-        return Interrupted.exit_code if self.outcome == "interrupted" else 8
+        return (Interrupted if self.outcome == "interrupted" else Partial).exit_code
 
 
 @dataclass(frozen=True, slots=True)

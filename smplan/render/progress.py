@@ -21,7 +21,6 @@ from smplan.core.events import (
     StepDone,
     StepFailed,
     StepProgress,
-    StepRetried,
     StepSkipped,
     StepStarted,
 )
@@ -52,7 +51,7 @@ def line(event: Event) -> str:
 
 
 def _about(
-    event: Recovered | StepStarted | StepProgress | StepRetried | StepDone | StepFailed | StepSkipped,
+    event: Recovered | StepStarted | StepProgress | StepDone | StepFailed | StepSkipped,
 ) -> tuple[str, str]:
     """The sign of an event about one address, and what it says."""
     match event:
@@ -63,8 +62,6 @@ def _about(
         case StepProgress():
             said = f" ({one_line(event.said)})" if event.said else ""
             return "…", f"{duration(event.elapsed)} waiting for {one_line(event.waiting_for)}{said}"
-        case StepRetried():
-            return "…", f"{one_line(event.why)}; again in {duration(event.again_in)}"
         case StepDone():
             return "✓", f"{event.op} done in {_took(event.seconds)} ({one_line(event.id)})"
         case StepFailed():

@@ -15,7 +15,6 @@ import pytest
 from smplan import __version__
 from smplan.cli import app, compose
 from smplan.errors import (
-    ApprovalInvalid,
     BlueprintInvalid,
     Bug,
     GuardRefused,
@@ -170,7 +169,6 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (SmplanError("no"), 1),
         (BlueprintInvalid([]), 3),
         (Stale("no"), 4),
-        (ApprovalInvalid("no"), 5),
         (GuardRefused("no"), 6),
         (Locked("no"), 7),
         (Partial("no"), 8),

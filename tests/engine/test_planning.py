@@ -14,7 +14,8 @@ from smplan.core.reality import Seen
 from smplan.core.state import Entry
 from smplan.engine.planning import drift_now, utc_now
 from smplan.engine.world import facts_of
-from smplan.errors import BlueprintInvalid, Bug, Denied, GuardRefused, NotOurs, Unreachable
+from smplan.errors import BlueprintInvalid, Bug, Denied, GuardRefused, NotOurs, StoreError, Unreachable
+from smplan.stores.base import Holder
 from tests.engine.conftest import Bench
 from tests.engine.toy import Thing, ThingSpec, blueprint, lookup, resource, thing, tree
 
@@ -393,3 +394,27 @@ def test_steps_that_wait_for_each_other_are_a_bug() -> None:
     ]
     with pytest.raises(Bug, match="wait for each other"):
         steps._sorted(circle)
+
+
+def test_taking_everything_away_needs_no_lookup_but_those_of_stream_manager(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    looks = (lookup("gone", name="nope"), lookup("x", name="a"), lookup("y", name="${x.id}"))
+    settings = tree({"url": "https://${x.id}"})
+    wanted = blueprint(thing("a"), thing("b"), lookups=looks, stream_manager=settings)
+    with pytest.raises(BlueprintInvalid):
+        bench.plan(wanted)
+    bench.cloud.calls.clear()
+    assert len(bench.plan(wanted, mode="destroy").steps) == 2
+    assert [call for call in bench.cloud.calls if call[0] == "look"] == [("look", "t-a")]
+    with pytest.raises(BlueprintInvalid, match="1 fault"):
+        bench.plan(replace(wanted, stream_manager=tree({"url": "https://${y.id}"})), mode="destroy")
+
+
+def test_a_state_with_a_kind_of_the_future_is_told(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    state = bench.state
+    strange = replace(state, resources={"a": replace(state.resources["a"], kind="toy.future")})
+    with bench.store.lock(Holder("t", "apply", "r", "now")) as held:
+        held.save(strange)
+    with pytest.raises(StoreError, match=r"holds a toy\.future"):
+        bench.plan(blueprint(thing("a")))

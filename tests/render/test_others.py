@@ -19,7 +19,6 @@ from smplan.core.events import (
     StepDone,
     StepFailed,
     StepProgress,
-    StepRetried,
     StepSkipped,
     StepStarted,
 )
@@ -40,7 +39,6 @@ EVENTS: list[Event] = [
     StepStarted("a:create", "a", "core.value", "create"),
     StepProgress("a:create", "a", "image ami-1", "pending", 0.5, 12),
     StepProgress("a:create", "a", "image ami-1", "", None, 100),
-    StepRetried("a:create", "a", "in use", 3),
     StepDone("a:create", "a", "create", "id-a", 3.25),
     StepFailed("b:create", "b", "create", "denied", "allow it", 1),
     StepFailed("c:create", "c", "create", "denied", "", 1),
@@ -107,7 +105,7 @@ def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
     assert lines[:2] == ["", ""]
     assert all(lines[2:])
     assert lines[6] == "… a: 12 s waiting for image ami-1 (pending)"
-    assert lines[9] == "✓ a: create done in 3.2 s (id-a)"
+    assert lines[8] == "✓ a: create done in 3.2 s (id-a)"
 
 
 def test_plain_progress_tells_news_and_otherwise_seldom() -> None:
