@@ -171,8 +171,10 @@ def _digest(plan: Plan) -> str:
 
 
 def to_text(plan: Plan) -> str:
-    """The plan file: readable JSON, one line at the end."""
-    return json.dumps(_adapter().dump_python(plan, mode="json"), indent=1, ensure_ascii=False) + "\n"
+    """The plan file: readable JSON that begins with what it is, in the order of ``Plan``."""
+    document = _adapter().dump_python(plan, mode="json")
+    first = {"format": plan.format, "format_version": plan.format_version}
+    return json.dumps(first | document, indent=1, ensure_ascii=False) + "\n"
 
 
 def from_text(text: str, *, file: str = "the plan") -> Plan:
