@@ -35,7 +35,7 @@ def init(
     lines = [line for line in text.splitlines(keepends=True) if "yaml-language-server" not in line]
     try:
         with file.open("x", encoding="utf-8") as made:
-            _fill(made, file, "".join(lines))
+            _fill(made, file, "".join(lines).removeprefix("#\n"))
     except FileExistsError:
         raise SmplanError(f"{file} exists already", hint="give another name: smplan init FILE") from None
     except OSError as error:

@@ -1,0 +1,62 @@
+"""Each updatable attribute behind the fleet, changed by hand outside: the plan shows it alone, apply puts it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from smplan.core.plan import Op
+from smplan.drivers.aws.session import Aws
+from smplan.engine.applying import Apply
+from smplan.engine.planning import plan
+from smplan.engine.waits import Stop
+from smplan.engine.world import World
+from smplan.stores.base import Holder
+from smplan.stores.local import LocalStore
+from tests.drivers.red5_stage import CASES, Stage, spec_of
+from tests.engine.toy import Log, blueprint, resource
+
+EACH = [(kind, name) for kind, case in CASES.items() for name in case.updates]
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    found = Stage()
+    yield found
+    found.gateway.stop()
+
+
+@pytest.mark.parametrize(("kind", "name"), EACH)
+def test_an_attribute_changed_outside_is_shown_alone_and_put_back(
+    stage: Stage, tmp_path: Path, kind: str, name: str
+) -> None:
+    wanted = blueprint(
+        resource("subject", kind, spec_of(kind).tree()), stream_manager={"url": "http://sm.example.com:5080"}
+    )
+    store = LocalStore(tmp_path / "toys.state.json")
+
+    def world() -> World:
+        return World(Aws("us-east-1"), connect=lambda _: stage.api(), secrets=str)
+
+    def planned() -> Any:
+        return plan(wanted, store=store, world=world(), report=Log())
+
+    def apply(made: Any) -> None:
+        outcome = Apply(store, world(), Holder("t", "apply", uuid4().hex, "now"), Log(), Stop()).run(made)
+        assert outcome.outcome == "complete", outcome.failed
+
+    apply(planned())
+    assert planned().empty
+    live = stage.read(kind, str(spec_of(kind).tree()["name"]))
+    assert live is not None
+    stage.driver(kind).update(live, spec_of(kind, **{name: CASES[kind].updates[name]}))
+
+    made = planned()
+    assert [(step.address, step.op) for step in made.steps] == [("subject", Op.UPDATE)]
+    assert {change.path.split(".")[0] for change in made.steps[0].changes} == {name}
+    apply(made)
+    assert planned().empty
