@@ -399,7 +399,7 @@ def test_steps_that_wait_for_each_other_are_a_bug() -> None:
 def test_taking_everything_away_needs_no_lookup_but_those_of_stream_manager(bench: Bench) -> None:
     bench.make(blueprint(thing("a"), thing("b")))
     looks = (lookup("gone", name="nope"), lookup("x", name="a"), lookup("y", name="${x.id}"))
-    settings = tree({"url": "https://${x.id}"})
+    settings = tree({"url": "https://${x.id}", "connect_to": "${b.arn}"})
     wanted = blueprint(thing("a"), thing("b"), lookups=looks, stream_manager=settings)
     with pytest.raises(BlueprintInvalid):
         bench.plan(wanted)
