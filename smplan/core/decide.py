@@ -149,10 +149,11 @@ class Decider:
             Change(".".join(path), was, becomes)
             for path, was, becomes in (diff.leaves(before, after) if before != after else ())
         )
-        cut_off = prior.status is Status.INCOMPLETE
-        op = (Op.GATE if kind.gate else Op.UPDATE) if changes or cut_off else None
+        reasons = ("the blueprint changed",) if changes else _protection(resource, prior)
+        if prior.status is Status.INCOMPLETE:
+            reasons = ("an interrupted run began it",)
+        op = (Op.GATE if kind.gate else Op.UPDATE) if reasons else None
         seen = Seen(prior.id, spec, prior.outputs)
-        reasons = ("the blueprint changed",) if changes else ("an interrupted run began it",) if cut_off else ()
         return Verdict(kind, resource, spec, op, prior, seen, changes, reasons)
 
     def _left_alone(self, resource: Resource, kind: Kind, spec: Spec, prior: Entry) -> Verdict:
@@ -179,9 +180,8 @@ class Decider:
             return self._replacement(replace(verdict, op=Op.REPLACE, reasons=why), prior)
         if prior.status is Status.INCOMPLETE:
             return replace(verdict, op=Op.ADOPT, reasons=("an interrupted run made it: it is taken up and finished",))
-        if changes:
-            return replace(verdict, op=Op.UPDATE, reasons=tuple(self._why(change, prior) for change in changes))
-        return verdict
+        reasons = (*(self._why(change, prior) for change in changes), *_protection(resource, prior))
+        return replace(verdict, op=Op.UPDATE, reasons=reasons) if reasons else verdict
 
     def _why(self, change: Change, prior: Entry) -> str:
         applied = prior.spec
@@ -261,3 +261,11 @@ class Decider:
                     asleep.discard(gate)
                     why = (f"it guards {other}, which is about to change",)
                     verdicts[gate] = replace(verdicts[gate], op=Op.GATE, reasons=why)
+
+
+def _protection(resource: Resource, prior: Entry) -> tuple[str, ...]:
+    """Why the state must change although reality need not: protection counts as the state says, so it is put there."""
+    wanted = resource.lifecycle.prevent_destroy
+    return (
+        () if wanted == prior.prevent_destroy else (f"prevent_destroy is {'set' if wanted else 'lifted'} in the state",)
+    )

@@ -132,7 +132,8 @@ class Carrier:
             raise NotFound(f"{driver.kind} {step.target} is gone", hint="plan again", address=step.address)
         if not task.begun:
             self._expect(step, live)
-        self._bring_up_to_date(driver, step, live, spec)
+        if step.changes:
+            self._bring_up_to_date(driver, step, live, spec)
         self._settle(driver, step, step.target, spec)
         return Result(step.target, self._read(driver, step, step.target).outputs)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from smplan.core import drift, steps
-from smplan.core.blueprint import Resource
+from smplan.core.blueprint import Blueprint, Resource
 from smplan.core.plan import Need, Op, Plan, Step
 from smplan.core.reality import Seen
 from smplan.core.state import Entry
@@ -195,6 +195,29 @@ def test_prevent_destroy_is_kept_in_the_state(bench: Bench) -> None:
         bench.plan(blueprint())
     with pytest.raises(GuardRefused, match=r"a would be replaced \(zone"):
         bench.plan(blueprint(thing("a", zone="y")))
+
+
+def test_protection_is_set_and_lifted_by_plans_of_its_own(bench: Bench) -> None:
+    plain, kept = {"prevent_destroy": False}, {"prevent_destroy": True}
+
+    def both(lifecycle: dict[str, bool]) -> Blueprint:
+        return blueprint(
+            thing("a", lifecycle=lifecycle), resource("v", "core.value", {"input": 1}, lifecycle=lifecycle)
+        )
+
+    bench.make(both(plain))
+    made = bench.plan(both(kept))
+    assert {each.id: each.reasons for each in made.steps} == dict.fromkeys(
+        ("a:update", "v:update"), ("prevent_destroy is set in the state",)
+    )
+    bench.cloud.calls.clear()
+    bench.apply(made)
+    assert bench.cloud.writes() == []
+    assert bench.plan(both(kept)).empty
+    with pytest.raises(GuardRefused, match="a would be deleted"):
+        bench.plan(blueprint())
+    bench.make(both(plain))
+    assert len(bench.plan(blueprint()).steps) == 2
 
 
 def test_what_stands_there_and_is_not_ours_is_refused(bench: Bench) -> None:
