@@ -35,9 +35,7 @@ def compose(text: str, marks: Marks, faults: Faults) -> Tree:
         value = json.loads(text, object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_constant)
     except json.JSONDecodeError as error:
         line, column = Lines(text).place(error.pos)
-        raise faults.end(
-            marks.fault_at(line, column, f"this is not JSON: {error.msg}", _remedy(text, error.pos))
-        ) from None
+        raise faults.end(marks.fault_at(line, column, f"this is not JSON: {error.msg}", _remedy(text, error))) from None
     except (ValueError, RecursionError):
         value = FAULTED
     if value is FAULTED or _SUSPECT.search(text) or _too_deep(value):
@@ -88,8 +86,11 @@ def _too_deep(value: Tree) -> bool:
     return any(isinstance(node, (dict, list)) for node in level)
 
 
-def _remedy(text: str, position: int) -> str:
-    if text[:position].rstrip().endswith(","):
+def _remedy(text: str, error: json.JSONDecodeError) -> str:
+    position = error.pos
+    if "trailing comma" in error.msg or text[:position].rstrip().endswith(
+        ","
+    ):  # Python 3.13 says it; those before don't
         return "take the last comma away"
     return "JSON has no comments" if text[position : position + 1] in ("/", "#") else ""
 
