@@ -238,3 +238,16 @@ def test_an_alias_becomes_addresses_in_one_change() -> None:
     records = [{"Value": "192.0.2.1"}, {"Value": "192.0.2.2"}]
     record = {"Name": "sm.example.com", "Type": "A", "TTL": 300, "ResourceRecords": records}
     assert sent["ChangeBatch"]["Changes"] == [{"Action": "UPSERT", "ResourceRecordSet": record}]
+
+
+@pytest.mark.parametrize("others", [[], ["Z1/other.example.com/CNAME"]])
+def test_a_record_with_a_routing_policy_is_somebody_elses(others: list[str]) -> None:
+    weighted = {**standing(), "SetIdentifier": "blue", "Weight": 1}
+    script = Script({"ListResourceRecordSets": [listing(weighted)]})
+    records, id = Record(context(script.aws())), "Z1/sm.example.com/CNAME"
+    assert records.read_many([id, *others]) == {}
+    found = records.find(spec())
+    assert found is not None
+    assert (found.id, found.owner) == (id, None)
+    records.delete(id)
+    assert "ChangeResourceRecordSets" not in script.names()

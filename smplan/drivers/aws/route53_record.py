@@ -146,14 +146,14 @@ class Record(Driver[RecordSpec]):
         """Those of one zone that exist; none if the zone is gone."""
         if len(ids) == 1:
             found = self._record(next(iter(ids)))
-            return [found] if found else []
+            return [found] if found and _simple(found) else []
         pages = self.context.aws.read.route53.get_paginator("list_resource_record_sets")
         try:
             return [
                 record
                 for page in pages.paginate(HostedZoneId=zone_id)
                 for record in page["ResourceRecordSets"]
-                if _id(zone_id, record["Name"], record["Type"]) in ids
+                if _id(zone_id, record["Name"], record["Type"]) in ids and _simple(record)
             ]
         except NotFound:
             return []
@@ -171,9 +171,9 @@ class Record(Driver[RecordSpec]):
         return next((each for each in found if _id(zone_id, each["Name"], each["Type"]) == id), None)
 
     def find(self, spec: RecordSpec) -> Live[RecordSpec] | None:
-        """The record of that name and type."""
-        id = _id(spec.zone_id, spec.name, spec.type)
-        return self.read_many([id]).get(id)
+        """The record of that name and type, also one with a routing policy."""
+        record = self._record(_id(spec.zone_id, spec.name, spec.type))
+        return _live(spec.zone_id, record) if record else None
 
     def create(self, spec: RecordSpec, claim: Claim) -> str:
         """Refused with Conflict if one stands there: it would be overwritten."""
@@ -190,7 +190,7 @@ class Record(Driver[RecordSpec]):
     def delete(self, id: str) -> None:
         """Exactly what stands there now: Route 53 deletes only what it is told in full."""
         record = self._record(id)
-        if record is None:
+        if record is None or not _simple(record):
             return
         try:
             self._change(id, "DELETE", record)
@@ -232,6 +232,11 @@ def _parts(id: str) -> tuple[str, str, Literal["CNAME", "A"]]:
     zone_id, _, rest = id.partition("/")
     name, _, type_ = rest.rpartition("/")
     return zone_id, name, cast("Literal['CNAME', 'A']", type_)
+
+
+def _simple(record: ResourceRecordSetOutputTypeDef) -> bool:
+    """Whether it has no routing policy. One that has was made by somebody else, and ours cannot stand beside it."""
+    return "SetIdentifier" not in record
 
 
 def _record_set(spec: RecordSpec) -> dict[str, Any]:
