@@ -54,11 +54,12 @@ def test_a_secret_that_is_not_there_says_how_to_make_it(aws: Aws, source: str, r
     assert remedy in caught.value.hint
 
 
-@pytest.mark.parametrize("source", ["env", "env:", "vault:x", ""])
+@pytest.mark.parametrize("source", ["env", "env:", "vault:x", "", CANARY, f"{CANARY}:x"])
 def test_an_unknown_place_names_the_three_there_are(aws: Aws, source: str) -> None:
     with pytest.raises(Invalid) as caught:
         secrets.resolve(source, aws=aws, environ={})
     assert caught.value.hint == "write env:NAME, ssm:/path or secretsmanager:id"
+    assert CANARY not in caught.value.message, "somebody may have written the secret itself"
 
 
 def test_what_one_may_not_read_names_the_permission(box: Sandbox) -> None:

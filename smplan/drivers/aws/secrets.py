@@ -17,7 +17,8 @@ def resolve(source: str, *, aws: Aws, environ: Mapping[str, str]) -> str:
     """
     place, _, name = source.partition(":")
     if not name:
-        raise Invalid(f"`{source}` does not say where the secret is", hint=_KINDS)
+        # not shown: whoever wrote the secret itself here would read it in the message
+        raise Invalid("this does not say where the secret is", hint=_KINDS)
     match place:
         case "env":
             return _from_environment(name, environ)
@@ -26,7 +27,7 @@ def resolve(source: str, *, aws: Aws, environ: Mapping[str, str]) -> str:
         case "secretsmanager":
             return _from_secrets_manager(name, aws)
         case _:
-            raise Invalid(f"`{place}:` is no place for secrets that smplan knows", hint=_KINDS)
+            raise Invalid("this is no place for secrets that smplan knows", hint=_KINDS)
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:
