@@ -17,8 +17,9 @@ check: lint coverage
 $(STAMP): .ci/constraints.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "smplan needs Python 3.11 or newer; none was found" >&2; exit 1; fi
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .ci/constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	$(BIN)/python -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
 format: $(STAMP)
