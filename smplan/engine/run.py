@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from smplan.stores.base import Held
 
 PARALLEL = 16
+SIGNAL_SECONDS = 0.2
+"""Python runs a signal's handler between two steps of the main thread's code, and a signal that comes just before a
+wait, or to another thread, does not end it: so no wait is longer than this."""
 
 
 @dataclass(frozen=True)
@@ -222,12 +226,13 @@ class Run:
 
     def _listen(self) -> None:
         """Hear everything that happened since, make it durable in one write, and only then act upon it."""
-        heard = [self._heard.get()]
-        while True:
-            try:
+        heard: list[Made | _Finished] = []
+        while not heard:
+            with suppress(Empty):
+                heard.append(self._heard.get(timeout=SIGNAL_SECONDS))
+        with suppress(Empty):
+            while True:
                 heard.append(self._heard.get_nowait())
-            except Empty:
-                break
         self._held.append([entry for news in heard for entry in self._journalled(news)])
         for news in heard:
             if isinstance(news, _Finished):

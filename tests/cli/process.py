@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "smplan")
@@ -34,10 +35,11 @@ def ran(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> 
     )
 
 
-def started(folder: Path, *arguments: str, script: Path | None = None) -> subprocess.Popen[str]:
-    """A command that goes on while the test does; as ``script`` begins it, if there is one."""
+@contextmanager
+def started(folder: Path, *arguments: str, script: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on while the test does, and no longer; as ``script`` begins it, if there is one."""
     command = (sys.executable, str(script)) if script else COMMAND
-    return subprocess.Popen(
+    with subprocess.Popen(
         [*command, *arguments],
         cwd=folder,
         env=environment({"PYTHONUNBUFFERED": "1"}),
@@ -45,4 +47,8 @@ def started(folder: Path, *arguments: str, script: Path | None = None) -> subpro
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,36 +34,54 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture
-def waiting(tmp_path: Path) -> subprocess.Popen[str]:
+@contextmanager
+def waiting(folder: Path, script: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """An apply that waits at a gate that nobody opens."""
-    (tmp_path / "toy.yaml").write_text(WAITING)
-    assert ran(tmp_path, "plan", "toy.yaml").returncode == 0
-    child = started(tmp_path, "apply", "--yes")
-    journal = tmp_path / "state" / "toy.journal.jsonl"
-    until(lambda: child.poll() is not None or (journal.exists() and "gate:gate" in journal.read_text()))
-    assert child.poll() is None
-    return child
+    (folder / "toy.yaml").write_text(WAITING)
+    assert ran(folder, "plan", "toy.yaml").returncode == 0
+    with started(folder, "apply", "--yes", script=script) as child:
+        journal = folder / "state" / "toy.journal.jsonl"
+        until(lambda: child.poll() is not None or (journal.exists() and "gate:gate" in journal.read_text()))
+        assert child.poll() is None
+        yield child
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_drains_and_the_next_apply_goes_on(
-    tmp_path: Path, waiting: subprocess.Popen[str], number: signal.Signals
-) -> None:
-    waiting.send_signal(number)
-    out, err = waiting.communicate(timeout=TIMEOUT)
-    assert waiting.returncode == 9
+def drained(child: subprocess.Popen[str]) -> None:
+    """It ends after the first signal as it should."""
+    out, err = child.communicate(timeout=TIMEOUT)
+    assert child.returncode == 9
     assert "stopping: nothing new is started" in err
     assert "Stopped on request; 1 were done and 1 are left. Everything is saved." in err
     assert "Run interrupted" in out
     assert "Traceback" not in out + err
-    again = started(tmp_path, "apply", "--yes")
-    assert again.stdout is not None
-    line = next(line for line in again.stdout if line.startswith(("Going on", "Starting")))
-    assert line == "Going on: 1 steps to do.\n"
-    again.send_signal(signal.SIGTERM)
-    again.communicate(timeout=TIMEOUT)
-    assert again.returncode == 9
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains_and_the_next_apply_goes_on(tmp_path: Path, number: signal.Signals) -> None:
+    with waiting(tmp_path) as child:
+        child.send_signal(number)
+        drained(child)
+    with started(tmp_path, "apply", "--yes") as again:
+        assert again.stdout is not None
+        line = next(line for line in again.stdout if line.startswith(("Going on", "Starting")))
+        assert line == "Going on: 1 steps to do.\n"
+        again.send_signal(signal.SIGTERM)
+        again.communicate(timeout=TIMEOUT)
+        assert again.returncode == 9
+
+
+def test_a_signal_that_another_thread_gets_is_heard(tmp_path: Path) -> None:
+    script = tmp_path / "elsewhere.py"
+    script.write_text(
+        "import signal, sys, threading\n"
+        "from smplan.cli.app import run\n"
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"  # for this thread, and those it starts
+        "run(sys.argv[1:])\n"
+    )
+    with waiting(tmp_path, script) as child:
+        child.send_signal(signal.SIGTERM)
+        drained(child)
 
 
 def test_the_second_signal_leaves_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,24 +101,24 @@ def test_the_second_signal_leaves_at_once(tmp_path: Path, monkeypatch: pytest.Mo
     )
     (tmp_path / "toy.yaml").write_text(WAITING)
     assert ran(tmp_path, "plan", "toy.yaml").returncode == 0
-    child = started(tmp_path, "apply", "--yes", script=slow)
-    assert child.stdout is not None
-    assert child.stderr is not None
-    assert any(line == "deaf\n" for line in child.stdout)
-    child.send_signal(signal.SIGINT)
-    assert any("once more: at once" in line for line in child.stderr)
-    assert child.poll() is None
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=TIMEOUT)
-    assert child.returncode == 9
+    with started(tmp_path, "apply", "--yes", script=slow) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert any(line == "deaf\n" for line in child.stdout)
+        child.send_signal(signal.SIGINT)
+        assert any("once more: at once" in line for line in child.stderr)
+        assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=TIMEOUT)
+        assert child.returncode == 9
     assert ran(tmp_path, "state", "list").returncode == 0
 
 
 def test_a_wait_for_the_lock_ends_at_the_first_signal(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(WAITING)
     assert ran(tmp_path, "plan", "toy.yaml").returncode == 0
-    with LocalStore(tmp_path / "state" / "toy.state.json").lock(Holder("anna", "apply", "r", "now")):
-        child = started(tmp_path, "apply", "--yes", "--lock-wait", "600")
+    lock = LocalStore(tmp_path / "state" / "toy.state.json").lock(Holder("anna", "apply", "r", "now"))
+    with lock, started(tmp_path, "apply", "--yes", "--lock-wait", "600") as child:
         assert child.stdout is not None
         assert any(line.startswith("Plan ") and "may be applied" in line for line in child.stdout)
         time.sleep(0.5)  # from the plan's last line to the lock
