@@ -21,6 +21,13 @@ LAG_SECONDS = 300
 """AWS may not know for a while what it just made (EC2 API reference, eventual consistency)."""
 
 
+SENDS = 2
+"""How often a create is sent at the most: again only when looking has shown that the first one did nothing. Should it
+have been done all the same, its name is taken, and the second one is refused."""
+LOOKS = (0.5, 1.0, 2.0)
+"""Seconds between looks for what a create without an answer may have made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A step ready to go: its spec complete, and what an earlier run left of it."""
@@ -87,25 +94,38 @@ class Carrier:
         if not task.made:
             self.made(step, id)
         self.check()
-        driver.configure(id, spec)
+        _again_if_lost(lambda: driver.configure(id, spec))
         if step.op is Op.ADOPT:
             self._bring_up_to_date(driver, step, self._read(driver, step, id), spec)
         self._settle(driver, step, id, spec)
         return Result(id, self._read(driver, step, id).outputs)
 
     def _find_or_create(self, driver: Driver[Any], task: Task) -> str:
-        """Look, then act, then look again if nobody can tell whether the act was done."""
-        found = driver.find(task.spec)
-        if found is not None:
-            return self._taken_up(driver, task, found, ours_perhaps=task.begun)
-        self.check()
-        try:
-            return driver.create(task.spec, self._claim(task.step))
-        except (LostAnswer, Conflict) as error:
-            found = driver.find(task.spec)
-            if found is None:
-                raise
-            return self._taken_up(driver, task, found, ours_perhaps=isinstance(error, LostAnswer) or task.begun)
+        """Look, then act. Whether an act without an answer was done is found out by looking; only then act again."""
+        found, ours_perhaps, sent = driver.find(task.spec), task.begun, 0
+        while found is None:
+            self.check()
+            sent += 1
+            try:
+                return driver.create(task.spec, self._claim(task.step))
+            except LostAnswer:
+                found, ours_perhaps = self._appeared(driver, task.spec), True
+                if found is None and sent == SENDS:
+                    raise
+            except Conflict:
+                found = driver.find(task.spec)
+                if found is None:
+                    raise
+        return self._taken_up(driver, task, found, ours_perhaps=ours_perhaps)
+
+    def _appeared(self, driver: Driver[Any], spec: Any) -> Live[Any] | None:
+        """What a create without an answer made, if it made anything: AWS may take a moment to show it."""
+        for pause in LOOKS:
+            found = driver.find(spec)
+            if found is not None:
+                return found
+            self.stop.pause(pause)
+        return driver.find(spec)
 
     def _claim(self, step: Step) -> Claim:
         token = ids.digest([self.lineage, step.address, step.op, self.plan_id])
@@ -158,10 +178,7 @@ class Carrier:
 
         def delete() -> None:
             self.check()
-            try:
-                driver.delete(step.target)
-            except LostAnswer:
-                driver.delete(step.target)
+            _again_if_lost(lambda: driver.delete(step.target))
 
         waiter.until_free(delete, f"{driver.kind} {step.target} to be let go")
         waiter.follow(lambda: driver.vanish(step.target))
@@ -197,6 +214,14 @@ class Carrier:
             self.report(StepProgress(step.id, step.address, progress.waiting_for, said, fraction, waited))
 
         return Waiter(self.stop, patience, tell)
+
+
+def _again_if_lost(act: Callable[[], None]) -> None:
+    """Do what may be done twice, and once more if nobody knows whether it was done."""
+    try:
+        act()
+    except LostAnswer:
+        act()
 
 
 _GO_ON = "mend the cause, then run `smplan apply` again: it goes on from here"

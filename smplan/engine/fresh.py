@@ -28,7 +28,7 @@ def check_base(plan: Plan, folded: Folded | None) -> tuple[Folded, bool]:
             raise Stale("a plan of this id was begun with other content", hint=_AGAIN)
         return folded, True
     if plan.id in folded.state.used_plans:
-        raise Stale("this plan was applied already", hint=_AGAIN)
+        raise Stale("this plan was applied already, to its end", hint=_AGAIN)
     _check_state(plan, folded.state)
     return folded, False
 

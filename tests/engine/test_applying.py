@@ -21,6 +21,7 @@ from smplan.core.journal import Began, Intent, JournalEntry, Made
 from smplan.core.plan import Op, seal
 from smplan.core.state import Entry, State, Status
 from smplan.core.values import parse_ref
+from smplan.engine import carry
 from smplan.engine.known import Known
 from smplan.engine.run import Outcome
 from smplan.engine.waits import Stop
@@ -37,7 +38,7 @@ from smplan.errors import (
 )
 from smplan.stores.base import Held, Holder
 from tests.engine.conftest import NOON, Bench
-from tests.engine.toy import blueprint, lookup, lost, resource, thing
+from tests.engine.toy import PortSpec, blueprint, lookup, lost, resource, thing
 
 
 def errors(outcome: Outcome) -> dict[str, type[Exception]]:
@@ -217,12 +218,47 @@ def test_a_create_whose_answer_was_lost_is_resolved_by_looking(bench: Bench) -> 
     assert bench.cloud.made == {"t-a": 1, "p-1": 1}
 
 
-def test_a_create_that_never_arrived_fails_and_is_made_by_the_next_run(bench: Bench) -> None:
+def test_a_create_that_never_arrived_is_sent_once_more_after_looking(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carry, "LOOKS", (0.01, 0.01))
     bench.cloud.fail("create", "t-a", lost())
+    bench.make(blueprint(thing("a")))
+    assert bench.cloud.made == {"t-a": 1}
+    asked = [name for name, _ in bench.cloud.calls if name in ("find", "create", "created")]
+    assert asked[-6:] == ["create", "find", "find", "find", "create", "created"]
+
+
+def test_a_create_that_is_taken_for_lost_and_shows_late_is_refused_by_its_name_and_taken_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carry, "LOOKS", (0.01,))
+    bench.cloud.fail("create", "p-1", lost(), Conflict("it is there"))
+
+    def appear() -> None:
+        if bench.cloud.calls.count(("create", "p-1")) == 2:
+            bench.cloud.of("toy.port")["p-1"] = (PortSpec(number=1, of="x"), None)
+
+    bench.cloud.after["find", "toy.port"] = appear
+    bench.make(blueprint(resource("p", "toy.port", {"number": 1, "of": "x"})))
+    assert bench.cloud.made == {}
+
+
+def test_a_create_that_never_arrives_fails_and_is_made_by_the_next_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carry, "LOOKS", (0.01,))
+    bench.cloud.fail("create", "t-a", *[lost()] * carry.SENDS)
     made = bench.plan(blueprint(thing("a")))
     assert bench.apply(made).outcome == "failed"
     assert bench.apply(made).outcome == "complete"
     assert bench.cloud.made["t-a"] == 1
+
+
+def test_what_creation_still_needs_is_sent_again_when_its_answer_was_lost(bench: Bench) -> None:
+    bench.cloud.fail("configure", "t-a", lost())
+    bench.make(blueprint(thing("a")))
+    assert bench.cloud.calls.count(("configure", "t-a")) == 2
 
 
 def test_what_was_made_unseen_is_found_by_the_next_plan(bench: Bench) -> None:
