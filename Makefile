@@ -7,7 +7,7 @@ PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo check format lint test coverage schemas bench lock clean
+.PHONY: demo check format lint test coverage schemas crash-matrix faults bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -44,6 +44,16 @@ coverage: $(STAMP)
 
 schemas: $(STAMP)
 	$(BIN)/smplan schema --write schemas
+
+# Campaigns: everything that can go wrong, at full size; `make check` runs a seeded slice of each. OPTIONS="--share 0.1 --seed 2"
+# plays a tenth. Every one prints its figures and seeds, and ends with 1 if anything was lost or made twice.
+OPTIONS :=
+
+crash-matrix: $(STAMP)
+	$(BIN)/python -m tests.campaigns.crash_matrix $(OPTIONS)
+
+faults: $(STAMP)
+	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py

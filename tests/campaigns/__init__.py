@@ -1,0 +1,1 @@
+"""Campaigns: smplan against all that can go wrong; at full size by ``make``, a seeded slice of each as a test."""

@@ -1,0 +1,58 @@
+"""AWS and Stream Manager answering badly at every single call, and at a fifth of all calls by chance.
+
+What passes by itself (throttling, 5xx, pages of HTML, half an answer, silence) costs some more requests; what does not
+(no permission, credentials that ran out) ends the run with its exit code and a message. Either way nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tests.campaigns.boundary import LASTING, MIXED, PASSING, Crossing, Trouble
+from tests.campaigns.matrix import NOTHING, Case, Left, Scenario
+from tests.campaigns.shares import Campaign, main
+from tests.campaigns.stage import Ran
+
+SCENARIOS = tuple(Scenario("life", ("guide", NOTHING), s3) for s3 in (False, True))
+SHARE = 0.2
+CHANCES = 20
+"""How many runs of each command at a fifth of whose calls something goes wrong."""
+CODES = {"denied": (1, 8), "expired": (9,)}
+
+
+def cases(left: Sequence[Left]) -> Iterator[Case]:
+    """Every fault at every request of plan, apply and destroy; and runs with many of those that pass."""
+    for leg, each in enumerate(left):
+        for planning, crossings in ((True, each.planned), (False, each.crossings)):
+            wire = [crossing for crossing in crossings if crossing.wire]
+            for crossing in wire:
+                for fault in (*PASSING, *LASTING):
+                    yield Case(leg, Trouble(fault, crossing.number), planning)
+            if wire:
+                yield from (Case(leg, Trouble(MIXED, share=SHARE, seed=seed), planning) for seed in range(CHANCES))
+
+
+def expect(case: Case, ran: Ran) -> str:
+    """What passes is got over or leaves something to go on with; what lasts is told by its own exit code."""
+    told = f"it ended with {ran.code}: {ran.text[-800:]}"
+    fault = case.trouble.fault
+    if not ran.struck:
+        return "" if ran.code == 0 else told
+    if fault not in LASTING:
+        return "" if ran.code in (0, 8) else told
+    struck = ran.struck[0]
+    if struck.to == "red5" or _waits(struck):  # the token is Stream Manager's own; a gate goes on waiting
+        return "" if ran.code in (0, 1, 8) else told
+    if ran.code not in CODES[fault]:
+        return told
+    return "" if "= " in ran.text else f"no remedy is told: {ran.text[-800:]}"
+
+
+def _waits(struck: Crossing) -> bool:
+    return struck.kind.startswith("gate.")
+
+
+FAULTS = Campaign("faults", "tests.campaigns.faults", SCENARIOS, cases, expect)
+
+if __name__ == "__main__":
+    main(FAULTS)

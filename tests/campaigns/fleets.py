@@ -1,0 +1,64 @@
+"""The blueprints that campaigns go through: the project's own, and edited ones, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
+TEMPLATE, CONFIGURATION = "stream-manager.yaml", "stream-manager-launch-configuration.yaml"
+
+_MORE = """\
+resources:
+  clients_group:
+    kind: aws.ec2.security_group
+    spec: {name: clients, description: Who may watch, vpc_id: "${vpc.id}", tags: {stage: one}}
+  subscription:
+    kind: aws.sns.subscription
+    spec: {topic_arn: "${topic.arn}", protocol: sqs, endpoint: "arn:aws:sqs:us-east-1:123456789012:QUEUE"}
+"""
+_EVERY = (("resources:\n", _MORE), ("reboot: true ", "tags: {stage: one}\n      reboot: true "))
+"""A resource of each kind that the guide's blueprint does not have, and something on the image that can change."""
+
+_CHANGED = (
+    ("stage: one}}", "stage: two}}"),
+    ("tags: {stage: one}\n", "tags: {stage: two}\n"),
+    (":QUEUE", ":other"),
+    ("description: Stream Managers to the database", "description: From Stream Managers to MySQL"),
+    ("default: c5.large", "default: c5.xlarge"),
+    ("      health_check_path: /\n", "      health_check_path: /\n      health_check_interval: 15\n"),
+    ("      ip_address_type: ipv4\n", "      ip_address_type: ipv4\n      idle_timeout: 120\n"),
+    ("default: ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "default: ELBSecurityPolicy-TLS13-1-2-2021-06"),
+    ("ttl: 60", "ttl: 120"),
+    ("health_check_grace_period: 300", "health_check_grace_period: 360"),
+    ("cooldown: 300 ", "cooldown: 240 "),
+    ("threshold: 70", "threshold: 75"),
+    ("display_name: Stream Managers", "display_name: The fleet"),
+    ("        - autoscaling:EC2_INSTANCE_TERMINATE_ERROR\n", ""),
+    ("{role: edge, min_limit: 1, max_limit: 4}", "{role: edge, min_limit: 1, max_limit: 5}"),
+    ("connection_capacity: 200}", "connection_capacity: 300}"),
+)
+"""An update of every kind that can be updated; a subscription, which cannot, is replaced."""
+
+
+def _edited(name: str, *edits: tuple[str, str]) -> Callable[[], str]:
+    """The text of one of the project's blueprints with these edits made, each exactly once."""
+
+    def read() -> str:
+        text = (BLUEPRINTS / name).read_text(encoding="utf-8")
+        for before, after in edits:
+            assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {name}"
+            text = text.replace(before, after)
+        return text
+
+    return read
+
+
+FLEETS: dict[str, Callable[[], str]] = {
+    "guide": _edited(TEMPLATE),
+    "every kind": _edited(TEMPLATE, *_EVERY),
+    "every kind changed": _edited(TEMPLATE, *_EVERY, *_CHANGED),
+    "template renamed": _edited(TEMPLATE, ('name: "${var.host}-launch-template"', 'name: "${var.host}-template"')),
+    "configuration": _edited(CONFIGURATION),
+    "configuration changed": _edited(CONFIGURATION, ("default: c5.large", "default: c5.xlarge")),
+}

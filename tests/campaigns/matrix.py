@@ -1,0 +1,244 @@
+"""One command after another, each with trouble at one crossing, then carried on, then judged.
+
+What counts is what stands in the end: exactly what an undisturbed run leaves, nothing twice, nothing besides, and a
+plan that finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smplan.core.state import State
+from smplan.sandbox.facts import ADMIN_TOKEN
+from smplan.stores.base import Store
+from smplan.stores.local import LocalStore
+from smplan.stores.s3 import S3Store
+from tests.campaigns.boundary import Crossing, Trouble
+from tests.campaigns.fleets import FLEETS
+from tests.campaigns.stage import Ran, Stage, staged
+
+TRIES = 4
+"""How often a command is run again before it counts as stuck."""
+BUCKET, KEY = "fleet-state", "prod/fleet.json"
+S3_STATE = f"state: {{backend: s3, bucket: {BUCKET}, key: {KEY}}}\n"
+PLAN = ("plan", "fleet.yaml")
+NOTHING = ""
+"""The goal of a destroy."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Goals that a fleet is brought to in turn, again and again: names of ``FLEETS``, or NOTHING."""
+
+    name: str
+    goals: tuple[str, ...]
+    s3: bool = False
+    """Whether the state lives in S3."""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({'S3' if self.s3 else 'local'})"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Trouble on the way to one goal of a scenario."""
+
+    leg: int
+    trouble: Trouble
+    planning: bool = False
+    """Whether it happens to the plan before, in place of the apply."""
+
+    def __str__(self) -> str:
+        trouble = self.trouble
+        at = f"{'wire' if trouble.wire else 'disk'} {trouble.at}" if trouble.at else f"{trouble.share:.0%}"
+        leg = f"{self.leg}{' plan' if self.planning else ''}"
+        return f"{leg}:{trouble.fault}:{at}:{trouble.seed}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a case: what it struck, how the runs ended, and what is wrong with what they left."""
+
+    case: Case
+    struck: tuple[Crossing, ...]
+    codes: tuple[int, ...]
+    extra: int
+    """How many more requests all runs took together than an undisturbed one."""
+    wrong: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Left:
+    """What an undisturbed run leaves: all that stands, all that the state holds; and what it and its plan crossed."""
+
+    standing: list[str]
+    held: list[str]
+    crossings: list[Crossing] = field(repr=False)
+    planned: list[Crossing] = field(repr=False)
+
+
+_RANDOM = re.compile(
+    r"-[0-9a-f]{6}(?= |$)"  # the suffix of a second generation's name
+    r"|(?<=:)\d{12}(?=:)"  # an account
+    r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|[-/][0-9a-f]{8,}|[0-9a-f]{16,}|node-\S+"
+)
+
+
+def plain(standing: Iterable[str]) -> list[str]:
+    """What stands, without what is random in ids and names, sorted: a thing made twice is there twice."""
+    return sorted(_RANDOM.sub("", each) for each in standing)
+
+
+Expect = Callable[[Case, Ran], str]
+"""What is wrong with how a disturbed run ended; empty if nothing is."""
+
+
+class Theatre:
+    """Plays one scenario. Entering it plays it undisturbed, to know what every goal leaves."""
+
+    def __init__(self, scenario: Scenario, folder: Path, expect: Expect = lambda case, ran: "") -> None:
+        self.scenario = scenario
+        self._folder = folder
+        self._expect = expect
+        self._stack = contextlib.ExitStack()
+        self._stage: Stage | None = None
+        self._leg = 0
+        self._planned: list[Crossing] = []
+        self.left: list[Left] = []
+
+    def __enter__(self) -> Theatre:
+        stage = self._fresh()
+        for _ in self.scenario.goals:  # the first time round names and versions are those of a beginning
+            self._undisturbed(stage)
+        for goal in self.scenario.goals:
+            crossings = self._undisturbed(stage).crossings
+            self.left.append(Left(plain(stage.standing()), self._held(stage), crossings, self._planned))
+            assert not self._unsettled(stage, goal, self.left[-1])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _fresh(self) -> Stage:
+        self._stack.close()
+        self._stage = stage = self._stack.enter_context(staged(self._folder / uuid.uuid4().hex[:8]))
+        self._leg = 0
+        if self.scenario.s3:
+            _client(stage).create_bucket(Bucket=BUCKET)
+        return stage
+
+    def _undisturbed(self, stage: Stage) -> Ran:
+        """The next leg, without trouble."""
+        ran = stage.done(*self._ready(stage))
+        self._next()
+        return ran
+
+    def _next(self) -> None:
+        self._leg = (self._leg + 1) % len(self.scenario.goals)
+
+    def _ready(self, stage: Stage) -> tuple[str, ...]:
+        """The command of this leg; what it needs before is done."""
+        wait = ("--lock-wait", "30") if self.scenario.s3 else ()
+        goal = self.scenario.goals[self._leg]
+        if goal == NOTHING:
+            return ("destroy", "fleet.yaml", "--yes", *wait)
+        text = FLEETS[goal]()
+        if self.scenario.s3:
+            text = text.replace("variables:\n", f"{S3_STATE}\nvariables:\n", 1)
+        (stage.folder / "fleet.yaml").write_text(text)
+        self._planned = stage.done(*PLAN).crossings
+        return ("apply", "--yes", *wait)
+
+    def play(self, cases: Iterable[Case]) -> Iterator[Verdict]:
+        """All cases, in whatever order is quickest."""
+        waiting: Mapping[int, deque[Case]] = {leg: deque() for leg in range(len(self.scenario.goals))}
+        for case in cases:
+            waiting[case.leg].append(case)
+        while any(waiting.values()):
+            stage = self._stage or self._fresh()
+            if not waiting[self._leg]:
+                self._undisturbed(stage)
+                continue
+            verdict = self._case(stage, waiting[self._leg].popleft())
+            self._next()
+            if verdict.wrong:
+                self._stage = None  # what comes next shall not suffer from it
+            yield verdict
+
+    def _case(self, stage: Stage, case: Case) -> Verdict:
+        """Trouble, then the same command again until it ends well, then a look at what stands."""
+        turn = self._ready(stage)
+        first = PLAN if case.planning else turn
+        runs = [stage.run(*first, trouble=case.trouble)]
+        wrong = [told for told in (self._expect(case, runs[0]), _noise(runs[0])) if told]
+        while not _ended(runs) and len(runs) <= TRIES:
+            runs.append(stage.run(*first))
+        left = self.left[case.leg]
+        if case.planning and _ended(runs):
+            runs.append(stage.run(*turn))
+        if not _ended(runs):
+            wrong.append(f"it does not end well: {[each.code for each in runs]}: {runs[-1].text[-1500:]}")
+        else:
+            wrong += self._unsettled(stage, self.scenario.goals[case.leg], left)
+        requests = sum(each.wire for run in runs for each in run.crossings)
+        extra = requests - sum(each.wire for each in (*left.crossings, *(left.planned if case.planning else ())))
+        return Verdict(case, tuple(runs[0].struck), tuple(each.code for each in runs), extra, tuple(wrong))
+
+    def _unsettled(self, stage: Stage, goal: str, left: Left) -> list[str]:
+        """How what stands differs from what an undisturbed run leaves."""
+        standing = Counter(plain(stage.standing()))
+        wrong = [f"besides: {each}" for each in (standing - Counter(left.standing)).elements()]
+        wrong += [f"missing: {each}" for each in (Counter(left.standing) - standing).elements()]
+        held = self._held(stage)
+        if held != left.held:
+            wrong.append(f"the state holds {held} in place of {left.held}")
+        if goal != NOTHING:
+            again = stage.run(*PLAN, "--detailed-exitcode")
+            if again.code != 0:
+                wrong.append(f"the next plan is not empty ({again.code}): {again.text}")
+        return wrong
+
+    def _held(self, stage: Stage) -> list[str]:
+        """What the state holds, and what it does not know the end of."""
+        folded = self._store(stage).read().folded
+        assert folded is not None
+        state: State = folded.state
+        held = [f"{entry.address} {entry.status}" for entry in state.resources.values()]
+        held += [f"{entry.address} old" for entry in state.old] + [f"{each} orphan" for each in folded.orphans]
+        return sorted(held)
+
+    def _store(self, stage: Stage) -> Store:
+        if self.scenario.s3:
+            return S3Store(BUCKET, KEY, client=_client(stage))
+        return LocalStore(stage.folder / "state" / "streammanager.state.json")
+
+
+def _client(stage: Stage) -> Any:
+    import boto3.session
+
+    env = stage.box.env()
+    keys = env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
+    session = boto3.session.Session(*keys, region_name=env["AWS_REGION"])
+    return session.client("s3", endpoint_url=env["AWS_ENDPOINT_URL"])
+
+
+def _ended(runs: Sequence[Ran]) -> bool:
+    """Whether the last run ended well, or found that the one before had done everything before it was killed."""
+    last = runs[-1]
+    return last.code == 0 or (last.code == 4 and runs[-2:][0].code < 0 and "applied already, to its end" in last.text)
+
+
+def _noise(ran: Ran) -> str:
+    """What no user may ever see."""
+    for word in ("Traceback", "this is a bug in smplan", ADMIN_TOKEN):
+        if word in ran.text:
+            return f"`{word}` was printed: {ran.text[-1500:]}"
+    return ""
