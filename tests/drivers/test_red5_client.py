@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from smplan.drivers.red5 import client
 from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Denied, InUse, Invalid, LostAnswer, NotFound, SmplanError, Unreachable
+from tests.drivers.conformance import hasty
 from tests.drivers.red5_server import Server, serving
 
 TOKEN = "canary-s3cret"
@@ -20,15 +20,14 @@ ADMIN = "/streammanager/api/4.0/admin"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
+def server() -> Iterator[Server]:
     with serving() as found:
         yield found
 
 
 @pytest.fixture
 def api(server: Server) -> StreamManager:
-    return StreamManager(server.url, token=lambda: TOKEN)
+    return StreamManager(server.url, token=lambda: TOKEN, patience=hasty())
 
 
 def envelope(words: str) -> str:

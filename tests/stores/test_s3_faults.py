@@ -5,7 +5,7 @@ from botocore import exceptions as botocore
 
 from smplan.errors import StoreError
 from smplan.stores.s3 import faults
-from smplan.stores.s3.faults import Missing, Refused, Unclear
+from smplan.stores.s3.faults import Expired, Missing, Refused, Unclear
 
 
 def answer(code: str, status: int = 400, text: str = "said so") -> dict[str, object]:
@@ -25,7 +25,9 @@ def answer(code: str, status: int = 400, text: str = "said so") -> dict[str, obj
         ("NoSuchBucket", 404, StoreError, "create the bucket"),
         ("AccessDenied", 403, StoreError, "s3:PutObject"),
         ("403", 403, StoreError, "s3:ListBucket"),
-        ("ExpiredToken", 400, StoreError, "renew the credentials"),
+        ("ExpiredToken", 400, Expired, "renew the credentials"),
+        ("TokenRefreshRequired", 400, Expired, "resumable"),
+        ("InvalidAccessKeyId", 403, StoreError, "use others"),
         ("PermanentRedirect", 301, StoreError, "set AWS_REGION"),
         ("KMS.DisabledException", 400, StoreError, "KMS key"),
         ("RequestTimeTooSkewed", 403, StoreError, "clock"),

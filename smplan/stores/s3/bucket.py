@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from smplan.errors import StoreError
-from smplan.stores.base import Clock
+from smplan.stores.base import Clock, silent
 from smplan.stores.codec import STATE_BYTES
 from smplan.stores.s3 import faults
 from smplan.stores.s3.faults import Missing, Refused, Unclear
@@ -57,12 +57,21 @@ class Object:
 
 
 class Bucket:
-    """One bucket. ``place`` names one of its objects for people."""
+    """One bucket. ``place`` names one of its objects for people; ``say`` hears of every call that is made again."""
 
-    def __init__(self, client: S3Client, name: str, *, kms_key_id: str | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        name: str,
+        *,
+        kms_key_id: str | None,
+        clock: Clock,
+        say: Callable[[str], None] = silent,
+    ) -> None:
         self.name = name
         self._client = client
         self._clock = clock
+        self.say = say
         self._sealed: dict[str, Any] = {}
         if kms_key_id:
             self._sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
@@ -165,7 +174,8 @@ class Bucket:
         for pause in PAUSES:
             try:
                 return once()
-            except Unclear:
+            except Unclear as problem:
+                self.say(f"{problem}; again in {pause:.1f} s")
                 self._clock.pause(pause)
         return once()
 
@@ -185,6 +195,10 @@ class Bucket:
             self._hear(error.response, sent)
             raise faults.from_answer(error.response, self.place(key)) from error
         except BotoCoreError as error:
+            raise faults.from_library(error, self.place(key)) from error
+        except RuntimeError as error:
+            if "still expired" not in str(error):  # botocore has no error of its own for this
+                raise
             raise faults.from_library(error, self.place(key)) from error
 
     def _hear(self, answer: Any, sent: float) -> None:
