@@ -36,13 +36,18 @@ def silent(event: Event) -> None:
     """Nobody listens."""
 
 
-def aside(event: Event) -> None:
-    """Tell on standard error what a person who waits should know: calls made again, a clock that is off."""
+def aside() -> Callable[[Event], None]:
+    """Tells on standard error what a person who waits should know: calls made again, a clock that is off."""
     from smplan.core.events import ClockOff, Retried
-    from smplan.render.progress import line
+    from smplan.render.progress import Plain
 
-    if isinstance(event, (ClockOff, Retried)):
-        say(line(event))
+    plain = Plain(say)
+
+    def hear(event: Event) -> None:
+        if isinstance(event, (ClockOff, Retried)):
+            plain(event)
+
+    return hear
 
 
 def say(word: str) -> None:
@@ -106,8 +111,8 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
     return World(aws, connect=connect, secrets=secret)
 
 
-def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] = aside) -> Plan:
-    """The plan of ``blueprint`` against its state and the world."""
+def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] | None = None) -> Plan:
+    """The plan of ``blueprint`` against its state and the world; what is worth a word meanwhile goes to ``report``."""
     stop = Stop()
     with _ending_pauses(stop):
         return make_plan(
@@ -115,7 +120,7 @@ def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event
             store=store_at(place_of(blueprint), blueprint.name, blueprint.region),
             world=world_of(blueprint.region),
             mode="destroy" if destroy else "apply",
-            report=report,
+            report=report or aside(),
             pause=stop.pause,
             commit=commit_of(Path(blueprint.file).parent),
         )

@@ -173,6 +173,7 @@ def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
 def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
     """The error for a request that got no answer, or was never sent."""
     from botocore import exceptions as botocore
+    from botocore.parsers import ResponseParserError
 
     if isinstance(
         error, (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError)
@@ -193,9 +194,10 @@ def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
         return Invalid(str(error), hint="mend AWS_REGION, or ~/.aws/config", action=action)
     if isinstance(error, (botocore.ParamValidationError, botocore.UnknownServiceError)):
         return Invalid(f"{action}: {error}", action=action)
+    told = "what came back cannot be read" if isinstance(error, ResponseParserError) else error  # it repeats the body
     if write and not isinstance(error, (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)):
-        return LostAnswer(f"{action} was sent and no answer came back: {error}", action=action)
-    return Unreachable(f"{action} got no answer: {error}", hint="check the network and AWS_ENDPOINT_URL", action=action)
+        return LostAnswer(f"{action} was sent and no answer came back: {told}", action=action)
+    return Unreachable(f"{action} got no answer: {told}", hint="check the network and AWS_ENDPOINT_URL", action=action)
 
 
 def _run_out() -> tuple[type[Exception], ...]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from smplan.drivers.aws import credentials, faults
+from smplan.drivers.aws import answers, credentials, faults
 from smplan.drivers.aws.pace import Pace
 from smplan.drivers.aws.watch import Watch
 from smplan.drivers.patience import Patience
@@ -114,7 +114,7 @@ class Aws:
         return cast("BaseClient", _Paging(client, write=write))
 
     def _listen(self, client: Any, service: str) -> None:
-        """Let each request wait for its token and be heard just before it is sent, and its answer tell the time."""
+        """Let each request wait for its token and be heard just before it is sent; look at each answer's time and form."""
 
         def sending(event_name: str, **_: object) -> None:
             self._pace.take(service)
@@ -128,6 +128,7 @@ class Aws:
 
         client.meta.events.register("before-send.*", sending)
         client.meta.events.register("response-received.*", answered)
+        client.meta.events.register("before-parse.*", answers.check)
 
     def _be_patient(self, client: Any, *, write: bool) -> None:
         """Let each operation of ``client`` be made again where that is safe; its paginators ask by the same methods."""
