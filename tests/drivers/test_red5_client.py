@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from smplan.core.events import Retried
+from smplan.drivers.red5 import client
 from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Denied, InUse, Invalid, LostAnswer, NotFound, SmplanError, Unreachable
 from tests.drivers.conformance import hasty
@@ -132,3 +134,26 @@ def test_no_token_in_repr_or_logs(server: Server, api: StreamManager, caplog: py
         api.groups()
     assert repr(api) == "StreamManager(127.0.0.1)"
     assert TOKEN not in caplog.text
+
+
+def test_every_read_that_is_made_again_is_told_without_the_token(server: Server, caplog: Any) -> None:
+    told: list[Retried] = []
+    patience = hasty()
+    patience.tell = told.append
+    api = StreamManager(server.url, token=lambda: TOKEN, patience=patience)
+    caplog.set_level(logging.DEBUG)
+    server.answers[f"GET {ADMIN}/nodegroup"] = [(0, ""), (503, f"?accessToken={TOKEN}"), (200, "[]")]
+    assert api.groups() == []
+    assert [(each.call, each.attempt) for each in told] == [("red5:GET /nodegroup", 2), ("red5:GET /nodegroup", 3)]
+    assert "got no answer" in told[0].why
+    assert TOKEN not in f"{told}{caplog.text}"
+
+
+def test_a_read_that_never_connects_is_told_without_the_token() -> None:
+    told: list[Retried] = []
+    patience = hasty()
+    patience.tell = told.append
+    with pytest.raises(Unreachable):
+        StreamManager("http://127.0.0.1:1", token=lambda: TOKEN, patience=patience).groups()
+    assert len(told) == client.TRIES - 1
+    assert TOKEN not in str(told)

@@ -114,7 +114,7 @@ class Aws:
         return cast("BaseClient", _Paging(client, write=write))
 
     def _listen(self, client: Any, service: str) -> None:
-        """Let each request wait for its token and be heard just before it is sent; look at each answer's time and form."""
+        """Let requests wait for a token and be heard just before they are sent; look at time and form of answers."""
 
         def sending(event_name: str, **_: object) -> None:
             self._pace.take(service)
