@@ -44,6 +44,11 @@ def test_an_answer_becomes_an_error_with_the_object_and_a_remedy(
     assert remedy in error.hint
 
 
+def test_a_signature_that_is_wrong_never_repeats_what_was_signed() -> None:
+    error = faults.from_answer(answer("SignatureDoesNotMatch", 403, "No match.\n\nx-amz-token:abc"), "s3://bucket/key")
+    assert str(error) == "s3://bucket/key: No match. (SignatureDoesNotMatch)"
+
+
 def test_an_answer_that_says_nothing_is_an_error_too() -> None:
     assert type(faults.from_answer({}, "s3://bucket/key")) is StoreError
 

@@ -24,9 +24,8 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
-ATTEMPTS = 2
 PAUSES = (0.2, 0.5, 1.0)
-"""Seconds before a call that got no clear answer is made again; the SDK's own attempts come on top."""
+"""Seconds before a call that got no clear answer is made again. The SDK makes none again: nobody would hear of it."""
 _MANY = 1000
 """How many objects one DeleteObjects may name."""
 
@@ -37,7 +36,7 @@ def connect(region: str | None = None) -> S3Client:
     from botocore.config import Config
 
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
     )

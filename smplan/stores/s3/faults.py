@@ -103,7 +103,7 @@ def from_library(error: Exception, place: str) -> StoreError:
             | botocore.LoginRefreshRequired()
             | botocore.LoginTokenLoadError()
         ):
-            return Expired(f"{place}: {error}")
+            return Expired(f"{place}: the credentials have run out: {error}")
         case botocore.ProfileNotFound() | botocore.NoRegionError():
             return StoreError(f"{place}: {error}", hint="set AWS_PROFILE and AWS_REGION to what is meant")
         case botocore.ParamValidationError():
