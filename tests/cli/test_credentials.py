@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -59,14 +60,13 @@ def test_a_store_whose_credentials_run_out_in_the_middle_leaves_a_run_that_is_re
     derive = Value.derive
 
     def run_out(spec: object) -> object:
-        monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ending(timedelta(days=-1)))
+        os.environ["AWS_CREDENTIAL_EXPIRATION"] = ending(timedelta(days=-1))
         return derive(spec)  # type: ignore[arg-type]  # what it takes, as it comes
 
     with monkeypatch.context() as patch:
         patch.setenv("AWS_CREDENTIAL_EXPIRATION", ending(timedelta(minutes=5)))
         patch.setattr(Value, "derive", staticmethod(run_out))
         done = smplan("apply", "--yes")
-    monkeypatch.delenv("AWS_CREDENTIAL_EXPIRATION")
     assert done.code == 9
     assert "Starting: 2 steps" in done.out
     assert "still expired" in done.err
