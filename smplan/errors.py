@@ -17,7 +17,7 @@
         NotOurs                             it exists, and belongs to somebody else
         Throttled                           retry later
         Denied                              the credentials lack a permission
-        Expired                    exit 9   the credentials have run out; renew them and run again
+        Expired                    exit 9   the credentials do not count any more; renew them and run again
         InUse                               something still holds it
         Invalid                             the request was wrong: mend the blueprint
         Unreachable                         no answer: network, endpoint, or nothing in service
@@ -142,7 +142,7 @@ class Denied(DriverError):
 
 
 class Expired(DriverError):
-    """The credentials have run out."""
+    """The credentials have run out, or AWS does not know them: nothing more can be done with them."""
 
     exit_code = 9
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -97,13 +98,16 @@ def carried_out(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_js
 
 
 def _hearing(report: Callable[[Event], None], begun: Callable[[], None]) -> Callable[[Event], None]:
-    """``report``, and ``begun`` called as soon as the journal has the run."""
+    """``report``, one event at a time, and ``begun`` called as soon as the journal has the run."""
     from smplan.core.events import RunStarted
+
+    one = Lock()
 
     def hear(event: Event) -> None:
         if isinstance(event, RunStarted):
             begun()
-        report(event)
+        with one:
+            report(event)
 
     return hear
 
@@ -157,6 +161,7 @@ def _signals(stop: Stop) -> Iterator[Callable[[], None]]:
             _leave()
         asked = True
         if not begun:
+            stop.drain()  # other threads may be in a pause before a call is made again
             raise KeyboardInterrupt
         _say("\nsmplan: stopping: nothing new is started, what runs is let finish (once more: at once)\n")
         stop.drain()
@@ -199,8 +204,16 @@ def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
         done = "Everything is taken away." if plan.mode == "destroy" else "Done."
         typer.echo(f"\n{done} {outcome.done} steps were carried out.")
         return
-    word = "Stopped on request" if outcome.outcome == "interrupted" else f"{len(outcome.failed)} steps failed"
-    typer.echo(
-        f"\n{word}; {outcome.done} were done and {len(outcome.skipped)} are left. Everything is saved.", err=True
-    )
+    counts = f"{outcome.done} were done and {len(outcome.skipped)} are left"
+    typer.echo(f"\n{_ending(outcome)}; {counts}. Everything is saved.", err=True)
     options.next_command("smplan apply   # goes on from here")
+
+
+def _ending(outcome: Outcome) -> str:
+    from smplan.errors import Expired
+
+    if outcome.outcome == "interrupted":
+        return "Stopped on request"
+    if any(isinstance(error, Expired) for _, error in outcome.failed):
+        return "The credentials ran out, and the run is resumable with new ones"
+    return f"{len(outcome.failed)} steps failed"

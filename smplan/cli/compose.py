@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from smplan.core.plan import Place, Plan
 from smplan.engine import load as loading
 from smplan.engine.planning import plan as make_plan
 from smplan.engine.planning import utc_now
+from smplan.engine.waits import Stop
 from smplan.engine.world import World
 from smplan.errors import SmplanError
 from smplan.stores.base import Holder, Store
@@ -31,6 +34,20 @@ STATE_FOLDER = Path("state")
 
 def silent(event: Event) -> None:
     """Nobody listens."""
+
+
+def aside() -> Callable[[Event], None]:
+    """Tells on standard error what a person who waits should know: calls made again, a clock that is off."""
+    from smplan.core.events import ClockOff, Retried
+    from smplan.render.progress import Plain
+
+    plain = Plain(say)
+
+    def hear(event: Event) -> None:
+        if isinstance(event, (ClockOff, Retried)):
+            plain(event)
+
+    return hear
 
 
 def say(word: str) -> None:
@@ -56,7 +73,9 @@ def store_at(place: Place, name: str, region: str | None = None) -> Store:
 
         client = s3.connect(options.get("region") or region)
         key = options.get("key") or f"{name}.state.json"
-        return s3.S3Store(options["bucket"], key, client=client, kms_key_id=options.get("kms_key_id"), say=say)
+        store = s3.S3Store(options["bucket"], key, client=client, kms_key_id=options.get("kms_key_id"), say=say)
+        store.bucket.say = say
+        return store
     from smplan.stores.local import LocalStore
 
     return LocalStore(Path(options.get("path") or STATE_FOLDER / f"{name}.state.json"), say=say)
@@ -86,21 +105,40 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
             api_version=settings.get("api_version") or "4.0",
             connect_map=os.environ.get("SMPLAN_CONNECT_TO", ""),
             ca_file=os.environ.get("SMPLAN_CA_FILE") or None,
+            patience=aws.patience,
         )
 
     return World(aws, connect=connect, secrets=secret)
 
 
-def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] = silent) -> Plan:
-    """The plan of ``blueprint`` against its state and the world."""
-    return make_plan(
-        blueprint,
-        store=store_at(place_of(blueprint), blueprint.name, blueprint.region),
-        world=world_of(blueprint.region),
-        mode="destroy" if destroy else "apply",
-        report=report,
-        commit=commit_of(Path(blueprint.file).parent),
-    )
+def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] | None = None) -> Plan:
+    """The plan of ``blueprint`` against its state and the world; what is worth a word meanwhile goes to ``report``."""
+    stop = Stop()
+    with _ending_pauses(stop):
+        return make_plan(
+            blueprint,
+            store=store_at(place_of(blueprint), blueprint.name, blueprint.region),
+            world=world_of(blueprint.region),
+            mode="destroy" if destroy else "apply",
+            report=report or aside(),
+            pause=stop.pause,
+            commit=commit_of(Path(blueprint.file).parent),
+        )
+
+
+@contextmanager
+def _ending_pauses(stop: Stop) -> Iterator[None]:
+    """Ctrl-C ends the pauses of other threads too, which it would have to wait for."""
+
+    def heard(_number: int, _frame: Any) -> None:
+        stop.drain()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def holder(operation: str) -> Holder:

@@ -37,7 +37,7 @@ def drift(
 
     wanted = compose.load(blueprint, options.assignments(var), var_file or ())
     store = compose.store_at(compose.place_of(wanted), wanted.name, wanted.region)
-    found = drift_now(blueprint=wanted, store=store, world=compose.world_of(wanted.region), report=compose.silent)
+    found = drift_now(blueprint=wanted, store=store, world=compose.world_of(wanted.region), report=compose.aside())
     typer.echo(json.dumps([asdict(each) for each in found], indent=1) if as_json else text.drift(found).rstrip("\n"))
     if found and not as_json:
         options.next_command(f"smplan plan {blueprint}   # shows how to put it back")

@@ -27,6 +27,23 @@ class ReadEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """A call will be made again: which (as IAM names it), why, the how many-th attempt it is, in how many seconds."""
+
+    call: str
+    why: str
+    attempt: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOff:
+    """This machine's clock is so many seconds ahead of AWS's (behind: negative)."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """An apply begins (or goes on, if ``resumed``) with so many steps still to do."""
 
@@ -120,6 +137,8 @@ class RunEnded:
 Event: TypeAlias = (
     ReadStarted
     | ReadEnded
+    | Retried
+    | ClockOff
     | RunStarted
     | Recovered
     | StepStarted

@@ -9,7 +9,7 @@ from smplan.core.events import Recovered, RunEnded, RunStarted
 from smplan.core.journal import Began, Ended, Folded
 from smplan.core.plan import Plan
 from smplan.core.values import decode, resolve
-from smplan.engine import fresh
+from smplan.engine import fresh, preflight
 from smplan.engine.known import Known
 from smplan.engine.observe import Report
 from smplan.engine.planning import Now, utc_now
@@ -42,12 +42,14 @@ class Apply:
         """
         if self.now().isoformat() > plan.expires:
             raise Stale(f"the plan expired at {plan.expires}", hint="make a new plan with `smplan plan`")
+        self.world.attend(self.report, self.stop.pause)
         with self.store.lock(self.holder, wait_seconds=self.wait_seconds) as held:
             folded, resumed = fresh.check_base(plan, held.snapshot.folded)
-            fresh.check_place(plan, self.world)
+            fresh.check_place(plan, self.world, self.report)
             known = Known(plan.lookups, folded.state.resources.values())
             self.world.reach_stream_manager_by(lambda: resolve(decode(plan.stream_manager or {}), known))
             fresh.check_reality(plan, folded, self.world, self.report)
+            preflight.check_credentials(plan, folded.run.done if folded.run and resumed else (), self.world, self.now())
             self._begin(plan, folded, held)
             self._tell_start(plan, folded, resumed)
             return self._carry_out(plan, folded, held, known)

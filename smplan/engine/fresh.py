@@ -9,7 +9,7 @@ from smplan.core.journal import Folded
 from smplan.core.plan import Op, Plan, Step
 from smplan.core.reality import Reality
 from smplan.core.state import Entry, State
-from smplan.engine import observe
+from smplan.engine import observe, preflight
 from smplan.engine.carry import stale
 from smplan.engine.observe import Report
 from smplan.engine.world import World
@@ -69,10 +69,12 @@ def _moved(plan: Plan, state: State) -> str:
     return "".join(f"; {part}" for part in [*told, last] if part)
 
 
-def check_place(plan: Plan, world: World) -> None:
-    if plan.account and plan.account != world.aws.account:
+def check_place(plan: Plan, world: World, report: Report) -> None:
+    """Raises GuardRefused for another account or region, or a clock that AWS would not accept; Stale for new kinds."""
+    account = preflight.account(world, report) if plan.account else ""
+    if plan.account != account:
         raise GuardRefused(
-            f"the plan is for account {plan.account}, and the credentials are of account {world.aws.account}",
+            f"the plan is for account {plan.account}, and the credentials are of account {account}",
             hint="use credentials of the right account (AWS_PROFILE)",
         )
     if plan.region and plan.region != world.aws.region:

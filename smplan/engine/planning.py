@@ -19,7 +19,8 @@ from smplan.core.plan import Base, Drift, Place, Plan, seal
 from smplan.core.state import State
 from smplan.core.values import Json, encode, resolve
 from smplan.core.verdicts import Decision
-from smplan.engine import observe
+from smplan.drivers.patience import Pause, rest
+from smplan.engine import observe, preflight
 from smplan.engine.known import Known
 from smplan.engine.observe import Report
 from smplan.engine.world import World
@@ -46,18 +47,21 @@ def plan(
     world: World,
     mode: str = "apply",
     report: Report,
+    pause: Pause = rest,
     now: Now = utc_now,
     commit: str = "",
 ) -> Plan:
     """The plan that makes reality what ``blueprint`` says; ``mode`` "destroy" takes all away instead.
 
-    Raises BlueprintInvalid, GuardRefused, NotOurs, or whatever reading ran into; nothing is written.
+    ``pause`` passes the time before a call is made again. Raises BlueprintInvalid, GuardRefused, NotOurs, or whatever
+    reading ran into; nothing is written.
     """
+    world.attend(report, pause)
     snapshot = store.read()
     state = _state_of(snapshot, blueprint)
     _check_kinds(state, world)
     drawn = Graph({}) if mode == "destroy" else graph.build(blueprint)
-    account = _account(blueprint, state, world)
+    account = _account(blueprint, state, world, report)
     found = observe.lookups(blueprint, world, of=(blueprint.stream_manager or {}) if mode == "destroy" else None)
     world.reach_stream_manager_by(_settings_from(blueprint, state, found))
     begun = frozenset(snapshot.folded.orphans) if snapshot.folded else frozenset()
@@ -118,12 +122,15 @@ def _check_kinds(state: State, world: World) -> None:
             raise StoreError(told, hint="use the newer smplan that made it") from None
 
 
-def _account(blueprint: Blueprint, state: State, world: World) -> str:
-    """The account in force, if anything of AWS is concerned. Raises GuardRefused if the blueprint names another."""
+def _account(blueprint: Blueprint, state: State, world: World, report: Report) -> str:
+    """The account in force, if anything of AWS is concerned. Raises GuardRefused if the blueprint names another.
+
+    Raises it too for a clock that AWS would not accept.
+    """
     kinds = {resource.kind for resource in blueprint.resources} | {entry.kind for entry in state.resources.values()}
     if not blueprint.lookups and not any(name.startswith(("aws.", "gate.targets")) for name in kinds):
         return ""
-    account = world.aws.account
+    account = preflight.account(world, report)
     if blueprint.account and blueprint.account != account:
         raise GuardRefused(
             f"the blueprint is for account {blueprint.account}, and the credentials are of account {account}",
@@ -148,9 +155,10 @@ def _outputs(blueprint: Blueprint, decider: Decider) -> dict[str, Json]:
 
 def drift_now(*, blueprint: Blueprint, store: Store, world: World, report: Report) -> tuple[Drift, ...]:
     """How reality differs from what was last applied; nothing is changed."""
+    world.attend(report)
     state = _state_of(store.read(), blueprint)
     _check_kinds(state, world)
-    _account(blueprint, state, world)
+    _account(blueprint, state, world, report)
     found = observe.lookups(blueprint, world, of=blueprint.stream_manager or {})
     world.reach_stream_manager_by(_settings_from(blueprint, state, found))
     reality = observe.read(state.resources.values(), world, report)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from smplan.core.events import Retried
 from smplan.core.kinds import Kind
 from smplan.core.values import Secret, Tree, known
 from smplan.drivers import registry
 from smplan.drivers.base import Context, Driver, Lookup
+from smplan.drivers.patience import Pause, rest
 from smplan.errors import Bug, Unreachable
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ class World:
     def reach_stream_manager_by(self, settings: Callable[[], Tree]) -> None:
         """Say where the settings of Stream Manager come from; they are asked for when a driver needs the API."""
         self._settings = settings
+
+    def attend(self, report: Callable[[Retried], None], pause: Pause = rest) -> None:
+        """Tell ``report`` of every call that is made again, and let ``pause`` pass the time until then."""
+        self.aws.patience.tell = report
+        self.aws.patience.pause = pause
 
     def driver(self, kind: str) -> Driver[Any]:
         """The driver of ``kind``, always the same one."""

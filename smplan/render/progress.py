@@ -11,11 +11,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, assert_never
 
 from smplan.core.events import (
+    ClockOff,
     Draining,
     Event,
     ReadEnded,
     ReadStarted,
     Recovered,
+    Retried,
     RunEnded,
     RunStarted,
     StepDone,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 SELDOM = 15.0
-"""Seconds between two lines about a wait of which nothing new is known."""
+"""Seconds between two lines about a wait, or about a call made again, of which nothing new is known."""
 
 
 def line(event: Event) -> str:
@@ -38,6 +40,11 @@ def line(event: Event) -> str:
     match event:
         case ReadStarted() | ReadEnded():
             return ""
+        case Retried():
+            return f"↻ {one_line(event.why)}; attempt {event.attempt} in {_took(event.seconds)}"
+        case ClockOff():
+            way = "ahead of" if event.seconds > 0 else "behind"
+            return f"This machine's clock is {abs(event.seconds):.0f} s {way} AWS's: set it right."
         case RunStarted():
             return f"{'Going on' if event.resumed else 'Starting'}: {event.steps} steps to do."
         case Draining():
@@ -77,29 +84,42 @@ def _took(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
 
 
-class Plain:
-    """A line for each event; a wait is told when something new is said, or now and then."""
+class News:
+    """Which events are worth a line: what goes on and on is, when something new is said, or now and then."""
 
-    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._write = write
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._told: dict[str, tuple[str, float]] = {}
 
+    def worth(self, event: Event) -> bool:
+        """Whether ``event`` is to be told now; then it counts as told."""
+        match event:
+            case StepProgress():
+                about, says = event.step, event.said
+            case Retried():
+                about, says = event.call, event.why
+            case _:
+                return True
+        said, at = self._told.get(about, ("", float("-inf")))
+        now = self._clock()
+        if says == said and now - at < SELDOM:
+            return False
+        self._told[about] = (says, now)
+        return True
+
+
+class Plain:
+    """A line for each event; waits and calls made again are told when something new is said, or now and then."""
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write = write
+        self._news = News(clock)
+
     def __call__(self, event: Event) -> None:
         """Hear of an event."""
-        if isinstance(event, StepProgress) and not self._worth(event):
-            return
         told = line(event)
-        if told:
+        if told and self._news.worth(event):
             self._write(told)
-
-    def _worth(self, event: StepProgress) -> bool:
-        said, at = self._told.get(event.step, ("", float("-inf")))
-        now = self._clock()
-        if event.said == said and now - at < SELDOM:
-            return False
-        self._told[event.step] = (event.said, now)
-        return True
 
 
 class Json:
@@ -130,6 +150,7 @@ class Live:
 
         self._console = console
         self._clock = clock
+        self._news = News(clock)
         self._rows: dict[str, _Row] = {}
         self._live = Drawn(get_renderable=self.table, console=console, refresh_per_second=4, transient=True)
 
@@ -159,8 +180,8 @@ class Live:
         from rich.text import Text
 
         told = line(event)
-        if told:
-            style = {"✓": "green", "✗": "red"}.get(told[0], "")
+        if told and self._news.worth(event):
+            style = {"✓": "green", "✗": "red", "↻": "yellow"}.get(told[0], "")
             self._console.print(Text(told, style=style), highlight=False)
 
     def table(self) -> RenderableType:

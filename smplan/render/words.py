@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Mapping
 
+from smplan.core.duration import expected
 from smplan.core.plan import Op, Plan
 from smplan.core.values import Json
 
@@ -89,13 +90,4 @@ def summary(plan: Plan) -> str:
         return f"No changes: all {len(plan.unchanged)} resources are as the blueprint says."
     counts = plan.counts()
     told = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
-    return f"{told}; {len(plan.unchanged)} unchanged; about {duration(expected(plan))} on AWS."
-
-
-def expected(plan: Plan) -> float:
-    """Seconds that the longest path through the steps is expected to take."""
-    ends: dict[str, float] = {}
-    for step in plan.steps:
-        begins = max((ends.get(need.step, 0.0) for need in step.needs), default=0.0)
-        ends[step.id] = begins + step.expected_seconds
-    return max(ends.values(), default=0.0)
+    return f"{told}; {len(plan.unchanged)} unchanged; about {duration(expected(plan.steps))} on AWS."

@@ -22,7 +22,7 @@ from smplan.drivers.builtin import Value, ValueSpec
 from smplan.drivers.gates import HttpGate, HttpSpec
 from smplan.engine import planning
 from smplan.engine.waits import Stop
-from smplan.errors import Invalid
+from smplan.errors import Expired, Invalid
 from smplan.stores.base import Holder
 from smplan.stores.files import Disk
 from smplan.stores.local import LocalStore
@@ -159,6 +159,17 @@ def test_what_failed_is_told_what_was_done_is_kept_and_the_next_apply_goes_on(
     again = smplan.ok("apply", "--yes")
     assert "Going on: 1 steps to do." in again.out
     assert set(smplan.state.resources) == {"first", "second"}
+
+
+def test_credentials_that_ran_out_leave_a_run_that_is_resumable(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.ok("plan", "toy.yaml")
+    with monkeypatch.context() as patch:
+        refuse(patch, Expired("ec2:CreateImage: the token has expired (ExpiredToken)", hint="renew the credentials"))
+        done = smplan("apply", "--yes")
+    assert done.code == 9
+    assert "  = renew the credentials\n" in done.err
+    assert "The credentials ran out, and the run is resumable with new ones; 1 were done and 0 are left." in done.err
+    assert "Going on: 1 steps to do." in smplan.ok("apply", "--yes").out
 
 
 def test_failures_as_json_leave_standard_output_to_the_events(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,8 +336,10 @@ def test_signals_end_what_has_not_begun_then_drain_then_leave(monkeypatch: pytes
     monkeypatch.setattr(os, "write", lambda _, words: said.append(words))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
     before = signal.getsignal(signal.SIGTERM)
-    with applying._signals(Stop()), pytest.raises(KeyboardInterrupt):
+    stop = Stop()
+    with applying._signals(stop), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
+    assert stop.asked
     stop = Stop()
     with applying._signals(stop) as begun:
         begun()

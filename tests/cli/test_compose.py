@@ -18,6 +18,7 @@ from smplan.errors import SmplanError
 from smplan.stores import s3
 from smplan.stores.local import LocalStore
 from tests.cli.conftest import Shell
+from tests.drivers.conformance import hasty
 
 WATCH = """\
 smplan: 1
@@ -34,6 +35,8 @@ class Account:
     def __init__(self, account: str, region: str) -> None:
         self.account = account
         self.region = region
+        self.patience = hasty()
+        self.ahead = 0.0
 
 
 def signed_in(monkeypatch: pytest.MonkeyPatch, account: str, region: str = "us-east-1") -> None:

@@ -41,7 +41,7 @@ def test_no_way_to_aws_is_told_at_once(tmp_path: Path, env: dict[str, str], said
     done = ran(tmp_path, "plan", "toy.yaml", env=env)
     assert time.monotonic() - since < SOON
     assert (done.returncode, done.stdout) == (1, "")
-    told, hint = done.stderr.splitlines()
+    *_, told, hint = done.stderr.splitlines()
     assert told.startswith("error: ")
     assert said in told
     assert hint.startswith("  = ")

@@ -31,6 +31,7 @@ from smplan.core.spec import IMMUTABLE, INITIAL, LOCAL, WRITE_ONLY, Spec
 from smplan.drivers import registry
 from smplan.drivers.aws.session import Aws
 from smplan.drivers.base import Claim, Context, Driver, Live, Owner
+from smplan.drivers.patience import Patience
 from smplan.errors import InUse, Unreachable
 from smplan.sandbox.world import Sandbox
 
@@ -230,17 +231,22 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def hasty() -> Patience:
+    """Patience without pauses, for which every look at the clock is a second later."""
+    return Patience(pause=lambda _: None, clock=itertools.count().__next__)
+
+
 class FaultyAws(Aws):
     """The way to AWS with something wrong on it: each client passes through ``spoil`` as it is made."""
 
-    def __init__(self, region: str, spoil: Callable[[Any, bool], None]) -> None:
-        super().__init__(region)
+    def __init__(self, region: str, spoil: Callable[[Any, bool], None], patience: Patience | None = None) -> None:
+        super().__init__(region, patience=patience or hasty())
         self._spoil = spoil
 
-    def client(self, service: str, attempts: int) -> Any:
+    def client(self, service: str, *, write: bool) -> Any:
         """A spoilt client; the second argument of ``spoil`` says whether it writes."""
-        made: Any = super().client(service, attempts)
-        self._spoil(made._target, attempts == 1)
+        made: Any = super().client(service, write=write)
+        self._spoil(made._target, write)
         return made
 
 

@@ -15,7 +15,7 @@ from smplan.sandbox.facts import ADMIN_TOKEN
 from smplan.sandbox.gateway import Gateway
 from smplan.sandbox.stream_manager_calls import Answer, Behaviour, Request
 from smplan.sandbox.view import Route, Target
-from tests.drivers.conformance import differences
+from tests.drivers.conformance import differences, hasty
 from tests.sandbox.stream_manager_world import FakeWorld, instance
 
 NAME = "sm.example.com"
@@ -107,7 +107,7 @@ class Stage:
 
     def api(self, token: str = ADMIN_TOKEN) -> StreamManager:
         ways = self.gateway.env()["SMPLAN_CONNECT_TO"]
-        return StreamManager(f"http://{NAME}:5080", token=lambda: token, connect_map=ways)
+        return StreamManager(f"http://{NAME}:5080", token=lambda: token, connect_map=ways, patience=hasty())
 
     def driver(self, kind: str, token: str = ADMIN_TOKEN) -> Driver[Any]:
         api, found = self.api(token), registry.driver(kind)

@@ -10,7 +10,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
-from smplan.drivers.aws.session import READ_ATTEMPTS, Aws
+from smplan.drivers.aws.session import Aws
+from smplan.drivers.patience import SILENT_ATTEMPTS
 from smplan.errors import Denied, Invalid, LostAnswer, NotFound, Unreachable
 from smplan.sandbox.world import Sandbox
 from tests.drivers.conformance import FaultyAws
@@ -106,17 +107,15 @@ def test_a_read_is_repeated_until_it_is_answered(box: Sandbox) -> None:
 
 def test_a_read_that_stays_without_answer_raises_and_never_looks_empty(box: Sandbox) -> None:
     aws, wires = wired(box, 9, silent)
-    reader: Any = aws.client("sts", 2)  # two attempts, as four would sit through seconds of back-off
     with pytest.raises(Unreachable):
-        reader.get_caller_identity()
-    assert wires[0].sent == 2
+        aws.read.sts.get_caller_identity()
+    assert wires[0].sent == SILENT_ATTEMPTS
 
 
-def test_the_retry_policy_is_pinned_because_its_defaults_changed(aws: Aws) -> None:
+def test_the_sdk_sends_once_and_that_is_pinned_because_its_defaults_changed(aws: Aws) -> None:
     reads: Any = aws.read.ec2.meta.config
     writes: Any = aws.write.ec2.meta.config
-    assert reads.retries == {"mode": "standard", "total_max_attempts": READ_ATTEMPTS}
-    assert writes.retries == {"mode": "standard", "total_max_attempts": 1}
+    assert reads.retries == writes.retries == {"mode": "standard", "total_max_attempts": 1}
 
 
 def test_faults_of_a_paginator_are_translated_too(box: Sandbox, aws: Aws) -> None:

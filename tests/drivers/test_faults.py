@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -40,14 +41,17 @@ def answered(code: str, text: str = "text", status: int = 400, *, write: bool = 
         ("ExpiredToken", Expired),
         ("ExpiredTokenException", Expired),
         ("RequestExpired", Expired),
-        ("AuthFailure", Expired),
+        ("TokenRefreshRequired", Expired),
         ("InvalidClientTokenId", Expired),
         ("UnrecognizedClientException", Expired),
         ("AccessDenied", Denied),
         ("AccessDeniedException", Denied),
         ("UnauthorizedOperation", Denied),
         ("AuthorizationError", Denied),
+        ("AuthFailure", Denied),
         ("SignatureDoesNotMatch", Denied),
+        ("InvalidSignatureException", Denied),
+        ("RequestTimeTooSkewed", Denied),
         ("DependencyViolation", InUse),
         ("ResourceInUse", InUse),
         ("ResourceInUseException", InUse),
@@ -175,3 +179,65 @@ def test_translation_keeps_the_cause_and_lets_other_errors_pass() -> None:
     assert isinstance(caught.value.__cause__, botocore.ReadTimeoutError)
     with pytest.raises(ZeroDivisionError), faults.translated("ec2:DescribeImages", write=False):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ("InvalidSignatureException", "Signature expired: 20260102T120000Z is now earlier than 20260102T121500Z"),
+        ("SignatureDoesNotMatch", "Signature not yet current: 20260102T120000Z is still later than 20260102T114500Z"),
+    ],
+)
+def test_what_aws_refuses_for_its_time_is_told_as_a_clock_that_is_off(code: str, text: str) -> None:
+    error = answered(code, text)
+    assert type(error) is Denied
+    assert "clock" in error.hint
+
+
+@pytest.mark.parametrize("code", ["RequestExpired", "AuthFailure", "SignatureDoesNotMatch"])
+@pytest.mark.parametrize(("date", "off"), [("Fri, 02 Jan 2015 12:00:00 GMT", True), (None, False), ("", False)])
+def test_the_time_of_the_answer_tells_a_wrong_clock_from_bad_credentials(
+    code: str, date: str | None, off: bool
+) -> None:
+    headers = {"date": formatdate(usegmt=True) if date is None else date}
+    response = {
+        "Error": {"Code": code, "Message": "text"},
+        "ResponseMetadata": {"HTTPStatusCode": 400, "HTTPHeaders": headers},
+    }
+    assert ("clock" in faults.from_answer(response, "ec2:X", write=False).hint) == off
+
+
+def test_an_auth_failure_of_unknown_keys_drains_the_run_and_another_is_a_refusal() -> None:
+    unknown = answered("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+    assert type(unknown) is Expired
+    assert "use others" in unknown.hint
+    assert type(answered("AuthFailure", "Not authorized for images: [ami-1]", 403)) is Denied
+
+
+def test_a_signature_that_is_wrong_never_repeats_what_was_signed() -> None:
+    error = answered(
+        "SignatureDoesNotMatch", "It does not match.\n\nThe Canonical String was\nx-amz-security-token:abc"
+    )
+    assert str(error) == "ec2:CreateImage: It does not match. (SignatureDoesNotMatch)"
+    assert "AWS_SECRET_ACCESS_KEY" in error.hint
+
+
+@pytest.mark.parametrize("write", [True, False])
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore.UnauthorizedSSOTokenError(),
+        botocore.SSOTokenLoadError(error_msg="x"),
+        botocore.TokenRetrievalError(provider="sso", error_msg="x"),
+        botocore.RefreshWithMFAUnsupportedError(),
+        botocore.LoginRefreshRequired(),
+    ],
+)
+def test_credentials_that_cannot_be_renewed_are_expired_and_not_a_lost_answer(error: Exception, write: bool) -> None:
+    assert type(faults.from_library(error, "ec2:CreateImage", write=write)) is Expired
+
+
+def test_another_runtime_error_is_not_taken_for_one_about_credentials() -> None:
+    with pytest.raises(RuntimeError, match="dictionary changed"), faults.translated("ec2:X", write=False):
+        raise RuntimeError("dictionary changed size during iteration")

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from smplan.core.events import Retried
 from smplan.drivers.red5 import client
 from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Denied, InUse, Invalid, LostAnswer, NotFound, SmplanError, Unreachable
+from tests.drivers.conformance import hasty
 from tests.drivers.red5_server import Server, serving
 
 TOKEN = "canary-s3cret"
@@ -20,15 +22,14 @@ ADMIN = "/streammanager/api/4.0/admin"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
+def server() -> Iterator[Server]:
     with serving() as found:
         yield found
 
 
 @pytest.fixture
 def api(server: Server) -> StreamManager:
-    return StreamManager(server.url, token=lambda: TOKEN)
+    return StreamManager(server.url, token=lambda: TOKEN, patience=hasty())
 
 
 def envelope(words: str) -> str:
@@ -133,3 +134,26 @@ def test_no_token_in_repr_or_logs(server: Server, api: StreamManager, caplog: py
         api.groups()
     assert repr(api) == "StreamManager(127.0.0.1)"
     assert TOKEN not in caplog.text
+
+
+def test_every_read_that_is_made_again_is_told_without_the_token(server: Server, caplog: Any) -> None:
+    told: list[Retried] = []
+    patience = hasty()
+    patience.tell = told.append
+    api = StreamManager(server.url, token=lambda: TOKEN, patience=patience)
+    caplog.set_level(logging.DEBUG)
+    server.answers[f"GET {ADMIN}/nodegroup"] = [(0, ""), (503, f"?accessToken={TOKEN}"), (200, "[]")]
+    assert api.groups() == []
+    assert [(each.call, each.attempt) for each in told] == [("red5:GET /nodegroup", 2), ("red5:GET /nodegroup", 3)]
+    assert "got no answer" in told[0].why
+    assert TOKEN not in f"{told}{caplog.text}"
+
+
+def test_a_read_that_never_connects_is_told_without_the_token() -> None:
+    told: list[Retried] = []
+    patience = hasty()
+    patience.tell = told.append
+    with pytest.raises(Unreachable):
+        StreamManager("http://127.0.0.1:1", token=lambda: TOKEN, patience=patience).groups()
+    assert len(told) == client.TRIES - 1
+    assert TOKEN not in str(told)

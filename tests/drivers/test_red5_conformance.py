@@ -12,7 +12,6 @@ from smplan.core.diff import diff
 from smplan.core.values import encode
 from smplan.drivers import registry
 from smplan.drivers.base import Progress
-from smplan.drivers.red5 import client
 from smplan.errors import Denied, InUse, Invalid, LostAnswer, NotFound, Unreachable
 from smplan.sandbox.facts import ADMIN_TOKEN
 from smplan.sandbox.stream_manager_calls import Behaviour
@@ -25,20 +24,14 @@ each_kind = pytest.mark.parametrize("kind", CASES)
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that does not pause for long between its tries."""
-    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
-
-
-@pytest.fixture
-def stage(quick: None) -> Iterator[Stage]:
+def stage() -> Iterator[Stage]:
     made = Stage()
     yield made
     made.gateway.stop()
 
 
 @pytest.fixture
-def nameless(quick: None) -> Iterator[Stage]:
+def nameless() -> Iterator[Stage]:
     """A server that gives groups names of its own."""
     made = Stage(NAMELESS)
     yield made
@@ -236,7 +229,7 @@ def test_a_lost_launch_of_the_origin_is_not_repeated(stage: Stage) -> None:
     assert len(stage.world.launched) == 1
 
 
-def test_a_group_whose_nodes_never_report_is_told_to_be_gone(quick: None) -> None:
+def test_a_group_whose_nodes_never_report_is_told_to_be_gone() -> None:
     stage = Stage(Behaviour(nodes_report=False))
     try:
         with pytest.raises(NotFound, match="the node group a group is gone") as caught:

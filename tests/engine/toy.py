@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from smplan.core.values import Json, Tree, parse_text
 from smplan.drivers.aws.session import Aws
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Owner, Progress
 from smplan.drivers.builtin import Value
+from smplan.drivers.patience import Patience
 from smplan.engine.world import World, facts_of, kind
 from smplan.errors import InUse, LostAnswer, NotFound, SmplanError
 
@@ -232,9 +234,12 @@ class ToyAws(Aws):
 
     account = "111122223333"
     region = "us-east-1"
+    ahead: float | None = None
+    runs_out: datetime | None = None
 
     def __init__(self) -> None:
         """No session."""
+        self.patience = Patience()
 
 
 class ToyWorld(World):

@@ -9,11 +9,13 @@ import pytest
 from rich.console import Console
 
 from smplan.core.events import (
+    ClockOff,
     Draining,
     Event,
     ReadEnded,
     ReadStarted,
     Recovered,
+    Retried,
     RunEnded,
     RunStarted,
     StepDone,
@@ -45,6 +47,8 @@ EVENTS: list[Event] = [
     StepSkipped("d:create", "d", "create", "it needs b:create, which was not done"),
     Draining(2),
     RunEnded("failed", 1, 2, 1, 75),
+    Retried("ec2:DescribeVpcs", "ec2:DescribeVpcs: slow down (Throttling)", 2, 0.52),
+    ClockOff(75.4),
 ]
 
 
@@ -105,6 +109,9 @@ def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
     assert lines[:2] == ["", ""]
     assert all(lines[2:])
     assert lines[6] == "… a: 12 s waiting for image ami-1 (pending)"
+    assert lines[-2] == "↻ ec2:DescribeVpcs: slow down (Throttling); attempt 2 in 0.5 s"
+    assert lines[-1] == "This machine's clock is 75 s ahead of AWS's: set it right."
+    assert progress.line(ClockOff(-75)) == "This machine's clock is 75 s behind AWS's: set it right."
     assert lines[8] == "✓ a: create done in 3.2 s (id-a)"
 
 
@@ -118,6 +125,23 @@ def test_plain_progress_tells_news_and_otherwise_seldom() -> None:
     assert len(told) == 3
     plain(ReadStarted("k", 1))
     assert len(told) == 3
+
+
+def test_calls_made_again_and_again_are_told_now_and_then_and_to_programs_each_time() -> None:
+    now = [0.0]
+    plainly: list[str] = []
+    to_programs: list[str] = []
+    out = io.StringIO()
+    live = progress.Live(Console(file=out, width=160), lambda: now[0])
+    listeners = (progress.Plain(plainly.append, lambda: now[0]), progress.Json(to_programs.append), live)
+    for at, why in ((0, "slow"), (1, "slow"), (2, "silent"), (3, "silent"), (20, "silent")):
+        now[0] = at
+        for listener in listeners:
+            listener(Retried("c", why, 2, 1.0))
+    assert plainly == out.getvalue().splitlines()
+    assert [told.split(";")[0] for told in plainly] == ["↻ slow", "↻ silent", "↻ silent"]
+    assert len(to_programs) == 5
+    assert json.loads(to_programs[0]) == {"event": "retried", "call": "c", "why": "slow", "attempt": 2, "seconds": 1.0}
 
 
 def test_json_progress_is_a_line_an_event() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from smplan.core import duration
 from smplan.core.plan import Change, Op, Plan, Step, seal
 from smplan.render import html, markdown, text, words
 
@@ -77,7 +78,7 @@ def test_a_huge_plan_fits_a_comment_and_keeps_every_destructive_line(everything:
 
 
 def test_the_expected_time_is_that_of_the_longest_path(everything: Plan) -> None:
-    assert words.expected(everything) == 301
+    assert duration.expected(everything.steps) == 301
     assert words.duration(45) == "45 s"
     assert words.duration(0) == "1 s"
     assert words.duration(540) == "9 min"

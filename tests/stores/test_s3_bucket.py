@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError, UnauthorizedSSOTokenError
 
 from smplan.errors import StoreError
 from smplan.stores.s3 import S3Store, connect
 from smplan.stores.s3.bucket import READ_SECONDS, Bucket
-from smplan.stores.s3.faults import Refused, Unclear
+from smplan.stores.s3.faults import Expired, Refused, Unclear
 from tests.stores.samples import HandClock, S3Place, Wire
 
 
@@ -104,6 +104,38 @@ def test_a_write_that_stays_unclear_is_told(s3_place: S3Place) -> None:
     assert wire.calls.count("put_object") == 4
 
 
+def test_every_call_that_is_made_again_is_told(s3_place: S3Place) -> None:
+    said: list[str] = []
+    bucket, wire = opened(s3_place, say=said.append)
+    wire.before = Faults(CUT, times=2)
+    bucket.put("k", b"one", etag=None)
+    assert len(said) == 2
+    assert said[0].startswith(f"{bucket.place('k')} got no answer: ")
+    assert said[0].endswith("; again in 0.2 s")
+
+
+EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "too old"}}, "PutObject")
+REFRESHED = RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired.")
+
+
+@pytest.mark.parametrize("problem", [EXPIRED, REFRESHED, UnauthorizedSSOTokenError()])
+def test_credentials_that_ran_out_end_it_at_once_with_what_to_do(s3_place: S3Place, problem: Exception) -> None:
+    bucket, wire = opened(s3_place)
+    wire.before = Faults(problem, times=99)
+    with pytest.raises(Expired) as caught:
+        bucket.put("k", b"one", etag=None)
+    assert caught.value.exit_code == 9
+    assert "resumable" in caught.value.hint
+    assert wire.calls == ["put_object"]
+
+
+def test_another_runtime_error_is_not_taken_for_one_about_credentials(s3_place: S3Place) -> None:
+    bucket, wire = opened(s3_place)
+    wire.before = Faults(RuntimeError("dictionary changed size during iteration"))
+    with pytest.raises(RuntimeError, match="dictionary changed"):
+        bucket.put("k", b"one", etag=None)
+
+
 def test_a_write_refused_after_a_lost_answer_of_somebody_else_is_refused(s3_place: S3Place) -> None:
     bucket, wire = opened(s3_place)
     s3_place.put("k", b"theirs")
@@ -188,6 +220,7 @@ def test_a_bucket_that_is_not_there_is_told(s3_client: Any) -> None:
 def test_the_client_gives_up_before_a_lease_runs_out() -> None:
     client = connect("eu-west-1")
     config = client.meta.config
+    assert config.retries["total_max_attempts"] == 1  # type: ignore[attr-defined]  # botocore sets it
     assert (client.meta.region_name, config.read_timeout) == ("eu-west-1", READ_SECONDS)  # type: ignore[attr-defined]  # botocore sets it
     client.close()
 

@@ -5,7 +5,7 @@ from botocore import exceptions as botocore
 
 from smplan.errors import StoreError
 from smplan.stores.s3 import faults
-from smplan.stores.s3.faults import Missing, Refused, Unclear
+from smplan.stores.s3.faults import Expired, Missing, Refused, Unclear
 
 
 def answer(code: str, status: int = 400, text: str = "said so") -> dict[str, object]:
@@ -25,7 +25,9 @@ def answer(code: str, status: int = 400, text: str = "said so") -> dict[str, obj
         ("NoSuchBucket", 404, StoreError, "create the bucket"),
         ("AccessDenied", 403, StoreError, "s3:PutObject"),
         ("403", 403, StoreError, "s3:ListBucket"),
-        ("ExpiredToken", 400, StoreError, "renew the credentials"),
+        ("ExpiredToken", 400, Expired, "renew the credentials"),
+        ("TokenRefreshRequired", 400, Expired, "resumable"),
+        ("InvalidAccessKeyId", 403, StoreError, "use others"),
         ("PermanentRedirect", 301, StoreError, "set AWS_REGION"),
         ("KMS.DisabledException", 400, StoreError, "KMS key"),
         ("RequestTimeTooSkewed", 403, StoreError, "clock"),
@@ -40,6 +42,11 @@ def test_an_answer_becomes_an_error_with_the_object_and_a_remedy(
     assert type(error) is kind
     assert str(error) == f"s3://bucket/key: said so ({code})"
     assert remedy in error.hint
+
+
+def test_a_signature_that_is_wrong_never_repeats_what_was_signed() -> None:
+    error = faults.from_answer(answer("SignatureDoesNotMatch", 403, "No match.\n\nx-amz-token:abc"), "s3://bucket/key")
+    assert str(error) == "s3://bucket/key: No match. (SignatureDoesNotMatch)"
 
 
 def test_an_answer_that_says_nothing_is_an_error_too() -> None:

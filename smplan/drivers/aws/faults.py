@@ -6,10 +6,12 @@ Codes come from the service models of botocore and from the error texts in the A
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from smplan.core import skew
 from smplan.errors import (
     Conflict,
     Denied,
@@ -33,14 +35,13 @@ _CODES: tuple[tuple[type[DriverError], re.Pattern[str]], ...] = (
     ),
     (
         Expired,
-        re.compile(
-            r"ExpiredToken|RequestExpired|AuthFailure|InvalidClientTokenId|UnrecognizedClient|TokenRefreshRequired"
-        ),
+        re.compile(r"ExpiredToken|RequestExpired|InvalidClientTokenId|UnrecognizedClient|TokenRefreshRequired"),
     ),
     (
         Denied,
         re.compile(
-            r"AccessDenied|UnauthorizedOperation|AuthorizationError|NotAuthorized|OptInRequired|SignatureDoesNotMatch"
+            r"AccessDenied|UnauthorizedOperation|AuthorizationError|NotAuthorized|OptInRequired"
+            r"|AuthFailure|SignatureDoesNotMatch|InvalidSignature|RequestTimeTooSkewed|RequestInTheFuture"
         ),
     ),
     (
@@ -52,9 +53,22 @@ _CODES: tuple[tuple[type[DriverError], re.Pattern[str]], ...] = (
     (Conflict, re.compile(r"AlreadyExists|Duplicate|IdempotentParameterMismatch")),
     (NotFound, re.compile(r"NotFound|NoSuch|InvalidAMIID\.Unavailable|NonExistent|InvalidInstanceID\.Malformed")),
 )
+_UNKNOWN_KEYS = re.compile(r"InvalidClientTokenId|UnrecognizedClient|AuthFailure")
+_UNKNOWN_TEXT = re.compile(r"validate the provided access credentials", re.IGNORECASE)
+"""EC2 says AuthFailure to credentials that it does not know, and to those that may not do what was asked
+(EC2 API reference, error codes): only the text tells which."""
+_CLOCK_CODES = re.compile(r"RequestTimeTooSkewed|RequestInTheFuture")
+_PERHAPS_CLOCK_CODES = re.compile(r"RequestExpired|AuthFailure|SignatureDoesNotMatch|InvalidSignature")
+"""What else a wrong clock is called; wrong keys, and credentials that ran out, are called the same."""
+_CLOCK_TEXT = re.compile(
+    r"signature expired|not yet current|too skewed|difference between the request time", re.IGNORECASE
+)
 _GONE_TEXT = re.compile(r"not found|does not exist|no such|doesn't exist", re.IGNORECASE)
 _EXISTS_TEXT = re.compile(r"already exists", re.IGNORECASE)
 _VAGUE = {"ValidationError", "InvalidChangeBatch", "InvalidInput", "ValidationException", "InvalidParameter"}
+
+_SAME = "run the same command again"
+RENEW = f"renew the credentials (such as with `aws sso login`), then {_SAME}"
 
 _LAUNCH_CONFIGURATIONS_CLOSED = (
     "accounts created since 2024-10-01 cannot create launch configurations: "
@@ -85,6 +99,10 @@ def translated(action: str, *, write: bool) -> Iterator[None]:
         raise from_answer(error.response, action, write=write) from error
     except (BotoCoreError, ResponseParserError) as error:  # garbage for an answer is no BotoCoreError
         raise from_library(error, action, write=write) from error
+    except RuntimeError as error:
+        if "still expired" not in str(error):  # botocore has no error of its own for this
+            raise
+        raise Expired(f"{action}: the credentials have run out", hint=RENEW, action=action) from error
 
 
 @contextmanager
@@ -94,7 +112,10 @@ def opening() -> Iterator[None]:
         with translated("aws", write=False):
             yield
     except ValueError as error:  # botocore has no error of its own for an endpoint that is no URL
-        hint = "AWS_ENDPOINT_URL must be a whole URL, such as http://127.0.0.1:5000"
+        hint = (
+            "AWS_ENDPOINT_URL must be a whole URL, such as http://127.0.0.1:5000, "
+            "and AWS_CREDENTIAL_EXPIRATION, if it is set, a time, such as 2026-01-31T12:00:00Z"
+        )
         raise Invalid(f"AWS cannot be asked: {error}", hint=hint) from error
 
 
@@ -102,12 +123,27 @@ def from_answer(response: Any, action: str, *, write: bool) -> SmplanError:
     """The error that an answer of AWS stands for."""
     code = str(response.get("Error", {}).get("Code", ""))
     text = str(response.get("Error", {}).get("Message", "")) or code
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    kind = _kind(code, text, status, write=write)
-    return kind(f"{action}: {text} ({code})", hint=_hint(kind, action, text), code=code, action=action)
+    if "Signature" in code:  # what follows the first line is what was signed, session token and all
+        text = text.partition("\n")[0]
+    metadata = response.get("ResponseMetadata", {})
+    kind = _kind(code, text, int(metadata.get("HTTPStatusCode", 0)), write=write)
+    wrong = _clock_is_wrong(code, text, metadata.get("HTTPHeaders", {}).get("date", ""))
+    hint = skew.SET_RIGHT if wrong else _hint(kind, action, code, text)
+    return kind(f"{action}: {text} ({code})", hint=hint, code=code, action=action)
+
+
+def _clock_is_wrong(code: str, text: str, date: str) -> bool:
+    """Whether AWS refused a request for its time: by what it says, or by the time of its answer."""
+    if _CLOCK_CODES.search(code) or (_PERHAPS_CLOCK_CODES.search(code) and _CLOCK_TEXT.search(text)):
+        return True
+    now = time.time()
+    ahead = skew.ahead(date, now, now) or 0.0
+    return bool(_PERHAPS_CLOCK_CODES.search(code)) and abs(ahead) > skew.WRONG_SECONDS
 
 
 def _kind(code: str, text: str, status: int, *, write: bool) -> type[DriverError]:
+    if code == "AuthFailure" and _UNKNOWN_TEXT.search(text):
+        return Expired
     for kind, pattern in _CODES:
         if pattern.search(code):
             return kind
@@ -120,12 +156,16 @@ def _kind(code: str, text: str, status: int, *, write: bool) -> type[DriverError
     return Denied if status in (401, 403) else Invalid
 
 
-def _hint(kind: type[DriverError], action: str, text: str) -> str:
+def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
     if "Launch Configuration creation operation is not available" in text:
         return _LAUNCH_CONFIGURATIONS_CLOSED
+    if kind is Expired and _UNKNOWN_KEYS.search(code):
+        return "AWS does not know these credentials (deleted, disabled, mistyped?): use others, then " + _SAME
+    if "Signature" in code:
+        return "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID: mend them, then " + _SAME
     return {
-        Denied: f"allow {action} to these credentials, then run the same command again",
-        Expired: "renew the credentials, then run the same command again",
+        Denied: f"allow {action} to these credentials, then {_SAME}",
+        Expired: RENEW,
         Throttled: "AWS limits how often it may be asked; run the same command again in a minute",
     }.get(kind, "")
 
@@ -133,6 +173,7 @@ def _hint(kind: type[DriverError], action: str, text: str) -> str:
 def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
     """The error for a request that got no answer, or was never sent."""
     from botocore import exceptions as botocore
+    from botocore.parsers import ResponseParserError
 
     if isinstance(
         error, (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError)
@@ -143,6 +184,8 @@ def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
             'for practice: `eval "$(smplan sandbox env)"`',
             action=action,
         )
+    if isinstance(error, _run_out()):
+        return Expired(f"{action}: {error}", hint=RENEW, action=action)
     if isinstance(error, botocore.ProfileNotFound):
         return Denied(str(error), hint="set AWS_PROFILE to a profile of ~/.aws/config", action=action)
     if isinstance(error, botocore.NoRegionError):
@@ -151,6 +194,21 @@ def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
         return Invalid(str(error), hint="mend AWS_REGION, or ~/.aws/config", action=action)
     if isinstance(error, (botocore.ParamValidationError, botocore.UnknownServiceError)):
         return Invalid(f"{action}: {error}", action=action)
+    told = "what came back cannot be read" if isinstance(error, ResponseParserError) else error  # it repeats the body
     if write and not isinstance(error, (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)):
-        return LostAnswer(f"{action} was sent and no answer came back: {error}", action=action)
-    return Unreachable(f"{action} got no answer: {error}", hint="check the network and AWS_ENDPOINT_URL", action=action)
+        return LostAnswer(f"{action} was sent and no answer came back: {told}", action=action)
+    return Unreachable(f"{action} got no answer: {told}", hint="check the network and AWS_ENDPOINT_URL", action=action)
+
+
+def _run_out() -> tuple[type[Exception], ...]:
+    """What botocore raises, before anything is sent, when credentials ran out and could not be renewed."""
+    from botocore import exceptions as botocore
+
+    return (
+        botocore.UnauthorizedSSOTokenError,
+        botocore.SSOTokenLoadError,
+        botocore.TokenRetrievalError,
+        botocore.RefreshWithMFAUnsupportedError,
+        botocore.LoginRefreshRequired,
+        botocore.LoginTokenLoadError,
+    )

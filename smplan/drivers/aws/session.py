@@ -1,18 +1,23 @@
 """The way to AWS: typed clients made on first use, whose every fault leaves as an error of ``smplan.errors``.
 
-Reads may be repeated by the SDK. Writes are sent once: after a time-out botocore would send a create again, and
-only the engine may decide that, after looking. Retry mode and attempts are pinned because their defaults changed
-between botocore releases.
+The SDK sends everything once: after a time-out it would send a create again, and only the engine may decide that,
+after looking. What may safely be sent again is, by smplan's own patience, each page of a list by itself. Retry mode and
+attempts are pinned because their defaults changed between botocore releases.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from smplan.drivers.aws import faults
+from smplan.drivers.aws import answers, credentials, faults
+from smplan.drivers.aws.pace import Pace
+from smplan.drivers.aws.watch import Watch
+from smplan.drivers.patience import Patience
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -28,7 +33,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
     from mypy_boto3_sts.client import STSClient
 
-READ_ATTEMPTS = 4
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
 """A read is tried again, so it need not wait long."""
@@ -38,14 +42,28 @@ CONNECTIONS = 32
 
 
 class Aws:
-    """One account and region. ``on_call`` hears each request as ``service:Action`` just before it is sent."""
+    """One account and region. ``on_call`` hears each request as ``service:Action`` just before it is sent.
 
-    def __init__(self, region: str | None = None, *, on_call: Callable[[str], None] | None = None) -> None:
+    ``patience`` says how calls are made again and who hears of it; ``pace`` how fast they may follow each other.
+    """
+
+    def __init__(
+        self,
+        region: str | None = None,
+        *,
+        on_call: Callable[[str], None] | None = None,
+        patience: Patience | None = None,
+        pace: Pace | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self._region = region
         self._on_call = on_call
+        self.patience = patience or Patience()
+        self._pace = pace or Pace()
+        self._watch = watch or Watch()
         self._lock = threading.RLock()
-        self.read = Clients(self, attempts=READ_ATTEMPTS)
-        self.write = Clients(self, attempts=1)
+        self.read = Clients(self, write=False)
+        self.write = Clients(self, write=True)
 
     @cached_property
     def _session(self) -> Any:
@@ -67,44 +85,80 @@ class Aws:
         """The account id that the credentials belong to (one STS call)."""
         return self.read.sts.get_caller_identity()["Account"]
 
-    def client(self, service: str, attempts: int) -> BaseClient:
-        """A client whose faults are translated; ``attempts`` counts the first one too."""
+    @property
+    def ahead(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of AWS's (behind: negative); None before AWS has told."""
+        return self._watch.ahead
+
+    @property
+    def runs_out(self) -> datetime | None:
+        """When the credentials run out, if they cannot renew themselves and it is known."""
+        with faults.opening():
+            found = self._session.get_credentials()
+        return credentials.runs_out(found.method, os.environ) if found else None
+
+    def client(self, service: str, *, write: bool) -> BaseClient:
+        """A client of ``service``, by boto3's name, whose calls are paced and made again, and whose faults are ours."""
         from botocore.config import Config
 
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": attempts},
+            retries={"mode": "standard", "total_max_attempts": 1},
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=WRITE_SECONDS if attempts == 1 else READ_SECONDS,
+            read_timeout=WRITE_SECONDS if write else READ_SECONDS,
             max_pool_connections=CONNECTIONS,
         )
         with self._lock, faults.opening():
             client = self._session.client(service, region_name=self.region, config=config)
-        if self._on_call:
-            client.meta.events.register("before-send.*", self._heard(client))
-        return cast("BaseClient", _Translating(client, write=attempts == 1))
+        self._listen(client, service)
+        self._be_patient(client, write=write)
+        return cast("BaseClient", _Paging(client, write=write))
 
-    def _heard(self, client: Any) -> Callable[..., None]:
-        on_call = cast("Callable[[str], None]", self._on_call)
+    def _listen(self, client: Any, service: str) -> None:
+        """Let requests wait for a token and be heard just before they are sent; look at time and form of answers."""
 
-        def hear(event_name: str, **_: object) -> None:
-            on_call(faults.action_of(client, event_name.rsplit(".", 1)[-1]))
+        def sending(event_name: str, **_: object) -> None:
+            self._pace.take(service)
+            if self._on_call:
+                self._on_call(faults.action_of(client, event_name.rsplit(".", 1)[-1]))
+            self._watch.sent()
 
-        return hear
+        def answered(response_dict: Any, **_: object) -> None:
+            if response_dict is not None:
+                self._watch.heard(response_dict["headers"])
+
+        client.meta.events.register("before-send.*", sending)
+        client.meta.events.register("response-received.*", answered)
+        client.meta.events.register("before-parse.*", answers.check)
+
+    def _be_patient(self, client: Any, *, write: bool) -> None:
+        """Let each operation of ``client`` be made again where that is safe; its paginators ask by the same methods."""
+        for name, operation in client.meta.method_to_api_mapping.items():
+            setattr(client, name, self._patient(getattr(client, name), faults.action_of(client, operation), write))
+
+    def _patient(self, method: Callable[..., Any], action: str, write: bool) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            def once() -> Any:
+                with faults.translated(action, write=write):
+                    return method(*arguments, **keywords)
+
+            return self.patience.follow(action, once)
+
+        return call
 
 
 class Clients:
-    """Typed clients of one retry policy, made when first asked for."""
+    """Typed clients for reading or for writing, made when first asked for."""
 
-    def __init__(self, aws: Aws, attempts: int) -> None:
+    def __init__(self, aws: Aws, *, write: bool) -> None:
         self._aws = aws
-        self._attempts = attempts
+        self._write = write
         self._made: dict[str, BaseClient] = {}
         self._lock = threading.Lock()
 
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._made:
-                self._made[service] = self._aws.client(service, self._attempts)
+                self._made[service] = self._aws.client(service, write=self._write)
             return self._made[service]
 
     @property
@@ -163,8 +217,8 @@ class Clients:
         return cast("STSClient", self._client("sts"))
 
 
-class _Translating:
-    """A client, or a paginator of one, that raises errors of smplan in place of botocore's."""
+class _Paging:
+    """A client, or a paginator of one, whose faults between two pages are ours too."""
 
     def __init__(self, target: Any, *, write: bool, action: str = "") -> None:
         self._target = target
@@ -174,22 +228,13 @@ class _Translating:
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._target, name)
         if name == "get_paginator":
-            return lambda operation: _Translating(
-                attribute(operation), write=self._write, action=self._named(operation)
-            )
+            return lambda operation: _Paging(attribute(operation), write=self._write, action=self._named(operation))
         if name == "paginate":
             return lambda **arguments: self._pages(attribute, arguments)
-        return self._call(attribute, name) if callable(attribute) else attribute
+        return attribute
 
     def _named(self, method: str) -> str:
         return faults.action_of(self._target, self._target.meta.method_to_api_mapping.get(method, method))
-
-    def _call(self, method: Callable[..., Any], name: str) -> Callable[..., Any]:
-        def call(*arguments: Any, **keywords: Any) -> Any:
-            with faults.translated(self._named(name), write=self._write):
-                return method(*arguments, **keywords)
-
-        return call
 
     def _pages(self, paginate: Callable[..., Any], arguments: dict[str, Any]) -> Iterator[Any]:
         with faults.translated(self._action, write=self._write):

@@ -1,22 +1,21 @@
 """Stream Manager's REST API, versions 4.0 and 3.1 (Red5 Pro, Stream Manager REST API): its calls as functions.
 
 The access token travels in the query of every ``/admin`` call: it is asked for when a call needs it, and never reaches
-an exception, a log or a ``repr``. Requests that change something are sent once.
+an exception, an event, a log or a ``repr``. Requests that change something are sent once.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from smplan.drivers.connect import Answer, Http
+from smplan.drivers.patience import Patience
 from smplan.errors import Denied, DriverError, InUse, Invalid, LostAnswer, NotFound, Unreachable
 
 TRIES = 3
-PAUSE_SECONDS = 0.3
 _AWAY = (502, 503, 504)
 _TOKEN_WORDS = ("token", "unauthor", "not authorized", "forbidden")
 _GONE_WORDS = ("not found", "does not exist", "no such", "unknown", "invalid group", "not exist")
@@ -36,11 +35,12 @@ class StreamManager:
         api_version: str = "4.0",
         connect_map: str = "",
         ca_file: str | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._http = Http(url, connect_to=connect_to, connect_map=connect_map, ca_file=ca_file)
         self._token = token
         self._base = f"{self._http.path}/streammanager/api/{api_version}/admin"
-        self._pause = threading.Event()
+        self._patience = patience or Patience()
 
     def __repr__(self) -> str:
         return f"StreamManager({self._http.host})"
@@ -113,14 +113,11 @@ class StreamManager:
 
     def _read(self, path: str, *, text: bool = False) -> Any:
         """Ask, a few times if nobody is there for a moment."""
-        away = Unreachable("nobody was asked")
-        for _ in range(TRIES):
-            try:
-                return self._understood("GET", path, self._send("GET", path), text=text)
-            except Unreachable as error:
-                away = error
-                self._pause.wait(PAUSE_SECONDS)
-        raise away
+
+        def once() -> Any:
+            return self._understood("GET", path, self._send("GET", path), text=text)
+
+        return self._patience.follow(f"red5:GET {path}", once, attempts=TRIES)
 
     def _write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self._understood(method, path, self._send(method, path, body))

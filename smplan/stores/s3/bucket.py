@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from smplan.errors import StoreError
-from smplan.stores.base import Clock
+from smplan.stores.base import Clock, silent
 from smplan.stores.codec import STATE_BYTES
 from smplan.stores.s3 import faults
 from smplan.stores.s3.faults import Missing, Refused, Unclear
@@ -24,9 +24,8 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
-ATTEMPTS = 2
 PAUSES = (0.2, 0.5, 1.0)
-"""Seconds before a call that got no clear answer is made again; the SDK's own attempts come on top."""
+"""Seconds before a call that got no clear answer is made again. The SDK makes none again: nobody would hear of it."""
 _MANY = 1000
 """How many objects one DeleteObjects may name."""
 
@@ -37,7 +36,7 @@ def connect(region: str | None = None) -> S3Client:
     from botocore.config import Config
 
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
     )
@@ -57,12 +56,21 @@ class Object:
 
 
 class Bucket:
-    """One bucket. ``place`` names one of its objects for people."""
+    """One bucket. ``place`` names one of its objects for people; ``say`` hears of every call that is made again."""
 
-    def __init__(self, client: S3Client, name: str, *, kms_key_id: str | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        name: str,
+        *,
+        kms_key_id: str | None,
+        clock: Clock,
+        say: Callable[[str], None] = silent,
+    ) -> None:
         self.name = name
         self._client = client
         self._clock = clock
+        self.say = say
         self._sealed: dict[str, Any] = {}
         if kms_key_id:
             self._sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
@@ -165,7 +173,8 @@ class Bucket:
         for pause in PAUSES:
             try:
                 return once()
-            except Unclear:
+            except Unclear as problem:
+                self.say(f"{problem}; again in {pause:.1f} s")
                 self._clock.pause(pause)
         return once()
 
@@ -185,6 +194,10 @@ class Bucket:
             self._hear(error.response, sent)
             raise faults.from_answer(error.response, self.place(key)) from error
         except BotoCoreError as error:
+            raise faults.from_library(error, self.place(key)) from error
+        except RuntimeError as error:
+            if "still expired" not in str(error):  # botocore has no error of its own for this
+                raise
             raise faults.from_library(error, self.place(key)) from error
 
     def _hear(self, answer: Any, sent: float) -> None:

@@ -1,0 +1,111 @@
+"""Credentials that run out in the middle, and a throttled or silent AWS, as a person at a terminal meets them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from smplan.cli import compose
+from smplan.core.events import ClockOff, Retried, RunStarted
+from smplan.drivers.builtin import Value
+from smplan.engine.waits import Stop
+from smplan.sandbox.world import Sandbox
+from tests.cli.conftest import Shell
+from tests.drivers.red5_server import Server, serving
+
+TWO = """\
+smplan: 1
+name: toy
+state: {backend: s3, bucket: BUCKET, key: fleet}
+resources:
+  first: {kind: core.value, spec: {input: 1}}
+  second: {kind: core.value, spec: {input: "${first.output}"}, after: [first]}
+"""
+SOMETHING = """\
+smplan: 1
+name: toy
+aws: {region: us-east-1}
+lookups:
+  vpc: {kind: aws.ec2.vpc, where: {"tag:Name": red5pro}}
+resources:
+  value: {kind: core.value, spec: {input: "${vpc.id}"}}
+"""
+THROTTLED = "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+
+
+@pytest.fixture
+def bucket(box: Sandbox) -> str:
+    """A bucket in the sandbox."""
+    name = f"state-{uuid4()}"
+    boto3.session.Session().client("s3", region_name="us-east-1").create_bucket(Bucket=name)
+    return name
+
+
+def ending(left: timedelta) -> str:
+    """A moment so far from now, as the environment says it."""
+    return (datetime.now(UTC) + left).isoformat()
+
+
+def test_a_store_whose_credentials_run_out_in_the_middle_leaves_a_run_that_is_resumable(
+    smplan: Shell, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smplan.write("toy.yaml", TWO.replace("BUCKET", bucket))
+    smplan.ok("plan", "toy.yaml")
+    derive = Value.derive
+
+    def run_out(spec: object) -> object:
+        os.environ["AWS_CREDENTIAL_EXPIRATION"] = ending(timedelta(days=-1))
+        return derive(spec)  # type: ignore[arg-type]  # what it takes, as it comes
+
+    with monkeypatch.context() as patch:
+        patch.setenv("AWS_CREDENTIAL_EXPIRATION", ending(timedelta(minutes=5)))
+        patch.setattr(Value, "derive", staticmethod(run_out))
+        done = smplan("apply", "--yes")
+    assert done.code == 9
+    assert "Starting: 2 steps" in done.out
+    assert "still expired" in done.err
+    assert "a run is resumable" in done.err
+    assert "the lock could not be given back" in done.err
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """An AWS that answers as told."""
+    with serving() as server:
+        for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("ENDPOINT_URL", server.url)):
+            monkeypatch.setenv(f"AWS_{name}", value)
+        yield server
+
+
+def test_planning_tells_on_standard_error_why_it_takes_long(smplan: Shell, aws: Server) -> None:
+    smplan.write("toy.yaml", SOMETHING)
+    aws.answers["POST /"] = [(400, THROTTLED), (403, THROTTLED.replace("Throttling", "AccessDenied"))]
+    done = smplan("plan", "toy.yaml")
+    assert done.code == 1
+    assert done.out == ""
+    assert "smplan: ↻ sts:GetCallerIdentity: Rate exceeded (Throttling); attempt 2 in 0." in done.err
+    assert "(AccessDenied)" in done.err
+
+
+def test_nothing_else_is_told_aside(capsys: pytest.CaptureFixture[str]) -> None:
+    hear = compose.aside()
+    hear(RunStarted("p", "apply", 1, resumed=False))
+    assert capsys.readouterr().err == ""
+    hear(ClockOff(75))
+    hear(Retried("ec2:X", "no answer", 2, 1))
+    assert capsys.readouterr().err.count("smplan: ") == 2
+
+
+def test_ctrl_c_while_planning_ends_the_pauses_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    stop = Stop()
+    with pytest.raises(KeyboardInterrupt), compose._ending_pauses(stop):
+        signal.raise_signal(signal.SIGINT)
+    assert stop.asked
+    assert signal.getsignal(signal.SIGINT) is before
