@@ -7,7 +7,7 @@ PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo check format lint test coverage schemas bench lock clean
+.PHONY: demo check format lint test coverage schemas histories bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -44,6 +44,11 @@ coverage: $(STAMP)
 
 schemas: $(STAMP)
 	$(BIN)/smplan schema --write schemas
+
+# Random histories with the real engine, on a cloud in memory: what is lost or made twice anywhere, this finds.
+N := 10000
+histories: $(STAMP)
+	$(BIN)/python -m tests.campaigns.histories -n $(N)
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py
