@@ -204,7 +204,8 @@ class Decider:
         forced = any(self._made.verdicts[address].delete_first for address in before if address in self._made.verdicts)
         delete_first = forced or not kind.coexists
         generation, name = prior.generation + 1, ""
-        if kind.name_field and spec.known(kind.name_field) and not delete_first and prior.kind == kind.name:
+        clashes = prior.kind == kind.name or any(_in_the_way(verdict, entry) for entry in self._older(verdict.address))
+        if kind.name_field and spec.known(kind.name_field) and not delete_first and clashes:
             written = resolve(verdict.resource.spec[kind.name_field], self.known)
             name = next_name(written, kind.name_limit, encode(spec.tree()), generation)
             spec = spec.model_copy(update={kind.name_field: name})
@@ -234,7 +235,10 @@ class Decider:
 
     def _last_generation(self, address: str) -> int:
         """The youngest of the older generations that are not gone yet."""
-        return max((entry.generation for entry in self._state.old if entry.address == address), default=0)
+        return max((entry.generation for entry in self._older(address)), default=0)
+
+    def _older(self, address: str) -> Iterator[Entry]:
+        return (entry for entry in self._state.old if entry.address == address)
 
     def _is_left(self, kind: Kind, seen: Seen) -> bool:
         """Whether it is an older generation, which is on its way out."""
