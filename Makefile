@@ -7,7 +7,7 @@ PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo check format lint test coverage schemas crash-matrix faults bench lock clean
+.PHONY: demo check format lint test coverage schemas crash-matrix faults histories bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -54,6 +54,11 @@ crash-matrix: $(STAMP)
 
 faults: $(STAMP)
 	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)
+
+# Random histories with the real engine, on a cloud in memory: what is lost or made twice anywhere, this finds.
+N := 10000
+histories: $(STAMP)
+	$(BIN)/python -m tests.campaigns.histories -n $(N)
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py

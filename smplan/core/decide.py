@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from smplan.core.kinds import Kind, Kinds
 from smplan.core.misfits import misfits
 from smplan.core.names import name_in_force, next_name
 from smplan.core.plan import Change, Op
-from smplan.core.reality import Reality, Seen
+from smplan.core.reality import Reality, Seen, Stray
 from smplan.core.spec import Spec
 from smplan.core.state import Entry, State, Status
 from smplan.core.values import BadReference, Ref, Tree, decode, dig, encode, resolve
@@ -53,6 +54,7 @@ class Decider:
             if entry.address not in self._graph.nodes:
                 self._made.removals.append(self._removal(entry))
         self._made.removals += (self._leftover(entry) for entry in self._state.old)
+        self._made.removals += (_astray(stray, self._kinds) for stray in self._strays_to_go())
         return self._made
 
     def known(self, ref: Ref) -> Tree:
@@ -116,9 +118,11 @@ class Decider:
         seen = self._reality.found.get(resource.address)
         if kind.gate:
             return Verdict(kind, resource, spec, Op.GATE, reasons=("it was never passed",))
-        if seen is None:
-            return Verdict(kind, resource, spec, Op.CREATE, reasons=("it does not exist yet",))
-        changes = diff.diff(spec, seen.spec)
+        changes = diff.diff(spec, seen.spec) if seen else ()
+        fixed = any(change.replaces for change in changes)
+        if seen is None or self._is_left(kind, seen) or (fixed and self._is_stray(resource.address, seen)):
+            fresh = Verdict(kind, resource, spec, Op.CREATE, reasons=("it does not exist yet",))
+            return replace(fresh, generation=1 + self._last_generation(resource.address))
         why = self._claim(resource, kind, seen, changes)
         if why is None:
             return Verdict(kind, resource, spec)
@@ -200,7 +204,8 @@ class Decider:
         forced = any(self._made.verdicts[address].delete_first for address in before if address in self._made.verdicts)
         delete_first = forced or not kind.coexists
         generation, name = prior.generation + 1, ""
-        if kind.name_field and spec.known(kind.name_field) and not delete_first and prior.kind == kind.name:
+        clashes = prior.kind == kind.name or any(_in_the_way(verdict, entry) for entry in self._older(verdict.address))
+        if kind.name_field and spec.known(kind.name_field) and not delete_first and clashes:
             written = resolve(verdict.resource.spec[kind.name_field], self.known)
             name = next_name(written, kind.name_limit, encode(spec.tree()), generation)
             spec = spec.model_copy(update={kind.name_field: name})
@@ -216,15 +221,40 @@ class Decider:
         if entry.address in self._reality.unreadable:
             told = self._reality.unreadable[entry.address]
             self._made.refusals.append(f"{entry.address} cannot be deleted: it is not readable now, {told}")
-        elif entry.prevent_destroy:
-            self._made.refusals.append(f"{entry.address} would be deleted and is protected by `prevent_destroy`")
         elif seen is None and not kind.in_state_only:
             return Removal(kind, entry, Op.FORGET, (f"{entry.id} is gone already",))
+        elif entry.prevent_destroy:
+            self._made.refusals.append(f"{entry.address} would be deleted and is protected by `prevent_destroy`")
         return Removal(kind, entry, Op.DELETE, (self._removed,), seen)
 
     def _leftover(self, entry: Entry) -> Removal:
         why = ("an older generation that nothing points at any more",)
-        return Removal(self._kinds(entry.kind), entry, Op.DELETE, why, leftover=True)
+        verdict = self._made.verdicts.get(entry.address)
+        in_the_way = verdict is not None and _in_the_way(verdict, entry)
+        return Removal(self._kinds(entry.kind), entry, Op.DELETE, why, delete_first=in_the_way, leftover=True)
+
+    def _last_generation(self, address: str) -> int:
+        """The youngest of the older generations that are not gone yet."""
+        return max((entry.generation for entry in self._older(address)), default=0)
+
+    def _older(self, address: str) -> Iterator[Entry]:
+        return (entry for entry in self._state.old if entry.address == address)
+
+    def _is_left(self, kind: Kind, seen: Seen) -> bool:
+        """Whether it is an older generation, which is on its way out."""
+        return any((entry.kind, entry.id) == (kind.name, seen.id) for entry in self._state.old)
+
+    def _is_stray(self, address: str, seen: Seen) -> bool:
+        stray = self._reality.strays.get(address)
+        return stray is not None and stray.seen.id == seen.id
+
+    def _strays_to_go(self) -> Iterator[Stray]:
+        """What interrupted runs made that no step is going to take up."""
+        held = {(entry.kind, entry.id) for entry in (*self._state.resources.values(), *self._state.old)}
+        for address, stray in self._reality.strays.items():
+            verdict = self._made.verdicts.get(address)
+            if (stray.entry.kind, stray.entry.id) not in held and not (verdict and _takes_up(verdict, stray)):
+                yield stray
 
     def _notice_drift(self, entry: Entry) -> None:
         kind = self._kinds(entry.kind)
@@ -261,6 +291,25 @@ class Decider:
                     asleep.discard(gate)
                     why = (f"it guards {other}, which is about to change",)
                     verdicts[gate] = replace(verdicts[gate], op=Op.GATE, reasons=why)
+
+
+def _in_the_way(verdict: Verdict, entry: Entry) -> bool:
+    """Whether an older generation stands where the step is going to make something: under the same natural key."""
+    kind = verdict.kind
+    if verdict.op not in (Op.CREATE, Op.REPLACE) or kind.name != entry.kind:
+        return False
+    return kind.name_field is None or getattr(verdict.spec, kind.name_field) == entry.spec.get(kind.name_field)
+
+
+def _takes_up(verdict: Verdict, stray: Stray) -> bool:
+    """Whether the step looks for it by its natural key, finds it, and may have it as it is."""
+    making = verdict.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and verdict.kind.name == stray.entry.kind
+    return making and not any(change.replaces for change in diff.diff(verdict.spec, stray.seen.spec))
+
+
+def _astray(stray: Stray, kinds: Kinds) -> Removal:
+    why = ("an interrupted run made it, and it is not wanted any more",)
+    return Removal(kinds(stray.entry.kind), stray.entry, Op.DELETE, why, stray.seen, stray=True)
 
 
 def _protection(resource: Resource, prior: Entry) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn, TypeAlias, assert_never
 
-from smplan.core.state import USED_PLANS, Entry, State, Status
+from smplan.core import ids
+from smplan.core.state import USED_PLANS, Entry, State, Status, entry_to_json
 from smplan.core.values import Json
 from smplan.errors import StoreError
 
@@ -56,11 +57,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A step did not come to its end; what it meant to do stays open."""
+    """A step did not come to its end; what it meant to do stays open, unless it is sure that it was ``not_begun``."""
 
     step: str
     error: str
     at: str
+    not_begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,13 @@ class Folded:
     state: State
     run: OpenRun | None = None
     orphans: Mapping[str, Intent] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """What a plan is bound to: the state, and what may have been made unseen."""
+        if not self.orphans:
+            return self.state.digest()
+        orphans = {address: [each.op, entry_to_json(each.entry)] for address, each in self.orphans.items()}
+        return ids.digest([self.state.digest(), orphans])
 
 
 def fold(state: State, entries: Iterable[JournalEntry]) -> Folded:
@@ -205,13 +214,19 @@ class Folding:
         run.failed.pop(intent.step, None)
         run.open[intent.step] = intent
         if intent.op in MAKING and intent.step not in run.made:
-            self.orphans[intent.entry.address] = intent
+            self._suspect(intent)
 
     def _carry(self, intent: Intent) -> None:
         """Take over an orphan of an earlier journal: a store puts those before the first run."""
         if intent.op not in MAKING:
             self._refuse(f"{intent.op} {intent.entry.address} is intended before any run began")
-        self.orphans[intent.entry.address] = intent
+        self._suspect(intent)
+
+    def _suspect(self, intent: Intent) -> None:
+        """Count what ``intent`` may make as an orphan; that one is adopted does not undo that it may have been made."""
+        before = self.orphans.get(intent.entry.address)
+        if before is None or intent.op != "adopt":
+            self.orphans[intent.entry.address] = intent
 
     def _make(self, made: Made) -> None:
         run, intent = self._opened(made.step)
@@ -264,6 +279,10 @@ class Folding:
         if failed.step in run.done:
             self._refuse(f"step {failed.step} failed after it was done")
         run.failed[failed.step] = failed.error
+        if failed.not_begun:
+            _, intent = self._opened(failed.step)
+            del run.open[failed.step]
+            self.orphans.pop(intent.entry.address, None)
 
     def _end(self, ended: Ended) -> None:
         run = self._running()

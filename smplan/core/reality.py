@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from smplan.core.spec import Spec
+from smplan.core.state import Entry
 from smplan.core.values import Json
 
 
@@ -22,6 +23,14 @@ class Seen:
     claimed_by: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """What an interrupted run made and no state knows of: ``entry`` is what was meant, with the id that was found."""
+
+    entry: Entry
+    seen: Seen
+
+
 @dataclass(frozen=True)
 class Reality:
     """All that was read. What is in neither map is not there: a failed read would have raised."""
@@ -34,5 +43,7 @@ class Reality:
     """By address: what stands already under the natural key of something that is to be made."""
     begun: frozenset[str] = frozenset()
     """Addresses that an interrupted run began to make, and nobody knows how far it came."""
+    strays: Mapping[str, Stray] = field(default_factory=dict)
+    """By address: what came of such a beginning, where it could be found."""
     lookups: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     """By name: the outputs of each lookup."""

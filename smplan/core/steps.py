@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from smplan.core import diff
@@ -13,7 +13,7 @@ from smplan.core.ordering import Edge
 from smplan.core.plan import Need, Op, Step
 from smplan.core.reality import Seen
 from smplan.core.spec import SENSITIVE, fields
-from smplan.core.state import Entry, State
+from smplan.core.state import State
 from smplan.core.values import Json, Tree, encode, refs
 from smplan.core.verdicts import Decision, Removal, Verdict
 from smplan.errors import Bug
@@ -34,13 +34,17 @@ class _Steps:
             for address, verdict in decision.verdicts.items()
             if verdict.op is not None
         }
+        self._lone = [removal for removal in decision.removals if removal.stray or removal.leftover]
+        """What goes by itself: no resource of the state stands for it."""
         self._away: dict[str, str] = {}
         """Address to the step that deletes the thing that stands there now."""
         self._through = self._see_through()
 
     def made(self) -> tuple[Step, ...]:
         going = [*self._outdated(), *self._decision.removals]
-        self._away = {removal.entry.address: _away_id(removal.entry) for removal in going if not removal.leftover}
+        self._away = {
+            removal.entry.address: _away_id(removal) for removal in going if not removal.leftover and not removal.stray
+        }
         followers = self._followers()
         towards = (self._decision.verdicts[address] for address in self._forward)
         steps = [self._towards(verdict, verdict.op) for verdict in towards if verdict.op is not None]
@@ -71,6 +75,7 @@ class _Steps:
         needs = [Need(self._forward[edge.before], edge.reason, edge.source) for edge in self._through[verdict.address]]
         if verdict.delete_first and verdict.address in self._away:
             needs.append(Need(self._away[verdict.address], "the old and the new cannot stand side by side"))
+        needs += self._way_clear(verdict, op)
         lifecycle = verdict.resource.lifecycle
         return Step(
             id=self._forward[verdict.address],
@@ -111,7 +116,7 @@ class _Steps:
     def _removing(self, removal: Removal, followers: Mapping[str, list[str]]) -> Step:
         entry = removal.entry
         return Step(
-            id=_away_id(entry),
+            id=_away_id(removal),
             address=entry.address,
             kind=entry.kind,
             op=removal.op,
@@ -130,7 +135,9 @@ class _Steps:
 
     def _needs_of_removal(self, removal: Removal, followers: Mapping[str, list[str]]) -> list[Need]:
         address, first = removal.entry.address, removal.delete_first
-        needs = []
+        needs = [] if removal.stray or first else self._lone_first(address, followers)
+        if removal.stray:
+            return needs
         if address in self._forward and not first:
             needs.append(Need(self._forward[address], "the new one stands before the old one goes"))
         for follower in sorted(followers.get(address, ())):
@@ -141,9 +148,24 @@ class _Steps:
                 needs.append(Need(self._forward[follower], "it points at this one until then"))
         return needs
 
+    def _way_clear(self, verdict: Verdict, op: Op) -> Iterator[Need]:
+        """What must be gone before a new one can be made under its natural key."""
+        if op not in (Op.CREATE, Op.REPLACE, Op.ADOPT):
+            return
+        for lone in self._lone:
+            if lone.entry.address == verdict.address and (lone.stray or lone.delete_first):
+                yield Need(_away_id(lone), "it stands where the new one is to be made")
 
-def _away_id(entry: Entry) -> str:
-    return f"{entry.address}:delete#{entry.generation}"
+    def _lone_first(self, address: str, followers: Mapping[str, list[str]]) -> list[Need]:
+        return [
+            Need(_away_id(lone), "it was made after this, so it goes before")
+            for lone in self._lone
+            if address in lone.entry.needs and address not in followers.get(lone.entry.address, ())
+        ]
+
+
+def _away_id(removal: Removal) -> str:
+    return f"{removal.entry.address}:delete#{'stray' if removal.stray else removal.entry.generation}"
 
 
 def _precondition(kind: Kind, seen: Seen | None) -> str:

@@ -50,6 +50,8 @@ class Removal:
     seen: Seen | None = None
     delete_first: bool = False
     leftover: bool = False
+    stray: bool = False
+    """Made by an interrupted run, and in no state."""
 
 
 @dataclass

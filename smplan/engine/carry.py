@@ -90,24 +90,26 @@ class Carrier:
 
     def _make(self, driver: Driver[Any], task: Task) -> Result:
         step, spec = task.step, task.spec
-        id = task.made or step.target or self._find_or_create(driver, task)
+        id, anew = task.made or step.target, False
+        if not id:
+            id, anew = self._find_or_create(driver, task)
         if not task.made:
             self.made(step, id)
         self.check()
         _again_if_lost(lambda: driver.configure(id, spec))
-        if step.op is Op.ADOPT:
+        if not anew:
             self._bring_up_to_date(driver, step, self._read(driver, step, id), spec)
         self._settle(driver, step, id, spec)
         return Result(id, self._read(driver, step, id).outputs)
 
-    def _find_or_create(self, driver: Driver[Any], task: Task) -> str:
-        """Look, then act. Whether an act without an answer was done is found out by looking; only then act again."""
+    def _find_or_create(self, driver: Driver[Any], task: Task) -> tuple[str, bool]:
+        """The id, and whether it was made just now. Looks, then acts; an act without an answer is looked for first."""
         found, ours_perhaps, sent = driver.find(task.spec), task.begun, 0
         while found is None:
             self.check()
             sent += 1
             try:
-                return driver.create(task.spec, self._claim(task.step))
+                return driver.create(task.spec, self._claim(task.step)), True
             except LostAnswer:
                 found, ours_perhaps = self._appeared(driver, task.spec), True
                 if found is None and sent == SENDS:
@@ -116,7 +118,7 @@ class Carrier:
                 found = driver.find(task.spec)
                 if found is None:
                     raise
-        return self._taken_up(driver, task, found, ours_perhaps=ours_perhaps)
+        return self._taken_up(driver, task, found, ours_perhaps=ours_perhaps), False
 
     def _appeared(self, driver: Driver[Any], spec: Any) -> Live[Any] | None:
         """What a create without an answer made, if it made anything: AWS may take a moment to show it."""
@@ -134,11 +136,13 @@ class Carrier:
     def _taken_up(self, driver: Driver[Any], task: Task, found: Live[Any], *, ours_perhaps: bool) -> str:
         """The id of what was found, if it may be taken as the thing this step makes. Raises NotOurs."""
         step = task.step
-        if found.owner == Owner(self.lineage, step.address) or step.adopt:
+        fixed = [change.path for change in diff.diff(task.spec, found.spec) if change.replaces]
+        ours = found.owner == Owner(self.lineage, step.address)
+        if not fixed and (ours or step.adopt or (not driver.taggable and ours_perhaps)):
             return found.id
-        equal = not any(change.replaces for change in diff.diff(task.spec, found.spec))
-        if not driver.taggable and ours_perhaps and equal:
-            return found.id
+        if ours:
+            told = f"{driver.kind} {found.id} was made by an earlier run, with another {', '.join(fixed)}"
+            raise Conflict(told, hint="plan again: it goes first, then", address=step.address)
         owner = (
             f"it belongs to {found.owner.address} of state {found.owner.lineage}" if found.owner else "it is not ours"
         )

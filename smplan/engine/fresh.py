@@ -29,20 +29,20 @@ def check_base(plan: Plan, folded: Folded | None) -> tuple[Folded, bool]:
         return folded, True
     if plan.id in folded.state.used_plans:
         raise Stale("this plan was applied already, to its end", hint=_AGAIN)
-    _check_state(plan, folded.state)
+    _check_state(plan, folded)
     return folded, False
 
 
 _AGAIN = "make a new plan with `smplan plan`"
 
 
-def _check_state(plan: Plan, state: State) -> None:
-    base = plan.base
+def _check_state(plan: Plan, folded: Folded) -> None:
+    base, state = plan.base, folded.state
     if state.lineage != base.lineage:
         raise Stale(f"the plan is for the state {base.lineage}, and this one is {state.lineage}", hint=_AGAIN)
     if not base.exists and not state.resources and not state.used_plans:
         return  # this plan's own first apply died after it had made the state, and before it began
-    if not base.exists or (state.serial, state.digest()) != (base.serial, base.digest):
+    if not base.exists or (state.serial, folded.digest()) != (base.serial, base.digest):
         was = f"serial {base.serial}" if base.exists else "no state"
         told = f"the state has moved on since the plan was made: {was} then, serial {state.serial} now"
         raise Stale(told + _moved(plan, state), hint=_AGAIN)

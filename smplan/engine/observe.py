@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event as Nothing
 from typing import Any
 
+from pydantic import ValidationError
+
 from smplan.core.blueprint import Blueprint, LookupDecl
+from smplan.core.diff import diff
 from smplan.core.events import Event, ReadEnded, ReadStarted
+from smplan.core.journal import Intent
 from smplan.core.plan import Op
-from smplan.core.reality import Reality, Seen
+from smplan.core.reality import Reality, Seen, Stray
 from smplan.core.spec import complete
-from smplan.core.state import Entry
-from smplan.core.values import Json, Ref, Tree, dig, refs, resolve
+from smplan.core.state import Entry, Status
+from smplan.core.values import Json, Ref, Tree, decode, dig, refs, resolve
 from smplan.core.verdicts import Decision
 from smplan.drivers.base import Live
 from smplan.engine.world import World
 from smplan.errors import BlueprintInvalid, Conflict, NotFound, Unreachable
 
 SIDE_BY_SIDE = 16
+LAG_SECONDS = 30
+"""AWS may not know for a while what it just made (EC2 API reference, eventual consistency)."""
+LOOK_SECONDS = 2
 
 Report = Callable[[Event], None]
 
@@ -40,8 +47,8 @@ def read(entries: Iterable[Entry], world: World, report: Report) -> Reality:
             by_kind[entry.kind].append(entry)
     found: dict[str, Seen] = {}
     unreadable: dict[str, str] = {}
-    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="read") as pool:
-        for there, hidden in pool.map(lambda name: _read_kind(name, by_kind[name], world, report), sorted(by_kind)):
+    with world.pace.crew(SIDE_BY_SIDE, "read") as crew:
+        for there, hidden in crew.each(lambda name: _read_kind(name, by_kind[name], world, report), sorted(by_kind)):
             found |= there
             unreadable |= hidden
     return Reality(found, unreadable)
@@ -49,15 +56,27 @@ def read(entries: Iterable[Entry], world: World, report: Report) -> Reality:
 
 def _read_kind(name: str, entries: list[Entry], world: World, report: Report) -> tuple[dict[str, Seen], dict[str, str]]:
     report(ReadStarted(name, len(entries)))
-    since = time.monotonic()
+    since = world.pace.now()
     try:
-        live = world.driver(name).read_many([entry.id for entry in entries])
+        live = _read_all(name, entries, world)
     except Unreachable as error:
         if not world.kind(name).behind_fleet:
             raise
         return {}, {entry.address: f"no Stream Manager is in service: {error.message}" for entry in entries}
-    report(ReadEnded(name, len(live), time.monotonic() - since))
+    report(ReadEnded(name, len(live), world.pace.now() - since))
     return {entry.address: seen(live[entry.id]) for entry in entries if entry.id in live}, {}
+
+
+def _read_all(name: str, entries: list[Entry], world: World) -> Mapping[str, Live[Any]]:
+    """What there is of ``entries``. What a run made and never read back is looked for a while before it is gone."""
+    ids = [entry.id for entry in entries]
+    unseen = {entry.id for entry in entries if entry.status is Status.INCOMPLETE}
+    deadline = world.pace.now() + LAG_SECONDS
+    while True:
+        live = world.driver(name).read_many(ids)
+        if unseen <= live.keys() or world.pace.now() >= deadline:
+            return live
+        world.pace.wait(Nothing(), LOOK_SECONDS)
 
 
 def lookups(blueprint: Blueprint, world: World, *, of: Tree = None) -> Mapping[str, Mapping[str, Json]]:
@@ -75,8 +94,8 @@ def lookups(blueprint: Blueprint, world: World, *, of: Tree = None) -> Mapping[s
             faults = [blueprint.marks.fault(("lookups",), f"these lookups wait for each other: {circle}")]
         for lookup in ready:
             del waiting[lookup.name]
-        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="lookup") as pool:
-            for lookup, outcome in zip(ready, pool.map(lambda one: _look(one, found, world), ready), strict=True):
+        with world.pace.crew(SIDE_BY_SIDE, "lookup") as crew:
+            for lookup, outcome in zip(ready, crew.each(lambda one: _look(one, found, world), ready), strict=True):
                 if isinstance(outcome, (NotFound, Conflict)):
                     faults.append(blueprint.marks.fault(lookup.path, outcome.message, outcome.hint))
                 else:
@@ -117,6 +136,35 @@ def _look(
         return error
 
 
+def strays(orphans: Iterable[Intent], lineage: str, world: World) -> Mapping[str, Stray]:
+    """What came of the intents that no id was journalled for: by address, where it is found and is surely ours."""
+    intents = [intent for intent in orphans if not world.kind(intent.entry.kind).in_state_only]
+    with world.pace.crew(SIDE_BY_SIDE, "probe") as crew:
+        outcomes = crew.each(lambda intent: _stray(intent, lineage, world), intents)
+    return {stray.entry.address: stray for stray in outcomes if stray}
+
+
+def _stray(intent: Intent, lineage: str, world: World) -> Stray | None:
+    entry, kind = intent.entry, world.kind(intent.entry.kind)
+    try:
+        spec = kind.spec.model_validate(decode(entry.spec))
+        live = world.driver(kind.name).find(spec) if complete(spec) else None
+    except ValidationError:  # written by another version of smplan
+        return None
+    except Unreachable:
+        if not kind.behind_fleet:
+            raise
+        return None
+    if live is None:
+        return None
+    found = seen(live)
+    if kind.taggable:
+        ours = found.claimed_by == (lineage, entry.address)
+    else:
+        ours = intent.op != Op.ADOPT and not any(change.replaces for change in diff(spec, live.spec))
+    return Stray(replace(entry, id=live.id), found) if ours else None
+
+
 def probe(decision: Decision, world: World) -> Mapping[str, Seen]:
     """What stands already under the natural keys of the things to be made, as far as those are known."""
     candidates = [
@@ -133,6 +181,6 @@ def probe(decision: Decision, world: World) -> Mapping[str, Seen]:
         live = world.driver(verdict.kind.name).find(verdict.spec)
         return seen(live) if live else None
 
-    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="probe") as pool:
-        outcomes = pool.map(find, range(len(candidates)))
+    with world.pace.crew(SIDE_BY_SIDE, "probe") as crew:
+        outcomes = crew.each(find, range(len(candidates)))
         return {verdict.address: outcome for verdict, outcome in zip(candidates, outcomes, strict=True) if outcome}

@@ -64,8 +64,13 @@ def plan(
     account = _account(blueprint, state, world, report)
     found = observe.lookups(blueprint, world, of=(blueprint.stream_manager or {}) if mode == "destroy" else None)
     world.reach_stream_manager_by(_settings_from(blueprint, state, found))
-    begun = frozenset(snapshot.folded.orphans) if snapshot.folded else frozenset()
-    reality = replace(observe.read(state.resources.values(), world, report), lookups=found, begun=begun)
+    orphans = snapshot.folded.orphans if snapshot.folded else {}
+    reality = replace(
+        observe.read(state.resources.values(), world, report),
+        lookups=found,
+        begun=frozenset(orphans),
+        strays=observe.strays(orphans.values(), state.lineage, world),
+    )
     removed = {"removed": "everything is to be taken away"} if mode == "destroy" else {}
     decider = Decider(blueprint, drawn, world.kind, state, reality, **removed)
     decision = decider.decide()
@@ -85,7 +90,7 @@ def plan(
             engine=__version__,
             blueprint={"file": Path(blueprint.file).name, "digest": blueprint.digest, "commit": commit},
             variables=blueprint.variables,
-            base=Base(state.lineage, state.serial, state.digest(), snapshot.folded is not None),
+            base=Base(state.lineage, state.serial, _digest(snapshot, state), snapshot.folded is not None),
             place=Place(blueprint.state.backend, blueprint.state.options),
             account=account,
             region=world.aws.region if account else "",
@@ -110,6 +115,10 @@ def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
             hint="give the blueprint its former name, or its own place with `state:`",
         )
     return state
+
+
+def _digest(snapshot: Snapshot, state: State) -> str:
+    return snapshot.folded.digest() if snapshot.folded else state.digest()
 
 
 def _check_kinds(state: State, world: World) -> None:

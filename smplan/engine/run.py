@@ -8,14 +8,11 @@ cost of a step does not grow with the state.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import TopologicalSorter
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -29,17 +26,15 @@ from smplan.core.values import BadReference, Json, decode, encode, refs, resolve
 from smplan.engine.carry import Carrier, Result, Task
 from smplan.engine.known import Known
 from smplan.engine.observe import Report
+from smplan.engine.pace import Crew, Mailbox
 from smplan.engine.waits import Stop
 from smplan.engine.world import World, reveal
-from smplan.errors import Bug, Expired, Interrupted, Invalid, Partial, SmplanError, TimedOut
+from smplan.errors import Bug, Expired, Interrupted, Invalid, NotOurs, Partial, SmplanError, TimedOut
 
 if TYPE_CHECKING:
     from smplan.stores.base import Held
 
 PARALLEL = 16
-SIGNAL_SECONDS = 0.2
-"""Python runs a signal's handler between two steps of the main thread's code, and a signal that comes just before a
-wait, or to another thread, does not end it: so no wait is longer than this."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +66,13 @@ class _Finished:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A worker was told to leave, by something that is no error (SystemExit): the whole run leaves with it."""
+
+    told: BaseException
+
+
 class Run:
     """One apply of one plan, under a lock that is held."""
 
@@ -93,7 +95,7 @@ class Run:
         self._stop = stop
         self._parallel = parallel
         self._now = now
-        self._heard: SimpleQueue[Made | _Finished] = SimpleQueue()
+        self._heard: Mailbox[Made | _Finished | _Left] = world.pace.mailbox()
         self._reporting = threading.Lock()
         self._report_to = report
         self._run = folded.run if folded.run and folded.run.plan_id == plan.id else None
@@ -124,11 +126,11 @@ class Run:
         """Carry out every step that can be. Raises only if the journal cannot be written, or the lock was lost."""
         self._sorter.prepare()
         finished_before = self._run.done if self._run else frozenset()
-        with ThreadPoolExecutor(max_workers=self._parallel, thread_name_prefix="step") as pool:
+        with self._world.pace.crew(self._parallel, "step") as crew:
             try:
                 while self._sorter.is_active():
                     self._gather(finished_before)
-                    self._start(pool)
+                    self._start(crew)
                     if self._running:
                         self._listen()
                     elif self._stop.asked:
@@ -156,7 +158,7 @@ class Run:
         self._sorter.done(step.id)
         self._report(StepSkipped(step.id, step.address, step.op, f"it needs {because}, which was not done"))
 
-    def _start(self, pool: ThreadPoolExecutor) -> None:
+    def _start(self, crew: Crew) -> None:
         if self._stop.asked:
             if not self._drained and self._running:
                 self._report(Draining(len(self._running)))
@@ -175,7 +177,7 @@ class Run:
         for task in starting:
             self._running[task.step.id] = task
             self._report(StepStarted(task.step.id, task.step.address, task.step.kind, task.step.op))
-            pool.submit(self._work, task)
+            crew.start(partial(self._work, task))
 
     def _task(self, step: Step) -> Task:
         made = self._run.made.get(step.id, "") if self._run else ""
@@ -213,7 +215,7 @@ class Run:
         )
 
     def _work(self, task: Task) -> None:
-        since = time.monotonic()
+        since = self._world.pace.now()
         result: Result | SmplanError
         try:
             result = self._carrier.carry(task)
@@ -222,30 +224,32 @@ class Run:
         except Exception as error:  # the run must hear of it, whatever it was
             result = Bug(f"{task.step.address}: {type(error).__name__} in the driver of {task.step.kind}")
             result.__cause__ = error
-        self._heard.put(_Finished(task, result, time.monotonic() - since))
+        except BaseException as told:
+            self._heard.put(_Left(told))
+            raise
+        self._heard.put(_Finished(task, result, self._world.pace.now() - since))
 
     def _listen(self) -> None:
         """Hear everything that happened since, make it durable in one write, and only then act upon it."""
-        heard: list[Made | _Finished] = []
-        while not heard:
-            with suppress(Empty):
-                heard.append(self._heard.get(timeout=SIGNAL_SECONDS))
-        with suppress(Empty):
-            while True:
-                heard.append(self._heard.get_nowait())
+        heard = self._heard.take()
         self._held.append([entry for news in heard for entry in self._journalled(news)])
         for news in heard:
             if isinstance(news, _Finished):
                 self._finish(news)
+            elif isinstance(news, _Left):
+                raise news.told
 
-    def _journalled(self, news: Made | _Finished) -> list[JournalEntry]:
+    def _journalled(self, news: Made | _Finished | _Left) -> list[JournalEntry]:
         if isinstance(news, Made):
             return [news]
+        if isinstance(news, _Left):
+            return []
         step, result = news.task.step, news.result
         if isinstance(result, Interrupted):
             return []
         if isinstance(result, SmplanError):
-            return [Failed(step.id, result.message, self._now())]
+            not_begun = isinstance(result, NotOurs) and not news.task.begun  # somebody else's stands in its place
+            return [Failed(step.id, result.message, self._now(), not_begun)]
         return [Done(step.id, result.id, self._entry(news.task).spec, result.outputs)]
 
     def _finish(self, news: _Finished) -> None:

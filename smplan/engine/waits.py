@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 from smplan.drivers.base import Progress
+from smplan.engine.pace import REAL, Pace
 from smplan.errors import Interrupted, InUse, Throttled, TimedOut, Unreachable
 
 FIRST_PAUSE = 0.1
@@ -21,7 +21,8 @@ Tell = Callable[[Progress, float], None]
 class Stop:
     """How a run is told to stop: start nothing new, let calls finish, and end every wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace = REAL) -> None:
+        self.pace = pace
         self._asked = threading.Event()
 
     def drain(self) -> None:
@@ -35,19 +36,18 @@ class Stop:
 
     def pause(self, seconds: float) -> None:
         """Let time pass. Raises Interrupted as soon as a stop is asked for."""
-        if self._asked.wait(seconds):
+        if self.pace.wait(self._asked, seconds):
             raise Interrupted("stopped on request while waiting", hint="run the same command again to go on")
 
 
 class Waiter:
-    """Follows one wait of a step on the monotonic clock."""
+    """Follows one wait of a step, at the pace of its ``stop``."""
 
-    def __init__(self, stop: Stop, patience: float, tell: Tell, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stop: Stop, patience: float, tell: Tell) -> None:
         self._stop = stop
         self._patience = patience
         self._tell = tell
-        self._clock = clock
-        self._since = clock()
+        self._since = stop.pace.now()
         self._last = Progress("nothing yet")
 
     def follow(self, looks: Callable[[], Iterator[Progress]]) -> None:
@@ -73,7 +73,7 @@ class Waiter:
                 self._rest()
 
     def _rest(self) -> None:
-        waited = self._clock() - self._since
+        waited = self._stop.pace.now() - self._since
         self._tell(self._last, waited)
         if waited >= self._patience:
             said = f"; last seen: {self._last.said}" if self._last.said else ""

@@ -184,7 +184,8 @@ def entry_json(entry: JournalEntry) -> dict[str, Json]:
             outputs = dict(entry.outputs)
             return {"type": "done", "step": entry.step, "id": entry.id, "spec": entry.spec, "outputs": outputs}
         case Failed():
-            return {"type": "failed", "step": entry.step, "error": entry.error, "at": entry.at}
+            failed = {"type": "failed", "step": entry.step, "error": entry.error, "at": entry.at}
+            return failed | {"not_begun": entry.not_begun}
         case Ended():
             outputs = dict(entry.outputs)
             return {"type": "ended", "run": entry.run, "outcome": entry.outcome, "outputs": outputs, "at": entry.at}
@@ -217,7 +218,7 @@ def _parsed(take: Members, at: str) -> JournalEntry:
         case "done":
             return Done(take.text("step"), take.text("id"), take.anything("spec"), take.table("outputs"))
         case "failed":
-            return Failed(take.text("step"), take.text("error"), take.text("at"))
+            return Failed(take.text("step"), take.text("error"), take.text("at"), take.flag("not_begun"))
         case "ended":
             return Ended(take.text("run"), take.text("outcome"), take.table("outputs"), take.text("at"))
         case other:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import pytest
+
 from smplan.core.events import (
     Draining,
     StepProgress,
 )
 from smplan.core.values import Secret
+from smplan.engine.pace import Pace
 from smplan.engine.run import Outcome
-from smplan.engine.waits import Stop
+from smplan.engine.waits import Stop, Waiter
 from smplan.errors import (
     Bug,
     Expired,
+    InUse,
     Throttled,
+    TimedOut,
     Unreachable,
 )
 from tests.engine.conftest import Bench
@@ -127,3 +132,37 @@ def test_a_secret_is_fetched_only_for_the_call_that_needs_it(bench: Bench) -> No
     bench.secrets["env:PW"] = "hunter2"
     assert bench.apply(made).outcome == "complete"
     assert "hunter2" not in "".join(path.read_text(errors="replace") for path in bench.folder.iterdir())
+
+
+def test_a_worker_that_is_told_to_leave_takes_the_run_with_it(bench: Bench) -> None:
+    def leave() -> None:
+        raise SystemExit(5)
+
+    bench.cloud.after["created", "t-a"] = leave
+    made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
+    with pytest.raises(SystemExit):
+        bench.apply(made)
+    bench.cloud.after.clear()
+    assert bench.apply(made, stop=Stop()).outcome == "complete"
+    assert bench.cloud.made == {"t-a": 1, "t-b": 1}
+
+
+def test_a_wait_goes_by_the_pace_it_is_given() -> None:
+    class Fast(Pace):
+        time = 0.0
+
+        def now(self) -> float:
+            return self.time
+
+        def wait(self, event: threading.Event, seconds: float) -> bool:
+            self.time += seconds
+            return event.is_set()
+
+    def held() -> None:
+        raise InUse("somebody has it")
+
+    waited: list[float] = []
+    waiter = Waiter(Stop(Fast()), 600, lambda progress, seconds: waited.append(seconds))
+    with pytest.raises(TimedOut, match="somebody has it"):
+        waiter.until_free(held, "it to be let go")
+    assert 600 <= waited[-1] < 620

@@ -1,0 +1,153 @@
+"""What exists: things by kind and id, whoever made them, and the rules that every call meets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from smplan.core.spec import Spec
+from smplan.drivers.base import Owner
+from smplan.errors import Conflict, InUse, Invalid
+from tests.campaigns.histories.schedule import Broken, Schedule
+
+STRANGER = Owner("somebody else", "")
+
+
+@dataclass(eq=False)
+class Record:
+    """One thing. ``maker`` is who truly made it, whether or not a tag says so; times are simulated seconds."""
+
+    kind: str
+    id: str
+    spec: Spec
+    maker: Owner
+    tagged: bool
+    version: int = 1
+    visible_at: float = 0.0
+    ready_at: float = 0.0
+    gone_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How one kind behaves: seconds are at most; each thing draws its own."""
+
+    key: str = "name"
+    unique: bool = True
+    silent: bool = False
+    """A create of what exists and is alike answers with that, whoever owns it (ELBv2)."""
+    two_calls: bool = False
+    """What can be changed is only set by ``configure``."""
+    lag: float = 0.0
+    settles: float = 0.0
+    vanishes: float = 0.0
+
+
+@dataclass
+class Cloud:
+    """All that exists, for everybody."""
+
+    schedule: Schedule
+    random: Random
+    records: dict[tuple[str, str], Record] = field(default_factory=dict)
+    fleet_up: bool = True
+    gates_open: bool = True
+    deleted_outside: set[tuple[str, str]] = field(default_factory=set)
+    deleted_by_us: set[tuple[str, str]] = field(default_factory=set)
+    calm: bool = False
+    """Nothing lags, settles or lingers any more."""
+    _made: int = 0
+
+    def live(self, kind: str = "") -> Iterator[Record]:
+        """Everything that is there now, of a kind or of all."""
+        now = self.schedule.now
+        gone = [key for key, record in self.records.items() if record.gone_at is not None and now >= record.gone_at]
+        for key in gone:
+            del self.records[key]
+        return iter([record for record in self.records.values() if not kind or record.kind == kind])
+
+    def get(self, kind: str, id: str) -> Record | None:
+        """The thing of that id, if it is there."""
+        return next((record for record in self.live(kind) if record.id == id), None)
+
+    def seen(self, kind: str, id: str) -> Record | None:
+        """The thing of that id, if a Describe knows it already."""
+        record = self.get(kind, id)
+        return record if record and self.schedule.now >= record.visible_at else None
+
+    def under(self, kind: str, key: str, value: Any) -> Record | None:
+        """What stands under a natural key."""
+        return next((record for record in self.live(kind) if getattr(record.spec, key) == value), None)
+
+    def users(self, id: str) -> list[str]:
+        """The ids of what refers to ``id``."""
+        return [record.id for record in self.live() if id in _references(record.spec)]
+
+    def draw(self, most: float) -> float:
+        """Some seconds, at most so many; now and then none at all."""
+        return 0.0 if self.calm or not most or self.random.random() < 0.3 else self.random.random() * most
+
+    def create(self, kind: str, rules: Rules, spec: Any, maker: Owner, *, tagged: bool) -> str:
+        """Make it, or say why not; the id."""
+        self._check_references(spec)
+        value = getattr(spec, rules.key)
+        there = self.under(kind, rules.key, value)
+        if there and rules.unique:
+            if rules.silent and there.spec == spec and there.gone_at is None:
+                if there.maker != maker:
+                    raise Broken("nothing of others is taken over unasked", f"{kind} {there.id} by {maker.address}")
+                raise Broken("a create is sent once", f"{kind} {there.id} of {maker.address} was created again")
+            raise Conflict(f"{kind} {value} exists already")
+        self._made += 1
+        id = f"p-{value}" if rules.key == "number" else f"{kind[4:6]}-{self._made}"
+        now = self.schedule.now
+        self.records[kind, id] = Record(
+            kind,
+            id,
+            _bare(spec) if rules.two_calls else spec,
+            maker,
+            tagged,
+            visible_at=now + self.draw(rules.lag),
+            ready_at=now + self.draw(rules.settles),
+        )
+        self.deleted_outside.discard((kind, id))
+        self.deleted_by_us.discard((kind, id))
+        return id
+
+    def change(self, kind: str, id: str, fields: dict[str, Any]) -> None:
+        """Set ``fields``; nothing else changes."""
+        record = self.get(kind, id)
+        if record is None:
+            raise Invalid(f"{kind} {id} does not exist")
+        spec = record.spec.model_copy(update=fields)
+        self._check_references(spec)
+        if spec != record.spec:
+            record.spec = spec
+            record.version += 1
+
+    def delete(self, kind: str, rules: Rules, id: str) -> None:
+        """Take it away, at once or in a while. Raises InUse."""
+        record = self.get(kind, id)
+        if record is None or record.gone_at is not None:
+            return
+        users = self.users(id)
+        if users:
+            raise InUse(f"{id} is used by {', '.join(users)}")
+        self.deleted_by_us.add((kind, id))
+        record.gone_at = self.schedule.now + self.draw(rules.vanishes)
+
+    def _check_references(self, spec: Spec) -> None:
+        there = {record.id for record in self.live() if record.gone_at is None}
+        for id in _references(spec):
+            if id not in there:
+                raise Invalid(f"{id} does not exist")
+
+
+def _references(spec: Any) -> tuple[str, ...]:
+    return (*(getattr(spec, "uses", None) or ()), *((spec.of,) if hasattr(spec, "of") else ()))
+
+
+def _bare(spec: Any) -> Any:
+    return spec.model_copy(update={"size": 0, "tags": None, "note": None})

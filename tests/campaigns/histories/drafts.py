@@ -1,0 +1,284 @@
+"""What a person writes: a blueprint of a few resources that refer to each other, and the edits made to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from smplan.core.blueprint import Blueprint, Lifecycle, LookupDecl, Resource
+from tests.engine.toy import blueprint, tree
+
+NAMED = ("sim.thing", "sim.thing", "sim.silent", "sim.pair", "sim.slow", "sim.twin", "sim.behind")
+MOST = 8
+
+
+@dataclass
+class Draft:
+    """One resource as it is written; references are still text."""
+
+    address: str
+    kind: str
+    spec: dict[str, Any]
+    after: list[str] = field(default_factory=list)
+    lifecycle: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is of a kind with a name, a size and outputs."""
+        return self.kind in NAMED
+
+    def refers_to(self, address: str) -> bool:
+        """Whether it refers to ``address``, or comes after it."""
+        return address in self.after or f"${{{address}." in repr(self.spec)
+
+    def resource(self) -> Resource:
+        """As the engine gets it."""
+        path = ("resources", self.address)
+        lifecycle = Lifecycle(**self.lifecycle)
+        return Resource(
+            self.address, self.address, None, self.kind, tree(self.spec), tuple(self.after), lifecycle, path
+        )
+
+
+class Drafts:
+    """The blueprint under the hands of its author. A resource refers only to those written before it."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._number = 0
+        self.resources: list[Draft] = []
+        self.graveyard: list[Draft] = []
+        self.edits: dict[str, Callable[[], str]] = {
+            "add": self._add,
+            "remove": self._remove,
+            "remove with dependents": self._remove_whole,
+            "restore": self._restore,
+            "rename": self._rename,
+            "change": self._change,
+            "change immutable": self._change_immutable,
+            "change kind": self._change_kind,
+            "depend": self._depend,
+            "detach": self._detach,
+            "protect": self._protect,
+        }
+        for _ in range(random.randint(2, 6)):
+            self._add()
+
+    def blueprint(self, *, unprotected: bool = False) -> Blueprint:
+        """As the engine gets it."""
+        look = LookupDecl("base", "sim.thing", {"name": "base"}, ("lookups", "base"))
+        drafts = deepcopy(self.resources)
+        for draft in drafts if unprotected else ():
+            draft.lifecycle.pop("prevent_destroy", None)
+        first = next((draft.address for draft in drafts if draft.named), None)
+        outputs = {"first": tree(f"${{{first}.arn}}")} if first else {}
+        return blueprint(*(draft.resource() for draft in drafts), lookups=(look,), outputs=outputs)
+
+    def shown(self) -> str:
+        """One line for the trace."""
+        return "; ".join(
+            f"{draft.address} {draft.kind[4:]} {draft.spec}"
+            + (f" after {draft.after}" if draft.after else "")
+            + (f" {draft.lifecycle}" if draft.lifecycle else "")
+            for draft in self.resources
+        )
+
+    def edit(self) -> tuple[str, str]:
+        """Make one edit: which, and to what. Some find nothing to change."""
+        name = self._random.choice(list(self.edits))
+        return name, self.edits[name]()
+
+    # The edits.
+
+    def _add(self) -> str:
+        if len(self.resources) >= MOST:
+            return ""
+        self._number += 1
+        address = f"r{self._number}"
+        names = [draft.address for draft in self.resources if draft.named]
+        sort = self._random.random()
+        if sort < 0.7:
+            made = Draft(address, self._random.choice(NAMED), self._thing(address, names))
+        elif sort < 0.85:
+            of = f"${{{self._random.choice(names) if names and self._random.random() < 0.8 else 'base'}.id}}"
+            made = Draft(address, "sim.port", {"number": self._number, "of": of, "open": self._random.random() < 0.5})
+        elif sort < 0.93 or not names:
+            value = f"${{{self._random.choice(names)}.arn}}" if names and self._random.random() < 0.5 else "v"
+            made = Draft(address, "core.value", {"input": value})
+        else:
+            made = Draft(address, "sim.gate", {"of": f"${{{self._random.choice(names)}.id}}"})
+        self.resources.append(made)
+        return address
+
+    def _thing(self, address: str, names: list[str]) -> dict[str, Any]:
+        random = self._random
+        spec: dict[str, Any] = {"name": address, "size": random.randint(1, 3)}
+        if names and random.random() < 0.6:
+            used = random.sample(names, random.randint(1, min(2, len(names))))
+            spec["uses"] = [f"${{{name}.id}}" for name in used]
+        if names and random.random() < 0.25:
+            spec["size"] = f"${{{random.choice(names)}.version}}"
+        if random.random() < 0.3:
+            spec["tags"] = {"k": f"${{{random.choice(names)}.arn}}" if names else "v"}
+        more = {"start": random.randint(1, 9), "zone": "a", "note": "n1"}
+        spec |= {name: value for name, value in more.items() if random.random() < 0.3}
+        return spec
+
+    def _any(self, fit: Callable[[Draft], bool] = lambda draft: True) -> Draft | None:
+        fitting = [draft for draft in self.resources if fit(draft)]
+        return self._random.choice(fitting) if fitting else None
+
+    def _remove(self) -> str:
+        draft = self._any()
+        return self._take_out(draft) if draft else ""
+
+    def _take_out(self, draft: Draft) -> str:
+        self.resources.remove(draft)
+        self.graveyard.append(draft)
+        for other in [each for each in self.resources if each.refers_to(draft.address)]:
+            self._forget(other, draft.address)
+        return draft.address
+
+    def _forget(self, draft: Draft, address: str) -> None:
+        """Take every reference to ``address`` out of ``draft``; what cannot be without it goes as well."""
+        draft.after = [each for each in draft.after if each != address]
+        mark = f"${{{address}."
+        if draft.kind in ("sim.gate", "sim.port") and mark in draft.spec["of"]:
+            self._take_out(draft)
+            return
+        for name, value in list(draft.spec.items()):
+            if mark not in repr(value):
+                continue
+            if name == "uses":
+                draft.spec["uses"] = [each for each in value if mark not in each]
+            else:
+                draft.spec[name] = {"size": 1, "tags": {"k": "v"}, "input": "v", "note": "n"}[name]
+
+    def _remove_whole(self) -> str:
+        draft = self._any()
+        if draft is None:
+            return ""
+        going = [draft]
+        for each in self.resources[self.resources.index(draft) + 1 :]:
+            if any(each.refers_to(gone.address) for gone in going):
+                going.append(each)
+        for each in reversed(going):
+            self._take_out(each)
+        return ", ".join(each.address for each in going)
+
+    def _restore(self) -> str:
+        if not self.graveyard or len(self.resources) >= MOST:
+            return ""
+        draft = self.graveyard.pop(self._random.randrange(len(self.graveyard)))
+        for address in {f"r{number}" for number in range(1, self._number + 1)} - self._addresses():
+            if draft.refers_to(address):
+                self._forget_restored(draft, address)
+        if any(draft.refers_to(each.address) for each in self.graveyard):
+            return ""
+        self.resources.append(draft)
+        return draft.address
+
+    def _forget_restored(self, draft: Draft, address: str) -> None:
+        if draft.kind in ("sim.gate", "sim.port") and f"${{{address}." in draft.spec["of"]:
+            draft.spec["of"] = "${base.id}"
+        self._forget(draft, address)
+
+    def _addresses(self) -> set[str]:
+        return {draft.address for draft in self.resources}
+
+    def _rename(self) -> str:
+        draft = self._any(lambda draft: draft.kind != "sim.port")
+        if draft is None:
+            return ""
+        self._number += 1
+        old, new = draft.address, f"r{self._number}"
+        draft.address = new
+        if draft.named:
+            draft.spec["name"] = new
+        for other in self.resources:
+            other.after = [new if each == old else each for each in other.after]
+            other.spec = _renamed(other.spec, f"${{{old}.", f"${{{new}.")
+        return f"{old} to {new}"
+
+    def _change(self) -> str:
+        draft = self._any(lambda draft: draft.kind != "sim.gate")
+        if draft is None:
+            return ""
+        random = self._random
+        if draft.kind == "sim.port":
+            draft.spec["open"] = not draft.spec["open"]
+        elif draft.kind == "core.value":
+            draft.spec["input"] = random.choice(["v", "w", 7, {"deep": ["x"]}])
+        else:
+            name = random.choice(["size", "tags", "note", "start"])
+            draft.spec[name] = {
+                "size": random.randint(0, 9),
+                "tags": {"k": random.choice("xyz")},
+                "note": f"n{random.randint(1, 9)}",
+                "start": random.randint(1, 9),
+            }[name]
+        return draft.address
+
+    def _change_immutable(self) -> str:
+        draft = self._any(lambda draft: draft.named or draft.kind == "sim.port")
+        if draft is None:
+            return ""
+        if draft.named:
+            draft.spec["zone"] = self._random.choice("abc")
+        else:
+            self._number += 1
+            draft.spec["number"] = self._number
+        return draft.address
+
+    def _change_kind(self) -> str:
+        draft = self._any(lambda draft: draft.named)
+        if draft is None:
+            return ""
+        draft.kind = self._random.choice(NAMED)
+        return f"{draft.address} to {draft.kind}"
+
+    def _depend(self) -> str:
+        draft = self._any(lambda draft: draft.named)
+        if draft is None:
+            return ""
+        earlier = self.resources[: self.resources.index(draft)]
+        other = self._random.choice(earlier) if earlier else None
+        if other is None:
+            return ""
+        if other.named and self._random.random() < 0.7:
+            uses = draft.spec.setdefault("uses", [])
+            reference = f"${{{other.address}.id}}"
+            if reference not in uses:
+                uses.append(reference)
+        elif other.address not in draft.after:
+            draft.after.append(other.address)
+        return f"{draft.address} on {other.address}"
+
+    def _detach(self) -> str:
+        draft = self._any(lambda draft: draft.named and bool(draft.spec.get("uses") or draft.after))
+        if draft is None:
+            return ""
+        if draft.after:
+            draft.after.clear()
+        else:
+            draft.spec["uses"] = draft.spec["uses"][1:]
+        return draft.address
+
+    def _protect(self) -> str:
+        draft = self._any()
+        if draft is None:
+            return ""
+        wanted = not draft.lifecycle.get("prevent_destroy") and self._random.random() < 0.4
+        draft.lifecycle = {**draft.lifecycle, "prevent_destroy": wanted}
+        return f"{draft.address} {wanted}"
+
+
+def _renamed(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, dict):
+        return {key: _renamed(item, old, new) for key, item in value.items()}
+    return [_renamed(item, old, new) for item in value] if isinstance(value, list) else value

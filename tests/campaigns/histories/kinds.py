@@ -1,0 +1,268 @@
+"""Kinds of the simulated cloud: each stands for a way in which real ones of AWS behave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from smplan.core.kinds import Kind
+from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, WRITE_ONLY, Entries, Items, Spec, fields
+from smplan.core.values import Json
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Progress
+from smplan.drivers.builtin import Value
+from smplan.engine.world import World, facts_of
+from smplan.errors import NotFound, Unreachable
+from tests.campaigns.histories.cloud import STRANGER, Cloud, Record, Rules
+from tests.campaigns.histories.laws import check_call
+from tests.campaigns.histories.process import Process
+from tests.campaigns.histories.schedule import Broken
+from tests.engine.toy import ToyAws
+
+
+class ThingSpec(Spec):
+    """A thing with a name."""
+
+    name: Annotated[str, IMMUTABLE, Field(description="Its natural key.")]
+    zone: Annotated[str | None, IMMUTABLE, Field(description="Where.")] = None
+    size: Annotated[int, Field(description="How big.", ge=0)] = 1
+    tags: Annotated[Entries[str] | None, Field(description="Labels.")] = None
+    uses: Annotated[Items[str] | None, UNORDERED, Field(description="Ids of others.")] = None
+    start: Annotated[int | None, INITIAL, Field(description="Owned by somebody else later.")] = None
+    note: Annotated[str | None, WRITE_ONLY, Field(description="Never read back.")] = None
+
+
+class PortSpec(Spec):
+    """Of each number there is one at a time."""
+
+    number: Annotated[int, IMMUTABLE, Field(description="Its natural key.")]
+    of: Annotated[str, IMMUTABLE, Field(description="The id of the thing it belongs to.")]
+    open: Annotated[bool, Field(description="Whether it is open.")] = True
+
+
+class GateSpec(Spec):
+    """What is waited for."""
+
+    of: Annotated[str, Field(description="The id of a thing.")]
+
+
+class Sim(Driver[Any]):
+    """What all kinds share: calls of one process to the one cloud."""
+
+    rules: ClassVar[Rules] = Rules()
+
+    def __init__(self, process: Process, cloud: Cloud) -> None:
+        self.process = process
+        self.cloud = cloud
+
+    def _call(self, op: str, key: str, act: Any) -> Any:
+        def reached() -> Any:
+            if self.behind_fleet and not self.cloud.fleet_up:
+                raise Unreachable("no Stream Manager is in service")
+            return act()
+
+        return self.process.call(op, self.kind, key, reached)
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[Any]]:
+        def read() -> dict[str, Live[Any]]:
+            found = {id: self.cloud.seen(self.kind, id) for id in ids}
+            return {id: self._live(record) for id, record in found.items() if record}
+
+        return self._call("read", ",".join(ids), read)
+
+    def _live(self, record: Record) -> Live[Any]:
+        hidden = {name: None for name in ("note",) if name in type(record.spec).model_fields}
+        spec = record.spec.model_copy(update=hidden)
+        owner = record.maker if record.tagged and record.maker is not STRANGER else None
+        return Live(record.id, spec, self._outputs(record), owner)
+
+    def _outputs(self, record: Record) -> dict[str, Json]:
+        return {"arn": f"arn:{record.id}", "version": record.version}
+
+    def create(self, spec: Any, claim: Claim) -> str:
+        def create() -> str:
+            check_call(self.process, "create", self.kind, address=claim.owner.address)
+            return self.cloud.create(self.kind, self.rules, spec, claim.owner, tagged=self.taggable)
+
+        return self._call("create", claim.owner.address, create)
+
+    def configure(self, id: str, spec: Any) -> None:
+        if not self.rules.two_calls:
+            return
+        fields = {"size": spec.size, "tags": spec.tags, "note": spec.note}
+        self._call("configure", id, lambda: self._change("configure", id, fields))
+
+    def update(self, live: Live[Any], spec: Any) -> None:
+        wanted = {
+            name: getattr(spec, name)
+            for name, facts in fields(type(spec)).items()
+            if getattr(spec, name) is not None and not facts.has(INITIAL)
+        }
+        changing = {name: value for name, value in wanted.items() if value != getattr(live.spec, name)}
+        for name in changing:
+            if fields(type(spec))[name].has(IMMUTABLE):
+                raise Broken("an update changes no immutable field", f"{self.kind} {live.id}: {name}")
+        if changing:
+            self._call("update", live.id, lambda: self._change("update", live.id, changing))
+
+    def _change(self, op: str, id: str, fields: Mapping[str, Any]) -> None:
+        check_call(self.process, op, self.kind, record=self.cloud.get(self.kind, id))
+        self.cloud.change(self.kind, id, dict(fields))
+
+    def delete(self, id: str) -> None:
+        def delete() -> None:
+            record = self.cloud.get(self.kind, id)
+            if record is not None:
+                check_call(self.process, "delete", self.kind, record=record)
+            self.cloud.delete(self.kind, self.rules, id)
+
+        self._call("delete", id, delete)
+
+    def settle(self, id: str, spec: Any) -> Iterator[Progress]:
+        while self.rules.settles and not self._call("settle", id, lambda: self._settled(id)):
+            yield Progress(f"{self.kind} {id} to settle", "pending")
+
+    def _settled(self, id: str) -> bool:
+        record = self.cloud.seen(self.kind, id)
+        return record is not None and self.cloud.schedule.now >= record.ready_at
+
+    def vanish(self, id: str) -> Iterator[Progress]:
+        while self.rules.vanishes and self._call("vanish", id, lambda: self.cloud.get(self.kind, id) is not None):
+            yield Progress(f"{self.kind} {id} to be gone", "deleting")
+
+    def find(self, spec: Any) -> Live[Any] | None:
+        def find() -> Live[Any] | None:
+            record = self.cloud.under(self.kind, self.rules.key, getattr(spec, self.rules.key))
+            known = record is not None and self.cloud.seen(self.kind, record.id)
+            return self._live(record) if record is not None and known else None
+
+        return self._call("find", str(getattr(spec, self.rules.key)), find)
+
+
+class Named(Sim):
+    """A thing whose successor stands beside it under another name."""
+
+    summary = "A thing."
+    spec = ThingSpec
+    outputs: ClassVar[Mapping[str, Output]] = {"arn": Output("Its ARN."), "version": Output("Grows.", changes=True)}
+    name_field = "name"
+    name_limit = 20
+
+
+class Thing(Named):
+    """A unique name; a second create is refused. Describe does not know it for a while."""
+
+    kind = "sim.thing"
+    rules = Rules(lag=20.0)
+
+
+class Silent(Named):
+    """A second create of the same answers as if it had been the first (load balancers, target groups, topics)."""
+
+    kind = "sim.silent"
+    rules = Rules(silent=True)
+
+
+class Pair(Named):
+    """Its creation takes two calls, and then it settles."""
+
+    kind = "sim.pair"
+    rules = Rules(two_calls=True, settles=90.0)
+
+
+class Slow(Named):
+    """It settles, and goes, in minutes."""
+
+    kind = "sim.slow"
+    rules = Rules(settles=200.0, vanishes=200.0)
+
+
+class Twin(Named):
+    """Nothing keeps two of one name apart: a create too many makes a second one."""
+
+    kind = "sim.twin"
+    rules = Rules(unique=False)
+
+
+class Behind(Named):
+    """Reached through the fleet."""
+
+    kind = "sim.behind"
+    behind_fleet = True
+
+
+class Port(Sim):
+    """One of a number at a time; nobody can write a name on it; it must go before its successor comes."""
+
+    kind = "sim.port"
+    summary = "A port."
+    spec = PortSpec
+    coexists = False
+    taggable = False
+    rules = Rules(key="number")
+
+    def _outputs(self, record: Record) -> dict[str, Json]:
+        return {}
+
+
+class Gate(Sim):
+    """Waits until a thing is ready, and the gates are open."""
+
+    kind = "sim.gate"
+    summary = "A gate."
+    spec = GateSpec
+    gate = True
+
+    def settle(self, id: str, spec: Any) -> Iterator[Progress]:
+        while not self._call("gate", spec.of, lambda: self._passed(spec.of)):
+            yield Progress(f"{spec.of} to be well", "it is ill")
+
+    def _passed(self, id: str) -> bool:
+        found = [record for record in self.cloud.live() if record.id == id]
+        return self.cloud.gates_open and any(self.cloud.schedule.now >= record.ready_at for record in found)
+
+
+class Base(Lookup):
+    """Finds somebody else's thing by its name."""
+
+    kind = "sim.thing"
+    summary = "A thing that exists."
+    keys: ClassVar[Mapping[str, str]] = {"name": "Its name."}
+    outputs: ClassVar[Mapping[str, Output]] = {"id": Output("Its id.")}
+
+    def __init__(self, process: Process, cloud: Cloud) -> None:
+        self.process = process
+        self.cloud = cloud
+
+    def look(self, where: Mapping[str, Json]) -> dict[str, Json]:
+        record = self.process.call(
+            "look", self.kind, where["name"], lambda: self.cloud.under(self.kind, "name", where["name"])
+        )
+        if record is None:
+            raise NotFound(f"nothing is named {where['name']}")
+        return {"id": record.id}
+
+
+KINDS: dict[str, type[Sim]] = {found.kind: found for found in (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)}
+FACTS: dict[str, Kind] = {found.kind: facts_of(found) for found in (*KINDS.values(), Value)}
+
+
+class SimWorld(World):
+    """The cloud as one process reaches it."""
+
+    def __init__(self, process: Process, cloud: Cloud, kinds: Mapping[str, type[Sim]] = KINDS) -> None:
+        super().__init__(ToyAws(), connect=lambda settings: settings, secrets=str, pace=process.stop.pace)  # type: ignore[arg-type, return-value]
+        self._process = process
+        self._cloud = cloud
+        self._sims: dict[str, Driver[Any]] = {name: made(process, cloud) for name, made in kinds.items()}
+        self._sims["core.value"] = Value(self._context)
+
+    def driver(self, kind: str) -> Driver[Any]:
+        return self._sims[kind]
+
+    def kind(self, name: str) -> Kind:
+        return FACTS[name]
+
+    def lookup(self, kind: str) -> Lookup:
+        return Base(self._process, self._cloud)

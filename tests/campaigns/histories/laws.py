@@ -1,0 +1,138 @@
+"""What must hold: at every call that changes something, and after every step of a history."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from smplan.core.journal import MAKING, Folded, Intent
+from smplan.core.plan import Op, Step
+from smplan.core.spec import INITIAL, fields
+from smplan.core.state import Entry, State, Status, problems
+from smplan.core.values import Ref, Tree, dig, resolve
+from smplan.drivers.base import Owner
+from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
+from tests.campaigns.histories.process import Process
+from tests.campaigns.histories.schedule import Broken
+
+NOT_IN_CLOUD = ("core.value", "sim.gate")
+
+
+def check_call(process: Process, op: str, kind: str, *, address: str = "", record: Record | None = None) -> None:
+    """A call that changes something is in the plan, its intent is durable, and what it touches may be touched."""
+    process.mutations += 1
+    if op != "create" and record is None:
+        return  # it will find nothing
+    steps = [step for step in process.plan.steps if _means(step, op, kind, address, record)] if process.plan else []
+    about = f"{process.name}: {op} {kind} {record.id if record else address}"
+    if not steps:
+        raise Broken("an apply does only the steps of its plan", about)
+    if not any(step.id in process.intents for step in steps):
+        raise Broken("nothing is changed before its intent is durable", about)
+    if op == "delete" and record and (kind, record.id) in process.protected:
+        raise Broken("prevent_destroy is honoured", about)
+    if record and record.maker is STRANGER:
+        if not any(step.adopt for step in steps):
+            raise Broken("what is somebody else's is not touched", about)
+        record.maker = Owner("", steps[0].address)
+
+
+def _means(step: Step, op: str, kind: str, address: str, record: Record | None) -> bool:
+    if step.kind != kind:
+        return False
+    if op == "create":
+        return step.op in (Op.CREATE, Op.REPLACE) and step.address == address
+    assert record is not None
+    makes = step.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and (step.address == record.maker.address or step.adopt)
+    if op == "configure":
+        return makes
+    if op == "update":
+        return makes or (step.op is Op.UPDATE and step.target == record.id)
+    return step.op is Op.DELETE and step.target == record.id
+
+
+def check_world(folded: Folded | None, cloud: Cloud, adopting: set[str]) -> None:
+    """State and journal are sound, and they and the cloud know of each other."""
+    if folded is None:
+        ours = [record.id for record in cloud.live() if record.maker is not STRANGER]
+        if ours:
+            raise Broken("no orphan", f"{', '.join(ours)} exist, and there is no state")
+        return
+    found = problems(folded.state)
+    if found:
+        raise Broken("the state is sound", "; ".join(found))
+    held = {(entry.kind, entry.id): entry for entry in (*folded.state.resources.values(), *folded.state.old)}
+    _check_records(folded, cloud, held, adopting)
+    for entry in folded.state.resources.values():
+        _check_entry(entry, cloud)
+
+
+def _check_records(folded: Folded, cloud: Cloud, held: dict[tuple[str, str], Entry], adopting: set[str]) -> None:
+    unseen: Counter[str] = Counter()
+    begun = {intent.entry.address for intent in _open(folded) if intent.op in MAKING} | set(folded.orphans)
+    for record in cloud.live():
+        entry = held.get((record.kind, record.id))
+        if record.maker is STRANGER:
+            if entry is None:
+                continue
+            if entry.address not in adopting:
+                raise Broken("what is somebody else's is not taken over", f"{entry.address} has {record.id}")
+            record.maker = Owner(folded.state.lineage, entry.address)
+        elif entry is None and record.gone_at is None:
+            address = record.maker.address
+            unseen[address] += 1
+            if address not in begun:
+                raise Broken("no orphan", f"{record.kind} {record.id} of {address} is in no state and no open intent")
+            if unseen[address] > 1:
+                raise Broken("nothing is made twice", f"{unseen[address]} of {address} are in no state")
+
+
+def _open(folded: Folded) -> list[Intent]:
+    return list(folded.run.open.values()) if folded.run else []
+
+
+def _check_entry(entry: Entry, cloud: Cloud) -> None:
+    if entry.kind in NOT_IN_CLOUD or entry.status is not Status.READY:
+        return
+    key = (entry.kind, entry.id)
+    if cloud.get(*key) is None and key not in cloud.deleted_outside and key not in cloud.deleted_by_us:
+        raise Broken("no phantom", f"{entry.address} is ready in the state, and {entry.kind} {entry.id} is not there")
+
+
+def check_equal(blueprint: Any, state: State, cloud: Cloud) -> None:
+    """Reality is what the blueprint says, on every field that is not somebody else's."""
+    base = cloud.under("sim.thing", "name", "base")
+    values = {"base": {"id": base.id if base else ""}}
+    for entry in state.resources.values():
+        record = cloud.get(entry.kind, entry.id)
+        real = {name: value for name, value in record.spec if value is not None} if record else dict(entry.spec)
+        more = {"arn": f"arn:{entry.id}", "version": record.version} if record else dict(entry.outputs)
+        values[entry.address] = {**more, **real, "id": entry.id}
+
+    def known(ref: Ref) -> Tree:
+        return dig(values[ref.address], ref.path)
+
+    wanted = {resource.address: resource for resource in blueprint.resources}
+    if set(wanted) != set(state.resources) or state.old:
+        raise Broken("the state holds what the blueprint says", f"{sorted(state.resources)} and {len(state.old)} old")
+    for address, resource in wanted.items():
+        entry = state.resources[address]
+        record = cloud.get(entry.kind, entry.id)
+        if entry.kind != resource.kind or (record is None and entry.kind not in NOT_IN_CLOUD):
+            raise Broken("reality is what the blueprint says", f"{address}: there is no {resource.kind} {entry.id}")
+        for name, value in resolve(resource.spec, known).items():
+            _check_field(entry, record, name, value)
+
+
+def _check_field(entry: Entry, record: Record | None, name: str, value: Any) -> None:
+    real = getattr(record.spec, name) if record else entry.spec[name]
+    if record and fields(type(record.spec))[name].has(INITIAL):
+        return
+    if name == "uses":
+        real, value = sorted(real or ()), sorted(value)
+    if name == "name" and entry.name:
+        value = entry.name
+    if name == "tags":
+        real = {key: each for key, each in (real or {}).items() if key in value}
+    if real != value:
+        raise Broken("reality is what the blueprint says", f"{entry.address}.{name} is {real!r}, not {value!r}")

@@ -1,0 +1,315 @@
+"""One process of the simulated machine: its pace, its disk, and what it is made to suffer."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any
+
+from smplan.core.plan import Plan
+from smplan.engine.pace import Crew, Mailbox, Pace
+from smplan.engine.waits import Stop
+from smplan.errors import Denied, Expired, LostAnswer, SmplanError, Throttled, Unreachable
+from smplan.stores.base import Clock
+from smplan.stores.files import Disk
+from tests.campaigns.histories.schedule import Killed, Schedule, Turn
+
+MUTATING = ("create", "configure", "update", "delete")
+REFUSALS: dict[str, type[SmplanError]] = {
+    "throttled": Throttled,
+    "unreachable": Unreachable,
+    "denied": Denied,
+    "expired": Expired,
+}
+
+
+@dataclass
+class Trouble:
+    """What goes wrong for one process: the how-manieth boundary of a sort kills it, how often calls fail, and how."""
+
+    kill: str = ""
+    """The sort of boundary: "call" or "answer" (any), "create", "created" (these alone), "write", "written", "torn"."""
+    kill_at: int = 0
+    drain_at: int = 0
+    full_at: int = 0
+    """The how-manieth write of the disk finds no space."""
+    faults: tuple[str, ...] = ()
+    chance: float = 0.0
+
+    def __str__(self) -> str:
+        parts = [f"kill at {self.kill} {self.kill_at}"] if self.kill else []
+        parts += [f"drain at {self.drain_at}"] if self.drain_at else []
+        parts += [f"disk full at {self.full_at}"] if self.full_at else []
+        parts += [f"{'/'.join(self.faults)} at {self.chance:.0%}"] if self.faults else []
+        return ", ".join(parts) or "none"
+
+
+@dataclass
+class Witness:
+    """What one history did: lines of the trace, and how often each thing happened."""
+
+    lines: list[str] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def tell(self, line: str) -> None:
+        self.lines.append(line)
+
+    def count(self, what: str, which: str) -> None:
+        self.counts[what, which] += 1
+
+
+class Process:
+    """What the engine runs in. Every boundary goes through ``touch``; once ``dead``, nothing it does has any effect."""
+
+    def __init__(self, name: str, schedule: Schedule, trouble: Trouble, random: Random, witness: Witness) -> None:
+        self.name = name
+        self.dead = False
+        self.schedule = schedule
+        self.trouble = trouble
+        self.witness = witness
+        self.stop = Stop(SimPace(self))
+        self.plan: Plan | None = None
+        self.protected: frozenset[tuple[str, str]] = frozenset()
+        self.intents: set[str] = set()
+        """Steps whose intent this process has made durable."""
+        self.began = 0
+        self.mutations = 0
+        self.suffered = 0
+        self.racing = False
+        self.completed = False
+        self.random = random
+        self._passed: Counter[str] = Counter()
+
+    def touch(self, *sorts: str) -> None:
+        """A boundary of these sorts; the process may end here."""
+        self.schedule.touch()
+        if self.dead:
+            raise Killed
+        self._passed[""] += 1
+        if self._passed[""] == self.trouble.drain_at:
+            self.witness.count("drain", sorts[0])
+            self.witness.tell(f"    {self.name}: asked to stop")
+            self.stop.drain()
+        if self.trouble.kill in sorts and self.due(self.trouble.kill, self.trouble.kill_at):
+            self.die(" ".join(sorts))
+
+    def due(self, sort: str, at: int) -> bool:
+        """Whether this is the ``at``-th of its sort."""
+        self._passed[sort] += 1
+        return self._passed[sort] == at
+
+    def die(self, where: str) -> None:
+        """End here and now."""
+        self.dead = True
+        self.suffered += 1
+        self.witness.count("kill", where)
+        self.witness.tell(f"    {self.name}: killed at {where}")
+        raise Killed
+
+    def call(self, op: str, kind: str, key: str, act: Callable[[], Any]) -> Any:
+        """One call over the wire: what ``act`` answers, unless something comes between."""
+        self.touch("call", op)
+        fault = self._fault(op)
+        shown = f"    {self.name}: {op} {kind} {key}"
+        if fault:
+            self.suffered += 1
+            self.witness.count(fault, op)
+            shown += f" ({fault})"
+        if fault in REFUSALS:
+            self.witness.tell(shown)
+            raise REFUSALS[fault](f"{op} {kind}: {fault}")
+        if fault == "lost before":
+            self.witness.tell(shown)
+            raise LostAnswer(f"{op} {kind}: no answer")
+        try:
+            answer = act()
+        except SmplanError as error:
+            self.witness.tell(f"{shown}: {type(error).__name__}, {error}")
+            raise
+        self.witness.tell(f"{shown} -> {answer}" if isinstance(answer, str) else shown)
+        self.touch("answer", f"{op}d" if op.endswith("e") else f"{op}ed")
+        if fault == "lost after":
+            raise LostAnswer(f"{op} {kind}: no answer")
+        return answer
+
+    def _fault(self, op: str) -> str:
+        if not self.trouble.faults or self.random.random() >= self.trouble.chance:
+            return ""
+        fault = self.random.choice(self.trouble.faults)
+        return "" if fault.startswith("lost") and op not in MUTATING else fault
+
+
+class SimPace(Pace):
+    """Simulated time, and threads that wait for their turn."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def now(self) -> float:
+        return self._process.schedule.now
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        schedule = self._process.schedule
+        schedule.wait(event.is_set, schedule.now + seconds)
+        return event.is_set()
+
+    def crew(self, size: int, name: str) -> Crew:
+        return SimCrew(self._process, size)
+
+    def mailbox(self) -> Mailbox[Any]:
+        return SimMailbox(self._process)
+
+
+class SimMailbox(Mailbox[Any]):
+    """News that the listener may hear at once, or together with later ones."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._left: list[Any] = []
+
+    def put(self, news: Any) -> None:
+        self._left.append(news)
+        if not self._process.dead:
+            self._process.schedule.touch()
+
+    def take(self) -> list[Any]:
+        self._process.schedule.wait(lambda: bool(self._left))
+        taken, self._left = self._left, []
+        return taken
+
+
+class SimCrew(Crew):
+    """Workers that run when they are drawn, ``size`` at a time."""
+
+    def __init__(self, process: Process, size: int) -> None:
+        self._process = process
+        self._size = size
+        self._busy = 0
+        self._turns: list[Turn] = []
+
+    def start(self, work: Callable[[], None]) -> None:
+        def free() -> bool:
+            return self._busy < self._size
+
+        def one() -> None:
+            self._busy += 1
+            try:
+                work()
+            finally:
+                self._busy -= 1
+
+        running = [turn for turn in self._turns if not turn.over]
+        self._turns = [*running, self._process.schedule.start(self._process, one, free)]
+
+    def each(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        things = list(items)
+        if len(things) == 1:
+            return [work(things[0])]
+        outcomes: dict[int, Any] = {}
+        faults: dict[int, Exception] = {}
+
+        def one(at: int) -> None:
+            try:
+                outcomes[at] = work(things[at])
+            except Exception as error:
+                faults[at] = error
+
+        turns = [self._process.schedule.start(self._process, lambda at=at: one(at)) for at in range(len(things))]
+        self._process.schedule.join(turns)
+        if self._process.dead:
+            raise Killed
+        if faults:
+            raise faults[min(faults)]
+        return [outcomes[at] for at in range(len(things))]
+
+    def __enter__(self) -> SimCrew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._process.schedule.join([turn for turn in self._turns if not turn.over])
+        if self._process.dead:
+            raise Killed
+
+
+class SimClock(Clock):
+    """The store's clock, simulated."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def now(self) -> float:
+        return self._process.schedule.now
+
+    def pause(self, seconds: float) -> None:
+        schedule = self._process.schedule
+        schedule.wait(lambda: False, schedule.now + seconds)
+
+
+class SimDisk(Disk):
+    """A disk that needs not be waited for. It reads in passing what the journal promises, and tears a last write."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def open(self, path: Path, flags: int) -> int:
+        if not flags & os.O_DIRECTORY:
+            self._process.touch("open")
+        return super().open(path, flags)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        process = self._process
+        process.touch("write")
+        trouble = process.trouble
+        if trouble.full_at and process.due("full", trouble.full_at):
+            process.suffered += 1
+            process.witness.count("disk full", "write")
+            process.witness.tell(f"    {process.name}: no space on the disk")
+            os.write(descriptor, data[: process.random.randrange(len(data))])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if trouble.kill == "torn" and process.due("torn", trouble.kill_at):
+            os.write(descriptor, data[: process.random.randrange(len(data))])
+            process.die("torn write")
+        written = super().write(descriptor, data)
+        self._hear(data)
+        process.touch("written")
+        return written
+
+    def sync(self, descriptor: int) -> None:
+        if self._process.dead:
+            raise Killed
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._process.touch("write", "rename")
+        super().rename(source, target)
+        self._process.touch("written", "renamed")
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        if not self._process.dead:
+            super().truncate(descriptor, length)
+
+    def unlink(self, path: Path) -> None:
+        if self._process.dead:
+            raise Killed
+        super().unlink(path)
+
+    def _hear(self, data: bytes) -> None:
+        for line in data.split(b"\n"):
+            if line[9:10] != b"[":
+                continue
+            for entry in json.loads(line[9:]):
+                if entry["type"] == "intent":
+                    self._process.intents.add(entry["step"])
+                elif entry["type"] == "began":
+                    self._process.began += 1
+                elif entry.get("outcome") == "complete":
+                    self._process.completed = True
+                self._process.witness.count("journal", entry["type"])
+                self._process.witness.tell(f"    {self._process.name}: journal {entry['type']} {entry.get('step', '')}")

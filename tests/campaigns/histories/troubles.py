@@ -1,0 +1,46 @@
+"""What goes wrong in one process: drawn, so that most runs meet something, and some meet nothing."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.campaigns.histories.process import Trouble
+
+KILLS = {
+    "call": 25,
+    "answer": 25,
+    "create": 3,
+    "created": 3,
+    "configured": 2,
+    "update": 2,
+    "updated": 2,
+    "delete": 2,
+    "deleted": 2,
+    "write": 12,
+    "written": 12,
+    "torn": 10,
+    "rename": 3,
+    "renamed": 3,
+}
+"""The sorts of boundary at which a process may be killed, and up to which of them."""
+
+FAULTS = ("throttled", "unreachable", "denied", "expired", "lost before", "lost after", "lost before", "lost after")
+
+
+def drawn(random: Random) -> Trouble:
+    """Some trouble, or none."""
+    sort = random.random()
+    if sort < 0.35:
+        return Trouble()
+    trouble = Trouble()
+    if sort < 0.7:
+        trouble.kill = random.choice(list(KILLS))
+        trouble.kill_at = random.randint(1, KILLS[trouble.kill])
+    if sort > 0.6:
+        trouble.faults = tuple(random.sample(FAULTS, random.randint(1, 2)))
+        trouble.chance = random.choice([0.03, 0.1, 0.3])
+    if random.random() < 0.1:
+        trouble.drain_at = random.randint(1, 60)
+    if random.random() < 0.06:
+        trouble.full_at = random.randint(1, 12)
+    return trouble

@@ -1,0 +1,81 @@
+"""A slice of the random histories, and proof that they can be replayed and that they find what is planted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smplan.core.journal import Intent, JournalEntry
+from smplan.core.state import State
+from smplan.stores.base import Held
+from smplan.stores.local import _LocalHeld
+from tests.campaigns.histories.command import lived, one
+from tests.campaigns.histories.kinds import Sim
+from tests.campaigns.histories.process import MUTATING
+
+SLICE = range(100_000, 100_150)
+ENOUGH = 60
+"""So many histories find any of the planted faults."""
+
+
+def test_no_law_breaks_in_a_slice_of_the_histories() -> None:
+    report = lived(SLICE)
+    assert report.broken == []
+    happened = {what for what, _ in report.counts}
+    assert {"kill", "lost before", "lost after", "throttled", "expired", "denied", "drain", "disk full"} <= happened
+    assert {which for what, which in report.counts if what.startswith("lost")} == set(MUTATING)
+
+
+def test_one_seed_is_one_history_whatever_the_process() -> None:
+    told = "from tests.campaigns.histories.command import one; print(*(one(seed)[0].digest() for seed in range(6)))"
+    root = Path(__file__).parents[2]
+    for hashing in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": hashing, "PYTHONPATH": str(root)}
+        found = subprocess.run(
+            [sys.executable, "-c", told], cwd=root, env=environment, capture_output=True, text=True, check=True
+        )
+        assert found.stdout.split() == [one(seed)[0].digest() for seed in range(6)]
+
+
+def broken_laws() -> set[str]:
+    """The laws that break within so many histories."""
+    return {told.partition(":")[0] for _, told in lived(range(ENOUGH)).broken}
+
+
+def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    append, waiting = Held.append, []
+
+    def late(held: Held, entries: Sequence[JournalEntry]) -> None:
+        if all(isinstance(entry, Intent) for entry in entries):
+            waiting.extend(entries)
+            return
+        append(held, [*waiting, *entries])
+        waiting.clear()
+
+    monkeypatch.setattr(Held, "append", late)
+    assert "nothing is changed before its intent is durable" in broken_laws()
+
+
+def test_a_find_that_never_finds_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sim, "find", lambda self, spec: None)
+    assert broken_laws()
+
+
+def test_a_journal_that_loses_its_last_batch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    append = _LocalHeld._append
+    kept: list[Any] = []
+
+    def behind(held: _LocalHeld, base: State, entries: Sequence[JournalEntry]) -> None:
+        written = [each for former, each in kept if former is held]
+        kept[:] = [(held, entries)]
+        for each in written:
+            append(held, base, each)
+
+    monkeypatch.setattr(_LocalHeld, "_append", behind)
+    assert broken_laws()
