@@ -6,6 +6,7 @@ import math
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -122,7 +123,8 @@ class Lease:
                 self._bucket.put(self._key, encode(strange), etag=etag)
             except Refused:
                 continue
-            self._bucket.remove([self._key])
+            with suppress(StoreError):  # it has run out already, and is in nobody's way
+                self._bucket.remove([self._key])
             raise StoreError(
                 f"{self._bucket.place(self._key)}: the store ignores {header}, so two runs could overwrite each other",
                 hint="keep state in a store that honours conditional writes, as S3 does, or in local files",
