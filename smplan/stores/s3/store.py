@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from smplan.core.journal import JournalEntry
 from smplan.core.state import State
+from smplan.core.values import Json
 from smplan.errors import GuardRefused, Locked, StoreError
 from smplan.stores import codec, history
 from smplan.stores.base import Clock, Grip, Holder, Snapshot, Store, silent, snapshot
@@ -22,6 +23,7 @@ from smplan.stores.s3.bucket import Bucket
 from smplan.stores.s3.faults import Refused
 from smplan.stores.s3.held import S3Held
 from smplan.stores.s3.lease import Lease, look
+from smplan.stores.s3.policy import policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -151,6 +153,10 @@ class S3Store(Store):
         except StoreError as error:
             raise codec.damaged(place, str(error), codec.JOURNAL) from error
         return entries
+
+    def policy(self) -> dict[str, Json]:
+        """A bucket policy under which nobody writes this state without a condition."""
+        return policy(self.bucket.name, self.key, self.bucket.partition)
 
     @property
     def lock_key(self) -> str:
