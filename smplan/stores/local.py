@@ -205,11 +205,13 @@ class _LocalHeld(Held):
     def release(self) -> None:
         """Give the lock back."""
         self._close()
-        if self._lock is not None:
-            with suppress(OSError):
-                self._store.disk.truncate(self._lock, 0)
-            os.close(self._lock)
-            self._lock = None
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            try:
+                with suppress(OSError):
+                    self._store.disk.truncate(lock, 0)
+            finally:
+                os.close(lock)
 
     def _append(self, base: State, entries: Sequence[JournalEntry]) -> None:
         disk, path = self._store.disk, self._store.journal
