@@ -173,8 +173,8 @@ def move(
     source, target = found.place, found.store_at(wanted)
     old = found.store
     if _spot(source) == _spot(wanted):
-        source = _source_of_unfinished(target)
-        old = found.store_at(source)
+        source, wanted = _unfinished(target)
+        old, target = found.store_at(source), found.store_at(wanted)
     if not yes:
         options.ask(f"Move the state from {old.location} to {target.location}?")
     at = utc_now().isoformat(timespec="seconds")
@@ -209,11 +209,11 @@ def _spot(place: Place) -> str:
     return named(place) if place.backend == "s3" else str(Path(named(place)).resolve())
 
 
-def _source_of_unfinished(target: Store) -> Place:
-    """Where a state comes from whose move was cut off, when the blueprint names the new place already."""
+def _unfinished(target: Store) -> tuple[Place, Place]:
+    """Where a state comes from and goes whose move was cut off, when the blueprint names the new place already."""
     from smplan.errors import GuardRefused
 
     mark = target.look().mark
     if mark and mark.coming:
-        return mark.source
+        return mark.source, mark.target
     raise GuardRefused(f"the state is in {target.location} already", hint="name another place")

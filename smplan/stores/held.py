@@ -73,9 +73,7 @@ class Held(ABC):
     def _remember(self, serial: int) -> None:
         """Keep the state that is about to be replaced. That this fails is no reason to lose the new one."""
         try:
-            document = self._store.document()
-            if document is not None:
-                self.put_past(serial, document)
+            self.put_past(serial, self._present())
         except StoreError as error:
             self._store.say(f"the state with serial {serial} could not be kept in the history: {error}")
 
@@ -109,6 +107,10 @@ class Held(ABC):
     @abstractmethod
     def set_aside(self) -> list[str]:
         """Copy state and journal to where nobody reads them; the names of the copies."""
+
+    @abstractmethod
+    def _present(self) -> bytes:
+        """The stored bytes of the state that this holder would replace. Raises Locked if it is somebody else's."""
 
     @abstractmethod
     def _append(self, base: State, entries: Sequence[JournalEntry]) -> None: ...

@@ -270,6 +270,9 @@ class _LocalHeld(Held):
         with suppress(OSError):
             self._store.disk.unlink(self._store.journal)
 
+    def _present(self) -> bytes:
+        return self._store.document() or b""
+
     def _reload(self) -> Snapshot:
         self._close()
         found, self._written = self._store.load()

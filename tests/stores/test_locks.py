@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from smplan.errors import GuardRefused, Locked, StoreError
+from smplan.stores import codec
 from smplan.stores.base import Grip
-from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved
+from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved, state
 from tests.stores.test_s3_bucket import CUT, Faults
 
 
@@ -66,6 +67,50 @@ def test_whoever_held_a_broken_lock_cannot_write_once_it_is_taken_anew(s3_place:
     assert set(folded.state.resources) == {"b"}
 
 
+@pytest.mark.parametrize("write", ["append", "save"])
+def test_whoever_held_a_broken_lock_cannot_write_after_another_has_saved_either(s3_place: S3Place, write: str) -> None:
+    kept_before = saved(s3_place)
+    held = s3_place.store().lock(HOLDER)
+    held.append([BEGAN])
+    kept = held.folded().state
+    grip = s3_place.store().grip()
+    assert grip is not None
+    s3_place.store().break_lock(grip)
+    with s3_place.store().lock(OTHER) as other:
+        other.append(create("b"))
+        other.save(other.folded().state)  # sweeps the batch that shut the former holder out
+    with pytest.raises(Locked, match="was lost"):
+        held.append(create("a")) if write == "append" else held.save(kept)
+    with pytest.raises(Locked, match="was lost"):
+        held.check()
+    held.release()
+    found = s3_place.store().read()
+    assert found.stored is not None
+    assert (set(found.stored.resources), found.entries) == ({"b"}, ())
+    document = s3_place.store().document(1)
+    assert document is not None
+    assert codec.decode_state(document, "it").state == kept_before
+
+
+@pytest.mark.parametrize("write", ["append", "save"])
+def test_a_former_holder_does_not_come_in_again_by_reading_after_a_fault(s3_place: S3Place, write: str) -> None:
+    saved(s3_place)
+    wire = Wire(s3_place.client)
+    held = s3_place.store(client=wire, clock=HandClock()).lock(HOLDER)
+    held.append([BEGAN])
+    wire.before = Faults(CUT, times=99)
+    with pytest.raises(StoreError):
+        held.append(create("a"))
+    wire.before = lambda *_: None
+    grip = s3_place.store().grip()
+    assert grip is not None
+    s3_place.store().break_lock(grip)
+    with s3_place.store().lock(OTHER), pytest.raises(Locked, match="was lost"):
+        held.append(create("a")) if write == "append" else held.save(state("a", serial=1))
+    held.release()
+    assert s3_place.store().read().entries == (BEGAN,)
+
+
 def test_a_lock_that_changed_since_it_was_shown_is_not_broken(s3_place: S3Place) -> None:
     held = s3_place.store().lock(HOLDER)
     grip = s3_place.store().grip()
@@ -101,7 +146,8 @@ def test_a_probe_is_told_who_has_the_lock(place: Place) -> None:
 
 
 def test_a_careless_store_that_cannot_remove_either_is_named_for_what_it_ignores(s3_place: S3Place) -> None:
-    wire = Wire(s3_place.client)
+    server = HandClock()
+    wire = Wire(s3_place.client, server)
     cut = Faults(CUT, "delete_objects", 99)
 
     def ignore(name: str, arguments: dict[str, Any]) -> None:
@@ -111,7 +157,8 @@ def test_a_careless_store_that_cannot_remove_either_is_named_for_what_it_ignores
     wire.before = ignore
     with pytest.raises(StoreError, match="the store ignores If-None-Match"):
         s3_place.store(client=wire, clock=HandClock()).probe(HOLDER)
-    assert s3_place.store().holder() is None
+    server.time += 2  # what is left behind has run out
+    assert s3_place.store(client=Wire(s3_place.client, server)).holder() is None
 
 
 def test_versioning_and_encryption_are_as_the_bucket_has_them(s3_place: S3Place) -> None:

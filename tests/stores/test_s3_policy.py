@@ -1,4 +1,4 @@
-"""The bucket policy: no write without a condition passes, and every write that smplan makes does. KMS goes with each."""
+"""The bucket policy: every write that smplan makes passes, none without a condition does. KMS goes with each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from smplan.stores.local import LocalStore
 from smplan.stores.move import End, Move
 from smplan.stores.s3 import S3Store
 from smplan.stores.s3.policy import policy
+from tests.stores.memory_s3 import MemoryS3
 from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, S3Place, Wire, create, state
 
 KEY = "team/fleet.json"
@@ -58,14 +59,14 @@ def context(arguments: dict[str, Any], *, tls: bool = True) -> dict[str, str]:
     return found
 
 
-def a_whole_life(place: S3Place, folder: Path) -> list[tuple[str, dict[str, Any]]]:
+def a_whole_life(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     """Every call for an object that smplan makes from the first lock to the note that a move leaves."""
     seen: list[tuple[str, dict[str, Any]]] = []
-    wire = Wire(place.client, HandClock())
+    wire = Wire(MemoryS3(), HandClock())
     wire.before = lambda name, arguments: seen.append((name, dict(arguments)))
 
     def store(key: str = KEY) -> S3Store:
-        return S3Store(place.bucket, key, client=wire, clock=HandClock(), kms_key_id="alias/state")  # type: ignore[arg-type]  # a client in all but type
+        return S3Store("b", key, client=wire, clock=HandClock(), kms_key_id="alias/state")  # type: ignore[arg-type]  # a client in all but type
 
     store().probe(HOLDER)
     with store().lock(HOLDER) as held:
@@ -82,40 +83,38 @@ def a_whole_life(place: S3Place, folder: Path) -> list[tuple[str, dict[str, Any]
         assert grip is not None
         store().break_lock(grip)
     local = End(LocalStore(folder / "x.state.json"), Spot("local", {"path": "x.state.json"}))
-    there = End(store(), Spot("s3", {"bucket": place.bucket, "key": KEY}))
+    there = End(store(), Spot("s3", {"bucket": "b", "key": KEY}))
     Move(there, local, HOLDER, "", lambda _: None).run()
     Move(local, there, HOLDER, "", lambda _: None).run()
     return [(name, arguments) for name, arguments in seen if name in ACTIONS]
 
 
 @pytest.fixture
-def life(s3_place: S3Place, tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
-    return a_whole_life(s3_place, tmp_path)
+def life(tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
+    return a_whole_life(tmp_path)
 
 
 def keys(name: str, arguments: dict[str, Any]) -> list[str]:
     return [each["Key"] for each in arguments["Delete"]["Objects"]] if name == "delete_objects" else [arguments["Key"]]
 
 
-def test_everything_that_smplan_asks_for_is_let_pass(s3_place: S3Place, life: list[tuple[str, dict[str, Any]]]) -> None:
-    document = policy(s3_place.bucket, KEY, "aws")
+def test_everything_that_smplan_asks_for_is_let_pass(life: list[tuple[str, dict[str, Any]]]) -> None:
+    document = policy("b", KEY, "aws")
     written = set()
     for name, arguments in life:
         for key in keys(name, arguments):
-            resource = f"arn:aws:s3:::{s3_place.bucket}/{key}"
+            resource = f"arn:aws:s3:::b/{key}"
             assert denied(document, ACTIONS[name], resource, context(arguments)) == [], (name, key)
             written.add((name, key.removeprefix(KEY).partition("/")[0]))
     assert {part for name, part in written if name == "put_object"} == {"", ".lock", ".journal", ".history", ".moved"}
     assert {name for name, _ in written} == set(ACTIONS)
 
 
-def test_nothing_of_the_state_is_written_without_a_condition(
-    s3_place: S3Place, life: list[tuple[str, dict[str, Any]]]
-) -> None:
-    document = policy(s3_place.bucket, KEY, "aws")
+def test_nothing_of_the_state_is_written_without_a_condition(life: list[tuple[str, dict[str, Any]]]) -> None:
+    document = policy("b", KEY, "aws")
     for name, arguments in life:
         if name == "put_object":
-            resource = f"arn:aws:s3:::{s3_place.bucket}/{arguments['Key']}"
+            resource = f"arn:aws:s3:::b/{arguments['Key']}"
             assert denied(document, "s3:PutObject", resource, context({})) == ["StateIsWrittenConditionally"]
 
 

@@ -43,7 +43,16 @@ class S3Held(Held):
         store, number = self._store, self._next
         self._put(store.batch_key(base, number), store.batch(base, number, entries), None)
         self._next = number + 1
-        self.check()  # the batch may have come in after the lease ran out, when nobody looks for it any more
+        self.check()
+        self._still_ours(self._store.bucket.etag(self._store.key))
+
+    def _still_ours(self, etag: str | None, writer: str = "") -> None:
+        """Raises Locked if somebody else wrote the state object, as whoever takes the lock does first.
+
+        A batch alone does not tell: where another holder has saved, its number is free again and nobody reads it.
+        """
+        if etag != self._etag and not writer.startswith(self._lease.nonce):
+            raise self._lost(self._store.key)
 
     def _save(self, state: State, orphans: tuple[Intent, ...]) -> None:
         writer, now = f"{self._lease.nonce} {secrets.token_hex(8)}", self._store.bucket.now()
@@ -51,6 +60,11 @@ class S3Held(Held):
         self._next = 1
         with suppress(StoreError):  # they count for nothing
             self._sweep(state)
+
+    def _present(self) -> bytes:
+        found = self._store.bucket.get(self._store.key, codec.STATE_BYTES)
+        self._still_ours(found.etag if found else None)
+        return found.body if found else b""
 
     def put(self, document: bytes) -> None:
         """Replace the state object."""
@@ -87,11 +101,14 @@ class S3Held(Held):
         try:
             return self._store.bucket.put(key, body, etag=etag)
         except Refused as error:
-            self._lease.lose(f"somebody else wrote {self._store.bucket.place(key)}")
-            raise Locked(
-                f"the lock on {self._store.location} was lost: somebody else wrote {key}",
-                hint="run the same command again; what was journalled is safe",
-            ) from error
+            raise self._lost(key) from error
+
+    def _lost(self, key: str) -> Locked:
+        self._lease.lose(f"somebody else wrote {self._store.bucket.place(key)}")
+        return Locked(
+            f"the lock on {self._store.location} was lost: somebody else wrote {key}",
+            hint="run the same command again; what was journalled is safe",
+        )
 
     def _sweep(self, state: State) -> None:
         """Remove batches that build on earlier states, and the states that are too old to be kept."""
@@ -103,5 +120,6 @@ class S3Held(Held):
 
     def _reload(self) -> Snapshot:
         found = self._store.load()
+        self._still_ours(found.etag, found.writer)
         self._etag, self._next = found.etag, found.next
         return found.snapshot

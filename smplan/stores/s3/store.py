@@ -36,11 +36,12 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A snapshot and what a writer must know beside it: the state object's ETag, and the number of the next batch."""
+    """A snapshot and what a writer must know: ETag and writer of the state object, and the number of the next batch."""
 
     snapshot: Snapshot
     etag: str | None = None
     next: int = 1
+    writer: str = ""
 
 
 class S3Store(Store):
@@ -96,7 +97,7 @@ class S3Store(Store):
             for entry in self._batch(key, body.body if body else b"", stored.state, number)
         ]
         base = Snapshot(stored.state, version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
-        return _Found(snapshot(base, entries, self.location), found.etag, len(keys) + 1)
+        return _Found(snapshot(base, entries, self.location), found.etag, len(keys) + 1, stored.writer)
 
     def document(self, serial: int | None = None) -> bytes | None:
         """The bytes of the state object, or of one in the history."""
