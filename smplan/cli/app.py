@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from smplan import __version__
-from smplan.cli import applying, demo, kinds, looking, planning, sandbox, starting
+from smplan.cli import applying, demo, doctor, kinds, locks, looking, planning, sandbox, starting, states
 from smplan.errors import SmplanError
 
 CTRL_C = 130
@@ -36,13 +36,18 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 state = typer.Typer(help="What smplan remembers of what it made.", no_args_is_help=True)
+lock = typer.Typer(help="Who may write the state now.", no_args_is_help=True)
 app.add_typer(state, name="state")
+app.add_typer(lock, name="lock")
 app.add_typer(sandbox.app, name="sandbox")
 
 starting.register(app)
 planning.register(app)
 applying.register(app)
-looking.register(app, state)
+looking.register(app)
+states.register(state)
+locks.register(lock)
+doctor.register(app)
 kinds.register(app)
 demo.register(app)
 

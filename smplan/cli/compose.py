@@ -11,12 +11,14 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smplan.cli.planfile import PLAN_FILE, read_plan
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan import Place, Plan
+from smplan.core.state import State
 from smplan.engine import load as loading
 from smplan.engine.planning import plan as make_plan
 from smplan.engine.planning import utc_now
@@ -67,18 +69,16 @@ def place_of(blueprint: Blueprint) -> Place:
 
 def store_at(place: Place, name: str, region: str | None = None) -> Store:
     """The store at ``place`` for the state called ``name``."""
-    options = place.options
+    options = _spelled_out(place, name).options
     if place.backend == "s3":
         from smplan.stores import s3
 
         client = s3.connect(options.get("region") or region)
-        key = options.get("key") or f"{name}.state.json"
-        store = s3.S3Store(options["bucket"], key, client=client, kms_key_id=options.get("kms_key_id"), say=say)
-        store.bucket.say = say
-        return store
+        kms_key_id = options.get("kms_key_id")
+        return s3.S3Store(options["bucket"], options["key"], client=client, kms_key_id=kms_key_id, say=say)
     from smplan.stores.local import LocalStore
 
-    return LocalStore(Path(options.get("path") or STATE_FOLDER / f"{name}.state.json"), say=say)
+    return LocalStore(Path(options["path"]), say=say)
 
 
 def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None) -> World:
@@ -166,17 +166,66 @@ def store_of_plan(plan: Plan) -> Store:
     return store_at(plan.place, plan.name, plan.region)
 
 
-def found_store(blueprint: Path | None) -> Store:
-    """The store of ``blueprint``, else of the last plan, else the only state in ``state/``. Raises SmplanError."""
+@dataclass(frozen=True)
+class Found:
+    """Where a state lives, the path or key spelled out, and what else is known of whose it is."""
+
+    place: Place
+    name: str = ""
+    region: str | None = None
+    account: str | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store there."""
+        return self.store_at(self.place)
+
+    def store_at(self, place: Place) -> Store:
+        """The store at ``place``, for the same state."""
+        return store_at(place, self.name, self.region)
+
+
+def found(blueprint: Path | None) -> Found:
+    """The state of ``blueprint``, else of the last plan, else the only one in ``state/``. Raises SmplanError."""
     if blueprint is not None:
         wanted = load(blueprint, {}, ())
-        return store_at(place_of(wanted), wanted.name, wanted.region)
+        place = _spelled_out(place_of(wanted), wanted.name)
+        return Found(place, wanted.name, wanted.region, wanted.account)
     if PLAN_FILE.exists():
-        return store_of_plan(read_plan(None))
+        plan = read_plan(None)
+        return Found(_spelled_out(plan.place, plan.name), plan.name, plan.region, plan.account)
     there = sorted(STATE_FOLDER.glob("*.state.json"))
     if len(there) != 1:
         told = f"{len(there)} states in {STATE_FOLDER}/" if there else "no state here"
         raise SmplanError(f"there is {told}" if not there else f"there are {told}", hint="say whose: --blueprint FILE")
-    from smplan.stores.local import LocalStore
+    return Found(Place("local", {"path": str(there[0])}))
 
-    return LocalStore(there[0], say=say)
+
+def _spelled_out(place: Place, name: str) -> Place:
+    """``place`` with what ``store_at`` would fill in."""
+    option, default = ("key", f"{name}.state.json") if place.backend == "s3" else ("path", _default_path(name))
+    return Place(place.backend, {**place.options, option: place.options.get(option) or default})
+
+
+def _default_path(name: str) -> str:
+    return str(STATE_FOLDER / f"{name}.state.json")
+
+
+def found_store(blueprint: Path | None) -> Store:
+    """The store of what ``found`` finds."""
+    return found(blueprint).store
+
+
+def state_now(store: Store) -> State:
+    """The state in ``store``, its journal folded in. Raises SmplanError if there is none yet."""
+    folded = store.read().folded
+    if folded is None:
+        raise nothing_yet(store)
+    return folded.state
+
+
+def nothing_yet(store: Store) -> SmplanError:
+    """The error where a state is needed and none is."""
+    return SmplanError(
+        f"nothing was applied yet: there is no state in {store.location}", hint="smplan plan, then apply"
+    )

@@ -39,6 +39,17 @@ def next_command(command: str) -> None:
     typer.echo(f"\nNext: {command}", err=True)
 
 
+def ask(question: str) -> None:
+    """Go on only after a yes. Raises SmplanError where nobody can be asked, typer.Abort after a no."""
+    from smplan.errors import SmplanError
+
+    if not sys.stdin.isatty():
+        raise SmplanError(
+            "nobody can be asked: standard input is no terminal", hint="say --yes if that is what you want"
+        )
+    typer.confirm(question, abort=True, err=True)
+
+
 def assignments(given: list[str] | None) -> dict[str, str]:
     """``NAME=VALUE`` texts as a map. Raises typer.BadParameter for a text that is none."""
     found = {}

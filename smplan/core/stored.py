@@ -24,6 +24,9 @@ class Members:
         self._at = at
         self._taken: set[str] = set()
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._data
+
     def text(self, name: str) -> str:
         """A string."""
         return self._take(name, str)

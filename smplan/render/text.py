@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from smplan.core.plan import Change, Drift, Op, Plan, Step
 from smplan.core.state import Entry, Status
 from smplan.core.values import Json
 from smplan.render.words import SIGNS, one_line, plain, summary, value
+
+if TYPE_CHECKING:
+    from smplan.stores.base import Grip
+    from smplan.stores.history import Version
 
 _COLOURS = {
     Op.CREATE: "32",
@@ -100,10 +105,40 @@ def entries(found: Sequence[Entry]) -> str:
     """A line for each thing of the state."""
     if not found:
         return "The state is empty.\n"
-    rows = [[one_line(column) for column in _columns(entry)] for entry in found]
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows)
+    return _table([_columns(entry) for entry in found])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    shown = [[one_line(cell) for cell in row] for row in rows]
+    wide = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip() for row in shown)
     return "\n".join(lines) + "\n"
+
+
+def history(found: Sequence[Version]) -> str:
+    """A line for each state, the present one first."""
+    return _table([("serial", "saved", "plan", "resources", ""), *(_version(each) for each in found)])
+
+
+def _version(version: Version) -> tuple[str, ...]:
+    if version.trouble:
+        return str(version.serial), "", "", "", version.trouble
+    now = "now" if version.current else ""
+    return str(version.serial), version.saved or "-", version.plan or "-", str(version.resources), now
+
+
+def grip(location: str, grip: Grip | None) -> str:
+    """Who holds the lock on ``location``."""
+    where = one_line(location)
+    if grip is None:
+        return f"The lock on {where} is free.\n"
+    holder = grip.holder
+    told = {"who": holder.who, "operation": holder.operation, "run": holder.run, "since": holder.since}
+    if grip.until:
+        told |= {"until": f"{grip.until} by the server's clock, unless it is renewed", "epoch": str(grip.epoch)}
+    how = "free: it ran out, and was left behind by" if grip.over else "held by"
+    lines = [f"    {name.ljust(9)}  {one_line(value)}" for name, value in told.items()]
+    return "\n".join([f"The lock on {where} is {how}", *lines]) + "\n"
 
 
 def _columns(entry: Entry) -> tuple[str, ...]:

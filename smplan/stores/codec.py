@@ -7,16 +7,18 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import assert_never, cast
 
 from smplan.core import state as states
 from smplan.core.ids import canonical
 from smplan.core.journal import Began, Done, Ended, Failed, Intent, JournalEntry, Made
+from smplan.core.plan import Place
 from smplan.core.state import State, entry_from_json, entry_to_json
 from smplan.core.stored import Members
 from smplan.core.values import Json
 from smplan.errors import Bug, StoreError
 from smplan.stores.base import Holder
+from smplan.stores.marks import Mark
 
 STATE_BYTES = 256 * 1024 * 1024
 JOURNAL_BYTES = 1024 * 1024 * 1024
@@ -26,6 +28,8 @@ DEPTH = 200
 
 VERSION = 1
 STATE = "smplan/state"
+MOVED = "smplan/moved"
+COMING = "smplan/coming"
 JOURNAL = "smplan/journal"
 LOCK = "smplan/lock"
 
@@ -39,12 +43,13 @@ _REMEDY = {
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """A stored state, the orphans kept beside it, who wrote it (S3 only), and the digest of all of it."""
+    """A stored state, the orphans kept beside it, who wrote it (S3 only), the digest of all of it, and when."""
 
     state: State
     orphans: tuple[Intent, ...]
     writer: str
     version: str
+    saved: str = ""
 
 
 def damaged(place: str, why: str, format: str) -> StoreError:
@@ -95,6 +100,12 @@ def seal(format: str, document: dict[str, Json]) -> bytes:
 
 def unseal(format: str, data: bytes, place: str) -> tuple[Members, str]:
     """The document that ``seal`` made ``data`` from, and its digest. Raises StoreError for any other bytes."""
+    members, digest = _opened(format, data, place)
+    check_format(members, format, place)
+    return members, digest
+
+
+def _opened(format: str, data: bytes, place: str) -> tuple[Members, str]:
     head = _SEAL.match(data)
     if not head or not data.endswith(b"}\n"):
         raise damaged(place, "it is empty" if not data else "it is not whole, or not written by smplan", format)
@@ -103,11 +114,9 @@ def unseal(format: str, data: bytes, place: str) -> tuple[Members, str]:
     if hashlib.sha256(body).hexdigest() != digest:
         raise damaged(place, "its contents do not match its digest", format)
     try:
-        members = Members(parse(body), place)
+        return Members(parse(body), place), digest
     except ValueError as error:
         raise damaged(place, str(error), format) from error
-    check_format(members, format, place)
-    return members, digest
 
 
 def check_format(members: Members, format: str, place: str) -> None:
@@ -119,10 +128,27 @@ def check_format(members: Members, format: str, place: str) -> None:
         raise StoreError(f"{place} has format version {version}; this smplan knows {VERSION}", hint="upgrade smplan")
 
 
-def encode_state(state: State, orphans: Sequence[Intent] = (), writer: str = "") -> bytes:
-    """A whole state file, or object."""
-    document = {"state": states.to_json(state), "open": [entry_json(intent) for intent in orphans], "writer": writer}
-    data = seal(STATE, document)
+def encode_state(state: State, orphans: Sequence[Intent] = (), writer: str = "", saved: str = "") -> bytes:
+    """A whole state file, or object, ``saved`` at that time (ISO, UTC)."""
+    return _limited(seal(STATE, _state_json(state, orphans, writer, saved)))
+
+
+def encode_coming(mark: Mark, state: State, orphans: Sequence[Intent], saved: str) -> bytes:
+    """A whole state on its way to a new place, where nobody may use it before the move is over."""
+    return _limited(seal(COMING, {**_state_json(state, orphans, "", saved), "mark": _mark_json(mark)}))
+
+
+def encode_moved(mark: Mark) -> bytes:
+    """The note in the old place of a state."""
+    return seal(MOVED, {"mark": _mark_json(mark)})
+
+
+def _state_json(state: State, orphans: Sequence[Intent], writer: str, saved: str) -> dict[str, Json]:
+    told = [entry_json(intent) for intent in orphans]
+    return {"state": states.to_json(state), "open": told, "writer": writer, "saved": saved}
+
+
+def _limited(data: bytes) -> bytes:
     if len(data) > STATE_BYTES:
         raise StoreError(f"the state is larger than {STATE_BYTES >> 20} MiB", hint="split the blueprint in several")
     return data
@@ -130,18 +156,63 @@ def encode_state(state: State, orphans: Sequence[Intent] = (), writer: str = "")
 
 def decode_state(data: bytes, place: str) -> StoredState:
     """What ``encode_state`` made ``data`` from. Raises StoreError saying what is wrong with ``place``."""
-    members, digest = unseal(STATE, data, place)
+    stored, mark = decode_document(data, place)
+    if mark:
+        raise mark.refusal(place)
+    return cast("StoredState", stored)
+
+
+def decode_document(data: bytes, place: str) -> tuple[StoredState | None, Mark | None]:
+    """What lies where a state may lie: a state, one that is coming and its note, or the note where it went."""
+    members, digest = _opened(STATE, data, place)
+    format = members.text("format") if "format" in members else ""
+    check_format(members, format if format in (MOVED, COMING) else STATE, place)
     try:
-        state = states.from_json(members.table("state"))
-        orphans = tuple(_intent(item) for item in members.items("open"))
-        writer = members.text("writer")
+        stored = None if format == MOVED else _stored(members, digest)
+        mark = None if format == STATE else _mark(members.anything("mark"), coming=format == COMING)
         members.end()
     except StoreError as error:
         raise damaged(place, str(error), STATE) from error
+    return stored, mark
+
+
+def _stored(members: Members, digest: str) -> StoredState:
+    state = states.from_json(members.table("state"))
+    orphans = tuple(_intent(item) for item in members.items("open"))
+    writer = members.text("writer")
+    saved = members.text("saved") if "saved" in members else ""  # smplan did not always write it down
     unsound = states.problems(state)
     if unsound:
-        raise damaged(place, unsound[0], STATE)
-    return StoredState(state, orphans, writer, digest)
+        raise StoreError(unsound[0])
+    return StoredState(state, orphans, writer, digest, saved)
+
+
+def _mark_json(mark: Mark) -> dict[str, Json]:
+    return {
+        "move": mark.move,
+        "source": {"backend": mark.source.backend, "options": dict(mark.source.options)},
+        "target": {"backend": mark.target.backend, "options": dict(mark.target.options)},
+        "lineage": mark.lineage,
+        "at": mark.at,
+    }
+
+
+def _mark(data: Json, *, coming: bool) -> Mark:
+    members = Members(data, "mark")
+    source, target = (_place(members.anything(name), f"mark.{name}") for name in ("source", "target"))
+    mark = Mark(coming, members.text("move"), source, target, members.text("lineage"), members.text("at"))
+    members.end()
+    return mark
+
+
+def _place(data: Json, at: str) -> Place:
+    members = Members(data, at)
+    place = Place(members.text("backend"), members.table("options"))
+    members.end()
+    options = Members(place.options, f"{at}.options")
+    for name in ("bucket", "key") if place.backend == "s3" else ("path",):
+        options.text(name)
+    return place
 
 
 def _intent(data: Json) -> Intent:

@@ -131,6 +131,17 @@ def replace(disk: Disk, path: Path, data: bytes) -> None:
         sync_folder(disk, path.parent)
 
 
+def keep_beside(disk: Disk, path: Path, data: bytes) -> str:
+    """Put ``data`` beside ``path`` as ``….moved``, or ``….moved-2`` and so on: what lies there already stays."""
+    copy = path.with_name(f"{path.name}.moved")
+    number = 1
+    while stamp(copy):
+        number += 1
+        copy = path.with_name(f"{path.name}.moved-{number}")
+    replace(disk, copy, data)
+    return str(copy)
+
+
 def write(disk: Disk, descriptor: int, data: bytes) -> None:
     """Write all of ``data``; the system may take it in pieces."""
     rest = memoryview(data)

@@ -1,4 +1,7 @@
-"""State in local files: ``<name>.state.json``, its journal ``<name>.journal.jsonl``, its lock ``<name>.lock``."""
+"""State in local files: ``<name>.state.json``, its journal ``<name>.journal.jsonl``, its lock ``<name>.lock``.
+
+``<name>.history/`` holds the states before it, ``….moved`` what a move set aside.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from pathlib import Path
 
 from smplan.core.journal import Intent, JournalEntry
 from smplan.core.state import State
-from smplan.errors import Locked, StoreError
-from smplan.stores import codec, files, lines
-from smplan.stores.base import Clock, Held, Holder, Snapshot, Store, silent, snapshot
+from smplan.errors import GuardRefused, Locked, StoreError
+from smplan.stores import codec, files, history, lines
+from smplan.stores.base import Clock, Grip, Holder, Snapshot, Store, silent, snapshot
 from smplan.stores.files import Disk
+from smplan.stores.held import Held
 
 _LOOKS = 10
 """How often a reader looks again when somebody saves while it reads."""
@@ -38,12 +42,35 @@ class LocalStore(Store):
         self.path = path
         self.journal = path.with_name(f"{name}.journal.jsonl")
         self.lock_file = path.with_name(f"{name}.lock")
+        self.history = path.with_name(f"{name}.history")
         self.location = str(path)
         self.disk = disk or Disk()
 
-    def read(self) -> Snapshot:
+    def look(self) -> Snapshot:
         """What is stored now; a save that happens meanwhile is seen whole or not at all."""
         return self.load()[0]
+
+    def document(self, serial: int | None = None) -> bytes | None:
+        """The bytes of the state file, or of one in the history."""
+        file = files.read(self.disk, self.past_file(serial), codec.STATE_BYTES, self.say)
+        return file.data if file else None
+
+    def past(self) -> list[int]:
+        """The serials in the history, newest first."""
+        with files.told(self.history, "read"):
+            try:
+                return history.serials(os.listdir(self.history))
+            except FileNotFoundError:
+                return []
+
+    def past_file(self, serial: int | None) -> Path:
+        """The file of the state that had ``serial``; of the present one for None."""
+        return self.path if serial is None else self.history / history.name(serial)
+
+    def leftovers(self) -> list[str]:
+        """The journal file, and the earlier states."""
+        there = [self.journal] if files.stamp(self.journal) else []
+        return [str(path) for path in (*there, *map(self.past_file, self.past()))]
 
     def load(self) -> tuple[Snapshot, lines.Journal]:
         """What is stored now, and how its journal lies in the file."""
@@ -61,35 +88,46 @@ class LocalStore(Store):
                     str(self.journal), f"the state it builds on, {self.path}, is not there", codec.JOURNAL
                 )
             return Snapshot(), lines.Journal(stale=True)
-        stored = codec.decode_state(file.data, str(self.path))
+        stored, mark = codec.decode_document(file.data, str(self.path))
+        if stored is None:
+            return Snapshot(mark=mark), lines.Journal(stale=True)
         written = lines.Journal(stale=True)
         if journal is not None:
             written = lines.read(journal.data, str(self.journal), stored.state)
-        found = snapshot(stored.state, (*stored.orphans, *written.entries), stored.version, self.location)
-        return found, written
+        base = Snapshot(stored.state, version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
+        return snapshot(base, written.entries, self.location), written
 
-    def holder(self) -> Holder | None:
-        """Who holds the lock now. A lock whose process has died is held by nobody, whatever is written in it."""
+    def grip(self) -> Grip | None:
+        """The lock now. One whose process has died is held by nobody, whatever is written in it."""
         with files.told(self.lock_file, "read"):
             try:
                 descriptor = self.disk.open(self.lock_file, os.O_RDONLY)
             except FileNotFoundError:
                 return None
             try:
-                return None if _flock(descriptor, fcntl.LOCK_SH) else self._written(descriptor)
+                return None if _flock(descriptor, fcntl.LOCK_SH) else Grip(self._written(descriptor))
+            finally:
+                os.close(descriptor)
+
+    def break_lock(self, grip: Grip) -> None:
+        """Raises GuardRefused: the system keeps the lock for its process, and for as long as that lives."""
+        raise GuardRefused(
+            f"{self.location} is locked by {grip.holder}: a local lock cannot be broken, it goes with its process",
+            hint="end that process; the lock is free at once, and the journal has what it did",
+        )
+
+    def probe(self, holder: Holder) -> None:
+        """Take the lock and give it back."""
+        descriptor = self._seize(holder)
+        with files.told(self.lock_file, "written"):
+            try:
+                self.disk.truncate(descriptor, 0)
             finally:
                 os.close(descriptor)
 
     def _acquire(self, holder: Holder) -> Held:
-        with files.told(self.lock_file, "locked"):
-            files.make_folder(self.disk, self.path.parent)
-            descriptor = self.disk.open(self.lock_file, os.O_RDWR | os.O_CREAT)
+        descriptor = self._seize(holder)
         try:
-            with files.told(self.lock_file, "locked"):
-                self._take(descriptor)
-                self.disk.chmod(descriptor)
-                self.disk.truncate(descriptor, 0)
-                files.write(self.disk, descriptor, codec.seal(codec.LOCK, codec.holder_json(holder)))
             found, journal = self.load()
             if journal.torn:
                 self.say(f"the last line of {self.journal} is unfinished and was left out: nobody relied on it yet")
@@ -97,6 +135,21 @@ class LocalStore(Store):
         except BaseException:
             os.close(descriptor)
             raise
+
+    def _seize(self, holder: Holder) -> int:
+        """The descriptor of the lock file, locked, with ``holder`` written into it."""
+        with files.told(self.lock_file, "locked"):
+            files.make_folder(self.disk, self.path.parent)
+            descriptor = self.disk.open(self.lock_file, os.O_RDWR | os.O_CREAT)
+            try:
+                self._take(descriptor)
+                self.disk.chmod(descriptor)
+                self.disk.truncate(descriptor, 0)
+                files.write(self.disk, descriptor, codec.seal(codec.LOCK, codec.holder_json(holder)))
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return descriptor
 
     def _take(self, descriptor: int) -> None:
         for _ in range(_TRIES):
@@ -129,12 +182,13 @@ def _flock(descriptor: int, kind: int) -> bool:
 
 
 class _LocalHeld(Held):
+    _store: LocalStore
+
     def __init__(self, store: LocalStore, lock: int, found: Snapshot, journal: lines.Journal) -> None:
-        self._store = store
         self._lock: int | None = lock
         self._written = journal
         self._descriptor: int | None = None
-        super().__init__(found)
+        super().__init__(store, found)
 
     def check(self) -> None:
         """Raises Locked if the lock was released, or its file removed: somebody else may hold a new one."""
@@ -151,11 +205,13 @@ class _LocalHeld(Held):
     def release(self) -> None:
         """Give the lock back."""
         self._close()
-        if self._lock is not None:
-            with suppress(OSError):
-                self._store.disk.truncate(self._lock, 0)
-            os.close(self._lock)
-            self._lock = None
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            try:
+                with suppress(OSError):
+                    self._store.disk.truncate(lock, 0)
+            finally:
+                os.close(lock)
 
     def _append(self, base: State, entries: Sequence[JournalEntry]) -> None:
         disk, path = self._store.disk, self._store.journal
@@ -174,11 +230,48 @@ class _LocalHeld(Held):
         self._written = lines.Journal()
 
     def _save(self, state: State, orphans: tuple[Intent, ...]) -> None:
-        files.replace(self._store.disk, self._store.path, codec.encode_state(state, orphans))
+        now = self._store.clock.date().isoformat(timespec="seconds")
+        self.put(codec.encode_state(state, orphans, saved=now))
+        self._drop_journal()  # it builds on an earlier state now, and counts for nothing
+        with suppress(OSError, StoreError):
+            for serial in history.too_old(self._store.past(), state.serial):
+                self._store.disk.unlink(self._store.past_file(serial))
+
+    def put(self, document: bytes) -> None:
+        """Replace the state file."""
+        files.replace(self._store.disk, self._store.path, document)
+
+    def put_past(self, serial: int, document: bytes) -> None:
+        """Write a file of the history."""
+        store = self._store
+        with files.told(store.history, "made"):
+            files.make_folder(store.disk, store.history)
+        files.replace(store.disk, store.past_file(serial), document)
+
+    def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
+        """Write the journal file anew, or remove it."""
+        self._drop_journal()
+        if entries:
+            self._append(base, entries)
+
+    def set_aside(self) -> list[str]:
+        """Copy state and journal to files called ``….moved``; what lies there already stays."""
+        store = self._store
+        copies = []
+        for path in (store.path, store.journal):
+            file = files.read(store.disk, path, codec.JOURNAL_BYTES, store.say)
+            if file:
+                copies.append(files.keep_beside(store.disk, path, file.data))
+        return copies
+
+    def _drop_journal(self) -> None:
         self._close()
         self._written = lines.Journal(stale=True)
-        with suppress(OSError):  # it builds on an earlier state now, and counts for nothing
+        with suppress(OSError):
             self._store.disk.unlink(self._store.journal)
+
+    def _present(self) -> bytes:
+        return self._store.document() or b""
 
     def _reload(self) -> Snapshot:
         self._close()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from smplan.cli.app import main
 from smplan.core.state import State
@@ -88,3 +93,32 @@ def smplan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     shell = Shell(tmp_path, capsys)
     shell.write("toy.yaml", TOY)
     return shell
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of an S3 on this machine, which honours conditions."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket, and an environment that leads to it."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"state-{uuid.uuid4()}"
+    client = boto3.session.Session().client("s3")
+    client.create_bucket(Bucket=name)
+    client.close()
+    return name

@@ -1,12 +1,10 @@
-"""``smplan drift``, ``output`` and ``state``."""
+"""``smplan drift`` and ``output``, and how the state is found."""
 
 from __future__ import annotations
 
 import json
 import os
 import uuid
-
-import pytest
 
 from smplan.drivers.aws.session import Aws
 from smplan.sandbox.world import Sandbox
@@ -31,37 +29,6 @@ def test_an_output_that_is_not_there_is_told_with_those_that_are(smplan: Shell) 
     smplan.applied()
     done = smplan("output", "sad")
     assert (done.code, done.err) == (1, "error: there is no output `sad`\n  = there is: many, said\n")
-
-
-def test_the_state_is_listed_and_shown(smplan: Shell) -> None:
-    smplan.applied()
-    assert smplan.ok("state", "list").out == "first   core.value  first\nsecond  core.value  second\n"
-    shown = smplan.ok("state", "show", "second").out
-    assert shown.startswith("second  core.value\n")
-    assert '    input: "hello you"' in shown
-
-
-def test_the_state_as_json_is_json_alone(smplan: Shell) -> None:
-    smplan.applied()
-    listed = smplan.ok("state", "list", "--json")
-    assert [entry["address"] for entry in listed.data] == ["first", "second"]
-    assert smplan.ok("state", "show", "second", "--json").data == listed.data[1]
-
-
-@pytest.mark.parametrize(
-    ("address", "hint"), [("secnd", "did you mean `second`?"), ("xyz", "smplan state list shows what there is")]
-)
-def test_an_address_that_is_not_there_is_told_with_a_near_one(smplan: Shell, address: str, hint: str) -> None:
-    smplan.applied()
-    done = smplan("state", "show", address)
-    assert (done.code, done.err) == (1, f"error: the state has nothing at `{address}`\n  = {hint}\n")
-
-
-def test_before_the_first_apply_there_is_no_state(smplan: Shell) -> None:
-    smplan.ok("plan", "toy.yaml")
-    done = smplan("state", "list")
-    assert done.code == 1
-    assert "nothing was applied yet: there is no state in state/toy.state.json" in done.err
 
 
 def test_the_state_is_found_by_blueprint_by_last_plan_or_because_it_is_the_only_one(smplan: Shell) -> None:

@@ -67,7 +67,8 @@ class LocalPlace(Place):
         return LocalStore(self.folder / "fleet.state.json", **options)
 
     def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in sorted(self.folder.glob("fleet.*"))}
+        paths = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
 
     def put(self, name: str, data: bytes) -> None:
         (self.folder / name).write_bytes(data)

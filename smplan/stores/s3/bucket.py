@@ -168,6 +168,22 @@ class Bucket:
                 objects = [{"Key": key} for key in keys[start : start + _MANY]]
                 ask(self._client.delete_objects, Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
 
+    @property
+    def partition(self) -> str:
+        """Which AWS the bucket is in: aws, aws-cn, ..."""
+        return str(self._client.meta.partition)
+
+    def versioned(self) -> bool:
+        """Whether the bucket keeps earlier versions of its objects."""
+        with self._asking("") as ask:
+            return bool(ask(self._client.get_bucket_versioning, Bucket=self.name).get("Status") == "Enabled")
+
+    def encryption(self) -> str:
+        """How the bucket encrypts by itself: "AES256", "aws:kms", ..."""
+        with self._asking("") as ask:
+            found = ask(self._client.get_bucket_encryption, Bucket=self.name)["ServerSideEncryptionConfiguration"]
+            return str(found["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"])
+
     def _patiently(self, once: Callable[[], T]) -> T:
         """``once``, made again after an unclear answer."""
         for pause in PAUSES:

@@ -6,6 +6,7 @@ import math
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from smplan.errors import Locked, StoreError
 from smplan.stores import codec
 from smplan.stores.base import Clock, Holder
 from smplan.stores.s3.bucket import Bucket, Object
-from smplan.stores.s3.faults import Refused
+from smplan.stores.s3.faults import Expired, Refused
 
 _TRIES = 5
 _NOBODYS_ETAG = '"00000000000000000000000000000000"'
@@ -122,7 +123,8 @@ class Lease:
                 self._bucket.put(self._key, encode(strange), etag=etag)
             except Refused:
                 continue
-            self._bucket.remove([self._key])
+            with suppress(StoreError):  # it has run out already, and is in nobody's way
+                self._bucket.remove([self._key])
             raise StoreError(
                 f"{self._bucket.place(self._key)}: the store ignores {header}, so two runs could overwrite each other",
                 hint="keep state in a store that honours conditional writes, as S3 does, or in local files",
@@ -163,11 +165,13 @@ class Lease:
         self._lost = self._lost or why
 
     def check(self) -> None:
-        """Raises Locked if the lease was lost, or ran out and could not be renewed."""
+        """Raises Locked if the lease was lost, or ran out and could not be renewed; Expired if credentials ran out."""
         trouble = ""
         if not self._lost and self._clock.now() >= self._good_until:
             try:
                 self.renew()
+            except Expired:
+                raise
             except StoreError as error:
                 trouble = f"it ran out and could not be renewed: {error}"
         if self._lost or self._stopped.is_set() or trouble:

@@ -1,4 +1,7 @@
-"""State at ``<key>``, its journal in ``<key>.journal/<serial>/``, one object a batch, its lock in ``<key>.lock``."""
+"""State at ``<key>``, its journal in ``<key>.journal/<serial>/``, one object a batch, its lock in ``<key>.lock``.
+
+``<key>.history/`` holds the states before it, ``<key>.moved/`` what a move set aside.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from smplan.core.journal import Intent, JournalEntry
+from smplan.core.journal import JournalEntry
 from smplan.core.state import State
-from smplan.errors import Locked, StoreError
-from smplan.stores import codec
-from smplan.stores.base import Clock, Held, Holder, Snapshot, Store, silent, snapshot
+from smplan.core.values import Json
+from smplan.errors import GuardRefused, Locked, StoreError
+from smplan.stores import codec, history
+from smplan.stores.base import Clock, Grip, Holder, Snapshot, Store, silent, snapshot
+from smplan.stores.held import Held
 from smplan.stores.s3.bucket import Bucket
 from smplan.stores.s3.faults import Refused
+from smplan.stores.s3.held import S3Held
 from smplan.stores.s3.lease import Lease, look
+from smplan.stores.s3.policy import policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -29,12 +36,12 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A snapshot and what a writer must know beside it: the state object's ETag, and the number of the next batch."""
+    """A snapshot and what a writer must know: ETag and writer of the state object, and the number of the next batch."""
 
     snapshot: Snapshot
-    orphans: tuple[Intent, ...] = ()
     etag: str | None = None
     next: int = 1
+    writer: str = ""
 
 
 class S3Store(Store):
@@ -55,11 +62,11 @@ class S3Store(Store):
         super().__init__(say=say, clock=clock)
         self.location = f"s3://{bucket}/{key}"
         self.key = key
-        self.bucket = Bucket(client, bucket, kms_key_id=kms_key_id, clock=self.clock)
+        self.bucket = Bucket(client, bucket, kms_key_id=kms_key_id, clock=self.clock, say=self.say)
         self._lease_seconds = lease_seconds
         self._renew_seconds = renew_seconds
 
-    def read(self) -> Snapshot:
+    def look(self) -> Snapshot:
         """What is stored now; a save that happens meanwhile is seen whole or not at all."""
         return self.load().snapshot
 
@@ -76,7 +83,9 @@ class S3Store(Store):
         found = self.bucket.get(self.key, codec.STATE_BYTES)
         if found is None:
             return _Found(Snapshot())
-        stored = codec.decode_state(found.body, self.location)
+        stored, mark = codec.decode_document(found.body, self.location)
+        if stored is None:
+            return _Found(Snapshot(mark=mark), found.etag)
         keys = self.bucket.keys(f"{self.journal(stored.state.serial)}/")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             bodies = list(pool.map(lambda key: self.bucket.get(key, codec.JOURNAL_BYTES), keys))
@@ -87,8 +96,27 @@ class S3Store(Store):
             for number, (key, body) in enumerate(zip(keys, bodies, strict=True), 1)
             for entry in self._batch(key, body.body if body else b"", stored.state, number)
         ]
-        seen = snapshot(stored.state, (*stored.orphans, *entries), stored.version, self.location)
-        return _Found(seen, stored.orphans, found.etag, len(keys) + 1)
+        base = Snapshot(stored.state, version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
+        return _Found(snapshot(base, entries, self.location), found.etag, len(keys) + 1, stored.writer)
+
+    def document(self, serial: int | None = None) -> bytes | None:
+        """The bytes of the state object, or of one in the history."""
+        found = self.bucket.get(self.past_key(serial), codec.STATE_BYTES)
+        return found.body if found else None
+
+    def past(self) -> list[int]:
+        """The serials in the history, newest first."""
+        folder = f"{self.key}.history/"
+        return history.serials(key.removeprefix(folder) for key in self.bucket.keys(folder))
+
+    def past_key(self, serial: int | None) -> str:
+        """The key of the state that had ``serial``; of the present one for None."""
+        return self.key if serial is None else f"{self.key}.history/{history.name(serial)}"
+
+    def leftovers(self) -> list[str]:
+        """The batches of any journal, and the earlier states."""
+        keys = [key for kind in ("journal", "history") for key in self.bucket.keys(f"{self.key}.{kind}/")]
+        return [self.bucket.place(key) for key in keys]
 
     def journal(self, serial: int) -> str:
         """Where the journal lies that builds on ``serial``."""
@@ -127,21 +155,47 @@ class S3Store(Store):
             raise codec.damaged(place, str(error), codec.JOURNAL) from error
         return entries
 
+    def policy(self) -> dict[str, Json]:
+        """A bucket policy under which nobody writes this state without a condition."""
+        return policy(self.bucket.name, self.key, self.bucket.partition)
+
     @property
     def lock_key(self) -> str:
         """The key of the lock object."""
         return f"{self.key}.lock"
 
-    def holder(self) -> Holder | None:
-        """Who holds the lock now; a lease that has run out is held by nobody."""
+    def grip(self) -> Grip | None:
+        """The lock now; a lease that has run out is held by nobody."""
         found = look(self.bucket, self.lock_key)
-        return found[1].holder if found and found[1].expires >= found[0].date else None
+        if found is None:
+            return None
+        object, lock = found
+        return Grip(lock.holder, lock.expires.isoformat(), lock.epoch, lock.expires < object.date, object.etag)
+
+    def break_lock(self, grip: Grip) -> None:
+        """Remove the lock object. Whoever held it is shut out by the next one who takes the lock (see ``_fence``)."""
+        try:
+            self.bucket.delete(self.lock_key, grip.tag)
+        except Refused as error:
+            raise GuardRefused(
+                f"the lock on {self.location} has changed since it was shown: it was renewed or taken, "
+                "so somebody is at work",
+                hint="smplan lock show tells who; only if nobody should be, break it again",
+            ) from error
+
+    def probe(self, holder: Holder) -> None:
+        """Take the lease, which tries whether the store honours conditions, and give it back."""
+        self._lease(holder).release()
+
+    def _lease(self, holder: Holder) -> Lease:
+        return Lease(self.bucket, self.lock_key, holder, seconds=self._lease_seconds, clock=self.clock, say=self.say)
 
     def _acquire(self, holder: Holder) -> Held:
-        lease = Lease(self.bucket, self.lock_key, holder, seconds=self._lease_seconds, clock=self.clock, say=self.say)
+        lease = self._lease(holder)
         lease.beat(self._renew_seconds)
         try:
-            return _S3Held(self, lease, self._fence(lease))
+            found = self._fence(lease)
+            return S3Held(self, lease, found.snapshot, found.etag, found.next)
         except BaseException:
             lease.release()
             raise
@@ -151,68 +205,20 @@ class S3Store(Store):
 
         One that was stopped and goes on believes in its lease. Its save fails, because the state object has another
         ETag now; its next batch fails, because the number is taken. What it wrote before that is read here.
+        Where a move left a note nobody may write, and whoever moves replaces the note by its ETag.
         """
         for _ in range(_TRIES):
             found = self.load()
             state = found.snapshot.stored
-            if state is None:
+            if state is None or found.snapshot.mark:
                 return found
             with suppress(Refused):
-                marked = codec.encode_state(state, found.orphans, writer=lease.nonce)
+                orphans, saved = found.snapshot.orphans, found.snapshot.saved
+                marked = codec.encode_state(state, orphans, writer=lease.nonce, saved=saved)
                 etag = self.bucket.put(self.key, marked, etag=found.etag)
                 self.bucket.put(self.batch_key(state, found.next), self.batch(state, found.next, ()), etag=None)
-                return _Found(found.snapshot, found.orphans, etag, found.next + 1)
+                return _Found(found.snapshot, etag, found.next + 1)
         raise Locked(
             f"{self.location} is written by somebody who does not hold its lock",
             hint="find out who, stop it, and run the same command again",
         )
-
-
-class _S3Held(Held):
-    def __init__(self, store: S3Store, lease: Lease, found: _Found) -> None:
-        self._store = store
-        self._lease = lease
-        self._etag = found.etag
-        self._next = found.next
-        super().__init__(found.snapshot)
-
-    def check(self) -> None:
-        """Raises Locked if the lease was lost, or ran out and could not be renewed."""
-        self._lease.check()
-
-    def release(self) -> None:
-        """Give the lease back."""
-        self._lease.release()
-
-    def _append(self, base: State, entries: Sequence[JournalEntry]) -> None:
-        store, number = self._store, self._next
-        self._put(store.batch_key(base, number), store.batch(base, number, entries), None)
-        self._next = number + 1
-        self.check()  # the batch may have come in after the lease ran out, when nobody looks for it any more
-
-    def _save(self, state: State, orphans: tuple[Intent, ...]) -> None:
-        body = codec.encode_state(state, orphans, writer=f"{self._lease.nonce} {secrets.token_hex(8)}")
-        self._etag = self._put(self._store.key, body, self._etag)
-        self._next = 1
-        with suppress(StoreError):  # they build on earlier states, and count for nothing
-            self._sweep(state)
-
-    def _put(self, key: str, body: bytes, etag: str | None) -> str:
-        try:
-            return self._store.bucket.put(key, body, etag=etag)
-        except Refused as error:
-            self._lease.lose(f"somebody else wrote {self._store.bucket.place(key)}")
-            raise Locked(
-                f"the lock on {self._store.location} was lost: somebody else wrote {key}",
-                hint="run the same command again; what was journalled is safe",
-            ) from error
-
-    def _sweep(self, state: State) -> None:
-        kept = f"{self._store.journal(state.serial)}/"
-        keys = self._store.bucket.keys(f"{self._store.key}.journal/")
-        self._store.bucket.remove([key for key in keys if not key.startswith(kept)])
-
-    def _reload(self) -> Snapshot:
-        found = self._store.load()
-        self._etag, self._next = found.etag, found.next
-        return found.snapshot

@@ -1,0 +1,53 @@
+"""A bucket policy that lets nobody write a state without a condition: not smplan of another version, nor a person.
+
+After "Enforce conditional writes on Amazon S3 buckets" in the Amazon S3 user guide:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+"""
+
+from __future__ import annotations
+
+import re
+
+from smplan.core.values import Json
+
+_OBJECTS = ("", ".lock", ".journal/*", ".history/*", ".moved/*")
+"""All that smplan writes for a state, by what follows its key."""
+
+
+def policy(bucket: str, key: str, partition: str) -> dict[str, Json]:
+    """The policy for the state at ``key``; ``partition`` is aws, aws-cn, ... Only what has to do with the state.
+
+    Parts of a multipart upload cannot carry a condition and are let pass (``s3:ObjectCreationOperation`` is false for
+    them): completing the upload needs one. Deleting is not writing, and is left to whoever may do it.
+    """
+    arn = f"arn:{partition}:s3:::{bucket}"
+    objects = [f"{arn}/{_literal(key)}{ending}" for ending in _OBJECTS]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "StateIsWrittenConditionally",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:PutObject",
+                "Resource": objects,
+                "Condition": {
+                    "Null": {"s3:if-match": "true", "s3:if-none-match": "true"},
+                    "Bool": {"s3:ObjectCreationOperation": "true"},
+                },
+            },
+            {
+                "Sid": "StateTravelsEncrypted",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, *objects],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+        ],
+    }
+
+
+def _literal(key: str) -> str:
+    """``key`` with the characters that a policy would read as patterns written as themselves."""
+    return re.sub(r"[*?$]", lambda found: f"${{{found[0]}}}", key)

@@ -1,0 +1,394 @@
+"""A state moved from place to place: cut off anywhere, one place has it, and the same move finishes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smplan.core.journal import Began, Ended
+from smplan.core.plan import Place as Spot
+from smplan.core.state import State
+from smplan.errors import GuardRefused, Locked, StoreError
+from smplan.stores import codec, lines
+from smplan.stores.base import Snapshot, Store
+from smplan.stores.local import LocalStore
+from smplan.stores.marks import Mark, Moved, stanza
+from smplan.stores.move import End, Move
+from smplan.stores.s3 import S3Store
+from tests.stores.memory_s3 import MemoryS3
+from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, intent, state
+from tests.stores.test_local import Killed, MeddlingDisk
+
+AT = "2026-11-23T03:00:00+00:00"
+BUCKET = "bucket"
+WRITES = ("put_object", "delete_object", "delete_objects")
+PAIRS = [("local", "s3"), ("s3", "local"), ("local", "local"), ("s3", "s3")]
+
+
+class Countdown:
+    """Ends the process at a write, and whatever it tries after that."""
+
+    def __init__(self, at: int = -1) -> None:
+        self.at = at
+        self.count = 0
+
+    def hit(self) -> None:
+        self.count += 1
+        if 0 < self.at <= self.count:
+            raise Killed
+
+
+class DyingDisk(MeddlingDisk):
+    """A disk of a process that ends."""
+
+    def __init__(self, countdown: Countdown) -> None:
+        super().__init__()
+        self.countdown = countdown
+
+    def _meddle(self, call: Callable[[], int | None]) -> int | None:
+        self.countdown.hit()
+        return call()
+
+
+@dataclass
+class Scene:
+    """An old place ``a`` and a new place ``b``, looked at and written by processes that may die."""
+
+    folder: Path
+    kinds: tuple[str, str]
+    client: Any = field(default_factory=MemoryS3)
+    server: HandClock = field(default_factory=HandClock)
+    words: list[str] = field(default_factory=list)
+
+    def spot(self, name: str) -> Spot:
+        if self.kinds["ab".index(name)] == "s3":
+            return Spot("s3", {"bucket": BUCKET, "key": f"{name}.json"})
+        return Spot("local", {"path": str(self.folder / name / "fleet.state.json")})
+
+    def store(self, name: str, countdown: Countdown | None = None, wire: Wire | None = None) -> Store:
+        countdown = countdown or Countdown()
+        spot = self.spot(name)
+        if spot.backend == "local":
+            return LocalStore(Path(spot.options["path"]), disk=DyingDisk(countdown), say=self.words.append)
+        wire = wire or Wire(self.client, self.server)
+
+        def dying(name: str, arguments: dict[str, Any]) -> None:
+            if name in WRITES:
+                countdown.hit()
+
+        if countdown.at > 0:
+            wire.before = dying
+        else:
+            before = wire.before
+
+            def counting(name: str, arguments: dict[str, Any]) -> None:
+                dying(name, arguments)
+                before(name, arguments)
+
+            wire.before = counting
+        options = {"client": wire, "clock": HandClock(), "say": self.words.append}
+        return S3Store(BUCKET, str(spot.options["key"]), **options)
+
+    def move(self, there: str = "ab", countdown: Countdown | None = None, wire: Wire | None = None) -> State:
+        old, new = there
+        source = End(self.store(old, countdown), self.spot(old))
+        target = End(self.store(new, countdown, wire), self.spot(new))
+        return Move(source, target, HOLDER, AT, self.words.append).run()
+
+    def filled(self) -> Snapshot:
+        """A state with a past, orphans, and a run that is not finished, in the old place."""
+        with self.store("a").lock(HOLDER) as held:
+            kept = held.save(state("x"))
+            held.append([BEGAN, *create("y"), intent("lost"), Ended("r1", "failed", {}, "")])
+            held.save(held.folded().state)
+            held.append([Began("r2", "p2", "d2", 2, ""), *create("z")])
+            held.append([intent("open")])
+        assert kept.serial == 1
+        return self.store("a").read()
+
+    def look(self, name: str) -> Snapshot | Moved:
+        try:
+            return self.store(name).read()
+        except Moved as error:
+            return error
+
+
+@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(pair))
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
+    return Scene(tmp_path, request.param)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Scene:
+    return Scene(tmp_path, ("local", "local"))
+
+
+def same(found: Snapshot | Moved, before: Snapshot) -> bool:
+    """Whether ``found`` holds what ``before`` did; empty batches that fences leave count for nothing."""
+    return isinstance(found, Snapshot) and (found.stored, found.entries, found.folded, found.saved) == (
+        before.stored,
+        before.entries,
+        before.folded,
+        before.saved,
+    )
+
+
+def test_everything_comes_with_the_state(scene: Scene) -> None:
+    before = scene.filled()
+    assert scene.move() == before.stored
+    after = scene.look("b")
+    assert same(after, before)
+    assert isinstance(after, Snapshot)
+    assert after.folded is not None
+    assert after.folded.run is not None
+    assert set(after.folded.orphans) == {"lost", "open"}
+    assert scene.store("b").past() == [1]
+    assert scene.store("b").document(1) == scene.store("a").document(1)
+
+
+def test_the_unfinished_run_goes_on_in_the_new_place(scene: Scene) -> None:
+    scene.filled()
+    scene.move()
+    with scene.store("b").lock(OTHER) as held:
+        held.append(create("open"))
+        held.append([Ended("r2", "complete", {}, "")])
+        assert held.save(held.folded().state).serial == 3
+    assert scene.store("b").past() == [2, 1]
+
+
+def test_the_old_place_says_where_the_state_went_and_what_to_write(scene: Scene) -> None:
+    scene.filled()
+    scene.move()
+    for use in (scene.store("a").read, lambda: scene.store("a").lock(OTHER)):
+        with pytest.raises(Moved, match=f"the state was moved from .* to .* at {AT[:19]}") as caught:
+            use()
+        assert caught.value.hint == f"write `{stanza(scene.spot('b'))}` into the blueprint"
+    assert scene.store("a").holder() is None
+
+
+def test_what_was_set_aside_is_whole_and_in_the_form_of_local_files(scene: Scene) -> None:
+    before = scene.filled()
+    scene.move()
+    names = [word.removeprefix("set aside: ") for word in scene.words]
+    state_file, journal_file = (contents(scene, name) for name in names)
+    stored = codec.decode_state(state_file, "it")
+    assert before.stored == stored.state
+    assert (*stored.orphans, *lines.read(journal_file, "it", stored.state).entries) == before.entries
+
+
+def contents(scene: Scene, name: str) -> bytes:
+    if not name.startswith("s3://"):
+        return Path(name).read_bytes()
+    key = name.removeprefix(f"s3://{BUCKET}/")
+    return bytes(scene.client.objects[key])
+
+
+def test_a_move_back_and_forth_loses_nothing(scene: Scene) -> None:
+    before = scene.filled()
+    for there in ("ab", "ba", "ab", "ba"):
+        scene.move(there)
+    assert same(scene.look("a"), before)
+    assert isinstance(scene.look("b"), Moved)
+
+
+def test_cut_at_any_write_one_place_has_the_state_and_the_same_move_finishes_it(scene: Scene) -> None:
+    counted = Countdown()
+    scene.filled()
+    scene.move(countdown=counted)
+    seen = set()
+    for at in range(1, counted.count + 1):
+        fresh = Scene(scene.folder / str(at), scene.kinds)
+        before = fresh.filled()
+        with pytest.raises(Killed):
+            fresh.move(countdown=Countdown(at))
+        fresh.server.time += 120  # a lease of the dead runs out
+        seen.add(judge(fresh, before))
+        assert fresh.move() == before.stored
+        assert same(fresh.look("b"), before)
+        assert isinstance(fresh.look("a"), Moved)
+        assert fresh.store("b").past() == [1]
+        assert fresh.move() == before.stored  # once more changes nothing
+        assert same(fresh.look("b"), before)
+    assert {"old, nothing new", "old, new is coming", "moved, new is coming", "moved, new"} == seen
+
+
+def judge(scene: Scene, before: Snapshot) -> str:
+    """Which place has the state after a cut; exactly one may be written, or none until the move is finished."""
+    old, new = scene.look("a"), scene.look("b")
+    writable = []
+    for name in "ab":
+        try:
+            with scene.store(name).lock(OTHER) as held:
+                if held.snapshot.stored:
+                    writable.append(name)
+        except Moved:
+            pass
+    if isinstance(old, Moved):
+        if isinstance(new, Moved):
+            assert "is not finished" in str(new)
+            assert writable == []
+            assert same(scene.store("b").look(), before)
+            return "moved, new is coming"
+        assert same(new, before)
+        assert writable == ["b"]
+        return "moved, new"
+    assert same(old, before)
+    assert writable == ["a"]
+    if isinstance(new, Moved):
+        return "old, new is coming"
+    assert new == Snapshot()
+    return "old, nothing new"
+
+
+def test_the_old_state_may_go_on_after_a_move_was_cut_off(scene: Scene) -> None:
+    scene.filled()
+    counted = Countdown(8)
+    with pytest.raises(Killed):
+        scene.move(countdown=counted)
+    scene.server.time += 120
+    with scene.store("a").lock(OTHER) as held:
+        held.append(create("more"))
+        later = held.save(held.folded().state)
+    assert scene.move() == later
+    assert same(scene.look("b"), scene.store("b").look())
+    assert scene.store("b").past() == [2, 1]
+
+
+def test_a_place_that_holds_a_state_is_refused(scene: Scene) -> None:
+    before = scene.filled()
+    with scene.store("b").lock(HOLDER) as held:
+        kept = held.save(replace(state("b"), lineage=LINEAGE[:-1] + "9"))
+    with pytest.raises(GuardRefused, match=r"holds a state of its own \(lineage .*9, serial 1\)"):
+        scene.move()
+    assert same(scene.look("a"), before)
+    assert scene.store("b").read().stored == kept
+
+
+def test_a_place_with_something_left_of_a_state_is_refused(scene: Scene) -> None:
+    scene.filled()
+    with scene.store("b").lock(HOLDER) as held:
+        held.put_past(7, b"earlier")
+    with pytest.raises(GuardRefused, match=r"holds what is left of a state: .*00000007\.json"):
+        scene.move()
+
+
+def test_a_place_with_a_journal_only_is_refused(scene: Scene) -> None:
+    scene.filled()
+    with scene.store("b").lock(HOLDER) as held:
+        held.put_journal(state(), [BEGAN])
+    with pytest.raises((GuardRefused, StoreError), match=r"what is left of a state|is not there"):
+        scene.move()
+
+
+def test_a_place_with_a_note_about_another_state_is_refused(scene: Scene) -> None:
+    scene.filled()
+    mark = Mark(False, "m", scene.spot("b"), Spot("local", {"path": "x"}), "another", AT)
+    with scene.store("b").lock(HOLDER) as held:
+        held.put(codec.encode_moved(mark))
+    with pytest.raises(GuardRefused, match="holds a note: the state was moved from"):
+        scene.move()
+
+
+def test_without_a_state_there_is_nothing_to_move(scene: Scene) -> None:
+    with pytest.raises(GuardRefused, match="nothing to move"):
+        scene.move()
+    assert isinstance(scene.look("b"), Snapshot)
+
+
+def test_a_state_that_went_elsewhere_is_not_moved(files: Scene) -> None:
+    files.filled()
+    files.move()
+    elsewhere = replace(files, kinds=("local", "s3"))
+    with pytest.raises(Moved, match="the state was moved from"):
+        elsewhere.move()
+
+
+def test_a_state_that_is_still_coming_is_not_moved_on(files: Scene) -> None:
+    before = files.filled()
+    mark = Mark(True, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
+    assert before.stored is not None
+    with files.store("b").lock(HOLDER) as held:
+        held.put(codec.encode_coming(mark, before.stored, (), ""))
+    with pytest.raises(Moved, match="is not finished"):
+        replace(files, kinds=("local", "local")).move("ba")
+
+
+def test_both_locks_are_needed(scene: Scene) -> None:
+    before = scene.filled()
+    for name in "ab":
+        with scene.store(name).lock(OTHER), pytest.raises(Locked):
+            scene.move()
+    assert same(scene.look("a"), before)
+    assert scene.store("a").holder() is None
+
+
+def test_a_copy_that_does_not_come_back_as_it_was_written_ends_the_move(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, ("local", "s3"))
+    before = scene.filled()
+    wire = Wire(scene.client, scene.server)
+
+    def lose(name: str, arguments: dict[str, Any], answer: Any) -> None:
+        if name == "put_object" and ".journal/" in arguments["Key"]:
+            del scene.client.objects[arguments["Key"]]
+
+    wire.after = lose
+    with pytest.raises(StoreError, match="the copy does not come back from s3://") as caught:
+        scene.move(wire=wire)
+    assert "the state is still in" in str(caught.value)
+    assert same(scene.look("a"), before)
+    scene.move()
+
+
+def test_a_new_place_that_lost_the_copy_points_to_what_was_set_aside(scene: Scene) -> None:
+    scene.filled()
+    scene.move()
+    mark = scene.store("a").look().mark
+    assert mark is not None
+    with scene.store("b").lock(HOLDER, moving=True) as held:
+        held.put_journal(state(), [])
+        held.put(codec.encode_state(replace(state(), lineage=LINEAGE[:-1] + "9")))
+    with pytest.raises(StoreError, match="and it is not there") as caught:
+        scene.move()
+    assert ".moved" in caught.value.hint
+    with scene.store("b").lock(HOLDER, moving=True) as held:
+        held.put(codec.encode_moved(replace(mark, target=Spot("local", {"path": "third"}))))
+    with pytest.raises(Moved, match="to third at"):
+        scene.move()
+
+
+def test_an_older_smplan_would_not_take_a_note_for_a_state(files: Scene) -> None:
+    files.filled()
+    files.move()
+    document = files.store("a").document()
+    assert document is not None
+    with pytest.raises(StoreError, match="is a smplan/moved, not a smplan/state"):
+        codec.unseal(codec.STATE, document, "it")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mark": {}},
+        {"mark": {"move": "m", "source": {"backend": "s3", "options": {}}, "target": {}, "lineage": "", "at": ""}},
+        {"mark": {"move": "m", "source": {"backend": "local", "options": {}}, "target": {}, "lineage": "", "at": ""}},
+        {"more": 1},
+        {},
+    ],
+)
+def test_a_note_that_does_not_fit_is_refused(files: Scene, changes: dict[str, Any]) -> None:
+    with files.store("a").lock(HOLDER) as held:
+        held.put(codec.seal(codec.MOVED, changes))
+    with pytest.raises(StoreError, match="is damaged"):
+        files.store("a").read()
+
+
+def test_a_second_copy_set_aside_leaves_the_first(files: Scene) -> None:
+    files.filled()
+    for there in ("ab", "ba", "ab"):
+        files.move(there)
+    names = sorted(path.name for path in (files.folder / "a").glob("*.moved*"))
+    assert names == [f"fleet.{kind}.moved{more}" for kind in ("journal.jsonl", "state.json") for more in ("", "-2")]
