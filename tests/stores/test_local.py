@@ -324,6 +324,22 @@ def test_an_unfinished_last_line_is_told_to_the_next_holder_and_cut_off(local_pl
     assert local_place.files()["fleet.journal.jsonl"] == whole
 
 
+def test_what_a_failed_sync_left_in_memory_is_written_anew(local_place: LocalPlace) -> None:
+    saved(local_place)
+    disk = MeddlingDisk()
+    with local_place.store(disk=disk).lock(HOLDER) as held:
+        held.append([BEGAN])
+        held.append(create("a"))
+        disk.arm(2, OSError(errno.EIO, os.strerror(errno.EIO)))
+        with pytest.raises(StoreError, match="cannot be written"):
+            held.append(create("b"))
+        before = (local_place.folder / "fleet.journal.jsonl").stat().st_ino
+        held.append(create("b"))
+        assert (local_place.folder / "fleet.journal.jsonl").stat().st_ino != before
+        held.append(create("c"))
+    assert local_place.store().read().entries == (BEGAN, *create("a"), *create("b"), *create("c"))
+
+
 def test_a_last_line_that_lacks_only_its_end_is_kept_and_followed(local_place: LocalPlace) -> None:
     saved(local_place)
     with local_place.store().lock(HOLDER) as held:
@@ -335,8 +351,8 @@ def test_a_last_line_that_lacks_only_its_end_is_kept_and_followed(local_place: L
 
 
 def test_a_journal_that_does_not_fold_is_refused(local_place: LocalPlace) -> None:
-    kept = saved(local_place)
-    local_place.put("fleet.journal.jsonl", lines.header(kept) + lines.batch(create("a")[1:]))
+    first = lines.header(saved(local_place))
+    local_place.put("fleet.journal.jsonl", first + lines.batch(create("a")[1:], lines.check_sum(first)))
     with pytest.raises(StoreError, match="does not fit its state: journal entry 1: no run is going on"):
         local_place.store().read()
 
