@@ -73,6 +73,8 @@ def read(data: bytes, place: str, state: State) -> Journal:
         raise damaged(place, "it has no first line", JOURNAL)
     if not _builds_on(bodies[0], state, place):
         return Journal(stale=True)
+    if len(bodies) == 1:  # both are written at once
+        raise damaged(place, "it ends before its first batch", JOURNAL)
     entries = tuple(entry for number, body in enumerate(bodies[1:], 2) for entry in _batch(body, f"{place}:{number}"))
     return Journal(entries, whole, sums[-1], torn=not last)
 

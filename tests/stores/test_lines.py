@@ -79,8 +79,8 @@ def test_any_flipped_bit_is_found() -> None:
                 lines.read(WHOLE[:at] + bytes([WHOLE[at] ^ bit]) + WHOLE[at + 1 :], "it", BASE)
 
 
-def test_a_journal_cut_in_its_first_line_is_damaged() -> None:
-    for cut in range(len(HEAD) - 1):
+def test_a_journal_cut_before_the_end_of_its_first_batch_is_damaged() -> None:
+    for cut in range(len(HEAD + FIRST) - 1):
         with pytest.raises(StoreError, match="is damaged"):
             lines.read(WHOLE[:cut], "it", BASE)
 
