@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,25 +147,35 @@ class Carrier:
         try:
             driver.update(live, spec)
         except LostAnswer:
-            driver.update(self._read(driver, step, live.id), spec)
+            live = self._read(driver, step, live.id)
+            self.check()
+            driver.update(live, spec)
 
     def _delete(self, driver: Driver[Any], step: Step) -> Result:
         live = driver.read_many([step.target]).get(step.target)
         if live is None:
             return Result(step.target)
         waiter = self._waiter(step, driver.patience_seconds)
-        waiter.follow(lambda: driver.drain(live))
+        waiter.follow(lambda: self._checked(driver.drain(live)))
 
         def delete() -> None:
             self.check()
             try:
                 driver.delete(step.target)
             except LostAnswer:
+                self.check()
                 driver.delete(step.target)
 
         waiter.until_free(delete, f"{driver.kind} {step.target} to be let go")
         waiter.follow(lambda: driver.vanish(step.target))
         return Result(step.target)
+
+    def _checked(self, draining: Iterator[Progress]) -> Iterator[Progress]:
+        """``draining``, with a look at the lock before each of its moves: they may ask AWS for something."""
+        self.check()
+        for progress in draining:
+            yield progress
+            self.check()
 
     def _settle(self, driver: Driver[Any], step: Step, id: str, spec: Any) -> None:
         waiter = self._waiter(step, driver.patience(spec))
