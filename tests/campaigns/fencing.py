@@ -1,7 +1,8 @@
 """A holder is stopped with SIGSTOP, its lock goes to another who writes, and it goes on: what it may do then.
 
-It may ask about its lock, in vain. A request that was on its way when it was stopped may still arrive: it is refused,
-or counts for nothing. Nothing else, and no call of a driver, comes from it; and what it wrote before is not lost.
+It may ask about its lock, in vain. A request that was on its way when it was stopped may still arrive: at the store,
+where it is refused or counts for nothing; or, if it was stopped right between check and call, one at AWS. Nothing else
+comes from it, and what it wrote before is not lost.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ POINTS = (
     ("before a driver's call", ""),
     ("before a batch", ""),
     ("before a save", ""),
+    ("between check and a driver's call", ""),
     ("between check and a batch's PUT", ""),
     ("between check and a save's PUT", ""),
     ("within a renewal", ""),
@@ -148,11 +150,15 @@ def _row(
     through = [each for each in made if each.method not in ("GET", "HEAD") and each.status < 300]
     driver = [each for each in made if "/driver/" in each.path]
     asked = [each for each in made if each.path == lock]
-    under_way = "PUT" in fence.point
+    under_way = "PUT" in fence.point or "between" in fence.point
     wrong = []
     if not ended.startswith("Locked: "):
         wrong.append(f"its next write ended so: {ended}")
-    if driver or len(through) > under_way or any(each.path == lock for each in through):
+    if (
+        len(driver) > ("between" in fence.point)
+        or len(through) > under_way
+        or any(each.path == lock for each in through)
+    ):
         wrong.append(f"it made calls: {driver + through}")
     if not under_way and len(asked) != len(made) and not fence.by_hand:
         wrong.append(f"it asked for more than its lock: {made}")

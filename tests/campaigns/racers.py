@@ -139,6 +139,7 @@ def hold(who: str, place: Place, point: str, talk: Connection) -> None:
 _AT_WIRE = {
     "between check and a batch's PUT": ".journal/",
     "between check and a save's PUT": "",
+    "between check and a driver's call": "driver/",
     "within a renewal": ".lock",
 }
 """Points just before a PUT, and what is in its key; the key of the state has nothing more."""
@@ -165,6 +166,7 @@ def _write(held: Held, store: Store, who: str, point: str) -> None:
         held.check()
         if isinstance(store, S3Store):
             store.bucket._client.put_object(Bucket=BUCKET, Key=f"driver/{who}", Body=b"made")
+        held.append([Began(f"after-{who}", f"after-{who}", "d", 1, "")])
     elif "save" in point:
         held.save(held.folded().state)
     else:
