@@ -7,7 +7,7 @@ PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo check format lint test coverage schemas crash-matrix faults histories bench lock clean
+.PHONY: demo check format lint test coverage schemas crash-matrix race torn damage faults histories bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -41,6 +41,16 @@ coverage: $(STAMP)
 	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --show-missing --fail-under=100
 	$(BIN)/coverage report --omit='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --fail-under=95
+
+# Campaigns: the tests run a slice of each.
+torn: $(STAMP)
+	$(BIN)/python -m tests.campaigns.torn
+
+damage: $(STAMP)
+	$(BIN)/python -m tests.campaigns.damaged
+
+race: $(STAMP)
+	$(BIN)/python -m tests.campaigns.race
 
 schemas: $(STAMP)
 	$(BIN)/smplan schema --write schemas

@@ -182,12 +182,13 @@ def from_text(text: str, *, file: str = "the plan") -> Plan:
     hint = "make a new plan with `smplan plan`"
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
+        members = document if isinstance(document, dict) else {}
+        found = ids.digest({key: value for key, value in members.items() if key != "digest"})
     except (ValueError, RecursionError) as error:
         raise Stale(f"{file} is not a plan that smplan can read: {error}", hint=hint) from None
-    form = (document.get("format"), document.get("format_version")) if isinstance(document, dict) else None
-    if form != (FORMAT, FORMAT_VERSION):
+    if (members.get("format"), members.get("format_version")) != (FORMAT, FORMAT_VERSION):
         raise Stale(f"{file} is not a plan of format {FORMAT} {FORMAT_VERSION}", hint=hint)
-    if ids.digest({key: value for key, value in document.items() if key != "digest"}) != document.get("digest"):
+    if found != members.get("digest"):
         raise Stale(f"{file} was changed after it was made: its digest does not fit its content", hint=hint)
     try:
         return _adapter().validate_python(document)

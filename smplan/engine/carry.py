@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,7 +96,7 @@ class Carrier:
         if not task.made:
             self.made(step, id)
         self.check()
-        _again_if_lost(lambda: driver.configure(id, spec))
+        self._again_if_lost(lambda: driver.configure(id, spec))
         if not anew:
             self._bring_up_to_date(driver, step, self._read(driver, step, id), spec)
         self._settle(driver, step, id, spec)
@@ -171,22 +171,39 @@ class Carrier:
         try:
             driver.update(live, spec)
         except LostAnswer:
-            driver.update(self._read(driver, step, live.id), spec)
+            live = self._read(driver, step, live.id)
+            self.check()
+            driver.update(live, spec)
 
     def _delete(self, driver: Driver[Any], step: Step) -> Result:
         live = driver.read_many([step.target]).get(step.target)
         if live is None:
             return Result(step.target)
         waiter = self._waiter(step, driver.patience_seconds)
-        waiter.follow(lambda: driver.drain(live))
+        waiter.follow(lambda: self._checked(driver.drain(live)))
 
         def delete() -> None:
             self.check()
-            _again_if_lost(lambda: driver.delete(step.target))
+            self._again_if_lost(lambda: driver.delete(step.target))
 
         waiter.until_free(delete, f"{driver.kind} {step.target} to be let go")
         waiter.follow(lambda: driver.vanish(step.target))
         return Result(step.target)
+
+    def _checked(self, draining: Iterator[Progress]) -> Iterator[Progress]:
+        """``draining``, with a look at the lock before each of its moves: they may ask AWS for something."""
+        self.check()
+        for progress in draining:
+            yield progress
+            self.check()
+
+    def _again_if_lost(self, act: Callable[[], None]) -> None:
+        """Do what may be done twice, and once more if nobody knows whether it was done."""
+        try:
+            act()
+        except LostAnswer:
+            self.check()
+            act()
 
     def _settle(self, driver: Driver[Any], step: Step, id: str, spec: Any) -> None:
         waiter = self._waiter(step, driver.patience(spec))
@@ -218,14 +235,6 @@ class Carrier:
             self.report(StepProgress(step.id, step.address, progress.waiting_for, said, fraction, waited))
 
         return Waiter(self.stop, patience, tell)
-
-
-def _again_if_lost(act: Callable[[], None]) -> None:
-    """Do what may be done twice, and once more if nobody knows whether it was done."""
-    try:
-        act()
-    except LostAnswer:
-        act()
 
 
 _GO_ON = "mend the cause, then run `smplan apply` again: it goes on from here"

@@ -32,6 +32,10 @@ class Disk:
         """A descriptor; new files are for the owner only, symbolic links are not followed, pipes not waited for."""
         return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
 
+    def mkdir(self, folder: Path) -> None:
+        """Make ``folder``, for the owner only."""
+        os.mkdir(folder, 0o700)
+
     def chmod(self, descriptor: int) -> None:
         """Read and write for the owner, nothing for anybody else."""
         os.fchmod(descriptor, 0o600)
@@ -153,7 +157,8 @@ def make_folder(disk: Disk, folder: Path) -> None:
     """Make ``folder``, and those above it, if they are not there; durably."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            disk.mkdir(each)
         sync_folder(disk, each.parent)
 
 

@@ -129,8 +129,9 @@ class LocalStore(Store):
         descriptor = self._seize(holder)
         try:
             found, journal = self.load()
+            self.renew(journal)
             if journal.torn:
-                self.say(f"the last line of {self.journal} is unfinished and was left out: nobody relied on it yet")
+                self.say(f"the last line of {self.journal} was unfinished and is left out: nobody relied on it yet")
             return _LocalHeld(self, descriptor, found, journal)
         except BaseException:
             os.close(descriptor)
@@ -150,6 +151,15 @@ class LocalStore(Store):
                 os.close(descriptor)
                 raise
         return descriptor
+
+    def renew(self, journal: lines.Journal) -> None:
+        """Write a journal that was left over anew, durably, before anything builds upon it.
+
+        Half a line goes with that. And what can be read may be in memory only: it came from a process that ended
+        before its fsync, or whose fsync failed, and such pages no later fsync need write.
+        """
+        if not journal.stale:
+            files.replace(self.disk, self.journal, journal.whole)
 
     def _take(self, descriptor: int) -> None:
         for _ in range(_TRIES):
@@ -186,7 +196,7 @@ class _LocalHeld(Held):
 
     def __init__(self, store: LocalStore, lock: int, found: Snapshot, journal: lines.Journal) -> None:
         self._lock: int | None = lock
-        self._written = journal
+        self._journal = journal
         self._descriptor: int | None = None
         super().__init__(store, found)
 
@@ -215,19 +225,18 @@ class _LocalHeld(Held):
 
     def _append(self, base: State, entries: Sequence[JournalEntry]) -> None:
         disk, path = self._store.disk, self._store.journal
-        line = lines.batch(entries)
-        if self._written.stale:
-            first = lines.header(base) + line
-            files.replace(disk, path, first)
-            self._written = lines.Journal(length=len(first))
-            return
-        with files.told(path, "written"):
-            if self._descriptor is None:
-                self._descriptor = disk.open(path, os.O_WRONLY | os.O_APPEND)
-                disk.truncate(self._descriptor, self._written.length)
-            files.write(disk, self._descriptor, self._written.missing + line)
-            disk.sync(self._descriptor)
-        self._written = lines.Journal()
+        if self._journal.stale:
+            first = lines.header(base)
+            line = lines.batch(entries, lines.check_sum(first))
+            files.replace(disk, path, first + line)
+        else:
+            line = lines.batch(entries, self._journal.sum)
+            with files.told(path, "written"):
+                if self._descriptor is None:
+                    self._descriptor = disk.open(path, os.O_WRONLY | os.O_APPEND)
+                files.write(disk, self._descriptor, line)
+                disk.sync(self._descriptor)
+        self._journal = lines.Journal(sum=lines.check_sum(line))
 
     def _save(self, state: State, orphans: tuple[Intent, ...]) -> None:
         now = self._store.clock.date().isoformat(timespec="seconds")
@@ -266,7 +275,7 @@ class _LocalHeld(Held):
 
     def _drop_journal(self) -> None:
         self._close()
-        self._written = lines.Journal(stale=True)
+        self._journal = lines.Journal(stale=True)
         with suppress(OSError):
             self._store.disk.unlink(self._store.journal)
 
@@ -275,7 +284,9 @@ class _LocalHeld(Held):
 
     def _reload(self) -> Snapshot:
         self._close()
-        found, self._written = self._store.load()
+        found, journal = self._store.load()
+        self._store.renew(journal)
+        self._journal = journal
         return found
 
     def _close(self) -> None:

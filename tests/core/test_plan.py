@@ -73,7 +73,15 @@ def test_a_touched_plan_is_refused(change, told) -> None:  # type: ignore[no-unt
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[" * 100_000, '{"a": NaN}', to_text(example()).replace('"id": "p1"', '"id": "p1", "id": "p1"')]
+    "text",
+    [
+        "",
+        "{",
+        "[" * 100_000,
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        to_text(example()).replace('"id": "p1"', '"id": "p1", "id": "p1"'),
+    ],
 )
 def test_what_is_no_plan_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(Stale, match=r"plan\.json is not a plan that smplan can read"):

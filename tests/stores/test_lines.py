@@ -12,37 +12,40 @@ from tests.stores.samples import BEGAN, create, intent, state
 
 BASE = state(serial=4)
 HEAD = lines.header(BASE)
-FIRST = lines.batch([BEGAN, *create("a")])
-LAST = lines.batch([intent("b")])
+FIRST = lines.batch([BEGAN, *create("a")], lines.check_sum(HEAD))
+LAST = lines.batch([intent("b")], lines.check_sum(FIRST))
 WHOLE = HEAD + FIRST + LAST
 KEPT = (BEGAN, *create("a"))
 
 
-def line(data: object) -> bytes:
-    body = canonical(data)
-    return b"%08x %s\n" % (zlib.crc32(body), body)
+def line(data: object, after: bytes = b"") -> bytes:
+    return raw(canonical(data), after)
+
+
+def raw(body: bytes, after: bytes = HEAD) -> bytes:
+    return b"%08x %s\n" % (zlib.crc32(body, zlib.crc32(lines.check_sum(after))), body)
 
 
 def test_a_journal_is_read_batch_by_batch() -> None:
     journal = lines.read(WHOLE, "it", BASE)
-    assert journal == lines.Journal((*KEPT, intent("b")), len(WHOLE))
+    assert journal == lines.Journal((*KEPT, intent("b")), WHOLE, lines.check_sum(LAST))
 
 
 def test_a_last_line_cut_anywhere_was_never_relied_upon() -> None:
     for cut in range(2, len(LAST)):
         journal = lines.read(WHOLE[:-cut], "it", BASE)
-        assert (journal.entries, journal.length, journal.torn) == (KEPT, len(HEAD + FIRST), True)
+        assert (journal.entries, journal.whole, journal.torn) == (KEPT, HEAD + FIRST, True)
 
 
 def test_a_last_line_that_lacks_only_its_end_counts() -> None:
-    journal = lines.read(WHOLE[:-1], "it", BASE)
-    assert journal.entries == (*KEPT, intent("b"))
-    assert (journal.length, journal.missing, journal.torn) == (len(WHOLE) - 1, b"\n", False)
+    for torn in (WHOLE[:-1], WHOLE[:-1] + b"\0"):
+        journal = lines.read(torn, "it", BASE)
+        assert (journal.entries, journal.whole, journal.torn) == ((*KEPT, intent("b")), WHOLE, False)
 
 
 def test_a_last_line_of_which_pieces_never_reached_the_disk_is_left_out() -> None:
     kept = HEAD + FIRST
-    whole = kept + lines.batch([intent("b" * 2000)])
+    whole = kept + lines.batch([intent("b" * 2000)], lines.check_sum(FIRST))
     sector = (len(kept) // 512 + 1) * 512
     for torn in (
         whole[:sector] + bytes(len(whole) - sector),
@@ -51,7 +54,22 @@ def test_a_last_line_of_which_pieces_never_reached_the_disk_is_left_out() -> Non
         kept + bytes(100),
     ):
         journal = lines.read(torn, "it", BASE)
-        assert (journal.entries, journal.length, journal.torn) == (KEPT, len(kept), True)
+        assert (journal.entries, journal.whole, journal.torn) == (KEPT, kept, True)
+
+
+def test_a_single_byte_that_became_zero_is_damage_wherever_it_stands() -> None:
+    spaces = lines.batch([intent(" " * 2000)], lines.check_sum(FIRST))
+    whole = HEAD + FIRST + spaces
+    at = (len(HEAD + FIRST) // 512 + 2) * 512
+    assert whole[at] == ord(" ")
+    with pytest.raises(StoreError, match="is damaged"):
+        lines.read(whole[:at] + b"\0" + whole[at + 1 :], "it", BASE)
+
+
+@pytest.mark.parametrize("damaged", [HEAD + LAST, HEAD + FIRST + FIRST + LAST, HEAD + LAST + FIRST, FIRST + LAST])
+def test_a_line_that_is_missing_doubled_or_not_in_its_place_is_found(damaged: bytes) -> None:
+    with pytest.raises(StoreError, match="is damaged"):
+        lines.read(damaged, "it", BASE)
 
 
 def test_any_flipped_bit_is_found() -> None:
@@ -61,8 +79,8 @@ def test_any_flipped_bit_is_found() -> None:
                 lines.read(WHOLE[:at] + bytes([WHOLE[at] ^ bit]) + WHOLE[at + 1 :], "it", BASE)
 
 
-def test_a_journal_cut_in_its_first_line_is_damaged() -> None:
-    for cut in range(len(HEAD) - 1):
+def test_a_journal_cut_before_the_end_of_its_first_batch_is_damaged() -> None:
+    for cut in range(len(HEAD + FIRST) - 1):
         with pytest.raises(StoreError, match="is damaged"):
             lines.read(WHOLE[:cut], "it", BASE)
 
@@ -75,13 +93,13 @@ def test_a_journal_cut_in_its_first_line_is_damaged() -> None:
         (HEAD + b"\n" + LAST, "it:2 is damaged: its check sum is wrong"),
         (HEAD + FIRST[:-5] + b"\n" + LAST, "it:2 is damaged: its check sum is wrong"),
         (HEAD + FIRST + b"some words", "line 3 has no end"),
-        (HEAD + line({"a": 1}), "it:2 is damaged: it is not a batch"),
-        (HEAD + line([{"type": "melted"}]), "it:2 is damaged: entry.type"),
-        (HEAD + b"%08x [1, 2]\n" % zlib.crc32(b"[1, 2]"), "it:2 is damaged: it is JSON, but not"),
+        (HEAD + line({"a": 1}, HEAD), "it:2 is damaged: it is not a batch"),
+        (HEAD + line([{"type": "melted"}], HEAD), "it:2 is damaged: entry.type"),
+        (HEAD + raw(b"[1, 2]"), "it:2 is damaged: it is JSON, but not"),
         (line([1]), "it:1 is not an object"),
         (line({"format": "smplan/state", "format_version": 1}), "is a smplan/state, not a smplan/journal"),
-        (lines.header(replace(BASE, serial=5)) + LAST, "it builds on .* serial 5, the state is .* serial 4"),
-        (lines.header(replace(BASE, lineage="other")) + LAST, "it builds on other serial 4"),
+        (lines.header(replace(BASE, serial=5)), "it builds on .* serial 5, the state is .* serial 4"),
+        (lines.header(replace(BASE, lineage="other")), "it builds on other serial 4"),
     ],
 )
 def test_a_bad_line_is_refused_with_its_number(data: bytes, message: str) -> None:

@@ -5,188 +5,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from smplan.core.journal import Began, Ended
-from smplan.core.state import State
 from smplan.errors import Locked, StoreError
 from smplan.stores import codec, lines
-from smplan.stores.base import Held
 from smplan.stores.files import Disk
 from smplan.stores.local import LocalStore
+from tests.stores.disks import MeddlingDisk
 from tests.stores.samples import BEGAN, HOLDER, OTHER, LocalPlace, create, entry, intent, saved, state
 
 LAST = 12
 """Which call of the disk removes the journal after a save."""
 R2 = Began("r2", "p2", "d2", 2, "")
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class MeddlingDisk(Disk):
-    """A disk that fails, or ends the process, at one of its calls, or once there is no room for another byte."""
-
-    def __init__(self) -> None:
-        self.calls = self.written = 0
-        self.at = self.room = -1
-        self.problem: BaseException = Killed()
-        self.after = False
-
-    def arm(self, at: int = -1, problem: BaseException | None = None, *, after: bool = False, room: int = -1) -> None:
-        """Count from now on; fail at call ``at``, or ``after`` it, or when ``room`` bytes are written."""
-        self.calls = self.written = 0
-        self.at, self.problem, self.after, self.room = at, problem or Killed(), after, room
-
-    def _meddle(self, call: Callable[[], int | None]) -> int | None:
-        self.calls += 1
-        if self.calls == self.at and not self.after:
-            raise self.problem
-        try:
-            return call()
-        finally:
-            if self.calls == self.at:
-                raise self.problem
-
-    def write(self, descriptor: int, data: bytes) -> int:
-        if self.room >= 0:
-            data = data[: self.room - self.written]
-        written = self._meddle(lambda: super(MeddlingDisk, self).write(descriptor, data)) or 0
-        self.written += written
-        if self.written == self.room:
-            raise Killed
-        return written
-
-    def sync(self, descriptor: int) -> None:
-        self._meddle(lambda: None)
-
-    def truncate(self, descriptor: int, length: int) -> None:
-        self._meddle(lambda: super(MeddlingDisk, self).truncate(descriptor, length))
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._meddle(lambda: super(MeddlingDisk, self).rename(source, target))
-
-    def unlink(self, path: Path) -> None:
-        self._meddle(lambda: super(MeddlingDisk, self).unlink(path))
-
-
-def save_once_more(held: Held) -> None:
-    held.save(held.folded().state)
-
-
-def begin(held: Held) -> None:
-    held.append([R2])
-
-
-def go_on(held: Held) -> None:
-    held.append(create("b"))
-
-
-WRITES: dict[str, tuple[list[Callable[[Held], None]], Callable[[Held], None]]] = {
-    "a save": ([begin, go_on], save_once_more),
-    "the first batch": ([], begin),
-    "a batch": ([begin], go_on),
-}
-
-
-def attempt(write: Callable[[], None]) -> StoreError | None:
-    try:
-        write()
-    except StoreError as error:
-        return error
-    return None
-
-
-def look(place: LocalPlace) -> tuple[State | None, int]:
-    found = place.store().read()
-    return (found.folded.state if found.folded else None, len(found.entries))
-
-
-def prepared(name: str, folder: Path) -> LocalPlace:
-    """A place where the write of that name comes next."""
-    place = LocalPlace(folder)
-    folder.mkdir()
-    saved(place, "a")
-    with place.store(disk=MeddlingDisk()).lock(HOLDER) as held:
-        for each in WRITES[name][0]:
-            each(held)
-    return place
-
-
-def undisturbed(name: str, folder: Path) -> tuple[list[tuple[State | None, int]], MeddlingDisk]:
-    """What can be read before and after the write of that name, and the disk that counted it."""
-    place, disk = prepared(name, folder), MeddlingDisk()
-    seen = [look(place)]
-    held = place.store(disk=disk).lock(HOLDER)
-    disk.arm()
-    WRITES[name][1](held)
-    calls = disk.calls
-    held.release()
-    disk.calls = calls
-    return [*seen, look(place)], disk
-
-
-@pytest.mark.parametrize("name", WRITES)
-def test_a_write_cut_at_any_byte_leaves_the_old_or_the_new(name: str, tmp_path: Path) -> None:
-    seen, whole = undisturbed(name, tmp_path / "whole")
-    for room in range(whole.written + 1):
-        place, disk = prepared(name, tmp_path / str(room)), MeddlingDisk()
-        held = place.store(disk=disk).lock(HOLDER)
-        disk.arm(room=room)
-        with pytest.raises(Killed):
-            WRITES[name][1](held)
-        disk.arm()
-        held.release()
-        assert look(place) in seen
-        with place.store(disk=MeddlingDisk()).lock(OTHER) as held:
-            held.append([Began("r3", "p3", "d3", 3, ""), *create("c")])
-        assert "c" in look(place)[0].resources  # type: ignore[union-attr]  # a state was saved above
-
-
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("name", WRITES)
-def test_a_process_that_ends_at_any_call_leaves_the_old_or_the_new(name: str, after: bool, tmp_path: Path) -> None:
-    seen, whole = undisturbed(name, tmp_path / "whole")
-    for at in range(1, whole.calls + 1):
-        place, disk = prepared(name, tmp_path / str(at)), MeddlingDisk()
-        held = place.store(disk=disk).lock(HOLDER)
-        disk.arm(at, after=after)
-        with pytest.raises(Killed):
-            WRITES[name][1](held)
-        held.release()
-        assert look(place) in seen
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EINTR])
-@pytest.mark.parametrize("name", WRITES)
-def test_a_disk_that_fails_at_any_call_is_told_and_the_write_may_be_tried_again(
-    name: str, code: int, tmp_path: Path
-) -> None:
-    seen, whole = undisturbed(name, tmp_path / "whole")
-    write = WRITES[name][1]
-    told = 0
-    for at in range(1, whole.calls + 1):
-        place, disk = prepared(name, tmp_path / str(at)), MeddlingDisk()
-        words: list[str] = []
-        with place.store(disk=disk, say=words.append).lock(HOLDER) as held:
-            kept = held.folded().state
-            disk.arm(at, OSError(code, os.strerror(code)))
-            problem = attempt(lambda: write(held))
-            told += 1 if problem or words else 0
-            if problem:
-                assert os.strerror(code) in str(problem)
-                assert "run the same command again" in problem.hint
-                assert look(place) in seen
-                if write is save_once_more:
-                    held.save(kept)
-                else:
-                    write(held)
-        assert look(place) == seen[1]
-    assert told >= whole.calls - 2  # two removals of what counts for nothing may fail unheard
 
 
 def test_a_batch_costs_what_it_holds_not_what_the_state_holds(tmp_path: Path) -> None:
@@ -306,7 +139,7 @@ def test_a_save_succeeds_even_if_the_old_journal_cannot_be_removed(local_place: 
     disk = MeddlingDisk()
     with local_place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
-        disk.arm(LAST, OSError(errno.EIO, "no"))
+        disk.arm(9, OSError(errno.EIO, "no"))
         assert held.save(held.folded().state).serial == 2
         assert disk.calls == LAST
     assert "fleet.journal.jsonl" in local_place.files()
@@ -328,6 +161,22 @@ def test_an_unfinished_last_line_is_told_to_the_next_holder_and_cut_off(local_pl
     assert local_place.files()["fleet.journal.jsonl"] == whole
 
 
+def test_what_a_failed_sync_left_in_memory_is_written_anew(local_place: LocalPlace) -> None:
+    saved(local_place)
+    disk = MeddlingDisk()
+    with local_place.store(disk=disk).lock(HOLDER) as held:
+        held.append([BEGAN])
+        held.append(create("a"))
+        disk.arm(2, OSError(errno.EIO, os.strerror(errno.EIO)))
+        with pytest.raises(StoreError, match="cannot be written"):
+            held.append(create("b"))
+        before = (local_place.folder / "fleet.journal.jsonl").stat().st_ino
+        held.append(create("b"))
+        assert (local_place.folder / "fleet.journal.jsonl").stat().st_ino != before
+        held.append(create("c"))
+    assert local_place.store().read().entries == (BEGAN, *create("a"), *create("b"), *create("c"))
+
+
 def test_a_last_line_that_lacks_only_its_end_is_kept_and_followed(local_place: LocalPlace) -> None:
     saved(local_place)
     with local_place.store().lock(HOLDER) as held:
@@ -339,8 +188,8 @@ def test_a_last_line_that_lacks_only_its_end_is_kept_and_followed(local_place: L
 
 
 def test_a_journal_that_does_not_fold_is_refused(local_place: LocalPlace) -> None:
-    kept = saved(local_place)
-    local_place.put("fleet.journal.jsonl", lines.header(kept) + lines.batch(create("a")[1:]))
+    first = lines.header(saved(local_place))
+    local_place.put("fleet.journal.jsonl", first + lines.batch(create("a")[1:], lines.check_sum(first)))
     with pytest.raises(StoreError, match="does not fit its state: journal entry 1: no run is going on"):
         local_place.store().read()
 
@@ -398,7 +247,7 @@ def test_a_lock_goes_with_its_process(local_place: LocalPlace) -> None:
 
 def test_a_lock_that_cannot_be_written_is_not_taken(local_place: LocalPlace) -> None:
     disk = MeddlingDisk()
-    disk.arm(2, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    disk.arm(4, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     with pytest.raises(StoreError, match="No space left") as caught:
         local_place.store(disk=disk).lock(HOLDER)
     assert "free some space" in caught.value.hint

@@ -1,0 +1,91 @@
+"""Damage to what is stored, met through the command line: one message, the right exit code, no traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+from functools import partial
+from pathlib import Path
+
+from smplan.cli.app import main as smplan
+from smplan.stores.local import LocalStore
+from tests.campaigns import stored
+from tests.campaigns.damages import WAYS
+from tests.campaigns.tally import Tally
+from tests.campaigns.torn import HOLDER, STATE
+
+BLUEPRINT = {
+    "smplan": 1,
+    "name": "fleet",
+    "resources": {
+        "first": {"kind": "core.value", "spec": {"input": "a b c"}},
+        "second": {"kind": "core.value", "spec": {"input": "${first.output}"}},
+    },
+    "outputs": {"said": "${second.output}"},
+}
+COMMANDS = {
+    "state": (["state", "list"], ["output"], ["plan", "fleet.json"], ["apply", "plan.json", "--yes"]),
+    "journal": (["state", "list"], ["plan", "fleet.json"], ["apply", "plan.json", "--yes"]),
+    "plan": (["show", "plan.json"], ["apply", "plan.json", "--yes"]),
+}
+REFUSED = (1, 3, 4)
+
+
+def told(arguments: list[str], folder: Path) -> tuple[int, str, str]:
+    """How a command ended in ``folder``, and what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = smplan(arguments)
+    return code, out.getvalue(), err.getvalue()
+
+
+def applied(folder: Path) -> dict[str, bytes]:
+    """The files after an apply, with another plan ready and a run under way in the journal."""
+    folder.mkdir()
+    (folder / "fleet.json").write_text(json.dumps(BLUEPRINT))
+    told(["apply", "fleet.json", "--yes"], folder)
+    changed = {**BLUEPRINT, "outputs": {"said": "${first.output}"}}
+    (folder / "fleet.json").write_text(json.dumps(changed))
+    store = LocalStore(folder / "state" / STATE)
+    with store.lock(HOLDER) as held:
+        held.append(stored.began(1))
+        held.append(stored.intended(random.Random(1), 1))
+    told(["plan", "fleet.json", "--out", "plan.json"], folder)
+    paths = {"state": store.path, "journal": store.journal, "plan": folder / "plan.json"}
+    return {name: path.read_bytes() for name, path in paths.items()}
+
+
+def commanded(name: str, data: bytes, arguments: list[str], whole: dict[str, bytes], folder: Path) -> str:
+    """What is wrong with how a command met damage; nothing if it was refused well, or read as it was written."""
+    paths = {"state": folder / "state" / STATE, "journal": folder / "state" / "fleet.journal.jsonl"}
+    paths["plan"] = folder / "plan.json"
+
+    def put(files: dict[str, bytes]) -> tuple[int, str, str]:
+        for each, kept in files.items():
+            paths[each].write_bytes(kept)
+            paths[each].chmod(0o600)
+        return told(arguments, folder)
+
+    code, _, err = put({**whole, name: data})
+    if "Traceback" in err or "bug in smplan" in err:
+        return f"{arguments}: {err}"
+    if code in REFUSED:
+        messages = [line for line in err.splitlines() if line.startswith("error: ")]
+        return "" if len(messages) == 1 else f"{arguments}: {len(messages)} messages: {err}"
+    undamaged = put(whole)
+    return "" if code == undamaged[0] else f"{arguments}: {code}"
+
+
+def command_line(seed: int, most: int, folder: Path, tally: Tally) -> None:
+    """A sample of the same through the command line."""
+    place = folder / "commands"
+    whole = applied(place)
+    for name, commands in COMMANDS.items():
+        chance = random.Random(f"{seed} {name}")
+        sample = [data for damages in WAYS.values() for data in list(damages(whole[name], chance, 400))]
+        for data in chance.sample(sample, min(most, len(sample))):
+            for arguments in commands:
+                row = (f"{name}, by command", f"smplan {' '.join(arguments)}")
+                tally.case(row, partial(commanded, name, data, arguments, whole, place))

@@ -1,0 +1,249 @@
+"""State, journal, plan and lock, in a folder and in S3, damaged in every way: refused, or read as written.
+
+    python -m tests.campaigns.damaged [--seed S] [--only CASE]
+
+Small files are damaged at every byte, large ones at a sample of them. The law: what is read equals what was written, or
+it is refused with a message and a hint, and with nothing but an SmplanError. That the last lines of a local journal are
+gone is the one loss that cannot be told from writes that were never acknowledged (decision 1): cut there, it may read
+as it was before them; no bit of an acknowledged line may flip unseen. The same, by a sample, through the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from smplan.cli.planfile import read_plan
+from smplan.core import plan as plans
+from smplan.errors import Bug, Locked, SmplanError
+from smplan.stores.base import Holder, Snapshot, Store
+from smplan.stores.local import LocalStore
+from smplan.stores.s3 import S3Store
+from tests.campaigns import stored
+from tests.campaigns.bucket import Memory
+from tests.campaigns.commanded import command_line
+from tests.campaigns.damages import WAYS
+from tests.campaigns.tally import Tally
+from tests.campaigns.torn import HOLDER, MEMORY, NEXT, STATE
+from tests.stores.disks import QuickDisk
+
+LEASE = 10**6
+"""Seconds: longer than any campaign."""
+LOCKED_EVERY = 32
+"""One in so many damaged files is also met by somebody who takes the lock, which reads in the same way."""
+SOMEBODY = Holder("somebody", "unknown", "unknown", "an unknown time")
+END_LOST = ("cut", "a line dropped, doubled, moved")
+"""The ways that may take away just the last lines of a local journal."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something stored: its bytes, how to read others in its place, and what may be read then."""
+
+    name: str
+    data: bytes
+    read: Callable[[bytes], object]
+    allowed: Sequence[object]
+    with_end_lost: Sequence[object] = ()
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large things are, and at how many places at most each is damaged."""
+
+    name: str
+    things: int
+    length: int
+    most: int
+
+
+SIZES = (Size("small", 2, 40, 6000), Size("of a fleet", 17, 800, 1500))
+
+
+def written(store: Store, size: Size, seed: int, look: Callable[[], object]) -> list[object]:
+    """Fill ``store``: a state, and a journal of three batches. What was to be read after each of them."""
+    chance = random.Random(seed)
+    batches = (
+        stored.began(1),
+        stored.made(chance, size.things, size.length),
+        stored.made(chance, size.things + 1, size.length),
+    )
+    seen = []
+    with store.lock(HOLDER) as held:
+        fleet = stored.fleet(chance, things=size.things, length=size.length)
+        held.save(replace(fleet, lineage=str(uuid.UUID(int=size.things))))
+        for batch in batches:
+            held.append(batch)
+            seen.append(look())
+    return seen
+
+
+def looked(store: Store) -> Snapshot:
+    """What is read, but for its version, which tells one file from another with the same in it."""
+    return replace(store.read(), version="")
+
+
+def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Subject]:
+    """The files of a state in a folder."""
+    store = LocalStore(folder / STATE, disk=QuickDisk())
+    seen = written(store, size, seed, partial(looked, store))
+    whole = {path: path.read_bytes() for path in (store.path, store.journal)}
+    turn = iter(range(1 << 62))
+
+    def read(path: Path, data: bytes) -> object:
+        path.write_bytes(data)
+        try:
+            found = looked(store)
+            if next(turn) % LOCKED_EVERY == 0:
+                with store.lock(NEXT) as held:
+                    assert replace(held.snapshot, version="") == found
+            return found
+        finally:
+            for each, kept in whole.items():
+                each.write_bytes(kept)
+
+    yield Subject(f"state, {size.name}", whole[store.path], partial(read, store.path), seen[-1:])
+    journal = partial(read, store.journal)
+    yield Subject(f"journal, {size.name}", whole[store.journal], journal, seen[-1:], seen)
+
+
+def lock_file(folder: Path, stack: ExitStack) -> Subject:
+    """The lock file of a state in a folder, while somebody holds the lock."""
+    store = LocalStore(folder / "locked.state.json", disk=QuickDisk())
+    stack.enter_context(store.lock(HOLDER))
+
+    def read(data: bytes) -> object:
+        store.lock_file.write_bytes(data)
+        return store.holder()
+
+    return Subject("lock", store.lock_file.read_bytes(), read, [HOLDER, SOMEBODY])
+
+
+def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[Subject]:
+    """The objects of a state in S3."""
+    memory: Any = Memory()
+    store = S3Store("bucket", "fleet", client=memory)
+    seen = written(store, size, seed, partial(looked, store))
+    whole = dict(memory.objects)
+
+    def read(key: str, data: bytes) -> object:
+        memory.objects = {**whole, key: data}
+        return looked(store)
+
+    for name, key in {"state": "fleet", "batch": f"{store.journal(1)}/00000003.json"}.items():
+        yield Subject(f"S3 {name}, {size.name}", whole[key], partial(read, key), seen[-1:])
+
+
+def lock_object(stack: ExitStack) -> Subject:
+    """The lock object of a state in S3, while somebody holds the lock."""
+    memory: Any = Memory()
+    store = S3Store("bucket", "fleet", client=memory, lease_seconds=LEASE, renew_seconds=LEASE)
+    stack.enter_context(store.lock(HOLDER))
+    whole = dict(memory.objects)
+    stack.callback(lambda: setattr(memory, "objects", whole))
+
+    def read(data: bytes) -> object:
+        memory.objects = {**whole, store.lock_key: data}
+        try:
+            store.lock(NEXT).release()
+        except Locked:
+            return store.holder()
+        return "the lock"
+
+    return Subject("S3 lock", whole[store.lock_key], read, [HOLDER])
+
+
+def plan_file(size: Size, seed: int, folder: Path) -> Subject:
+    """A plan that makes a fleet."""
+    chance = random.Random(seed)
+    steps = tuple(
+        plans.Step(
+            each.address, each.address, each.kind, plans.Op.CREATE, ("it is new",), None, each.spec,
+            expected_seconds=1.5, needs=tuple(plans.Need(other, "made before") for other in each.needs),
+        )
+        for each in stored.fleet(chance, things=size.things, length=size.length).resources.values()
+    )  # fmt: skip
+    base = plans.Base(stored.LINEAGE, 1, "ab" * 32, True)
+    plan = plans.seal(
+        plans.Plan(
+            "p1", "fleet", "apply", "2026-11-23T03:00:00Z", "2026-11-24T03:00:00Z", "0", {"file": "fleet.yaml"},
+            {"ratio": 0.25, "count": 13600}, base, plans.Place("local"), "123456789012", "us-east-1", {}, None, steps,
+        )
+    )  # fmt: skip
+    path = folder / "plan.json"
+
+    def read(data: bytes) -> object:
+        path.write_bytes(data)
+        return read_plan(path)
+
+    return Subject(f"plan, {size.name}", plans.to_text(plan).encode(), read, [plan])
+
+
+def subjects(sizes: Sequence[Size], seed: int, folder: Path, stack: ExitStack) -> Iterator[tuple[Subject, int]]:
+    """Everything that is stored, and how many places of it are damaged."""
+    for size in sizes:
+        place = folder / size.name
+        place.mkdir()
+        found = [*local(size, seed, place, stack), *in_s3(size, seed, stack), plan_file(size, seed, place)]
+        yield from ((subject, size.most) for subject in found)
+    yield lock_file(folder, stack), sizes[0].most
+    yield lock_object(stack), sizes[0].most
+
+
+def judged(read: Callable[[], object], allowed: Sequence[object]) -> str:
+    """What is wrong with how damage was met; nothing if all is well."""
+    try:
+        found = read()
+    except Bug as error:
+        return f"it is taken for a bug in smplan: {error}"
+    except SmplanError as error:
+        return "" if str(error) and error.hint else f"no message or no hint: {error}"
+    return "" if found in allowed else "it is read as something else than what was written"
+
+
+def damage(sizes: Sequence[Size], seed: int, folder: Path, tally: Tally) -> None:
+    """Damage everything in every way, and put one thing in another's place."""
+    with ExitStack() as stack:
+        found = list(subjects(sizes, seed, folder, stack))
+        for subject, most in found:
+            for way, damages in WAYS.items():
+                allowed = (way in END_LOST and subject.with_end_lost) or subject.allowed
+                for data in damages(subject.data, random.Random(f"{seed} {subject.name} {way}"), most):
+                    tally.case((subject.name, way), partial(judged, partial(subject.read, data), allowed))
+            for other, _ in found:
+                if not (subject.name.startswith("plan") and other.name.startswith("plan")):  # apply tells plans apart
+                    act = partial(subject.read, other.data)
+                    tally.case((subject.name, "another's content"), partial(judged, act, subject.allowed))
+
+
+def campaign(seed: int, sizes: Sequence[Size] = SIZES, *, by_command: int = 300, only: str = "") -> Tally:
+    """All damage there is to do at these sizes."""
+    tally = Tally(f"python -m tests.campaigns.damaged --seed {seed}", only)
+    with tempfile.TemporaryDirectory(prefix="damaged-", dir=MEMORY) as folder:
+        damage(sizes, seed, Path(folder), tally)
+        command_line(seed, by_command, Path(folder), tally)
+    return tally
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it, print the table, and end with 1 on any violation."""
+    parser = argparse.ArgumentParser(prog="damaged", description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="one case, as the table's failures name it")
+    asked = parser.parse_args(arguments)
+    tally = campaign(asked.seed, only=asked.only)
+    sys.stdout.write(f"damaged: seed {asked.seed}\n\n{tally.report(('what', 'damage'))}\n")
+    return tally.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""A holder is stopped with SIGSTOP, its lock goes to another who writes, and it goes on: what it may do then.
+
+It may ask about its lock, in vain. A request that was on its way when it was stopped may still arrive: at the store,
+where it is refused or counts for nothing; or, if it was stopped right between check and call, one at AWS. Nothing else
+comes from it, and what it wrote before is not lost.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from smplan.core.journal import Began, JournalEntry
+from smplan.errors import Locked
+from smplan.stores.base import Held
+from tests.campaigns import racers
+from tests.campaigns.gate import Gate, Hold, Seen
+from tests.campaigns.racers import BUCKET, Place, client
+from tests.campaigns.tally import table
+
+LEASE, RENEW = 2.0, 0.5
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Where the holder is stopped, and what the next one does. A ``held`` request is kept by the server meanwhile."""
+
+    point: str
+    next_saves: bool
+    by_hand: bool = False
+    held: str = ""
+
+
+POINTS = (
+    ("before a driver's call", ""),
+    ("before a batch", ""),
+    ("before a save", ""),
+    ("between check and a driver's call", ""),
+    ("between check and a batch's PUT", ""),
+    ("between check and a save's PUT", ""),
+    ("within a renewal", ""),
+    ("a batch's PUT sent, not done", "before"),
+    ("a batch's PUT done, not answered", "after"),
+    ("a save's PUT sent, not done", "before"),
+)
+FENCES = (
+    *(Fence(point, saves, held=held) for point, held in POINTS for saves in (False, True)),
+    Fence("before a batch", False, by_hand=True),
+    Fence("before a save", True, by_hand=True),
+)
+FEW = FENCES[:1]
+HEAD = ("S3: stopped", "the next one", "its next write", "asked of its lock", "came through", "by a driver", "stands")
+
+
+@contextmanager
+def holding(who: str, place: Place, point: str) -> Iterator[tuple[BaseProcess, Connection]]:
+    """A process that holds the lock and comes to ``point``; ended afterwards, whatever happens."""
+    context = multiprocessing.get_context("forkserver")
+    mine, its = context.Pipe()
+    process = context.Process(target=racers.hold, args=(who, place, point, its), daemon=True)
+    process.start()
+    its.close()
+    try:
+        yield process, mine
+    finally:
+        process.kill()
+        process.join()
+
+
+def heard(talk: Connection) -> str:
+    """The next word of the holder. Raises TimeoutError."""
+    if not talk.poll(PATIENCE):
+        raise TimeoutError("the holder says nothing")
+    return str(talk.recv())
+
+
+def signalled(process: BaseProcess, number: signal.Signals) -> None:
+    """Send a signal to the holder, by its id."""
+    os.kill(process.pid or 0, number)
+
+
+def taken(place: Place, who: str, saves: bool) -> list[JournalEntry]:
+    """Take the lock as soon as it can be had, and write. What was found in the journal then."""
+    with place.store(who).lock(racers.holder(who), wait_seconds=PATIENCE) as held:
+        return _write(held, who, saves)
+
+
+def _write(held: Held, who: str, saves: bool) -> list[JournalEntry]:
+    found = list(held.snapshot.entries)
+    held.append(racers.turn(f"next-{who}", 2))
+    if saves:
+        held.save(held.folded().state)
+    return found
+
+
+def fenced(gate: Gate, fence: Fence, number: int) -> tuple[list[str], list[str]]:
+    """A row of the table, and the laws that were broken."""
+    who = f"holder{number}"
+    place = Place(url=gate.url, key=f"fleet{number}", lease=LEASE, renew=RENEW)
+    racers.first(place.store("first"))
+    hold = None
+    if fence.held:
+        part = f"{place.key}.journal/" if "batch" in fence.point else f"/{place.key}$"
+        hold = Hold(who, "PUT", part, fence.held == "before")
+    with holding(who, place, fence.point if not fence.held else "waiting " + fence.point) as (process, talk):
+        _stopped(gate, process, talk, hold)
+        if fence.by_hand:
+            client(gate.url, "hand").delete_object(Bucket=BUCKET, Key=f"{place.key}.lock")
+        found = taken(place, f"taker{number}", fence.next_saves)
+        before, count = place.store("judge").read(), len(gate.seen)
+        signalled(process, signal.SIGCONT)
+        if hold:
+            hold.go.set()
+        else:
+            talk.send("go")
+        ended = heard(talk)
+        process.join(PATIENCE)
+    made = [each for each in gate.seen[count:] if each.who == who]
+    return _row(fence, place, ended, made, found, stands=place.store("judge").read() == before)
+
+
+def _stopped(gate: Gate, process: BaseProcess, talk: Connection, hold: Hold | None) -> None:
+    """Wait until the holder is where it is to be stopped, and stop it."""
+    if hold:
+        heard(talk)
+        gate.holds.append(hold)
+        talk.send("go")
+        hold.arrived.wait(PATIENCE)
+    else:
+        heard(talk)
+    signalled(process, signal.SIGSTOP)
+
+
+def _row(
+    fence: Fence, place: Place, ended: str, made: list[Seen], found: list[JournalEntry], *, stands: bool
+) -> tuple[list[str], list[str]]:
+    lock = f"/{BUCKET}/{place.key}.lock"
+    through = [each for each in made if each.method not in ("GET", "HEAD") and each.status < 300]
+    driver = [each for each in made if "/driver/" in each.path]
+    asked = [each for each in made if each.path == lock]
+    under_way = "PUT" in fence.point or "between" in fence.point
+    wrong = []
+    if not ended.startswith("Locked: "):
+        wrong.append(f"its next write ended so: {ended}")
+    if (
+        len(driver) > ("between" in fence.point)
+        or len(through) > under_way
+        or any(each.path == lock for each in through)
+    ):
+        wrong.append(f"it made calls: {driver + through}")
+    if not under_way and len(asked) != len(made) and not fence.by_hand:
+        wrong.append(f"it asked for more than its lock: {made}")
+    if not stands:
+        wrong.append("what the next one wrote does not stand")
+    if "done, not answered" in fence.point and not any(isinstance(each, Began) for each in found[-1:]):
+        wrong.append("what was written before it was stopped is lost")
+    after = "saves" if fence.next_saves else "appends"
+    name = fence.point + (", lock deleted by hand" if fence.by_hand else "")
+    figures = (len(asked), len(through), len(driver))
+    return [name, after, ended.split(":")[0], *map(str, figures), "yes" if stands else "NO"], wrong
+
+
+def local() -> tuple[list[list[str]], list[str]]:
+    """The same in a folder, where a lock is its process's: a stopped one keeps it, a killed one gives it up."""
+    rows, wrong = [], []
+    with tempfile.TemporaryDirectory(prefix="race-") as folder:
+        place = Place(folder=folder)
+        racers.first(place.store("first"))
+        with holding("holder", place, "before a batch") as (process, talk):
+            heard(talk)
+            signalled(process, signal.SIGSTOP)
+            refused = sum(_refused(place) for _ in range(20))
+            rows.append(["stopped: 20 tries of others", f"{refused} refused"])
+            signalled(process, signal.SIGKILL)
+            since = time.monotonic()
+            found = taken(place, "taker", True)
+            rows.append(["killed: the next one is in after", f"{(time.monotonic() - since) * 1000:.0f} ms"])
+            if refused != 20 or not found:
+                wrong.append("others got in while the holder was stopped, or what it wrote was lost")
+    with tempfile.TemporaryDirectory(prefix="race-") as folder:
+        place = Place(folder=folder)
+        racers.first(place.store("first"))
+        with holding("holder", place, "before a batch") as (process, talk):
+            heard(talk)
+            signalled(process, signal.SIGSTOP)
+            os.unlink(os.path.join(folder, "fleet.lock"))
+            taken(place, "taker", True)
+            before = place.store("judge").read()
+            signalled(process, signal.SIGCONT)
+            talk.send("go")
+            ended = heard(talk)
+            rows.append(["stopped, lock file removed by hand, continued: its next write", ended.split(":")[0]])
+            if not ended.startswith("Locked: ") or place.store("judge").read() != before:
+                wrong.append(f"with its lock file removed: {ended}")
+    return rows, wrong
+
+
+def _refused(place: Place) -> bool:
+    try:
+        place.store("other").lock(racers.holder("other")).release()
+    except Locked as error:
+        return "holder@" in str(error)
+    return False
+
+
+def fences(gate: Gate, *, few: bool) -> int:
+    """Every stopped holder; tables are printed. How many laws were broken."""
+    chosen = FEW if few else FENCES
+    with ThreadPoolExecutor(4) as pool:
+        results: list[Any] = list(pool.map(lambda each: fenced(gate, each[1], each[0]), enumerate(chosen)))
+    rows, wrong = local()
+    sys.stdout.write(table(HEAD, [row for row, _ in results]) + "\n\n")
+    sys.stdout.write(table(("local", "outcome"), rows) + "\n\n")
+    for fence, (_, broken) in zip(chosen, results, strict=True):
+        wrong += [f"{fence}: {each}" for each in broken]
+    sys.stdout.write("".join(f"  violation: {each}\n" for each in wrong))
+    return len(wrong)

@@ -1,0 +1,183 @@
+"""What the processes of a race do. They import little: there are many of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from smplan.core.journal import Began, Done, Ended, Intent, JournalEntry, Made
+from smplan.core.state import Entry, State
+from smplan.errors import Locked, SmplanError
+from smplan.stores.base import Held, Holder, Store
+from smplan.stores.local import LocalStore
+from smplan.stores.s3 import S3Store
+from tests.campaigns.fleets import LINEAGE
+from tests.stores.samples import Wire
+
+BUCKET, KEY = "race", "fleet"
+PATIENCE = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the state lives: in a folder, or else in S3 at ``url`` under ``key``; its lease, in seconds."""
+
+    folder: str = ""
+    url: str = ""
+    key: str = KEY
+    lease: float = 60
+    renew: float = 20
+
+    def store(self, who: str) -> Store:
+        """The store as ``who`` opens it."""
+        if self.folder:
+            return LocalStore(Path(self.folder) / "fleet.state.json")
+        wire: Any = Wire(client(self.url, who))
+        return S3Store(BUCKET, self.key, client=wire, lease_seconds=self.lease, renew_seconds=self.renew)
+
+
+def client(url: str, who: str) -> Any:
+    """An S3 client whose access key is ``who``, so that the server can tell."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=60, read_timeout=60)
+    session = boto3.session.Session(aws_access_key_id=who, aws_secret_access_key="none", region_name="us-east-1")
+    return session.client("s3", endpoint_url=url, config=config)
+
+
+def holder(who: str) -> Holder:
+    """Who holds the lock, for others."""
+    return Holder(f"{who}@race", "apply", f"run-{who}", "2026-11-23T03:00:00Z")
+
+
+def first(store: Store) -> None:
+    """Save a state whose counter is at nought."""
+    with store.lock(holder("first")) as held:
+        held.save(State("fleet", LINEAGE, 0, {}, outputs={"counter": 0}, key="ab" * 16))
+
+
+def turn(address: str, counter: int) -> list[JournalEntry]:
+    """One turn of a race: a thing of its own is made, and the counter goes on."""
+    step = f"s-{address}"
+    entry = Entry(address, "core.value", "", {}, {})
+    return [
+        Began(address, address, "d", 1, ""),
+        Intent(step, "create", entry),
+        Made(step, address),
+        Done(step, address, {}, {}),
+        Ended(address, "complete", {"counter": counter}, ""),
+    ]
+
+
+def count_on(held: Held, address: str) -> None:
+    """Read, append, save: the counter goes on by one."""
+    counter: Any = held.folded().state.outputs["counter"]
+    held.append(turn(address, counter + 1))
+    held.save(held.folded().state)
+
+
+def race(number: int, place: Place, rounds: int, gate: Barrier, told: Any) -> None:
+    """Try once each round, all at the same time. Whoever gets the lock keeps it until all have tried."""
+    store = place.store(f"racer{number}")
+    for each in range(rounds):
+        gate.wait(PATIENCE)
+        held = None
+        try:
+            held = store.lock(holder(f"racer{number}"))
+            count_on(held, f"t{each}-{number}")
+            told.put((each, "won", f"racer{number}@"))
+        except Locked as error:
+            told.put((each, "refused", str(error)))
+        except Exception as error:
+            told.put((each, "failed", f"{type(error).__name__}: {error}"))
+        gate.wait(PATIENCE)
+        if held:
+            held.release()
+
+
+def wait(number: int, place: Place, rounds: int, gate: Barrier, told: Any) -> None:
+    """Wait for the lock, all at the same time, and count on."""
+    store = place.store(f"racer{number}")
+    gate.wait(PATIENCE)
+    try:
+        with store.lock(holder(f"racer{number}"), wait_seconds=PATIENCE) as held:
+            count_on(held, f"t0-{number}")
+        told.put((0, "won", f"racer{number}@"))
+    except Exception as error:
+        told.put((0, "failed", f"{type(error).__name__}: {error}"))
+
+
+def hold(who: str, place: Place, point: str, talk: Connection) -> None:
+    """Hold the lock, say ``here`` at ``point`` and wait to be told to go on; then say how the next write ended."""
+    store = place.store(who)
+    held = store.lock(holder(who))
+    held.append(turn(f"before-{who}", 1))
+    gone_on = threading.Event()
+
+    def stop() -> None:
+        if not gone_on.is_set():
+            talk.send("here")
+            talk.recv()
+            gone_on.set()
+
+    if point in _AT_WIRE:  # met by the write below, or by the thread that renews
+        _meet(store, point, stop)
+    else:
+        stop()
+    if point == "within a renewal":
+        gone_on.wait(PATIENCE)
+    talk.send(_ended(lambda: _write(held, store, who, point)))
+    held.release()
+
+
+_AT_WIRE = {
+    "between check and a batch's PUT": ".journal/",
+    "between check and a save's PUT": "",
+    "between check and a driver's call": "driver/",
+    "within a renewal": ".lock",
+}
+"""Points just before a PUT, and what is in its key; the key of the state has nothing more."""
+
+
+def _meet(store: Store, point: str, stop: Callable[[], None]) -> None:
+    """Let ``stop`` be called just before the PUT that ``point`` names."""
+    if not isinstance(store, S3Store):
+        return
+    wire: Any = store.bucket._client
+    part = _AT_WIRE[point]
+
+    def before(name: str, arguments: dict[str, Any]) -> None:
+        key = arguments.get("Key", "")
+        if name == "put_object" and (part in key if part else key == store.key):
+            stop()
+
+    wire.before = before
+
+
+def _write(held: Held, store: Store, who: str, point: str) -> None:
+    """What the holder was about to do."""
+    if "driver" in point:
+        held.check()
+        if isinstance(store, S3Store):
+            store.bucket._client.put_object(Bucket=BUCKET, Key=f"driver/{who}", Body=b"made")
+        held.append([Began(f"after-{who}", f"after-{who}", "d", 1, "")])
+    elif "save" in point:
+        held.save(held.folded().state)
+    else:
+        held.append([Began(f"after-{who}", f"after-{who}", "d", 1, "")])
+
+
+def _ended(act: Callable[[], None]) -> str:
+    try:
+        act()
+    except Locked as error:
+        return f"Locked: {error}"
+    except SmplanError as error:
+        return f"{type(error).__name__}: {error}"
+    return "returned"

@@ -1,0 +1,58 @@
+"""What a campaign counts: cases and violations, row by row, and the command that does one of them again."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+SHOWN = 10
+"""How many violations are told in words; the table counts them all."""
+
+
+class Tally:
+    """Cases by row of a table. ``only`` picks a single one, as the printed command names it: ``row|row|number``."""
+
+    def __init__(self, command: str, only: str = "") -> None:
+        self.cases: Counter[tuple[str, ...]] = Counter()
+        self.wrong: Counter[tuple[str, ...]] = Counter()
+        self.told: list[str] = []
+        self._command = command
+        self._only = only
+
+    def case(self, row: tuple[str, ...], judge: Callable[[], str]) -> None:
+        """Count one case of ``row``. ``judge`` says what law was broken, nothing if none; an exception breaks one."""
+        self.cases[row] += 1
+        name = "|".join((*row, str(self.cases[row])))
+        if self._only not in ("", name):
+            return
+        try:
+            why = judge()
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+        if why:
+            self.wrong[row] += 1
+            self.told.append(f"{why}\n    again: {self._command} --only {shlex.quote(name)}")
+
+    @property
+    def exit_code(self) -> int:
+        """1 if any law was broken, or if there was nothing to judge."""
+        return 1 if self.told or not self.cases else 0
+
+    def report(self, head: Sequence[str]) -> str:
+        """The table, its sums, and the first violations with the command for each."""
+        rows = [(*row, str(cases), str(self.wrong[row])) for row, cases in self.cases.items()]
+        sums = (*["in all", *[""] * (len(head) - 1)], str(self.cases.total()), str(self.wrong.total()))
+        lines = [table((*head, "cases", "violations"), [*rows, sums])]
+        return "\n".join([*lines, *(f"  violation: {each}" for each in self.told[:SHOWN])])
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under a head, numbers to the right."""
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, strict=True)
+        return "  ".join(cell.rjust(width) if cell.isdigit() else cell.ljust(width) for cell, width in cells).rstrip()
+
+    return "\n".join([line(head), "  ".join("-" * width for width in widths), *map(line, rows)])

@@ -1,0 +1,382 @@
+"""Every write of the local store cut everywhere, and every fault of a disk at each of its calls.
+
+    python -m tests.campaigns.torn [--seed S] [--only CASE]
+
+Kinds of cut: the process ends after each operation and after each byte of each write; power fails after each operation,
+and what no fsync had made durable is lost in every way (see ``crashes``). The law: a reader sees what was stored before
+or after, as a whole and without an error; what had returned is there; then the lock can be had, and more be written.
+A fault is told as StoreError that says what to do; nothing acknowledged is lost; the same call again succeeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from smplan.core.journal import JournalEntry
+from smplan.core.state import State
+from smplan.errors import StoreError
+from smplan.stores.base import Held, Holder, Snapshot
+from smplan.stores.local import LocalStore
+from tests.campaigns import crashes, fleets
+from tests.campaigns.tally import Tally
+from tests.stores.disks import Killed, MeddlingDisk, QuickDisk
+
+HOLDER = Holder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
+NEXT = Holder("bob@desk pid 8", "apply", "r2", "2026-11-23T03:01:00Z")
+FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+STATE = "fleet.state.json"
+MEMORY = next((each for each in ("/dev/shm",) if os.access(each, os.W_OK)), None)
+"""Where files cost least: nothing here depends on a real disk."""
+COMBINATIONS = 64
+
+Act = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large what is written is: things in the state, and characters of each one's spec."""
+
+    things: int = 17
+    length: int = 800
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is written, of one size, always the same from one seed."""
+
+    size: Size
+    seed: int
+
+    def state(self) -> State:
+        """The state to save first."""
+        return fleets.fleet(random.Random(self.seed), things=self.size.things, length=self.size.length)
+
+    def made(self, number: int) -> list[JournalEntry]:
+        """The batch that makes one thing more."""
+        return fleets.made(random.Random(self.seed + number), self.size.things + number, self.size.length)
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write: what is there before it; and, the lock taken, the call that does it. Some meddle with it themselves."""
+
+    name: str
+    prepare: Callable[[LocalStore, Work], None]
+    ready: Callable[[LocalStore, Work, ExitStack], Act]
+    meddles: bool = False
+
+
+def nothing(store: LocalStore, work: Work) -> None:
+    """Nothing is there."""
+
+
+def saved(store: LocalStore, work: Work) -> None:
+    """A state is there."""
+    with store.lock(HOLDER) as held:
+        held.save(work.state())
+
+
+def begun(store: LocalStore, work: Work) -> None:
+    """A state is there, and a journal with a run under way."""
+    saved(store, work)
+    with store.lock(HOLDER) as held:
+        held.append(fleets.began(1))
+        held.append(work.made(1))
+
+
+def torn(keep: float) -> Callable[[LocalStore, Work], None]:
+    """A journal whose last line was cut, so that this part of it is there."""
+
+    def prepare(store: LocalStore, work: Work) -> None:
+        begun(store, work)
+        whole = store.journal.stat().st_size
+        with store.lock(HOLDER) as held:
+            held.append(work.made(2))
+        more = store.journal.stat().st_size - whole
+        os.truncate(store.journal, whole + min(int(more * keep), more - 1))
+
+    return prepare
+
+
+def locked(store: LocalStore, stack: ExitStack) -> Held:
+    """The lock, released with ``stack``."""
+    held = store.lock(NEXT)
+    stack.callback(held.release)
+    return held
+
+
+def saving(store: LocalStore, work: Work, stack: ExitStack) -> Act:
+    """Save what is there, once more; the fleet if nothing is."""
+    held = locked(store, stack)
+    kept = held.folded().state if held.snapshot.stored else work.state()
+    return lambda: held.save(kept)
+
+
+def appending(*entries: JournalEntry) -> Callable[[LocalStore, Work, ExitStack], Act]:
+    """Append these, or else the batch that makes one thing more."""
+
+    def ready(store: LocalStore, work: Work, stack: ExitStack) -> Act:
+        held = locked(store, stack)
+        batch = list(entries) or work.made(3)
+        return lambda: held.append(batch)
+
+    return ready
+
+
+def second(store: LocalStore, work: Work, stack: ExitStack) -> Act:
+    """Append with a journal that is open already."""
+    held = locked(store, stack)
+    held.append(work.made(2))
+    batch = work.made(3)
+    return lambda: held.append(batch)
+
+
+def again(call: str) -> Callable[[LocalStore, Work, ExitStack], Act]:
+    """Append a batch that fails at ``call``, and append it again."""
+
+    def ready(store: LocalStore, work: Work, stack: ExitStack) -> Act:
+        held = locked(store, stack)
+        held.append(work.made(2))
+        batch = work.made(3)
+
+        def act() -> None:
+            _meddled(store, 1 + ["write", "sync"].index(call), OSError(errno.EIO, "no"), lambda: held.append(batch))
+            held.append(batch)
+
+        return act
+
+    return ready
+
+
+def after_killed(store: LocalStore, work: Work, stack: ExitStack) -> Act:
+    """Append after a process that ended between its write and its fsync."""
+    with store.lock(HOLDER) as held:
+        held.append(work.made(2))
+        _meddled(store, 2, Killed(), lambda: held.append(work.made(4)))
+    return appending()(store, work, stack)
+
+
+def _meddled(store: LocalStore, at: int, problem: BaseException, act: Act) -> None:
+    disk = store.disk
+    if isinstance(disk, MeddlingDisk):
+        disk.arm(at, problem)
+        with suppress(Killed, StoreError):
+            act()
+        disk.arm()
+
+
+def releasing(store: LocalStore, work: Work, stack: ExitStack) -> Act:
+    """Give the lock back."""
+    return locked(store, stack).release
+
+
+def locking(store: LocalStore, work: Work, stack: ExitStack) -> Act:
+    """Take the lock."""
+    return lambda: locked(store, stack)
+
+
+BEGAN, ENDED = fleets.began(2), fleets.ended(1)
+WRITES = (
+    Write("the first save", nothing, saving),
+    Write("a save over a state and its journal", begun, saving),
+    Write("the first batch", saved, appending(*BEGAN)),
+    Write("a further batch", begun, appending()),
+    Write("a batch to an open journal", begun, second),
+    Write("the end of a run", begun, appending(*ENDED)),
+    Write("a batch after a line cut short", torn(0.05), appending()),
+    Write("a batch after a line nearly whole", torn(0.97), appending()),
+    Write("a batch after a line without its end", torn(1), appending()),
+    Write("a batch after a process killed before its fsync", begun, after_killed, meddles=True),
+    Write("a batch again, after a write failed", begun, again("write"), meddles=True),
+    Write("a batch again, after an fsync failed", begun, again("sync"), meddles=True),
+    Write("taking the lock", begun, locking),
+    Write("taking the lock, half a line in the journal", torn(0.6), locking),
+    Write("giving the lock back", begun, releasing),
+)
+
+
+def look(folder: Path) -> Snapshot:
+    """What a reader sees."""
+    return LocalStore(folder / STATE, disk=QuickDisk()).read()
+
+
+@dataclass(frozen=True)
+class Record:
+    """A write as it was done: the operations before it and its own, and what was to be seen before and after."""
+
+    start: crashes.Image
+    ops: list[crashes.Op]
+    first: int
+    before: Snapshot
+    after: Snapshot
+
+
+def record(write: Write, work: Work, folder: Path) -> Record:
+    """Do ``write`` in ``folder``, undisturbed."""
+    write.prepare(LocalStore(folder / STATE, disk=QuickDisk()), work)
+    disk = crashes.RecordingDisk(folder)
+    with ExitStack() as stack:
+        act = write.ready(LocalStore(folder / STATE, disk=disk), work, stack)
+        first, before = len(disk.ops), look(folder)
+        act()
+        return Record(disk.start, list(disk.ops), first, before, look(folder))
+
+
+def fill(folder: Path, files: dict[str, bytes]) -> None:
+    """Make these the files of ``folder``."""
+    for path in folder.iterdir():
+        if path.name not in files:
+            path.unlink()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+        (folder / name).chmod(0o600)
+
+
+def crashed(files: dict[str, bytes], allowed: Sequence[Snapshot], folder: Path, work: Work) -> str:
+    """What is wrong with what a crash left; nothing if all is well."""
+    fill(folder, files)
+    found = look(folder)
+    if found not in allowed:
+        return "what is read is neither what was there before nor what was written"
+    return followed(found, folder, work)
+
+
+def followed(found: Snapshot, folder: Path, work: Work) -> str:
+    """Take the lock where ``found`` was read, and write on."""
+    store = LocalStore(folder / STATE, disk=QuickDisk())
+    if store.holder() is not None:
+        return f"the lock is held by {store.holder()}"
+    batch = [*fleets.began(9), *fleets.intended(random.Random(9), 90)]
+    with store.lock(HOLDER) as held:
+        if held.snapshot != found:
+            return "what is read under the lock is something else"
+        if found.stored is None:
+            held.save(work.state())
+        held.append(batch)
+    return "" if look(folder).entries == (*found.entries, *batch) else "what was written afterwards is not read"
+
+
+def cuts(write: Write, work: Work, folder: Path, tally: Tally, every: int = 1) -> None:
+    """Cut ``write`` everywhere, within a write ``every`` so many bytes."""
+    made, place = folder / "made", folder / "place"
+    made.mkdir(parents=True)
+    place.mkdir()
+    done = record(write, work, made)
+    for count in range(done.first, len(done.ops) + 1):
+        ops = done.ops[:count]
+        both = (done.before, done.after)
+        allowed = both if count < len(done.ops) else both[1:]
+        chance = random.Random(f"{work.seed} {write.name} {count}")
+        if count > done.first and ops[-1].kind == "write":
+            for files in islice(crashes.cut(done.start, ops), 0, None, every):
+                tally.case((write.name, "within a write"), partial(crashed, files, both, place, work))
+        files = crashes.lived(done.start, ops)
+        tally.case((write.name, "between operations"), partial(crashed, files, allowed, place, work))
+        for files in crashes.lost(done.start, ops, chance, COMBINATIONS):
+            tally.case((write.name, "power lost"), partial(crashed, files, allowed, place, work))
+
+
+def faults(write: Write, work: Work, folder: Path, tally: Tally, codes: Sequence[int] = FAULTS) -> None:
+    """Let each call of ``write`` fail with each of ``codes``, once and for good."""
+    if write.meddles:
+        return
+    count = calls(write, work, folder / "counted")
+    for code in codes:
+        for lasting in (False, True):
+            for at in range(1, count + 1):
+                place = folder / f"{code} {lasting} {at}"
+                row = (write.name, errno.errorcode[code])
+                tally.case(row, partial(failed, write, work, place, at, code, lasting))
+
+
+def calls(write: Write, work: Work, folder: Path) -> int:
+    """How many calls ``write`` makes when every write takes only half."""
+    folder.mkdir(parents=True)
+    disk = MeddlingDisk(halves=True)
+    write.prepare(LocalStore(folder / STATE, disk=QuickDisk()), work)
+    with ExitStack() as stack:
+        act = write.ready(LocalStore(folder / STATE, disk=disk), work, stack)
+        disk.arm()
+        act()
+        return disk.calls
+
+
+def failed(write: Write, work: Work, folder: Path, at: int, code: int, lasting: bool) -> str:
+    """What is wrong with how a fault at call ``at`` is told and overcome; nothing if all is well."""
+    folder.mkdir()
+    disk = MeddlingDisk(halves=True)
+    write.prepare(LocalStore(folder / STATE, disk=QuickDisk()), work)
+    with ExitStack() as stack:
+        act = write.ready(LocalStore(folder / STATE, disk=disk), work, stack)
+        before = look(folder)
+        disk.arm(at, OSError(code, os.strerror(code)), lasting=lasting)
+        problem = attempt(act)
+        disk.arm()
+        between = look(folder)
+        if problem:
+            act()
+        found = look(folder)
+    if problem and between not in (before, found):
+        return "after the fault, what is read is neither what was there before nor what was written"
+    if not problem and between != found:
+        return "it returned, and what it wrote is not there"
+    return _told(problem, code) or followed(found, folder, work)
+
+
+def attempt(act: Act) -> StoreError | None:
+    """How ``act`` failed, if it did."""
+    try:
+        act()
+    except StoreError as error:
+        return error
+    return None
+
+
+def _told(problem: StoreError | None, code: int) -> str:
+    if problem is None:
+        return ""
+    words = f"{problem} {problem.hint}"
+    wanted = (os.strerror(code), "run the same command again", "what was saved is still there")
+    missing = [each for each in wanted if each not in words]
+    if missing or problem.hint.startswith("mend the cause"):
+        return f"the message does not say what to do: {words}"
+    return ""
+
+
+def campaign(seed: int, size: Size, only: str = "", writes: Sequence[Write] = WRITES) -> Tally:
+    """Every cut of every write, and every fault, at one size."""
+    tally = Tally(f"python -m tests.campaigns.torn --seed {seed}", only)
+    work = Work(size, seed)
+    for number, write in enumerate(writes):
+        for judge in (cuts, faults):
+            with tempfile.TemporaryDirectory(prefix="torn-", dir=MEMORY) as folder:
+                judge(write, work, Path(folder) / str(number), tally)
+    return tally
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it, print the table, and end with 1 on any violation."""
+    parser = argparse.ArgumentParser(prog="torn", description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="one case, as the table's failures name it")
+    asked = parser.parse_args(arguments)
+    size = Size()
+    tally = campaign(asked.seed, size, asked.only)
+    what = f"a state of {size.things} things with specs of {size.length} characters"
+    sys.stdout.write(f"torn: seed {asked.seed}, {what}\n\n{tally.report(('write', 'cut or fault'))}\n")
+    return tally.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Disks that fail on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from smplan.stores.files import Disk
+
+T = TypeVar("T")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class QuickDisk(Disk):
+    """A disk that is not waited for: nobody pulls its plug."""
+
+    def sync(self, descriptor: int) -> None:
+        pass
+
+
+class MeddlingDisk(QuickDisk):
+    """A disk that fails at one of its calls, and once only, or for as long as it is armed (``lasting``).
+
+    With ``halves`` a write takes half of what it gets, so that a fault finds writes that are half done.
+    """
+
+    def __init__(self, *, halves: bool = False) -> None:
+        self.halves = halves
+        self.names: list[str] = []
+        self.written = 0
+        self.arm()
+
+    def arm(self, at: int = 0, problem: BaseException | None = None, *, lasting: bool = False) -> None:
+        """Count from now on, and fail at call ``at``; at none for 0."""
+        self.names = []
+        self.written = 0
+        self._at, self._problem, self._lasting = at, problem or Killed(), lasting
+
+    @property
+    def calls(self) -> int:
+        """How many calls there were since it was armed."""
+        return len(self.names)
+
+    def _meddle(self, name: str, call: Callable[[], T]) -> T:
+        self.names.append(name)
+        if self.calls == self._at or (self._lasting and 0 < self._at < self.calls):
+            raise self._problem
+        return call()
+
+    def open(self, path: Path, flags: int) -> int:
+        return self._meddle("open", lambda: super(MeddlingDisk, self).open(path, flags))
+
+    def mkdir(self, folder: Path) -> None:
+        self._meddle("mkdir", lambda: super(MeddlingDisk, self).mkdir(folder))
+
+    def chmod(self, descriptor: int) -> None:
+        self._meddle("chmod", lambda: super(MeddlingDisk, self).chmod(descriptor))
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        taken = data[: len(data) // 2 or 1] if self.halves else data
+        written = self._meddle("write", lambda: super(MeddlingDisk, self).write(descriptor, taken))
+        self.written += written
+        return written
+
+    def sync(self, descriptor: int) -> None:
+        self._meddle("sync", lambda: super(MeddlingDisk, self).sync(descriptor))
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        self._meddle("truncate", lambda: super(MeddlingDisk, self).truncate(descriptor, length))
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._meddle("rename", lambda: super(MeddlingDisk, self).rename(source, target))
+
+    def unlink(self, path: Path) -> None:
+        self._meddle("unlink", lambda: super(MeddlingDisk, self).unlink(path))
