@@ -47,7 +47,7 @@ def read(entries: Iterable[Entry], world: World, report: Report) -> Reality:
             by_kind[entry.kind].append(entry)
     found: dict[str, Seen] = {}
     unreadable: dict[str, str] = {}
-    with world.pace.crew(SIDE_BY_SIDE, "read") as crew:
+    with world.runtime.crew(SIDE_BY_SIDE, "read") as crew:
         for there, hidden in crew.each(lambda name: _read_kind(name, by_kind[name], world, report), sorted(by_kind)):
             found |= there
             unreadable |= hidden
@@ -56,14 +56,14 @@ def read(entries: Iterable[Entry], world: World, report: Report) -> Reality:
 
 def _read_kind(name: str, entries: list[Entry], world: World, report: Report) -> tuple[dict[str, Seen], dict[str, str]]:
     report(ReadStarted(name, len(entries)))
-    since = world.pace.now()
+    since = world.runtime.now()
     try:
         live = _read_all(name, entries, world)
     except Unreachable as error:
         if not world.kind(name).behind_fleet:
             raise
         return {}, {entry.address: f"no Stream Manager is in service: {error.message}" for entry in entries}
-    report(ReadEnded(name, len(live), world.pace.now() - since))
+    report(ReadEnded(name, len(live), world.runtime.now() - since))
     return {entry.address: seen(live[entry.id]) for entry in entries if entry.id in live}, {}
 
 
@@ -71,12 +71,12 @@ def _read_all(name: str, entries: list[Entry], world: World) -> Mapping[str, Liv
     """What there is of ``entries``. What a run made and never read back is looked for a while before it is gone."""
     ids = [entry.id for entry in entries]
     unseen = {entry.id for entry in entries if entry.status is Status.INCOMPLETE}
-    deadline = world.pace.now() + LAG_SECONDS
+    deadline = world.runtime.now() + LAG_SECONDS
     while True:
         live = world.driver(name).read_many(ids)
-        if unseen <= live.keys() or world.pace.now() >= deadline:
+        if unseen <= live.keys() or world.runtime.now() >= deadline:
             return live
-        world.pace.wait(Nothing(), LOOK_SECONDS)
+        world.runtime.wait(Nothing(), LOOK_SECONDS)
 
 
 def lookups(blueprint: Blueprint, world: World, *, of: Tree = None) -> Mapping[str, Mapping[str, Json]]:
@@ -94,7 +94,7 @@ def lookups(blueprint: Blueprint, world: World, *, of: Tree = None) -> Mapping[s
             faults = [blueprint.marks.fault(("lookups",), f"these lookups wait for each other: {circle}")]
         for lookup in ready:
             del waiting[lookup.name]
-        with world.pace.crew(SIDE_BY_SIDE, "lookup") as crew:
+        with world.runtime.crew(SIDE_BY_SIDE, "lookup") as crew:
             for lookup, outcome in zip(ready, crew.each(lambda one: _look(one, found, world), ready), strict=True):
                 if isinstance(outcome, (NotFound, Conflict)):
                     faults.append(blueprint.marks.fault(lookup.path, outcome.message, outcome.hint))
@@ -139,7 +139,7 @@ def _look(
 def strays(orphans: Iterable[Intent], lineage: str, world: World) -> Mapping[str, Stray]:
     """What came of the intents that no id was journalled for: by address, where it is found and is surely ours."""
     intents = [intent for intent in orphans if not world.kind(intent.entry.kind).in_state_only]
-    with world.pace.crew(SIDE_BY_SIDE, "probe") as crew:
+    with world.runtime.crew(SIDE_BY_SIDE, "probe") as crew:
         outcomes = crew.each(lambda intent: _stray(intent, lineage, world), intents)
     return {stray.entry.address: stray for stray in outcomes if stray}
 
@@ -181,6 +181,6 @@ def probe(decision: Decision, world: World) -> Mapping[str, Seen]:
         live = world.driver(verdict.kind.name).find(verdict.spec)
         return seen(live) if live else None
 
-    with world.pace.crew(SIDE_BY_SIDE, "probe") as crew:
+    with world.runtime.crew(SIDE_BY_SIDE, "probe") as crew:
         outcomes = crew.each(find, range(len(candidates)))
         return {verdict.address: outcome for verdict, outcome in zip(candidates, outcomes, strict=True) if outcome}

@@ -26,7 +26,7 @@ from smplan.core.values import BadReference, Json, decode, encode, refs, resolve
 from smplan.engine.carry import Carrier, Result, Task
 from smplan.engine.known import Known
 from smplan.engine.observe import Report
-from smplan.engine.pace import Crew, Mailbox
+from smplan.engine.runtime import Crew, Mailbox
 from smplan.engine.waits import Stop
 from smplan.engine.world import World, reveal
 from smplan.errors import Bug, Expired, Interrupted, Invalid, NotOurs, Partial, SmplanError, TimedOut
@@ -95,7 +95,7 @@ class Run:
         self._stop = stop
         self._parallel = parallel
         self._now = now
-        self._heard: Mailbox[Made | _Finished | _Left] = world.pace.mailbox()
+        self._heard: Mailbox[Made | _Finished | _Left] = world.runtime.mailbox()
         self._reporting = threading.Lock()
         self._report_to = report
         self._run = folded.run if folded.run and folded.run.plan_id == plan.id else None
@@ -126,7 +126,7 @@ class Run:
         """Carry out every step that can be. Raises only if the journal cannot be written, or the lock was lost."""
         self._sorter.prepare()
         finished_before = self._run.done if self._run else frozenset()
-        with self._world.pace.crew(self._parallel, "step") as crew:
+        with self._world.runtime.crew(self._parallel, "step") as crew:
             try:
                 while self._sorter.is_active():
                     self._gather(finished_before)
@@ -215,7 +215,7 @@ class Run:
         )
 
     def _work(self, task: Task) -> None:
-        since = self._world.pace.now()
+        since = self._world.runtime.now()
         result: Result | SmplanError
         try:
             result = self._carrier.carry(task)
@@ -227,7 +227,7 @@ class Run:
         except BaseException as told:
             self._heard.put(_Left(told))
             raise
-        self._heard.put(_Finished(task, result, self._world.pace.now() - since))
+        self._heard.put(_Finished(task, result, self._world.runtime.now() - since))
 
     def _listen(self) -> None:
         """Hear everything that happened since, make it durable in one write, and only then act upon it."""

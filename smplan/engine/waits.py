@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from smplan.drivers.base import Progress
-from smplan.engine.pace import REAL, Pace
+from smplan.engine.runtime import REAL, Runtime
 from smplan.errors import Interrupted, InUse, Throttled, TimedOut, Unreachable
 
 FIRST_PAUSE = 0.1
@@ -21,8 +21,8 @@ Tell = Callable[[Progress, float], None]
 class Stop:
     """How a run is told to stop: start nothing new, let calls finish, and end every wait."""
 
-    def __init__(self, pace: Pace = REAL) -> None:
-        self.pace = pace
+    def __init__(self, runtime: Runtime = REAL) -> None:
+        self.runtime = runtime
         self._asked = threading.Event()
 
     def drain(self) -> None:
@@ -36,7 +36,7 @@ class Stop:
 
     def pause(self, seconds: float) -> None:
         """Let time pass. Raises Interrupted as soon as a stop is asked for."""
-        if self.pace.wait(self._asked, seconds):
+        if self.runtime.wait(self._asked, seconds):
             raise Interrupted("stopped on request while waiting", hint="run the same command again to go on")
 
 
@@ -47,7 +47,7 @@ class Waiter:
         self._stop = stop
         self._patience = patience
         self._tell = tell
-        self._since = stop.pace.now()
+        self._since = stop.runtime.now()
         self._last = Progress("nothing yet")
 
     def follow(self, looks: Callable[[], Iterator[Progress]]) -> None:
@@ -73,7 +73,7 @@ class Waiter:
                 self._rest()
 
     def _rest(self) -> None:
-        waited = self._stop.pace.now() - self._since
+        waited = self._stop.runtime.now() - self._since
         self._tell(self._last, waited)
         if waited >= self._patience:
             said = f"; last seen: {self._last.said}" if self._last.said else ""

@@ -13,7 +13,7 @@ from smplan.core.values import Secret, Tree, known
 from smplan.drivers import registry
 from smplan.drivers.base import Context, Driver, Lookup
 from smplan.drivers.patience import Pause, rest
-from smplan.engine.pace import REAL, Pace
+from smplan.engine.runtime import REAL, Runtime
 from smplan.errors import Bug, Unreachable
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ Connect: TypeAlias = "Callable[[Mapping[str, Any]], StreamManager]"
 
 
 class World:
-    """One account and region, and the Stream Managers in it; ``pace`` is how time passes there."""
+    """One account and region, and the Stream Managers in it; ``runtime`` is how time passes there."""
 
-    def __init__(self, aws: Aws, *, connect: Connect, secrets: Secrets, pace: Pace = REAL) -> None:
+    def __init__(self, aws: Aws, *, connect: Connect, secrets: Secrets, runtime: Runtime = REAL) -> None:
         self.aws = aws
-        self.pace = pace
+        self.runtime = runtime
         self.secret = secrets
         self._connect = connect
         self._settings: Callable[[], Tree] = dict

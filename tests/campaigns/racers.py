@@ -19,7 +19,7 @@ from smplan.errors import Locked, SmplanError
 from smplan.stores.base import Held, Holder, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
-from tests.campaigns.fleets import LINEAGE
+from tests.campaigns.stored import LINEAGE
 from tests.stores.samples import Wire
 
 BUCKET, KEY = "race", "fleet"

@@ -28,7 +28,7 @@ from smplan.core.state import State
 from smplan.errors import StoreError
 from smplan.stores.base import Held, Holder, Snapshot
 from smplan.stores.local import LocalStore
-from tests.campaigns import crashes, fleets
+from tests.campaigns import crashes, stored
 from tests.campaigns.tally import Tally
 from tests.stores.disks import Killed, MeddlingDisk, QuickDisk
 
@@ -60,11 +60,11 @@ class Work:
 
     def state(self) -> State:
         """The state to save first."""
-        return fleets.fleet(random.Random(self.seed), things=self.size.things, length=self.size.length)
+        return stored.fleet(random.Random(self.seed), things=self.size.things, length=self.size.length)
 
     def made(self, number: int) -> list[JournalEntry]:
         """The batch that makes one thing more."""
-        return fleets.made(random.Random(self.seed + number), self.size.things + number, self.size.length)
+        return stored.made(random.Random(self.seed + number), self.size.things + number, self.size.length)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def begun(store: LocalStore, work: Work) -> None:
     """A state is there, and a journal with a run under way."""
     saved(store, work)
     with store.lock(HOLDER) as held:
-        held.append(fleets.began(1))
+        held.append(stored.began(1))
         held.append(work.made(1))
 
 
@@ -186,7 +186,7 @@ def locking(store: LocalStore, work: Work, stack: ExitStack) -> Act:
     return lambda: locked(store, stack)
 
 
-BEGAN, ENDED = fleets.began(2), fleets.ended(1)
+BEGAN, ENDED = stored.began(2), stored.ended(1)
 WRITES = (
     Write("the first save", nothing, saving),
     Write("a save over a state and its journal", begun, saving),
@@ -257,7 +257,7 @@ def followed(found: Snapshot, folder: Path, work: Work) -> str:
     store = LocalStore(folder / STATE, disk=QuickDisk())
     if store.holder() is not None:
         return f"the lock is held by {store.holder()}"
-    batch = [*fleets.began(9), *fleets.intended(random.Random(9), 90)]
+    batch = [*stored.began(9), *stored.intended(random.Random(9), 90)]
     with store.lock(HOLDER) as held:
         if held.snapshot != found:
             return "what is read under the lock is something else"

@@ -12,8 +12,8 @@ from smplan.core.events import (
     StepProgress,
 )
 from smplan.core.values import Secret
-from smplan.engine.pace import Pace
 from smplan.engine.run import Outcome
+from smplan.engine.runtime import Runtime
 from smplan.engine.waits import Stop, Waiter
 from smplan.errors import (
     Bug,
@@ -148,7 +148,7 @@ def test_a_worker_that_is_told_to_leave_takes_the_run_with_it(bench: Bench) -> N
 
 
 def test_a_wait_goes_by_the_pace_it_is_given() -> None:
-    class Fast(Pace):
+    class Fast(Runtime):
         time = 0.0
 
         def now(self) -> float:

@@ -12,7 +12,7 @@ from smplan.core.plan import Op, Plan
 from smplan.core.state import Entry, Status
 from smplan.drivers.base import Owner
 from smplan.engine import observe
-from smplan.engine.pace import Pace
+from smplan.engine.runtime import Runtime
 from smplan.engine.waits import Stop
 from smplan.errors import Conflict, Denied, NotOurs, Stale, Unreachable
 from smplan.stores.base import Holder
@@ -161,7 +161,7 @@ def test_what_is_gone_is_forgotten_although_it_was_protected(bench: Bench) -> No
     assert [step.op for step in bench.plan(blueprint()).steps] == [Op.FORGET]
 
 
-class Fast(Pace):
+class Fast(Runtime):
     """Time that passes at once."""
 
     time = 0.0
@@ -179,10 +179,10 @@ def test_what_was_just_made_is_looked_for_a_while_before_it_counts_as_gone(bench
     hidden: Cloud = bench.cloud
     there = hidden.of("toy.thing").pop("t-a")
     world = bench.world()
-    world.pace = Fast()
+    world.runtime = Fast()
     entry = Entry("a", "toy.thing", "t-a", {}, {}, status=Status.INCOMPLETE)
     assert observe.read([entry], world, bench.log).seen == {}
-    assert world.pace.now() >= observe.LAG_SECONDS
+    assert world.runtime.now() >= observe.LAG_SECONDS
     looks: list[int] = []
 
     def appear() -> None:

@@ -11,8 +11,8 @@ from smplan.core.journal import Began, Ended
 from smplan.errors import StoreError
 from smplan.stores import codec
 from smplan.stores.history import KEPT, Version, versions
+from tests.stores.disks import Killed
 from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved, state
-from tests.stores.test_local import Killed
 from tests.stores.test_s3_bucket import CUT, LOST, Faults
 
 

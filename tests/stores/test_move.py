@@ -19,9 +19,9 @@ from smplan.stores.local import LocalStore
 from smplan.stores.marks import Mark, Moved, stanza
 from smplan.stores.move import End, Move
 from smplan.stores.s3 import S3Store
+from tests.stores.disks import Killed, MeddlingDisk
 from tests.stores.memory_s3 import MemoryS3
 from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, intent, state
-from tests.stores.test_local import Killed, MeddlingDisk
 
 AT = "2026-11-23T03:00:00+00:00"
 BUCKET = "bucket"

@@ -92,7 +92,8 @@ class S3Held(Held):
         folder = f"{self._store.key}.moved/{bucket.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         copies = {f"{folder}/state.json": document or b""}
         if found.stored and found.written:
-            copies[f"{folder}/journal.jsonl"] = lines.header(found.stored) + lines.batch(found.written)
+            first = lines.header(found.stored)
+            copies[f"{folder}/journal.jsonl"] = first + lines.batch(found.written, lines.check_sum(first))
         for key, body in copies.items():
             bucket.put(key, body, etag=None)
         return [bucket.place(key) for key in copies]

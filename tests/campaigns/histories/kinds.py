@@ -252,7 +252,7 @@ class SimWorld(World):
     """The cloud as one process reaches it."""
 
     def __init__(self, process: Process, cloud: Cloud, kinds: Mapping[str, type[Sim]] = KINDS) -> None:
-        super().__init__(ToyAws(), connect=lambda settings: settings, secrets=str, pace=process.stop.pace)  # type: ignore[arg-type, return-value]
+        super().__init__(ToyAws(), connect=lambda settings: settings, secrets=str, runtime=process.stop.runtime)  # type: ignore[arg-type, return-value]
         self._process = process
         self._cloud = cloud
         self._sims: dict[str, Driver[Any]] = {name: made(process, cloud) for name, made in kinds.items()}

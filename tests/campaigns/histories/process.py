@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from smplan.core.plan import Plan
-from smplan.engine.pace import Crew, Mailbox, Pace
+from smplan.engine.runtime import Crew, Mailbox, Runtime
 from smplan.engine.waits import Stop
 from smplan.errors import Denied, Expired, LostAnswer, SmplanError, Throttled, Unreachable
 from smplan.stores.base import Clock
@@ -75,7 +75,7 @@ class Process:
         self.schedule = schedule
         self.trouble = trouble
         self.witness = witness
-        self.stop = Stop(SimPace(self))
+        self.stop = Stop(SimRuntime(self))
         self.plan: Plan | None = None
         self.protected: frozenset[tuple[str, str]] = frozenset()
         self.intents: set[str] = set()
@@ -147,7 +147,7 @@ class Process:
         return "" if fault.startswith("lost") and op not in MUTATING else fault
 
 
-class SimPace(Pace):
+class SimRuntime(Runtime):
     """Simulated time, and threads that wait for their turn."""
 
     def __init__(self, process: Process) -> None:

@@ -62,7 +62,7 @@ class Crew:
         self._pool.shutdown()
 
 
-class Pace:
+class Runtime:
     """Real time and real threads."""
 
     def now(self) -> float:
@@ -82,5 +82,5 @@ class Pace:
         return Mailbox()
 
 
-REAL = Pace()
+REAL = Runtime()
 """What everybody gets who asks for nothing else."""
