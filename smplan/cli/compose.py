@@ -106,6 +106,7 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
             connect_map=os.environ.get("SMPLAN_CONNECT_TO", ""),
             ca_file=os.environ.get("SMPLAN_CA_FILE") or None,
             patience=aws.patience,
+            guard=lambda: aws.guard(),
         )
 
     return World(aws, connect=connect, secrets=secret)

@@ -52,7 +52,8 @@ class Apply:
             preflight.check_credentials(plan, folded.run.done if folded.run and resumed else (), self.world, self.now())
             self._begin(plan, folded, held)
             self._tell_start(plan, folded, resumed)
-            return self._carry_out(plan, folded, held, known)
+            with self.world.written_under(held.check):
+                return self._carry_out(plan, folded, held, known)
 
     def _begin(self, plan: Plan, folded: Folded, held: Held) -> None:
         if held.snapshot.stored is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -49,6 +50,15 @@ class World:
         """Tell ``report`` of every call that is made again, and let ``pause`` pass the time until then."""
         self.aws.patience.tell = report
         self.aws.patience.pause = pause
+
+    @contextmanager
+    def written_under(self, check: Callable[[], None]) -> Iterator[None]:
+        """Until this ends ``check`` is asked before each single request that may change something."""
+        before, self.aws.guard = self.aws.guard, check
+        try:
+            yield
+        finally:
+            self.aws.guard = before
 
     def driver(self, kind: str) -> Driver[Any]:
         """The driver of ``kind``, always the same one."""

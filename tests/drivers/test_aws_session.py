@@ -12,7 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from smplan.drivers.aws.session import Aws
 from smplan.drivers.patience import SILENT_ATTEMPTS
-from smplan.errors import Denied, Invalid, LostAnswer, NotFound, Unreachable
+from smplan.errors import Denied, Invalid, Locked, LostAnswer, NotFound, Unreachable
 from smplan.sandbox.world import Sandbox
 from tests.drivers.conformance import FaultyAws
 
@@ -237,3 +237,19 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_no_request_that_may_change_something_is_sent_once_the_guard_says_no(box: Sandbox) -> None:
+    aws, wires = wired(box, 0, silent)
+
+    def lost() -> None:
+        raise Locked("somebody else holds the lock")
+
+    aws.guard = lost
+    with pytest.raises(Locked):
+        aws.write.ec2.create_security_group(GroupName="guarded", Description="never made")
+    assert [wire.sent for wire in wires] == [0]
+    assert (
+        aws.read.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["guarded"]}])["SecurityGroups"]
+        == []
+    )

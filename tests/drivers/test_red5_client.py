@@ -13,7 +13,7 @@ import pytest
 from smplan.core.events import Retried
 from smplan.drivers.red5 import client
 from smplan.drivers.red5.client import StreamManager
-from smplan.errors import Denied, InUse, Invalid, LostAnswer, NotFound, SmplanError, Unreachable
+from smplan.errors import Denied, InUse, Invalid, Locked, LostAnswer, NotFound, SmplanError, Unreachable
 from tests.drivers.conformance import hasty
 from tests.drivers.red5_server import Server, serving
 
@@ -157,3 +157,15 @@ def test_a_read_that_never_connects_is_told_without_the_token() -> None:
         StreamManager("http://127.0.0.1:1", token=lambda: TOKEN, patience=patience).groups()
     assert len(told) == client.TRIES - 1
     assert TOKEN not in str(told)
+
+
+def test_nothing_is_changed_once_the_guard_says_no(server: Server) -> None:
+    def lost() -> None:
+        raise Locked("somebody else holds the lock")
+
+    guarded = StreamManager(server.url, token=lambda: TOKEN, patience=hasty(), guard=lost)
+    with pytest.raises(Locked):
+        guarded.delete_group("g")
+    assert server.asked == []
+    server.answers[f"GET {ADMIN}/nodegroup"] = (200, "[]")
+    assert guarded.groups() == []

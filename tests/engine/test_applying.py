@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -418,8 +419,7 @@ def test_what_became_unreadable_since_the_plan_stops_it(bench: Bench) -> None:
 def test_another_state_of_the_same_name_is_refused(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
     made = bench.plan(blueprint(thing("a", size=2)))
-    for path in bench.folder.iterdir():
-        path.unlink()
+    shutil.rmtree(bench.folder)
     bench.cloud.of("toy.thing").clear()
     bench.make(blueprint(thing("a")))
     with pytest.raises(Stale, match="the plan is for the state"):
@@ -480,3 +480,15 @@ def test_what_is_not_known_stays_a_reference() -> None:
     assert known(parse_ref("a.input.k")) == 1
     for unknown in ("x.other", "a.input.other", "nobody.id"):
         assert known(parse_ref(unknown)) == parse_ref(unknown)
+
+
+def test_while_a_plan_is_carried_out_each_request_that_changes_something_is_guarded_by_its_lock(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = bench.world()
+    monkeypatch.setattr(Bench, "world", lambda _: world)
+    guards, free = [], world.aws.guard
+    bench.cloud.after["create", "t-a"] = lambda: guards.append(world.aws.guard)
+    bench.make(blueprint(thing("a")))
+    assert [getattr(guard, "__name__", "") for guard in guards] == ["check"]
+    assert world.aws.guard is free

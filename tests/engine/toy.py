@@ -240,6 +240,7 @@ class ToyAws(Aws):
     def __init__(self) -> None:
         """No session."""
         self.patience = Patience()
+        self.guard = lambda: None
 
 
 class ToyWorld(World):

@@ -118,7 +118,7 @@ def test_a_history_that_cannot_be_written_in_s3_is_told_and_the_state_is_saved(s
     wire.before = fail
     with s3_place.store(client=wire, clock=HandClock(), say=words.append).lock(HOLDER) as held:
         held.save(held.folded().state)
-    assert "could not be kept in the history" in words[0]
+    assert "could not be kept in the history" in words[-1]
     assert s3_place.store().read().stored == state("a", serial=2)
 
 

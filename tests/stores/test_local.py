@@ -17,7 +17,7 @@ from smplan.stores.local import LocalStore
 from tests.stores.disks import MeddlingDisk
 from tests.stores.samples import BEGAN, HOLDER, OTHER, LocalPlace, create, entry, intent, saved, state
 
-LAST = 12
+LAST = 21
 """Which call of the disk removes the journal after a save."""
 R2 = Began("r2", "p2", "d2", 2, "")
 
@@ -139,7 +139,7 @@ def test_a_save_succeeds_even_if_the_old_journal_cannot_be_removed(local_place: 
     disk = MeddlingDisk()
     with local_place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
-        disk.arm(9, OSError(errno.EIO, "no"))
+        disk.arm(LAST, OSError(errno.EIO, "no"))
         assert held.save(held.folded().state).serial == 2
         assert disk.calls == LAST
     assert "fleet.journal.jsonl" in local_place.files()

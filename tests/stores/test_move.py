@@ -19,7 +19,7 @@ from smplan.stores.local import LocalStore
 from smplan.stores.marks import Mark, Moved, stanza
 from smplan.stores.move import End, Move
 from smplan.stores.s3 import S3Store
-from tests.stores.disks import Killed, MeddlingDisk
+from tests.stores.disks import Killed, MeddlingDisk, T
 from tests.stores.memory_s3 import MemoryS3
 from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, intent, state
 
@@ -27,6 +27,7 @@ AT = "2026-11-23T03:00:00+00:00"
 BUCKET = "bucket"
 WRITES = ("put_object", "delete_object", "delete_objects")
 PAIRS = [("local", "s3"), ("s3", "local"), ("local", "local"), ("s3", "s3")]
+CHANGES = ("write", "sync", "truncate", "rename", "unlink")
 
 
 class Countdown:
@@ -49,8 +50,9 @@ class DyingDisk(MeddlingDisk):
         super().__init__()
         self.countdown = countdown
 
-    def _meddle(self, call: Callable[[], int | None]) -> int | None:
-        self.countdown.hit()
+    def _meddle(self, name: str, call: Callable[[], T]) -> T:
+        if name in CHANGES:
+            self.countdown.hit()
         return call()
 
 

@@ -44,7 +44,8 @@ CONNECTIONS = 32
 class Aws:
     """One account and region. ``on_call`` hears each request as ``service:Action`` just before it is sent.
 
-    ``patience`` says how calls are made again and who hears of it; ``pace`` how fast they may follow each other.
+    ``patience`` says how calls are made again and who hears of it; ``pace`` how fast they may follow each other. Before
+    each request that may change something ``guard`` is asked, which raises if that is not allowed any more.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Aws:
         self.patience = patience or Patience()
         self._pace = pace or Pace()
         self._watch = watch or Watch()
+        self.guard: Callable[[], None] = lambda: None
         self._lock = threading.RLock()
         self.read = Clients(self, write=False)
         self.write = Clients(self, write=True)
@@ -109,15 +111,17 @@ class Aws:
         )
         with self._lock, faults.opening():
             client = self._session.client(service, region_name=self.region, config=config)
-        self._listen(client, service)
+        self._listen(client, service, write=write)
         self._be_patient(client, write=write)
         return cast("BaseClient", _Paging(client, write=write))
 
-    def _listen(self, client: Any, service: str) -> None:
+    def _listen(self, client: Any, service: str, *, write: bool) -> None:
         """Let requests wait for a token and be heard just before they are sent; look at time and form of answers."""
 
         def sending(event_name: str, **_: object) -> None:
             self._pace.take(service)
+            if write:
+                self.guard()
             if self._on_call:
                 self._on_call(faults.action_of(client, event_name.rsplit(".", 1)[-1]))
             self._watch.sent()

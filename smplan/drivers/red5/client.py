@@ -1,7 +1,7 @@
 """Stream Manager's REST API, versions 4.0 and 3.1 (Red5 Pro, Stream Manager REST API): its calls as functions.
 
 The access token travels in the query of every ``/admin`` call: it is asked for when a call needs it, and never reaches
-an exception, an event, a log or a ``repr``. Requests that change something are sent once.
+an exception, an event, a log or a ``repr``. Requests that change something are sent once, after ``guard`` was asked.
 """
 
 from __future__ import annotations
@@ -36,11 +36,13 @@ class StreamManager:
         connect_map: str = "",
         ca_file: str | None = None,
         patience: Patience | None = None,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
         self._http = Http(url, connect_to=connect_to, connect_map=connect_map, ca_file=ca_file)
         self._token = token
         self._base = f"{self._http.path}/streammanager/api/{api_version}/admin"
         self._patience = patience or Patience()
+        self._guard = guard
 
     def __repr__(self) -> str:
         return f"StreamManager({self._http.host})"
@@ -120,6 +122,7 @@ class StreamManager:
         return self._patience.follow(f"red5:GET {path}", once, attempts=TRIES)
 
     def _write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        self._guard()
         return self._understood(method, path, self._send(method, path, body))
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
