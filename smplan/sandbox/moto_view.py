@@ -64,6 +64,17 @@ class Ec2View:
     tags: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class IngressView:
+    """One way into a security group: from another group, or from a range of addresses. Ports are None for all."""
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    group_id: str
+    cidr: str
+
+
 def _backend(service: str, account: str) -> Any:
     from moto.backends import get_backend
 
@@ -100,6 +111,24 @@ def forwarded(action: dict[str, Any]) -> list[str]:
     """The target groups that an action forwards to, in either of its two spellings."""
     arns = [each.get("TargetGroupArn") for each in (action.get("ForwardConfig") or {}).get("TargetGroups") or []]
     return [arn for arn in dict.fromkeys([action.get("TargetGroupArn"), *arns]) if arn]
+
+
+def ingress(account: str, group_id: str) -> Iterator[IngressView]:
+    """Every way into a security group; none if there is no such group."""
+    group = _backend("ec2", account).get_security_group_from_id(group_id)
+    for rule in list(group.ingress_rules) if group else ():
+        yield IngressView(
+            protocol=str(rule.ip_protocol),
+            from_port=rule.from_port,
+            to_port=rule.to_port,
+            group_id=rule.source_group.get("GroupId", ""),
+            cidr=rule.ip_range.get("CidrIp", ""),
+        )
+
+
+def vpc_cidr(account: str, vpc_id: str) -> str:
+    """The addresses of a VPC."""
+    return str(_backend("ec2", account).get_vpc(vpc_id).cidr_block)
 
 
 def target_group(account: str, arn: str) -> TargetGroupView | None:

@@ -16,7 +16,7 @@ from smplan.sandbox.aws_targets import is_active, target_states
 from smplan.sandbox.calls import Fields, Refusal
 from smplan.sandbox.cloud import Cloud
 from smplan.sandbox.facts import Facts
-from smplan.sandbox.moto_view import BalancerView, ListenerView
+from smplan.sandbox.moto_view import BalancerView, IngressView, ListenerView
 from smplan.sandbox.state_compute import BOOT_SECONDS, REBOOT_SECONDS
 from smplan.sandbox.view import InstanceView, NodeRefused, Route, Target
 
@@ -65,14 +65,10 @@ class Present:
 
     def may_reach_database(self, security_group_ids: Sequence[str]) -> bool:
         """Whether a rule of the database's group admits TCP 3306 from one of these groups, or from the whole VPC."""
-        wanted = {"GroupIds": [self._facts.database_security_group_id]}
         with self._lock:
-            groups = self._cloud.moto.ask("ec2", "DescribeSecurityGroups", wanted)["SecurityGroups"]
-            vpc = self._cloud.moto.ask("ec2", "DescribeVpcs", {"VpcIds": [self._facts.vpc_id]})["Vpcs"][0]
-        network = ipaddress.ip_network(vpc["CidrBlock"])
-        return any(
-            _admits(rule, set(security_group_ids), network) for group in groups for rule in group["IpPermissions"]
-        )
+            rules = list(moto_view.ingress(self._cloud.account, self._facts.database_security_group_id))
+            network = ipaddress.ip_network(moto_view.vpc_cidr(self._cloud.account, self._facts.vpc_id))
+        return any(_admits(rule, set(security_group_ids), network) for rule in rules)
 
     def load_balancer_for(self, host: str, port: int) -> Route | None:
         """The way of a request to ``host`` (an ALB's DNS name, or a CNAME or alias of it); None if no ALB has it."""
@@ -182,12 +178,12 @@ def booted_at(cloud: Cloud, instance_id: str) -> float:
     return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)
 
 
-def _admits(rule: Fields, group_ids: set[str], network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    if rule["IpProtocol"] not in {"tcp", "6", "-1"}:
+def _admits(rule: IngressView, group_ids: set[str], network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    if rule.protocol not in {"tcp", "6", "-1"}:
         return False
-    if rule["IpProtocol"] != "-1" and not rule["FromPort"] <= MYSQL <= rule["ToPort"]:
+    if rule.from_port is not None and rule.to_port is not None and not rule.from_port <= MYSQL <= rule.to_port:
         return False
-    if group_ids & {pair.get("GroupId", "") for pair in rule.get("UserIdGroupPairs", [])}:
-        return True
-    ranges = [ipaddress.ip_network(each["CidrIp"]) for each in rule.get("IpRanges", [])]
-    return any(each.version == network.version and network.subnet_of(each) for each in ranges)  # type: ignore[arg-type]  # same version: checked just before
+    if not rule.cidr:
+        return rule.group_id in group_ids
+    known = ipaddress.ip_network(rule.cidr)
+    return known.version == network.version and network.subnet_of(known)  # type: ignore[arg-type]  # same version: checked

@@ -21,6 +21,7 @@ from pathlib import Path
 from smplan.sandbox.gateway import Gateway
 from smplan.sandbox.inventory import inventory
 from smplan.sandbox.world import Sandbox
+from tests.campaigns import warm
 from tests.campaigns.boundary import Crossing, Trouble, read_log
 
 SPEED = 2000.0
@@ -31,7 +32,7 @@ _accounts = count(int(f"5{os.getpid() % 1000:03d}00000000"))
 
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.campaigns.warm"])
+    context.set_forkserver_preload([warm.__name__])
     return context
 
 

@@ -29,10 +29,10 @@ def _share_models() -> None:
     load = Loader.load_service_model
     shared: dict[object, object] = {}
 
-    def loaded(self: Loader, service: str, kind: str, api_version: str | None = None) -> object:
-        key = (service, kind, api_version)
+    def loaded(self: Loader, service_name: str, type_name: str, api_version: str | None = None) -> object:
+        key = (service_name, type_name, api_version)
         if key not in shared:
-            shared[key] = load(self, service, kind, api_version)
+            shared[key] = load(self, service_name, type_name, api_version)
         return shared[key]
 
     Loader.load_service_model = loaded
