@@ -35,7 +35,7 @@ SOON = 30
 def test_no_way_to_aws_is_told_at_once(tmp_path: Path, env: dict[str, str], said: str) -> None:
     (tmp_path / "toy.yaml").write_text(TOY)
     assert ran(tmp_path, "apply", "toy.yaml", "--yes").returncode == 0
-    before = {path.name: path.read_bytes() for path in (tmp_path / "state").iterdir()}
+    before = {path.name: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
     (tmp_path / "toy.yaml").write_text(AWAY)
     since = time.monotonic()
     done = ran(tmp_path, "plan", "toy.yaml", env=env)
@@ -45,7 +45,7 @@ def test_no_way_to_aws_is_told_at_once(tmp_path: Path, env: dict[str, str], said
     assert told.startswith("error: ")
     assert said in told
     assert hint.startswith("  = ")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "state").iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()} == before
 
 
 def test_a_region_must_be_known(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,8 +24,7 @@ WANTED = blueprint(thing("a"), thing("b", uses=["${a.arn}"]), lookups=(lookup("f
 def cloud(bench: Bench) -> Bench:
     """A bench with what the lookup finds."""
     bench.make(blueprint(thing("there"), name="others"))
-    for path in bench.folder.iterdir():
-        path.unlink()
+    shutil.rmtree(bench.folder)
     bench.cloud.calls.clear()
     return bench
 
