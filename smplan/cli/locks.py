@@ -34,8 +34,8 @@ def show(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False)
 def break_(blueprint: options.OfBlueprint = None, yes: options.Yes = False) -> None:
     """Take the lock in S3 from somebody who is gone, before it runs out by itself (a minute after the last renewal).
 
-    Safe even if the holder is still there: the next one who takes the lock shuts out every earlier holder, whose next
-    write fails. A local lock goes with its process and cannot be broken.
+    Safe even if the holder is still there: it is shut out at once, and its next write fails. A local lock goes with its
+    process and cannot be broken.
     """
     from smplan.cli import compose
     from smplan.render import text
@@ -47,6 +47,6 @@ def break_(blueprint: options.OfBlueprint = None, yes: options.Yes = False) -> N
         return
     if not yes and grip.until:
         options.ask("Break this lock? Whoever still holds it cannot write any more, and stops at its next write.")
-    store.break_lock(grip)
+    store.break_lock(grip, compose.holder("lock break"))
     typer.echo("The lock is broken. What its holder journalled is kept, and looked after by the next apply.")
     options.next_command("smplan apply   # goes on where that run stopped")

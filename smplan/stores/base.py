@@ -141,8 +141,11 @@ class Store(ABC):
         """The lock as it is now, if it is there."""
 
     @abstractmethod
-    def break_lock(self, grip: Grip) -> None:
-        """Take the lock away from whoever has it, if it is still as in ``grip``. Raises GuardRefused."""
+    def break_lock(self, grip: Grip, holder: Holder) -> None:
+        """Take the lock away from whoever has it, if it is still as in ``grip``; ``holder`` is who does that.
+
+        From then on nothing that its holder writes is accepted. Raises GuardRefused.
+        """
 
     @abstractmethod
     def probe(self, holder: Holder) -> None:

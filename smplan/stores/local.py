@@ -109,7 +109,7 @@ class LocalStore(Store):
             finally:
                 os.close(descriptor)
 
-    def break_lock(self, grip: Grip) -> None:
+    def break_lock(self, grip: Grip, holder: Holder) -> None:
         """Raises GuardRefused: the system keeps the lock for its process, and for as long as that lives."""
         raise GuardRefused(
             f"{self.location} is locked by {grip.holder}: a local lock cannot be broken, it goes with its process",

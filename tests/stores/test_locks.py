@@ -45,7 +45,7 @@ def test_a_local_lock_is_not_broken_but_its_process_is_named(local_place: LocalP
         grip = local_place.store().grip()
         assert grip is not None
         with pytest.raises(GuardRefused, match="ann@ci pid 7") as caught:
-            local_place.store().break_lock(grip)
+            local_place.store().break_lock(grip, OTHER)
         assert "end that process" in caught.value.hint
         held.check()
 
@@ -56,7 +56,7 @@ def test_whoever_held_a_broken_lock_cannot_write_once_it_is_taken_anew(s3_place:
     held.append([BEGAN])
     grip = s3_place.store().grip()
     assert grip is not None
-    s3_place.store().break_lock(grip)
+    s3_place.store().break_lock(grip, OTHER)
     with s3_place.store().lock(OTHER) as other:
         with pytest.raises(Locked, match="was lost"):
             held.append(create("a"))
@@ -67,6 +67,19 @@ def test_whoever_held_a_broken_lock_cannot_write_once_it_is_taken_anew(s3_place:
     assert set(folded.state.resources) == {"b"}
 
 
+def test_whoever_held_a_broken_lock_cannot_write_although_nobody_took_it_since(s3_place: S3Place) -> None:
+    saved(s3_place)
+    held = s3_place.store().lock(HOLDER)
+    grip = s3_place.store().grip()
+    assert grip is not None
+    s3_place.store().break_lock(grip, OTHER)
+    assert s3_place.store().holder() is None
+    with pytest.raises(Locked, match="was lost"):
+        held.append([BEGAN])
+    held.release()
+    assert s3_place.store().read().entries == ()
+
+
 @pytest.mark.parametrize("write", ["append", "save"])
 def test_whoever_held_a_broken_lock_cannot_write_after_another_has_saved_either(s3_place: S3Place, write: str) -> None:
     kept_before = saved(s3_place)
@@ -75,7 +88,7 @@ def test_whoever_held_a_broken_lock_cannot_write_after_another_has_saved_either(
     kept = held.folded().state
     grip = s3_place.store().grip()
     assert grip is not None
-    s3_place.store().break_lock(grip)
+    s3_place.store().break_lock(grip, OTHER)
     with s3_place.store().lock(OTHER) as other:
         other.append(create("b"))
         other.save(other.folded().state)  # sweeps the batch that shut the former holder out
@@ -104,7 +117,7 @@ def test_a_former_holder_does_not_come_in_again_by_reading_after_a_fault(s3_plac
     wire.before = lambda *_: None
     grip = s3_place.store().grip()
     assert grip is not None
-    s3_place.store().break_lock(grip)
+    s3_place.store().break_lock(grip, OTHER)
     with s3_place.store().lock(OTHER), pytest.raises(Locked, match="was lost"):
         held.append(create("a")) if write == "append" else held.save(state("a", serial=1))
     held.release()
@@ -118,7 +131,7 @@ def test_a_lock_that_changed_since_it_was_shown_is_not_broken(s3_place: S3Place)
     held.release()
     with s3_place.store().lock(OTHER) as other:
         with pytest.raises(GuardRefused, match="has changed since it was shown"):
-            s3_place.store().break_lock(grip)
+            s3_place.store().break_lock(grip, OTHER)
         other.check()
         assert s3_place.store().holder() == OTHER
 
@@ -128,7 +141,7 @@ def test_breaking_a_lock_that_is_gone_is_content(s3_place: S3Place) -> None:
     grip = s3_place.store().grip()
     held.release()
     assert grip is not None
-    s3_place.store().break_lock(grip)
+    s3_place.store().break_lock(grip, OTHER)
     assert s3_place.store().grip() is None
 
 

@@ -81,7 +81,7 @@ def a_whole_life(folder: Path) -> list[tuple[str, dict[str, Any]]]:
         held.append([BEGAN])
         grip = store().grip()
         assert grip is not None
-        store().break_lock(grip)
+        store().break_lock(grip, OTHER)
     local = End(LocalStore(folder / "x.state.json"), Spot("local", {"path": "x.state.json"}))
     there = End(store(), Spot("s3", {"bucket": "b", "key": KEY}))
     Move(there, local, HOLDER, "", lambda _: None).run()

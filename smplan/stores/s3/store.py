@@ -172,8 +172,8 @@ class S3Store(Store):
         object, lock = found
         return Grip(lock.holder, lock.expires.isoformat(), lock.epoch, lock.expires < object.date, object.etag)
 
-    def break_lock(self, grip: Grip) -> None:
-        """Remove the lock object. Whoever held it is shut out by the next one who takes the lock (see ``_fence``)."""
+    def break_lock(self, grip: Grip, holder: Holder) -> None:
+        """Remove the lock object; taking the lock and giving it back then shuts its former holder out (``_fence``)."""
         try:
             self.bucket.delete(self.lock_key, grip.tag)
         except Refused as error:
@@ -182,6 +182,8 @@ class S3Store(Store):
                 "so somebody is at work",
                 hint="smplan lock show tells who; only if nobody should be, break it again",
             ) from error
+        with suppress(Locked):  # somebody else took it at once, and shut the former holder out
+            self.lock(holder).release()
 
     def probe(self, holder: Holder) -> None:
         """Take the lease, which tries whether the store honours conditions, and give it back."""
