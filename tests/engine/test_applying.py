@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -419,7 +420,7 @@ def test_another_state_of_the_same_name_is_refused(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
     made = bench.plan(blueprint(thing("a", size=2)))
     for path in bench.folder.iterdir():
-        path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     bench.cloud.of("toy.thing").clear()
     bench.make(blueprint(thing("a")))
     with pytest.raises(Stale, match="the plan is for the state"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ def cloud(bench: Bench) -> Bench:
     """A bench with what the lookup finds."""
     bench.make(blueprint(thing("there"), name="others"))
     for path in bench.folder.iterdir():
-        path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     bench.cloud.calls.clear()
     return bench
 
