@@ -124,7 +124,7 @@ def _present(store: Store) -> bytes:
         return codec.encode_state(found.stored, found.orphans, saved=found.saved)
     # the next serial: a journal that is left beside the copy then counts for nothing, as after a save
     state = replace(folded.state, serial=folded.state.serial + 1)
-    return codec.encode_state(state, tuple(folded.orphans.values()), saved=found.saved)
+    return codec.encode_state(state, folded.orphans, saved=found.saved)
 
 
 def _earlier(store: Store, serial: int) -> bytes:

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from smplan.core import diff, drift
+from smplan.core import diff, drift, removals
 from smplan.core.blueprint import Blueprint, Resource
 from smplan.core.graph import Graph
 from smplan.core.kinds import Kind, Kinds
 from smplan.core.misfits import misfits
 from smplan.core.names import name_in_force, next_name
 from smplan.core.plan import Change, Op
-from smplan.core.reality import Reality, Seen, Stray
+from smplan.core.reality import Reality, Seen
 from smplan.core.spec import Spec
 from smplan.core.state import Entry, State, Status
 from smplan.core.values import BadReference, Ref, Tree, decode, dig, encode, resolve
-from smplan.core.verdicts import Decision, Removal, Verdict
+from smplan.core.verdicts import Decision, Verdict
 
 
 class Decider:
@@ -51,10 +51,14 @@ class Decider:
         self._wake_gates()
         for entry in self._state.resources.values():
             self._notice_drift(entry)
-            if entry.address not in self._graph.nodes:
-                self._made.removals.append(self._removal(entry))
-        self._made.removals += (self._leftover(entry) for entry in self._state.old)
-        self._made.removals += (_astray(stray, self._kinds) for stray in self._strays_to_go())
+        self._made.removals += removals.of(
+            self._made,
+            self._graph.nodes,
+            kinds=self._kinds,
+            state=self._state,
+            reality=self._reality,
+            removed=self._removed,
+        )
         return self._made
 
     def known(self, ref: Ref) -> Tree:
@@ -120,17 +124,18 @@ class Decider:
             return Verdict(kind, resource, spec, Op.GATE, reasons=("it was never passed",))
         changes = diff.diff(spec, seen.spec) if seen else ()
         fixed = any(change.replaces for change in changes)
-        if seen is None or self._is_left(kind, seen) or (fixed and self._is_stray(resource.address, seen)):
+        if seen is None or self._is_left(kind, seen) or self._goes_astray(resource, kind, seen, fixed=fixed):
             fresh = Verdict(kind, resource, spec, Op.CREATE, reasons=("it does not exist yet",))
             return replace(fresh, generation=1 + self._last_generation(resource.address))
-        why = self._claim(resource, kind, seen, changes)
+        why = self._claim(resource, kind, spec, seen, changes)
         if why is None:
             return Verdict(kind, resource, spec)
         return Verdict(kind, resource, spec, Op.ADOPT, seen=seen, changes=changes, reasons=(why,))
 
-    def _claim(self, resource: Resource, kind: Kind, seen: Seen, changes: tuple[Change, ...]) -> str | None:
+    def _claim(self, resource: Resource, kind: Kind, spec: Spec, seen: Seen, changes: tuple[Change, ...]) -> str | None:
         """Why what was found may be taken over; None (and a refusal) if it may not."""
-        begun = not kind.taggable and resource.address in self._reality.begun
+        place = (resource.address, kind.name, kind.key(encode(spec.tree())))
+        begun = not kind.taggable and place in self._reality.begun
         ours = begun or seen.claimed_by == (self._state.lineage, resource.address)
         if ours and not any(change.replaces for change in changes):
             return f"an interrupted run made {seen.id}: it is taken up and finished"
@@ -195,7 +200,7 @@ class Decider:
         return f"{change.path}: {who}"
 
     def _replacement(self, verdict: Verdict, prior: Entry) -> Verdict:
-        kind, spec = verdict.kind, verdict.spec
+        kind = verdict.kind
         if prior.prevent_destroy or verdict.resource.lifecycle.prevent_destroy:
             self._made.refusals.append(
                 f"{verdict.address} would be replaced ({verdict.reasons[0]}) and is protected by `prevent_destroy`"
@@ -203,35 +208,20 @@ class Decider:
         before = {edge.before for edge in self._graph.needs.get(verdict.address, ()) if edge.reference}
         forced = any(self._made.verdicts[address].delete_first for address in before if address in self._made.verdicts)
         delete_first = forced or not kind.coexists
-        generation, name = prior.generation + 1, ""
-        clashes = prior.kind == kind.name or any(_in_the_way(verdict, entry) for entry in self._older(verdict.address))
-        if kind.name_field and spec.known(kind.name_field) and not delete_first and clashes:
-            written = resolve(verdict.resource.spec[kind.name_field], self.known)
-            name = next_name(written, kind.name_limit, encode(spec.tree()), generation)
-            spec = spec.model_copy(update={kind.name_field: name})
-        return replace(verdict, spec=spec, generation=generation, name=name, delete_first=delete_first)
+        fresh = replace(verdict, generation=prior.generation + 1, name="", delete_first=delete_first)
+        clashes = prior.kind == kind.name or self._taken(fresh)
+        return self._beside(fresh) if clashes and not delete_first else fresh
 
-    # What has to go.
+    def _beside(self, verdict: Verdict) -> Verdict:
+        """``verdict`` under a name of its own, so that the new one can stand beside an older one."""
+        kind, spec = verdict.kind, verdict.spec
+        if not kind.name_field or not spec.known(kind.name_field):
+            return verdict
+        written = resolve(verdict.resource.spec[kind.name_field], self.known)
+        name = next_name(written, kind.name_limit, encode(spec.tree()), verdict.generation)
+        return replace(verdict, spec=spec.model_copy(update={kind.name_field: name}), name=name)
 
-    def _removal(self, entry: Entry) -> Removal:
-        kind = self._kinds(entry.kind)
-        seen = self._reality.seen.get(entry.address)
-        if kind.gate:
-            return Removal(kind, entry, Op.FORGET, (self._removed,))
-        if entry.address in self._reality.unreadable:
-            told = self._reality.unreadable[entry.address]
-            self._made.refusals.append(f"{entry.address} cannot be deleted: it is not readable now, {told}")
-        elif seen is None and not kind.in_state_only:
-            return Removal(kind, entry, Op.FORGET, (f"{entry.id} is gone already",))
-        elif entry.prevent_destroy:
-            self._made.refusals.append(f"{entry.address} would be deleted and is protected by `prevent_destroy`")
-        return Removal(kind, entry, Op.DELETE, (self._removed,), seen)
-
-    def _leftover(self, entry: Entry) -> Removal:
-        why = ("an older generation that nothing points at any more",)
-        verdict = self._made.verdicts.get(entry.address)
-        in_the_way = verdict is not None and _in_the_way(verdict, entry)
-        return Removal(self._kinds(entry.kind), entry, Op.DELETE, why, delete_first=in_the_way, leftover=True)
+    # What there was before.
 
     def _last_generation(self, address: str) -> int:
         """The youngest of the older generations that are not gone yet."""
@@ -240,21 +230,21 @@ class Decider:
     def _older(self, address: str) -> Iterator[Entry]:
         return (entry for entry in self._state.old if entry.address == address)
 
+    def _taken(self, verdict: Verdict) -> bool:
+        """Whether an older generation stands where the new one is to be made."""
+        return any(removals.in_the_way(verdict, entry) for entry in self._older(verdict.address))
+
     def _is_left(self, kind: Kind, seen: Seen) -> bool:
         """Whether it is an older generation, which is on its way out."""
         return any((entry.kind, entry.id) == (kind.name, seen.id) for entry in self._state.old)
 
-    def _is_stray(self, address: str, seen: Seen) -> bool:
-        stray = self._reality.strays.get(address)
-        return stray is not None and stray.seen.id == seen.id
-
-    def _strays_to_go(self) -> Iterator[Stray]:
-        """What interrupted runs made that no step is going to take up."""
-        held = {(entry.kind, entry.id) for entry in (*self._state.resources.values(), *self._state.old)}
-        for address, stray in self._reality.strays.items():
-            verdict = self._made.verdicts.get(address)
-            if (stray.entry.kind, stray.entry.id) not in held and not (verdict and _takes_up(verdict, stray)):
-                yield stray
+    def _goes_astray(self, resource: Resource, kind: Kind, seen: Seen, *, fixed: bool) -> bool:
+        """Whether an interrupted run made it, for another address or ``fixed`` to be otherwise: then it goes first."""
+        return any(
+            (stray.entry.kind, stray.entry.id) == (kind.name, seen.id)
+            and (fixed or stray.entry.address != resource.address)
+            for stray in self._reality.strays
+        )
 
     def _notice_drift(self, entry: Entry) -> None:
         kind = self._kinds(entry.kind)
@@ -291,25 +281,6 @@ class Decider:
                     asleep.discard(gate)
                     why = (f"it guards {other}, which is about to change",)
                     verdicts[gate] = replace(verdicts[gate], op=Op.GATE, reasons=why)
-
-
-def _in_the_way(verdict: Verdict, entry: Entry) -> bool:
-    """Whether an older generation stands where the step is going to make something: under the same natural key."""
-    kind = verdict.kind
-    if verdict.op not in (Op.CREATE, Op.REPLACE) or kind.name != entry.kind:
-        return False
-    return kind.name_field is None or getattr(verdict.spec, kind.name_field) == entry.spec.get(kind.name_field)
-
-
-def _takes_up(verdict: Verdict, stray: Stray) -> bool:
-    """Whether the step looks for it by its natural key, finds it, and may have it as it is."""
-    making = verdict.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and verdict.kind.name == stray.entry.kind
-    return making and not any(change.replaces for change in diff.diff(verdict.spec, stray.seen.spec))
-
-
-def _astray(stray: Stray, kinds: Kinds) -> Removal:
-    why = ("an interrupted run made it, and it is not wanted any more",)
-    return Removal(kinds(stray.entry.kind), stray.entry, Op.DELETE, why, stray.seen, stray=True)
 
 
 def _protection(resource: Resource, prior: Entry) -> tuple[str, ...]:

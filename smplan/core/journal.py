@@ -14,6 +14,8 @@ from smplan.errors import StoreError
 OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate", "refresh"})
 MAKING = frozenset({"create", "replace", "adopt"})
 """The ops that bring a new id into the state: their intent is an orphan until that id is journalled."""
+Place: TypeAlias = tuple[str, str, str]
+"""Where a thing would stand: address, kind, and what it can be looked for by (``Kind.key``)."""
 OUTCOMES = frozenset({"complete", "failed", "interrupted"})
 
 
@@ -30,11 +32,20 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A step is about to be carried out. ``entry`` is what state will hold; its id is empty while it is not known."""
+    """A step is about to be carried out. ``entry`` is what state will hold; its id is empty while it is not known.
+
+    ``key`` is the ``Kind.key`` of what is made, or of the orphan that a delete clears; empty if there is no such thing.
+    """
 
     step: str
     op: str
     entry: Entry
+    key: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where it makes something: intents of one place make the same thing, or find it."""
+        return self.entry.address, self.entry.kind, self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +107,21 @@ class OpenRun:
 class Folded:
     """The state as the journal left it, the last run unless it ended complete, and what may have been made unseen.
 
-    ``orphans``: by address, intents of any run to create, replace or adopt whose id was never journalled. Something may
-    stand there that no state knows of: look before making it (again). It stays until the address is made, or until a
-    delete or forget of what is not in the state clears it.
+    ``orphans``: intents of any run to create, replace or adopt whose id was never journalled, one for each place. Where
+    they meant to make something, there may be something that no state knows of: look before making it (again). An
+    orphan stays until something is made or taken up in its place, or a delete or forget of what is not in the state
+    clears it. That something else is made under its address (of another kind, or name) does not undo it.
     """
 
     state: State
     run: OpenRun | None = None
-    orphans: Mapping[str, Intent] = field(default_factory=dict)
+    orphans: tuple[Intent, ...] = ()
 
     def digest(self) -> str:
         """What a plan is bound to: the state, and what may have been made unseen."""
         if not self.orphans:
             return self.state.digest()
-        orphans = {address: [each.op, entry_to_json(each.entry)] for address, each in self.orphans.items()}
+        orphans = [[each.op, entry_to_json(each.entry), each.key] for each in self.orphans]
         return ids.digest([self.state.digest(), orphans])
 
 
@@ -142,7 +154,12 @@ class Folding:
         self._outputs = state.outputs
         self._run: _Run | None = None
         self._number = 0
-        self.orphans: dict[str, Intent] = {}
+        self._orphans: dict[Place, Intent] = {}
+
+    @property
+    def orphans(self) -> tuple[Intent, ...]:
+        """The orphans so far."""
+        return tuple(self._orphans.values())
 
     def add(self, entry: JournalEntry) -> None:
         """Carry out one entry. Raises StoreError if it cannot follow those before it."""
@@ -181,7 +198,7 @@ class Folding:
             used_plans=tuple(self._used_plans)[-USED_PLANS:],
             outputs=self._outputs,
         )
-        return Folded(state, self._open_run(), dict(self.orphans))
+        return Folded(state, self._open_run(), self.orphans)
 
     def _open_run(self) -> OpenRun | None:
         run = self._run
@@ -215,6 +232,9 @@ class Folding:
         run.open[intent.step] = intent
         if intent.op in MAKING and intent.step not in run.made:
             self._suspect(intent)
+        present = self._resources.get(intent.entry.address)
+        if intent.op == "update" and present:  # until it is done, nobody knows which of both it points at
+            self._resources[present.address] = _needing(present, intent.entry)
 
     def _carry(self, intent: Intent) -> None:
         """Take over an orphan of an earlier journal: a store puts those before the first run."""
@@ -224,9 +244,9 @@ class Folding:
 
     def _suspect(self, intent: Intent) -> None:
         """Count what ``intent`` may make as an orphan; that one is adopted does not undo that it may have been made."""
-        before = self.orphans.get(intent.entry.address)
-        if before is None or intent.op != "adopt":
-            self.orphans[intent.entry.address] = intent
+        before = self._orphans.get(intent.place, intent)
+        op = before.op if intent.op == "adopt" else intent.op
+        self._orphans[intent.place] = replace(intent, op=op, entry=_needing(intent.entry, before.entry))
 
     def _make(self, made: Made) -> None:
         run, intent = self._opened(made.step)
@@ -239,14 +259,15 @@ class Folding:
         present = self._resources.get(address)
         if intent.op == "replace" and present and present.id != made.id:
             self._old[address, present.id] = present
-        self._resources[address] = replace(intent.entry, id=made.id, status=Status.INCOMPLETE)
-        self.orphans.pop(address, None)
+        entry = replace(intent.entry, id=made.id, status=Status.INCOMPLETE)
+        begun = self._orphans.pop(intent.place, intent).entry
+        self._resources[address] = _needing(entry, present if present and present.id == made.id else begun)
 
     def _finish(self, done: Done) -> None:
         run, intent = self._opened(done.step)
         entry = intent.entry
         if intent.op in ("delete", "forget"):
-            self._remove(entry.address, done.id or entry.id)
+            self._remove(intent, done.id or entry.id)
         else:
             self._check_finish(run, intent, done)
             self._resources[entry.address] = replace(
@@ -267,12 +288,13 @@ class Folding:
         if intent.op in ("update", "refresh") and address not in self._resources:
             self._refuse(f"step {done.step} is an {intent.op} of {address}, which is not in the state")
 
-    def _remove(self, address: str, id: str) -> None:
+    def _remove(self, intent: Intent, id: str) -> None:
+        address = intent.entry.address
         present = self._resources.get(address)
         if present and present.id == id:
             del self._resources[address]
         elif not self._old.pop((address, id), None):
-            self.orphans.pop(address, None)
+            self._orphans.pop(intent.place, None)
 
     def _fail(self, failed: Failed) -> None:
         run = self._running()
@@ -282,7 +304,7 @@ class Folding:
         if failed.not_begun:
             _, intent = self._opened(failed.step)
             del run.open[failed.step]
-            self.orphans.pop(intent.entry.address, None)
+            self._orphans.pop(intent.place, None)
 
     def _end(self, ended: Ended) -> None:
         run = self._running()
@@ -310,3 +332,8 @@ class Folding:
 
     def _refuse(self, why: str) -> NoReturn:
         raise StoreError(f"journal entry {self._number}: {why}")
+
+
+def _needing(entry: Entry, other: Entry) -> Entry:
+    """``entry``, made after what ``other`` was made after too."""
+    return replace(entry, needs=tuple(dict.fromkeys((*entry.needs, *other.needs))))

@@ -81,6 +81,8 @@ class Step:
     """The name in force where it carries a suffix."""
     prevent_destroy: bool = False
     adopt: bool = False
+    orphan: str = ""
+    """For what an interrupted run made unseen: the key under which the journal remembers that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from smplan.core.journal import Place
 from smplan.core.spec import Spec
 from smplan.core.state import Entry
 from smplan.core.values import Json
@@ -25,10 +26,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """What an interrupted run made and no state knows of: ``entry`` is what was meant, with the id that was found."""
+    """What an interrupted run made and no state knows of: ``entry`` is what was meant, with the id that was found.
+
+    ``key`` is that of the orphan in the journal.
+    """
 
     entry: Entry
     seen: Seen
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,9 @@ class Reality:
     """By address: why what lives behind the fleet could not be read. Unreadable is never "gone"."""
     found: Mapping[str, Seen] = field(default_factory=dict)
     """By address: what stands already under the natural key of something that is to be made."""
-    begun: frozenset[str] = frozenset()
-    """Addresses that an interrupted run began to make, and nobody knows how far it came."""
-    strays: Mapping[str, Stray] = field(default_factory=dict)
-    """By address: what came of such a beginning, where it could be found."""
+    begun: frozenset[Place] = frozenset()
+    """Where an interrupted run began to make something, and nobody knows how far it came."""
+    strays: tuple[Stray, ...] = ()
+    """What came of such beginnings, where it could be found and is not in the state."""
     lookups: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     """By name: the outputs of each lookup."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from smplan.core import diff
 from smplan.core.graph import Graph
@@ -12,6 +13,7 @@ from smplan.core.kinds import Kind
 from smplan.core.ordering import Edge
 from smplan.core.plan import Need, Op, Step
 from smplan.core.reality import Seen
+from smplan.core.removals import in_the_way
 from smplan.core.spec import SENSITIVE, fields
 from smplan.core.state import State
 from smplan.core.values import Json, Tree, encode, refs
@@ -62,11 +64,19 @@ class _Steps:
         return found
 
     def _followers(self) -> Mapping[str, list[str]]:
-        """Address to the addresses that the state says were made after it."""
+        """Address to the addresses that the state says were made after it.
+
+        What is made after each other in a circle (one of them was changed since, or its change was cut off) is in no
+        order: all of it may go at once, and whatever is still in use waits until it is not.
+        """
+        needs = {entry.address: dict.fromkeys(entry.needs) for entry in self._state.resources.values()}
+        while circle := _circle(needs):
+            for before, address in pairwise(circle):
+                del needs[address][before]
         found: dict[str, list[str]] = defaultdict(list)
-        for entry in self._state.resources.values():
-            for address in entry.needs:
-                found[address].append(entry.address)
+        for address, befores in needs.items():
+            for before in befores:
+                found[before].append(address)
         return found
 
     def _towards(self, verdict: Verdict, op: Op) -> Step:
@@ -131,6 +141,7 @@ class _Steps:
             generation=entry.generation,
             name=entry.name,
             prevent_destroy=entry.prevent_destroy,
+            orphan=removal.orphan,
         )
 
     def _needs_of_removal(self, removal: Removal, followers: Mapping[str, list[str]]) -> list[Need]:
@@ -153,7 +164,8 @@ class _Steps:
         if op not in (Op.CREATE, Op.REPLACE, Op.ADOPT):
             return
         for lone in self._lone:
-            if lone.entry.address == verdict.address and (lone.stray or lone.delete_first):
+            here = lone.entry.address == verdict.address
+            if (here and (lone.stray or lone.delete_first)) or (lone.stray and in_the_way(verdict, lone.entry)):
                 yield Need(_away_id(lone), "it stands where the new one is to be made")
 
     def _lone_first(self, address: str, followers: Mapping[str, list[str]]) -> list[Need]:
@@ -164,8 +176,19 @@ class _Steps:
         ]
 
 
+def _circle(needs: Mapping[str, Mapping[str, None]]) -> list[str]:
+    """Addresses of which each was made after the one before it, the first after the last; none without a circle."""
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle
+    return []
+
+
 def _away_id(removal: Removal) -> str:
-    return f"{removal.entry.address}:delete#{'stray' if removal.stray else removal.entry.generation}"
+    which = f"stray{removal.stray if removal.stray > 1 else ''}" if removal.stray else removal.entry.generation
+    return f"{removal.entry.address}:delete#{which}"
 
 
 def _precondition(kind: Kind, seen: Seen | None) -> str:

@@ -50,8 +50,10 @@ class Removal:
     seen: Seen | None = None
     delete_first: bool = False
     leftover: bool = False
-    stray: bool = False
-    """Made by an interrupted run, and in no state."""
+    stray: int = 0
+    """Made by an interrupted run, and in no state: which of those of its address, from 1. 0 for everything else."""
+    orphan: str = ""
+    """The key of the orphan that a stray came of."""
 
 
 @dataclass

@@ -76,6 +76,22 @@ class Carrier:
             return self._update(driver, task)
         return self._make(driver, task)
 
+    def looks_first(self, task: Task) -> bool:
+        """Whether ``look`` comes before its intent: the thing can bear no tag, and nobody has begun it."""
+        facts = self.world.kind(task.step.kind)
+        nameless = not facts.taggable and not facts.in_state_only
+        return nameless and task.step.op in (Op.CREATE, Op.REPLACE) and not task.begun and not task.made
+
+    def look(self, task: Task) -> None:
+        """Make sure that somebody else's does not stand where it is to be made: NotOurs.
+
+        Once an intent says that we began, what is found there and equal counts as ours; so it must not be there before.
+        """
+        driver = self.world.driver(task.step.kind)
+        found = driver.find(task.spec)
+        if found is not None:
+            self._taken_up(driver, task, found, ours_perhaps=False)
+
     def _remember(self, driver: Driver[Any], task: Task) -> Result:
         if task.step.op is Op.DELETE:
             return Result(task.step.target)

@@ -17,7 +17,7 @@ from smplan.core.journal import Intent
 from smplan.core.plan import Op
 from smplan.core.reality import Reality, Seen, Stray
 from smplan.core.spec import complete
-from smplan.core.state import Entry, Status
+from smplan.core.state import Entry, State, Status
 from smplan.core.values import Json, Ref, Tree, decode, dig, refs, resolve
 from smplan.core.verdicts import Decision
 from smplan.drivers.base import Live
@@ -136,12 +136,15 @@ def _look(
         return error
 
 
-def strays(orphans: Iterable[Intent], lineage: str, world: World) -> Mapping[str, Stray]:
-    """What came of the intents that no id was journalled for: by address, where it is found and is surely ours."""
+def strays(orphans: Iterable[Intent], state: State, world: World) -> tuple[Stray, ...]:
+    """What came of the intents that no id was journalled for: found, surely ours, and not in the state; each once."""
     intents = [intent for intent in orphans if not world.kind(intent.entry.kind).in_state_only]
     with world.runtime.crew(SIDE_BY_SIDE, "probe") as crew:
-        outcomes = crew.each(lambda intent: _stray(intent, lineage, world), intents)
-    return {stray.entry.address: stray for stray in outcomes if stray}
+        outcomes = crew.each(lambda intent: _stray(intent, state.lineage, world), intents)
+    found = {(stray.entry.kind, stray.entry.id): stray for stray in outcomes if stray}
+    for entry in (*state.resources.values(), *state.old):
+        found.pop((entry.kind, entry.id), None)
+    return tuple(found.values())
 
 
 def _stray(intent: Intent, lineage: str, world: World) -> Stray | None:
@@ -162,7 +165,7 @@ def _stray(intent: Intent, lineage: str, world: World) -> Stray | None:
         ours = found.claimed_by == (lineage, entry.address)
     else:
         ours = intent.op != Op.ADOPT and not any(change.replaces for change in diff(spec, live.spec))
-    return Stray(replace(entry, id=live.id), found) if ours else None
+    return Stray(replace(entry, id=live.id), found, intent.key) if ours else None
 
 
 def probe(decision: Decision, world: World) -> Mapping[str, Seen]:

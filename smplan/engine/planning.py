@@ -64,12 +64,12 @@ def plan(
     account = _account(blueprint, state, world, report)
     found = observe.lookups(blueprint, world, of=(blueprint.stream_manager or {}) if mode == "destroy" else None)
     world.reach_stream_manager_by(_settings_from(blueprint, state, found))
-    orphans = snapshot.folded.orphans if snapshot.folded else {}
+    orphans = snapshot.folded.orphans if snapshot.folded else ()
     reality = replace(
         observe.read(state.resources.values(), world, report),
         lookups=found,
-        begun=frozenset(orphans),
-        strays=observe.strays(orphans.values(), state.lineage, world),
+        begun=frozenset(intent.place for intent in orphans),
+        strays=observe.strays(orphans, state, world),
     )
     removed = {"removed": "everything is to be taken away"} if mode == "destroy" else {}
     decider = Decider(blueprint, drawn, world.kind, state, reality, **removed)

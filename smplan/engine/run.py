@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from smplan.core.events import Draining, Event, StepDone, StepFailed, StepSkipped, StepStarted
-from smplan.core.journal import Done, Failed, Folded, Intent, JournalEntry, Made
+from smplan.core.journal import MAKING, Done, Failed, Folded, Intent, JournalEntry, Made
 from smplan.core.plan import Op, Plan, Step
 from smplan.core.spec import Spec
 from smplan.core.state import Entry, Status
@@ -61,9 +61,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
+    """``result`` is None where the step looked first, and its place is free: now it may begin."""
+
     task: Task
-    result: Result | SmplanError
+    result: Result | SmplanError | None
     seconds: float
+    looking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Run:
         self._reporting = threading.Lock()
         self._report_to = report
         self._run = folded.run if folded.run and folded.run.plan_id == plan.id else None
-        self._orphans = folded.orphans
+        self._begun = {intent.place for intent in folded.orphans}
         self.known = known
         self._carrier = Carrier(
             world,
@@ -115,6 +118,7 @@ class Run:
         )
         self._steps = {step.id: step for step in plan.steps}
         self._ready: deque[str] = deque()
+        self._looked: list[Task] = []
         self._running: dict[str, Task] = {}
         self._blocked: dict[str, str] = {}
         self._done = 0
@@ -164,16 +168,20 @@ class Run:
                 self._report(Draining(len(self._running)))
             self._drained = True
             return
-        starting: list[Task] = []
+        starting, self._looked = self._looked, []
         while self._ready and len(self._running) + len(starting) < self._parallel:
             step = self._steps[self._ready.popleft()]
             try:
-                starting.append(self._task(step))
+                task = self._task(step)
             except SmplanError as error:
                 self._fail(step, error, 0)
-        if not starting:
-            return
-        self._held.append([Intent(task.step.id, task.step.op, self._entry(task)) for task in starting])
+                continue
+            if self._carrier.looks_first(task):
+                self._running[step.id] = task
+                crew.start(partial(self._work, task, looking=True))
+            else:
+                starting.append(task)
+        self._held.append([self._intent(task) for task in starting])
         for task in starting:
             self._running[task.step.id] = task
             self._report(StepStarted(task.step.id, task.step.address, task.step.kind, task.step.op))
@@ -181,10 +189,9 @@ class Run:
 
     def _task(self, step: Step) -> Task:
         made = self._run.made.get(step.id, "") if self._run else ""
-        begun = bool(self._run and step.id in self._run.open) or step.address in self._orphans
-        if step.op in (Op.DELETE, Op.FORGET):
-            return Task(step, None, made, begun)
-        return Task(step, self._complete(step), made, begun)
+        task = Task(step, None if step.op in (Op.DELETE, Op.FORGET) else self._complete(step), made)
+        begun = bool(self._run and step.id in self._run.open) or self._intent(task).place in self._begun
+        return replace(task, begun=begun)
 
     def _complete(self, step: Step) -> Spec:
         """The spec with every reference and secret filled in."""
@@ -197,6 +204,11 @@ class Run:
         except (ValidationError, BadReference) as error:
             told = _first(error) if isinstance(error, ValidationError) else str(error)
             raise Invalid(f"{step.address}: {told}", hint="mend the blueprint, then plan again") from None
+
+    def _intent(self, task: Task) -> Intent:
+        step, entry = task.step, self._entry(task)
+        key = self._world.kind(step.kind).key(entry.spec) if step.op in MAKING else step.orphan
+        return Intent(step.id, step.op, entry, key)
 
     def _entry(self, task: Task) -> Entry:
         step = task.step
@@ -214,11 +226,12 @@ class Run:
             prevent_destroy=step.prevent_destroy,
         )
 
-    def _work(self, task: Task) -> None:
+    def _work(self, task: Task, *, looking: bool = False) -> None:
         since = self._world.runtime.now()
-        result: Result | SmplanError
+        result: Result | SmplanError | None
+        act: Callable[[Task], Result | None] = self._carrier.look if looking else self._carrier.carry
         try:
-            result = self._carrier.carry(task)
+            result = act(task)
         except SmplanError as error:
             result = error
         except Exception as error:  # the run must hear of it, whatever it was
@@ -227,7 +240,7 @@ class Run:
         except BaseException as told:
             self._heard.put(_Left(told))
             raise
-        self._heard.put(_Finished(task, result, self._world.runtime.now() - since))
+        self._heard.put(_Finished(task, result, self._world.runtime.now() - since, looking))
 
     def _listen(self) -> None:
         """Hear everything that happened since, make it durable in one write, and only then act upon it."""
@@ -245,10 +258,11 @@ class Run:
         if isinstance(news, _Left):
             return []
         step, result = news.task.step, news.result
-        if isinstance(result, Interrupted):
+        if result is None or isinstance(result, Interrupted):
             return []
         if isinstance(result, SmplanError):
-            not_begun = isinstance(result, NotOurs) and not news.task.begun  # somebody else's stands in its place
+            # somebody else's stands in its place
+            not_begun = isinstance(result, NotOurs) and not news.task.begun and not news.looking
             return [Failed(step.id, result.message, self._now(), not_begun)]
         return [Done(step.id, result.id, self._entry(news.task).spec, result.outputs)]
 
@@ -257,6 +271,9 @@ class Run:
         del self._running[step.id]
         if isinstance(result, SmplanError):
             self._fail(step, result, news.seconds)
+            return
+        if result is None:
+            self._looked.append(news.task)
             return
         if step.op not in (Op.DELETE, Op.FORGET):
             entry = self._entry(news.task)
@@ -277,7 +294,7 @@ class Run:
         self._report(StepFailed(step.id, step.address, step.op, error.message, error.hint, seconds))
 
     def _outcome(self) -> Outcome:
-        left = list(self._ready)
+        left = [*self._ready, *(task.step.id for task in self._looked)]
         if self._failed:
             outcome = "failed"
         else:

@@ -248,7 +248,8 @@ def entry_json(entry: JournalEntry) -> dict[str, Json]:
                 "at": entry.at,
             }
         case Intent():
-            return {"type": "intent", "step": entry.step, "op": str(entry.op), "entry": entry_to_json(entry.entry)}
+            told = {"type": "intent", "step": entry.step, "op": str(entry.op), "entry": entry_to_json(entry.entry)}
+            return told | {"key": entry.key}
         case Made():
             return {"type": "made", "step": entry.step, "id": entry.id}
         case Done():
@@ -283,7 +284,9 @@ def _parsed(take: Members, at: str) -> JournalEntry:
                 take.text("at"),
             )
         case "intent":
-            return Intent(take.text("step"), take.text("op"), entry_from_json(take.anything("entry"), f"{at}.entry"))
+            about = entry_from_json(take.anything("entry"), f"{at}.entry")
+            key = take.text("key") if "key" in take else ""  # smplan did not always write it down
+            return Intent(take.text("step"), take.text("op"), about, key)
         case "made":
             return Made(take.text("step"), take.text("id"))
         case "done":

@@ -62,7 +62,7 @@ class Held(ABC):
         folding = self._ready()
         saved = replace(state, serial=state.serial + 1)
         _judge(state, saved, folding)
-        orphans = tuple(folding.orphans.values()) if folding else ()
+        orphans = folding.orphans if folding else ()
         with self._all_or_none():
             if folding and folding.base.serial < saved.serial:
                 self._remember(folding.base.serial)

@@ -212,7 +212,9 @@ class Theatre:
         assert folded is not None
         state: State = folded.state
         held = [f"{entry.address} {entry.status}" for entry in state.resources.values()]
-        held += [f"{entry.address} old" for entry in state.old] + [f"{each} orphan" for each in folded.orphans]
+        held += [f"{entry.address} old" for entry in state.old] + [
+            f"{each.entry.address} orphan" for each in folded.orphans
+        ]
         return sorted(held)
 
     def _store(self, stage: Stage) -> Store:

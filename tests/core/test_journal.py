@@ -49,8 +49,8 @@ def test_a_create_whose_id_is_unknown_is_an_orphan() -> None:
     create = Intent("s1", "create", entry())
     folded = after(create)
     assert folded.state.resources == {}
-    assert folded.orphans == {"a": create}
-    assert after(create, Made("s1", "i1")).orphans == {}
+    assert folded.orphans == (create,)
+    assert after(create, Made("s1", "i1")).orphans == ()
 
 
 def test_an_id_may_change_between_made_and_done() -> None:
@@ -100,7 +100,7 @@ def test_a_gate_enters_the_state_when_it_has_passed() -> None:
 
 def test_an_adoption_is_incomplete_once_made_and_ready_once_done() -> None:
     adopt = Intent("s1", "adopt", entry(id="i1"))
-    assert after(adopt).orphans == {"a": adopt}
+    assert after(adopt).orphans == (adopt,)
     assert after(adopt, Made("s1", "i1")).state.resources["a"].status is Status.INCOMPLETE
     assert after(adopt, Made("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
     assert after(adopt, done("s1", "i1")).state.resources == {"a": READY}
@@ -116,14 +116,46 @@ def test_forgetting_what_was_never_found_clears_the_orphan_and_nothing_else() ->
     create = Intent("s1", "create", entry())
     forget = Intent("s1", "forget", entry())
     steps = [create, Began("r2", "p2", "d2", 1, ""), forget]
-    assert after(*steps).orphans == {"a": create}
-    assert after(*steps, done("s1", "")).orphans == {}
+    assert after(*steps).orphans == (create,)
+    assert after(*steps, done("s1", "")).orphans == ()
 
 
 def test_a_delete_of_the_present_one_leaves_the_orphan() -> None:
     base = holding(entry(id="i1"))
     steps = [Intent("s1", "replace", entry()), Intent("s2", "delete", entry(id="i1")), done("s2", "i1")]
-    assert set(after(*steps, base=base).orphans) == {"a"}
+    assert after(*steps, base=base).orphans == (steps[0],)
+
+
+def test_what_was_begun_under_an_address_is_not_forgotten_when_something_else_is_made_there() -> None:
+    thing, port = Intent("s1", "create", entry(kind="toy.thing"), "k1"), Intent("s2", "create", entry(), "k1")
+    other = Intent("s3", "create", entry(), "k2")
+    steps = [thing, Began("r2", "p2", "", 1, ""), port, other]
+    assert after(*steps).orphans == (thing, port, other)
+    assert after(*steps, Made("s2", "i2")).orphans == (thing, other)
+    assert after(*steps, Failed("s3", "not ours", "", not_begun=True)).orphans == (thing, port)
+    gone = [Intent("s4", "delete", entry(kind="toy.thing", id="i1"), "k1"), done("s4", "i1")]
+    assert after(*steps, *gone).orphans == (port, other)
+    assert after(thing).digest() != after(replace(thing, key="k2")).digest()
+
+
+def test_what_is_changed_needs_what_it_did_and_what_it_will_until_the_change_is_done() -> None:
+    base = holding(entry(id="i1", needs=("b", "c")))
+    update = Intent("s1", "update", entry(id="i1", needs=("c", "d")))
+    assert after(update, base=base).state.resources["a"] == entry(id="i1", needs=("b", "c", "d"))
+    assert after(update, Failed("s1", "no", ""), base=base).state.resources["a"].needs == ("b", "c", "d")
+    assert after(update, done("s1", "i1"), base=base).state.resources["a"].needs == ("c", "d")
+
+
+def test_what_is_taken_up_needs_what_it_was_made_after_until_it_is_done() -> None:
+    base = holding(entry(id="i1", needs=("b",), status=Status.INCOMPLETE))
+    adopt = [Intent("s1", "adopt", entry(id="i1", needs=("c",))), Made("s1", "i1")]
+    assert set(after(*adopt, base=base).state.resources["a"].needs) == {"b", "c"}
+    assert after(*adopt, done("s1", "i1"), base=base).state.resources["a"].needs == ("c",)
+    begun = [Intent("s1", "create", entry(needs=("b",))), Began("r2", "p2", "", 1, "")]
+    again = [Intent("s2", "create", entry(needs=("c",))), Made("s2", "i1")]
+    assert set(after(*begun, *again[:1]).orphans[0].entry.needs) == {"b", "c"}
+    assert set(after(*begun, *again).state.resources["a"].needs) == {"b", "c"}
+    assert after(*begun, *again, done("s2", "i1")).state.resources["a"].needs == ("c",)
 
 
 def test_the_last_run_is_open_until_it_ends_complete() -> None:
@@ -147,7 +179,7 @@ def test_a_new_run_hides_the_unfinished_one_but_not_its_orphans() -> None:
     folded = after(create, update, Began("r2", "p2", "d2", 1, ""), base=holding(entry("b", "i2")))
     assert folded.run is not None
     assert (folded.run.run, folded.run.open) == ("r2", {})
-    assert folded.orphans == {"a": create}
+    assert folded.orphans == (create,)
 
 
 def test_a_plan_that_is_applied_again_goes_on_where_it_stopped() -> None:
@@ -173,7 +205,7 @@ def test_a_step_that_failed_may_be_tried_again() -> None:
     folded = after(create, Failed("s1", "no", ""), create, Made("s1", "i1"), Made("s1", "i1"), create)
     assert folded.run is not None
     assert folded.run.failed == {}
-    assert folded.orphans == {}
+    assert folded.orphans == ()
 
 
 def test_a_step_may_fail_before_anything_was_intended() -> None:
@@ -197,7 +229,7 @@ def test_used_plans_are_remembered_up_to_a_limit() -> None:
 def test_orphans_of_an_earlier_journal_come_before_the_first_run() -> None:
     create = Intent("s1", "create", entry())
     folded = fold(EMPTY, [create])
-    assert folded.orphans == {"a": create}
+    assert folded.orphans == (create,)
     assert folded.run is None
 
 
@@ -319,7 +351,7 @@ def test_any_history_leaves_a_sound_state_that_says_what_happened(history: Histo
     assert problems(folded.state) == []
     assert {address: each.id for address, each in folded.state.resources.items()} == history.present
     assert {(each.address, each.id) for each in folded.state.old} == history.old
-    assert set(folded.orphans) == history.unseen
+    assert {each.entry.address for each in folded.orphans} == history.unseen
 
 
 @given(histories(), st.data())
@@ -338,7 +370,7 @@ def test_a_fold_may_pause_anywhere(history: History, data: st.DataObject) -> Non
 def test_a_journal_may_be_compacted_between_runs(first: History, second: History) -> None:
     whole = [*first.entries, *_continued(second.entries)]
     half = fold(EMPTY, first.entries)
-    rest = fold(half.state, [*half.orphans.values(), *_continued(second.entries)])
+    rest = fold(half.state, [*half.orphans, *_continued(second.entries)])
     assert rest == fold(EMPTY, whole)
 
 

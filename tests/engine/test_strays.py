@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
-from smplan.core.blueprint import Blueprint
+from smplan.core.blueprint import Blueprint, Lifecycle, Resource
 from smplan.core.journal import Began, Intent
 from smplan.core.plan import Op, Plan
 from smplan.core.state import Entry, Status
@@ -20,6 +21,8 @@ from tests.engine.conftest import Bench
 from tests.engine.toy import Cloud, ThingSpec, blueprint, resource, thing
 
 PORT = resource("p", "toy.port", {"number": 1, "of": "x"})
+ID = {"b": "t-a", "q": "p-1"}
+"""What two addresses stand for in the cloud."""
 
 
 def die() -> None:
@@ -50,7 +53,7 @@ def test_what_was_made_unseen_and_is_not_wanted_any_more_is_deleted(bench: Bench
     assert bench.apply(made, stop=Stop()).outcome == "complete"
     assert bench.cloud.of("toy.port") == {}
     assert "t-a" not in bench.cloud.of("toy.thing")
-    assert bench.store.read().folded.orphans == {}  # type: ignore[union-attr]
+    assert bench.store.read().folded.orphans == ()  # type: ignore[union-attr]
 
 
 def test_what_was_made_unseen_goes_before_what_it_uses_and_before_what_takes_its_place(bench: Bench) -> None:
@@ -61,6 +64,89 @@ def test_what_was_made_unseen_goes_before_what_it_uses_and_before_what_takes_its
     assert needs == {"a:delete#stray": [], "a:create": ["a:delete#stray"], "z:delete#1": ["a:delete#stray"]}
     assert bench.apply(made, stop=Stop()).outcome == "complete"
     assert list(bench.cloud.of("toy.thing")) == ["t-a"]
+
+
+def test_what_was_made_unseen_is_remembered_although_something_else_was_made_under_its_address(bench: Bench) -> None:
+    bench.make(blueprint(thing("z")))
+    killed(bench, blueprint(thing("z"), thing("a", kind="toy.behind")), "b-a")
+    bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
+    bench.make(blueprint(thing("z"), thing("a")))
+    made = bench.plan(blueprint(thing("z"), thing("a")))
+    assert ops(made) == {"a:delete#stray": Op.DELETE}
+    assert bench.apply(made).outcome == "complete"
+    assert bench.cloud.of("toy.behind") == {}
+    assert bench.store.read().folded.orphans == ()  # type: ignore[union-attr]
+
+
+def test_all_that_was_made_unseen_under_one_address_goes(bench: Bench) -> None:
+    bench.make(blueprint(thing("z")))
+    killed(bench, blueprint(thing("z"), thing("a", kind="toy.behind")), "b-a")
+    bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
+    killed(bench, blueprint(thing("z"), thing("a")), "t-a")
+    made = bench.plan(blueprint(thing("z")))
+    assert ops(made) == {"a:delete#stray": Op.DELETE, "a:delete#stray2": Op.DELETE}
+    assert bench.apply(made).outcome == "complete"
+    assert bench.store.read().folded.orphans == ()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+@pytest.mark.parametrize("moved", [thing("b", name="a"), replace(PORT, address="q")], ids=["taggable", "untaggable"])
+def test_what_was_made_unseen_for_another_address_goes_before_the_new_one_comes(
+    bench: Bench, moved: Resource, adopt: bool
+) -> None:
+    bench.make(blueprint(thing("z")))
+    killed(bench, blueprint(thing("z"), PORT if moved.address == "q" else thing("a")), ID[moved.address])
+    made = bench.plan(blueprint(thing("z"), replace(moved, lifecycle=Lifecycle(adopt=adopt))))
+    stray = f"{'p' if moved.address == 'q' else 'a'}:delete#stray"
+    assert {step.id: [need.step for need in step.needs] for step in made.steps} == {
+        stray: [],
+        f"{moved.address}:create": [stray],
+    }
+    assert bench.apply(made).outcome == "complete"
+    assert bench.cloud.made[ID[moved.address]] == 2
+    assert bench.plan(blueprint(thing("z"), moved)).empty
+
+
+def test_what_was_made_unseen_and_is_taken_over_by_leave_is_not_deleted(bench: Bench) -> None:
+    bench.make(blueprint(thing("z")))
+    killed(bench, blueprint(thing("z"), thing("a")), "t-a")
+    made = bench.plan(blueprint(thing("z"), thing("a", size=3, lifecycle={"adopt": True})))
+    assert ops(made) == {"a:adopt": Op.ADOPT}
+    assert bench.apply(made).outcome == "complete"
+
+
+def test_somebody_elses_that_came_before_we_began_is_theirs_even_if_we_die_before_we_can_say_so(bench: Bench) -> None:
+    made = bench.plan(blueprint(PORT))
+    other = Bench(bench.folder / "other", bench.cloud)
+    other.folder.mkdir()
+    other.make(blueprint(PORT))
+    bench.cloud.after["find", "toy.port"] = die
+    with pytest.raises(SystemExit):
+        bench.apply(made, stop=Stop())
+    bench.cloud.after.clear()
+    assert bench.store.read().folded.orphans == ()  # type: ignore[union-attr]
+    assert bench.plan(blueprint()).empty
+    with pytest.raises(NotOurs):
+        bench.plan(blueprint(PORT))
+    assert isinstance(dict(bench.apply(made).failed)["p"], NotOurs)
+
+
+def test_what_has_looked_first_does_not_begin_once_a_stop_is_asked_for(bench: Bench) -> None:
+    made = bench.plan(blueprint(PORT))
+    bench.cloud.after["find", "toy.port"] = bench.stop.drain
+    outcome = bench.apply(made)
+    assert (outcome.outcome, outcome.skipped) == ("interrupted", ("p:create",))
+    assert bench.store.read().folded.orphans == ()  # type: ignore[union-attr]
+    bench.cloud.after.clear()
+    assert bench.apply(made, stop=Stop()).outcome == "complete"
+
+
+def test_a_look_that_fails_is_a_step_that_failed_and_was_never_begun(bench: Bench) -> None:
+    made = bench.plan(blueprint(PORT))
+    bench.cloud.fail("find", "toy.port", Denied("no"))
+    assert bench.apply(made).exit_code == 8
+    assert bench.store.read().folded.orphans == ()  # type: ignore[union-attr]
+    assert bench.apply(made).outcome == "complete"
 
 
 def test_what_cannot_be_looked_for_is_left_for_another_time(bench: Bench) -> None:
@@ -153,6 +239,23 @@ def test_an_older_generation_is_not_taken_for_a_new_one(bench: Bench) -> None:
     made = bench.plan(blueprint(thing("a")))
     assert [(step.id, step.generation) for step in made.steps if step.op is Op.CREATE] == [("a:create", 2)]
     assert bench.apply(made).outcome == "complete"
+
+
+def test_what_was_made_after_each_other_by_turns_can_all_be_taken_away(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b", after=["a"])))
+    bench.make(blueprint(thing("b"), thing("a", size=2, after=["b"])))
+    assert {address: entry.needs for address, entry in bench.state.resources.items()} == {"a": ("b",), "b": ("a",)}
+    assert bench.apply(bench.plan(blueprint(), "destroy")).outcome == "complete"
+
+
+def test_what_a_cut_off_change_points_at_goes_after_what_points_at_it(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    bench.cloud.after["update", "t-b"] = die
+    with pytest.raises(SystemExit):
+        bench.apply(bench.plan(blueprint(thing("a"), thing("b", uses=["${a.id}"]))), stop=Stop())
+    bench.cloud.after.clear()
+    made = bench.plan(blueprint(), "destroy")
+    assert [step.id for step in made.steps] == ["b:delete#1", "a:delete#1"]
 
 
 def test_what_is_gone_is_forgotten_although_it_was_protected(bench: Bench) -> None:

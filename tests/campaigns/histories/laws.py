@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from smplan.core.journal import MAKING, Folded, Intent
 from smplan.core.plan import Op, Step
@@ -14,6 +14,9 @@ from smplan.drivers.base import Owner
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
 from tests.campaigns.histories.process import Process
 from tests.campaigns.histories.schedule import Broken
+
+Stand: TypeAlias = tuple[str, str, Any]
+"""Where a thing stands: address, kind and natural key."""
 
 NOT_IN_CLOUD = ("core.value", "sim.gate")
 
@@ -68,8 +71,8 @@ def check_world(folded: Folded | None, cloud: Cloud, adopting: set[str]) -> None
 
 
 def _check_records(folded: Folded, cloud: Cloud, held: dict[tuple[str, str], Entry], adopting: set[str]) -> None:
-    unseen: Counter[str] = Counter()
-    begun = {intent.entry.address for intent in _open(folded) if intent.op in MAKING} | set(folded.orphans)
+    unseen: Counter[Stand] = Counter()
+    begun = {_stand_of(intent) for intent in (*_open(folded), *folded.orphans) if intent.op in MAKING}
     for record in cloud.live():
         entry = held.get((record.kind, record.id))
         if record.maker is STRANGER:
@@ -80,11 +83,21 @@ def _check_records(folded: Folded, cloud: Cloud, held: dict[tuple[str, str], Ent
             record.maker = Owner(folded.state.lineage, entry.address)
         elif entry is None and record.gone_at is None:
             address = record.maker.address
-            unseen[address] += 1
-            if address not in begun:
+            stand = (address, record.kind, _natural(dict(record.spec)))
+            unseen[stand] += 1
+            if stand not in begun:
                 raise Broken("no orphan", f"{record.kind} {record.id} of {address} is in no state and no open intent")
-            if unseen[address] > 1:
-                raise Broken("nothing is made twice", f"{unseen[address]} of {address} are in no state")
+            if unseen[stand] > 1:
+                raise Broken("nothing is made twice", f"{unseen[stand]} of {address} are in no state")
+
+
+def _stand_of(intent: Intent) -> Stand:
+    entry = intent.entry
+    return entry.address, entry.kind, _natural(entry.spec)
+
+
+def _natural(spec: Any) -> Any:
+    return spec["number"] if "number" in spec else spec.get("name")
 
 
 def _open(folded: Folded) -> list[Intent]:

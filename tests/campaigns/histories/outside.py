@@ -131,7 +131,7 @@ class Outside:
         if rules is None or not rules.unique or self._cloud.under(draft.kind, rules.key, draft.spec[rules.key]):
             return False
         begun = folded is not None and (
-            draft.address in folded.orphans
+            any(draft.address == each.entry.address for each in folded.orphans)
             or draft.address in folded.state.resources
             or (
                 folded.run is not None and any(draft.address == each.entry.address for each in folded.run.open.values())
