@@ -35,12 +35,14 @@ class Intent:
     """A step is about to be carried out. ``entry`` is what state will hold; its id is empty while it is not known.
 
     ``key`` is the ``Kind.key`` of what is made, or of the orphan that a delete clears; empty if there is no such thing.
+    ``token`` goes with the request that makes it: AWS makes only one thing of one token. Empty for other ops.
     """
 
     step: str
     op: str
     entry: Entry
     key: str = ""
+    token: str = ""
 
     @property
     def place(self) -> Place:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from smplan.core import diff, ids
+from smplan.core import diff
 from smplan.core.events import StepProgress
 from smplan.core.plan import Op, Step
 from smplan.core.spec import Spec
@@ -39,6 +39,8 @@ class Task:
     """The id that an earlier run journalled for it."""
     begun: bool = False
     """Whether an earlier run had begun it, so that what is found may be its doing."""
+    token: str = ""
+    """What makes the request that makes something idempotent; it was journalled with the intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,6 @@ class Carrier:
 
     world: World
     lineage: str
-    plan_id: str
     report: Report
     stop: Stop
     check: Callable[[], None]
@@ -125,7 +126,7 @@ class Carrier:
             self.check()
             sent += 1
             try:
-                return driver.create(task.spec, self._claim(task.step)), True
+                return driver.create(task.spec, self._claim(task)), True
             except LostAnswer:
                 found, ours_perhaps = self._appeared(driver, task.spec), True
                 if found is None and sent == SENDS:
@@ -145,9 +146,8 @@ class Carrier:
             self.stop.pause(pause)
         return driver.find(spec)
 
-    def _claim(self, step: Step) -> Claim:
-        token = ids.digest([self.lineage, step.address, step.op, self.plan_id])
-        return Claim(Owner(self.lineage, step.address), token)
+    def _claim(self, task: Task) -> Claim:
+        return Claim(Owner(self.lineage, task.step.address), task.token)
 
     def _taken_up(self, driver: Driver[Any], task: Task, found: Live[Any], *, ours_perhaps: bool) -> str:
         """The id of what was found, if it may be taken as the thing this step makes. Raises NotOurs."""

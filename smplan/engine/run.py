@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from smplan.core import ids
 from smplan.core.events import Draining, Event, StepDone, StepFailed, StepSkipped, StepStarted
 from smplan.core.journal import MAKING, Done, Failed, Folded, Intent, JournalEntry, Made
 from smplan.core.plan import Op, Plan, Step
@@ -102,12 +103,11 @@ class Run:
         self._reporting = threading.Lock()
         self._report_to = report
         self._run = folded.run if folded.run and folded.run.plan_id == plan.id else None
-        self._begun = {intent.place for intent in folded.orphans}
+        self._orphans = {intent.place: intent for intent in folded.orphans}
         self.known = known
         self._carrier = Carrier(
             world,
             plan.base.lineage,
-            plan.id,
             self._report,
             stop,
             held.check,
@@ -190,8 +190,16 @@ class Run:
     def _task(self, step: Step) -> Task:
         made = self._run.made.get(step.id, "") if self._run else ""
         task = Task(step, None if step.op in (Op.DELETE, Op.FORGET) else self._complete(step), made)
-        begun = bool(self._run and step.id in self._run.open) or self._intent(task).place in self._begun
-        return replace(task, begun=begun)
+        meant = self._intent(task)
+        before = self._orphans.get(meant.place)
+        begun = bool(self._run and step.id in self._run.open) or before is not None
+        return replace(task, begun=begun, token=self._token(meant, before))
+
+    def _token(self, meant: Intent, before: Intent | None) -> str:
+        """That of an earlier run that may have sent the same already; with another spec AWS refuses a token."""
+        if before and before.token and before.entry.spec == meant.entry.spec:
+            return before.token
+        return ids.digest([self._plan.base.lineage, meant.entry.address, meant.op, self._plan.id])
 
     def _complete(self, step: Step) -> Spec:
         """The spec with every reference and secret filled in."""
@@ -208,7 +216,7 @@ class Run:
     def _intent(self, task: Task) -> Intent:
         step, entry = task.step, self._entry(task)
         key = self._world.kind(step.kind).key(entry.spec) if step.op in MAKING else step.orphan
-        return Intent(step.id, step.op, entry, key)
+        return Intent(step.id, step.op, entry, key, task.token if step.op in MAKING else "")
 
     def _entry(self, task: Task) -> Entry:
         step = task.step

@@ -249,7 +249,7 @@ def entry_json(entry: JournalEntry) -> dict[str, Json]:
             }
         case Intent():
             told = {"type": "intent", "step": entry.step, "op": str(entry.op), "entry": entry_to_json(entry.entry)}
-            return told | {"key": entry.key}
+            return told | {"key": entry.key, "token": entry.token}
         case Made():
             return {"type": "made", "step": entry.step, "id": entry.id}
         case Done():
@@ -285,8 +285,7 @@ def _parsed(take: Members, at: str) -> JournalEntry:
             )
         case "intent":
             about = entry_from_json(take.anything("entry"), f"{at}.entry")
-            key = take.text("key") if "key" in take else ""  # smplan did not always write it down
-            return Intent(take.text("step"), take.text("op"), about, key)
+            return Intent(take.text("step"), take.text("op"), about, take.text("key"), take.text("token"))
         case "made":
             return Made(take.text("step"), take.text("id"))
         case "done":

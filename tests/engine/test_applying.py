@@ -492,3 +492,30 @@ def test_while_a_plan_is_carried_out_each_request_that_changes_something_is_guar
     bench.make(blueprint(thing("a")))
     assert [getattr(guard, "__name__", "") for guard in guards] == ["check"]
     assert world.aws.guard is free
+
+
+def journalled_tokens(bench: Bench, address: str) -> list[str]:
+    entries = bench.store.read().entries
+    return [entry.token for entry in entries if isinstance(entry, Intent) and entry.entry.address == address]
+
+
+def test_the_token_of_a_create_is_journalled_before_it_is_sent_and_sent_again_with_the_same_spec(bench: Bench) -> None:
+    sent = []
+    bench.cloud.after["create", "t-a"] = lambda: sent.append(journalled_tokens(bench, "a")[-1])
+    claims = bench.cloud.claims
+    bench.cloud.fail("created", "t-a", Denied("it dies here"))
+    made = bench.plan(blueprint(thing("a", size=3)))
+    assert bench.apply(made).exit_code == 8
+    bench.cloud.of("toy.thing").clear()  # nothing shows it, and a new plan makes it
+    again = bench.plan(blueprint(thing("a", size=3)))
+    assert bench.apply(again).outcome == "complete"
+    assert [claim.token for claim in claims] == sent == [sent[0], sent[0]]
+    assert len(sent[0]) == 64
+
+
+def test_another_spec_goes_with_another_token(bench: Bench) -> None:
+    bench.cloud.fail("created", "t-a", Denied("it dies here"))
+    assert bench.apply(bench.plan(blueprint(thing("a", size=3)))).exit_code == 8
+    bench.cloud.of("toy.thing").clear()
+    assert bench.apply(bench.plan(blueprint(thing("a", size=4)))).outcome == "complete"
+    assert len({claim.token for claim in bench.cloud.claims}) == 2

@@ -65,7 +65,7 @@ def test_nothing_is_sent_once_the_lock_was_lost(op: Op, passed: int, sent: list[
             raise Locked("lost")
 
     step = Step("s", "a", "toy.thing", op, target="t-a", changes=(Change("size", 1, 2),))
-    carrier = Carrier(world, "l", "p", lambda event: None, Stop(), check, lambda step, id: None)
+    carrier = Carrier(world, "l", lambda event: None, Stop(), check, lambda step, id: None)
     with pytest.raises(Locked):
         carrier.carry(Task(step, ThingSpec(name="t-a", size=2)))
     assert world.sent == sent

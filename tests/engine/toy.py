@@ -54,6 +54,7 @@ class Cloud:
     faults: dict[tuple[str, str], list[SmplanError]] = field(default_factory=dict)
     after: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
     made: Counter[str] = field(default_factory=Counter)
+    claims: list[Claim] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fail(self, call: str, key: str, *errors: SmplanError) -> None:
@@ -109,6 +110,7 @@ class Toy(Driver[Any]):
     def create(self, spec: Any, claim: Claim) -> str:
         id = self._id(spec)
         self.cloud.called("create", id)
+        self.cloud.claims.append(claim)
         with self.cloud.lock:
             self.cloud.made[id] += 1
             self._all[id] = (spec, claim.owner)
