@@ -116,8 +116,9 @@ class Theatre:
 
     def __enter__(self) -> Theatre:
         stage = self._fresh()
-        for _ in self.scenario.goals:  # the first time round names and versions are those of a beginning
-            self._undisturbed(stage)
+        if NOTHING not in self.scenario.goals:  # the first time round names and versions are those of a beginning
+            for _ in self.scenario.goals:
+                self._undisturbed(stage)
         for goal in self.scenario.goals:
             crossings = self._undisturbed(stage).crossings
             self.left.append(Left(plain(stage.standing()), self._held(stage), crossings, self._planned))
