@@ -200,7 +200,7 @@ class Decider:
         return f"{change.path}: {who}"
 
     def _replacement(self, verdict: Verdict, prior: Entry) -> Verdict:
-        kind = verdict.kind
+        kind, spec = verdict.kind, verdict.spec
         if prior.prevent_destroy or verdict.resource.lifecycle.prevent_destroy:
             self._made.refusals.append(
                 f"{verdict.address} would be replaced ({verdict.reasons[0]}) and is protected by `prevent_destroy`"
@@ -208,18 +208,13 @@ class Decider:
         before = {edge.before for edge in self._graph.needs.get(verdict.address, ()) if edge.reference}
         forced = any(self._made.verdicts[address].delete_first for address in before if address in self._made.verdicts)
         delete_first = forced or not kind.coexists
-        fresh = replace(verdict, generation=prior.generation + 1, name="", delete_first=delete_first)
-        clashes = prior.kind == kind.name or self._taken(fresh)
-        return self._beside(fresh) if clashes and not delete_first else fresh
-
-    def _beside(self, verdict: Verdict) -> Verdict:
-        """``verdict`` under a name of its own, so that the new one can stand beside an older one."""
-        kind, spec = verdict.kind, verdict.spec
-        if not kind.name_field or not spec.known(kind.name_field):
-            return verdict
-        written = resolve(verdict.resource.spec[kind.name_field], self.known)
-        name = next_name(written, kind.name_limit, encode(spec.tree()), verdict.generation)
-        return replace(verdict, spec=spec.model_copy(update={kind.name_field: name}), name=name)
+        generation, name = prior.generation + 1, ""
+        clashes = prior.kind == kind.name or self._taken(verdict)
+        if kind.name_field and spec.known(kind.name_field) and not delete_first and clashes:
+            written = resolve(verdict.resource.spec[kind.name_field], self.known)
+            name = next_name(written, kind.name_limit, encode(spec.tree()), generation)
+            spec = spec.model_copy(update={kind.name_field: name})
+        return replace(verdict, spec=spec, generation=generation, name=name, delete_first=delete_first)
 
     # What there was before.
 

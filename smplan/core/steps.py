@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
+from typing import TypeAlias
 
 from smplan.core import diff
 from smplan.core.graph import Graph
+from smplan.core.journal import Intent
 from smplan.core.kinds import Kind
 from smplan.core.ordering import Edge
 from smplan.core.plan import Need, Op, Step
@@ -20,17 +23,24 @@ from smplan.core.values import Json, Tree, encode, refs
 from smplan.core.verdicts import Decision, Removal, Verdict
 from smplan.errors import Bug
 
+Followers: TypeAlias = Mapping[str, Mapping[str, None]]
+_MADE_AFTER = "it was made after this, so it goes before"
 
-def of(decision: Decision, graph: Graph, state: State) -> tuple[Step, ...]:
-    """The steps that carry out ``decision``, in an order in which each comes after what it needs."""
-    return _Steps(decision, graph, state).made()
+
+def of(decision: Decision, graph: Graph, state: State, orphans: Iterable[Intent] = ()) -> tuple[Step, ...]:
+    """The steps that carry out ``decision``, in an order in which each comes after what it needs.
+
+    ``orphans`` are what may have been made unseen: it may point at something, too.
+    """
+    return _Steps(decision, graph, state, tuple(orphans)).made()
 
 
 class _Steps:
-    def __init__(self, decision: Decision, graph: Graph, state: State) -> None:
+    def __init__(self, decision: Decision, graph: Graph, state: State, orphans: tuple[Intent, ...]) -> None:
         self._decision = decision
         self._graph = graph
         self._state = state
+        self._orphans = orphans
         self._forward = {
             address: f"{address}:{verdict.op}"
             for address, verdict in decision.verdicts.items()
@@ -63,20 +73,17 @@ class _Steps:
                 found.append(Removal(kind, verdict.prior, Op.DELETE, why, verdict.seen, verdict.delete_first))
         return found
 
-    def _followers(self) -> Mapping[str, list[str]]:
+    def _followers(self) -> Followers:
         """Address to the addresses that the state says were made after it.
 
-        What is made after each other in a circle (one of them was changed since, or its change was cut off) is in no
-        order: all of it may go at once, and whatever is still in use waits until it is not.
+        So do the orphans, where they are not taken away by themselves: what became of them is taken up by a step.
         """
-        needs = {entry.address: dict.fromkeys(entry.needs) for entry in self._state.resources.values()}
-        while circle := _circle(needs):
-            for before, address in pairwise(circle):
-                del needs[address][before]
-        found: dict[str, list[str]] = defaultdict(list)
-        for address, befores in needs.items():
-            for before in befores:
-                found[before].append(address)
+        away = {(lone.entry.address, lone.orphan) for lone in self._lone if lone.stray}
+        begun = [each.entry for each in self._orphans if (each.entry.address, each.key) not in away]
+        found: dict[str, dict[str, None]] = defaultdict(dict)
+        for entry in (*self._state.resources.values(), *begun):
+            for address in entry.needs:
+                found[address][entry.address] = None
         return found
 
     def _towards(self, verdict: Verdict, op: Op) -> Step:
@@ -123,7 +130,7 @@ class _Steps:
             through[address] = tuple(found.values())
         return through
 
-    def _removing(self, removal: Removal, followers: Mapping[str, list[str]]) -> Step:
+    def _removing(self, removal: Removal, followers: Followers) -> Step:
         entry = removal.entry
         return Step(
             id=_away_id(removal),
@@ -144,7 +151,7 @@ class _Steps:
             orphan=removal.orphan,
         )
 
-    def _needs_of_removal(self, removal: Removal, followers: Mapping[str, list[str]]) -> list[Need]:
+    def _needs_of_removal(self, removal: Removal, followers: Followers) -> list[Need]:
         address, first = removal.entry.address, removal.delete_first
         needs = [] if removal.stray or first else self._lone_first(address, followers)
         if removal.stray:
@@ -154,7 +161,7 @@ class _Steps:
         for follower in sorted(followers.get(address, ())):
             other = self._decision.verdicts.get(follower)
             if follower in self._away and not (first and other and not other.delete_first):
-                needs.append(Need(self._away[follower], "it was made after this, so it goes before"))
+                needs.append(Need(self._away[follower], _MADE_AFTER))
             if follower in self._forward and not first:
                 needs.append(Need(self._forward[follower], "it points at this one until then"))
         return needs
@@ -168,22 +175,12 @@ class _Steps:
             if (here and (lone.stray or lone.delete_first)) or (lone.stray and in_the_way(verdict, lone.entry)):
                 yield Need(_away_id(lone), "it stands where the new one is to be made")
 
-    def _lone_first(self, address: str, followers: Mapping[str, list[str]]) -> list[Need]:
+    def _lone_first(self, address: str, followers: Followers) -> list[Need]:
         return [
-            Need(_away_id(lone), "it was made after this, so it goes before")
+            Need(_away_id(lone), _MADE_AFTER)
             for lone in self._lone
             if address in lone.entry.needs and address not in followers.get(lone.entry.address, ())
         ]
-
-
-def _circle(needs: Mapping[str, Mapping[str, None]]) -> list[str]:
-    """Addresses of which each was made after the one before it, the first after the last; none without a circle."""
-    try:
-        TopologicalSorter(needs).prepare()
-    except CycleError as error:
-        circle: list[str] = error.args[1]
-        return circle
-    return []
 
 
 def _away_id(removal: Removal) -> str:
@@ -207,10 +204,39 @@ def _shown(tree: Mapping[str, Tree], kind: Kind) -> Json:
 
 
 def _sorted(steps: list[Step]) -> tuple[Step, ...]:
+    """``steps`` in order.
+
+    What is deleted goes in the reverse of the order in which it was made, as far as that can be: resources may have
+    come to be made after each other by turns, and what is replaced where it stands cannot wait for what waits for the
+    new one. Where that order runs in a circle it is given up; what is really in use then is deleted once it is free.
+    """
     by_id = {step.id: step for step in steps}
-    sorter = TopologicalSorter({step.id: [need.step for need in step.needs] for step in steps})
+    while circle := _circle(by_id):
+        for before, id in pairwise(circle):
+            needs = by_id[id].needs
+            kept = tuple(need for need in needs if (need.step, need.reason) != (before, _MADE_AFTER))
+            by_id[id] = replace(by_id[id], needs=kept)
+    return tuple(by_id[id] for id in _sorter(by_id).static_order())
+
+
+def _circle(by_id: Mapping[str, Step]) -> list[str]:
+    """Steps that wait for each other, each before one that needs it, the first at the end again; or none.
+
+    Raises Bug if none of them is there for the order of deletes alone.
+    """
     try:
-        order = tuple(sorter.static_order())
+        _sorter(by_id).prepare()
     except CycleError as error:
-        raise Bug(f"the steps wait for each other: {' -> '.join(error.args[1])}") from None
-    return tuple(by_id[step] for step in order)
+        circle: list[str] = error.args[1]
+        if not any(
+            (need.step, need.reason) == (before, _MADE_AFTER)
+            for before, id in pairwise(circle)
+            for need in by_id[id].needs
+        ):
+            raise Bug(f"the steps wait for each other: {' -> '.join(circle)}") from None
+        return circle
+    return []
+
+
+def _sorter(by_id: Mapping[str, Step]) -> TopologicalSorter[str]:
+    return TopologicalSorter({id: [need.step for need in step.needs] for id, step in by_id.items()})

@@ -96,7 +96,7 @@ def plan(
             region=world.aws.region if account else "",
             lookups=found,
             stream_manager=encode(blueprint.stream_manager),
-            steps=steps.of(decision, drawn, state),
+            steps=steps.of(decision, drawn, state, orphans),
             drift=tuple(decision.drift),
             unreadable=decision.unreadable,
             unchanged=_unchanged(decision),

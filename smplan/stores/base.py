@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
 
-from smplan.core.journal import Folded, Intent, JournalEntry, fold
+from smplan.core.folding import fold
+from smplan.core.journal import Folded, Intent, JournalEntry
 from smplan.core.state import State
 from smplan.errors import Locked, StoreError
 from smplan.stores.held import Held as Held

@@ -9,7 +9,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from smplan.core.journal import Folded, Folding, Intent, JournalEntry
+from smplan.core.folding import Folding
+from smplan.core.journal import Folded, Intent, JournalEntry
 from smplan.core.state import State, problems
 from smplan.errors import Bug, StoreError
 

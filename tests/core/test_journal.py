@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smplan.core.journal import Began, Done, Ended, Failed, Folded, Folding, Intent, JournalEntry, Made, fold
+from smplan.core.folding import Folding, fold
+from smplan.core.journal import Began, Done, Ended, Failed, Folded, Intent, JournalEntry, Made
 from smplan.core.state import USED_PLANS, Entry, State, Status, problems
 from smplan.errors import StoreError
 

@@ -248,6 +248,25 @@ def test_what_was_made_after_each_other_by_turns_can_all_be_taken_away(bench: Be
     assert bench.apply(bench.plan(blueprint(), "destroy")).outcome == "complete"
 
 
+def test_what_is_replaced_where_it_stands_does_not_wait_for_what_waits_for_the_new_one(bench: Bench) -> None:
+    user = thing("u", uses=["${a.id}"])
+    bench.make(blueprint(PORT, thing("a", after=["p"]), user))
+    port = resource("p", "toy.port", {"number": 2, "of": "x"})
+    made = bench.plan(blueprint(port, thing("b", after=["p"]), thing("u", uses=["${b.id}"])))
+    needs = {step.id: [need.step for need in step.needs] for step in made.steps}
+    assert (needs["p:delete#1"], needs["p:replace"]) == ([], ["p:delete#1"])
+    assert bench.apply(made).outcome == "complete"
+
+
+def test_what_was_made_unseen_lets_go_before_what_it_uses_is_deleted(bench: Bench) -> None:
+    bench.make(blueprint(thing("z")))
+    killed(bench, blueprint(thing("z"), thing("a", uses=["${z.id}"])), "t-a")
+    made = bench.plan(blueprint(thing("y"), thing("a", uses=["${y.id}"])))
+    needs = {step.id: [need.step for need in step.needs] for step in made.steps}
+    assert needs == {"y:create": [], "a:create": ["y:create"], "z:delete#1": ["a:create"]}
+    assert bench.apply(made).outcome == "complete"
+
+
 def test_what_a_cut_off_change_points_at_goes_after_what_points_at_it(bench: Bench) -> None:
     bench.make(blueprint(thing("a"), thing("b")))
     bench.cloud.after["update", "t-b"] = die
