@@ -42,22 +42,14 @@ coverage: $(STAMP)
 	$(BIN)/coverage report --include='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --show-missing --fail-under=100
 	$(BIN)/coverage report --omit='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --fail-under=95
 
-# Campaigns: the tests run a slice of each.
-torn: $(STAMP)
-	$(BIN)/python -m tests.campaigns.torn
-
-damage: $(STAMP)
-	$(BIN)/python -m tests.campaigns.damaged
-
-race: $(STAMP)
-	$(BIN)/python -m tests.campaigns.race
-
 schemas: $(STAMP)
 	$(BIN)/smplan schema --write schemas
 
-# Campaigns: everything that can go wrong, at full size; `make check` runs a seeded slice of each. OPTIONS="--share 0.1 --seed 2"
-# plays a tenth. Every one prints its figures and seeds, and ends with 1 if anything was lost or made twice.
+# Campaigns: all that can go wrong, at full size (an hour or more for the matrices); `make check` runs a seeded slice of each.
+# Each prints its figures and seeds, and ends with 1 if anything was lost or made twice. OPTIONS="--share 0.1 --seed 2"
+# plays a tenth of a matrix.
 OPTIONS :=
+N := 10000
 
 crash-matrix: $(STAMP)
 	$(BIN)/python -m tests.campaigns.crash_matrix $(OPTIONS)
@@ -65,10 +57,17 @@ crash-matrix: $(STAMP)
 faults: $(STAMP)
 	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)
 
-# Random histories with the real engine, on a cloud in memory: what is lost or made twice anywhere, this finds.
-N := 10000
+race: $(STAMP)
+	$(BIN)/python -m tests.campaigns.race $(OPTIONS)
+
+torn: $(STAMP)
+	$(BIN)/python -m tests.campaigns.torn $(OPTIONS)
+
+damage: $(STAMP)
+	$(BIN)/python -m tests.campaigns.damaged $(OPTIONS)
+
 histories: $(STAMP)
-	$(BIN)/python -m tests.campaigns.histories -n $(N)
+	$(BIN)/python -m tests.campaigns.histories -n $(N) $(OPTIONS)
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py
