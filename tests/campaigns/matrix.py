@@ -107,7 +107,7 @@ class Theatre:
     def __init__(self, scenario: Scenario, folder: Path, expect: Expect = lambda case, ran: "") -> None:
         self.scenario = scenario
         self._folder = folder
-        self._expect = expect
+        self.expect = expect
         self._stack = contextlib.ExitStack()
         self._stage: Stage | None = None
         self._leg = 0
@@ -179,7 +179,7 @@ class Theatre:
         turn = self._ready(stage)
         first = PLAN if case.planning else turn
         runs = [stage.run(*first, trouble=case.trouble)]
-        wrong = [told for told in (self._expect(case, runs[0]), _noise(runs[0])) if told]
+        wrong = [told for told in (self.expect(case, runs[0]), _noise(runs[0])) if told]
         while not _ended(runs) and len(runs) <= TRIES:
             runs.append(stage.run(*first))
         left = self.left[case.leg]
@@ -195,9 +195,7 @@ class Theatre:
 
     def _unsettled(self, stage: Stage, goal: str, left: Left) -> list[str]:
         """How what stands differs from what an undisturbed run leaves."""
-        standing = Counter(plain(stage.standing()))
-        wrong = [f"besides: {each}" for each in (standing - Counter(left.standing)).elements()]
-        wrong += [f"missing: {each}" for each in (Counter(left.standing) - standing).elements()]
+        wrong = judged(stage.standing(), left.standing)
         held = self._held(stage)
         if held != left.held:
             wrong.append(f"the state holds {held} in place of {left.held}")
@@ -231,6 +229,13 @@ def _client(stage: Stage) -> Any:
     keys = env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
     session = boto3.session.Session(*keys, region_name=env["AWS_REGION"])
     return session.client("s3", endpoint_url=env["AWS_ENDPOINT_URL"])
+
+
+def judged(standing: Iterable[str], expected: Iterable[str]) -> list[str]:
+    """What stands besides what is expected, and what of that is missing; a thing made twice is one besides."""
+    there, wanted = Counter(plain(standing)), Counter(plain(expected))
+    besides = [f"besides: {each}" for each in (there - wanted).elements()]
+    return besides + [f"missing: {each}" for each in (wanted - there).elements()]
 
 
 def _ended(runs: Sequence[Ran]) -> bool:

@@ -1,0 +1,53 @@
+"""A seeded slice of ``make crash-matrix`` and of ``make faults``, on one stage."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.campaigns.boundary import CUTS, KILLS, LASTING, MIXED, PASSING
+from tests.campaigns.crash_matrix import CRASHES
+from tests.campaigns.faults import FAULTS
+from tests.campaigns.matrix import Case, Theatre, judged
+from tests.campaigns.shares import Campaign
+
+SEED = 20261124
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """A fleet's life, from nothing to nothing, with local state."""
+    with Theatre(CRASHES.scenarios[0], tmp_path_factory.mktemp("stages")) as found:
+        yield found
+
+
+def chosen(theatre: Theatre, campaign: Campaign, *faults: str) -> list[Case]:
+    """For each leg one case in which one of these faults happens to a command that changes things."""
+    dice = random.Random(SEED)
+    every = [case for case in campaign.cases(theatre.left) if case.trouble.fault in faults and not case.planning]
+    return [dice.choice([case for case in every if case.leg == leg]) for leg in range(len(theatre.left))]
+
+
+@pytest.mark.parametrize(
+    ("campaign", "faults"),
+    [(CRASHES, KILLS), (CRASHES, CUTS), (FAULTS, (*PASSING, *LASTING)), (FAULTS, (MIXED,))],
+    ids=["killed", "cut off", "one fault", "a fifth of all"],
+)
+def test_the_next_run_finishes_what_was_disturbed(
+    theatre: Theatre, campaign: Campaign, faults: tuple[str, ...]
+) -> None:
+    theatre.expect = campaign.expect
+    verdicts = list(theatre.play(chosen(theatre, campaign, *faults)))
+    assert [verdict.wrong for verdict in verdicts] == [(), ()]
+    assert all(verdict.struck for verdict in verdicts)
+
+
+def test_what_was_made_twice_or_is_missing_is_noticed() -> None:
+    standing = ["image ami-0123456789abcdef0 sm", "image ami-0fedcba9876543210 sm", "listener alb 443"]
+    assert judged(standing, ["image ami-00000000000000000 sm", "alarm high"]) == [
+        "besides: image ami sm",
+        "besides: listener alb 443",
+        "missing: alarm high",
+    ]
