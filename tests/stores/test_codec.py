@@ -27,14 +27,6 @@ def test_an_entry_comes_back_from_its_json(entry: JournalEntry) -> None:
     assert codec.parse_entry(json.loads(json.dumps(codec.entry_json(entry))), "entry") == entry
 
 
-def test_an_intent_has_a_key_even_if_it_was_written_before_there_were_any() -> None:
-    keyed = replace(intent("a"), key="k")
-    told = codec.entry_json(keyed)
-    assert codec.parse_entry(told, "entry") == keyed
-    del told["key"]  # type: ignore[attr-defined]  # it is an object
-    assert codec.parse_entry(told, "entry") == intent("a")
-
-
 @pytest.mark.parametrize(
     ("data", "message"),
     [
