@@ -115,7 +115,7 @@ class Carrier:
         self.check()
         self._again_if_lost(lambda: driver.configure(id, spec))
         if not anew:
-            self._bring_up_to_date(driver, step, self._read(driver, step, id), spec)
+            self._catch_up(driver, step, self._read(driver, step, id), spec)
         self._settle(driver, step, id, spec)
         return Result(id, self._read(driver, step, id).outputs)
 
@@ -181,6 +181,11 @@ class Carrier:
         """Raise Stale unless ``live`` is what the plan was made from."""
         if step.precondition and diff.fingerprint(live.spec) != step.precondition:
             raise stale(step, live.spec)
+
+    def _catch_up(self, driver: Driver[Any], step: Step, live: Live[Any], spec: Any) -> None:
+        """Change what can be changed of a thing that was not made just now, if it differs: some kinds have no such."""
+        if any(not change.replaces for change in diff.diff(spec, live.spec)):
+            self._bring_up_to_date(driver, step, live, spec)
 
     def _bring_up_to_date(self, driver: Driver[Any], step: Step, live: Live[Any], spec: Any) -> None:
         self.check()

@@ -519,3 +519,11 @@ def test_another_spec_goes_with_another_token(bench: Bench) -> None:
     bench.cloud.of("toy.thing").clear()
     assert bench.apply(bench.plan(blueprint(thing("a", size=4)))).outcome == "complete"
     assert len({claim.token for claim in bench.cloud.claims}) == 2
+
+
+def test_what_was_made_by_an_earlier_run_is_not_updated_where_nothing_differs(bench: Bench) -> None:
+    bench.cloud.fail("settle", "t-a", Denied("no"))
+    made = bench.plan(blueprint(thing("a")))
+    assert bench.apply(made).exit_code == 8
+    assert bench.apply(made).outcome == "complete"
+    assert ("update", "t-a") not in bench.cloud.calls
