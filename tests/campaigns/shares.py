@@ -10,13 +10,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.campaigns.matrix import Case, Expect, Left, Scenario, Theatre, Verdict
 
-CHUNK = 30
+CHUNK = 20
 """Cases that one process plays on its stages; each begins with undisturbed runs, which cost as much as some cases."""
 
 Cases = Callable[[Sequence[Left]], Iterable[Case]]
@@ -52,14 +52,28 @@ def run(campaign: Campaign, arguments: Sequence[str]) -> int:
     since = time.monotonic()
     with ProcessPoolExecutor(asked.workers, multiprocessing.get_context("spawn")) as pool:
         dealt = list(_dealt(campaign, chosen, asked, pool))
+        random.Random(asked.seed).shuffle(dealt)
         print(f"{campaign.name}: {sum(len(cases) for _, cases in dealt)} cases, seed {asked.seed}", flush=True)
         waiting = {pool.submit(played, campaign, scenario, cases): scenario for scenario, cases in dealt}
         verdicts: list[tuple[Scenario, Verdict]] = []
-        for future in as_completed(waiting):
-            verdicts += ((waiting[future], verdict) for verdict in future.result())
+
+        def hear(future: Future[list[Verdict]]) -> None:
+            scenario = waiting.pop(future)
+            fresh = [(scenario, verdict) for verdict in future.result()]
+            verdicts.extend(fresh)
             bad = sum(bool(verdict.wrong) for _, verdict in verdicts)
             print(f"  {time.monotonic() - since:6.0f} s: {len(verdicts)} played, {bad} wrong", flush=True)
-    _print(campaign, verdicts)
+            _print_wrong(campaign, fresh)
+
+        try:
+            for future in as_completed(list(waiting), asked.minutes * 60 if asked.minutes else None):
+                hear(future)
+        except TimeoutError:
+            print(f"  {asked.minutes:g} minutes are over: no new share is begun", flush=True)
+            pool.shutdown(cancel_futures=True)
+            for future in [each for each in waiting if not each.cancelled()]:
+                hear(future)
+    _print(verdicts)
     return 1 if any(verdict.wrong for _, verdict in verdicts) else 0
 
 
@@ -68,6 +82,7 @@ def _parser(campaign: Campaign) -> argparse.ArgumentParser:
     parser.add_argument("--share", type=float, default=1.0, help="which share of all cases is played, by seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=0, help="begin no new share of the cases after that time")
     parser.add_argument("--only", action="append", help="a scenario, such as 'life (local)'")
     parser.add_argument("--case", action="append", help="a case of it, as a table of what was wrong names it")
     return parser
@@ -84,12 +99,15 @@ def _dealt(
         yield from ((scenario, shuffled[at : at + CHUNK]) for at in range(0, len(shuffled), CHUNK))
 
 
-def _print(campaign: Campaign, verdicts: Sequence[tuple[Scenario, Verdict]]) -> None:
+def _print(verdicts: Sequence[tuple[Scenario, Verdict]]) -> None:
     for scenario in dict.fromkeys(scenario for scenario, _ in verdicts):
         mine = [verdict for each, verdict in verdicts if each is scenario or each == scenario]
         print(f"\n{scenario}: {' -> '.join(goal or 'nothing' for goal in scenario.goals)}")
         print(table(mine))
         print(_ends(mine))
+
+
+def _print_wrong(campaign: Campaign, verdicts: Sequence[tuple[Scenario, Verdict]]) -> None:
     for scenario, verdict in verdicts:
         if verdict.wrong:
             print(f"\nWRONG {scenario}, struck at {', '.join(each.what for each in verdict.struck)}:")
