@@ -69,13 +69,11 @@ class Snapshot:
         return self.entries[len(self.orphans) :]
 
 
-def snapshot(base: Snapshot, written: Sequence[JournalEntry], place: str) -> Snapshot:
-    """``base`` (without entries) with its journal. Raises StoreError, naming ``place``, if they do not fit together."""
-    if base.stored is None:
-        return base
+def snapshot(stored: State, base: Snapshot, written: Sequence[JournalEntry], place: str) -> Snapshot:
+    """``base`` with ``stored`` and its journal. Raises StoreError, naming ``place``, if they do not fit together."""
     entries = (*base.orphans, *written)
     try:
-        return replace(base, entries=entries, folded=fold(base.stored, entries))
+        return replace(base, stored=stored, entries=entries, folded=fold(stored, entries))
     except StoreError as error:
         raise StoreError(
             f"the journal of {place} does not fit its state: {error}",

@@ -94,8 +94,8 @@ class LocalStore(Store):
         written = lines.Journal(stale=True)
         if journal is not None:
             written = lines.read(journal.data, str(self.journal), stored.state)
-        base = Snapshot(stored.state, version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
-        return snapshot(base, written.entries, self.location), written
+        base = Snapshot(version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
+        return snapshot(stored.state, base, written.entries, self.location), written
 
     def grip(self) -> Grip | None:
         """The lock now. One whose process has died is held by nobody, whatever is written in it."""

@@ -64,7 +64,7 @@ class Move:
         for name in old.set_aside():
             self.say(f"set aside: {name}")
         old.put(codec.encode_moved(replace(mark, coming=False)))  # from here on the new place counts
-        return self._open(new, mark, copy)
+        return self._open(new, mark, stored, copy)
 
     def _check_free(self, found: Snapshot, stored: State) -> None:
         """Refuse a place that holds anything else than a note about this very state."""
@@ -87,10 +87,9 @@ class Move:
         new.put(codec.encode_coming(mark, stored, found.orphans, found.saved))
         new.put_journal(stored, found.written)
         for serial in source.past():
-            document = source.document(serial)
-            if document is not None:
-                new.put_past(serial, document)
-                self._same(target.document(serial), document, f"the state with serial {serial}")
+            document = source.document(serial) or b""
+            new.put_past(serial, document)
+            self._same(target.document(serial), document, f"the state with serial {serial}")
         copy = target.look()
         self._same((copy.mark, *_content(copy)), (mark, *_content(found)), "the copy")
         return copy
@@ -110,19 +109,16 @@ class Move:
             return found.stored
         if found.mark and not found.mark.coming:
             raise found.mark.refusal(self.target.store.location)
-        if found.mark is None or found.mark.move != mark.move:
+        if found.mark is None or found.stored is None or found.mark.move != mark.move:
             location = self.source.store.location
             raise StoreError(
                 f"{mark.refusal(location)}, and it is not there",
                 hint=f"what was set aside beside {location} (….moved) still has all of it: put it back",
             )
-        return self._open(new, mark, found)
+        return self._open(new, mark, found.stored, found)
 
-    def _open(self, new: Held, mark: Mark, copy: Snapshot) -> State:
+    def _open(self, new: Held, mark: Mark, stored: State, copy: Snapshot) -> State:
         """Take the note away from the new place: from here on it may be used."""
-        stored = copy.stored
-        if stored is None:
-            raise StoreError(f"{self.target.store.location} lost the state", hint="put back what was set aside")
         new.put(codec.encode_state(stored, copy.orphans, writer=mark.move, saved=copy.saved))
         found = self.target.store.read()
         self._same(_content(found), _content(copy), "the state")

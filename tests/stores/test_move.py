@@ -369,6 +369,8 @@ def test_an_older_smplan_would_not_take_a_note_for_a_state(files: Scene) -> None
     assert document is not None
     with pytest.raises(StoreError, match="is a smplan/moved, not a smplan/state"):
         codec.unseal(codec.STATE, document, "it")
+    with pytest.raises(Moved, match="the state was moved from it to"):
+        codec.decode_state(document, "it")
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,8 @@ class S3Store(Store):
             for number, (key, body) in enumerate(zip(keys, bodies, strict=True), 1)
             for entry in self._batch(key, body.body if body else b"", stored.state, number)
         ]
-        base = Snapshot(stored.state, version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
-        return _Found(snapshot(base, entries, self.location), found.etag, len(keys) + 1, stored.writer)
+        base = Snapshot(version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
+        return _Found(snapshot(stored.state, base, entries, self.location), found.etag, len(keys) + 1, stored.writer)
 
     def document(self, serial: int | None = None) -> bytes | None:
         """The bytes of the state object, or of one in the history."""
