@@ -19,7 +19,7 @@ from tests.campaigns.histories.command import lived, one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING
 
-SLICE = range(100_000, 100_150)
+SLICE = range(100_300, 100_450)
 ENOUGH = 60
 """So many histories find any of the planted faults."""
 
