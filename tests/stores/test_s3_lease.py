@@ -11,9 +11,10 @@ from smplan.errors import Locked, StoreError
 from smplan.stores import codec
 from smplan.stores.base import Holder
 from smplan.stores.s3.bucket import Bucket
+from smplan.stores.s3.faults import Expired
 from smplan.stores.s3.lease import Lease, Lock, decode, encode
 from tests.stores.samples import HOLDER, OTHER, HandClock, S3Place, Wire, until
-from tests.stores.test_s3_bucket import CUT, LOST, Faults
+from tests.stores.test_s3_bucket import CUT, EXPIRED, LOST, Faults
 
 LOCK = Lock(HOLDER, 3, "n", datetime(2026, 11, 23, 3, 0, 5, tzinfo=UTC))
 
@@ -141,6 +142,15 @@ def test_a_holder_that_cannot_renew_in_time_stops(scene: Scene) -> None:
     with pytest.raises(Locked, match="ran out and could not be renewed"):
         lease.check()
     lease.check()
+
+
+def test_credentials_that_ran_out_are_not_taken_for_a_lost_lock(scene: Scene) -> None:
+    wire, clock = scene.machine()
+    lease = scene.lease(wire=wire, clock=clock)
+    clock.time += 55
+    wire.before = Faults(EXPIRED, times=4)
+    with pytest.raises(Expired):
+        lease.check()
 
 
 def test_a_renewal_that_came_through_late_is_known_as_ones_own(scene: Scene) -> None:
