@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import tempfile
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,10 @@ NOBODY = "nobody.invalid"
 
 
 class Authority:
-    """Makes certificates in a folder of its own. ``ca_file`` is what clients trust; ``close`` removes it all."""
+    """Makes certificates in a folder of its own. ``ca_file`` is what clients trust; ``close`` removes it all.
+
+    Safe to share among threads.
+    """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="smplan-sandbox-")
@@ -27,6 +31,7 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "smplan sandbox")])
         self._certificate = self._root()
         self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._making = threading.Lock()
         self.ca_file = Path(self._folder.name) / "ca.pem"
         self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -37,9 +42,10 @@ class Authority:
     def context(self, domains: Sequence[str]) -> ssl.SSLContext:
         """What a server needs to show a certificate for these names, which may be wildcards."""
         names = tuple(domains) or (NOBODY,)
-        if names not in self._contexts:
-            self._contexts[names] = self._made(names, len(self._contexts))
-        return self._contexts[names]
+        with self._making:
+            if names not in self._contexts:
+                self._contexts[names] = self._made(names, len(self._contexts))
+            return self._contexts[names]
 
     def _root(self) -> x509.Certificate:
         usage = x509.KeyUsage(

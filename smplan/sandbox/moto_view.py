@@ -75,10 +75,10 @@ class IngressView:
     cidr: str
 
 
-def _backend(service: str, account: str) -> Any:
+def _backend(service: str, account: str, region: str = REGION) -> Any:
     from moto.backends import get_backend
 
-    return cast("Any", get_backend)(service)[account][REGION]
+    return cast("Any", get_backend)(service)[account][region]
 
 
 def balancers(account: str) -> Iterator[BalancerView]:
@@ -177,7 +177,7 @@ def _instance(each: Any) -> Ec2View:
         user_data=_text(each.user_data),
         image_id=each.image_id,
         instance_type=each.instance_type,
-        tags={tag["key"]: tag["value"] for tag in each.get_tags()},
+        tags=dict(each.ec2_backend.tags.get(each.id, {})),
     )
 
 
@@ -190,6 +190,22 @@ def _text(user_data: Any) -> str:
 def running(account: str) -> set[str]:
     """Ids of instances that are pending or running."""
     return {each.id for each in _backend("ec2", account).all_instances() if each.state in {"pending", "running"}}
+
+
+def aliases(account: str) -> Iterator[tuple[str, str]]:
+    """Each name of a CNAME or an alias in any hosted zone, and what it stands for, both as they were written."""
+    for zone in list(_backend("route53", account, "aws").zones.values()):
+        for record in list(zone.rrsets):
+            if record.alias_target:
+                yield record.name, record.alias_target["DNSName"]
+            elif record.type == "CNAME" and record.records:
+                yield record.name, record.records[0]
+
+
+def certificate_names(account: str, certificate_arn: str) -> tuple[str, ...]:
+    """The names that a certificate is for, its subject first."""
+    held = _backend("acm", account).get_certificate(certificate_arn)
+    return tuple(dict.fromkeys([held.common_name, *sorted(held.sans)]))
 
 
 def issue(account: str, certificate_arn: str) -> None:

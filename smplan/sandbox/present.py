@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from smplan.sandbox import moto_view
 from smplan.sandbox.aws_balancers import dns_name
-from smplan.sandbox.aws_certificates import names_of
 from smplan.sandbox.aws_instances import launch
-from smplan.sandbox.aws_records import normal, record_sets
+from smplan.sandbox.aws_records import normal
 from smplan.sandbox.aws_targets import is_active, target_states
 from smplan.sandbox.calls import Fields, Refusal
 from smplan.sandbox.cloud import Cloud
@@ -94,12 +93,8 @@ class Present:
 
     def _aliases(self) -> Iterator[tuple[str, str]]:
         """Each name of a CNAME or an alias, and what it stands for."""
-        for zone in self._cloud.moto.ask("route53", "ListHostedZones", {})["HostedZones"]:
-            for record in record_sets(self._cloud, zone["Id"].removeprefix("/hostedzone/")):
-                if record["Type"] == "CNAME" and record.get("ResourceRecords"):
-                    yield normal(record["Name"]), normal(record["ResourceRecords"][0]["Value"])
-                elif record.get("AliasTarget"):
-                    yield normal(record["Name"]), normal(record["AliasTarget"]["DNSName"]).removeprefix("dualstack.")
+        for name, target in moto_view.aliases(self._cloud.account):
+            yield normal(name), normal(target).removeprefix("dualstack.")
 
     def _route(self, balancer: BalancerView, port: int) -> Route:
         listener = next((each for each in balancer.listeners if each.port == port), None)
@@ -136,8 +131,7 @@ class Present:
     def _domains(self, listener: ListenerView | None) -> tuple[str, ...]:
         names: dict[str, None] = {}
         for arn in listener.certificate_arns if listener and listener.protocol == "HTTPS" else ():
-            found = self._cloud.moto.ask("acm", "DescribeCertificate", {"CertificateArn": arn})["Certificate"]
-            names |= dict.fromkeys(names_of(found))
+            names |= dict.fromkeys(moto_view.certificate_names(self._cloud.account, arn))
         return tuple(names)
 
     def launch_node(self, *, name: str, image_name: str, instance_type: str, user_data: str = "") -> str:

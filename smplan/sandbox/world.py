@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -187,7 +187,8 @@ def _moto(account: str) -> Application:
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a thousand images nobody here needs; 1 s
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    application = DomainDispatcherApplication(create_backend_app)
+    application: Any = DomainDispatcherApplication(create_backend_app)
+    application.get_backend_for_host = cache(application.get_backend_for_host)  # it lists moto's folder each time
 
     def serve(environ: dict[str, Any], start_response: Any) -> Any:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
