@@ -104,7 +104,7 @@ def test_answers_to_reads_mean_what_they_mean(
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize(("status", "body"), [(500, ""), (200, "no JSON"), (0, "")])
+@pytest.mark.parametrize(("status", "body"), [(500, ""), (502, ""), (503, ""), (504, ""), (200, "no JSON"), (0, "")])
 def test_a_write_that_may_have_been_done_is_sent_once_and_called_lost(
     server: Server, api: StreamManager, status: int, body: str
 ) -> None:
@@ -113,6 +113,21 @@ def test_a_write_that_may_have_been_done_is_sent_once_and_called_lost(
         api.launch_origin("g")
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("away", [(429, envelope("slowly")), (404, "<html>Tomcat starts</html>")])
+def test_a_write_that_surely_did_nothing_is_sent_again(
+    server: Server, api: StreamManager, away: tuple[int, str]
+) -> None:
+    server.answers[f"POST {ADMIN}/nodegroup/g/node/origin"] = [away, (201, "{}")]
+    api.launch_origin("g")
+    assert len(server.asked) == 2
+
+
+def test_reads_wait_while_they_are_throttled(server: Server, api: StreamManager) -> None:
+    server.answers[f"GET {ADMIN}/nodegroup"] = [*[(429, "")] * (client.TRIES + 1), (200, "[]")]
+    assert api.groups() == []
+    assert len(server.asked) == client.TRIES + 2
 
 
 def test_reads_are_tried_again_while_nobody_is_there(server: Server, api: StreamManager) -> None:

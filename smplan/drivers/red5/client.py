@@ -1,7 +1,8 @@
 """Stream Manager's REST API, versions 4.0 and 3.1 (Red5 Pro, Stream Manager REST API): its calls as functions.
 
 The access token travels in the query of every ``/admin`` call: it is asked for when a call needs it, and never reaches
-an exception, an event, a log or a ``repr``. Requests that change something are sent once, after ``guard`` was asked.
+an exception, an event, a log or a ``repr``. Each request that changes something asks ``guard`` first; it is sent again
+only if it surely did nothing.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from urllib.parse import quote
 
 from smplan.drivers.connect import Answer, Http
 from smplan.drivers.patience import Patience
-from smplan.errors import Denied, DriverError, InUse, Invalid, LostAnswer, NotFound, Unreachable
+from smplan.errors import Denied, DriverError, InUse, Invalid, LostAnswer, NotFound, Throttled, Unreachable
 
 TRIES = 3
-_AWAY = (502, 503, 504)
 _TOKEN_WORDS = ("token", "unauthor", "not authorized", "forbidden")
 _GONE_WORDS = ("not found", "does not exist", "no such", "unknown", "invalid group", "not exist")
 _USED_WORDS = ("in use", "is used", "being used")
@@ -122,8 +122,11 @@ class StreamManager:
         return self._patience.follow(f"red5:GET {path}", once, attempts=TRIES)
 
     def _write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        self._guard()
-        return self._understood(method, path, self._send(method, path, body))
+        def once() -> Any:
+            self._guard()
+            return self._understood(method, path, self._send(method, path, body))
+
+        return self._patience.follow(f"red5:{method} {path}", once, attempts=TRIES)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         query = {"accessToken": self._token()}
@@ -146,8 +149,10 @@ class StreamManager:
         told = f"{method} {path} at {self._http.host}: {_message(answer)} (HTTP {answer.status})"
         words = _message(answer).lower()
         action = f"red5:{method} {path}"
-        if answer.status in _AWAY:
-            return Unreachable(told, action=action)
+        if answer.status == 429:
+            return Throttled(told, hint="something before Stream Manager limits requests: run it again", action=action)
+        if answer.status in (502, 503, 504):  # from a load balancer, which may have passed the request on
+            return self._silent(method, told, action)
         if answer.status in (401, 403) or any(word in words for word in _TOKEN_WORDS):
             return Denied(told, hint=_HINT_TOKEN, action=action)
         if answer.status == 404 and not _is_envelope(answer):
@@ -157,8 +162,12 @@ class StreamManager:
         if any(word in words for word in _USED_WORDS):
             return InUse(told, action=action)
         if answer.status >= 500:
-            return (Unreachable if method == "GET" else LostAnswer)(told, action=action)
+            return self._silent(method, told, action)
         return Invalid(told, action=action)
+
+    def _silent(self, method: str, told: str, action: str) -> DriverError:
+        """An answer that does not say whether anything was done."""
+        return (Unreachable if method == "GET" else LostAnswer)(told, action=action)
 
 
 def _quoted(name: str) -> str:
