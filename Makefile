@@ -47,7 +47,7 @@ schemas: $(STAMP)
 
 # Campaigns: all that can go wrong, at full size (an hour or more for the matrices); `make check` runs a seeded slice of each.
 # Each prints its figures and seeds, and ends with 1 if anything was lost or made twice. OPTIONS="--share 0.1 --seed 2"
-# plays a tenth of a matrix.
+# plays a tenth of a matrix; with "--record FILE" a matrix can be stopped and taken up again.
 OPTIONS :=
 N := 10000
 

@@ -102,9 +102,15 @@ Expect = Callable[[Case, Ran], str]
 
 
 class Theatre:
-    """Plays one scenario. Entering it plays it undisturbed, to know what every goal leaves."""
+    """Plays one scenario. Entering it plays it undisturbed, unless it is known what every goal leaves."""
 
-    def __init__(self, scenario: Scenario, folder: Path, expect: Expect = lambda case, ran: "") -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        folder: Path,
+        expect: Expect = lambda case, ran: "",
+        left: Sequence[Left] = (),
+    ) -> None:
         self.scenario = scenario
         self._folder = folder
         self.expect = expect
@@ -112,28 +118,30 @@ class Theatre:
         self._stage: Stage | None = None
         self._leg = 0
         self._planned: list[Crossing] = []
-        self.left: list[Left] = []
+        self.left = list(left)
 
     def __enter__(self) -> Theatre:
-        stage = self._fresh()
-        if NOTHING not in self.scenario.goals:  # the first time round names and versions are those of a beginning
-            for _ in self.scenario.goals:
-                self._undisturbed(stage)
-        for goal in self.scenario.goals:
-            crossings = self._undisturbed(stage).crossings
-            self.left.append(Left(plain(stage.standing()), self._held(stage), crossings, self._planned))
-            assert not self._unsettled(stage, goal, self.left[-1])
+        if not self.left:
+            stage = self._stage = self._fresh()
+            for goal in self.scenario.goals:
+                crossings = self._undisturbed(stage).crossings
+                self.left.append(Left(plain(stage.standing()), self._held(stage), crossings, self._planned))
+                assert not self._unsettled(stage, goal, self.left[-1])
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def _fresh(self) -> Stage:
+        """A stage at the first leg."""
         self._stack.close()
-        self._stage = stage = self._stack.enter_context(staged(self._folder / uuid.uuid4().hex[:8]))
+        stage = self._stack.enter_context(staged(self._folder / uuid.uuid4().hex[:8]))
         self._leg = 0
         if self.scenario.s3:
             _client(stage).create_bucket(Bucket=BUCKET)
+        if NOTHING not in self.scenario.goals:  # the first time round names and versions are those of a beginning
+            for _ in self.scenario.goals:
+                self._undisturbed(stage)
         return stage
 
     def _undisturbed(self, stage: Stage) -> Ran:
@@ -163,13 +171,21 @@ class Theatre:
         waiting: Mapping[int, deque[Case]] = {leg: deque() for leg in range(len(self.scenario.goals))}
         for case in cases:
             waiting[case.leg].append(case)
+        case: Case | None = None
         while any(waiting.values()):
-            stage = self._stage or self._fresh()
-            if not waiting[self._leg]:
-                self._undisturbed(stage)
-                continue
-            verdict = self._case(stage, waiting[self._leg].popleft())
-            self._next()
+            if self._stage is None:
+                self._stage, case = self._fresh(), None
+            try:
+                if not waiting[self._leg]:
+                    self._undisturbed(self._stage)
+                    continue
+                case = waiting[self._leg].popleft()
+                verdict = self._case(self._stage, case)
+                self._next()
+            except AssertionError as error:
+                if case is None:  # nothing was disturbed here yet
+                    raise
+                verdict = Verdict(case, (), (), 0, (f"in it or after it: {error}",))
             if verdict.wrong:
                 self._stage = None  # what comes next shall not suffer from it
             yield verdict

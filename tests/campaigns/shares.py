@@ -9,15 +9,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from tests.campaigns.matrix import Case, Expect, Left, Scenario, Theatre, Verdict
+from tests.campaigns.record import Record
 
 CHUNK = 20
-"""Cases that one process plays on its stages; each begins with undisturbed runs, which cost as much as some cases."""
+"""Cases that one process plays on its stages."""
 
 Cases = Callable[[Sequence[Left]], Iterable[Case]]
 
@@ -33,16 +35,29 @@ class Campaign:
     expect: Expect
 
 
-def sized(campaign: Campaign, scenario: Scenario) -> list[Case]:
-    """All cases of a scenario, as an undisturbed run tells them."""
+def undisturbed(scenario: Scenario) -> list[Left]:
+    """What every goal of a scenario leaves when nothing goes wrong."""
     with tempfile.TemporaryDirectory() as folder, Theatre(scenario, Path(folder)) as theatre:
-        return list(campaign.cases(theatre.left))
+        return theatre.left
 
 
-def played(campaign: Campaign, scenario: Scenario, cases: Sequence[Case]) -> list[Verdict]:
-    """These cases, on a stage of their own."""
-    with tempfile.TemporaryDirectory() as folder, Theatre(scenario, Path(folder), campaign.expect) as theatre:
-        return list(theatre.play(cases))
+@dataclass(frozen=True)
+class Share:
+    """Cases that one process plays."""
+
+    campaign: Campaign
+    scenario: Scenario
+    left: Sequence[Left]
+    cases: Sequence[Case]
+
+    def play(self) -> list[Verdict]:
+        """What became of them, on a stage of their own."""
+        expect = self.campaign.expect
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Theatre(self.scenario, Path(folder), expect, self.left) as theatre,
+        ):
+            return list(theatre.play(self.cases))
 
 
 def run(campaign: Campaign, arguments: Sequence[str]) -> int:
@@ -51,15 +66,19 @@ def run(campaign: Campaign, arguments: Sequence[str]) -> int:
     chosen = [scenario for scenario in campaign.scenarios if not asked.only or str(scenario) in asked.only]
     since = time.monotonic()
     with ProcessPoolExecutor(asked.workers, multiprocessing.get_context("spawn")) as pool:
-        dealt = list(_dealt(campaign, chosen, asked, pool))
+        record = Record(asked.record)
+        verdicts = [(scenario, verdict) for scenario, verdict in record.right() if scenario in chosen]
+        done = {(str(scenario), str(verdict.case)) for scenario, verdict in verdicts}
+        dealt = list(_dealt(campaign, chosen, asked, pool, done))
         random.Random(asked.seed).shuffle(dealt)
-        print(f"{campaign.name}: {sum(len(cases) for _, cases in dealt)} cases, seed {asked.seed}", flush=True)
-        waiting = {pool.submit(played, campaign, scenario, cases): scenario for scenario, cases in dealt}
-        verdicts: list[tuple[Scenario, Verdict]] = []
+        told = f", {len(done)} were played before" if done else ""
+        print(f"{campaign.name}: {sum(len(share.cases) for share in dealt)} cases, seed {asked.seed}{told}", flush=True)
+        waiting = {pool.submit(share.play): share.scenario for share in dealt}
 
         def hear(future: Future[list[Verdict]]) -> None:
             scenario = waiting.pop(future)
             fresh = [(scenario, verdict) for verdict in future.result()]
+            record.add(fresh)
             verdicts.extend(fresh)
             bad = sum(bool(verdict.wrong) for _, verdict in verdicts)
             print(f"  {time.monotonic() - since:6.0f} s: {len(verdicts)} played, {bad} wrong", flush=True)
@@ -83,20 +102,33 @@ def _parser(campaign: Campaign) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=0, help="begin no new share of the cases after that time")
+    parser.add_argument("--record", type=Path, help="a file that keeps the verdicts: what is right in it is not played")
     parser.add_argument("--only", action="append", help="a scenario, such as 'life (local)'")
     parser.add_argument("--case", action="append", help="a case of it, as a table of what was wrong names it")
     return parser
 
 
 def _dealt(
-    campaign: Campaign, chosen: Sequence[Scenario], asked: argparse.Namespace, pool: ProcessPoolExecutor
-) -> Iterator[tuple[Scenario, list[Case]]]:
-    sizes = pool.map(sized, [campaign] * len(chosen), chosen)
-    for scenario, cases in zip(chosen, sizes, strict=True):
+    campaign: Campaign,
+    chosen: Sequence[Scenario],
+    asked: argparse.Namespace,
+    pool: ProcessPoolExecutor,
+    done: Container[tuple[str, str]],
+) -> Iterator[Share]:
+    for scenario, left in zip(chosen, pool.map(undisturbed, chosen), strict=True):
         dice = random.Random(f"{asked.seed} {scenario}")
-        wanted = [case for case in cases if str(case) in asked.case] if asked.case else cases
-        shuffled = dice.sample(wanted, max(1, round(len(wanted) * asked.share)))
-        yield from ((scenario, shuffled[at : at + CHUNK]) for at in range(0, len(shuffled), CHUNK))
+        cases = [case for case in campaign.cases(left) if not asked.case or str(case) in asked.case]
+        shuffled = dice.sample(cases, min(len(cases), max(1, round(len(cases) * asked.share))))
+        turns = _in_turn([case for case in shuffled if (str(scenario), str(case)) not in done])
+        for at in range(0, len(turns), CHUNK):
+            yield Share(campaign, scenario, left, turns[at : at + CHUNK])
+
+
+def _in_turn(cases: Sequence[Case]) -> list[Case]:
+    """One case of each leg after the other, as long as they last: a leg without a case is played all the same."""
+    legs = sorted({case.leg for case in cases})
+    rounds = zip_longest(*([case for case in cases if case.leg == leg] for leg in legs))
+    return [case for each in rounds for case in each if case is not None]
 
 
 def _print(verdicts: Sequence[tuple[Scenario, Verdict]]) -> None:

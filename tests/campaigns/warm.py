@@ -1,10 +1,15 @@
 """Loaded once by the process that all others are forked from."""
 
+from collections.abc import Callable
+from typing import Any
+
 import boto3
 import httpx
+import jsonschema
 import networkx as nx
 import pydantic
 import rich.console
+import typer.main
 from botocore.loaders import Loader
 
 import smplan.cli.app
@@ -18,24 +23,30 @@ import smplan.stores.s3
 import tests.campaigns.boundary
 from smplan.drivers import registry
 
-__all__ = ["boto3", "httpx", "nx", "pydantic", "registry", "rich", "smplan", "tests"]
+__all__ = ["boto3", "httpx", "jsonschema", "nx", "pydantic", "registry", "rich", "smplan", "tests", "typer"]
 
 registry.drivers()
 registry.lookups()
 
 
-def _share_models() -> None:
-    """Let all sessions of all processes read AWS's models once: botocore reads them anew for each session."""
-    load = Loader.load_service_model
-    shared: dict[object, object] = {}
+def _once(load: Callable[..., Any]) -> Callable[..., Any]:
+    """A loader's method that all loaders share the answers of."""
+    shared: dict[object, Any] = {}
 
-    def loaded(self: Loader, service_name: str, type_name: str, api_version: str | None = None) -> object:
-        key = (service_name, type_name, api_version)
+    def loaded(self: Loader, *names: str | None, **more: str | None) -> Any:
+        key = (names, *more.items())
         if key not in shared:
-            shared[key] = load(self, service_name, type_name, api_version)
+            shared[key] = load(self, *names, **more)
         return shared[key]
 
-    Loader.load_service_model = loaded
+    return loaded
+
+
+def _share_models() -> None:
+    """Let all sessions of all processes read AWS's models once: botocore reads them anew for each session."""
+    Loader.load_service_model = _once(Loader.load_service_model)
+    Loader.load_data_with_path = _once(Loader.load_data_with_path)
+    Loader.list_available_services = _once(Loader.list_available_services)
     session = boto3.session.Session("none", "none", region_name="us-east-1")
     for service in ("acm", "autoscaling", "cloudwatch", "ec2", "elbv2", "rds", "route53", "s3", "sns", "sts"):
         session.client(service)
