@@ -89,10 +89,20 @@ def check_place(plan: Plan, world: World, report: Report) -> None:
 
 
 def check_reality(plan: Plan, folded: Folded, world: World, report: Report) -> None:
-    """Read again what the plan relies on. Raises Stale naming every attribute that is not as it was."""
+    """Read again what the plan relies on.
+
+    Raises Stale naming every attribute that is not as it was, GuardRefused naming what cannot be read now.
+    """
     begun = folded.run.done | set(folded.run.open) if folded.run and folded.run.plan_id == plan.id else frozenset()
     relied = [step for step in plan.steps if step.precondition and step.target and step.id not in begun]
     reality = observe.read((_entry_of(step) for step in relied), world, report)
+    hidden = [
+        f"{step.address} cannot be read now: {reality.unreadable[step.id]}"
+        for step in relied
+        if step.id in reality.unreadable
+    ]
+    if hidden:
+        raise GuardRefused("\n".join(hidden), hint="run the same command again when it can be read")
     changed = [found for step in relied if (found := _changed(step, reality))]
     if changed:
         raise Stale("\n".join(changed), hint=_AGAIN)
@@ -103,8 +113,6 @@ def _entry_of(step: Step) -> Entry:
 
 
 def _changed(step: Step, reality: Reality) -> str:
-    if step.id in reality.unreadable:
-        return f"{step.address} cannot be read now: {reality.unreadable[step.id]}"
     seen = reality.seen.get(step.id)
     if seen is None:
         return "" if step.op is Op.DELETE else f"{step.address} ({step.target}) is gone since the plan was made"

@@ -49,7 +49,8 @@ def _share_models() -> None:
     Loader.list_available_services = _once(Loader.list_available_services)
     session = boto3.session.Session("none", "none", region_name="us-east-1")
     for service in ("acm", "autoscaling", "cloudwatch", "ec2", "elbv2", "rds", "route53", "s3", "sns", "sts"):
-        session.client(service)
+        client = session.client(service)
+        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))  # it loads what it knows of pages, too
 
 
 _share_models()

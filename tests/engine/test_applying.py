@@ -412,8 +412,10 @@ def test_what_became_unreadable_since_the_plan_stops_it(bench: Bench) -> None:
     bench.make(blueprint(thing("a", kind="toy.behind")))
     made = bench.plan(blueprint(thing("a", kind="toy.behind", size=2)))
     bench.cloud.fail("read", "toy.behind", Unreachable("nobody"))
-    with pytest.raises(Stale, match="cannot be read now"):
+    with pytest.raises(GuardRefused, match="a cannot be read now") as refused:
         bench.apply(made)
+    assert "again when it can be read" in refused.value.hint
+    assert bench.apply(made).done == 1
 
 
 def test_another_state_of_the_same_name_is_refused(bench: Bench) -> None:
