@@ -51,7 +51,11 @@ class Inside:
         return cast("Fields", answer)
 
     def _made(self, service: str) -> Any:
-        config = Config(parameter_validation=False, retries={"mode": "standard", "total_max_attempts": 1})
+        config = Config(
+            parameter_validation=False,
+            retries={"mode": "standard", "total_max_attempts": 1},
+            user_agent="smplan-sandbox",  # saves making a long one for each request
+        )
         client = self._session.client(cast("Any", service), endpoint_url="http://127.0.0.1", config=config)
         # Requests come from the wire: their user data is base64 already.
         for event in (

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import cache, partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from smplan.sandbox import aws_targets, moto_view, prerequisites, rulebook
 from smplan.sandbox.clock import Clock
@@ -182,13 +182,23 @@ class Sandbox:
         return rulebook.actions()
 
 
+@cache
+def _method_names(of: type) -> list[str]:
+    from moto.core.utils import method_names_from_class
+
+    return method_names_from_class(of)
+
+
 def _moto(account: str) -> Application:
     """moto as a WSGI application in which every request belongs to ``account``."""
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a thousand images nobody here needs; 1 s
+    import moto.core.responses
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    # With each request moto lists its own folder and all methods of a class. Neither ever changes.
     application: Any = DomainDispatcherApplication(create_backend_app)
-    application.get_backend_for_host = cache(application.get_backend_for_host)  # it lists moto's folder each time
+    application.get_backend_for_host = cache(application.get_backend_for_host)
+    cast("Any", moto.core.responses).method_names_from_class = _method_names
 
     def serve(environ: dict[str, Any], start_response: Any) -> Any:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
