@@ -202,7 +202,9 @@ def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
         if outcome.outputs:
             typer.echo(f"\n{text.outputs(outcome.outputs)}", nl=False)
         done = "Everything is taken away." if plan.mode == "destroy" else "Done."
-        typer.echo(f"\n{done} {outcome.done} steps were carried out.")
+        earlier = plan.steps and not outcome.done
+        by = "An earlier run had carried out all steps" if earlier else f"{outcome.done} steps were carried out"
+        typer.echo(f"\n{done} {by}.")
         return
     counts = f"{outcome.done} were done and {len(outcome.skipped)} are left"
     typer.echo(f"\n{_ending(outcome)}; {counts}. Everything is saved.", err=True)

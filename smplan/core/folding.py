@@ -99,7 +99,8 @@ class Folding:
             used_plans=tuple(self._used_plans)[-USED_PLANS:],
             outputs=self._outputs,
         )
-        return Folded(state, self._open_run(), self.orphans)
+        finished = self._run.began if self._run and self._run.outcome == "complete" else None
+        return Folded(state, self._open_run(), self.orphans, finished)
 
     def _open_run(self) -> OpenRun | None:
         run = self._run

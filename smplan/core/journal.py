@@ -106,6 +106,7 @@ class OpenRun:
 class Folded:
     """The state as the journal left it, the last run unless it ended complete, and what may have been made unseen.
 
+    ``finished`` is how the last run began if it ended complete: all that is left to do for it is to save the state.
     ``orphans``: intents of any run to create, replace or adopt whose id was never journalled, one for each place. Where
     they meant to make something, there may be something that no state knows of: look before making it (again). An
     orphan stays until something is made or taken up in its place, or a delete or forget of what is not in the state
@@ -115,6 +116,7 @@ class Folded:
     state: State
     run: OpenRun | None = None
     orphans: tuple[Intent, ...] = ()
+    finished: Began | None = None
 
     def digest(self) -> str:
         """What a plan is bound to: the state, and what may have been made unseen."""

@@ -16,6 +16,12 @@ from smplan.engine.world import World
 from smplan.errors import GuardRefused, Stale
 
 
+def is_finished(plan: Plan, folded: Folded | None) -> bool:
+    """Whether an earlier run did all of this very plan, and ended before the state was saved."""
+    began = folded.finished if folded else None
+    return began is not None and (began.plan_id, began.plan_digest) == (plan.id, plan.digest)
+
+
 def check_base(plan: Plan, folded: Folded | None) -> tuple[Folded, bool]:
     """The state to build upon, and whether this goes on with an earlier run of the same plan. Raises Stale."""
     if folded is None:

@@ -54,6 +54,32 @@ def test_a_plan_is_applied_once(bench: Bench) -> None:
     assert bench.cloud.made["t-a"] == 1
 
 
+def test_a_run_that_did_all_and_could_not_save_the_state_is_saved_by_the_same_plan(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, other = bench.plan(blueprint(thing("a"))), bench.plan(blueprint(thing("b")))
+    save = Held.save
+
+    def full(held: Held, state: State) -> State:
+        if state.resources:
+            raise StoreError("the disk is full")
+        return save(held, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Held, "save", full)
+        with pytest.raises(StoreError, match="full"):
+            bench.apply(made)
+    with pytest.raises(Stale):
+        bench.apply(other)
+    with pytest.raises(Stale, match="applied already"):
+        bench.apply(replace(made, digest="another"))
+    outcome = bench.apply(made)
+    assert (outcome.exit_code, outcome.done, bench.cloud.made["t-a"]) == (0, 0, 1)
+    assert bench.log.of(RunStarted)[-1].resumed
+    with pytest.raises(Stale, match="applied already"):
+        bench.apply(made)
+
+
 def test_two_first_plans_cannot_both_be_applied(bench: Bench) -> None:
     first, second = bench.plan(blueprint(thing("a"))), bench.plan(blueprint(thing("b")))
     bench.apply(first)

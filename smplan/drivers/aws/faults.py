@@ -68,6 +68,7 @@ _EXISTS_TEXT = re.compile(r"already exists", re.IGNORECASE)
 _VAGUE = {"ValidationError", "InvalidChangeBatch", "InvalidInput", "ValidationException", "InvalidParameter"}
 
 _SAME = "run the same command again"
+_LOOKS_FIRST = f"{_SAME}: it looks first whether that was done"
 RENEW = f"renew the credentials (such as with `aws sso login`), then {_SAME}"
 
 _LAUNCH_CONFIGURATIONS_CLOSED = (
@@ -167,6 +168,8 @@ def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
         Denied: f"allow {action} to these credentials, then {_SAME}",
         Expired: RENEW,
         Throttled: "AWS limits how often it may be asked; run the same command again in a minute",
+        Unreachable: f"AWS has a fault of its own (health.aws.amazon.com tells of larger ones); {_SAME} later",
+        LostAnswer: _LOOKS_FIRST,
     }.get(kind, "")
 
 
@@ -196,8 +199,9 @@ def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
         return Invalid(f"{action}: {error}", action=action)
     told = "what came back cannot be read" if isinstance(error, ResponseParserError) else error  # it repeats the body
     if write and not isinstance(error, (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)):
-        return LostAnswer(f"{action} was sent and no answer came back: {told}", action=action)
-    return Unreachable(f"{action} got no answer: {told}", hint="check the network and AWS_ENDPOINT_URL", action=action)
+        return LostAnswer(f"{action} was sent and no answer came back: {told}", hint=_LOOKS_FIRST, action=action)
+    hint = f"check the network and AWS_ENDPOINT_URL, then {_SAME}"
+    return Unreachable(f"{action} got no answer: {told}", hint=hint, action=action)
 
 
 def _run_out() -> tuple[type[Exception], ...]:

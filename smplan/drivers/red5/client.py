@@ -150,7 +150,9 @@ class StreamManager:
         words = _message(answer).lower()
         action = f"red5:{method} {path}"
         if answer.status == 429:
-            return Throttled(told, hint="something before Stream Manager limits requests: run it again", action=action)
+            return Throttled(
+                told, hint="something before Stream Manager limits requests: run it again later", action=action
+            )
         if answer.status in (502, 503, 504):  # from a load balancer, which may have passed the request on
             return self._silent(method, told, action)
         if answer.status in (401, 403) or any(word in words for word in _TOKEN_WORDS):
@@ -167,7 +169,9 @@ class StreamManager:
 
     def _silent(self, method: str, told: str, action: str) -> DriverError:
         """An answer that does not say whether anything was done."""
-        return (Unreachable if method == "GET" else LostAnswer)(told, action=action)
+        if method == "GET":
+            return Unreachable(told, hint="see whether Stream Manager is well, then run it again", action=action)
+        return LostAnswer(told, hint="run it again: it looks first whether that was done", action=action)
 
 
 def _quoted(name: str) -> str:

@@ -109,4 +109,7 @@ def from_library(error: Exception, place: str) -> StoreError:
         case botocore.ParamValidationError():
             return StoreError(f"{place}: {error}", hint="mend `state` in the blueprint")
         case _:
-            return Unclear(f"{place} got no answer: {error}", hint="check the network and AWS_ENDPOINT_URL")
+            return Unclear(
+                f"{place} got no answer: {error}",
+                hint="check the network and AWS_ENDPOINT_URL, then run the same command again",
+            )
