@@ -104,7 +104,9 @@ def test_answers_to_reads_mean_what_they_mean(
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize(("status", "body"), [(500, ""), (502, ""), (503, ""), (504, ""), (200, "no JSON"), (0, "")])
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, ""), (502, ""), (503, envelope("restarting")), (504, ""), (200, "no JSON"), (0, "")]
+)
 def test_a_write_that_may_have_been_done_is_sent_once_and_called_lost(
     server: Server, api: StreamManager, status: int, body: str
 ) -> None:
@@ -115,7 +117,9 @@ def test_a_write_that_may_have_been_done_is_sent_once_and_called_lost(
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("away", [(429, envelope("slowly")), (404, "<html>Tomcat starts</html>")])
+@pytest.mark.parametrize(
+    "away", [(429, envelope("slowly")), (404, "<html>Tomcat starts</html>"), (503, "<html>ALB</html>")]
+)
 def test_a_write_that_surely_did_nothing_is_sent_again(
     server: Server, api: StreamManager, away: tuple[int, str]
 ) -> None:

@@ -20,6 +20,7 @@ TRIES = 3
 _TOKEN_WORDS = ("token", "unauthor", "not authorized", "forbidden")
 _GONE_WORDS = ("not found", "does not exist", "no such", "unknown", "invalid group", "not exist")
 _USED_WORDS = ("in use", "is used", "being used")
+_HINT_AWAY = "see whether Stream Manager is well, then run it again"
 _HINT_TOKEN = "set stream_manager.access_token to the value of rest.administratorToken"
 
 
@@ -153,7 +154,9 @@ class StreamManager:
             return Throttled(
                 told, hint="something before Stream Manager limits requests: run it again later", action=action
             )
-        if answer.status in (502, 503, 504):  # from a load balancer, which may have passed the request on
+        if answer.status == 503 and not _is_envelope(answer):
+            return Unreachable(f"{told}; its load balancer has nobody to ask", hint=_HINT_AWAY, action=action)
+        if answer.status in (502, 504):  # of a load balancer, which may have passed the request on
             return self._silent(method, told, action)
         if answer.status in (401, 403) or any(word in words for word in _TOKEN_WORDS):
             return Denied(told, hint=_HINT_TOKEN, action=action)
@@ -170,7 +173,7 @@ class StreamManager:
     def _silent(self, method: str, told: str, action: str) -> DriverError:
         """An answer that does not say whether anything was done."""
         if method == "GET":
-            return Unreachable(told, hint="see whether Stream Manager is well, then run it again", action=action)
+            return Unreachable(told, hint=_HINT_AWAY, action=action)
         return LostAnswer(told, hint="run it again: it looks first whether that was done", action=action)
 
 
