@@ -125,7 +125,8 @@ def _ask(plan: Plan, *, as_json: bool) -> None:
             hint="say --yes once the plan is approved (smplan show shows it)",
         )
     verb = "Destroy" if plan.mode == "destroy" else "Apply"
-    typer.confirm(f"\n{verb} these {len(plan.steps)} steps?", abort=True)
+    those = "this step" if len(plan.steps) == 1 else f"these {len(plan.steps)} steps"
+    typer.confirm(f"\n{verb} {those}?", abort=True)
 
 
 @contextmanager
@@ -188,6 +189,7 @@ def _leave() -> NoReturn:
 
 def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
     from smplan.cli.bugs import report
+    from smplan.core.misfits import count
     from smplan.errors import Bug
     from smplan.render import faults, text
 
@@ -203,19 +205,20 @@ def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
             typer.echo(f"\n{text.outputs(outcome.outputs)}", nl=False)
         done = "Everything is taken away." if plan.mode == "destroy" else "Done."
         earlier = plan.steps and not outcome.done
-        by = "An earlier run had carried out all steps" if earlier else f"{outcome.done} steps were carried out"
+        by = "An earlier run had carried out all steps" if earlier else f"{count(outcome.done, 'step')} carried out"
         typer.echo(f"\n{done} {by}.")
         return
-    counts = f"{outcome.done} were done and {len(outcome.skipped)} are left"
+    counts = f"{outcome.done} done, {len(outcome.skipped)} left"
     typer.echo(f"\n{_ending(outcome)}; {counts}. Everything is saved.", err=True)
     options.next_command("smplan apply   # goes on from here")
 
 
 def _ending(outcome: Outcome) -> str:
+    from smplan.core.misfits import count
     from smplan.errors import Expired
 
     if outcome.outcome == "interrupted":
         return "Stopped on request"
     if any(isinstance(error, Expired) for _, error in outcome.failed):
         return "The credentials ran out, and the run is resumable with new ones"
-    return f"{len(outcome.failed)} steps failed"
+    return f"{count(len(outcome.failed), 'step')} failed"

@@ -26,6 +26,7 @@ from smplan.core.events import (
     StepSkipped,
     StepStarted,
 )
+from smplan.core.misfits import count
 from smplan.render.words import SIGNS, duration, one_line, short
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ def line(event: Event) -> str:
             way = "ahead of" if event.seconds > 0 else "behind"
             return f"This machine's clock is {abs(event.seconds):.0f} s {way} AWS's: set it right."
         case RunStarted():
-            return f"{'Going on' if event.resumed else 'Starting'}: {event.steps} steps to do."
+            return f"{'Going on' if event.resumed else 'Starting'}: {count(event.steps, 'step')} to do."
         case Draining():
-            return f"Stopping: {event.running} running steps are let finish."
+            return f"Stopping: what runs is let finish ({count(event.running, 'step')})."
         case RunEnded():
             told = f"{event.done} done, {event.failed} failed, {event.skipped} skipped"
             return f"Run {event.outcome} after {_took(event.seconds)}: {told}."

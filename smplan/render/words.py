@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from smplan.core.duration import expected
+from smplan.core.misfits import count
 from smplan.core.plan import Op, Plan
 from smplan.core.values import Json
 
@@ -87,7 +88,7 @@ def short(text: str, most: int = LONGEST) -> str:
 def summary(plan: Plan) -> str:
     """How much of what, and how long it may take."""
     if plan.empty:
-        return f"No changes: all {len(plan.unchanged)} resources are as the blueprint says."
+        return f"No changes: {count(len(plan.unchanged), 'resource')} as the blueprint says."
     counts = plan.counts()
     told = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
     return f"{told}; {len(plan.unchanged)} unchanged; about {duration(expected(plan.steps))} on AWS."

@@ -48,7 +48,7 @@ def test_without_an_argument_the_last_plan_is_carried_out(smplan: Shell) -> None
     done = smplan.ok("apply", "--yes")
     assert "✓ second: create done" in done.out
     assert 'said = "hello you"' in done.out
-    assert done.out.endswith("\nDone. 2 steps were carried out.\n")
+    assert done.out.endswith("\nDone. 2 steps carried out.\n")
     assert set(smplan.state.resources) == {"first", "second"}
 
 
@@ -154,10 +154,10 @@ def test_what_failed_is_told_what_was_done_is_kept_and_the_next_apply_goes_on(
         done = smplan("apply", "--yes")
     assert done.code == 8
     assert "error: AWS said no\n  = ask it nicely\n" in done.err
-    assert "1 steps failed; 1 were done and 0 are left. Everything is saved." in done.err
+    assert "1 step failed; 1 done, 0 left. Everything is saved." in done.err
     assert done.err.endswith("Next: smplan apply   # goes on from here\n")
     again = smplan.ok("apply", "--yes")
-    assert "Going on: 1 steps to do." in again.out
+    assert "Going on: 1 step to do." in again.out
     assert set(smplan.state.resources) == {"first", "second"}
 
 
@@ -168,8 +168,8 @@ def test_credentials_that_ran_out_leave_a_run_that_is_resumable(smplan: Shell, m
         done = smplan("apply", "--yes")
     assert done.code == 9
     assert "  = renew the credentials\n" in done.err
-    assert "The credentials ran out, and the run is resumable with new ones; 1 were done and 0 are left." in done.err
-    assert "Going on: 1 steps to do." in smplan.ok("apply", "--yes").out
+    assert "The credentials ran out, and the run is resumable with new ones; 1 done, 0 left." in done.err
+    assert "Going on: 1 step to do." in smplan.ok("apply", "--yes").out
 
 
 def test_failures_as_json_leave_standard_output_to_the_events(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +203,7 @@ def test_a_wait_that_timed_out_is_told_and_gone_on_with(smplan: Shell) -> None:
     done = smplan("apply", "--yes")
     assert done.code == 10
     assert "for http://127.0.0.1:1/ to answer 200" in done.err
-    assert "1 steps failed; 1 were done and 1 are left." in done.err
+    assert "1 step failed; 1 done, 1 left." in done.err
     assert "Going on: 2 steps" in smplan("apply", "--yes").out
 
 
@@ -319,7 +319,7 @@ def test_a_run_that_was_stopped_is_told_with_what_is_left(smplan: Shell, monkeyp
     monkeypatch.setattr(HttpGate, "settle", waited)
     done = smplan("apply", "--yes")
     assert done.code == 9
-    assert "Stopped on request; 1 were done and 2 are left. Everything is saved." in done.err
+    assert "Stopped on request; 1 done, 2 left. Everything is saved." in done.err
 
 
 class Left(BaseException):

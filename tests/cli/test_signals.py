@@ -51,7 +51,7 @@ def drained(child: subprocess.Popen[str]) -> None:
     out, err = child.communicate(timeout=TIMEOUT)
     assert child.returncode == 9
     assert "stopping: nothing new is started" in err
-    assert "Stopped on request; 1 were done and 1 are left. Everything is saved." in err
+    assert "Stopped on request; 1 done, 1 left. Everything is saved." in err
     assert "Run interrupted" in out
     assert "Traceback" not in out + err
 
@@ -64,7 +64,7 @@ def test_the_first_signal_drains_and_the_next_apply_goes_on(tmp_path: Path, numb
     with started(tmp_path, "apply", "--yes") as again:
         assert again.stdout is not None
         line = next(line for line in again.stdout if line.startswith(("Going on", "Starting")))
-        assert line == "Going on: 1 steps to do.\n"
+        assert line == "Going on: 1 step to do.\n"
         again.send_signal(signal.SIGTERM)
         again.communicate(timeout=TIMEOUT)
         assert again.returncode == 9

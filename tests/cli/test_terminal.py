@@ -83,7 +83,7 @@ def test_a_yes_applies(tmp_path: Path, terminal: Terminal) -> None:
     assert "\x1b[32m+ first" in terminal.shown
     terminal.type("y\n")
     assert terminal.end() == 0
-    assert "Done. 2 steps were carried out." in terminal.shown
+    assert "Done. 2 steps carried out." in terminal.shown
     assert (tmp_path / "state" / "toy.state.json").exists()
 
 
