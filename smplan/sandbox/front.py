@@ -23,6 +23,7 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
+        wire.body_of(environ)  # before the lock: a client that stalls in the middle holds up nobody
         with self._lock:
             status, headers, body = self._answer(environ)
         headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}

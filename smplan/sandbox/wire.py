@@ -68,8 +68,14 @@ class Sent:
 
 
 def body_of(environ: dict[str, Any]) -> bytes:
-    """The request's body; ``environ`` can be read again afterwards."""
-    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    """The request's body; ``environ`` can be read again afterwards.
+
+    Raises ConnectionResetError if the client went away before it had sent all of it; then nothing is done or answered.
+    """
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body: bytes = environ["wsgi.input"].read(length)
+    if len(body) < length:
+        raise ConnectionResetError(f"{len(body)} of {length} bytes came")
     environ["wsgi.input"] = io.BytesIO(body)
     return body
 

@@ -146,6 +146,26 @@ def test_a_request_that_is_none_of_aws_does_not_kill_the_connection(still: Sandb
         assert error.code == 400
 
 
+def test_a_client_that_stops_in_the_middle_holds_up_nobody_and_what_it_began_is_forgotten(
+    still: Sandbox, aws_of: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b"Action=CreateSecurityGroup&Version=2016-11-15&GroupName=half&GroupDescription=half"
+    scope = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/ec2/aws4_request"
+    with socket.create_connection(("127.0.0.1", still.port)) as connection:
+        connection.sendall(
+            f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {scope}\r\nContent-Length: {len(body) + 1}\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode()
+            + body
+        )
+        named = {"Filters": [{"Name": "group-name", "Values": ["half"]}]}
+        assert aws_of("ec2").describe_security_groups(**named)["SecurityGroups"] == []
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(5)
+        assert connection.recv(1) == b""
+    assert aws_of("ec2").describe_security_groups(**named)["SecurityGroups"] == []
+    assert caplog.text == ""
+
+
 def test_many_clients_at_once_lose_nothing(still: Sandbox, aws_of: Client, name: str) -> None:
     ec2, failed = aws_of("ec2"), []
 
