@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from smplan.drivers.base import Progress
 from smplan.engine.runtime import REAL, Runtime
-from smplan.errors import Interrupted, InUse, Throttled, TimedOut, Unreachable
+from smplan.errors import Interrupted, InUse, LostAnswer, Throttled, TimedOut, Unreachable
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
@@ -51,14 +51,17 @@ class Waiter:
         self._last = Progress("nothing yet")
 
     def follow(self, looks: Callable[[], Iterator[Progress]]) -> None:
-        """Go through ``looks`` to the end; begun anew when a read fails in passing. Raises TimedOut, Interrupted."""
+        """Go through ``looks`` to the end, begun anew when a call fails in passing. Raises TimedOut, Interrupted.
+
+        Looks that ask for something (``Driver.drain``) ask for what they saw missing, so a lost answer is looked for.
+        """
         while True:
             try:
                 for progress in looks():
                     self._last = progress
                     self._rest()
                 return
-            except (Throttled, Unreachable) as error:
+            except (Throttled, Unreachable, LostAnswer) as error:
                 self._last = Progress(self._last.waiting_for, error.message)
                 self._rest()
 

@@ -24,7 +24,7 @@ from smplan.errors import (
     Unreachable,
 )
 from tests.engine.conftest import Bench
-from tests.engine.toy import Gate, blueprint, resource, thing
+from tests.engine.toy import Gate, blueprint, lost, resource, thing
 
 
 def errors(outcome: Outcome) -> dict[str, type[Exception]]:
@@ -51,6 +51,14 @@ def test_a_wait_survives_a_passing_fault(bench: Bench) -> None:
     bench.cloud.fail("settle", "t-a", Throttled("slow down"), Unreachable("gone for a moment"))
     bench.make(blueprint(thing("a")))
     assert "slow down" in [event.said for event in bench.log.of(StepProgress)]
+
+
+def test_a_drain_whose_request_got_no_answer_looks_again(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    bench.cloud.fail("drain", "t-a", lost())
+    bench.make(blueprint())
+    assert "no answer came back" in [event.said for event in bench.log.of(StepProgress)]
+    assert bench.cloud.of("toy.thing") == {}
 
 
 def test_a_thing_that_aws_does_not_know_yet_is_waited_for(bench: Bench) -> None:

@@ -126,6 +126,10 @@ class Toy(Driver[Any]):
             before, owner = self._all[live.id]
             self._all[live.id] = (spec.model_copy(update={"start": getattr(before, "start", None)}), owner)
 
+    def drain(self, live: Live[Any]) -> Iterator[Progress]:
+        yield Progress(f"{live.id} to drain", "draining")
+        self.cloud.called("drain", live.id)
+
     def delete(self, id: str) -> None:
         self.cloud.called("delete", id)
         with self.cloud.lock:
