@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ from pathlib import Path
 from smplan.core.journal import JournalEntry
 from smplan.core.state import State
 from smplan.errors import StoreError
-from smplan.stores.base import Held, Holder, Snapshot
+from smplan.stores.base import Clock, Held, Holder, Snapshot
 from smplan.stores.local import LocalStore
 from tests.campaigns import crashes, stored
 from tests.campaigns.tally import Tally
@@ -65,6 +66,13 @@ class Work:
     def made(self, number: int) -> list[JournalEntry]:
         """The batch that makes one thing more."""
         return stored.made(random.Random(self.seed + number), self.size.things + number, self.size.length)
+
+
+class StillClock(Clock):
+    """A save that is done again is the same one, whatever second that falls into."""
+
+    def date(self) -> datetime:
+        return datetime(2026, 11, 23, 3, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -318,7 +326,7 @@ def failed(write: Write, work: Work, folder: Path, at: int, code: int, lasting: 
     disk = MeddlingDisk(halves=True)
     write.prepare(LocalStore(folder / STATE, disk=QuickDisk()), work)
     with ExitStack() as stack:
-        act = write.ready(LocalStore(folder / STATE, disk=disk), work, stack)
+        act = write.ready(LocalStore(folder / STATE, disk=disk, clock=StillClock()), work, stack)
         before = look(folder)
         disk.arm(at, OSError(code, os.strerror(code)), lasting=lasting)
         problem = attempt(act)
