@@ -183,8 +183,11 @@ class Carrier:
             raise stale(step, live.spec)
 
     def _catch_up(self, driver: Driver[Any], step: Step, live: Live[Any], spec: Any) -> None:
-        """Change what can be changed of a thing that was not made just now, if it differs: some kinds have no such."""
-        if any(not change.replaces for change in diff.diff(spec, live.spec)):
+        """Change what can be changed of a thing that was not made just now, if it differs: some kinds have no such.
+
+        What cannot be read back may be of an older plan, so it counts as different.
+        """
+        if any(not change.replaces for change in diff.diff(spec, live.spec, applied={})):
             self._bring_up_to_date(driver, step, live, spec)
 
     def _bring_up_to_date(self, driver: Driver[Any], step: Step, live: Live[Any], spec: Any) -> None:

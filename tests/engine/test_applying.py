@@ -238,6 +238,14 @@ def test_a_new_plan_takes_up_what_an_older_one_left(bench: Bench) -> None:
     assert bench.plan(blueprint(thing("a", size=2))).empty
 
 
+def test_what_cannot_be_read_back_is_sent_to_what_an_older_plan_left(bench: Bench) -> None:
+    bench.cloud.fail("configure", "t-a", Denied("not allowed"))
+    bench.apply(bench.plan(blueprint(thing("a", size=1, note="old"))))
+    bench.make(blueprint(thing("a", size=1, note="new")))
+    assert bench.cloud.of("toy.thing")["t-a"][0].note == "new"
+    assert bench.cloud.made["t-a"] == 1
+
+
 def test_a_create_whose_answer_was_lost_is_resolved_by_looking(bench: Bench) -> None:
     bench.cloud.fail("created", "t-a", lost())
     bench.cloud.fail("created", "p-1", lost())
