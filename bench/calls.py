@@ -19,13 +19,13 @@ from typing import Any
 
 import yaml
 
-from smplan.cli import compose
-from smplan.engine import observe
-from smplan.engine.applying import Apply
-from smplan.engine.planning import plan
-from smplan.engine.waits import Stop
-from smplan.sandbox.gateway import Gateway
-from smplan.sandbox.world import Sandbox
+from smplan.cli import wiring
+from smplan.engine import refresh
+from smplan.engine.apply import Applier
+from smplan.engine.plan import plan
+from smplan.engine.waiter import CancelToken
+from smplan.sandbox.network.gateway import Gateway
+from smplan.sandbox.sandbox import Sandbox
 
 BLUEPRINT = Path(__file__).parent.parent / "blueprints" / "stream-manager.yaml"
 SPEED = 240.0
@@ -71,19 +71,19 @@ def counted(folder: Path, document: dict[str, Any]) -> tuple[Counter[str], int, 
     """Calls by action of an empty plan but for its lookups; the calls of these; how many resources there are."""
     file = folder / "blueprint.yaml"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
-    blueprint = compose.load(file, {}, ())
-    store = compose.store_at(compose.place_of(blueprint), blueprint.name)
-    world = compose.world_of(blueprint.region)
-    first = plan(blueprint, store=store, world=world, report=compose.silent)
-    outcome = Apply(store, world, compose.holder("bench"), compose.silent, Stop()).run(first)
+    blueprint = wiring.load(file, {}, ())
+    store = wiring.store_at(wiring.place_of(blueprint), blueprint.name)
+    world = wiring.world_of(blueprint.region)
+    first = plan(blueprint, store=store, world=world, report=wiring.silent)
+    outcome = Applier(store, world, wiring.holder("bench"), wiring.silent, CancelToken()).run(first)
     if outcome.outcome != "complete":
         sys.exit(f"the apply did not complete: {outcome.failed}")
     heard: Counter[str] = Counter()
-    listening = compose.world_of(blueprint.region, on_call=lambda action: heard.update([action]))
-    observe.lookups(blueprint, listening)
+    listening = wiring.world_of(blueprint.region, on_call=lambda action: heard.update([action]))
+    refresh.lookups(blueprint, listening)
     lookups = Counter(heard)
     heard.clear()
-    again = plan(blueprint, store=store, world=listening, report=compose.silent)
+    again = plan(blueprint, store=store, world=listening, report=wiring.silent)
     if not again.empty:
         sys.exit(f"the second plan is not empty: {[step.id for step in again.steps]}")
     return heard - lookups, lookups.total(), len(blueprint.resources)

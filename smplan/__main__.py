@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from smplan.cli.app import run
+    from smplan.cli.main import run
 
     run()
 

@@ -44,11 +44,11 @@ class SmplanError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Diagnostic:
     """One mistake in a blueprint: where it stands (1-based line and column), what is wrong, how to mend it."""
 
     message: str
-    remedy: str = ""
+    hint: str = ""
     file: str = ""
     line: int = 0
     column: int = 0
@@ -66,7 +66,7 @@ class BlueprintInvalid(SmplanError):
 
     exit_code = 3
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[Diagnostic]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column, fault.message)))
         count = len(self.faults)
         super().__init__(f"the blueprint has {count} fault{'s' if count != 1 else ''}")

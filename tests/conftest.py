@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from smplan.drivers.aws.session import Aws
-from smplan.sandbox.world import Sandbox
+from smplan.drivers.aws.client import Aws
+from smplan.sandbox.sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import typer
 
-from smplan.cli.sandbox import Speed, service
-from smplan.cli.starting import STARTER, starter
+from smplan.cli.init import STARTER, starter
+from smplan.cli.sandbox import Speed, sandbox_process
 
 SPEED = 60.0
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(speed: Speed = SPEED) -> None:
     """Show the whole job on a sandbox of its own: plan, apply, an empty second plan, destroy. No AWS account needed."""
-    control = service()
+    control = sandbox_process()
     since = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="smplan-demo-") as name:
         folder = Path(name)

@@ -15,9 +15,9 @@ from smplan import __version__
 from smplan.cli import options
 
 if TYPE_CHECKING:
-    from smplan.cli.compose import Found
-    from smplan.render.checks import Check
-    from smplan.stores.base import Store
+    from smplan.cli.wiring import Found
+    from smplan.render.doctor import Check
+    from smplan.stores.interface import Store
     from smplan.stores.s3 import S3Store
 
 
@@ -40,7 +40,7 @@ def doctor(
     With --state and a state in S3, standard output is a bucket policy and nothing else: it refuses to write the state
     without a condition, and without TLS. The checks are on standard error then.
     """
-    from smplan.render import checks as render
+    from smplan.render import doctor as render
 
     found, store, trouble = _found(blueprint)
     checks = [] if state else [_program(), *_access(found)]
@@ -74,16 +74,16 @@ def _next(s3: S3Store | None, whose: str, *, policy: bool) -> None:
 
 def _found(blueprint: Path | None) -> tuple[Found | None, Store | None, list[Check]]:
     """Whose state it is and the store, or what is wrong with finding them."""
-    from smplan.cli import compose
+    from smplan.cli import wiring
     from smplan.errors import SmplanError
-    from smplan.render.checks import Check
+    from smplan.render.doctor import Check
 
     try:
-        found = compose.found(blueprint)
+        found = wiring.found(blueprint)
         return found, found.store, []
     except SmplanError as error:
-        remedy = error.hint or f"smplan validate {blueprint} shows every fault"
-        return None, None, [Check("state", False, str(error), remedy)]
+        hint = error.hint or f"smplan validate {blueprint} shows every fault"
+        return None, None, [Check("state", False, str(error), hint)]
 
 
 def _in_s3(store: Store | None) -> S3Store | None:
@@ -97,9 +97,9 @@ def _in_s3(store: Store | None) -> S3Store | None:
 
 
 def _check(name: str, look: Callable[[], str]) -> Check:
-    """How ``look`` ends: with what it found, or with an error and its remedy."""
+    """How ``look`` ends: with what it found, or with an error and its hint."""
     from smplan.errors import SmplanError
-    from smplan.render.checks import Check
+    from smplan.render.doctor import Check
 
     try:
         return Check(name, True, look())
@@ -107,25 +107,25 @@ def _check(name: str, look: Callable[[], str]) -> Check:
         return Check(name, False, str(error), error.hint)
 
 
-def _advice(name: str, look: Callable[[], str], remedy: str) -> Check:
+def _advice(name: str, look: Callable[[], str], hint: str) -> Check:
     """As ``_check``, but only worth a thought if ``look`` finds nothing or may not look."""
-    from smplan.render.checks import Check
+    from smplan.render.doctor import Check
 
     found = _check(name, look)
     if found.ok and found.found:
         return found
-    return Check(name, None, found.found or "off", remedy)
+    return Check(name, None, found.found or "off", hint)
 
 
 def _program() -> Check:
-    from smplan.render.checks import Check
+    from smplan.render.doctor import Check
 
     return Check("program", True, f"smplan {__version__} on Python {platform.python_version()}")
 
 
 def _access(found: Found | None) -> Iterator[Check]:
     """Who signs the requests, and for which region."""
-    from smplan.cli import compose
+    from smplan.cli import wiring
     from smplan.errors import GuardRefused
 
     wanted = found.account if found else None
@@ -139,7 +139,7 @@ def _access(found: Found | None) -> Iterator[Check]:
             )
         return f"of account {there}"
 
-    aws = compose.world_of(found.region if found else None).aws
+    aws = wiring.world_of(found.region if found else None).aws
     yield _check("region", lambda: aws.region)
     yield _check("credentials", account)
 
@@ -174,9 +174,9 @@ def _free(store: Store) -> str:
 
 
 def _lockable(store: Store) -> str:
-    from smplan.cli import compose
+    from smplan.cli import wiring
 
-    store.probe(compose.holder("doctor"))
+    store.probe(wiring.holder("doctor"))
     return "the lock could be taken and given back" + (", conditional writes are honoured" if _in_s3(store) else "")
 
 

@@ -25,13 +25,13 @@ def register(app: typer.Typer) -> None:
 
 def kinds(kind: Kind = None, as_json: options.AsJson = False) -> None:
     """List the kinds, or show the fields and outputs of one."""
-    from smplan.engine import kinds_doc
+    from smplan.drivers import catalogue
 
     if kind is not None:
         found = _one(kind)
         typer.echo(json.dumps(_data(found), indent=1) if as_json else _described(found))
         return
-    every = kinds_doc.docs()
+    every = catalogue.docs()
     if as_json:
         typer.echo(json.dumps([_data(each) for each in every], indent=1))
         return
@@ -47,12 +47,12 @@ def schema(
     write: Annotated[Path | None, typer.Option(help="Write all schemas into this folder instead.")] = None,
 ) -> None:
     """Print the JSON Schema of blueprints (or of one kind's spec), for editors."""
-    from smplan.engine import kinds_doc
+    from smplan.drivers import catalogue
     from smplan.render import schema as schemas
 
     if kind is not None:
         _one(kind)
-    made = schemas.generate(kinds_doc.docs())
+    made = schemas.generate(catalogue.docs())
     if write is None:
         typer.echo(_schema(made, kind) if kind else made["blueprint.schema.json"], nl=False)
         return
@@ -74,12 +74,12 @@ def _schema(made: Mapping[str, str], kind: str) -> str:
 def _one(kind: str) -> KindDoc:
     import difflib
 
-    from smplan.engine import kinds_doc
+    from smplan.drivers import catalogue
     from smplan.errors import SmplanError
 
-    found = kinds_doc.doc(kind)
+    found = catalogue.doc(kind)
     if found is None:
-        near = difflib.get_close_matches(kind, [each.name for each in kinds_doc.docs()], 1)
+        near = difflib.get_close_matches(kind, [each.name for each in catalogue.docs()], 1)
         raise SmplanError(f"there is no kind `{kind}`", hint=f"did you mean `{near[0]}`?" if near else "smplan kinds")
     return found
 

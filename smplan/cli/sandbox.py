@@ -20,21 +20,22 @@ app = typer.Typer(help="An AWS and Stream Managers on this machine to practise o
 Speed = Annotated[float, typer.Option(min=1, help="How many seconds pass in the sandbox in one of ours.")]
 
 
-def service() -> ModuleType:
+def sandbox_process() -> ModuleType:
     """The process control of the sandbox. Raises SmplanError if its extra is not installed."""
     from smplan.errors import SmplanError
 
     if importlib.util.find_spec("moto") is None:
         raise SmplanError("the sandbox is not installed", hint="pip install 'smplan[sandbox]'")
-    from smplan.sandbox import service
 
-    return service
+    from smplan.sandbox import process
+
+    return process
 
 
 @app.command(epilog="Example: smplan sandbox start --speed 120")
 def start(speed: Speed = SPEED) -> None:
     """Start a sandbox in the background, on 127.0.0.1 only; it already holds the guide's prerequisites."""
-    running = service().start(speed, FOLDER)
+    running = sandbox_process().start(speed, FOLDER)
     typer.echo(f"The sandbox runs at {running.env['AWS_ENDPOINT_URL']}, {speed:g} times as fast as time.")
     options.next_command('eval "$(smplan sandbox env)"')
 
@@ -42,13 +43,13 @@ def start(speed: Speed = SPEED) -> None:
 @app.command(epilog="Example: smplan sandbox stop")
 def stop() -> None:
     """Stop the sandbox; everything in it is forgotten."""
-    typer.echo("The sandbox is stopped." if service().stop(FOLDER) else "No sandbox was running.")
+    typer.echo("The sandbox is stopped." if sandbox_process().stop(FOLDER) else "No sandbox was running.")
 
 
 @app.command(epilog="Example: smplan sandbox status")
 def status(as_json: options.AsJson = False) -> int:
     """Tell whether a sandbox runs here; ends with 1 if none does."""
-    running = service().status(FOLDER)
+    running = sandbox_process().status(FOLDER)
     if as_json:
         typer.echo(json.dumps({"running": running is not None, "pid": running.pid if running else None}))
     elif running:
@@ -64,7 +65,7 @@ def env() -> None:
     """Print the variables that lead smplan, boto3 or the AWS CLI into the sandbox."""
     from smplan.errors import SmplanError
 
-    running = service().status(FOLDER)
+    running = sandbox_process().status(FOLDER)
     if running is None:
         raise SmplanError("no sandbox runs here", hint="smplan sandbox start")
     for name, value in sorted(running.env.items()):
@@ -74,6 +75,6 @@ def env() -> None:
 @app.command(epilog="Example: smplan sandbox reset")
 def reset() -> None:
     """Begin again with an empty sandbox that holds the prerequisites alone."""
-    running = service().reset(FOLDER)
+    running = sandbox_process().reset(FOLDER)
     typer.echo(f"A new sandbox runs at {running.env['AWS_ENDPOINT_URL']}.")
     options.next_command('eval "$(smplan sandbox env)"')

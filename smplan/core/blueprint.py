@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from smplan.core.values import Json, Path, Placeholder, Tree
-from smplan.errors import Fault
+from smplan.core.values import Json, PartialValue, Path, Placeholder
+from smplan.errors import Diagnostic
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _LONGEST_SOURCE = 400
 
 
-class Faulted(Placeholder):
+class InvalidValue(Placeholder):
     """A leaf that was found wrong already: it stands in, so that one mistake is told once."""
 
     __slots__ = ()
@@ -28,11 +28,11 @@ class Faulted(Placeholder):
         return "a value that is wrong"
 
 
-FAULTED = Faulted()
+INVALID = InvalidValue()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceRange:
     """Where a value begins, and where its key does; 1-based, columns count characters."""
 
     line: int
@@ -41,7 +41,7 @@ class Place:
     key_column: int
 
 
-class Lines:
+class LineIndex:
     """Lines and columns of positions in a text."""
 
     def __init__(self, text: str) -> None:
@@ -54,15 +54,15 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Marks:
+class SourceMap:
     """Where in ``file`` each path of the document stands. ``locate`` finds all places, and runs only if asked."""
 
     file: str
     text: str = field(repr=False)
-    locate: Callable[[], Mapping[Path, Place]] = field(repr=False)
+    locate: Callable[[], Mapping[Path, SourceRange]] = field(repr=False)
 
     @cached_property
-    def places(self) -> Mapping[Path, Place]:
+    def places(self) -> Mapping[Path, SourceRange]:
         """Every path's place."""
         return self.locate()
 
@@ -70,21 +70,21 @@ class Marks:
     def _lines(self) -> list[str]:
         return _LINE_BREAK.split(self.text)
 
-    def fault(self, path: Path, message: str, remedy: str = "", *, key: bool = False) -> Fault:
+    def fault(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Diagnostic:
         """A fault at ``path`` (at its key, if ``key``); where the path has no place, at the nearest one above it."""
         for length in range(len(path), -1, -1):
             place = self.places.get(path[:length])
             if place is not None:
                 at_key = key and length == len(path)
                 line, column = (place.key_line, place.key_column) if at_key else (place.line, place.column)
-                return self.fault_at(line, column, message, remedy, path=path)
-        return Fault(message, remedy, file=self.file, path=path)
+                return self.fault_at(line, column, message, hint, path=path)
+        return Diagnostic(message, hint, file=self.file, path=path)
 
-    def fault_at(self, line: int, column: int, message: str, remedy: str = "", *, path: Path = ()) -> Fault:
+    def fault_at(self, line: int, column: int, message: str, hint: str = "", *, path: Path = ()) -> Diagnostic:
         """A fault at a line and column (1-based), with the text of the line."""
         source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
         shown = "" if column > _LONGEST_SOURCE else printable(source[:_LONGEST_SOURCE]).rstrip()
-        return Fault(message, remedy, file=self.file, line=line, column=column, source=shown, path=path)
+        return Diagnostic(message, hint, file=self.file, line=line, column=column, source=shown, path=path)
 
 
 def printable(text: str) -> str:
@@ -109,7 +109,7 @@ class Resource:
     name: str
     key: str | None
     kind: str
-    spec: Tree
+    spec: PartialValue
     after: tuple[str, ...]
     """Addresses that come first although nothing here refers to them."""
     lifecycle: Lifecycle
@@ -123,12 +123,12 @@ class LookupDecl:
 
     name: str
     kind: str
-    where: Tree
+    where: PartialValue
     path: Path
 
 
 @dataclass(frozen=True)
-class StateDecl:
+class BackendConfig:
     """Where state lives: "local" (``path``) or "s3" (``bucket``, ``key``, ``kms_key_id``, ``region``)."""
 
     backend: str
@@ -142,14 +142,14 @@ class Blueprint:
     name: str
     region: str | None
     account: str | None
-    stream_manager: Tree | None
+    stream_manager: PartialValue | None
     """``url``, ``connect_to``, ``access_token`` (a Secret) and ``api_version`` ("4.0" or "3.1")."""
-    state: StateDecl
+    state: BackendConfig
     variables: Mapping[str, Json]
     lookups: tuple[LookupDecl, ...]
     resources: tuple[Resource, ...]
-    outputs: Mapping[str, Tree]
+    outputs: Mapping[str, PartialValue]
     digest: str
     """SHA-256, in hex, over the file, every file it reads, and the variables."""
     file: str
-    marks: Marks = field(compare=False, repr=False)
+    marks: SourceMap = field(compare=False, repr=False)

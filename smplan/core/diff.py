@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from smplan.core import ids
-from smplan.core.plan import Change
-from smplan.core.spec import IMMUTABLE, INITIAL, LOCAL, SENSITIVE, WRITE_ONLY, Field, Spec, fields
-from smplan.core.values import Json, Tree, encode
+from smplan.core import canonical_json
+from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, SENSITIVE, WRITE_ONLY, Field, Spec, fields
+from smplan.core.values import Json, PartialValue, encode
 
-_NEVER = (INITIAL, LOCAL)
+
+@dataclass(frozen=True, slots=True)
+class AttributeChange:
+    """One attribute that differs. ``path`` is dotted; what is known only after apply is ``{"$ref": …}``."""
+
+    path: str
+    before: Json
+    after: Json
+    replaces: bool = False
+
+
+_NEVER = (INITIAL, CLIENT_ONLY)
 _REMEMBERED = (WRITE_ONLY, SENSITIVE)
 
 
-def diff(wanted: Spec, live: Spec, applied: Mapping[str, Json] | None = None) -> tuple[Change, ...]:
+def diff(wanted: Spec, live: Spec, applied: Mapping[str, Json] | None = None) -> tuple[AttributeChange, ...]:
     """What must change in ``live`` to make it ``wanted``.
 
     Fields that ``wanted`` leaves at None are not managed. Fields that cannot be read back are compared with what
     was last ``applied`` (an encoded tree), and left alone if nothing is known of them.
     """
-    changes: list[Change] = []
+    changes: list[AttributeChange] = []
     for name, facts in fields(type(wanted)).items():
         target = getattr(wanted, name)
         if target is None or any(facts.has(fact) for fact in _NEVER):
@@ -32,14 +43,14 @@ def diff(wanted: Spec, live: Spec, applied: Mapping[str, Json] | None = None) ->
     return tuple(changes)
 
 
-def _remembered(facts: Field, target: Tree, applied: Mapping[str, Json] | None) -> Iterator[Change]:
+def _remembered(facts: Field, target: PartialValue, applied: Mapping[str, Json] | None) -> Iterator[AttributeChange]:
     before = (applied or {}).get(facts.name)
     after = encode(_plain(target))
     if applied is not None and before != after:
-        yield Change(facts.name, before, after, facts.has(IMMUTABLE))
+        yield AttributeChange(facts.name, before, after, facts.has(IMMUTABLE))
 
 
-def _field(facts: Field, target: Any, live: Any) -> Iterator[Change]:
+def _field(facts: Field, target: Any, live: Any) -> Iterator[AttributeChange]:
     if target == live:
         return
     after, before = _plain(target), _plain(live)
@@ -48,7 +59,7 @@ def _field(facts: Field, target: Any, live: Any) -> Iterator[Change]:
     if facts.canonical(after) == facts.canonical(before):
         return
     for path, was, becomes in leaves(encode(before), encode(after)):
-        yield Change(".".join((facts.name, *path)), was, becomes, facts.has(IMMUTABLE))
+        yield AttributeChange(".".join((facts.name, *path)), was, becomes, facts.has(IMMUTABLE))
 
 
 def leaves(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:
@@ -84,7 +95,7 @@ def _at(value: Json, path: Sequence[str]) -> Json:
     return value
 
 
-def _plain(value: Any) -> Tree:
+def _plain(value: Any) -> PartialValue:
     return (
         value.tree()
         if isinstance(value, Spec)
@@ -94,7 +105,7 @@ def _plain(value: Any) -> Tree:
     )
 
 
-def relied_on(live: Spec) -> dict[str, Tree]:
+def relied_on(live: Spec) -> dict[str, PartialValue]:
     """What a plan relies on: every field as read, but those that belong to somebody else."""
     return {
         name: facts.canonical(_plain(getattr(live, name)))
@@ -105,17 +116,21 @@ def relied_on(live: Spec) -> dict[str, Tree]:
 
 def fingerprint(live: Spec) -> str:
     """SHA-256 of what a plan relies on."""
-    return ids.digest(encode(relied_on(live)))
+    return canonical_json.digest(encode(relied_on(live)))
 
 
-def keep_ignored(tree: dict[str, Tree], live: Mapping[str, Tree], ignore: Sequence[str]) -> dict[str, Tree]:
+def keep_ignored(
+    tree: dict[str, PartialValue], live: Mapping[str, PartialValue], ignore: Sequence[str]
+) -> dict[str, PartialValue]:
     """``tree`` with the paths in ``ignore`` (dotted) taken from ``live``: they belong to somebody else."""
     for path in ignore:
         tree = _overlaid(tree, live, path.split("."))
     return tree
 
 
-def _overlaid(tree: Mapping[str, Tree], live: Mapping[str, Tree], path: Sequence[str]) -> dict[str, Tree]:
+def _overlaid(
+    tree: Mapping[str, PartialValue], live: Mapping[str, PartialValue], path: Sequence[str]
+) -> dict[str, PartialValue]:
     head, rest = path[0], path[1:]
     made = dict(tree)
     if rest and isinstance(made.get(head), dict):

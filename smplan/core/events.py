@@ -37,14 +37,14 @@ class Retried:
 
 
 @dataclass(frozen=True, slots=True)
-class ClockOff:
+class ClockSkewed:
     """This machine's clock is so many seconds ahead of AWS's (behind: negative)."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class RunStarted:
+class ApplyStarted:
     """An apply begins (or goes on, if ``resumed``) with so many steps still to do."""
 
     plan_id: str
@@ -84,7 +84,7 @@ class StepProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class StepDone:
+class StepCompleted:
     """A step is done and its result is durable."""
 
     step: str
@@ -95,7 +95,7 @@ class StepDone:
 
 
 @dataclass(frozen=True, slots=True)
-class StepFailed:
+class StepErrored:
     """A step failed; what depends on it is skipped, the rest goes on."""
 
     step: str
@@ -124,7 +124,7 @@ class Draining:
 
 
 @dataclass(frozen=True, slots=True)
-class RunEnded:
+class ApplyEnded:
     """The apply is over: "complete", "failed" or "interrupted"."""
 
     outcome: str
@@ -138,14 +138,14 @@ Event: TypeAlias = (
     ReadStarted
     | ReadEnded
     | Retried
-    | ClockOff
-    | RunStarted
+    | ClockSkewed
+    | ApplyStarted
     | Recovered
     | StepStarted
     | StepProgress
-    | StepDone
-    | StepFailed
+    | StepCompleted
+    | StepErrored
     | StepSkipped
     | Draining
-    | RunEnded
+    | ApplyEnded
 )

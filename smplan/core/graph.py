@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import networkx as nx
 
-from smplan.core import ordering
 from smplan.core.blueprint import Blueprint, Resource
-from smplan.core.ordering import Edge
 from smplan.core.values import refs
 from smplan.errors import BlueprintInvalid
 
-__all__ = ["Edge", "Graph", "build", "of"]
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """``before`` is done before ``after``, because of ``reason``; an empty ``source`` means the blueprint."""
+
+    before: str
+    after: str
+    reason: str
+    source: str = ""
+    reference: bool = False
+
+
+Rules: TypeAlias = Callable[[Sequence[Resource]], Iterable[Edge]]
+"""What the field demands of these resources beyond what the blueprint says (``guide.ordering.edges``)."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +42,8 @@ class Graph:
         return (edge for found in self.needs.values() for edge in found)
 
 
-def build(blueprint: Blueprint) -> Graph:
-    """The graph of ``blueprint``. Raises BlueprintInvalid if resources wait for each other in a circle."""
+def build(blueprint: Blueprint, rules: Rules) -> Graph:
+    """The graph of ``blueprint``, ordered by ``rules`` too. Raises BlueprintInvalid if it has a cycle."""
     carriers = tuple(refs(blueprint.stream_manager or {}))
     edges = [edge for resource in blueprint.resources for edge in _of_resource(resource)]
     for resource in blueprint.resources:
@@ -40,7 +52,7 @@ def build(blueprint: Blueprint) -> Graph:
                 Edge(ref.address, resource.address, "Stream Manager is reached through it", reference=True)
                 for _, ref in carriers
             )
-    edges += ordering.edges(blueprint.resources)
+    edges += rules(blueprint.resources)
     try:
         return of(blueprint.resources, edges)
     except nx.NetworkXUnfeasible:
@@ -77,5 +89,5 @@ def _circle(blueprint: Blueprint, edges: Iterable[Edge]) -> BlueprintInvalid:
     circle = nx.find_cycle(drawn)
     told = "; ".join(f"{after} after {before} ({why[before, after].reason})" for before, after in circle)
     first = known[circle[0][1]]
-    remedy = "take away one reference or `after` of this circle"
-    return BlueprintInvalid([blueprint.marks.fault(first.path, f"these wait for each other: {told}", remedy)])
+    hint = "take away one reference or `after` of this circle"
+    return BlueprintInvalid([blueprint.marks.fault(first.path, f"these wait for each other: {told}", hint)])

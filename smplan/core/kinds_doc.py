@@ -17,7 +17,7 @@ class KindDoc:
     spec: type[Spec] | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
     """What a resource of this kind makes known beside its fields and ``id``, each with its description."""
-    behind_fleet: bool = False
+    via_stream_manager: bool = False
     """Whether it is read and changed through a Stream Manager."""
     lookup_summary: str = ""
     keys: Mapping[str, str] | None = None

@@ -13,23 +13,23 @@ from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
-from smplan.core.values import Placeholder, Tree, placeholders
+from smplan.core.values import PartialValue, Placeholder, placeholders
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class FieldTrait:
     """Something the engine must know of a field. ``why`` is shown to people: in schemas and in plans."""
 
     name: str
     why: str = ""
 
 
-IMMUTABLE = Fact("immutable", "a change replaces the resource")
-INITIAL = Fact("initial", "used at creation only; somebody else owns it afterwards")
-WRITE_ONLY = Fact("write-only", "cannot be read back; compared with what was last applied")
-SENSITIVE = Fact("sensitive", "shown to nobody; stored as a keyed hash")
-UNORDERED = Fact("unordered", "a set: the order of its items means nothing")
-LOCAL = Fact("local", "used by smplan itself, never sent; a change of it changes nothing")
+IMMUTABLE = FieldTrait("immutable", "a change replaces the resource")
+INITIAL = FieldTrait("initial", "used at creation only; somebody else owns it afterwards")
+WRITE_ONLY = FieldTrait("write-only", "cannot be read back; compared with what was last applied")
+SENSITIVE = FieldTrait("sensitive", "shown to nobody; stored as a keyed hash")
+UNORDERED = FieldTrait("unordered", "a set: the order of its items means nothing")
+CLIENT_ONLY = FieldTrait("local", "used by smplan itself, never sent; a change of it changes nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,15 @@ class Field:
     """The facts of one field, gathered."""
 
     name: str
-    facts: frozenset[Fact]
+    facts: frozenset[FieldTrait]
     form: Callable[[Any], Any] | None = None
     nested: type[Spec] | None = field(default=None, repr=False)
 
-    def has(self, fact: Fact) -> bool:
+    def has(self, fact: FieldTrait) -> bool:
         """Whether ``fact`` was written on the field."""
         return fact in self.facts
 
-    def canonical(self, value: Tree) -> Tree:
+    def canonical(self, value: PartialValue) -> PartialValue:
         """``value`` in the form in which it is compared."""
         if value is None or isinstance(value, Placeholder):
             return value
@@ -62,7 +62,7 @@ class Field:
             return sorted(value, key=repr)
         return value
 
-    def _one(self, item: Tree) -> Tree:
+    def _one(self, item: PartialValue) -> PartialValue:
         return item if self.form is None or isinstance(item, Placeholder) else self.form(item)
 
 
@@ -73,10 +73,10 @@ def _placeholder_or(value: object, validate: ValidatorFunctionWrapHandler) -> An
     return value if isinstance(value, Placeholder) else validate(value)
 
 
-Items = list[Annotated[T, WrapValidator(_placeholder_or)]]
+PartialList = list[Annotated[T, WrapValidator(_placeholder_or)]]
 """A list whose items may be placeholders while planning."""
 
-Entries = dict[str, Annotated[T, WrapValidator(_placeholder_or)]]
+PartialMap = dict[str, Annotated[T, WrapValidator(_placeholder_or)]]
 """A map whose values may be placeholders while planning."""
 
 
@@ -95,12 +95,12 @@ class Spec(BaseModel):
         values = [getattr(self, name) for name in names]
         return all(value is not None and not isinstance(value, Placeholder) for value in values)
 
-    def tree(self) -> dict[str, Tree]:
+    def tree(self) -> dict[str, PartialValue]:
         """The fields that are managed (not None), as a tree."""
-        return cast("dict[str, Tree]", _plain(self))
+        return cast("dict[str, PartialValue]", _plain(self))
 
 
-def _plain(value: Any) -> Tree:
+def _plain(value: Any) -> PartialValue:
     if isinstance(value, BaseModel):
         return {name: _plain(item) for name, item in value.__dict__.items() if item is not None}
     if isinstance(value, Mapping):
@@ -110,7 +110,7 @@ def _plain(value: Any) -> Tree:
     return value
 
 
-def complete(spec: Spec) -> bool:
+def is_fully_known(spec: Spec) -> bool:
     """Whether nothing in ``spec`` is a placeholder, secrets included: it can go to a driver."""
     return next(placeholders(spec.tree()), None) is None
 
@@ -122,7 +122,7 @@ def fields(spec: type[Spec]) -> Mapping[str, Field]:
 
 
 def _field(name: str, annotation: Any, metadata: list[Any]) -> Field:
-    facts = frozenset(item for item in metadata if isinstance(item, Fact))
+    facts = frozenset(item for item in metadata if isinstance(item, FieldTrait))
     forms = [item.form for item in metadata if isinstance(item, Canonical)]
     choices = (annotation, *get_args(annotation))
     nested = next((each for each in choices if isinstance(each, type) and issubclass(each, Spec)), None)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 Json: TypeAlias = Any
 """What JSON can say: None, bool, int, float, str, and lists and maps of these."""
 
-Tree: TypeAlias = Any
+PartialValue: TypeAlias = Any
 """JSON with placeholders as leaves."""
 
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -38,7 +38,7 @@ class Ref(Placeholder):
     @property
     def address(self) -> str:
         """The address referred to: ``root``, or ``root["index"]``."""
-        return instance(self.root, self.index)
+        return instance_address(self.root, self.index)
 
     def __str__(self) -> str:
         index = "[each.key]" if self.index_from_each else "" if self.index is None else f'["{self.index}"]'
@@ -47,7 +47,7 @@ class Ref(Placeholder):
 
 
 @dataclass(frozen=True, slots=True)
-class Template(Placeholder):
+class Interpolation(Placeholder):
     """Text with references in it, such as ``https://${record.name}/``."""
 
     parts: tuple[str | Ref, ...]
@@ -66,12 +66,12 @@ class Secret(Placeholder):
         return f"secret {self.source}"
 
 
-def instance(root: str, key: str | None) -> str:
+def instance_address(root: str, key: str | None) -> str:
     """The address of one instance of ``root``: ``root["key"]``, or ``root`` itself without a key."""
     return root if key is None else f'{root}["{key}"]'
 
 
-class BadReference(ValueError):
+class InvalidReference(ValueError):
     """Text that opens ``${`` and is not a reference."""
 
 
@@ -84,10 +84,10 @@ _OPEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 
 
 def parse_ref(text: str) -> Ref:
-    """The reference written between ``${`` and ``}``. Raises BadReference."""
+    """The reference written between ``${`` and ``}``. Raises InvalidReference."""
     found = _REF.match(text.strip())
     if not found:
-        raise BadReference(f"`{text}` is not a reference")
+        raise InvalidReference(f"`{text}` is not a reference")
     index, from_each = found["index"], False
     if index == "[each.key]":
         index, from_each = None, True
@@ -97,8 +97,8 @@ def parse_ref(text: str) -> Ref:
     return Ref(found["root"], index, path, from_each)
 
 
-def parse_text(text: str) -> str | Ref | Template:
-    """``text`` with its references found: a lone reference keeps the value's type. Raises BadReference."""
+def parse_text(text: str) -> str | Ref | Interpolation:
+    """``text`` with its references found: a lone reference keeps the value's type. Raises InvalidReference."""
     if "${" not in text:
         return text
     parts: list[str | Ref] = []
@@ -109,14 +109,14 @@ def parse_text(text: str) -> str | Ref | Template:
         if found[0] == "$${":
             parts.append("${")
         elif found[1] is None:
-            raise BadReference("`${` is opened and never closed; write `$${` for the two characters themselves")
+            raise InvalidReference("`${` is opened and never closed; write `$${` for the two characters themselves")
         else:
             parts.append(parse_ref(found[1]))
     parts.append(text[at:])
     return _joined(parts)
 
 
-def _joined(parts: list[str | Ref]) -> str | Ref | Template:
+def _joined(parts: list[str | Ref]) -> str | Ref | Interpolation:
     """``parts`` with neighbouring text run together, as the simplest value that says the same."""
     merged: list[str | Ref] = []
     for part in parts:
@@ -126,14 +126,14 @@ def _joined(parts: list[str | Ref]) -> str | Ref | Template:
             merged.append(part)
     if not merged:
         return ""
-    return merged[0] if len(merged) == 1 else Template(tuple(merged))
+    return merged[0] if len(merged) == 1 else Interpolation(tuple(merged))
 
 
-def refs(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Ref]]:
+def refs(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, Ref]]:
     """Every reference in ``tree``, with the path at which it stands."""
     if isinstance(tree, Ref):
         yield path, tree
-    elif isinstance(tree, Template):
+    elif isinstance(tree, Interpolation):
         yield from ((path, part) for part in tree.parts if isinstance(part, Ref))
     elif isinstance(tree, Mapping):
         for key, value in tree.items():
@@ -143,11 +143,11 @@ def refs(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Ref]]:
             yield from refs(value, (*path, position))
 
 
-def resolve(tree: Tree, known: Callable[[Ref], Tree]) -> Tree:
+def resolve(tree: PartialValue, known: Callable[[Ref], PartialValue]) -> PartialValue:
     """``tree`` with each reference replaced by ``known(ref)``, which returns the reference itself if it can't tell."""
     if isinstance(tree, Ref):
         return known(tree)
-    if isinstance(tree, Template):
+    if isinstance(tree, Interpolation):
         return _resolve_template(tree, known)
     if isinstance(tree, Mapping):
         return {key: resolve(value, known) for key, value in tree.items()}
@@ -156,25 +156,25 @@ def resolve(tree: Tree, known: Callable[[Ref], Tree]) -> Tree:
     return tree
 
 
-def _resolve_template(template: Template, known: Callable[[Ref], Tree]) -> Tree:
+def _resolve_template(template: Interpolation, known: Callable[[Ref], PartialValue]) -> PartialValue:
     parts: list[str | Ref] = []
     for part in template.parts:
         value = known(part) if isinstance(part, Ref) else part
         if isinstance(value, (Ref, str)):
             parts.append(value)
-        elif isinstance(value, Template):
+        elif isinstance(value, Interpolation):
             parts.extend(value.parts)
         elif isinstance(value, bool):
             parts.append("true" if value else "false")
         elif isinstance(value, (int, float)):
             parts.append(str(value))
         else:
-            raise BadReference(f"`{part}` is a {_shape(value)} and cannot stand inside text")
+            raise InvalidReference(f"`{part}` is a {_shape(value)} and cannot stand inside text")
     joined = _joined(parts)
-    return Template((joined,)) if isinstance(joined, Ref) else joined
+    return Interpolation((joined,)) if isinstance(joined, Ref) else joined
 
 
-def _shape(value: Tree) -> str:
+def _shape(value: PartialValue) -> str:
     if value is None:
         return "null"
     if isinstance(value, Placeholder):
@@ -182,7 +182,7 @@ def _shape(value: Tree) -> str:
     return "list" if isinstance(value, list) else "map"
 
 
-def placeholders(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Placeholder]]:
+def placeholders(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, Placeholder]]:
     """Every placeholder in ``tree``, secrets included, with its path."""
     if isinstance(tree, Placeholder):
         yield path, tree
@@ -194,16 +194,16 @@ def placeholders(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Placeholde
             yield from placeholders(value, (*path, position))
 
 
-def known(tree: Tree) -> bool:
+def known(tree: PartialValue) -> bool:
     """Whether ``tree`` holds no reference that is still open (secrets count as known: a call resolves them)."""
     return next(refs(tree), None) is None
 
 
-def encode(tree: Tree) -> Json:
+def encode(tree: PartialValue) -> Json:
     """``tree`` as plain JSON; placeholders become ``{"$ref": …}``, ``{"$template": […]}``, ``{"$secret": …}``."""
     if isinstance(tree, Ref):
         return {"$ref": str(tree)[2:-1]}
-    if isinstance(tree, Template):
+    if isinstance(tree, Interpolation):
         return {"$template": [encode(part) for part in tree.parts]}
     if isinstance(tree, Secret):
         return {"$secret": tree.source}
@@ -215,14 +215,14 @@ def encode(tree: Tree) -> Json:
     return tree
 
 
-def decode(data: Json) -> Tree:
+def decode(data: Json) -> PartialValue:
     """What ``encode`` made ``data`` from."""
     if isinstance(data, dict):
         match data:
             case {"$ref": str(text)}:
                 return parse_ref(text)
             case {"$template": list(parts)}:
-                return Template(tuple(decode(part) for part in parts))
+                return Interpolation(tuple(decode(part) for part in parts))
             case {"$secret": str(source)}:
                 return Secret(source)
             case {"$map": dict(plain)}:
@@ -233,7 +233,7 @@ def decode(data: Json) -> Tree:
     return data
 
 
-def dig(value: Tree, path: Path) -> Tree:
+def get_path(value: PartialValue, path: Path) -> PartialValue:
     """The part of ``value`` at ``path``; a placeholder met on the way is returned. Raises KeyError."""
     for step in path:
         if isinstance(value, Placeholder):
@@ -252,7 +252,7 @@ def _position(step: str | int) -> int:
     return position
 
 
-def _map(value: Tree) -> Mapping[str | int, Tree]:
+def _map(value: PartialValue) -> Mapping[str | int, PartialValue]:
     if not isinstance(value, Mapping):
         raise TypeError(value)
     return value

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from smplan.core.spec import Spec
-from smplan.core.values import Json, Tree
+from smplan.core.values import Json, PartialValue
 
 if TYPE_CHECKING:
-    from smplan.drivers.aws.session import Aws
+    from smplan.drivers.aws.client import Aws
     from smplan.drivers.red5.client import StreamManager
 
 S = TypeVar("S", bound=Spec)
@@ -91,7 +91,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class IamActions:
     """The AWS actions a driver may use, as IAM names them: ``ec2:DescribeImages``."""
 
     read: tuple[str, ...] = ()
@@ -113,25 +113,25 @@ class Driver(ABC, Generic[S]):
     summary: ClassVar[str]
     spec: ClassVar[type[Spec]]
     outputs: ClassVar[Mapping[str, Output]] = {}
-    calls: ClassVar[Calls] = Calls()
+    iam_actions: ClassVar[IamActions] = IamActions()
 
     name_field: ClassVar[str | None] = None
     """The field that holds a name unique among its kind; a replacement of it is made as ``name-<hash6>``."""
     name_limit: ClassVar[int] = 255
-    coexists: ClassVar[bool] = True
+    create_before_delete: ClassVar[bool] = True
     """Whether the new one can be made while the old one stands; if not, a replacement deletes first."""
     taggable: ClassVar[bool] = True
     """Whether ownership is written on the thing itself; if not, state and natural key must do."""
     gate: ClassVar[bool] = False
-    """A wait for the world: nothing is read, updated or deleted, only ``settle`` runs."""
-    in_state_only: ClassVar[bool] = False
+    """A wait for the world: nothing is read, updated or deleted, only ``wait_ready`` runs."""
+    virtual: ClassVar[bool] = False
     """No reality behind it: the state's word is taken, and nothing is read."""
-    behind_fleet: ClassVar[bool] = False
+    via_stream_manager: ClassVar[bool] = False
     """Read and changed through a Stream Manager, which may not be in service."""
     expected_seconds: ClassVar[float] = 1
     """How long making one takes on AWS, for estimates."""
-    patience_seconds: ClassVar[float] = 600
-    """How long ``settle``, ``drain`` and ``vanish`` may take before the step counts as timed out."""
+    timeout_seconds: ClassVar[float] = 600
+    """How long ``wait_ready``, ``drain`` and ``wait_deleted`` may take before the step counts as timed out."""
     risks: ClassVar[Mapping[str, str]] = {}
     """Op ("update", "replace", "delete") to what it endangers: "serving path", "data loss", "irreversible"."""
 
@@ -157,7 +157,7 @@ class Driver(ABC, Generic[S]):
     def delete(self, id: str) -> None:
         """Take it away; already gone is success. Raises InUse while something holds it: the engine tries again."""
 
-    def settle(self, id: str, spec: S) -> Iterator[Progress]:
+    def wait_ready(self, id: str, spec: S) -> Iterator[Progress]:
         """Look until it is usable, one ``Progress`` a look; raises if it never will be."""
         return iter(())
 
@@ -165,7 +165,7 @@ class Driver(ABC, Generic[S]):
         """What must have happened before ``delete`` may be sent; idempotent and resumable."""
         return iter(())
 
-    def vanish(self, id: str) -> Iterator[Progress]:
+    def wait_deleted(self, id: str) -> Iterator[Progress]:
         """Look until it is truly gone after ``delete``."""
         return iter(())
 
@@ -174,17 +174,17 @@ class Driver(ABC, Generic[S]):
         return None
 
     @classmethod
-    def derive(cls, spec: S) -> Mapping[str, Tree]:
+    def compute_outputs(cls, spec: S) -> Mapping[str, PartialValue]:
         """The outputs of a kind that only the state holds: they follow from its spec, placeholders included."""
         return {}
 
-    def explain(self, spec: S) -> str:
+    def diagnose_timeout(self, spec: S) -> str:
         """Why a wait for it may have run out: the likely cause, found by looking; empty if there is no telling."""
         return ""
 
-    def patience(self, spec: S) -> float:
+    def timeout(self, spec: S) -> float:
         """Seconds that a wait for this one may take."""
-        return self.patience_seconds
+        return self.timeout_seconds
 
 
 class Lookup(ABC):
@@ -195,11 +195,11 @@ class Lookup(ABC):
     keys: ClassVar[Mapping[str, str]]
     """What ``where`` may hold, and what it means; ``tag:*`` stands for any tag."""
     outputs: ClassVar[Mapping[str, Output]]
-    calls: ClassVar[Calls] = Calls()
+    iam_actions: ClassVar[IamActions] = IamActions()
 
     def __init__(self, context: Context) -> None:
         self.context = context
 
     @abstractmethod
-    def look(self, where: Mapping[str, Json]) -> dict[str, Json]:
+    def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
         """The outputs of the one thing that matches. Raises NotFound if none does, Conflict if several do."""

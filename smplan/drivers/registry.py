@@ -1,7 +1,6 @@
-"""Which driver and which lookup serve a kind: found by the name of the file, so that a new kind is one new file.
+"""Finds the driver or lookup of a kind: the kind's name is the path of its module.
 
-``aws.ec2.image`` is in ``drivers/aws/ec2_image.py``, ``red5.nodegroup`` in ``drivers/red5/nodegroup.py``,
-``gate.http`` in ``drivers/gates.py``, ``core.value`` in ``drivers/builtin.py``.
+``aws.ec2.image`` is ``drivers/aws/ec2/image.py``, ``gate.http`` is ``drivers/gate/http.py``.
 """
 
 from __future__ import annotations
@@ -14,10 +13,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any, cast
 
+from smplan import drivers as drivers_package
 from smplan.drivers.base import Driver, Lookup
-
-_SINGLE = {"core": "smplan.drivers.builtin", "gate": "smplan.drivers.gates"}
-_FOLDERS = {"aws": "smplan.drivers.aws", "red5": "smplan.drivers.red5"}
 
 
 def driver(kind: str) -> type[Driver[Any]] | None:
@@ -45,26 +42,29 @@ def lookups() -> dict[str, type[Lookup]]:
 @cache
 def _found(kind: str, base: type) -> Any:
     name = module_of(kind)
-    if name is None or importlib.util.find_spec(name) is None:
+    if name is None or not _exists(name):
         return None
     return next((found for found in _classes(importlib.import_module(name), base) if found.kind == kind), None)
 
 
+def _exists(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # nor its package
+        return False
+
+
 def module_of(kind: str) -> str | None:
-    """The name of the module that holds ``kind``, whether or not it exists; None for an unknown family."""
-    family, _, rest = kind.partition(".")
-    if family in _SINGLE:
-        return _SINGLE[family]
-    plain = rest.replace(".", "_")
-    return f"{_FOLDERS[family]}.{plain}" if family in _FOLDERS and plain.isidentifier() else None
+    """The name of the module that holds ``kind``, whether or not it exists; None for what is no name of a kind."""
+    parts = kind.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() and not part.startswith("_") for part in parts):
+        return None
+    return f"{drivers_package.__name__}.{kind}"
 
 
 def _modules() -> list[ModuleType]:
-    names = list(_SINGLE.values())
-    for folder in _FOLDERS.values():
-        package = importlib.import_module(folder)
-        names += [f"{folder}.{info.name}" for info in pkgutil.iter_modules(package.__path__)]
-    return [importlib.import_module(name) for name in sorted(names)]
+    found = pkgutil.walk_packages(drivers_package.__path__, f"{drivers_package.__name__}.")
+    return [importlib.import_module(module.name) for module in found if not module.ispkg]
 
 
 def _classes(module: ModuleType, base: type) -> list[Any]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from smplan.core.duration import expected
-from smplan.core.events import ClockOff
-from smplan.core.plan import Plan
-from smplan.core.skew import SET_RIGHT, TOLD_SECONDS, WRONG_SECONDS
-from smplan.engine.observe import Report
-from smplan.engine.world import World
+from smplan.core.clock_skew import FIX_CLOCK_HINT, MAX_SECONDS, WARN_SECONDS
+from smplan.core.events import ClockSkewed
+from smplan.core.plan.duration import critical_path_seconds
+from smplan.core.plan.model import Plan
+from smplan.engine.providers import Providers
+from smplan.engine.refresh import Report
 from smplan.errors import Denied, Expired, GuardRefused
 
 
-def account(world: World, report: Report) -> str:
+def account(world: Providers, report: Report) -> str:
     """The account that the credentials belong to, which is the first that AWS is asked.
 
     Its answer tells the time: a clock a minute off is told, one four minutes off refused with GuardRefused, whether or
@@ -29,24 +29,24 @@ def account(world: World, report: Report) -> str:
     return found
 
 
-def _check_clock(world: World, report: Report) -> None:
+def _check_clock(world: Providers, report: Report) -> None:
     ahead = world.aws.ahead or 0.0
-    if abs(ahead) > WRONG_SECONDS:
+    if abs(ahead) > MAX_SECONDS:
         way = "ahead of" if ahead > 0 else "behind"
         raise GuardRefused(
             f"this machine's clock is {abs(ahead):.0f} seconds {way} AWS's, which refuses requests that are 300 off",
-            hint=SET_RIGHT,
+            hint=FIX_CLOCK_HINT,
         )
-    if abs(ahead) > TOLD_SECONDS:
-        report(ClockOff(ahead))
+    if abs(ahead) > WARN_SECONDS:
+        report(ClockSkewed(ahead))
 
 
-def check_credentials(plan: Plan, done: Collection[str], world: World, now: datetime) -> None:
+def check_credentials(plan: Plan, done: Collection[str], world: Providers, now: datetime) -> None:
     """Raise GuardRefused if the credentials run out before what is left of ``plan`` is expected to be done."""
     end = world.aws.runs_out if plan.account else None
     if end is None:
         return
-    left, needed = (end - now).total_seconds(), expected(plan.steps, done)
+    left, needed = (end - now).total_seconds(), critical_path_seconds(plan.steps, done)
     if left < needed:
         raise GuardRefused(
             f"the credentials run out at {end:%H:%M:%S %Z}, in {_minutes(left)}, "

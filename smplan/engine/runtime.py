@@ -19,7 +19,7 @@ SIGNAL_SECONDS = 0.2
 wait, or to another thread, does not end it: so no wait for news is longer than this."""
 
 
-class Mailbox(Generic[A]):
+class ResultQueue(Generic[A]):
     """Where workers leave news for the one thread that listens."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Mailbox(Generic[A]):
         return taken
 
 
-class Crew:
+class WorkerPool:
     """At most ``size`` workers side by side. Leaving the ``with`` block waits for all of them."""
 
     def __init__(self, size: int, name: str) -> None:
@@ -55,7 +55,7 @@ class Crew:
         """What ``work`` makes of each of ``items``, in their order. Raises what the first of them raised."""
         return list(self._pool.map(work, items))
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -73,13 +73,13 @@ class Runtime:
         """Let ``seconds`` pass, fewer if ``event`` is set before; whether it is."""
         return event.wait(seconds)
 
-    def crew(self, size: int, name: str) -> Crew:
+    def crew(self, size: int, name: str) -> WorkerPool:
         """A new crew."""
-        return Crew(size, name)
+        return WorkerPool(size, name)
 
-    def mailbox(self) -> Mailbox[Any]:
+    def mailbox(self) -> ResultQueue[Any]:
         """A new mailbox."""
-        return Mailbox()
+        return ResultQueue()
 
 
 REAL = Runtime()

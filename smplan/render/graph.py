@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from smplan.core.ordering import Edge
-from smplan.render.words import one_line
+from smplan.core.graph import Edge
+from smplan.render.formatting import one_line
 
 Nodes = Sequence[tuple[str, str]]
 """Address and kind of each resource, in order."""

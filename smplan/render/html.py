@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from smplan.core.plan import Plan, Step
-from smplan.render.words import DESTRUCTIVE, SIGNS, plain, summary, value
+from smplan.core.plan.model import Plan, Step
+from smplan.render.formatting import DESTRUCTIVE, SIGNS, plain, summary, value
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from smplan.core.plan import Change, Plan, Step
-from smplan.render.words import DESTRUCTIVE, SIGNS, one_line, short, summary, value
+from smplan.core.diff import AttributeChange
+from smplan.core.plan.model import Plan, Step
+from smplan.render.formatting import DESTRUCTIVE, SIGNS, one_line, short, summary, value
 
 BUDGET = 60_000
 """Characters; GitHub's comments hold 65,536."""
@@ -57,7 +58,7 @@ def _row(step: Step) -> str:
     return f"| {SIGNS[step.op]} {step.op} | {_code(step.address)} | {_code(step.kind)} | {why} | {risk} |"
 
 
-def _paths(changes: Sequence[Change]) -> str:
+def _paths(changes: Sequence[AttributeChange]) -> str:
     return ", ".join(
         f"{_code(change.path)}: {_code(value(change.before))} is {_code(value(change.after))}" for change in changes
     )

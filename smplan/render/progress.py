@@ -11,23 +11,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, assert_never
 
 from smplan.core.events import (
-    ClockOff,
+    ApplyEnded,
+    ApplyStarted,
+    ClockSkewed,
     Draining,
     Event,
     ReadEnded,
     ReadStarted,
     Recovered,
     Retried,
-    RunEnded,
-    RunStarted,
-    StepDone,
-    StepFailed,
+    StepCompleted,
+    StepErrored,
     StepProgress,
     StepSkipped,
     StepStarted,
 )
-from smplan.core.misfits import count
-from smplan.render.words import SIGNS, duration, one_line, short
+from smplan.core.spec_errors import count
+from smplan.render.formatting import SIGNS, duration, one_line, short
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -43,14 +43,14 @@ def line(event: Event) -> str:
             return ""
         case Retried():
             return f"↻ {one_line(event.why)}; attempt {event.attempt} in {_took(event.seconds)}"
-        case ClockOff():
+        case ClockSkewed():
             way = "ahead of" if event.seconds > 0 else "behind"
             return f"This machine's clock is {abs(event.seconds):.0f} s {way} AWS's: set it right."
-        case RunStarted():
+        case ApplyStarted():
             return f"{'Going on' if event.resumed else 'Starting'}: {count(event.steps, 'step')} to do."
         case Draining():
             return f"Stopping: what runs is let finish ({count(event.running, 'step')})."
-        case RunEnded():
+        case ApplyEnded():
             told = f"{event.done} done, {event.failed} failed, {event.skipped} skipped"
             return f"Run {event.outcome} after {_took(event.seconds)}: {told}."
         case _:
@@ -59,7 +59,7 @@ def line(event: Event) -> str:
 
 
 def _about(
-    event: Recovered | StepStarted | StepProgress | StepDone | StepFailed | StepSkipped,
+    event: Recovered | StepStarted | StepProgress | StepCompleted | StepErrored | StepSkipped,
 ) -> tuple[str, str]:
     """The sign of an event about one address, and what it says."""
     match event:
@@ -70,9 +70,9 @@ def _about(
         case StepProgress():
             said = f" ({one_line(event.said)})" if event.said else ""
             return "…", f"{duration(event.elapsed)} waiting for {one_line(event.waiting_for)}{said}"
-        case StepDone():
+        case StepCompleted():
             return "✓", f"{event.op} done in {_took(event.seconds)} ({one_line(event.id)})"
-        case StepFailed():
+        case StepErrored():
             hint = f"\n    = {one_line(event.hint)}" if event.hint else ""
             return "✗", f"{event.op} failed: {one_line(event.error)}{hint}"
         case StepSkipped():
@@ -171,7 +171,7 @@ class Live:
                 row = self._rows.get(event.step)
                 if row is not None:
                     row.waiting_for, row.said = event.waiting_for, event.said
-            case StepDone() | StepFailed():
+            case StepCompleted() | StepErrored():
                 self._rows.pop(event.step, None)
                 self._print(event)
             case _:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from smplan.core.blueprint_form import (
+from smplan.blueprint.schema import (
     NAME,
     RESERVED,
     STATES,
@@ -21,8 +21,8 @@ from smplan.core.blueprint_form import (
     VariableForm,
 )
 from smplan.core.kinds_doc import KindDoc
-from smplan.core.misfits import nested
 from smplan.core.spec import SENSITIVE, Spec, fields
+from smplan.core.spec_errors import nested
 
 Schema: TypeAlias = "dict[str, Any]"
 

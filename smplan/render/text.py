@@ -6,14 +6,15 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from smplan.core.plan import Change, Drift, Op, Plan, Step
-from smplan.core.state import Entry, Status
+from smplan.core.diff import AttributeChange
+from smplan.core.plan.model import Drift, Op, Plan, Step
+from smplan.core.state.model import ResourceState, Status
 from smplan.core.values import Json
-from smplan.render.words import SIGNS, one_line, plain, summary, value
+from smplan.render.formatting import SIGNS, one_line, plain, summary, value
 
 if TYPE_CHECKING:
-    from smplan.stores.base import Grip
     from smplan.stores.history import Version
+    from smplan.stores.interface import LockInfo
 
 _COLOURS = {
     Op.CREATE: "32",
@@ -58,7 +59,7 @@ def _step(step: Step, *, colour: bool) -> Iterator[str]:
         yield f"    after {one_line(need.step)}: {one_line(need.reason)}{source}"
 
 
-def _change(change: Change) -> Iterator[str]:
+def _change(change: AttributeChange) -> Iterator[str]:
     mark = "  (cannot be changed in place)" if change.replaces else ""
     if _long(change.before) and _long(change.after):
         yield f"    {one_line(change.path)}:{mark}"
@@ -101,7 +102,7 @@ def drift(found: Sequence[Drift]) -> str:
     return "\n".join(_drift(found)) + "\n" if found else "No drift: everything is as it was last applied.\n"
 
 
-def entries(found: Sequence[Entry]) -> str:
+def entries(found: Sequence[ResourceState]) -> str:
     """A line for each thing of the state."""
     if not found:
         return "The state is empty.\n"
@@ -127,7 +128,7 @@ def _version(version: Version) -> tuple[str, ...]:
     return str(version.serial), version.saved or "-", version.plan or "-", str(version.resources), now
 
 
-def grip(location: str, grip: Grip | None) -> str:
+def grip(location: str, grip: LockInfo | None) -> str:
     """Who holds the lock on ``location``."""
     where = one_line(location)
     if grip is None:
@@ -141,11 +142,11 @@ def grip(location: str, grip: Grip | None) -> str:
     return "\n".join([f"The lock on {where} is {how}", *lines]) + "\n"
 
 
-def _columns(entry: Entry) -> tuple[str, ...]:
+def _columns(entry: ResourceState) -> tuple[str, ...]:
     return entry.address, entry.kind, entry.id, "" if entry.status is Status.READY else str(entry.status)
 
 
-def entry(entry: Entry) -> str:
+def entry(entry: ResourceState) -> str:
     """One thing of the state, whole."""
     lines = [
         f"{one_line(entry.address)}  {one_line(entry.kind)}",

@@ -9,16 +9,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never, cast
 
-from smplan.core import state as states
-from smplan.core.ids import canonical
-from smplan.core.journal import Began, Done, Ended, Failed, Intent, JournalEntry, Made
-from smplan.core.plan import Place
-from smplan.core.state import State, entry_from_json, entry_to_json
-from smplan.core.stored import Members
+from smplan.core.blueprint import BackendConfig
+from smplan.core.canonical_json import canonical
+from smplan.core.state import model as states
+from smplan.core.state.journal import (
+    JournalEntry,
+    ResourceCreated,
+    RunBegan,
+    RunEnded,
+    StepFailed,
+    StepIntent,
+    StepSucceeded,
+)
+from smplan.core.state.model import State, resource_from_json, resource_to_json
+from smplan.core.state.strict_json import ObjectReader
 from smplan.core.values import Json
 from smplan.errors import Bug, StoreError
-from smplan.stores.base import Holder
-from smplan.stores.marks import Mark
+from smplan.stores.interface import LockHolder
+from smplan.stores.move_marker import MoveMarker
 
 STATE_BYTES = 256 * 1024 * 1024
 JOURNAL_BYTES = 1024 * 1024 * 1024
@@ -34,7 +42,7 @@ JOURNAL = "smplan/journal"
 LOCK = "smplan/lock"
 
 _SEAL = re.compile(rb'\{"digest":"([0-9a-f]{64})",')
-_REMEDY = {
+_HINT = {
     STATE: "put back a copy that you trust, from a backup or an earlier version of it",
     JOURNAL: "put back state and journal from the same backup",
     LOCK: "when nobody is applying, delete it and run the same command again",
@@ -43,10 +51,10 @@ _REMEDY = {
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """A stored state, the orphans kept beside it, who wrote it (S3 only), the digest of all of it, and when."""
+    """A stored state, the pending creates kept beside it, who wrote it (S3 only), the digest of all of it, and when."""
 
     state: State
-    orphans: tuple[Intent, ...]
+    pending_creates: tuple[StepIntent, ...]
     writer: str
     version: str
     saved: str = ""
@@ -54,7 +62,7 @@ class StoredState:
 
 def damaged(place: str, why: str, format: str) -> StoreError:
     """The error for stored bytes that cannot be trusted."""
-    return StoreError(f"{place} is damaged: {why}", hint=f"{_REMEDY[format]}; nothing was changed")
+    return StoreError(f"{place} is damaged: {why}", hint=f"{_HINT[format]}; nothing was changed")
 
 
 def plain(data: Json) -> bytes:
@@ -98,14 +106,14 @@ def seal(format: str, document: dict[str, Json]) -> bytes:
     return b'{"digest":"%s",%s\n' % (hashlib.sha256(body).hexdigest().encode(), body[1:])
 
 
-def unseal(format: str, data: bytes, place: str) -> tuple[Members, str]:
+def unseal(format: str, data: bytes, place: str) -> tuple[ObjectReader, str]:
     """The document that ``seal`` made ``data`` from, and its digest. Raises StoreError for any other bytes."""
     members, digest = _opened(format, data, place)
     check_format(members, format, place)
     return members, digest
 
 
-def _opened(format: str, data: bytes, place: str) -> tuple[Members, str]:
+def _opened(format: str, data: bytes, place: str) -> tuple[ObjectReader, str]:
     head = _SEAL.match(data)
     if not head or not data.endswith(b"}\n"):
         raise damaged(place, "it is empty" if not data else "it is not whole, or not written by smplan", format)
@@ -114,12 +122,12 @@ def _opened(format: str, data: bytes, place: str) -> tuple[Members, str]:
     if hashlib.sha256(body).hexdigest() != digest:
         raise damaged(place, "its contents do not match its digest", format)
     try:
-        return Members(parse(body), place), digest
+        return ObjectReader(parse(body), place), digest
     except ValueError as error:
         raise damaged(place, str(error), format) from error
 
 
-def check_format(members: Members, format: str, place: str) -> None:
+def check_format(members: ObjectReader, format: str, place: str) -> None:
     """Refuse a document of another format or version with StoreError."""
     found, version = members.text("format"), members.number("format_version")
     if found != format:
@@ -128,23 +136,23 @@ def check_format(members: Members, format: str, place: str) -> None:
         raise StoreError(f"{place} has format version {version}; this smplan knows {VERSION}", hint="upgrade smplan")
 
 
-def encode_state(state: State, orphans: Sequence[Intent] = (), writer: str = "", saved: str = "") -> bytes:
+def encode_state(state: State, pending_creates: Sequence[StepIntent] = (), writer: str = "", saved: str = "") -> bytes:
     """A whole state file, or object, ``saved`` at that time (ISO, UTC)."""
-    return _limited(seal(STATE, _state_json(state, orphans, writer, saved)))
+    return _limited(seal(STATE, _state_json(state, pending_creates, writer, saved)))
 
 
-def encode_coming(mark: Mark, state: State, orphans: Sequence[Intent], saved: str) -> bytes:
+def encode_coming(mark: MoveMarker, state: State, pending_creates: Sequence[StepIntent], saved: str) -> bytes:
     """A whole state on its way to a new place, where nobody may use it before the move is over."""
-    return _limited(seal(COMING, {**_state_json(state, orphans, "", saved), "mark": _mark_json(mark)}))
+    return _limited(seal(COMING, {**_state_json(state, pending_creates, "", saved), "mark": _mark_json(mark)}))
 
 
-def encode_moved(mark: Mark) -> bytes:
+def encode_moved(mark: MoveMarker) -> bytes:
     """The note in the old place of a state."""
     return seal(MOVED, {"mark": _mark_json(mark)})
 
 
-def _state_json(state: State, orphans: Sequence[Intent], writer: str, saved: str) -> dict[str, Json]:
-    told = [entry_json(intent) for intent in orphans]
+def _state_json(state: State, pending_creates: Sequence[StepIntent], writer: str, saved: str) -> dict[str, Json]:
+    told = [entry_json(intent) for intent in pending_creates]
     return {"state": states.to_json(state), "open": told, "writer": writer, "saved": saved}
 
 
@@ -162,7 +170,7 @@ def decode_state(data: bytes, place: str) -> StoredState:
     return cast("StoredState", stored)
 
 
-def decode_document(data: bytes, place: str) -> tuple[StoredState | None, Mark | None]:
+def decode_document(data: bytes, place: str) -> tuple[StoredState | None, MoveMarker | None]:
     """What lies where a state may lie: a state, one that is coming and its note, or the note where it went."""
     members, digest = _opened(STATE, data, place)
     format = members.text("format") if "format" in members else ""
@@ -176,18 +184,18 @@ def decode_document(data: bytes, place: str) -> tuple[StoredState | None, Mark |
     return stored, mark
 
 
-def _stored(members: Members, digest: str) -> StoredState:
+def _stored(members: ObjectReader, digest: str) -> StoredState:
     state = states.from_json(members.table("state"))
-    orphans = tuple(_intent(item) for item in members.items("open"))
+    pending_creates = tuple(_intent(item) for item in members.items("open"))
     writer = members.text("writer")
     saved = members.text("saved") if "saved" in members else ""  # smplan did not always write it down
-    unsound = states.problems(state)
+    unsound = states.integrity_errors(state)
     if unsound:
         raise StoreError(unsound[0])
-    return StoredState(state, orphans, writer, digest, saved)
+    return StoredState(state, pending_creates, writer, digest, saved)
 
 
-def _mark_json(mark: Mark) -> dict[str, Json]:
+def _mark_json(mark: MoveMarker) -> dict[str, Json]:
     return {
         "move": mark.move,
         "source": {"backend": mark.source.backend, "options": dict(mark.source.options)},
@@ -197,40 +205,40 @@ def _mark_json(mark: Mark) -> dict[str, Json]:
     }
 
 
-def _mark(data: Json, *, coming: bool) -> Mark:
-    members = Members(data, "mark")
+def _mark(data: Json, *, coming: bool) -> MoveMarker:
+    members = ObjectReader(data, "mark")
     source, target = (_place(members.anything(name), f"mark.{name}") for name in ("source", "target"))
-    mark = Mark(coming, members.text("move"), source, target, members.text("lineage"), members.text("at"))
+    mark = MoveMarker(coming, members.text("move"), source, target, members.text("lineage"), members.text("at"))
     members.end()
     return mark
 
 
-def _place(data: Json, at: str) -> Place:
-    members = Members(data, at)
-    place = Place(members.text("backend"), members.table("options"))
+def _place(data: Json, at: str) -> BackendConfig:
+    members = ObjectReader(data, at)
+    place = BackendConfig(members.text("backend"), members.table("options"))
     members.end()
-    options = Members(place.options, f"{at}.options")
+    options = ObjectReader(place.options, f"{at}.options")
     for name in ("bucket", "key") if place.backend == "s3" else ("path",):
         options.text(name)
     return place
 
 
-def _intent(data: Json) -> Intent:
+def _intent(data: Json) -> StepIntent:
     entry = parse_entry(data, "open")
-    if not isinstance(entry, Intent):
+    if not isinstance(entry, StepIntent):
         raise StoreError("open holds something that is not an intent")
     return entry
 
 
-def holder_json(holder: Holder) -> dict[str, Json]:
+def holder_json(holder: LockHolder) -> dict[str, Json]:
     """``holder`` as plain JSON."""
     return {"who": holder.who, "operation": holder.operation, "run": holder.run, "since": holder.since}
 
 
-def parse_holder(data: Json) -> Holder:
+def parse_holder(data: Json) -> LockHolder:
     """The holder that ``holder_json`` made ``data`` from. Raises StoreError."""
-    members = Members(data, "holder")
-    holder = Holder(members.text("who"), members.text("operation"), members.text("run"), members.text("since"))
+    members = ObjectReader(data, "holder")
+    holder = LockHolder(members.text("who"), members.text("operation"), members.text("run"), members.text("since"))
     members.end()
     return holder
 
@@ -238,7 +246,7 @@ def parse_holder(data: Json) -> Holder:
 def entry_json(entry: JournalEntry) -> dict[str, Json]:
     """``entry`` as plain JSON, its type in ``type``."""
     match entry:
-        case Began():
+        case RunBegan():
             return {
                 "type": "began",
                 "run": entry.run,
@@ -247,18 +255,18 @@ def entry_json(entry: JournalEntry) -> dict[str, Json]:
                 "base_serial": entry.base_serial,
                 "at": entry.at,
             }
-        case Intent():
-            told = {"type": "intent", "step": entry.step, "op": str(entry.op), "entry": entry_to_json(entry.entry)}
+        case StepIntent():
+            told = {"type": "intent", "step": entry.step, "op": str(entry.op), "entry": resource_to_json(entry.entry)}
             return told | {"key": entry.key, "token": entry.token}
-        case Made():
+        case ResourceCreated():
             return {"type": "made", "step": entry.step, "id": entry.id}
-        case Done():
+        case StepSucceeded():
             outputs = dict(entry.outputs)
             return {"type": "done", "step": entry.step, "id": entry.id, "spec": entry.spec, "outputs": outputs}
-        case Failed():
+        case StepFailed():
             failed = {"type": "failed", "step": entry.step, "error": entry.error, "at": entry.at}
-            return failed | {"not_begun": entry.not_begun}
-        case Ended():
+            return failed | {"not_begun": entry.never_sent}
+        case RunEnded():
             outputs = dict(entry.outputs)
             return {"type": "ended", "run": entry.run, "outcome": entry.outcome, "outputs": outputs, "at": entry.at}
         case _:
@@ -267,16 +275,16 @@ def entry_json(entry: JournalEntry) -> dict[str, Json]:
 
 def parse_entry(data: Json, at: str) -> JournalEntry:
     """The entry that ``entry_json`` made ``data`` from; ``at`` names its place in errors. Raises StoreError."""
-    members = Members(data, at)
+    members = ObjectReader(data, at)
     entry = _parsed(members, at)
     members.end()
     return entry
 
 
-def _parsed(take: Members, at: str) -> JournalEntry:
+def _parsed(take: ObjectReader, at: str) -> JournalEntry:
     match take.text("type"):
         case "began":
-            return Began(
+            return RunBegan(
                 take.text("run"),
                 take.text("plan_id"),
                 take.text("plan_digest"),
@@ -284,15 +292,15 @@ def _parsed(take: Members, at: str) -> JournalEntry:
                 take.text("at"),
             )
         case "intent":
-            about = entry_from_json(take.anything("entry"), f"{at}.entry")
-            return Intent(take.text("step"), take.text("op"), about, take.text("key"), take.text("token"))
+            about = resource_from_json(take.anything("entry"), f"{at}.entry")
+            return StepIntent(take.text("step"), take.text("op"), about, take.text("key"), take.text("token"))
         case "made":
-            return Made(take.text("step"), take.text("id"))
+            return ResourceCreated(take.text("step"), take.text("id"))
         case "done":
-            return Done(take.text("step"), take.text("id"), take.anything("spec"), take.table("outputs"))
+            return StepSucceeded(take.text("step"), take.text("id"), take.anything("spec"), take.table("outputs"))
         case "failed":
-            return Failed(take.text("step"), take.text("error"), take.text("at"), take.flag("not_begun"))
+            return StepFailed(take.text("step"), take.text("error"), take.text("at"), take.flag("not_begun"))
         case "ended":
-            return Ended(take.text("run"), take.text("outcome"), take.table("outputs"), take.text("at"))
+            return RunEnded(take.text("run"), take.text("outcome"), take.table("outputs"), take.text("at"))
         case other:
             raise StoreError(f"{at}.type `{other[:40]}` is not known to this version of smplan")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from smplan.errors import StoreError
 
-_REMEDY = {
+_HINT = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or have the quota raised",
     errno.EROFS: "make the file system writable, or name another place in `state`",
@@ -71,14 +71,14 @@ class File:
 
 @contextmanager
 def told(path: Path, doing: str) -> Iterator[None]:
-    """Let faults of the system out as StoreError with the path and a remedy."""
+    """Let faults of the system out as StoreError with the path and a hint."""
     try:
         yield
     except OSError as error:
-        remedy = _REMEDY.get(error.errno or 0, "mend the cause")
+        hint = _HINT.get(error.errno or 0, "mend the cause")
         raise StoreError(
             f"{path} cannot be {doing}: {error.strerror}",
-            hint=f"{remedy}, then run the same command again; what was saved is still there",
+            hint=f"{hint}, then run the same command again; what was saved is still there",
         ) from error
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from smplan.core.state import State
+from smplan.core.state.model import State
 from smplan.errors import StoreError
 from smplan.stores import codec
-from smplan.stores.base import Store
+from smplan.stores.interface import Store
 
 KEPT = 20
 """How many states before the present one are kept."""
@@ -66,4 +66,4 @@ def versions(store: Store) -> Iterator[Version]:
 
 def _version(state: State, saved: str, *, current: bool = False) -> Version:
     plan = state.used_plans[-1] if state.used_plans else ""
-    return Version(state.serial, current, saved, plan, len(state.resources) + len(state.old))
+    return Version(state.serial, current, saved, plan, len(state.resources) + len(state.deposed))

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from smplan.core.journal import Intent, JournalEntry
-from smplan.core.state import State
+from smplan.core.state.journal import JournalEntry, StepIntent
+from smplan.core.state.model import State
 from smplan.errors import GuardRefused, Locked, StoreError
-from smplan.stores import codec, files, history, lines
-from smplan.stores.base import Clock, Grip, Holder, Snapshot, Store, silent, snapshot
+from smplan.stores import codec, files, history, journal_file
 from smplan.stores.files import Disk
-from smplan.stores.held import Held
+from smplan.stores.interface import Clock, LockHolder, LockInfo, Snapshot, Store, silent, snapshot
+from smplan.stores.locked import LockedState
 
 _LOOKS = 10
 """How often a reader looks again when somebody saves while it reads."""
@@ -72,7 +72,7 @@ class LocalStore(Store):
         there = [self.journal] if files.stamp(self.journal) else []
         return [str(path) for path in (*there, *map(self.past_file, self.past()))]
 
-    def load(self) -> tuple[Snapshot, lines.Journal]:
+    def load(self) -> tuple[Snapshot, journal_file.Journal]:
         """What is stored now, and how its journal lies in the file."""
         for _ in range(_LOOKS):
             file = files.read(self.disk, self.path, codec.STATE_BYTES, self.say)
@@ -81,23 +81,23 @@ class LocalStore(Store):
                 return self._understood(file, journal)
         raise StoreError(f"{self.path} changes faster than it can be read", hint="run the same command again")
 
-    def _understood(self, file: files.File | None, journal: files.File | None) -> tuple[Snapshot, lines.Journal]:
+    def _understood(self, file: files.File | None, journal: files.File | None) -> tuple[Snapshot, journal_file.Journal]:
         if file is None:
             if journal is not None:
                 raise codec.damaged(
                     str(self.journal), f"the state it builds on, {self.path}, is not there", codec.JOURNAL
                 )
-            return Snapshot(), lines.Journal(stale=True)
+            return Snapshot(), journal_file.Journal(stale=True)
         stored, mark = codec.decode_document(file.data, str(self.path))
         if stored is None:
-            return Snapshot(mark=mark), lines.Journal(stale=True)
-        written = lines.Journal(stale=True)
+            return Snapshot(mark=mark), journal_file.Journal(stale=True)
+        written = journal_file.Journal(stale=True)
         if journal is not None:
-            written = lines.read(journal.data, str(self.journal), stored.state)
-        base = Snapshot(version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
+            written = journal_file.read(journal.data, str(self.journal), stored.state)
+        base = Snapshot(version=stored.version, pending_creates=stored.pending_creates, saved=stored.saved, mark=mark)
         return snapshot(stored.state, base, written.entries, self.location), written
 
-    def grip(self) -> Grip | None:
+    def grip(self) -> LockInfo | None:
         """The lock now. One whose process has died is held by nobody, whatever is written in it."""
         with files.told(self.lock_file, "read"):
             try:
@@ -105,18 +105,18 @@ class LocalStore(Store):
             except FileNotFoundError:
                 return None
             try:
-                return None if _flock(descriptor, fcntl.LOCK_SH) else Grip(self._written(descriptor))
+                return None if _flock(descriptor, fcntl.LOCK_SH) else LockInfo(self._written(descriptor))
             finally:
                 os.close(descriptor)
 
-    def break_lock(self, grip: Grip, holder: Holder) -> None:
+    def break_lock(self, grip: LockInfo, holder: LockHolder) -> None:
         """Raises GuardRefused: the system keeps the lock for its process, and for as long as that lives."""
         raise GuardRefused(
             f"{self.location} is locked by {grip.holder}: a local lock cannot be broken, it goes with its process",
             hint="end that process; the lock is free at once, and the journal has what it did",
         )
 
-    def probe(self, holder: Holder) -> None:
+    def probe(self, holder: LockHolder) -> None:
         """Take the lock and give it back."""
         descriptor = self._seize(holder)
         with files.told(self.lock_file, "written"):
@@ -125,7 +125,7 @@ class LocalStore(Store):
             finally:
                 os.close(descriptor)
 
-    def _acquire(self, holder: Holder) -> Held:
+    def _acquire(self, holder: LockHolder) -> LockedState:
         descriptor = self._seize(holder)
         try:
             found, journal = self.load()
@@ -137,7 +137,7 @@ class LocalStore(Store):
             os.close(descriptor)
             raise
 
-    def _seize(self, holder: Holder) -> int:
+    def _seize(self, holder: LockHolder) -> int:
         """The descriptor of the lock file, locked, with ``holder`` written into it."""
         with files.told(self.lock_file, "locked"):
             files.make_folder(self.disk, self.path.parent)
@@ -152,7 +152,7 @@ class LocalStore(Store):
                 raise
         return descriptor
 
-    def renew(self, journal: lines.Journal) -> None:
+    def renew(self, journal: journal_file.Journal) -> None:
         """Write a journal that was left over anew, durably, before anything builds upon it.
 
         Half a line goes with that. And what can be read may be in memory only: it came from a process that ended
@@ -172,14 +172,14 @@ class LocalStore(Store):
             hint="wait until that has ended; the lock goes with its process, so there is nothing to remove",
         )
 
-    def _written(self, descriptor: int) -> Holder:
+    def _written(self, descriptor: int) -> LockHolder:
         """The holder written in the lock file; somebody unknown while it is being written, or if it is damaged."""
         data = os.pread(descriptor, codec.LOCK_BYTES, 0)
         try:
             members, _ = codec.unseal(codec.LOCK, data, str(self.lock_file))
             return codec.parse_holder({name: members.text(name) for name in ("who", "operation", "run", "since")})
         except StoreError:
-            return Holder("somebody", "unknown", "unknown", "an unknown time")
+            return LockHolder("somebody", "unknown", "unknown", "an unknown time")
 
 
 def _flock(descriptor: int, kind: int) -> bool:
@@ -191,10 +191,10 @@ def _flock(descriptor: int, kind: int) -> bool:
     return True
 
 
-class _LocalHeld(Held):
+class _LocalHeld(LockedState):
     _store: LocalStore
 
-    def __init__(self, store: LocalStore, lock: int, found: Snapshot, journal: lines.Journal) -> None:
+    def __init__(self, store: LocalStore, lock: int, found: Snapshot, journal: journal_file.Journal) -> None:
         self._lock: int | None = lock
         self._journal = journal
         self._descriptor: int | None = None
@@ -226,21 +226,21 @@ class _LocalHeld(Held):
     def _append(self, base: State, entries: Sequence[JournalEntry]) -> None:
         disk, path = self._store.disk, self._store.journal
         if self._journal.stale:
-            first = lines.header(base)
-            line = lines.batch(entries, lines.check_sum(first))
+            first = journal_file.header(base)
+            line = journal_file.batch(entries, journal_file.check_sum(first))
             files.replace(disk, path, first + line)
         else:
-            line = lines.batch(entries, self._journal.sum)
+            line = journal_file.batch(entries, self._journal.sum)
             with files.told(path, "written"):
                 if self._descriptor is None:
                     self._descriptor = disk.open(path, os.O_WRONLY | os.O_APPEND)
                 files.write(disk, self._descriptor, line)
                 disk.sync(self._descriptor)
-        self._journal = lines.Journal(sum=lines.check_sum(line))
+        self._journal = journal_file.Journal(sum=journal_file.check_sum(line))
 
-    def _save(self, state: State, orphans: tuple[Intent, ...]) -> None:
+    def _save(self, state: State, pending_creates: tuple[StepIntent, ...]) -> None:
         now = self._store.clock.date().isoformat(timespec="seconds")
-        self.put(codec.encode_state(state, orphans, saved=now))
+        self.put(codec.encode_state(state, pending_creates, saved=now))
         self._drop_journal()  # it builds on an earlier state now, and counts for nothing
         with suppress(OSError, StoreError):
             for serial in history.too_old(self._store.past(), state.serial):
@@ -275,7 +275,7 @@ class _LocalHeld(Held):
 
     def _drop_journal(self) -> None:
         self._close()
-        self._journal = lines.Journal(stale=True)
+        self._journal = journal_file.Journal(stale=True)
         with suppress(OSError):
             self._store.disk.unlink(self._store.journal)
 

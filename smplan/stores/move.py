@@ -11,13 +11,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from smplan.core.plan import Place
-from smplan.core.state import State
+from smplan.core.blueprint import BackendConfig
+from smplan.core.state.model import State
 from smplan.errors import GuardRefused, StoreError
 from smplan.stores import codec
-from smplan.stores.base import Holder, Snapshot, Store
-from smplan.stores.held import Held
-from smplan.stores.marks import Mark, named
+from smplan.stores.interface import LockHolder, Snapshot, Store
+from smplan.stores.locked import LockedState
+from smplan.stores.move_marker import MoveMarker, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class End:
     """One end of a move: the store, and how a blueprint names it."""
 
     store: Store
-    place: Place
+    place: BackendConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Move:
 
     source: End
     target: End
-    holder: Holder
+    holder: LockHolder
     at: str
     say: Callable[[str], None]
 
@@ -50,7 +50,7 @@ class Move:
                 raise mark.refusal(source.location)
             return self._finish(mark, new) if mark else self._begin(old, new)
 
-    def _begin(self, old: Held, new: Held) -> State:
+    def _begin(self, old: LockedState, new: LockedState) -> State:
         stored = old.snapshot.stored
         if stored is None:
             raise GuardRefused(
@@ -58,7 +58,7 @@ class Move:
                 hint="name the new place in the blueprint, and plan",
             )
         self._check_free(new.snapshot, stored)
-        mark = Mark(True, secrets.token_hex(8), self.source.place, self.target.place, stored.lineage, self.at)
+        mark = MoveMarker(True, secrets.token_hex(8), self.source.place, self.target.place, stored.lineage, self.at)
         copy = self._copy(old, new, stored, mark)
         old.check()
         for name in old.set_aside():
@@ -81,10 +81,10 @@ class Move:
                 f"{location} holds {what}", hint="name a place where nothing is, or move that away first"
             )
 
-    def _copy(self, old: Held, new: Held, stored: State, mark: Mark) -> Snapshot:
+    def _copy(self, old: LockedState, new: LockedState, stored: State, mark: MoveMarker) -> Snapshot:
         """Write everything to the new place, under the note, and read it back."""
         found, source, target = old.snapshot, self.source.store, self.target.store
-        new.put(codec.encode_coming(mark, stored, found.orphans, found.saved))
+        new.put(codec.encode_coming(mark, stored, found.pending_creates, found.saved))
         new.put_journal(stored, found.written)
         for serial in source.past():
             document = source.document(serial) or b""
@@ -102,7 +102,7 @@ class Move:
                 hint="check the new place, then run the same command again",
             )
 
-    def _finish(self, mark: Mark, new: Held) -> State:
+    def _finish(self, mark: MoveMarker, new: LockedState) -> State:
         """Go on after the old place was given up: open the new one, unless that was done, too."""
         found = new.snapshot
         if found.mark is None and found.stored and found.stored.lineage == mark.lineage:
@@ -117,13 +117,13 @@ class Move:
             )
         return self._open(new, mark, found.stored, found)
 
-    def _open(self, new: Held, mark: Mark, stored: State, copy: Snapshot) -> State:
+    def _open(self, new: LockedState, mark: MoveMarker, stored: State, copy: Snapshot) -> State:
         """Take the note away from the new place: from here on it may be used."""
-        new.put(codec.encode_state(stored, copy.orphans, writer=mark.move, saved=copy.saved))
+        new.put(codec.encode_state(stored, copy.pending_creates, writer=mark.move, saved=copy.saved))
         found = self.target.store.read()
         self._same(_content(found), _content(copy), "the state")
         return stored
 
 
 def _content(found: Snapshot) -> tuple[object, ...]:
-    return found.stored, found.orphans, found.entries, found.folded, found.saved
+    return found.stored, found.pending_creates, found.entries, found.folded, found.saved

@@ -24,7 +24,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-from smplan.engine.carry import Carrier
+from smplan.engine.operations import Carrier
 from smplan.stores.files import Disk
 
 KILLS = ("killed before", "killed after")

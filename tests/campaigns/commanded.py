@@ -9,7 +9,7 @@ import random
 from functools import partial
 from pathlib import Path
 
-from smplan.cli.app import main as smplan
+from smplan.cli.main import main as smplan
 from smplan.stores.local import LocalStore
 from tests.campaigns import stored
 from tests.campaigns.damages import WAYS

@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from smplan.cli.planfile import read_plan
-from smplan.core import plan as plans
+from smplan.cli.plan_file import read_plan
+from smplan.core.blueprint import BackendConfig
+from smplan.core.plan import model as plans
 from smplan.errors import Bug, Locked, SmplanError
-from smplan.stores.base import Holder, Snapshot, Store
+from smplan.stores.interface import LockHolder, Snapshot, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
 from tests.campaigns import stored
@@ -40,7 +41,7 @@ LEASE = 10**6
 """Seconds: longer than any campaign."""
 LOCKED_EVERY = 32
 """One in so many damaged files is also met by somebody who takes the lock, which reads in the same way."""
-SOMEBODY = Holder("somebody", "unknown", "unknown", "an unknown time")
+SOMEBODY = LockHolder("somebody", "unknown", "unknown", "an unknown time")
 END_LOST = ("cut", "a line dropped, doubled, moved")
 """The ways that may take away just the last lines of a local journal."""
 
@@ -168,15 +169,16 @@ def plan_file(size: Size, seed: int, folder: Path) -> Subject:
     steps = tuple(
         plans.Step(
             each.address, each.address, each.kind, plans.Op.CREATE, ("it is new",), None, each.spec,
-            expected_seconds=1.5, needs=tuple(plans.Need(other, "made before") for other in each.needs),
+            expected_seconds=1.5, needs=tuple(plans.Dependency(other, "made before") for other in each.needs),
         )
         for each in stored.fleet(chance, things=size.things, length=size.length).resources.values()
     )  # fmt: skip
-    base = plans.Base(stored.LINEAGE, 1, "ab" * 32, True)
-    plan = plans.seal(
+    base = plans.StateRef(stored.LINEAGE, 1, "ab" * 32, True)
+    plan = plans.with_digest(
         plans.Plan(
             "p1", "fleet", "apply", "2026-11-23T03:00:00Z", "2026-11-24T03:00:00Z", "0", {"file": "fleet.yaml"},
-            {"ratio": 0.25, "count": 13600}, base, plans.Place("local"), "123456789012", "us-east-1", {}, None, steps,
+            {"ratio": 0.25, "count": 13600}, base, BackendConfig("local"), "123456789012", "us-east-1", {}, None,
+            steps,
         )
     )  # fmt: skip
     path = folder / "plan.json"

@@ -52,7 +52,7 @@ def expect(case: Case, ran: Ran) -> str:
         return ""  # only tidying up was refused: whether the state is right, its reader will see
     if ran.code not in CODES[fault]:
         return told
-    return "" if "= " in ran.text else f"no remedy is told: {ran.text[-800:]}"
+    return "" if "= " in ran.text else f"no hint is told: {ran.text[-800:]}"
 
 
 def _waits(struck: Crossing) -> bool:

@@ -21,9 +21,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from smplan.core.journal import Began, JournalEntry
+from smplan.core.state.journal import JournalEntry, RunBegan
 from smplan.errors import Locked
-from smplan.stores.base import Held
+from smplan.stores.locked import LockedState
 from tests.campaigns import racers
 from tests.campaigns.gate import Gate, Hold, Seen
 from tests.campaigns.racers import BUCKET, Place, client
@@ -97,7 +97,7 @@ def taken(place: Place, who: str, saves: bool) -> list[JournalEntry]:
         return _write(held, who, saves)
 
 
-def _write(held: Held, who: str, saves: bool) -> list[JournalEntry]:
+def _write(held: LockedState, who: str, saves: bool) -> list[JournalEntry]:
     found = list(held.snapshot.entries)
     held.append(racers.turn(f"next-{who}", 2))
     if saves:
@@ -164,7 +164,7 @@ def _row(
         wrong.append(f"it asked for more than its lock: {made}")
     if not stands:
         wrong.append("what the next one wrote does not stand")
-    if "done, not answered" in fence.point and not any(isinstance(each, Began) for each in found[-1:]):
+    if "done, not answered" in fence.point and not any(isinstance(each, RunBegan) for each in found[-1:]):
         wrong.append("what was written before it was stopped is lost")
     after = "saves" if fence.next_saves else "appends"
     name = fence.point + (", lock deleted by hand" if fence.by_hand else "")

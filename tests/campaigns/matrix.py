@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from smplan.core.state import State
-from smplan.sandbox.facts import ADMIN_TOKEN
-from smplan.stores.base import Store
+from smplan.core.state.model import State
+from smplan.sandbox.ids import ADMIN_TOKEN
+from smplan.stores.interface import Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
 from tests.campaigns.boundary import Crossing, Trouble
@@ -227,8 +227,8 @@ class Theatre:
         assert folded is not None
         state: State = folded.state
         held = [f"{entry.address} {entry.status}" for entry in state.resources.values()]
-        held += [f"{entry.address} old" for entry in state.old] + [
-            f"{each.entry.address} orphan" for each in folded.orphans
+        held += [f"{entry.address} old" for entry in state.deposed] + [
+            f"{each.entry.address} orphan" for each in folded.pending_creates
         ]
         return sorted(held)
 

@@ -13,10 +13,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from smplan.core.journal import Began, Done, Ended, Intent, JournalEntry, Made
-from smplan.core.state import Entry, State
+from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, RunEnded, StepIntent, StepSucceeded
+from smplan.core.state.model import ResourceState, State
 from smplan.errors import Locked, SmplanError
-from smplan.stores.base import Held, Holder, Store
+from smplan.stores.interface import Held, LockHolder, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
 from tests.campaigns.stored import LINEAGE
@@ -51,9 +51,9 @@ def client(url: str, who: str) -> Any:
     return session.client("s3", endpoint_url=url, config=config)
 
 
-def holder(who: str) -> Holder:
+def holder(who: str) -> LockHolder:
     """Who holds the lock, for others."""
-    return Holder(f"{who}@race", "apply", f"run-{who}", "2026-11-23T03:00:00Z")
+    return LockHolder(f"{who}@race", "apply", f"run-{who}", "2026-11-23T03:00:00Z")
 
 
 def first(store: Store) -> None:
@@ -65,13 +65,13 @@ def first(store: Store) -> None:
 def turn(address: str, counter: int) -> list[JournalEntry]:
     """One turn of a race: a thing of its own is made, and the counter goes on."""
     step = f"s-{address}"
-    entry = Entry(address, "core.value", "", {}, {})
+    entry = ResourceState(address, "core.value", "", {}, {})
     return [
-        Began(address, address, "d", 1, ""),
-        Intent(step, "create", entry),
-        Made(step, address),
-        Done(step, address, {}, {}),
-        Ended(address, "complete", {"counter": counter}, ""),
+        RunBegan(address, address, "d", 1, ""),
+        StepIntent(step, "create", entry),
+        ResourceCreated(step, address),
+        StepSucceeded(step, address, {}, {}),
+        RunEnded(address, "complete", {"counter": counter}, ""),
     ]
 
 
@@ -166,11 +166,11 @@ def _write(held: Held, store: Store, who: str, point: str) -> None:
         held.check()
         if isinstance(store, S3Store):
             store.bucket._client.put_object(Bucket=BUCKET, Key=f"driver/{who}", Body=b"made")
-        held.append([Began(f"after-{who}", f"after-{who}", "d", 1, "")])
+        held.append([RunBegan(f"after-{who}", f"after-{who}", "d", 1, "")])
     elif "save" in point:
         held.save(held.folded().state)
     else:
-        held.append([Began(f"after-{who}", f"after-{who}", "d", 1, "")])
+        held.append([RunBegan(f"after-{who}", f"after-{who}", "d", 1, "")])
 
 
 def _ended(act: Callable[[], None]) -> str:

@@ -19,9 +19,9 @@ from itertools import count
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from smplan.sandbox.gateway import Gateway
 from smplan.sandbox.inventory import inventory
-from smplan.sandbox.world import Sandbox
+from smplan.sandbox.network.gateway import Gateway
+from smplan.sandbox.sandbox import Sandbox
 from tests.campaigns import warm
 from tests.campaigns.boundary import Crossing, Trouble, read_log
 
@@ -87,7 +87,7 @@ def command(
     arguments: tuple[str, ...], folder: Path, env: Mapping[str, str], trouble: Trouble | None, log: Path, output: Path
 ) -> None:
     """What such a process does: the command, with its boundaries watched and its output in a file."""
-    from smplan.cli.app import main
+    from smplan.cli.main import main
     from smplan.stores.s3 import S3Store
     from tests.campaigns.boundary import install
 

@@ -6,15 +6,23 @@ import random
 import string
 from dataclasses import replace
 
-from smplan.core.journal import Began, Done, Ended, Failed, Intent, JournalEntry, Made
-from smplan.core.state import Entry, State
+from smplan.core.state.journal import (
+    JournalEntry,
+    ResourceCreated,
+    RunBegan,
+    RunEnded,
+    StepFailed,
+    StepIntent,
+    StepSucceeded,
+)
+from smplan.core.state.model import ResourceState, State
 from smplan.core.values import Json
 
 LINEAGE = "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001"
 KINDS = ("aws.ec2.security_group_rule", "aws.elbv2.target_group", "aws.autoscaling.group", "aws.route53.record")
 
 
-def entry(chance: random.Random, number: int, length: int) -> Entry:
+def entry(chance: random.Random, number: int, length: int) -> ResourceState:
     """A thing whose spec holds about ``length`` characters."""
     spec: dict[str, Json] = {
         "name": f"fleet-{number}",
@@ -25,7 +33,7 @@ def entry(chance: random.Random, number: int, length: int) -> Entry:
     }
     outputs = {"arn": f"arn:aws:elasticloadbalancing:us-east-1:123456789012:thing/{chance.randbytes(8).hex()}"}
     needs = (f"thing{number - 1}",) if number else ()
-    return Entry(f"thing{number}", KINDS[number % len(KINDS)], f"id-{number}", spec, outputs, needs)
+    return ResourceState(f"thing{number}", KINDS[number % len(KINDS)], f"id-{number}", spec, outputs, needs)
 
 
 def words(chance: random.Random, length: int) -> str:
@@ -42,7 +50,7 @@ def fleet(chance: random.Random, *, things: int = 17, length: int = 800) -> Stat
 
 def began(run: int) -> list[JournalEntry]:
     """A run begins."""
-    return [Began(f"r{run}", f"p{run}", "d1", 1, "2026-11-23T03:00:00Z")]
+    return [RunBegan(f"r{run}", f"p{run}", "d1", 1, "2026-11-23T03:00:00Z")]
 
 
 def made(chance: random.Random, number: int, length: int = 800) -> list[JournalEntry]:
@@ -50,18 +58,18 @@ def made(chance: random.Random, number: int, length: int = 800) -> list[JournalE
     thing = entry(chance, number, length)
     step = f"s{number}"
     return [
-        Intent(step, "create", replace(thing, id="")),
-        Made(step, thing.id),
-        Done(step, thing.id, thing.spec, thing.outputs),
-        Failed(f"x{number}", "deadbeef [ 0 ] no room", "2026-11-23T03:01:00Z"),
+        StepIntent(step, "create", replace(thing, id="")),
+        ResourceCreated(step, thing.id),
+        StepSucceeded(step, thing.id, thing.spec, thing.outputs),
+        StepFailed(f"x{number}", "deadbeef [ 0 ] no room", "2026-11-23T03:01:00Z"),
     ]
 
 
 def intended(chance: random.Random, number: int) -> list[JournalEntry]:
     """A thing is about to be made: who knows whether it was."""
-    return [Intent(f"s{number}", "create", replace(entry(chance, number, 40), id=""))]
+    return [StepIntent(f"s{number}", "create", replace(entry(chance, number, 40), id=""))]
 
 
 def ended(run: int) -> list[JournalEntry]:
     """The run is over."""
-    return [Ended(f"r{run}", "complete", {"url": "https://sm.example.com", "at": run}, "2026-11-23T03:09:00Z")]
+    return [RunEnded(f"r{run}", "complete", {"url": "https://sm.example.com", "at": run}, "2026-11-23T03:09:00Z")]

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from smplan.core.journal import Intent, JournalEntry
-from smplan.core.state import State
-from smplan.stores.base import Held
+from smplan.core.state.journal import JournalEntry, StepIntent
+from smplan.core.state.model import State
+from smplan.stores.interface import Held
 from smplan.stores.local import _LocalHeld
 from tests.campaigns.histories.command import lived, one
 from tests.campaigns.histories.kinds import Sim
@@ -52,7 +52,7 @@ def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: 
     append, waiting = Held.append, []
 
     def late(held: Held, entries: Sequence[JournalEntry]) -> None:
-        if all(isinstance(entry, Intent) for entry in entries):
+        if all(isinstance(entry, StepIntent) for entry in entries):
             waiting.extend(entries)
             return
         append(held, [*waiting, *entries])

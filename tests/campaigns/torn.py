@@ -24,17 +24,18 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from smplan.core.journal import JournalEntry
-from smplan.core.state import State
+from smplan.core.state.journal import JournalEntry
+from smplan.core.state.model import State
 from smplan.errors import StoreError
-from smplan.stores.base import Clock, Held, Holder, Snapshot
+from smplan.stores.interface import Clock, LockHolder, Snapshot
 from smplan.stores.local import LocalStore
+from smplan.stores.locked import LockedState
 from tests.campaigns import crashes, stored
 from tests.campaigns.tally import Tally
 from tests.stores.disks import Killed, MeddlingDisk, QuickDisk
 
-HOLDER = Holder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
-NEXT = Holder("bob@desk pid 8", "apply", "r2", "2026-11-23T03:01:00Z")
+HOLDER = LockHolder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
+NEXT = LockHolder("bob@desk pid 8", "apply", "r2", "2026-11-23T03:01:00Z")
 FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
 STATE = "fleet.state.json"
 MEMORY = next((each for each in ("/dev/shm",) if os.access(each, os.W_OK)), None)
@@ -117,7 +118,7 @@ def torn(keep: float) -> Callable[[LocalStore, Work], None]:
     return prepare
 
 
-def locked(store: LocalStore, stack: ExitStack) -> Held:
+def locked(store: LocalStore, stack: ExitStack) -> LockedState:
     """The lock, released with ``stack``."""
     held = store.lock(NEXT)
     stack.callback(held.release)

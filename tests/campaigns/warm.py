@@ -12,10 +12,10 @@ import rich.console
 import typer.main
 from botocore.loaders import Loader
 
-import smplan.cli.app
-import smplan.cli.compose
-import smplan.drivers.aws.session
-import smplan.engine.applying
+import smplan.cli.main
+import smplan.cli.wiring
+import smplan.drivers.aws.client
+import smplan.engine.apply
 import smplan.render.progress
 import smplan.render.text
 import smplan.stores.local

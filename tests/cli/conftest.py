@@ -14,8 +14,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from smplan.cli.app import main
-from smplan.core.state import State
+from smplan.cli.main import main
+from smplan.core.state.model import State
 from smplan.stores.local import LocalStore
 
 TOY = """\

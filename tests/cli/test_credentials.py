@@ -11,13 +11,13 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from smplan.cli import compose
-from smplan.core.events import ClockOff, Retried, RunStarted
-from smplan.drivers.builtin import Value
-from smplan.engine.waits import Stop
-from smplan.sandbox.world import Sandbox
+from smplan.cli import wiring
+from smplan.core.events import ApplyStarted, ClockSkewed, Retried
+from smplan.drivers.core.value import Value
+from smplan.engine.waiter import CancelToken
+from smplan.sandbox.sandbox import Sandbox
 from tests.cli.conftest import Shell
-from tests.drivers.red5_server import Server, serving
+from tests.drivers.red5.server import Server, serving
 
 TWO = """\
 smplan: 1
@@ -57,15 +57,15 @@ def test_a_store_whose_credentials_run_out_in_the_middle_leaves_a_run_that_is_re
 ) -> None:
     smplan.write("toy.yaml", TWO.replace("BUCKET", bucket))
     smplan.ok("plan", "toy.yaml")
-    derive = Value.derive
+    compute_outputs = Value.compute_outputs
 
     def run_out(spec: object) -> object:
         os.environ["AWS_CREDENTIAL_EXPIRATION"] = ending(timedelta(days=-1))
-        return derive(spec)  # type: ignore[arg-type]  # what it takes, as it comes
+        return compute_outputs(spec)  # type: ignore[arg-type]  # what it takes, as it comes
 
     with monkeypatch.context() as patch:
         patch.setenv("AWS_CREDENTIAL_EXPIRATION", ending(timedelta(minutes=5)))
-        patch.setattr(Value, "derive", staticmethod(run_out))
+        patch.setattr(Value, "compute_outputs", staticmethod(run_out))
         done = smplan("apply", "--yes")
     assert done.code == 9
     assert "Starting: 2 steps" in done.out
@@ -94,18 +94,18 @@ def test_planning_tells_on_standard_error_why_it_takes_long(smplan: Shell, aws: 
 
 
 def test_nothing_else_is_told_aside(capsys: pytest.CaptureFixture[str]) -> None:
-    hear = compose.aside()
-    hear(RunStarted("p", "apply", 1, resumed=False))
+    hear = wiring.aside()
+    hear(ApplyStarted("p", "apply", 1, resumed=False))
     assert capsys.readouterr().err == ""
-    hear(ClockOff(75))
+    hear(ClockSkewed(75))
     hear(Retried("ec2:X", "no answer", 2, 1))
     assert capsys.readouterr().err.count("smplan: ") == 2
 
 
 def test_ctrl_c_while_planning_ends_the_pauses_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGINT)
-    stop = Stop()
-    with pytest.raises(KeyboardInterrupt), compose._ending_pauses(stop):
+    stop = CancelToken()
+    with pytest.raises(KeyboardInterrupt), wiring._ending_pauses(stop):
         signal.raise_signal(signal.SIGINT)
     assert stop.asked
     assert signal.getsignal(signal.SIGINT) is before

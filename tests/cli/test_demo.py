@@ -20,7 +20,7 @@ def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Control:
     made = Control()
     toy = tmp_path / "starter.yaml"
     toy.write_text(TOY.replace("first", "node_group"))
-    monkeypatch.setattr(demo, "service", lambda: made)
+    monkeypatch.setattr(demo, "sandbox_process", lambda: made)
     monkeypatch.setattr(demo, "starter", lambda: toy)
     return made
 

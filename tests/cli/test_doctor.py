@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from smplan.cli import compose
-from smplan.core.plan import Place
-from smplan.stores.base import Holder
+from smplan.cli import wiring
+from smplan.core.blueprint import BackendConfig
+from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.cli.conftest import TOY, Ran, Shell
-from tests.cli.test_states import HOLDER, in_s3
+from tests.cli.test_state import HOLDER, in_s3
 
 
 def signs(done: Ran) -> dict[str, str]:
@@ -21,7 +21,7 @@ def signs(done: Ran) -> dict[str, str]:
     return {words[1]: words[0] for words in lines}
 
 
-def remedies(done: Ran) -> list[str]:
+def hints(done: Ran) -> list[str]:
     return [line.strip() for line in (done.out + done.err).splitlines() if line.strip().startswith("= ")]
 
 
@@ -50,7 +50,7 @@ def test_without_credentials_or_region_the_remedies_are_told(smplan: Shell, monk
     done = smplan("doctor", "toy.yaml")
     assert done.code == 1
     assert (signs(done)["region"], signs(done)["credentials"], signs(done)["state"]) == ("✗", "✗", "✓")
-    assert remedies(done)[0] == "= write `aws: {region: …}` in the blueprint, or set AWS_REGION"
+    assert hints(done)[0] == "= write `aws: {region: …}` in the blueprint, or set AWS_REGION"
 
 
 def test_credentials_of_another_account_are_told(smplan: Shell, bucket: str) -> None:
@@ -68,7 +68,7 @@ def test_without_anything_to_look_at_it_says_so(smplan: Shell, bucket: str) -> N
     assert "there is no state here" in done.out
     smplan.write("toy.yaml", "smplan: 2\n")
     done = smplan("doctor", "toy.yaml")
-    assert remedies(done) == ["= smplan validate toy.yaml shows every fault"]
+    assert hints(done) == ["= smplan validate toy.yaml shows every fault"]
 
 
 def test_a_damaged_state_is_found(smplan: Shell) -> None:
@@ -76,7 +76,7 @@ def test_a_damaged_state_is_found(smplan: Shell) -> None:
     (smplan.folder / "state" / "toy.state.json").write_text("rotten")
     done = smplan("doctor", "--state")
     assert (done.code, signs(done)["state"], signs(done)["locking"]) == (1, "✗", "✓")
-    assert any("put back a copy that you trust" in each for each in remedies(done))
+    assert any("put back a copy that you trust" in each for each in hints(done))
 
 
 def test_a_held_lock_is_found_and_left_alone(smplan: Shell) -> None:
@@ -89,11 +89,11 @@ def test_a_held_lock_is_found_and_left_alone(smplan: Shell) -> None:
 
 
 def test_an_unfinished_run_is_told(smplan: Shell) -> None:
-    from smplan.core.journal import Began
+    from smplan.core.state.journal import RunBegan
 
     smplan.applied()
-    with LocalStore(Path("state/toy.state.json")).lock(Holder("a", "apply", "r", "")) as held:
-        held.append([Began("r", "the-plan", "d", 2, "")])
+    with LocalStore(Path("state/toy.state.json")).lock(LockHolder("a", "apply", "r", "")) as held:
+        held.append([RunBegan("r", "the-plan", "d", 2, "")])
     assert "the run of plan the-plan is unfinished: smplan apply goes on with it" in smplan.ok("doctor", "--state").out
 
 
@@ -106,7 +106,7 @@ def test_a_state_in_s3_comes_with_advice_and_a_policy(smplan: Shell, bucket: str
     assert f"put-bucket-versioning --bucket {bucket}" in done.out
     assert "Next: smplan doctor toy.yaml --state > policy.json" in done.err
     done = smplan.ok("doctor", "toy.yaml", "--state")
-    store = compose.store_at(Place("s3", {"bucket": bucket, "key": "k/toy.json"}), "toy")
+    store = wiring.store_at(BackendConfig("s3", {"bucket": bucket, "key": "k/toy.json"}), "toy")
     assert done.data == store.policy()  # type: ignore[attr-defined]  # it is in S3
     assert "program" not in signs(done)
     assert f"Next: aws s3api put-bucket-policy --bucket {bucket}" in done.err

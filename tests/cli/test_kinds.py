@@ -6,15 +6,14 @@ import json
 
 import pytest
 
-from smplan.drivers import registry
-from smplan.engine import kinds_doc
+from smplan.drivers import catalogue, registry
 from smplan.render.schema import generate
 from tests.cli.conftest import Shell
 
 
 def test_every_kind_is_listed(smplan: Shell) -> None:
     done = smplan.ok("kinds")
-    assert [line.split()[0] for line in done.out.splitlines()] == [each.name for each in kinds_doc.docs()]
+    assert [line.split()[0] for line in done.out.splitlines()] == [each.name for each in catalogue.docs()]
     assert "aws.ec2.vpc" in done.out
     assert "(lookup) " in done.out
     assert registry.driver("core.value") is not None
@@ -22,7 +21,7 @@ def test_every_kind_is_listed(smplan: Shell) -> None:
 
 
 def test_every_kind_can_be_shown(smplan: Shell) -> None:
-    for each in kinds_doc.docs():
+    for each in catalogue.docs():
         assert smplan.ok("kinds", each.name).out.startswith(f"{each.name}\n")
 
 
@@ -51,12 +50,12 @@ def test_a_kind_that_nobody_serves_is_told_with_a_near_one(smplan: Shell, comman
 
 
 def test_schemas_are_printed(smplan: Shell) -> None:
-    assert smplan.ok("schema").out == generate(kinds_doc.docs())["blueprint.schema.json"]
+    assert smplan.ok("schema").out == generate(catalogue.docs())["blueprint.schema.json"]
     assert smplan.ok("schema", "core.value").data["title"] == "core.value"
 
 
 def test_every_kind_has_a_schema(smplan: Shell) -> None:
-    for each in kinds_doc.docs():
+    for each in catalogue.docs():
         json.loads(smplan.ok("schema", each.name).out)
 
 
@@ -71,4 +70,4 @@ def test_schemas_are_written_and_stale_ones_removed(smplan: Shell) -> None:
     assert not stale.exists()
     assert all(path.exists() for path in foreign)
     made = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.schema.json")}
-    assert made == generate(kinds_doc.docs()) | {"mine.schema.json": "{}"}
+    assert made == generate(catalogue.docs()) | {"mine.schema.json": "{}"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from smplan.cli.app import app
+from smplan.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "blueprints").glob("*.yaml"))]

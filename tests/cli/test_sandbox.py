@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from smplan.cli import sandbox
-from smplan.sandbox.service import Running
+from smplan.sandbox.process import Running
 from tests.cli.conftest import Shell
 
 HERE = Running(
@@ -48,7 +48,7 @@ class Control:
 def control(monkeypatch: pytest.MonkeyPatch) -> Control:
     """A process control for the commands to use."""
     made = Control()
-    monkeypatch.setattr(sandbox, "service", lambda: made)
+    monkeypatch.setattr(sandbox, "sandbox_process", lambda: made)
     return made
 
 

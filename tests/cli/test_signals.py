@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from smplan.stores.base import Holder
+from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.cli.process import TIMEOUT, ran, started
 
@@ -74,7 +74,7 @@ def test_a_signal_that_another_thread_gets_is_heard(tmp_path: Path) -> None:
     script = tmp_path / "elsewhere.py"
     script.write_text(
         "import signal, sys, threading\n"
-        "from smplan.cli.app import run\n"
+        "from smplan.cli.main import run\n"
         "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"  # for this thread, and those it starts
         "run(sys.argv[1:])\n"
@@ -88,15 +88,15 @@ def test_the_second_signal_leaves_at_once(tmp_path: Path, monkeypatch: pytest.Mo
     slow = tmp_path / "slow.py"
     slow.write_text(
         "import sys, threading\n"
-        "from smplan.drivers.builtin import Value\n"
-        "from smplan.cli.app import run\n"
-        "before = Value.derive\n"
-        "def derive(spec):\n"
+        "from smplan.drivers.core.value import Value\n"
+        "from smplan.cli.main import run\n"
+        "before = Value.compute_outputs\n"
+        "def compute_outputs(spec):\n"
         "    if threading.current_thread() is not threading.main_thread():\n"
         "        print('deaf', flush=True)\n"
         "        threading.Event().wait(600)\n"
         "    return before(spec)\n"
-        "Value.derive = staticmethod(derive)\n"
+        "Value.compute_outputs = staticmethod(compute_outputs)\n"
         "run(sys.argv[1:])\n"
     )
     (tmp_path / "toy.yaml").write_text(WAITING)
@@ -117,7 +117,7 @@ def test_the_second_signal_leaves_at_once(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_wait_for_the_lock_ends_at_the_first_signal(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(WAITING)
     assert ran(tmp_path, "plan", "toy.yaml").returncode == 0
-    lock = LocalStore(tmp_path / "state" / "toy.state.json").lock(Holder("anna", "apply", "r", "now"))
+    lock = LocalStore(tmp_path / "state" / "toy.state.json").lock(LockHolder("anna", "apply", "r", "now"))
     with lock, started(tmp_path, "apply", "--yes", "--lock-wait", "600") as child:
         assert child.stdout is not None
         assert any(line.startswith("Plan ") and "may be applied" in line for line in child.stdout)

@@ -6,20 +6,24 @@ from collections.abc import Mapping
 
 import pytest
 
-from smplan.core.blueprint import FAULTED, Lines, Marks, Place, printable
+from smplan.core.blueprint import INVALID, LineIndex, SourceMap, SourceRange, printable
 from smplan.core.values import Path
 
 TEXT = "a: 1\nb:\n  - x\u2028c: 2"
-PLACES: Mapping[Path, Place] = {(): Place(1, 1, 1, 1), ("b",): Place(3, 3, 2, 1), ("b", 0): Place(3, 5, 3, 5)}
+PLACES: Mapping[Path, SourceRange] = {
+    (): SourceRange(1, 1, 1, 1),
+    ("b",): SourceRange(3, 3, 2, 1),
+    ("b", 0): SourceRange(3, 5, 3, 5),
+}
 
 
-def marks() -> Marks:
-    return Marks("f.yaml", TEXT, lambda: PLACES)
+def marks() -> SourceMap:
+    return SourceMap("f.yaml", TEXT, lambda: PLACES)
 
 
 def test_a_fault_stands_where_its_value_does() -> None:
     fault = marks().fault(("b", 0), "wrong", "mend it")
-    assert (fault.place, fault.source, fault.message, fault.remedy) == ("f.yaml:3:5", "  - x", "wrong", "mend it")
+    assert (fault.place, fault.source, fault.message, fault.hint) == ("f.yaml:3:5", "  - x", "wrong", "mend it")
     assert fault.path == ("b", 0)
 
 
@@ -34,18 +38,18 @@ def test_a_fault_without_a_place_stands_at_the_nearest_one_above() -> None:
 
 
 def test_where_nothing_has_a_place_only_the_file_is_told() -> None:
-    fault = Marks("f.yaml", "", dict).fault(("b",), "wrong")
+    fault = SourceMap("f.yaml", "", dict).fault(("b",), "wrong")
     assert (fault.place, fault.source) == ("f.yaml", "")
 
 
 def test_places_are_looked_for_once_and_only_when_needed() -> None:
     looked: list[str] = []
 
-    def locate() -> Mapping[Path, Place]:
+    def locate() -> Mapping[Path, SourceRange]:
         looked.append("looked")
         return PLACES
 
-    found = Marks("f.yaml", TEXT, locate)
+    found = SourceMap("f.yaml", TEXT, locate)
     assert looked == []
     found.fault((), "wrong")
     found.fault(("b",), "wrong")
@@ -58,20 +62,20 @@ def test_a_line_that_is_not_there_has_no_text(line: int, source: str) -> None:
 
 
 def test_of_a_long_line_only_the_beginning_is_shown() -> None:
-    long = Marks("f", "x" * 1000, dict)
+    long = SourceMap("f", "x" * 1000, dict)
     assert long.fault_at(1, 5, "wrong").source == "x" * 400
     assert long.fault_at(1, 500, "wrong").source == ""
 
 
 def test_a_line_is_shown_without_what_a_terminal_would_act_on() -> None:
-    assert Marks("f", "a\x1b[0m\tb\u202ec", dict).fault_at(1, 1, "wrong").source == "a [0m b c"
+    assert SourceMap("f", "a\x1b[0m\tb\u202ec", dict).fault_at(1, 1, "wrong").source == "a [0m b c"
     assert printable("plain é") == "plain é"
 
 
 def test_lines_and_columns_count_from_one() -> None:
-    lines = Lines("ab\r\nc\n\nd")
+    lines = LineIndex("ab\r\nc\n\nd")
     assert [lines.place(at) for at in (0, 1, 4, 5, 6, 7)] == [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 1)]
 
 
 def test_a_faulted_leaf_says_that_it_is_wrong() -> None:
-    assert str(FAULTED) == "a value that is wrong"
+    assert str(INVALID) == "a value that is wrong"

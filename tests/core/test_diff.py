@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from smplan.core.diff import diff, fingerprint, keep_ignored, leaves, relied_on
-from smplan.core.plan import Change
+from smplan.core.diff import AttributeChange, diff, fingerprint, keep_ignored, leaves, relied_on
 from smplan.core.spec import (
+    CLIENT_ONLY,
     IMMUTABLE,
     INITIAL,
-    LOCAL,
     SENSITIVE,
     UNORDERED,
     WRITE_ONLY,
     Canonical,
-    Entries,
-    Items,
+    PartialList,
+    PartialMap,
     Spec,
 )
 from smplan.core.values import Ref, Secret
@@ -29,18 +28,18 @@ class Inner(Spec):
 class Example(Spec):
     name: Annotated[str, IMMUTABLE, Canonical(str.lower)] = "n"
     size: int | None = None
-    tags: Entries[str] | None = None
-    groups: Annotated[Items[str] | None, UNORDERED] = None
+    tags: PartialMap[str] | None = None
+    groups: Annotated[PartialList[str] | None, UNORDERED] = None
     inner: Inner | None = None
     parts: list[Inner] | None = None
     start: Annotated[int | None, INITIAL] = None
-    patience: Annotated[int | None, LOCAL] = None
+    patience: Annotated[int | None, CLIENT_ONLY] = None
     note: Annotated[str | None, WRITE_ONLY] = None
     fixed: Annotated[bool | None, WRITE_ONLY, IMMUTABLE] = None
     word: Annotated[str | None, SENSITIVE] = None
 
 
-def paths(*changes: Change) -> list[str]:
+def paths(*changes: AttributeChange) -> list[str]:
     return [change.path for change in changes]
 
 
@@ -87,7 +86,7 @@ def test_values_are_compared_in_their_canonical_form() -> None:
 
 def test_canonical_forms_apply_to_each_item_of_a_list() -> None:
     class Names(Spec):
-        names: Annotated[Items[str] | None, Canonical(str.lower)] = None
+        names: Annotated[PartialList[str] | None, Canonical(str.lower)] = None
 
     assert diff(Names(names=["A", "b"]), Names(names=["a", "B"])) == ()
     assert diff(Names(names=[Ref("x", None, ("id",))]), Names(names=["a"])) != ()  # type: ignore[list-item]
@@ -95,9 +94,9 @@ def test_canonical_forms_apply_to_each_item_of_a_list() -> None:
 
 def test_what_is_not_known_yet_differs() -> None:
     found = diff(Example.model_validate({"size": Ref("x", None, ("n",))}), Example(size=1))
-    assert found == (Change("size", 1, {"$ref": "x.n"}),)
+    assert found == (AttributeChange("size", 1, {"$ref": "x.n"}),)
     tags = Example.model_validate({"tags": {"a": Ref("x", None, ("n",)), "b": "1"}})
-    assert diff(tags, Example(tags={"a": "1", "b": "1"})) == (Change("tags.a", "1", {"$ref": "x.n"}),)
+    assert diff(tags, Example(tags={"a": "1", "b": "1"})) == (AttributeChange("tags.a", "1", {"$ref": "x.n"}),)
 
 
 def test_initial_and_local_fields_never_differ() -> None:
@@ -108,8 +107,8 @@ def test_what_cannot_be_read_is_compared_with_what_was_applied() -> None:
     assert diff(Example(note="a"), Example(), None) == ()
     assert diff(Example(note="a"), Example(), {"note": "a"}) == ()
     assert diff(Example(note="b", fixed=True), Example(), {"note": "a"}) == (
-        Change("note", "a", "b"),
-        Change("fixed", None, True, True),
+        AttributeChange("note", "a", "b"),
+        AttributeChange("fixed", None, True, True),
     )
     secret = Example.model_validate({"word": Secret("env:A")})
     assert diff(secret, Example(), {"word": {"$secret": "env:A"}}) == ()

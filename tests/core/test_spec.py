@@ -7,8 +7,18 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, ValidationError
 
-from smplan.core.spec import IMMUTABLE, SENSITIVE, UNORDERED, Canonical, Entries, Items, Spec, complete, fields
-from smplan.core.values import Ref, Secret, Template
+from smplan.core.spec import (
+    IMMUTABLE,
+    SENSITIVE,
+    UNORDERED,
+    Canonical,
+    PartialList,
+    PartialMap,
+    Spec,
+    fields,
+    is_fully_known,
+)
+from smplan.core.values import Interpolation, Ref, Secret
 
 
 class Inner(Spec):
@@ -18,13 +28,13 @@ class Inner(Spec):
 
 class Outer(Spec):
     name: Annotated[str, IMMUTABLE]
-    groups: Annotated[Items[str] | None, UNORDERED, Canonical(str.lower)] = None
+    groups: Annotated[PartialList[str] | None, UNORDERED, Canonical(str.lower)] = None
     host: Annotated[str | None, Canonical(str.lower), SENSITIVE] = None
-    order: Items[str] | None = None
-    ports: Annotated[Items[int] | None, UNORDERED] = None
-    tags: Entries[str] | None = None
+    order: PartialList[str] | None = None
+    ports: Annotated[PartialList[int] | None, UNORDERED] = None
+    tags: PartialMap[str] | None = None
     inner: Inner = Inner(port=1)
-    many: Items[Inner] | None = None
+    many: PartialList[Inner] | None = None
     data: Any = None
 
 
@@ -66,10 +76,10 @@ def test_known_asks_for_values_that_are_there() -> None:
     assert not spec.known("tags")
 
 
-@pytest.mark.parametrize("open_leaf", [Ref("a"), Template(("a", Ref("b"))), Secret("env:A")])
+@pytest.mark.parametrize("open_leaf", [Ref("a"), Interpolation(("a", Ref("b"))), Secret("env:A")])
 def test_a_spec_with_placeholders_is_not_complete(open_leaf: object) -> None:
-    assert complete(Outer(name="a"))
-    assert not complete(Outer.model_validate({"name": "a", "tags": {"k": open_leaf}}))
+    assert is_fully_known(Outer(name="a"))
+    assert not is_fully_known(Outer.model_validate({"name": "a", "tags": {"k": open_leaf}}))
 
 
 def test_facts_are_read_from_the_field() -> None:

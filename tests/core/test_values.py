@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smplan.core.values import (
-    BadReference,
+    Interpolation,
+    InvalidReference,
+    PartialValue,
     Ref,
     Secret,
-    Template,
-    Tree,
     decode,
-    dig,
     encode,
-    instance,
+    get_path,
+    instance_address,
     known,
     parse_ref,
     parse_text,
@@ -35,7 +35,7 @@ references = st.builds(Ref, names, st.none() | keys, steps) | st.builds(
     Ref, names, st.none(), steps, index_from_each=st.just(True)
 )
 plain_text = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
-templates = st.builds(Template, st.lists(plain_text | references, min_size=1, max_size=4).map(tuple))
+templates = st.builds(Interpolation, st.lists(plain_text | references, min_size=1, max_size=4).map(tuple))
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | plain_text
 leaves = plain | references | templates | st.builds(Secret, plain_text)
 map_keys = plain_text | st.sampled_from(["$ref", "$template", "$secret", "$map"])
@@ -43,12 +43,12 @@ trees = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dict
 
 
 @given(trees)
-def test_decode_undoes_encode(tree: Tree) -> None:
+def test_decode_undoes_encode(tree: PartialValue) -> None:
     assert decode(encode(tree)) == tree
 
 
 @given(trees)
-def test_an_encoded_tree_survives_json(tree: Tree) -> None:
+def test_an_encoded_tree_survives_json(tree: PartialValue) -> None:
     assert decode(json.loads(json.dumps(encode(tree)))) == tree
 
 
@@ -59,12 +59,12 @@ def test_a_reference_reads_as_it_is_written(ref: Ref) -> None:
 
 @given(st.lists(plain_text | references, min_size=1, max_size=5).map(tuple))
 def test_a_template_reads_as_it_is_written(parts: tuple[str | Ref, ...]) -> None:
-    def text_of(tree: Tree) -> str:
+    def text_of(tree: PartialValue) -> str:
         return str(tree) if not isinstance(tree, str) else tree.replace("${", "$${")
 
     # Text that ends in `$` before a reference would read as an escape; nothing writes such a template.
     if not any(isinstance(part, str) and part.endswith("$") for part in parts):
-        read = parse_text(str(Template(parts)))
+        read = parse_text(str(Interpolation(parts)))
         assert parse_text(text_of(read)) == read
 
 
@@ -91,7 +91,7 @@ def test_a_reference_names_a_root_an_instance_and_a_path(text: str, ref: Ref) ->
 
 @pytest.mark.parametrize("text", ["", "1a", "a b", "a.", "a[b]", 'a["b"', "a[-1]", "!a", "a()", "a[" + "9" * 10 + "]"])
 def test_anything_else_is_no_reference(text: str) -> None:
-    with pytest.raises(BadReference, match="is not a reference"):
+    with pytest.raises(InvalidReference, match="is not a reference"):
         parse_ref(text)
 
 
@@ -100,28 +100,28 @@ def test_a_string_that_is_one_reference_is_that_reference() -> None:
 
 
 def test_references_inside_text_make_a_template() -> None:
-    assert parse_text("https://${a.b}/") == Template(("https://", Ref("a", path=("b",)), "/"))
+    assert parse_text("https://${a.b}/") == Interpolation(("https://", Ref("a", path=("b",)), "/"))
 
 
 def test_two_dollars_escape_a_brace() -> None:
     assert parse_text("$${a.b}") == "${a.b}"
-    assert parse_text("x$${${a.b}}") == Template(("x${", Ref("a", path=("b",)), "}"))
-    assert str(Template(("${", Ref("a")))) == "$${${a}"
+    assert parse_text("x$${${a.b}}") == Interpolation(("x${", Ref("a", path=("b",)), "}"))
+    assert str(Interpolation(("${", Ref("a")))) == "$${${a}"
 
 
 def test_an_opened_reference_must_be_closed() -> None:
-    with pytest.raises(BadReference, match="never closed"):
+    with pytest.raises(InvalidReference, match="never closed"):
         parse_text("a ${b")
 
 
 def test_an_instance_is_named_by_its_key() -> None:
-    assert instance("alb", None) == "alb"
-    assert instance("alb", "blue") == Ref("alb", "blue").address == 'alb["blue"]'
+    assert instance_address("alb", None) == "alb"
+    assert instance_address("alb", "blue") == Ref("alb", "blue").address == 'alb["blue"]'
 
 
 def test_refs_tells_every_reference_and_where_it_stands() -> None:
     a, b = Ref("a"), Ref("b")
-    tree = {"x": [a, 1, Template(("t", b))], "y": {"z": (a,)}, "s": Secret("env:S")}
+    tree = {"x": [a, 1, Interpolation(("t", b))], "y": {"z": (a,)}, "s": Secret("env:S")}
     assert list(refs(tree)) == [(("x", 0), a), (("x", 2), b), (("y", "z", 0), a)]
     assert not known(tree)
 
@@ -149,44 +149,44 @@ def test_resolve_keeps_the_type_of_a_lone_reference() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [("b", "a-b-c"), (True, "a-true-c"), (False, "a-false-c"), (7, "a-7-c"), (0.5, "a-0.5-c")]
 )
-def test_resolve_writes_plain_values_into_text(value: Tree, text: str) -> None:
-    assert resolve(Template(("a-", Ref("x"), "-c")), lambda _: value) == text
+def test_resolve_writes_plain_values_into_text(value: PartialValue, text: str) -> None:
+    assert resolve(Interpolation(("a-", Ref("x"), "-c")), lambda _: value) == text
 
 
 def test_resolve_leaves_open_what_is_not_known() -> None:
-    template = Template(("a-", Ref("x"), "-", Ref("y")))
+    template = Interpolation(("a-", Ref("x"), "-", Ref("y")))
     found = resolve(template, lambda ref: "b" if ref.root == "x" else ref)
-    assert found == Template(("a-b-", Ref("y")))
+    assert found == Interpolation(("a-b-", Ref("y")))
 
 
 def test_resolve_takes_templates_into_templates() -> None:
-    found = resolve(Template(("a-", Ref("x"))), lambda _: Template(("b-", Ref("y"))))
-    assert found == Template(("a-b-", Ref("y")))
+    found = resolve(Interpolation(("a-", Ref("x"))), lambda _: Interpolation(("b-", Ref("y"))))
+    assert found == Interpolation(("a-b-", Ref("y")))
 
 
 def test_a_template_stays_text_though_one_reference_is_left() -> None:
-    found = resolve(Template((Ref("x"), Ref("y"))), lambda ref: "" if ref.root == "x" else ref)
-    assert found == Template((Ref("y"),))
+    found = resolve(Interpolation((Ref("x"), Ref("y"))), lambda ref: "" if ref.root == "x" else ref)
+    assert found == Interpolation((Ref("y"),))
 
 
 def test_a_template_of_nothing_is_empty_text() -> None:
-    assert resolve(Template((Ref("x"),)), lambda _: "") == ""
+    assert resolve(Interpolation((Ref("x"),)), lambda _: "") == ""
 
 
 @pytest.mark.parametrize(("value", "word"), [(None, "null"), ([], "list"), ({}, "map"), (Secret("env:S"), "secret")])
-def test_only_plain_values_can_stand_inside_text(value: Tree, word: str) -> None:
-    with pytest.raises(BadReference, match=f"is a {word} and cannot stand inside text"):
-        resolve(Template(("a", Ref("x", path=("y",)))), lambda _: value)
+def test_only_plain_values_can_stand_inside_text(value: PartialValue, word: str) -> None:
+    with pytest.raises(InvalidReference, match=f"is a {word} and cannot stand inside text"):
+        resolve(Interpolation(("a", Ref("x", path=("y",)))), lambda _: value)
 
 
 def test_dig_follows_a_path() -> None:
-    assert dig({"a": [{"b": 1}]}, ("a", 0, "b")) == 1
-    assert dig({"a": [5]}, ("a", "0")) == 5
-    assert dig({"a": (5,)}, ()) == {"a": (5,)}
+    assert get_path({"a": [{"b": 1}]}, ("a", 0, "b")) == 1
+    assert get_path({"a": [5]}, ("a", "0")) == 5
+    assert get_path({"a": (5,)}, ()) == {"a": (5,)}
 
 
 def test_dig_stops_at_a_placeholder() -> None:
-    assert dig({"a": Ref("x")}, ("a", "b", "c")) == Ref("x")
+    assert get_path({"a": Ref("x")}, ("a", "b", "c")) == Ref("x")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_dig_stops_at_a_placeholder() -> None:
         (5, ("a",)),
     ],
 )
-def test_dig_says_which_step_leads_nowhere(value: Tree, path: tuple[str | int, ...]) -> None:
+def test_dig_says_which_step_leads_nowhere(value: PartialValue, path: tuple[str | int, ...]) -> None:
     with pytest.raises(KeyError) as missing:
-        dig(value, path)
+        get_path(value, path)
     assert missing.value.args == (path[-1],)

@@ -27,13 +27,13 @@ from botocore.exceptions import ReadTimeoutError
 
 from smplan.core import spec as specs
 from smplan.core import values
-from smplan.core.spec import IMMUTABLE, INITIAL, LOCAL, WRITE_ONLY, Spec
+from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, WRITE_ONLY, Spec
 from smplan.drivers import registry
-from smplan.drivers.aws.session import Aws
+from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Claim, Context, Driver, Live, Owner
-from smplan.drivers.patience import Patience
+from smplan.drivers.retry import RetryPolicy
 from smplan.errors import InUse, Unreachable
-from smplan.sandbox.world import Sandbox
+from smplan.sandbox.sandbox import Sandbox
 
 CASES = Path(__file__).parent / "cases"
 LOOK_SECONDS = 15.0
@@ -81,7 +81,7 @@ def judged() -> dict[str, type[Driver[Any]]]:
     return {
         kind: found
         for kind, found in registry.drivers().items()
-        if not (found.gate or found.behind_fleet or found.in_state_only or kind.startswith("red5."))
+        if not (found.gate or found.via_stream_manager or found.virtual or kind.startswith("red5."))
     }
 
 
@@ -137,7 +137,7 @@ class Stage:
         made = driver.create(spec, claim or self.claim())
         self.made.append((driver, made))
         driver.configure(made, spec)
-        self.wait(driver.settle(made, spec))
+        self.wait(driver.wait_ready(made, spec))
         return made
 
     def claim(self, address: str = "subject") -> Claim:
@@ -161,7 +161,7 @@ class Stage:
                 if look >= MOST_LOOKS:
                     raise
                 self.pass_time()
-        self.wait(driver.vanish(id))
+        self.wait(driver.wait_deleted(id))
 
     def wait(self, looks: Iterator[Any]) -> None:
         """Take every look, with time passing between them."""
@@ -185,8 +185,8 @@ class Stage:
         if ref.root == "run":
             return self.run
         if ref.root == "box":
-            return values.dig(asdict(self.box.facts), ref.path)
-        return values.dig(self.names[ref.root].attributes, ref.path)
+            return values.get_path(asdict(self.box.facts), ref.path)
+        return values.get_path(self.names[ref.root].attributes, ref.path)
 
 
 def _parsed(tree: Any) -> Any:
@@ -199,12 +199,12 @@ def _parsed(tree: Any) -> Any:
 
 def readable(facts: specs.Field) -> bool:
     """Whether law 1 holds for a field."""
-    return not any(facts.has(fact) for fact in (INITIAL, LOCAL, WRITE_ONLY))
+    return not any(facts.has(fact) for fact in (INITIAL, CLIENT_ONLY, WRITE_ONLY))
 
 
 def updatable(facts: specs.Field) -> bool:
     """Whether law 2 holds for a field."""
-    return not any(facts.has(fact) for fact in (IMMUTABLE, INITIAL, LOCAL))
+    return not any(facts.has(fact) for fact in (IMMUTABLE, INITIAL, CLIENT_ONLY))
 
 
 def differences(wanted: Spec, live: Spec) -> dict[str, tuple[Any, Any]]:
@@ -231,15 +231,15 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def hasty() -> Patience:
-    """Patience without pauses, for which every look at the clock is a second later."""
-    return Patience(pause=lambda _: None, clock=itertools.count().__next__)
+def hasty() -> RetryPolicy:
+    """RetryPolicy without pauses, for which every look at the clock is a second later."""
+    return RetryPolicy(pause=lambda _: None, clock=itertools.count().__next__)
 
 
 class FaultyAws(Aws):
     """The way to AWS with something wrong on it: each client passes through ``spoil`` as it is made."""
 
-    def __init__(self, region: str, spoil: Callable[[Any, bool], None], patience: Patience | None = None) -> None:
+    def __init__(self, region: str, spoil: Callable[[Any, bool], None], patience: RetryPolicy | None = None) -> None:
         super().__init__(region, patience=patience or hasty())
         self._spoil = spoil
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from smplan.core.spec import Spec
-from smplan.drivers.aws.session import Aws
+from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Claim, Driver, Live, Owner
 from tests.drivers.conformance import context
 
@@ -48,10 +48,10 @@ def test_without_a_lineage_there_is_no_owner() -> None:
 
 def test_waits_are_over_at_once_unless_a_kind_says_otherwise(thing: Thing) -> None:
     live = Live("thing", Spec())
-    assert [*thing.settle("thing", Spec()), *thing.drain(live), *thing.vanish("thing")] == []
+    assert [*thing.wait_ready("thing", Spec()), *thing.drain(live), *thing.wait_deleted("thing")] == []
     assert thing.configure("thing", Spec()) is None
     assert thing.find(Spec()) is None
-    assert thing.patience(Spec()) == thing.patience_seconds
+    assert thing.patience(Spec()) == thing.timeout_seconds
 
 
 def test_a_kind_without_updates_says_so(thing: Thing) -> None:

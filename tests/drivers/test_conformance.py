@@ -11,10 +11,10 @@ import pytest
 
 from smplan.core import spec as specs
 from smplan.core.spec import IMMUTABLE
-from smplan.drivers.aws.session import Aws
+from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Driver
 from smplan.errors import Denied, LostAnswer, Throttled
-from smplan.sandbox.world import Sandbox
+from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.conformance import (
     Case,
     Stage,
@@ -65,7 +65,7 @@ def test_law_2_an_update_gives_the_new_spec_and_twice_is_as_once(stage: Stage) -
         wanted = stage.spec(changes)
         assert set(differences(wanted, live.spec)) in ({name}, _below(name, wanted, live.spec)), name
         driver.update(live, wanted)
-        stage.wait(driver.settle(made, wanted))
+        stage.wait(driver.wait_ready(made, wanted))
         once = stage.read(made)
         assert differences(wanted, once.spec) == {}, name
         driver.update(live, wanted)
@@ -116,7 +116,7 @@ def test_law_5_after_a_lost_answer_find_tells_what_became_of_the_create(stage: S
     assert found is not None
     stage.made.append((driver, found.id))
     driver.configure(found.id, spec)
-    stage.wait(driver.settle(found.id, spec))
+    stage.wait(driver.wait_ready(found.id, spec))
     live = stage.read(found.id)
     assert differences(spec, live.spec) == {}
     assert live.owner == found.owner == (claim.owner if driver.taggable else None)

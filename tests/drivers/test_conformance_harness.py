@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import pytest
 
-from smplan.core.spec import IMMUTABLE, INITIAL, LOCAL, UNORDERED, WRITE_ONLY, Canonical, Spec, fields
-from smplan.drivers.aws.session import Aws
+from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, UNORDERED, WRITE_ONLY, Canonical, Spec, fields
+from smplan.drivers.aws.client import Aws
 from smplan.errors import Denied, LostAnswer, Throttled
-from smplan.sandbox.world import Sandbox
+from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.conformance import (
     Case,
     Script,
@@ -38,7 +38,7 @@ class Outer(Spec):
     text: Annotated[str | None, Canonical(str.lower)] = None
     fixed: Annotated[str | None, IMMUTABLE] = None
     initial: Annotated[int | None, INITIAL] = None
-    local: Annotated[int | None, LOCAL] = None
+    local: Annotated[int | None, CLIENT_ONLY] = None
     hidden: Annotated[str | None, WRITE_ONLY] = None
 
 

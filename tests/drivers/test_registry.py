@@ -6,7 +6,7 @@ import pytest
 
 from smplan.core.spec import fields
 from smplan.drivers import registry
-from smplan.drivers.aws.session import Aws
+from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Context
 from smplan.errors import Unreachable
 from tests.drivers.conformance import context
@@ -18,12 +18,12 @@ LOOKUPS = sorted(registry.lookups())
 @pytest.mark.parametrize(
     ("kind", "module"),
     [
-        ("aws.ec2.image", "smplan.drivers.aws.ec2_image"),
-        ("aws.elbv2.load_balancer", "smplan.drivers.aws.elbv2_load_balancer"),
+        ("aws.ec2.image", "smplan.drivers.aws.ec2.image"),
+        ("aws.elbv2.load_balancer", "smplan.drivers.aws.elbv2.load_balancer"),
         ("red5.nodegroup", "smplan.drivers.red5.nodegroup"),
-        ("gate.http", "smplan.drivers.gates"),
-        ("core.value", "smplan.drivers.builtin"),
-        ("azure.vm", None),
+        ("gate.http", "smplan.drivers.gate.http"),
+        ("core.value", "smplan.drivers.core.value"),
+        ("azure.vm", "smplan.drivers.azure.vm"),
         ("aws", None),
         ("aws.../../etc", None),
         ("", None),
@@ -63,7 +63,7 @@ def test_every_kind_says_what_planning_needs(kind: str) -> None:
     assert found.name_field is None or found.name_field in names
     assert not set(found.outputs) & {"id"}
     assert set(found.risks) <= {"create", "update", "replace", "delete"}
-    assert not found.behind_fleet or kind.startswith("red5.")
+    assert not found.via_stream_manager or kind.startswith("red5.")
 
 
 @pytest.mark.parametrize("kind", LOOKUPS)
@@ -77,7 +77,7 @@ def test_every_lookup_says_what_it_takes_and_gives(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_calls_are_written_as_iam_writes_them(kind: str) -> None:
-    calls = registry.drivers()[kind].calls
+    calls = registry.drivers()[kind].iam_actions
     for call in (*calls.read, *calls.write):
         service, _, action = call.partition(":")
         assert service.islower(), call

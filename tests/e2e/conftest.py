@@ -16,9 +16,9 @@ import boto3.session
 import pytest
 
 from smplan.drivers.red5.client import StreamManager
-from smplan.sandbox.gateway import Gateway
 from smplan.sandbox.inventory import inventory
-from smplan.sandbox.world import Sandbox
+from smplan.sandbox.network.gateway import Gateway
+from smplan.sandbox.sandbox import Sandbox
 
 SPEED = 240.0
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints"

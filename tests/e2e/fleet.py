@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from subprocess import CompletedProcess
 from typing import Any
 
-from smplan.sandbox.facts import Facts
+from smplan.sandbox.ids import Facts
 from tests.e2e.conftest import Stage
 
 HOST = "streammanager.example.com"

@@ -14,16 +14,16 @@ from uuid import uuid4
 import pytest
 
 from smplan.core.blueprint import Blueprint
-from smplan.core.plan import Op, Plan
+from smplan.core.plan.model import Op, Plan
 from smplan.core.spec import fields
-from smplan.core.values import Ref, decode, dig, resolve
-from smplan.drivers.aws.session import Aws
-from smplan.engine.applying import Apply
-from smplan.engine.planning import plan
-from smplan.engine.waits import Stop
-from smplan.engine.world import World
-from smplan.sandbox.world import Sandbox
-from smplan.stores.base import Holder
+from smplan.core.values import Ref, decode, get_path, resolve
+from smplan.drivers.aws.client import Aws
+from smplan.engine.apply import Applier
+from smplan.engine.plan import plan
+from smplan.engine.providers import Providers
+from smplan.engine.waiter import CancelToken
+from smplan.sandbox.sandbox import Sandbox
+from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.drivers.conformance import Case, cases, judged, updatable
 from tests.engine.toy import Log, blueprint, resource, tree
@@ -54,7 +54,7 @@ class Deployed:
     case: Case
     wanted: Blueprint
     store: LocalStore
-    world: World
+    world: Providers
     run: str
     box: Sandbox
 
@@ -64,8 +64,8 @@ class Deployed:
 
     def apply(self, made: Plan) -> None:
         """Apply a plan; it must complete."""
-        holder = Holder("tester", "apply", uuid4().hex, "now")
-        outcome = Apply(self.store, self.world, holder, Log(), Stop()).run(made)
+        holder = LockHolder("tester", "apply", uuid4().hex, "now")
+        outcome = Applier(self.store, self.world, holder, Log(), CancelToken()).run(made)
         assert outcome.outcome == "complete", outcome.failed
 
     def change_outside(self, name: str) -> None:
@@ -80,7 +80,7 @@ class Deployed:
             entry = entries.get(ref.address)
             if entry is None:
                 return self._given(ref)
-            return dig({**entry.outputs, **entry.spec, "id": entry.id}, ref.path)
+            return get_path({**entry.outputs, **entry.spec, "id": entry.id}, ref.path)
 
         value = resolve(tree(self.case.updates[name]), known)
         driver.update(live, driver.spec.model_validate({**decode(entries["subject"].spec), name: value}))
@@ -93,7 +93,7 @@ def given(ref: Ref, box: Sandbox, run: str) -> Any:
     """What cases refer to beside their own setup."""
     if ref.root == "run":
         return run
-    return dig(asdict(box.facts), ref.path) if ref.root == "box" else ref
+    return get_path(asdict(box.facts), ref.path) if ref.root == "box" else ref
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def _deployed(case: Case, box: Sandbox, folder: Path) -> Deployed:
 
     resources = [resource(each["as"], each["kind"], filled(each["spec"])) for each in case.setup]
     wanted = blueprint(*resources, resource("subject", case.kind, filled(case.spec)), name=f"case-{run}")
-    world = World(Aws(box.facts.region), connect=_nobody, secrets=_nobody)
+    world = Providers(Aws(box.facts.region), connect=_nobody, secrets=_nobody)
     deployed = Deployed(case, wanted, LocalStore(folder / "case.state.json"), world, run, box)
     deployed.apply(deployed.plan())
     assert deployed.plan().empty

@@ -27,10 +27,10 @@ def apply_and_kill(stage: Stage, point: int) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             event = json.loads(line)
-            if event["event"] == "run_started":
+            if event["event"] == "apply_started":
                 done = STEPS - event["steps"]
-            done += event["event"] == "step_done"
-            if done >= point and event["event"] in ("step_done", "step_started"):
+            done += event["event"] == "step_completed"
+            if done >= point and event["event"] in ("step_completed", "step_started"):
                 os.kill(process.pid, signal.SIGKILL)
                 break
         process.stdout.read()

@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import pytest
 
-from smplan.core.plan import Op
-from smplan.drivers.aws.session import Aws
-from smplan.engine.applying import Apply
-from smplan.engine.planning import plan
-from smplan.engine.waits import Stop
-from smplan.engine.world import World
-from smplan.stores.base import Holder
+from smplan.core.plan.model import Op
+from smplan.drivers.aws.client import Aws
+from smplan.engine.apply import Applier
+from smplan.engine.plan import plan
+from smplan.engine.providers import Providers
+from smplan.engine.waiter import CancelToken
+from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
-from tests.drivers.red5_stage import CASES, Stage, spec_of
+from tests.drivers.red5.stage import CASES, Stage, spec_of
 from tests.engine.toy import Log, blueprint, resource
 
 EACH = [(kind, name) for kind, case in CASES.items() for name in case.updates]
@@ -39,14 +39,14 @@ def test_an_attribute_changed_outside_is_shown_alone_and_put_back(
     )
     store = LocalStore(tmp_path / "toys.state.json")
 
-    def world() -> World:
-        return World(Aws("us-east-1"), connect=lambda _: stage.api(), secrets=str)
+    def world() -> Providers:
+        return Providers(Aws("us-east-1"), connect=lambda _: stage.api(), secrets=str)
 
     def planned() -> Any:
         return plan(wanted, store=store, world=world(), report=Log())
 
     def apply(made: Any) -> None:
-        outcome = Apply(store, world(), Holder("t", "apply", uuid4().hex, "now"), Log(), Stop()).run(made)
+        outcome = Applier(store, world(), LockHolder("t", "apply", uuid4().hex, "now"), Log(), CancelToken()).run(made)
         assert outcome.outcome == "complete", outcome.failed
 
     apply(planned())

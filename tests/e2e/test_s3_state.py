@@ -31,7 +31,7 @@ def test_a_plan_of_one_clone_is_applied_in_another_while_a_third_is_told_who_hol
     with subprocess.Popen(command, cwd=applying.folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
-        assert first["event"] == "run_started"
+        assert first["event"] == "apply_started"
         since = time.strftime("%Y-%m-%d")
         refused = waiting.run("apply", "plan.json", "--yes")
         assert refused.returncode == 7

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from smplan.core.blueprint import Blueprint
-from smplan.core.plan import Plan
-from smplan.core.state import State
-from smplan.engine.applying import Apply
-from smplan.engine.planning import plan
-from smplan.engine.run import Outcome
-from smplan.engine.waits import Stop
-from smplan.stores.base import Holder
+from smplan.core.plan.model import Plan
+from smplan.core.state.model import State
+from smplan.engine.apply import Applier
+from smplan.engine.executor import Outcome
+from smplan.engine.plan import plan
+from smplan.engine.waiter import CancelToken
+from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.engine.toy import Cloud, Log, ToyWorld
 
@@ -34,7 +34,7 @@ class Bench:
     cloud: Cloud = field(default_factory=Cloud)
     log: Log = field(default_factory=Log)
     secrets: dict[str, str] = field(default_factory=dict)
-    stop: Stop = field(default_factory=Stop)
+    stop: CancelToken = field(default_factory=CancelToken)
     now: Callable[[], datetime] = lambda: NOON
     parallel: int = 4
 
@@ -53,9 +53,9 @@ class Bench:
 
     def apply(self, made: Plan, **more: Any) -> Outcome:
         """Apply it."""
-        holder = Holder("tester@here pid 1", "apply", f"run-{next(RUNS)}", "2026-01-02T12:00:00+00:00")
+        holder = LockHolder("tester@here pid 1", "apply", f"run-{next(RUNS)}", "2026-01-02T12:00:00+00:00")
         settings = {"parallel": self.parallel, "stop": self.stop, "now": self.now} | more
-        return Apply(self.store, self.world(), holder, self.log, **settings).run(made)
+        return Applier(self.store, self.world(), holder, self.log, **settings).run(made)
 
     def make(self, blueprint: Blueprint) -> Outcome:
         """Plan and apply it; the run must be complete."""

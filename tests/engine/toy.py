@@ -11,16 +11,16 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from smplan.core.blueprint import Blueprint, Lifecycle, LookupDecl, Marks, Place, Resource, StateDecl
+from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, LookupDecl, Resource, SourceMap, SourceRange
 from smplan.core.events import Event
-from smplan.core.kinds import Kind
-from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, Entries, Items, Spec
-from smplan.core.values import Json, Tree, parse_text
-from smplan.drivers.aws.session import Aws
+from smplan.core.resource_type import ResourceType
+from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, PartialMap, Spec
+from smplan.core.values import Json, PartialValue, parse_text
+from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Owner, Progress
-from smplan.drivers.builtin import Value
-from smplan.drivers.patience import Patience
-from smplan.engine.world import World, facts_of, kind
+from smplan.drivers.core.value import Value
+from smplan.drivers.retry import RetryPolicy
+from smplan.engine.providers import Providers, facts_of, kind
 from smplan.errors import InUse, LostAnswer, NotFound, SmplanError
 
 
@@ -30,8 +30,8 @@ class ThingSpec(Spec):
     name: Annotated[str, IMMUTABLE, Field(description="Unique.")]
     zone: Annotated[str | None, IMMUTABLE, Field(description="Where.")] = None
     size: Annotated[int, Field(description="How big.", ge=0)] = 1
-    tags: Annotated[Entries[str] | None, Field(description="Labels.")] = None
-    uses: Annotated[Items[str] | None, UNORDERED, Field(description="Ids of others.")] = None
+    tags: Annotated[PartialMap[str] | None, Field(description="Labels.")] = None
+    uses: Annotated[PartialList[str] | None, UNORDERED, Field(description="Ids of others.")] = None
     start: Annotated[int | None, INITIAL, Field(description="Owned by somebody else later.")] = None
     note: Annotated[str | None, WRITE_ONLY, Field(description="Never read back.")] = None
     password: Annotated[str | None, SENSITIVE, Field(description="A secret.")] = None
@@ -139,9 +139,9 @@ class Toy(Driver[Any]):
                 raise InUse(f"{id} is used by {users}")
             self._all.pop(id, None)
 
-    def settle(self, id: str, spec: Any) -> Iterator[Progress]:
+    def wait_ready(self, id: str, spec: Any) -> Iterator[Progress]:
         yield Progress(f"{id} to settle", "settling")
-        self.cloud.called("settle", id)
+        self.cloud.called("wait_ready", id)
 
     def find(self, spec: Any) -> Live[Any] | None:
         self.cloud.called("find", self.kind)
@@ -173,9 +173,9 @@ class Port(Toy):
     kind = "toy.port"
     summary = "A port."
     spec = PortSpec
-    coexists = False
+    create_before_delete = False
     taggable = False
-    patience_seconds = 0.5
+    timeout_seconds = 0.5
 
     def _id(self, spec: Any) -> str:
         return f"p-{spec.number}"
@@ -186,7 +186,7 @@ class Behind(Thing):
 
     kind = "toy.behind"
     summary = "A thing behind the fleet."
-    behind_fleet = True
+    via_stream_manager = True
 
     def _id(self, spec: Any) -> str:
         return f"b-{spec.name}"
@@ -205,16 +205,16 @@ class Gate(Toy):
     summary = "A gate."
     spec = GateSpec
     gate = True
-    patience_seconds = 0.3
+    timeout_seconds = 0.3
     well: ClassVar[set[str]] = set()
 
-    def settle(self, id: str, spec: Any) -> Iterator[Progress]:
+    def wait_ready(self, id: str, spec: Any) -> Iterator[Progress]:
         self.cloud.called("gate", spec.of)
         while spec.of not in self.well:
             yield Progress(f"{spec.of} to be well", "it is ill")
 
-    def explain(self, spec: Any) -> str:
-        self.cloud.called("explain", spec.of)
+    def diagnose_timeout(self, spec: Any) -> str:
+        self.cloud.called("diagnose_timeout", spec.of)
         return "The cause is known"
 
 
@@ -227,7 +227,7 @@ class ToyLookup(Lookup):
     outputs: ClassVar[Mapping[str, Output]] = {"id": Output("Its id."), "zones": Output("Zones.")}
     cloud: ClassVar[Cloud]
 
-    def look(self, where: Mapping[str, Json]) -> dict[str, Json]:
+    def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
         id = f"t-{where['name']}"
         self.cloud.called("look", id)
         if id not in self.cloud.of("toy.thing"):
@@ -245,11 +245,11 @@ class ToyAws(Aws):
 
     def __init__(self) -> None:
         """No session."""
-        self.patience = Patience()
+        self.patience = RetryPolicy()
         self.guard = lambda: None
 
 
-class ToyWorld(World):
+class ToyWorld(Providers):
     """A world of toys."""
 
     def __init__(self, cloud: Cloud, secrets: Mapping[str, str] | None = None) -> None:
@@ -264,7 +264,7 @@ class ToyWorld(World):
     def driver(self, kind: str) -> Driver[Any]:
         return self.toys[kind]
 
-    def kind(self, name: str) -> Kind:
+    def kind(self, name: str) -> ResourceType:
         return kind(name) if name == "core.value" else facts_of(type(self.toys[name]))
 
     def lookup(self, kind: str) -> Lookup:
@@ -273,7 +273,7 @@ class ToyWorld(World):
         return found
 
 
-def tree(value: Any) -> Tree:
+def tree(value: Any) -> PartialValue:
     """``value`` with its references understood."""
     if isinstance(value, str):
         return parse_text(value)
@@ -298,12 +298,12 @@ def thing(address: str, /, **spec: Any) -> Resource:
 
 def blueprint(*resources: Resource, name: str = "toys", **more: Any) -> Blueprint:
     """A blueprint of these resources."""
-    marks = Marks("toys.yaml", "resources:\n", lambda: {("resources",): Place(1, 1, 1, 1)})
+    marks = SourceMap("toys.yaml", "resources:\n", lambda: {("resources",): SourceRange(1, 1, 1, 1)})
     values: dict[str, Any] = {
         "region": None,
         "account": None,
         "stream_manager": None,
-        "state": StateDecl("local"),
+        "state": BackendConfig("local"),
         "variables": {},
         "lookups": (),
         "outputs": {},

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from smplan.core.plan import Base, Change, Drift, Need, Op, Place, Plan, Step, seal
+from smplan.core.blueprint import BackendConfig
+from smplan.core.diff import AttributeChange
+from smplan.core.plan.model import Dependency, Drift, Op, Plan, StateRef, Step, with_digest
 
 GOLDEN = Path(__file__).parent / "golden"
 GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS, DB ACCESS"
@@ -34,9 +36,9 @@ def everything() -> Plan:
             Op.UPDATE,
             ("user_data: the blueprint changed",),
             changes=(
-                Change("user_data", USER_DATA, USER_DATA.replace("uid=1", "uid=2")),
-                Change("image_id", "ami-1", {"$ref": "image.id"}),
-                Change("tags.url", "x", {"$template": ["https://", {"$ref": "alb.dns_name"}, "/"]}),
+                AttributeChange("user_data", USER_DATA, USER_DATA.replace("uid=1", "uid=2")),
+                AttributeChange("image_id", "ami-1", {"$ref": "image.id"}),
+                AttributeChange("tags.url", "x", {"$template": ["https://", {"$ref": "alb.dns_name"}, "/"]}),
             ),
             target="lt-1",
             expected_seconds=30,
@@ -47,7 +49,7 @@ def everything() -> Plan:
             "aws.elbv2.target_group",
             Op.REPLACE,
             ("port cannot be changed in place",),
-            changes=(Change("port", 80, 5080, True),),
+            changes=(AttributeChange("port", 80, 5080, True),),
             expected_seconds=5,
         ),
         Step(
@@ -56,11 +58,11 @@ def everything() -> Plan:
             "aws.autoscaling.group",
             Op.UPDATE,
             ("max_size: changed outside smplan",),
-            changes=(Change("max_size", 9, 4),),
+            changes=(AttributeChange("max_size", 9, 4),),
             target="fleet",
             needs=(
-                Need("access:create", "instances need their ports open before they start", GUIDE),
-                Need("targets:replace", "refers to targets.arn"),
+                Dependency("access:create", "instances need their ports open before they start", GUIDE),
+                Dependency("targets:replace", "refers to targets.arn"),
             ),
             expected_seconds=120,
         ),
@@ -72,7 +74,7 @@ def everything() -> Plan:
             "red5.nodegroup",
             Op.CREATE,
             after={"name": "n", "token": {"$secret": "env:TOKEN"}, "none": None, "list": [1, "x"]},
-            needs=(Need("healthy:gate", "Stream Manager answers only then", GUIDE),),
+            needs=(Dependency("healthy:gate", "Stream Manager answers only then", GUIDE),),
             expected_seconds=300,
         ),
         Step(
@@ -83,7 +85,7 @@ def everything() -> Plan:
             ("replaced by generation 2",),
             target="arn:old",
             risks=("serving path",),
-            needs=(Need("fleet:update", "it points at this one until then"),),
+            needs=(Dependency("fleet:update", "it points at this one until then"),),
         ),
         Step("gone:delete#1", "gone", "core.value", Op.FORGET, ("gone already",), target="v"),
     )
@@ -96,21 +98,21 @@ def everything() -> Plan:
         engine="0.1.0",
         blueprint={"file": "b.yaml", "digest": "d", "commit": ""},
         variables={},
-        base=Base("lineage", 3, "digest", exists=True),
-        place=Place("local"),
+        base=StateRef("lineage", 3, "digest", exists=True),
+        place=BackendConfig("local"),
         account="123456789012",
         region="us-east-1",
         lookups={},
         stream_manager=None,
         steps=steps,
         drift=(
-            Drift("fleet", "aws.autoscaling.group", "fleet", changes=(Change("max_size", 4, 9),)),
+            Drift("fleet", "aws.autoscaling.group", "fleet", changes=(AttributeChange("max_size", 4, 9),)),
             Drift("record", "aws.route53.record", "z/r/CNAME", gone=True),
         ),
         unreadable={"old_nodes": "no Stream Manager is in service"},
         unchanged=("a", "b"),
     )
-    return seal(plan)
+    return with_digest(plan)
 
 
 @pytest.fixture

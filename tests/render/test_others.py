@@ -8,59 +8,64 @@ import json
 import pytest
 from rich.console import Console
 
+from smplan.core.diff import AttributeChange
 from smplan.core.events import (
-    ClockOff,
+    ApplyEnded,
+    ApplyStarted,
+    ClockSkewed,
     Draining,
     Event,
     ReadEnded,
     ReadStarted,
     Recovered,
     Retried,
-    RunEnded,
-    RunStarted,
-    StepDone,
-    StepFailed,
+    StepCompleted,
+    StepErrored,
     StepProgress,
     StepSkipped,
     StepStarted,
 )
-from smplan.core.ordering import Edge
-from smplan.core.plan import Change, Drift
-from smplan.core.state import Entry, Status
-from smplan.errors import BlueprintInvalid, Denied, Fault
-from smplan.render import faults, graph, progress, text
+from smplan.core.plan.model import Drift
+from smplan.core.state.model import ResourceState, Status
+from smplan.errors import BlueprintInvalid, Denied, Diagnostic
+from smplan.guide.ordering import Edge
+from smplan.render import errors, graph, progress, text
 
-ENTRY = Entry("alb", "aws.elbv2.load_balancer", "arn:alb", {"name": "alb", "user": "a\nb"}, {"dns_name": "d"}, ("sg",))
+ENTRY = ResourceState(
+    "alb", "aws.elbv2.load_balancer", "arn:alb", {"name": "alb", "user": "a\nb"}, {"dns_name": "d"}, ("sg",)
+)
 
 EVENTS: list[Event] = [
     ReadStarted("core.value", 3),
     ReadEnded("core.value", 3, 0.1),
-    RunStarted("p", "apply", 2, False),
-    RunStarted("p", "apply", 1, True),
+    ApplyStarted("p", "apply", 2, False),
+    ApplyStarted("p", "apply", 1, True),
     Recovered("a", "its create was begun before"),
     StepStarted("a:create", "a", "core.value", "create"),
     StepProgress("a:create", "a", "image ami-1", "pending", 0.5, 12),
     StepProgress("a:create", "a", "image ami-1", "", None, 100),
-    StepDone("a:create", "a", "create", "id-a", 3.25),
-    StepFailed("b:create", "b", "create", "denied", "allow it", 1),
-    StepFailed("c:create", "c", "create", "denied", "", 1),
+    StepCompleted("a:create", "a", "create", "id-a", 3.25),
+    StepErrored("b:create", "b", "create", "denied", "allow it", 1),
+    StepErrored("c:create", "c", "create", "denied", "", 1),
     StepSkipped("d:create", "d", "create", "it needs b:create, which was not done"),
     Draining(2),
-    RunEnded("failed", 1, 2, 1, 75),
+    ApplyEnded("failed", 1, 2, 1, 75),
     Retried("ec2:DescribeVpcs", "ec2:DescribeVpcs: slow down (Throttling)", 2, 0.52),
-    ClockOff(75.4),
+    ClockSkewed(75.4),
 ]
 
 
 def test_drift_is_shown_attribute_by_attribute() -> None:
-    shown = text.drift([Drift("fleet", "k", "f", changes=(Change("max", 4, 9),)), Drift("r", "k", "i", gone=True)])
+    shown = text.drift(
+        [Drift("fleet", "k", "f", changes=(AttributeChange("max", 4, 9),)), Drift("r", "k", "i", gone=True)]
+    )
     assert "max: was 4, is 9" in shown
     assert "r  k  i is gone" in shown
     assert text.drift([]).startswith("No drift")
 
 
 def test_the_state_is_listed_in_columns() -> None:
-    other = Entry("b", "core.value", "b", {}, {}, status=Status.INCOMPLETE)
+    other = ResourceState("b", "core.value", "b", {}, {}, status=Status.INCOMPLETE)
     assert text.entries([ENTRY, other]).splitlines()[1] == "b    core.value               b        incomplete"
     assert text.entries([]) == "The state is empty.\n"
 
@@ -70,7 +75,7 @@ def test_one_thing_of_the_state_is_shown_whole() -> None:
     assert "made after: sg" in shown
     assert 'dns_name: "d"' in shown
     assert "    user: |\n        a\n        b" in shown
-    protected = text.entry(Entry("b", "core.value", "b", {}, {}, prevent_destroy=True))
+    protected = text.entry(ResourceState("b", "core.value", "b", {}, {}, prevent_destroy=True))
     assert "protected by prevent_destroy" in protected
     assert "outputs" not in protected
 
@@ -81,18 +86,18 @@ def test_outputs_are_listed() -> None:
 
 
 def test_a_fault_points_at_its_place() -> None:
-    fault = Fault("`portt` is not a field", "did you mean `port`?", "b.yaml", 3, 5, "    portt: 1")
-    error = BlueprintInvalid([fault, Fault("no line", file="b.yaml")])
-    shown = faults.text(error)
+    fault = Diagnostic("`portt` is not a field", "did you mean `port`?", "b.yaml", 3, 5, "    portt: 1")
+    error = BlueprintInvalid([fault, Diagnostic("no line", file="b.yaml")])
+    shown = errors.text(error)
     assert "b.yaml:3:5: `portt` is not a field\n  3 |     portt: 1\n    |     ^\n  = did you mean `port`?" in shown
     assert shown.endswith("error: the blueprint has 2 faults")
 
 
 def test_an_error_is_told_with_its_address_and_hint() -> None:
-    assert faults.text(Denied("no", hint="ask", address="alb")) == "error: alb: no\n  = ask"
-    assert faults.text(Denied("alb: no", address="alb")) == "error: alb: no"
-    assert "\x1b[31m" in faults.text(Denied("no"), colour=True)
-    assert "\x1b" not in faults.text(Denied("no \x1b[2J"))
+    assert errors.text(Denied("no", hint="ask", address="alb")) == "error: alb: no\n  = ask"
+    assert errors.text(Denied("alb: no", address="alb")) == "error: alb: no"
+    assert "\x1b[31m" in errors.text(Denied("no"), colour=True)
+    assert "\x1b" not in errors.text(Denied("no \x1b[2J"))
 
 
 def test_graphs_are_drawn_with_reasons() -> None:
@@ -111,7 +116,7 @@ def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
     assert lines[6] == "… a: 12 s waiting for image ami-1 (pending)"
     assert lines[-2] == "↻ ec2:DescribeVpcs: slow down (Throttling); attempt 2 in 0.5 s"
     assert lines[-1] == "This machine's clock is 75 s ahead of AWS's: set it right."
-    assert progress.line(ClockOff(-75)) == "This machine's clock is 75 s behind AWS's: set it right."
+    assert progress.line(ClockSkewed(-75)) == "This machine's clock is 75 s behind AWS's: set it right."
     assert lines[8] == "✓ a: create done in 3.2 s (id-a)"
 
 
@@ -150,7 +155,7 @@ def test_json_progress_is_a_line_an_event() -> None:
     for event in EVENTS:
         listener(event)
     documents = [json.loads(line) for line in told]
-    assert documents[2] == {"event": "run_started", "plan_id": "p", "mode": "apply", "steps": 2, "resumed": False}
+    assert documents[2] == {"event": "apply_started", "plan_id": "p", "mode": "apply", "steps": 2, "resumed": False}
     assert len(documents) == len(EVENTS)
 
 

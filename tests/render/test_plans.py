@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from smplan.core import duration
-from smplan.core.plan import Change, Op, Plan, Step, seal
-from smplan.render import html, markdown, text, words
+from smplan.core.diff import AttributeChange
+from smplan.core.plan import duration
+from smplan.core.plan.model import Op, Plan, Step, with_digest
+from smplan.render import formatting, html, markdown, text
 
 NASTY = 'x\x1b[31mred\x07 `code` | <script>alert(1)</script> [bold]b[/bold] **b** "q" \u202egnp.exe'
 
@@ -25,10 +26,13 @@ def nasty(plan: Plan) -> Plan:
         (NASTY,),
         target=NASTY,
         risks=(NASTY,),
-        changes=(Change(NASTY, NASTY, {"$ref": NASTY}), Change("m", f"{NASTY}\n```\n", f"{NASTY}!\n```\n")),
+        changes=(
+            AttributeChange(NASTY, NASTY, {"$ref": NASTY}),
+            AttributeChange("m", f"{NASTY}\n```\n", f"{NASTY}!\n```\n"),
+        ),
         after={NASTY: NASTY},
     )
-    return seal(replace(plan, name=NASTY, steps=(step,), unreadable={NASTY: NASTY}))
+    return with_digest(replace(plan, name=NASTY, steps=(step,), unreadable={NASTY: NASTY}))
 
 
 @pytest.mark.parametrize(("renderer", "file"), [(text, "plan.txt"), (markdown, "plan.md"), (html, "plan.html")])
@@ -37,7 +41,7 @@ def test_a_plan_is_shown_as_agreed(everything: Plan, golden: Callable[[str, str]
 
 
 def test_an_empty_plan_says_so(everything: Plan) -> None:
-    empty = seal(replace(everything, steps=(), drift=(), unreadable={}))
+    empty = with_digest(replace(everything, steps=(), drift=(), unreadable={}))
     for renderer in (text, markdown, html):
         assert "No changes" in renderer.plan(empty)
 
@@ -71,20 +75,20 @@ def test_a_huge_plan_fits_a_comment_and_keeps_every_destructive_line(everything:
         Step(f"v{at}:create", f"v{at}", "core.value", Op.CREATE, after={"input": "x" * 90}) for at in range(3000)
     )
     deletes = tuple(Step(f"d{at}:delete", f"d{at}", "core.value", Op.DELETE, ("gone",)) for at in range(300))
-    shown = markdown.plan(seal(replace(everything, steps=creates + deletes)))
+    shown = markdown.plan(with_digest(replace(everything, steps=creates + deletes)))
     assert len(shown) <= markdown.BUDGET
     assert all(f"`d{at}`" in shown for at in range(300))
     assert "more steps" in shown
 
 
 def test_the_expected_time_is_that_of_the_longest_path(everything: Plan) -> None:
-    assert duration.expected(everything.steps) == 301
-    assert words.duration(45) == "45 s"
-    assert words.duration(0) == "1 s"
-    assert words.duration(540) == "9 min"
-    assert words.duration(7500) == "2 h 5 min"
+    assert duration.critical_path_seconds(everything.steps) == 301
+    assert formatting.duration(45) == "45 s"
+    assert formatting.duration(0) == "1 s"
+    assert formatting.duration(540) == "9 min"
+    assert formatting.duration(7500) == "2 h 5 min"
 
 
 def test_values_are_shown_on_one_line() -> None:
-    assert words.value({"a": [True, None, 1.5]}) == "{a: [true, null, 1.5]}"
-    assert words.short("x" * 300).endswith("…")
+    assert formatting.value({"a": [True, None, 1.5]}) == "{a: [true, null, 1.5]}"
+    assert formatting.short("x" * 300).endswith("…")

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from smplan.engine.kinds_doc import docs
+from smplan.drivers.catalogue import docs
 from smplan.render.schema import generate
-from tests.engine.load_case import KINDS
+from tests.blueprint.load_case import KINDS
 
 ROOT = Path(__file__).parents[2]
 BLUEPRINTS = sorted(path for path in (ROOT / "blueprints").rglob("*") if path.suffix in (".yaml", ".yml", ".json"))

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from smplan.sandbox.world import Sandbox
+from smplan.sandbox.sandbox import Sandbox
 
 Client = Callable[[str], Any]
 _numbers = count(1)

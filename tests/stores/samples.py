@@ -14,20 +14,20 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from smplan.core.journal import Began, Done, Intent, JournalEntry, Made
-from smplan.core.state import Entry, State
-from smplan.stores.base import Clock, Holder, Store
+from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, StepIntent, StepSucceeded
+from smplan.core.state.model import ResourceState, State
+from smplan.stores.interface import Clock, LockHolder, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
 
 LINEAGE = "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001"
-HOLDER = Holder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
-OTHER = Holder("bob@desk pid 8", "destroy", "r2", "2026-11-23T03:01:00Z")
-BEGAN = Began("r1", "p1", "d1", 1, "2026-11-23T03:00:00Z")
+HOLDER = LockHolder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
+OTHER = LockHolder("bob@desk pid 8", "destroy", "r2", "2026-11-23T03:01:00Z")
+BEGAN = RunBegan("r1", "p1", "d1", 1, "2026-11-23T03:00:00Z")
 
 
-def entry(address: str, id: str = "") -> Entry:
-    return Entry(address, "core.value", id, {"input": address}, {})
+def entry(address: str, id: str = "") -> ResourceState:
+    return ResourceState(address, "core.value", id, {"input": address}, {})
 
 
 def state(*addresses: str, serial: int = 0) -> State:
@@ -36,11 +36,15 @@ def state(*addresses: str, serial: int = 0) -> State:
 
 def create(address: str) -> list[JournalEntry]:
     """Everything that a creation journals."""
-    return [intent(address), Made(f"s-{address}", address), Done(f"s-{address}", address, {"input": address}, {})]
+    return [
+        intent(address),
+        ResourceCreated(f"s-{address}", address),
+        StepSucceeded(f"s-{address}", address, {"input": address}, {}),
+    ]
 
 
-def intent(address: str) -> Intent:
-    return Intent(f"s-{address}", "create", entry(address))
+def intent(address: str) -> StepIntent:
+    return StepIntent(f"s-{address}", "create", entry(address))
 
 
 class Place(ABC):

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from smplan.core.ids import canonical
-from smplan.core.journal import Began, Done, Ended, Failed, JournalEntry, Made
-from smplan.core.state import to_json
+from smplan.core.canonical_json import canonical
+from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, RunEnded, StepFailed, StepSucceeded
+from smplan.core.state.model import to_json
 from smplan.errors import Bug, StoreError
 from smplan.stores import codec
 from tests.stores.samples import BEGAN, HOLDER, intent, state
@@ -15,10 +15,10 @@ from tests.stores.samples import BEGAN, HOLDER, intent, state
 EVERY_ENTRY: list[JournalEntry] = [
     BEGAN,
     intent("a"),
-    Made("s1", "i1"),
-    Done("s1", "i1", {"input": [1, {"$ref": "b.id"}]}, {"output": None}),
-    Failed("s2", "no ‒ really", "2026-11-23T03:00:00Z"),
-    Ended("r1", "complete", {"url": "x"}, "2026-11-23T03:00:00Z"),
+    ResourceCreated("s1", "i1"),
+    StepSucceeded("s1", "i1", {"input": [1, {"$ref": "b.id"}]}, {"output": None}),
+    StepFailed("s2", "no ‒ really", "2026-11-23T03:00:00Z"),
+    RunEnded("r1", "complete", {"url": "x"}, "2026-11-23T03:00:00Z"),
 ]
 
 
@@ -43,7 +43,7 @@ def test_an_entry_that_does_not_fit_is_refused(data: object, message: str) -> No
 
 def test_a_stored_state_comes_back_with_all_that_is_kept_beside_it() -> None:
     stored = codec.decode_state(codec.encode_state(state("a"), [intent("b")], "me"), "it")
-    assert (stored.state, stored.orphans, stored.writer) == (state("a"), (intent("b"),), "me")
+    assert (stored.state, stored.pending_creates, stored.writer) == (state("a"), (intent("b"),), "me")
 
 
 def test_any_flipped_bit_and_any_cut_is_found() -> None:
@@ -122,5 +122,5 @@ def test_a_plain_scalar_is_json_too() -> None:
 
 
 def test_times_of_a_run_are_kept_as_written() -> None:
-    began = Began("r", "p", "d", 0, "whenever")
+    began = RunBegan("r", "p", "d", 0, "whenever")
     assert codec.parse_entry(codec.entry_json(began), "entry") == began

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from smplan.core.journal import Began, Done, Ended, Intent, Made
+from smplan.core.state.journal import ResourceCreated, RunBegan, RunEnded, StepIntent, StepSucceeded
 from smplan.errors import Bug, Locked, StoreError
-from smplan.stores.base import Snapshot
+from smplan.stores.interface import Snapshot
 from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, Place, create, entry, intent, saved, state
 
 
@@ -40,7 +40,7 @@ def test_what_was_journalled_is_read_back_folded(place: Place) -> None:
     assert found.entries == (BEGAN, *create("b"), intent("c"))
     assert found.folded is not None
     assert set(found.folded.state.resources) == {"a", "b"}
-    assert [each.entry.address for each in found.folded.orphans] == ["c"]
+    assert [each.entry.address for each in found.folded.pending_creates] == ["c"]
 
 
 def test_a_journal_is_carried_on_by_the_next_holder(place: Place) -> None:
@@ -58,13 +58,13 @@ def test_a_journal_is_carried_on_by_the_next_holder(place: Place) -> None:
 def test_a_save_empties_the_journal(place: Place) -> None:
     saved(place)
     with place.store().lock(HOLDER) as held:
-        held.append([BEGAN, *create("a"), Ended("r1", "complete", {"x": 1}, "")])
+        held.append([BEGAN, *create("a"), RunEnded("r1", "complete", {"x": 1}, "")])
         kept = held.save(held.folded().state)
         assert (kept.serial, kept.outputs) == (2, {"x": 1})
-        held.append([Began("r2", "p2", "d2", 2, "")])
+        held.append([RunBegan("r2", "p2", "d2", 2, "")])
     found = place.store().read()
     assert found.stored == kept
-    assert found.entries == (Began("r2", "p2", "d2", 2, ""),)
+    assert found.entries == (RunBegan("r2", "p2", "d2", 2, ""),)
 
 
 def test_a_save_leaves_nothing_but_the_state_and_the_one_before_it(place: Place) -> None:
@@ -81,12 +81,12 @@ def test_what_may_have_been_made_unseen_outlives_a_save(place: Place) -> None:
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN, intent("a"), intent("b")])
         held.save(held.folded().state)
-        held.append([Began("r2", "p2", "d2", 2, ""), *create("b")])
+        held.append([RunBegan("r2", "p2", "d2", 2, ""), *create("b")])
         held.save(held.folded().state)
     found = place.store().read()
     assert found.entries == (intent("a"),)
     assert found.folded is not None
-    assert found.folded.orphans == (intent("a"),)
+    assert found.folded.pending_creates == (intent("a"),)
 
 
 def test_the_version_changes_with_the_stored_state(place: Place) -> None:
@@ -141,7 +141,7 @@ def test_what_could_not_be_folded_is_not_written(place: Place) -> None:
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN])
         with pytest.raises(Bug, match="step s-a has no open intent"):
-            held.append([intent("b"), Made("s-a", "a")])
+            held.append([intent("b"), ResourceCreated("s-a", "a")])
         assert place.store().read().entries == (BEGAN,)
         held.append(create("a"))
     assert place.store().read().entries == (BEGAN, *create("a"))
@@ -153,7 +153,7 @@ def test_what_json_cannot_say_is_not_written(place: Place, outputs: dict[str, ob
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN, *create("a")[:2]])
         with pytest.raises(Bug, match="cannot be stored"):
-            held.append([Done("s-a", "a", None, outputs)])
+            held.append([StepSucceeded("s-a", "a", None, outputs)])
         with pytest.raises(Bug, match="cannot be stored"):
             held.save(replace(state(serial=1), outputs=outputs))
     assert len(place.store().read().entries) == 3
@@ -247,8 +247,8 @@ def test_a_reader_never_sees_half_a_save(place: Place) -> None:
         looking = pool.submit(look)
         with place.store().lock(HOLDER) as held:
             for number in range(12):
-                began = Began(f"r{number}", f"p{number}", "", 1, "")
-                held.append([began, *create(f"a{number}"), Ended(f"r{number}", "complete", {}, "")])
+                began = RunBegan(f"r{number}", f"p{number}", "", 1, "")
+                held.append([began, *create(f"a{number}"), RunEnded(f"r{number}", "complete", {}, "")])
                 held.save(held.folded().state)
         stop.set()
         looking.result(20)
@@ -285,4 +285,4 @@ def test_an_intent_is_durable_before_append_returns(place: Place) -> None:
         held.append([BEGAN])
         for address in ("a", "b"):
             held.append([intent(address)])
-            assert isinstance(place.store().read().entries[-1], Intent)
+            assert isinstance(place.store().read().entries[-1], StepIntent)

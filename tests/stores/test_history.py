@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from smplan.core.journal import Began, Ended
+from smplan.core.state.journal import RunBegan, RunEnded
 from smplan.errors import StoreError
 from smplan.stores import codec
 from smplan.stores.history import KEPT, Version, versions
 from tests.stores.disks import Killed
+from tests.stores.s3.test_bucket import CUT, LOST, Faults
 from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved, state
-from tests.stores.test_s3_bucket import CUT, LOST, Faults
 
 
 def save_again(place: Place, *addresses: str) -> None:
@@ -55,7 +55,7 @@ def test_what_is_kept_has_the_orphans_of_its_time(place: Place) -> None:
         held.save(held.folded().state)
     document = place.store().document(2)
     assert document is not None
-    assert [each.entry.address for each in codec.decode_state(document, "it").orphans] == ["a"]
+    assert [each.entry.address for each in codec.decode_state(document, "it").pending_creates] == ["a"]
 
 
 def test_the_newest_are_kept_and_older_ones_swept(place: Place) -> None:
@@ -145,9 +145,9 @@ def test_a_save_that_dies_before_it_replaces_the_state_leaves_it_in_both_places(
 def test_every_version_is_told_with_its_plan_and_its_size(place: Place) -> None:
     saved(place)
     with place.store().lock(HOLDER) as held:
-        held.append([BEGAN, *create("a"), *create("b"), Ended("r1", "complete", {}, "")])
+        held.append([BEGAN, *create("a"), *create("b"), RunEnded("r1", "complete", {}, "")])
         held.save(held.folded().state)
-        held.append([Began("r2", "p2", "d2", 2, ""), *create("c")])
+        held.append([RunBegan("r2", "p2", "d2", 2, ""), *create("c")])
     present, first = versions(place.store())
     assert (present.serial, present.plan, present.resources, present.current) == (2, "p2", 3, True)
     assert (first.serial, first.plan, first.resources, first.current) == (1, "", 0, False)
@@ -191,7 +191,7 @@ def test_the_time_of_a_save_outlives_the_next_lock(place: Place) -> None:
 
 
 def test_a_state_from_before_times_were_kept_is_read(local_place: LocalPlace) -> None:
-    from smplan.core.state import to_json
+    from smplan.core.state.model import to_json
 
     document = {"state": to_json(state("a", serial=1)), "open": [], "writer": ""}
     local_place.put("fleet.state.json", codec.seal(codec.STATE, document))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from smplan.core.journal import Began, Ended
+from smplan.core.state.journal import RunBegan, RunEnded
 from smplan.errors import Locked, StoreError
-from smplan.stores import codec, lines
+from smplan.stores import codec, journal_file
 from smplan.stores.files import Disk
 from smplan.stores.local import LocalStore
 from tests.stores.disks import MeddlingDisk
@@ -19,7 +19,7 @@ from tests.stores.samples import BEGAN, HOLDER, OTHER, LocalPlace, create, entry
 
 LAST = 21
 """Which call of the disk removes the journal after a save."""
-R2 = Began("r2", "p2", "d2", 2, "")
+R2 = RunBegan("r2", "p2", "d2", 2, "")
 
 
 def test_a_batch_costs_what_it_holds_not_what_the_state_holds(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_files_are_for_the_owner_only_whatever_the_umask(local_place: LocalPlace
         try:
             saved(local_place) if mask == 0 else None
             with local_place.store().lock(HOLDER) as held:
-                held.append([Began(f"r{mask}", f"p{mask}", "", 1, "")])
+                held.append([RunBegan(f"r{mask}", f"p{mask}", "", 1, "")])
         finally:
             os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o777 for path in local_place.folder.iterdir()}
@@ -188,8 +188,8 @@ def test_a_last_line_that_lacks_only_its_end_is_kept_and_followed(local_place: L
 
 
 def test_a_journal_that_does_not_fold_is_refused(local_place: LocalPlace) -> None:
-    first = lines.header(saved(local_place))
-    local_place.put("fleet.journal.jsonl", first + lines.batch(create("a")[1:], lines.check_sum(first)))
+    first = journal_file.header(saved(local_place))
+    local_place.put("fleet.journal.jsonl", first + journal_file.batch(create("a")[1:], journal_file.check_sum(first)))
     with pytest.raises(StoreError, match="does not fit its state: journal entry 1: no run is going on"):
         local_place.store().read()
 
@@ -227,9 +227,9 @@ def test_a_lock_whose_holder_cannot_be_read_is_held_by_somebody(local_place: Loc
 def test_a_lock_goes_with_its_process(local_place: LocalPlace) -> None:
     code = (
         "import sys, time, pathlib\n"
-        "from smplan.stores.base import Holder\n"
+        "from smplan.stores.interface import LockHolder\n"
         "from smplan.stores.local import LocalStore\n"
-        "held = LocalStore(pathlib.Path(sys.argv[1])).lock(Holder('dead', 'apply', 'r9', ''))\n"
+        "held = LocalStore(pathlib.Path(sys.argv[1])).lock(LockHolder('dead', 'apply', 'r9', ''))\n"
         "print('held', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -267,7 +267,7 @@ def test_an_unknown_fault_of_the_system_is_told_too(local_place: LocalPlace) -> 
 def test_a_finished_run_can_be_compacted_and_followed(local_place: LocalPlace) -> None:
     saved(local_place)
     with local_place.store().lock(HOLDER) as held:
-        held.append([BEGAN, *create("a"), Ended("r1", "complete", {}, "")])
+        held.append([BEGAN, *create("a"), RunEnded("r1", "complete", {}, "")])
         held.save(held.folded().state)
         held.append([R2])
         held.save(held.folded().state)

@@ -8,9 +8,9 @@ import pytest
 
 from smplan.errors import GuardRefused, Locked, StoreError
 from smplan.stores import codec
-from smplan.stores.base import Grip
+from smplan.stores.interface import LockInfo
+from tests.stores.s3.test_bucket import CUT, Faults
 from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved, state
-from tests.stores.test_s3_bucket import CUT, Faults
 
 
 def test_a_free_lock_has_no_grip(place: Place) -> None:
@@ -21,7 +21,7 @@ def test_a_free_lock_has_no_grip(place: Place) -> None:
 
 def test_a_local_grip_is_its_holder(local_place: LocalPlace) -> None:
     with local_place.store().lock(HOLDER):
-        assert local_place.store().grip() == Grip(HOLDER)
+        assert local_place.store().grip() == LockInfo(HOLDER)
 
 
 def test_a_grip_in_s3_says_until_when_and_how_often_it_was_taken_over(s3_place: S3Place) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from smplan.core.journal import Began, Ended
-from smplan.core.plan import Place as Spot
-from smplan.core.state import State
+from smplan.core.blueprint import BackendConfig as Spot
+from smplan.core.state.journal import RunBegan, RunEnded
+from smplan.core.state.model import State
 from smplan.errors import GuardRefused, Locked, StoreError
-from smplan.stores import codec, lines
-from smplan.stores.base import Snapshot, Store
+from smplan.stores import codec, journal_file
+from smplan.stores.interface import Snapshot, Store
 from smplan.stores.local import LocalStore
-from smplan.stores.marks import Mark, Moved, stanza
 from smplan.stores.move import End, Move
+from smplan.stores.move_marker import Moved, MoveMarker, stanza
 from smplan.stores.s3 import S3Store
 from tests.stores.disks import Killed, MeddlingDisk, T
 from tests.stores.memory_s3 import MemoryS3
@@ -102,12 +102,12 @@ class Scene:
         return Move(source, target, HOLDER, AT, self.words.append).run()
 
     def filled(self) -> Snapshot:
-        """A state with a past, orphans, and a run that is not finished, in the old place."""
+        """A state with a past, pending_creates, and a run that is not finished, in the old place."""
         with self.store("a").lock(HOLDER) as held:
             kept = held.save(state("x"))
-            held.append([BEGAN, *create("y"), intent("lost"), Ended("r1", "failed", {}, "")])
+            held.append([BEGAN, *create("y"), intent("lost"), RunEnded("r1", "failed", {}, "")])
             held.save(held.folded().state)
-            held.append([Began("r2", "p2", "d2", 2, ""), *create("z")])
+            held.append([RunBegan("r2", "p2", "d2", 2, ""), *create("z")])
             held.append([intent("open")])
         assert kept.serial == 1
         return self.store("a").read()
@@ -147,7 +147,7 @@ def test_everything_comes_with_the_state(scene: Scene) -> None:
     assert isinstance(after, Snapshot)
     assert after.folded is not None
     assert after.folded.run is not None
-    assert {each.entry.address for each in after.folded.orphans} == {"lost", "open"}
+    assert {each.entry.address for each in after.folded.pending_creates} == {"lost", "open"}
     assert scene.store("b").past() == [1]
     assert scene.store("b").document(1) == scene.store("a").document(1)
 
@@ -157,7 +157,7 @@ def test_the_unfinished_run_goes_on_in_the_new_place(scene: Scene) -> None:
     scene.move()
     with scene.store("b").lock(OTHER) as held:
         held.append(create("open"))
-        held.append([Ended("r2", "complete", {}, "")])
+        held.append([RunEnded("r2", "complete", {}, "")])
         assert held.save(held.folded().state).serial == 3
     assert scene.store("b").past() == [2, 1]
 
@@ -176,10 +176,10 @@ def test_what_was_set_aside_is_whole_and_in_the_form_of_local_files(scene: Scene
     before = scene.filled()
     scene.move()
     names = [word.removeprefix("set aside: ") for word in scene.words]
-    state_file, journal_file = (contents(scene, name) for name in names)
-    stored = codec.decode_state(state_file, "it")
+    state_bytes, journal_bytes = (contents(scene, name) for name in names)
+    stored = codec.decode_state(state_bytes, "it")
     assert before.stored == stored.state
-    assert (*stored.orphans, *lines.read(journal_file, "it", stored.state).entries) == before.entries
+    assert (*stored.pending_creates, *journal_file.read(journal_bytes, "it", stored.state).entries) == before.entries
 
 
 def contents(scene: Scene, name: str) -> bytes:
@@ -288,7 +288,7 @@ def test_a_place_with_a_journal_only_is_refused(scene: Scene) -> None:
 
 def test_a_place_with_a_note_about_another_state_is_refused(scene: Scene) -> None:
     scene.filled()
-    mark = Mark(False, "m", scene.spot("b"), Spot("local", {"path": "x"}), "another", AT)
+    mark = MoveMarker(False, "m", scene.spot("b"), Spot("local", {"path": "x"}), "another", AT)
     with scene.store("b").lock(HOLDER) as held:
         held.put(codec.encode_moved(mark))
     with pytest.raises(GuardRefused, match="holds a note: the state was moved from"):
@@ -311,7 +311,7 @@ def test_a_state_that_went_elsewhere_is_not_moved(files: Scene) -> None:
 
 def test_a_state_that_is_still_coming_is_not_moved_on(files: Scene) -> None:
     before = files.filled()
-    mark = Mark(True, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
+    mark = MoveMarker(True, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
     assert before.stored is not None
     with files.store("b").lock(HOLDER) as held:
         held.put(codec.encode_coming(mark, before.stored, (), ""))

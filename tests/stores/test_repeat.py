@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from smplan.core.journal import Failed
+from smplan.core.state.journal import StepFailed
 from smplan.errors import StoreError
-from smplan.stores.base import Held
 from smplan.stores.files import Disk
+from smplan.stores.locked import LockedState
+from tests.stores.s3.test_bucket import CUT, LOST, Faults
 from tests.stores.samples import BEGAN, HOLDER, HandClock, LocalPlace, Place, S3Place, Wire, create, intent, saved
-from tests.stores.test_s3_bucket import CUT, LOST, Faults
 
 
 class BadDisk(Disk):
@@ -34,7 +34,7 @@ class BadDisk(Disk):
 Trouble = Callable[[bool | None], None]
 
 
-def troubled(place: Place) -> tuple[Held, Trouble]:
+def troubled(place: Place) -> tuple[LockedState, Trouble]:
     """A held lock, and how to let its next write fail: after it landed (True), or before; None lets writes be."""
     saved(place)
     if isinstance(place, LocalPlace):
@@ -59,7 +59,7 @@ def troubled(place: Place) -> tuple[Held, Trouble]:
     return held, cut
 
 
-def fail_to_append(held: Held, entries: list[Any], trouble: Trouble, landed: bool) -> None:
+def fail_to_append(held: LockedState, entries: list[Any], trouble: Trouble, landed: bool) -> None:
     trouble(landed)
     with pytest.raises(StoreError):
         held.append(entries)
@@ -89,7 +89,7 @@ def test_an_equal_batch_that_is_older_is_not_taken_for_it(place: Place, landed: 
 def test_another_batch_after_one_that_landed_is_written(place: Place) -> None:
     held, trouble = troubled(place)
     held.append([intent("a")])
-    failed = Failed("s-a", "no", "")
+    failed = StepFailed("s-a", "no", "")
     fail_to_append(held, [failed], trouble, True)
     held.append([intent("b")])
     held.append([failed])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smplan.drivers.aws.session import Aws
+from smplan.drivers.aws.client import Aws
 from smplan.errors import DriverError, Invalid, NotFound
 
 _KINDS = "write env:NAME, ssm:/path or secretsmanager:id"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from smplan.drivers.connect import Answer, Http
-from smplan.drivers.patience import Patience
+from smplan.drivers.http import HttpClient, Response
+from smplan.drivers.retry import RetryPolicy
 from smplan.errors import Denied, DriverError, InUse, Invalid, LostAnswer, NotFound, Throttled, Unreachable
 
 TRIES = 3
@@ -36,13 +36,13 @@ class StreamManager:
         api_version: str = "4.0",
         connect_map: str = "",
         ca_file: str | None = None,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         guard: Callable[[], None] = lambda: None,
     ) -> None:
-        self._http = Http(url, connect_to=connect_to, connect_map=connect_map, ca_file=ca_file)
+        self._http = HttpClient(url, connect_to=connect_to, connect_map=connect_map, ca_file=ca_file)
         self._token = token
         self._base = f"{self._http.path}/streammanager/api/{api_version}/admin"
-        self._patience = patience or Patience()
+        self._patience = patience or RetryPolicy()
         self._guard = guard
 
     def __repr__(self) -> str:
@@ -129,23 +129,23 @@ class StreamManager:
 
         return self._patience.follow(f"red5:{method} {path}", once, attempts=TRIES)
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
         query = {"accessToken": self._token()}
         return self._http.send(method, f"{self._base}{path}", query=query, json=body, once=method != "GET")
 
-    def _understood(self, method: str, path: str, answer: Answer, *, text: bool = False) -> Any:
+    def _understood(self, method: str, path: str, answer: Response, *, text: bool = False) -> Any:
         if answer.status in (200, 201, 202, 204):
             return answer.text if text else self._parsed(method, path, answer)
         raise self._error(method, path, answer)
 
-    def _parsed(self, method: str, path: str, answer: Answer) -> Any:
+    def _parsed(self, method: str, path: str, answer: Response) -> Any:
         try:
             return json.loads(answer.text) if answer.text.strip() else {}
         except ValueError:
             told = f"{method} {path}: {self._http.host} answered something that is not JSON"
             raise (Unreachable if method == "GET" else LostAnswer)(told) from None
 
-    def _error(self, method: str, path: str, answer: Answer) -> DriverError:
+    def _error(self, method: str, path: str, answer: Response) -> DriverError:
         """The error that an answer stands for: by its status, and by its words where that says too little."""
         told = f"{method} {path} at {self._http.host}: {_message(answer)} (HTTP {answer.status})"
         words = _message(answer).lower()
@@ -181,14 +181,14 @@ def _quoted(name: str) -> str:
     return quote(name, safe="")
 
 
-def _is_envelope(answer: Answer) -> bool:
+def _is_envelope(answer: Response) -> bool:
     try:
         return "errorMessage" in json.loads(answer.text)
     except (ValueError, TypeError):
         return False
 
 
-def _message(answer: Answer) -> str:
+def _message(answer: Response) -> str:
     """What the error envelope says; HTML and the like is only named."""
     try:
         return str(json.loads(answer.text)["errorMessage"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.spec import IMMUTABLE, UNORDERED, Entries, Items, Spec
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import Conflict, NotFound
 
@@ -37,11 +37,11 @@ class LaunchConfigSpec(Spec):
     name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
     description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
     image: Annotated[str, Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1)]
-    targets: Annotated[Items[NodeTarget], UNORDERED, Field(description="Each role that is wanted.", min_length=1)]
+    targets: Annotated[PartialList[NodeTarget], UNORDERED, Field(description="Each role that is wanted.", min_length=1)]
     properties: Annotated[
-        Entries[str], Field(description="Such as UserData: `file:/path` on the Stream Manager, or `base64:…`.")
+        PartialMap[str], Field(description="Such as UserData: `file:/path` on the Stream Manager, or `base64:…`.")
     ] = {}
-    metadata: Annotated[Entries[str], Field(description="Tags of the nodes.")] = {}
+    metadata: Annotated[PartialMap[str], Field(description="Tags of the nodes.")] = {}
 
     @model_validator(mode="after")
     def _roles_differ(self) -> Self:
@@ -62,7 +62,7 @@ class LaunchConfig(Driver[LaunchConfigSpec]):
     name_field = "name"
     name_limit = 254
     taggable = False
-    behind_fleet = True
+    via_stream_manager = True
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigSpec]]:
         """One list, then a read for each that is there."""

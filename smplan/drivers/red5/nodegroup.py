@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from smplan.core.spec import IMMUTABLE, LOCAL, UNORDERED, WRITE_ONLY, Items, Spec
+from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, UNORDERED, WRITE_ONLY, PartialList, Spec
 from smplan.drivers.base import Claim, Driver, Live, Output, Progress
 from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Conflict, NotFound
@@ -34,11 +34,13 @@ class NodeGroupSpec(Spec):
         WRITE_ONLY,  # a server that gave another name would be asked for a new group for ever
         Field(description="Its name; servers that name groups themselves ignore it.", min_length=1, max_length=254),
     ]
-    regions: Annotated[Items[str], IMMUTABLE, UNORDERED, Field(description="AWS regions, used in turn.", min_length=1)]
+    regions: Annotated[
+        PartialList[str], IMMUTABLE, UNORDERED, Field(description="AWS regions, used in turn.", min_length=1)
+    ]
     launch_config: Annotated[str, IMMUTABLE, Field(description="The name of a launch configuration of nodes.")]
     scale_policy: Annotated[str, IMMUTABLE, Field(description="The name of a scale policy.")]
     timeout: Annotated[
-        int, LOCAL, Field(description="Seconds to wait for its nodes: about 120 for each, and 100.", ge=1)
+        int, CLIENT_ONLY, Field(description="Seconds to wait for its nodes: about 120 for each, and 100.", ge=1)
     ] = PATIENCE_SECONDS
 
 
@@ -55,9 +57,9 @@ class NodeGroup(Driver[NodeGroupSpec]):
     name_field = "name"
     name_limit = 254
     taggable = False
-    behind_fleet = True
+    via_stream_manager = True
     expected_seconds = 300
-    patience_seconds = PATIENCE_SECONDS
+    timeout_seconds = PATIENCE_SECONDS
     risks: ClassVar = {
         "delete": "every stream on its nodes ends",
         "replace": "every stream on the old nodes ends when the new group serves",
@@ -89,7 +91,7 @@ class NodeGroup(Driver[NodeGroupSpec]):
         if not any(node.get("role") == "origin" for node in api.nodes(id)):
             api.launch_origin(id)
 
-    def settle(self, id: str, spec: NodeGroupSpec) -> Iterator[Progress]:
+    def wait_ready(self, id: str, spec: NodeGroupSpec) -> Iterator[Progress]:
         """Until every role has its least number of nodes in service."""
         while True:
             api = self.context.stream_manager()
@@ -113,7 +115,7 @@ class NodeGroup(Driver[NodeGroupSpec]):
         with suppress(NotFound):
             self.context.stream_manager().delete_group(id)
 
-    def vanish(self, id: str) -> Iterator[Progress]:
+    def wait_deleted(self, id: str) -> Iterator[Progress]:
         """Until its nodes, and then the group itself, are gone: they would go on using the fleet's security groups."""
         api = self.context.stream_manager()
         while True:
@@ -138,7 +140,7 @@ class NodeGroup(Driver[NodeGroupSpec]):
             return _live(api, group)
         return None
 
-    def patience(self, spec: NodeGroupSpec) -> float:
+    def timeout(self, spec: NodeGroupSpec) -> float:
         """As long as the spec allows."""
         return spec.timeout
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.spec import IMMUTABLE, UNORDERED, Items, Spec
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import Conflict, NotFound
 
@@ -44,7 +44,7 @@ class ScalePolicySpec(Spec):
     name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
     description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
     targets: Annotated[
-        Items[PolicyTarget],
+        PartialList[PolicyTarget],
         UNORDERED,
         Field(description="The limits of each role; the region `default` must be among them.", min_length=1),
     ]
@@ -73,7 +73,7 @@ class ScalePolicy(Driver[ScalePolicySpec]):
     name_field = "name"
     name_limit = 254
     taggable = False
-    behind_fleet = True
+    via_stream_manager = True
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalePolicySpec]]:
         """One list, then a read for each that is there."""

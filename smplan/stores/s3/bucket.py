@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from smplan.errors import StoreError
-from smplan.stores.base import Clock, silent
 from smplan.stores.codec import STATE_BYTES
-from smplan.stores.s3 import faults
-from smplan.stores.s3.faults import Missing, Refused, Unclear
+from smplan.stores.interface import Clock, silent
+from smplan.stores.s3 import errors
+from smplan.stores.s3.errors import Missing, Refused, Unclear
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -43,7 +43,7 @@ def connect(region: str | None = None) -> S3Client:
     try:
         return boto3.session.Session(region_name=region).client("s3", config=config)
     except BotoCoreError as error:
-        raise faults.from_library(error, "S3") from error
+        raise errors.from_library(error, "S3") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +208,13 @@ class Bucket:
             yield ask
         except ClientError as error:
             self._hear(error.response, sent)
-            raise faults.from_answer(error.response, self.place(key)) from error
+            raise errors.from_answer(error.response, self.place(key)) from error
         except BotoCoreError as error:
-            raise faults.from_library(error, self.place(key)) from error
+            raise errors.from_library(error, self.place(key)) from error
         except RuntimeError as error:
             if "still expired" not in str(error):  # botocore has no error of its own for this
                 raise
-            raise faults.from_library(error, self.place(key)) from error
+            raise errors.from_library(error, self.place(key)) from error
 
     def _hear(self, answer: Any, sent: float) -> None:
         """Take the time from an answer. Counted from when the request left, it is a second behind at most."""

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from smplan.errors import Locked, StoreError
 from smplan.stores import codec
-from smplan.stores.base import Clock, Holder
+from smplan.stores.interface import Clock, LockHolder
 from smplan.stores.s3.bucket import Bucket, Object
-from smplan.stores.s3.faults import Expired, Refused
+from smplan.stores.s3.errors import Expired, Refused
 
 _TRIES = 5
 _NOBODYS_ETAG = '"00000000000000000000000000000000"'
@@ -24,7 +24,7 @@ _NOBODYS_ETAG = '"00000000000000000000000000000000"'
 class Lock:
     """A lock object. ``epoch`` grows with every takeover; it ``expires`` by the server's clock."""
 
-    holder: Holder
+    holder: LockHolder
     epoch: int
     nonce: str
     expires: datetime
@@ -64,7 +64,7 @@ class Lease:
     """
 
     def __init__(
-        self, bucket: Bucket, key: str, holder: Holder, *, seconds: float, clock: Clock, say: Callable[[str], None]
+        self, bucket: Bucket, key: str, holder: LockHolder, *, seconds: float, clock: Clock, say: Callable[[str], None]
     ) -> None:
         self._bucket = bucket
         self._key = key

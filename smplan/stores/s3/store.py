@@ -12,17 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from smplan.core.journal import JournalEntry
-from smplan.core.state import State
+from smplan.core.state.journal import JournalEntry
+from smplan.core.state.model import State
 from smplan.core.values import Json
 from smplan.errors import GuardRefused, Locked, StoreError
 from smplan.stores import codec, history
-from smplan.stores.base import Clock, Grip, Holder, Snapshot, Store, silent, snapshot
-from smplan.stores.held import Held
+from smplan.stores.interface import Clock, LockHolder, LockInfo, Snapshot, Store, silent, snapshot
+from smplan.stores.locked import LockedState
 from smplan.stores.s3.bucket import Bucket
-from smplan.stores.s3.faults import Refused
-from smplan.stores.s3.held import S3Held
+from smplan.stores.s3.errors import Refused
 from smplan.stores.s3.lease import Lease, look
+from smplan.stores.s3.locked import S3Held
 from smplan.stores.s3.policy import policy
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class S3Store(Store):
             for number, (key, body) in enumerate(zip(keys, bodies, strict=True), 1)
             for entry in self._batch(key, body.body if body else b"", stored.state, number)
         ]
-        base = Snapshot(version=stored.version, orphans=stored.orphans, saved=stored.saved, mark=mark)
+        base = Snapshot(version=stored.version, pending_creates=stored.pending_creates, saved=stored.saved, mark=mark)
         return _Found(snapshot(stored.state, base, entries, self.location), found.etag, len(keys) + 1, stored.writer)
 
     def document(self, serial: int | None = None) -> bytes | None:
@@ -164,15 +164,15 @@ class S3Store(Store):
         """The key of the lock object."""
         return f"{self.key}.lock"
 
-    def grip(self) -> Grip | None:
+    def grip(self) -> LockInfo | None:
         """The lock now; a lease that has run out is held by nobody."""
         found = look(self.bucket, self.lock_key)
         if found is None:
             return None
         object, lock = found
-        return Grip(lock.holder, lock.expires.isoformat(), lock.epoch, lock.expires < object.date, object.etag)
+        return LockInfo(lock.holder, lock.expires.isoformat(), lock.epoch, lock.expires < object.date, object.etag)
 
-    def break_lock(self, grip: Grip, holder: Holder) -> None:
+    def break_lock(self, grip: LockInfo, holder: LockHolder) -> None:
         """Remove the lock object; taking the lock and giving it back then shuts its former holder out (``_fence``)."""
         try:
             self.bucket.delete(self.lock_key, grip.tag)
@@ -185,14 +185,14 @@ class S3Store(Store):
         with suppress(Locked):  # somebody else took it at once, and shut the former holder out
             self.lock(holder).release()
 
-    def probe(self, holder: Holder) -> None:
+    def probe(self, holder: LockHolder) -> None:
         """Take the lease, which tries whether the store honours conditions, and give it back."""
         self._lease(holder).release()
 
-    def _lease(self, holder: Holder) -> Lease:
+    def _lease(self, holder: LockHolder) -> Lease:
         return Lease(self.bucket, self.lock_key, holder, seconds=self._lease_seconds, clock=self.clock, say=self.say)
 
-    def _acquire(self, holder: Holder) -> Held:
+    def _acquire(self, holder: LockHolder) -> LockedState:
         lease = self._lease(holder)
         lease.beat(self._renew_seconds)
         try:
@@ -215,8 +215,8 @@ class S3Store(Store):
             if state is None or found.snapshot.mark:
                 return found
             with suppress(Refused):
-                orphans, saved = found.snapshot.orphans, found.snapshot.saved
-                marked = codec.encode_state(state, orphans, writer=lease.nonce, saved=saved)
+                pending_creates, saved = found.snapshot.pending_creates, found.snapshot.saved
+                marked = codec.encode_state(state, pending_creates, writer=lease.nonce, saved=saved)
                 etag = self.bucket.put(self.key, marked, etag=found.etag)
                 self.bucket.put(self.batch_key(state, found.next), self.batch(state, found.next, ()), etag=None)
                 return _Found(found.snapshot, etag, found.next + 1)

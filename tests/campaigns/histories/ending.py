@@ -7,9 +7,9 @@ import traceback
 from pathlib import Path
 
 from smplan.core.blueprint import Blueprint
-from smplan.core.state import Entry, State
+from smplan.core.state.model import ResourceState, State
 from smplan.core.values import decode
-from smplan.engine.run import Outcome
+from smplan.engine.executor import Outcome
 from tests.campaigns.histories import laws
 from tests.campaigns.histories.cloud import STRANGER
 from tests.campaigns.histories.drafts import Draft
@@ -86,11 +86,11 @@ class Life(History):
     def _expect_clean(self) -> None:
         left = [record.id for record in self._cloud.live() if record.maker is not STRANGER]
         state = self._state()
-        if left or state.resources or state.old:
-            raise Broken("destroy leaves what was there before", f"{left}, {sorted(state.resources)}, {state.old}")
+        if left or state.resources or state.deposed:
+            raise Broken("destroy leaves what was there before", f"{left}, {sorted(state.resources)}, {state.deposed}")
 
 
-def _as_they_are(entries: list[Entry]) -> list[Draft]:
+def _as_they_are(entries: list[ResourceState]) -> list[Draft]:
     """Each as it was applied, after what it was made after, unless that came to be after it in the meantime."""
     made = {entry.address: Draft(entry.address, entry.kind, decode(entry.spec)) for entry in entries}
 

@@ -9,15 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-from smplan.core import plan as plans
 from smplan.core.blueprint import Blueprint
-from smplan.core.journal import Folded
-from smplan.core.plan import Plan
-from smplan.engine.applying import Apply
-from smplan.engine.planning import plan
-from smplan.engine.run import Outcome
+from smplan.core.plan import model as plans
+from smplan.core.plan.model import Plan
+from smplan.core.state.journal import ReplayedState
+from smplan.engine.apply import Applier
+from smplan.engine.executor import Outcome
+from smplan.engine.plan import plan
 from smplan.errors import Bug, GuardRefused, SmplanError, StoreError
-from smplan.stores.base import Holder
+from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.campaigns.histories import laws
 from tests.campaigns.histories.cloud import Cloud
@@ -78,7 +78,7 @@ class History:
         self._mark: object = None
         """Differs whenever the state does, or what may have been made unseen."""
         self._processes = 0
-        self._folded: Folded | None = None
+        self._folded: ReplayedState | None = None
 
     def run(self) -> None:
         """Live through it. Raises Broken."""
@@ -156,7 +156,7 @@ class History:
         process = Process(f"p{self._processes}", self._schedule, trouble, self._random, self.witness)
         process.racing = racing
         if self._folded and not racing:
-            entries = (*self._folded.state.resources.values(), *self._folded.state.old)
+            entries = (*self._folded.state.resources.values(), *self._folded.state.deposed)
             process.protected = frozenset((entry.kind, entry.id) for entry in entries if entry.prevent_destroy)
         self.witness.tell(f"  {process.name}: trouble {trouble}")
         return process
@@ -228,8 +228,8 @@ class History:
         fresh, well, expired = made.moment == self._moment, self._well(), self._now().isoformat() > made.plan.expires
         legitimate = not expired and self._may_go(made)
         self.witness.tell(f"  {process.name}: applies plan {self._plans.index(made) + 1}")
-        holder = Holder(process.name, "apply", process.name, self._now().isoformat())
-        apply = Apply(
+        holder = LockHolder(process.name, "apply", process.name, self._now().isoformat())
+        apply = Applier(
             self._store(process),
             SimWorld(process, self._cloud),
             holder,
@@ -293,7 +293,7 @@ class History:
             raise Broken("what is somebody else's is not touched", ", ".join(changed))
 
 
-def _mark(folded: Folded | None) -> object:
+def _mark(folded: ReplayedState | None) -> object:
     return folded and (folded.state.serial, folded.digest())
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from smplan.core.kinds import Kind
-from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, WRITE_ONLY, Entries, Items, Spec, fields
+from smplan.core.resource_type import ResourceType
+from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, WRITE_ONLY, PartialList, PartialMap, Spec, fields
 from smplan.core.values import Json
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Progress
-from smplan.drivers.builtin import Value
-from smplan.engine.world import World, facts_of
+from smplan.drivers.core.value import Value
+from smplan.engine.providers import Providers, facts_of
 from smplan.errors import NotFound, Unreachable
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record, Rules
 from tests.campaigns.histories.laws import check_call
@@ -27,8 +27,8 @@ class ThingSpec(Spec):
     name: Annotated[str, IMMUTABLE, Field(description="Its natural key.")]
     zone: Annotated[str | None, IMMUTABLE, Field(description="Where.")] = None
     size: Annotated[int, Field(description="How big.", ge=0)] = 1
-    tags: Annotated[Entries[str] | None, Field(description="Labels.")] = None
-    uses: Annotated[Items[str] | None, UNORDERED, Field(description="Ids of others.")] = None
+    tags: Annotated[PartialMap[str] | None, Field(description="Labels.")] = None
+    uses: Annotated[PartialList[str] | None, UNORDERED, Field(description="Ids of others.")] = None
     start: Annotated[int | None, INITIAL, Field(description="Owned by somebody else later.")] = None
     note: Annotated[str | None, WRITE_ONLY, Field(description="Never read back.")] = None
 
@@ -58,7 +58,7 @@ class Sim(Driver[Any]):
 
     def _call(self, op: str, key: str, act: Any) -> Any:
         def reached() -> Any:
-            if self.behind_fleet and not self.cloud.fleet_up:
+            if self.via_stream_manager and not self.cloud.fleet_up:
                 raise Unreachable("no Stream Manager is in service")
             return act()
 
@@ -119,7 +119,7 @@ class Sim(Driver[Any]):
 
         self._call("delete", id, delete)
 
-    def settle(self, id: str, spec: Any) -> Iterator[Progress]:
+    def wait_ready(self, id: str, spec: Any) -> Iterator[Progress]:
         while self.rules.settles and not self._call("settle", id, lambda: self._settled(id)):
             yield Progress(f"{self.kind} {id} to settle", "pending")
 
@@ -127,7 +127,7 @@ class Sim(Driver[Any]):
         record = self.cloud.seen(self.kind, id)
         return record is not None and self.cloud.schedule.now >= record.ready_at
 
-    def vanish(self, id: str) -> Iterator[Progress]:
+    def wait_deleted(self, id: str) -> Iterator[Progress]:
         while self.rules.vanishes and self._call("vanish", id, lambda: self.cloud.get(self.kind, id) is not None):
             yield Progress(f"{self.kind} {id} to be gone", "deleting")
 
@@ -189,7 +189,7 @@ class Behind(Named):
     """Reached through the fleet."""
 
     kind = "sim.behind"
-    behind_fleet = True
+    via_stream_manager = True
 
 
 class Port(Sim):
@@ -198,7 +198,7 @@ class Port(Sim):
     kind = "sim.port"
     summary = "A port."
     spec = PortSpec
-    coexists = False
+    create_before_delete = False
     taggable = False
     rules = Rules(key="number")
 
@@ -214,7 +214,7 @@ class Gate(Sim):
     spec = GateSpec
     gate = True
 
-    def settle(self, id: str, spec: Any) -> Iterator[Progress]:
+    def wait_ready(self, id: str, spec: Any) -> Iterator[Progress]:
         while not self._call("gate", spec.of, lambda: self._passed(spec.of)):
             yield Progress(f"{spec.of} to be well", "it is ill")
 
@@ -245,10 +245,10 @@ class Base(Lookup):
 
 
 KINDS: dict[str, type[Sim]] = {found.kind: found for found in (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)}
-FACTS: dict[str, Kind] = {found.kind: facts_of(found) for found in (*KINDS.values(), Value)}
+FACTS: dict[str, ResourceType] = {found.kind: facts_of(found) for found in (*KINDS.values(), Value)}
 
 
-class SimWorld(World):
+class SimWorld(Providers):
     """The cloud as one process reaches it."""
 
     def __init__(self, process: Process, cloud: Cloud, kinds: Mapping[str, type[Sim]] = KINDS) -> None:
@@ -261,7 +261,7 @@ class SimWorld(World):
     def driver(self, kind: str) -> Driver[Any]:
         return self._sims[kind]
 
-    def kind(self, name: str) -> Kind:
+    def kind(self, name: str) -> ResourceType:
         return FACTS[name]
 
     def lookup(self, kind: str) -> Lookup:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, TypeAlias
 
-from smplan.core.journal import MAKING, Folded, Intent
-from smplan.core.plan import Op, Step
+from smplan.core.plan.model import Op, Step
 from smplan.core.spec import INITIAL, fields
-from smplan.core.state import Entry, State, Status, problems
-from smplan.core.values import Ref, Tree, dig, resolve
+from smplan.core.state.journal import CREATING_OPS, ReplayedState, StepIntent
+from smplan.core.state.model import ResourceState, State, Status, integrity_errors
+from smplan.core.values import PartialValue, Ref, get_path, resolve
 from smplan.drivers.base import Owner
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
 from tests.campaigns.histories.process import Process
@@ -54,25 +54,27 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
     return step.op is Op.DELETE and step.target == record.id
 
 
-def check_world(folded: Folded | None, cloud: Cloud, adopting: set[str]) -> None:
+def check_world(folded: ReplayedState | None, cloud: Cloud, adopting: set[str]) -> None:
     """State and journal are sound, and they and the cloud know of each other."""
     if folded is None:
         ours = [record.id for record in cloud.live() if record.maker is not STRANGER]
         if ours:
             raise Broken("no orphan", f"{', '.join(ours)} exist, and there is no state")
         return
-    found = problems(folded.state)
+    found = integrity_errors(folded.state)
     if found:
         raise Broken("the state is sound", "; ".join(found))
-    held = {(entry.kind, entry.id): entry for entry in (*folded.state.resources.values(), *folded.state.old)}
+    held = {(entry.kind, entry.id): entry for entry in (*folded.state.resources.values(), *folded.state.deposed)}
     _check_records(folded, cloud, held, adopting)
     for entry in folded.state.resources.values():
         _check_entry(entry, cloud)
 
 
-def _check_records(folded: Folded, cloud: Cloud, held: dict[tuple[str, str], Entry], adopting: set[str]) -> None:
+def _check_records(
+    folded: ReplayedState, cloud: Cloud, held: dict[tuple[str, str], ResourceState], adopting: set[str]
+) -> None:
     unseen: Counter[Stand] = Counter()
-    begun = {_stand_of(intent) for intent in (*_open(folded), *folded.orphans) if intent.op in MAKING}
+    begun = {_stand_of(intent) for intent in (*_open(folded), *folded.pending_creates) if intent.op in CREATING_OPS}
     for record in cloud.live():
         entry = held.get((record.kind, record.id))
         if record.maker is STRANGER:
@@ -91,7 +93,7 @@ def _check_records(folded: Folded, cloud: Cloud, held: dict[tuple[str, str], Ent
                 raise Broken("nothing is made twice", f"{unseen[stand]} of {address} are in no state")
 
 
-def _stand_of(intent: Intent) -> Stand:
+def _stand_of(intent: StepIntent) -> Stand:
     entry = intent.entry
     return entry.address, entry.kind, _natural(entry.spec)
 
@@ -100,11 +102,11 @@ def _natural(spec: Any) -> Any:
     return spec["number"] if "number" in spec else spec.get("name")
 
 
-def _open(folded: Folded) -> list[Intent]:
+def _open(folded: ReplayedState) -> list[StepIntent]:
     return list(folded.run.open.values()) if folded.run else []
 
 
-def _check_entry(entry: Entry, cloud: Cloud) -> None:
+def _check_entry(entry: ResourceState, cloud: Cloud) -> None:
     if entry.kind in NOT_IN_CLOUD or entry.status is not Status.READY:
         return
     key = (entry.kind, entry.id)
@@ -122,12 +124,14 @@ def check_equal(blueprint: Any, state: State, cloud: Cloud) -> None:
         more = {"arn": f"arn:{entry.id}", "version": record.version} if record else dict(entry.outputs)
         values[entry.address] = {**more, **real, "id": entry.id}
 
-    def known(ref: Ref) -> Tree:
-        return dig(values[ref.address], ref.path)
+    def known(ref: Ref) -> PartialValue:
+        return get_path(values[ref.address], ref.path)
 
     wanted = {resource.address: resource for resource in blueprint.resources}
-    if set(wanted) != set(state.resources) or state.old:
-        raise Broken("the state holds what the blueprint says", f"{sorted(state.resources)} and {len(state.old)} old")
+    if set(wanted) != set(state.resources) or state.deposed:
+        raise Broken(
+            "the state holds what the blueprint says", f"{sorted(state.resources)} and {len(state.deposed)} old"
+        )
     for address, resource in wanted.items():
         entry = state.resources[address]
         record = cloud.get(entry.kind, entry.id)
@@ -137,7 +141,7 @@ def check_equal(blueprint: Any, state: State, cloud: Cloud) -> None:
             _check_field(entry, record, name, value)
 
 
-def _check_field(entry: Entry, record: Record | None, name: str, value: Any) -> None:
+def _check_field(entry: ResourceState, record: Record | None, name: str, value: Any) -> None:
     real = getattr(record.spec, name) if record else entry.spec[name]
     if record and fields(type(record.spec))[name].has(INITIAL):
         return

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from smplan.core.journal import Folded
+from smplan.core.state.journal import ReplayedState
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
 from tests.campaigns.histories.drafts import Draft, Drafts
 from tests.campaigns.histories.kinds import KINDS
@@ -22,7 +22,7 @@ class Outside:
         self._cloud = cloud
         self._drafts = drafts
         self._random = random
-        self._acts: dict[str, Callable[[Folded | None], str]] = {
+        self._acts: dict[str, Callable[[ReplayedState | None], str]] = {
             "change": self._change,
             "change what is theirs": self._start,
             "delete": self._delete,
@@ -35,7 +35,7 @@ class Outside:
         }
         self._make("sim.thing", name="base")
 
-    def act(self, folded: Folded | None) -> tuple[str, str]:
+    def act(self, folded: ReplayedState | None) -> tuple[str, str]:
         """Do one thing: which, and to what. Some find nothing to do it to."""
         name = self._random.choice(list(self._acts))
         return name, self._acts[name](folded)
@@ -88,7 +88,7 @@ class Outside:
         ]
         return self._random.choice(found) if found else None
 
-    def _change(self, folded: Folded | None) -> str:
+    def _change(self, folded: ReplayedState | None) -> str:
         record = self._ours()
         if record is None:
             return ""
@@ -99,14 +99,14 @@ class Outside:
         self._cloud.change(record.kind, record.id, fields)
         return record.id
 
-    def _start(self, folded: Folded | None) -> str:
+    def _start(self, folded: ReplayedState | None) -> str:
         record = self._ours(lambda record: record.kind != "sim.port")
         if record is None:
             return ""
         record.spec = record.spec.model_copy(update={"start": self._random.randint(100, 199)})
         return record.id
 
-    def _delete(self, folded: Folded | None) -> str:
+    def _delete(self, folded: ReplayedState | None) -> str:
         record = self._ours(lambda record: not self._cloud.users(record.id))
         if record is None:
             return ""
@@ -114,7 +114,7 @@ class Outside:
         self._cloud.deleted_outside.add((record.kind, record.id))
         return record.id
 
-    def _squat(self, folded: Folded | None) -> str:
+    def _squat(self, folded: ReplayedState | None) -> str:
         fitting = [draft for draft in self._drafts.resources if self._free(draft, folded)]
         if not fitting:
             return ""
@@ -125,13 +125,13 @@ class Outside:
         more = {"zone": draft.spec["zone"]} if "zone" in draft.spec else {}
         return self._make(draft.kind, name=draft.spec["name"], size=99, **more)
 
-    def _free(self, draft: Draft, folded: Folded | None) -> bool:
+    def _free(self, draft: Draft, folded: ReplayedState | None) -> bool:
         """Whether nobody has its natural key. Where no tag tells, also whether no run of ours may have begun it."""
         rules = KINDS[draft.kind].rules if draft.kind in KINDS and draft.kind != "sim.gate" else None
         if rules is None or not rules.unique or self._cloud.under(draft.kind, rules.key, draft.spec[rules.key]):
             return False
         begun = folded is not None and (
-            any(draft.address == each.entry.address for each in folded.orphans)
+            any(draft.address == each.entry.address for each in folded.pending_creates)
             or draft.address in folded.state.resources
             or (
                 folded.run is not None and any(draft.address == each.entry.address for each in folded.run.open.values())
@@ -139,13 +139,13 @@ class Outside:
         )
         return draft.kind != "sim.port" or not begun
 
-    def _hold(self, folded: Folded | None) -> str:
+    def _hold(self, folded: ReplayedState | None) -> str:
         record = self._ours(lambda record: record.kind != "sim.port")
         if record is None:
             return ""
         return f"{record.id} by {self._make('sim.twin', name=f'holder of {record.id}', uses=[record.id])}"
 
-    def _let_adopt(self, folded: Folded | None) -> str:
+    def _let_adopt(self, folded: ReplayedState | None) -> str:
         names = {getattr(record.spec, "name", None) for record in self._strangers()}
         numbers = {getattr(record.spec, "number", None) for record in self._strangers()}
         for draft in self._drafts.resources:
@@ -155,10 +155,10 @@ class Outside:
                 return draft.address
         return ""
 
-    def _gates(self, folded: Folded | None) -> str:
+    def _gates(self, folded: ReplayedState | None) -> str:
         self._cloud.gates_open = not self._cloud.gates_open
         return "open" if self._cloud.gates_open else "shut"
 
-    def _fleet(self, folded: Folded | None) -> str:
+    def _fleet(self, folded: ReplayedState | None) -> str:
         self._cloud.fleet_up = not self._cloud.fleet_up
         return "up" if self._cloud.fleet_up else "down"

@@ -14,12 +14,12 @@ from random import Random
 from types import TracebackType
 from typing import Any
 
-from smplan.core.plan import Plan
-from smplan.engine.runtime import Crew, Mailbox, Runtime
-from smplan.engine.waits import Stop
+from smplan.core.plan.model import Plan
+from smplan.engine.runtime import ResultQueue, Runtime, WorkerPool
+from smplan.engine.waiter import CancelToken
 from smplan.errors import Denied, Expired, LostAnswer, SmplanError, Throttled, Unreachable
-from smplan.stores.base import Clock
 from smplan.stores.files import Disk
+from smplan.stores.interface import Clock
 from tests.campaigns.histories.schedule import Killed, Schedule, Turn
 
 MUTATING = ("create", "configure", "update", "delete")
@@ -77,7 +77,7 @@ class Process:
         self.schedule = schedule
         self.trouble = trouble
         self.witness = witness
-        self.stop = Stop(SimRuntime(self))
+        self.stop = CancelToken(SimRuntime(self))
         self.plan: Plan | None = None
         self.protected: frozenset[tuple[str, str]] = frozenset()
         self.intents: set[str] = set()
@@ -163,14 +163,14 @@ class SimRuntime(Runtime):
         schedule.wait(event.is_set, schedule.now + seconds)
         return event.is_set()
 
-    def crew(self, size: int, name: str) -> Crew:
+    def crew(self, size: int, name: str) -> WorkerPool:
         return SimCrew(self._process, size)
 
-    def mailbox(self) -> Mailbox[Any]:
+    def mailbox(self) -> ResultQueue[Any]:
         return SimMailbox(self._process)
 
 
-class SimMailbox(Mailbox[Any]):
+class SimMailbox(ResultQueue[Any]):
     """News that the listener may hear at once, or together with later ones."""
 
     def __init__(self, process: Process) -> None:
@@ -188,7 +188,7 @@ class SimMailbox(Mailbox[Any]):
         return taken
 
 
-class SimCrew(Crew):
+class SimCrew(WorkerPool):
     """Workers that run when they are drawn, ``size`` at a time."""
 
     def __init__(self, process: Process, size: int) -> None:

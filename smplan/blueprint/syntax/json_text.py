@@ -1,0 +1,184 @@
+"""JSON as plain values. The json module reads it; only when something is wrong is it gone through again for places."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
+from smplan.blueprint.syntax.scalars import OddScalar, bounded, finite
+from smplan.core.blueprint import INVALID, LineIndex, SourceMap, SourceRange
+from smplan.core.spec_errors import quoted
+from smplan.core.values import PartialValue, Path
+
+MOST_DEPTH = 64
+MOST_VALUES = 100_000
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class _Suspect(ValueError):
+    """Something that the json module would let pass."""
+
+
+def compose(text: str, marks: SourceMap, faults: Diagnostics) -> PartialValue:
+    """The value ``text`` says; what may not be said is added to ``faults``. Raises TooManyErrors if it is not JSON."""
+    if text.count(",") > MOST_VALUES:
+        message = f"the file holds more than {MOST_VALUES} values"
+        raise faults.end(marks.fault_at(1, 1, message, "split it into blueprints of their own"))
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        line, column = LineIndex(text).place(error.pos)
+        raise faults.end(marks.fault_at(line, column, f"this is not JSON: {error.msg}", _remedy(text, error))) from None
+    except (ValueError, RecursionError):
+        value = INVALID
+    if value is INVALID or _SUSPECT.search(text) or _too_deep(value):
+        before = len(faults.found)
+        walker = _Walker(text, marks, faults)
+        walker.run()
+        if len(faults.found) > before or value is INVALID:
+            value = walker.value
+    return value
+
+
+def locate(text: str) -> dict[Path, SourceRange]:
+    """Where everything in ``text`` stands, as far as it can be read."""
+    walker = _Walker(text, SourceMap("", "", dict), Diagnostics(limit=None))
+    with suppress(TooManyErrors):
+        walker.run()
+    return walker.places
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _Suspect
+    return made
+
+
+def _int(text: str) -> int:
+    return bounded(int(text)) if len(text) < 40 else _constant(text)
+
+
+def _float(text: str) -> float:
+    return finite(text)
+
+
+def _constant(text: str) -> int:
+    raise _Suspect(text)
+
+
+def _too_deep(value: PartialValue) -> bool:
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [
+            item
+            for node in level
+            if isinstance(node, (dict, list))
+            for item in (node.values() if isinstance(node, dict) else node)
+        ]
+    return any(isinstance(node, (dict, list)) for node in level)
+
+
+def _remedy(text: str, error: json.JSONDecodeError) -> str:
+    position = error.pos
+    if "trailing comma" in error.msg or text[:position].rstrip().endswith(
+        ","
+    ):  # Python 3.13 says it; those before don't
+        return "take the last comma away"
+    return "JSON has no comments" if text[position : position + 1] in ("/", "#") else ""
+
+
+@dataclass(slots=True)
+class _Frame:
+    node: Any
+    path: Path
+    key: str | None = None
+    key_at: int = 0
+
+
+class _Walker:
+    """Goes through valid JSON token by token: builds values, notes places, and tells what may not be."""
+
+    def __init__(self, text: str, marks: SourceMap, faults: Diagnostics) -> None:
+        self.text, self.marks, self.faults = text, marks, faults
+        self.lines = LineIndex(text)
+        self.places: dict[Path, SourceRange] = {}
+        self.root: list[PartialValue] = []
+        self.frames = [_Frame(self.root, ())]
+
+    @property
+    def value(self) -> PartialValue:
+        return self.root[0] if self.root else None
+
+    def run(self) -> None:
+        for found in _TOKEN.finditer(self.text):
+            token, at = found[0], found.start()
+            if token in "{[":
+                self.open(token, at)
+            elif token in "}]" and len(self.frames) > 1:
+                self.frames.pop()
+            elif token not in "}],:":
+                self.leaf(token, at)
+
+    def fault(self, at: int, message: str, hint: str = "") -> None:
+        self.faults.add(self.marks.fault_at(*self.lines.place(at), message, hint))
+
+    def open(self, token: str, at: int) -> None:
+        if len(self.frames) > MOST_DEPTH:
+            message = f"this is nested more than {MOST_DEPTH} levels deep"
+            raise self.faults.end(self.marks.fault_at(*self.lines.place(at), message))
+        node: PartialValue = {} if token == "{" else []
+        path = self.put(node, at)
+        self.frames.append(_Frame(node, path))
+
+    def leaf(self, token: str, at: int) -> None:
+        frame = self.frames[-1]
+        value = self.scalar(token, at)
+        if isinstance(frame.node, dict) and frame.key is None:
+            self.key(frame, value if isinstance(value, str) else token, at)
+        else:
+            self.put(value, at)
+
+    def key(self, frame: _Frame, key: str, at: int) -> None:
+        if key in frame.node:
+            first = self.places[(*frame.path, key)].key_line
+            self.fault(at, f"{quoted(key)} is given twice", f"it stands in line {first} already")
+        frame.key, frame.key_at = key, at
+
+    def scalar(self, token: str, at: int) -> PartialValue:
+        try:
+            value = json.loads(token, parse_int=_int, parse_float=_float, parse_constant=_constant)
+        except OddScalar as odd:
+            self.fault(at, str(odd), odd.hint)
+            return INVALID
+        except ValueError:
+            self.fault(
+                at, f"{quoted(token)} is not a number that can be worked with", "write a finite number of 64 bits"
+            )
+            return INVALID
+        if isinstance(value, str) and _UNSENDABLE.search(value):
+            self.fault(at, "text cannot hold NUL or half a surrogate pair")
+            return INVALID
+        return value
+
+    def put(self, value: PartialValue, at: int) -> Path:
+        """Work ``value`` into the list or map at hand; the first of two equal keys counts. Its path."""
+        frame = self.frames[-1]
+        line, column = self.lines.place(at)
+        if isinstance(frame.node, dict):
+            key, frame.key = frame.key or "", None
+            path = (*frame.path, key)
+            frame.node.setdefault(key, value)
+            self.places.setdefault(path, SourceRange(line, column, *self.lines.place(frame.key_at)))
+            return path
+        path = () if frame.node is self.root else (*frame.path, len(frame.node))
+        frame.node.append(value)
+        self.places.setdefault(path, SourceRange(line, column, line, column))
+        return path

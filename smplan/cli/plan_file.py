@@ -1,0 +1,101 @@
+"""The plan file between ``plan`` and ``apply``: saved whole or not at all, read back, told from a blueprint."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from smplan.core.plan.model import FORMAT, Plan, from_text, to_text
+from smplan.errors import SmplanError, Stale
+
+PLAN_FILE = Path(".smplan/plan.json")
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_ONLY_IN_PLANS = {"account", "base", "digest", "format", "format_version"}
+"""Top-level keys of a plan that no blueprint has; ``account`` comes first in every plan file."""
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write the plan file, readable by its owner alone; the old one stays until the new one is whole.
+
+    A link is followed. A device or pipe (``/dev/stdout``) is written to, never replaced.
+    """
+    if path.is_dir():
+        raise SmplanError(f"{path} is a folder", hint=f"name a file: --out {path / 'plan.json'}")
+    if path.exists() and not path.is_file():
+        path.write_text(to_text(plan), encoding="utf-8")
+        return
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(to_text(plan))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_plan(path: Path | None) -> Plan:
+    """The plan in ``path``, else the one saved last. Raises Stale if it is none, or was touched."""
+    path = path or PLAN_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SmplanError(f"there is no plan in {path}", hint="make one: smplan plan BLUEPRINT") from None
+    except UnicodeDecodeError:
+        raise Stale(f"{path} is not a plan that smplan can read: it is not text", hint="make a new plan") from None
+    return from_text(text, file=str(path))
+
+
+def is_plan(path: Path) -> bool:
+    """Whether ``path`` holds a plan rather than a blueprint, as its top-level keys tell, even if it is cut off.
+
+    Without any such key its name decides. Raises SmplanError if there is nothing at ``path``.
+    """
+    if not path.exists():
+        raise SmplanError(
+            f"there is neither a plan nor a blueprint at {path}", hint="check the path, or make a plan: smplan plan"
+        )
+    if not path.is_file():
+        return False
+    keys = dict(_members(path.read_text(encoding="utf-8", errors="replace")))
+    if "smplan" in keys or "resources" in keys:
+        return False
+    return keys.get("format") == FORMAT or bool(_ONLY_IN_PLANS & keys.keys()) or path.name.endswith("plan.json")
+
+
+def _members(text: str) -> Iterator[tuple[str, object]]:
+    """The top-level keys and values of the JSON object that ``text`` begins with, as far as it can be read."""
+    decoder = json.JSONDecoder()
+    at = _after(text, 0, "{")
+    while at and text[at : at + 1] == '"':
+        try:
+            key, at = decoder.raw_decode(text, at)
+            colon = _after(text, at, ":")
+            value, at = decoder.raw_decode(text, colon) if colon else (None, 0)
+        except (ValueError, RecursionError):
+            return
+        yield key, value
+        at = at and _after(text, at, ",")
+
+
+def _after(text: str, at: int, sign: str) -> int:
+    """Where the next word after ``sign`` begins; 0 if ``sign`` is not next."""
+    at = _end_of_space(text, at)
+    return _end_of_space(text, at + 1) if text[at : at + 1] == sign else 0
+
+
+def _end_of_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at

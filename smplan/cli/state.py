@@ -1,0 +1,219 @@
+"""``smplan state``: what smplan remembers, now and before, and where that lives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smplan.cli import options
+
+if TYPE_CHECKING:
+    from smplan.core.blueprint import BackendConfig
+    from smplan.stores.interface import Store
+
+
+def register(state: typer.Typer) -> None:
+    """Add the commands to ``state``."""
+    state.command("list", epilog="Example: smplan state list")(list_)
+    state.command("show", epilog="Example: smplan state show load_balancer")(show)
+    state.command("history", epilog="Example: smplan state history -b fleet.yaml")(history)
+    state.command("pull", epilog="Examples: smplan state pull --out backup.json · smplan state pull --serial 7")(pull)
+    state.command(
+        "move",
+        epilog="Examples: smplan state move --to s3://bucket/fleet.state.json · "
+        "smplan state move --to state/fleet.state.json",
+    )(move)
+
+
+def list_(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
+    """List what the state holds: address, kind, id."""
+    from smplan.cli import wiring
+    from smplan.core.state.model import resource_to_json
+    from smplan.render import text
+
+    state = wiring.state_now(wiring.found_store(blueprint))
+    entries = [*state.resources.values(), *state.deposed]
+    told = json.dumps([resource_to_json(entry) for entry in entries], indent=1) if as_json else text.entries(entries)
+    typer.echo(told.rstrip("\n"))
+
+
+def show(
+    address: Annotated[str, typer.Argument(help='The address, such as load_balancer or fleet["blue"].')],
+    blueprint: options.OfBlueprint = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show one thing of the state: its spec as applied, and what it makes known."""
+    import difflib
+
+    from smplan.cli import wiring
+    from smplan.core.state.model import resource_to_json
+    from smplan.errors import SmplanError
+    from smplan.render import text
+
+    resources = wiring.state_now(wiring.found_store(blueprint)).resources
+    if address not in resources:
+        near = difflib.get_close_matches(address, resources, 1)
+        hint = f"did you mean `{near[0]}`?" if near else "smplan state list shows what there is"
+        raise SmplanError(f"the state has nothing at `{address}`", hint=hint)
+    entry = resources[address]
+    typer.echo(json.dumps(resource_to_json(entry), indent=1) if as_json else text.entry(entry).rstrip("\n"))
+
+
+def history(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
+    """List the state and those before it: when each was saved, by which plan, how many things it has."""
+    from smplan.cli import wiring
+    from smplan.render import text
+    from smplan.stores.history import versions
+
+    store = wiring.found_store(blueprint)
+    found = list(versions(store))
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], indent=1))
+        return
+    if not found:
+        raise wiring.nothing_yet(store)
+    typer.echo(text.history(found).rstrip("\n"))
+    past = [each.serial for each in found if not each.current and not each.trouble]
+    if past:
+        options.next_command(f"smplan state pull --serial {past[0]} --out FILE   # a copy of an earlier one")
+
+
+def pull(
+    serial: Annotated[
+        int | None, typer.Option(min=0, help="An earlier state (smplan state history); without it, the present one.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write it to this new file, for your eyes only.")] = None,
+    blueprint: options.OfBlueprint = None,
+) -> None:
+    """Print the whole state document, as it can be put in place of a local state.
+
+    What stands in the journal is folded in. Secrets are in it as hashes only, but what it says of a fleet is not for
+    everybody.
+    """
+    from smplan.cli import wiring
+
+    store = wiring.found_store(blueprint)
+    document = _present(store) if serial is None else _earlier(store, serial)
+    if out is None:
+        typer.echo(document.decode("ascii"), nl=False)
+    else:
+        _write(out, document)
+
+
+def _present(store: Store) -> bytes:
+    """The state with its journal, as a save would store it; just as it is stored if there is no journal."""
+    from dataclasses import replace
+
+    from smplan.cli import wiring
+    from smplan.stores import codec
+
+    found = store.read()
+    if found.stored is None or found.folded is None:
+        raise wiring.nothing_yet(store)
+    folded = found.folded
+    if folded.run:
+        wiring.say(
+            f"a run of plan {folded.run.plan_id} is unfinished: this copy has what it did so far, "
+            "and only smplan apply where the state lives can go on with it"
+        )
+    if not found.written:
+        return codec.encode_state(found.stored, found.pending_creates, saved=found.saved)
+    # the next serial: a journal that is left beside the copy then counts for nothing, as after a save
+    state = replace(folded.state, serial=folded.state.serial + 1)
+    return codec.encode_state(state, folded.pending_creates, saved=found.saved)
+
+
+def _earlier(store: Store, serial: int) -> bytes:
+    from smplan.errors import SmplanError
+    from smplan.stores import codec
+
+    present = store.read().stored
+    document = store.document() if present and present.serial == serial else store.document(serial)
+    if document is None:
+        kept = ", ".join(map(str, store.past())) or "none"
+        raise SmplanError(f"the state with serial {serial} is not kept", hint=f"kept are: {kept}")
+    codec.decode_state(document, f"the state with serial {serial}")
+    return document
+
+
+def _write(out: Path, document: bytes) -> None:
+    from smplan.errors import SmplanError
+    from smplan.stores import files
+
+    if files.stamp(out):
+        raise SmplanError(f"{out} is there already", hint="name a new file; to put a state back, see docs/state.md")
+    files.replace(files.Disk(), out, document)
+    typer.echo(f"Written to {out}.", err=True)
+
+
+def move(
+    to: Annotated[str, typer.Option("--to", metavar="PLACE", help="s3://bucket/key, or the path of a state file.")],
+    blueprint: options.OfBlueprint = None,
+    region: Annotated[
+        str | None, typer.Option(help="The region of the new bucket, if it is not the blueprint's.")
+    ] = None,
+    kms_key_id: Annotated[str | None, typer.Option(help="The KMS key that encrypts the state in S3.")] = None,
+    yes: options.Yes = False,
+) -> None:
+    """Move the state to S3, to a local file, or from bucket to bucket; nothing is deleted.
+
+    The copy is read back before the old place is given up; a note stays there that says where the state is now.
+    Cut off anywhere, the same command finishes it.
+    """
+    from smplan.cli import wiring
+    from smplan.engine.plan import utc_now
+    from smplan.stores.move import End, Move
+    from smplan.stores.move_marker import stanza
+
+    found, wanted = wiring.found(blueprint), _place(to, region, kms_key_id)
+    source, target = found.place, found.store_at(wanted)
+    old = found.store
+    if _spot(source) == _spot(wanted):
+        source, wanted = _unfinished(target)
+        old, target = found.store_at(source), found.store_at(wanted)
+    if not yes:
+        options.ask(f"Move the state from {old.location} to {target.location}?")
+    at = utc_now().isoformat(timespec="seconds")
+    Move(End(old, source), End(target, wanted), wiring.holder("move"), at, wiring.say).run()
+    typer.echo(f"The state is in {target.location} now. Write this into the blueprint:\n\n{stanza(wanted)}")
+    options.next_command("smplan plan BLUEPRINT   # with the new place; plans made before are void")
+
+
+def _place(to: str, region: str | None, kms_key_id: str | None) -> BackendConfig:
+    """The place that a person named."""
+    from smplan.core.blueprint import BackendConfig
+
+    more = {name: value for name, value in (("region", region), ("kms_key_id", kms_key_id)) if value}
+    if to.startswith("s3://"):
+        bucket, _, key = to.removeprefix("s3://").partition("/")
+        if not bucket or not key or key.endswith("/"):
+            raise typer.BadParameter(f"`{to}` is not s3://bucket/key", param_hint="--to")
+        return BackendConfig("s3", {"bucket": bucket, "key": key, **more})
+    if more:
+        raise typer.BadParameter(f"`{to}` is a file: it has no {' or '.join(more)}", param_hint="--to")
+    if not to.endswith(".json"):
+        raise typer.BadParameter(
+            f"`{to}` is not the path of a state file, such as state/fleet.state.json", param_hint="--to"
+        )
+    return BackendConfig("local", {"path": to})
+
+
+def _spot(place: BackendConfig) -> str:
+    """One name for a place, however it was written."""
+    from smplan.stores.move_marker import named
+
+    return named(place) if place.backend == "s3" else str(Path(named(place)).resolve())
+
+
+def _unfinished(target: Store) -> tuple[BackendConfig, BackendConfig]:
+    """Where a state comes from and goes whose move was cut off, when the blueprint names the new place already."""
+    from smplan.errors import GuardRefused
+
+    mark = target.look().mark
+    if mark and mark.coming:
+        return mark.source, mark.target
+    raise GuardRefused(f"the state is in {target.location} already", hint="name another place")

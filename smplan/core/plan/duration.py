@@ -1,0 +1,16 @@
+"""How long a plan takes: the longest path through its steps, which run side by side where they can."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from smplan.core.plan.model import Step
+
+
+def critical_path_seconds(steps: Iterable[Step], done: Collection[str] = ()) -> float:
+    """Seconds that ``steps``, in their order, are expected to take; those in ``done`` (ids) take none any more."""
+    ends: dict[str, float] = {}
+    for step in steps:
+        begins = max((ends.get(need.step, 0.0) for need in step.needs), default=0.0)
+        ends[step.id] = begins + (0.0 if step.id in done else step.expected_seconds)
+    return max(ends.values(), default=0.0)

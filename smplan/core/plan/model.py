@@ -1,0 +1,195 @@
+"""The plan: what will be done, in which order and why, as one JSON document that holds no secret.
+
+``Plan`` is data. Making one is ``core.decide``; carrying it out is ``engine.run``; neither changes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from smplan.core import canonical_json
+from smplan.core.blueprint import BackendConfig
+from smplan.core.diff import AttributeChange
+from smplan.core.values import Json
+from smplan.errors import Stale
+
+FORMAT = "smplan/plan"
+FORMAT_VERSION = 1
+
+
+class Op(StrEnum):
+    """What a step does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    ADOPT = "adopt"
+    FORGET = "forget"
+    GATE = "gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A step that must be done first, and why; ``source`` cites the guide or AWS where the field's own rules say so."""
+
+    step: str
+    reason: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The smallest thing that is approved, carried out and journalled."""
+
+    id: str
+    address: str
+    kind: str
+    op: Op
+    reasons: tuple[str, ...] = ()
+    before: Json = None
+    after: Json = None
+    changes: tuple[AttributeChange, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Path in ``after`` to the address that makes it known."""
+    target: str = ""
+    """The id of what exists already; empty for a create."""
+    precondition: str = ""
+    """SHA-256 of the thing as it was read; empty if it must not exist."""
+    needs: tuple[Dependency, ...] = ()
+    depends: tuple[str, ...] = ()
+    """The addresses the resource depends on: kept in the state, for the way back."""
+    risks: tuple[str, ...] = ()
+    expected_seconds: float = 1
+    generation: int = 1
+    name: str = ""
+    """The name in force where it carries a suffix."""
+    prevent_destroy: bool = False
+    adopt: bool = False
+    pending_key: str = ""
+    """For what an interrupted run made unseen: the key under which the journal remembers that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How reality differs from what was last applied: attribute by attribute, or gone."""
+
+    address: str
+    kind: str
+    id: str
+    gone: bool = False
+    changes: tuple[AttributeChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StateRef:
+    """The state a plan was made from."""
+
+    lineage: str
+    serial: int
+    digest: str
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One approved or approvable change of the world. Times are ISO 8601 in UTC."""
+
+    id: str
+    name: str
+    mode: str
+    created: str
+    expires: str
+    engine: str
+    blueprint: Mapping[str, str]
+    """``file``, ``digest`` (SHA-256 of the blueprint and what it reads) and, in a git work tree, ``commit``."""
+    variables: Mapping[str, Json]
+    base: StateRef
+    place: BackendConfig
+    account: str
+    region: str
+    lookups: Mapping[str, Json]
+    stream_manager: Json
+    steps: tuple[Step, ...]
+    drift: tuple[Drift, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Address to why it could not be read; left alone."""
+    unchanged: tuple[str, ...] = ()
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+    digest: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps
+
+    def counts(self) -> dict[Op, int]:
+        """How many steps of each op."""
+        found = dict.fromkeys(Op, 0)
+        for step in self.steps:
+            found[step.op] += 1
+        return found
+
+
+@cache
+def _adapter() -> TypeAdapter[Plan]:
+    return TypeAdapter(Plan)
+
+
+def with_digest(plan: Plan) -> Plan:
+    """``plan`` with its own digest in it."""
+    return replace(plan, digest=_digest(plan))
+
+
+def _digest(plan: Plan) -> str:
+    document = cast("dict[str, Any]", _adapter().dump_python(plan, mode="json"))
+    del document["digest"]
+    return canonical_json.digest(document)
+
+
+def to_text(plan: Plan) -> str:
+    """The plan file: readable JSON that begins with what it is, in the order of ``Plan``."""
+    document = _adapter().dump_python(plan, mode="json")
+    first = {"format": plan.format, "format_version": plan.format_version}
+    return json.dumps(first | document, indent=1, ensure_ascii=False) + "\n"
+
+
+def from_text(text: str, *, file: str = "the plan") -> Plan:
+    """The plan that ``text`` holds. Raises Stale if it is none, or was touched since it was made."""
+    hint = "make a new plan with `smplan plan`"
+    try:
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
+        members = document if isinstance(document, dict) else {}
+        found = canonical_json.digest({key: value for key, value in members.items() if key != "digest"})
+    except (ValueError, RecursionError) as error:
+        raise Stale(f"{file} is not a plan that smplan can read: {error}", hint=hint) from None
+    if (members.get("format"), members.get("format_version")) != (FORMAT, FORMAT_VERSION):
+        raise Stale(f"{file} is not a plan of format {FORMAT} {FORMAT_VERSION}", hint=hint)
+    if found != members.get("digest"):
+        raise Stale(f"{file} was changed after it was made: its digest does not fit its content", hint=hint)
+    try:
+        return _adapter().validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Stale(f"{file} is not a plan that smplan can read: {first['msg']} at {where}", hint=hint) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key is given twice")
+    return made
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

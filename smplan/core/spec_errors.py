@@ -1,0 +1,246 @@
+"""How a tree fails to fit a form, in plain words: pydantic's findings, told to the person who wrote the tree."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from smplan.core.blueprint import InvalidValue, printable
+from smplan.core.spec import FieldTrait, Spec, fields
+from smplan.core.values import Interpolation, PartialValue, Path, Placeholder, Ref, Secret
+
+_WANTED = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "none_required": "left out",
+}
+_BOUNDS = {
+    "greater_than_equal": ("must be at least", "ge"),
+    "less_than_equal": ("must be at most", "le"),
+    "greater_than": ("must be more than", "gt"),
+    "less_than": ("must be less than", "lt"),
+    "multiple_of": ("must be a multiple of", "multiple_of"),
+}
+_LENGTHS = {
+    "string_too_short": ("at least", "min_length", "character"),
+    "string_too_long": ("at most", "max_length", "character"),
+    "too_short": ("at least", "min_length", "item"),
+    "too_long": ("at most", "max_length", "item"),
+}
+_LONGEST_WORD = 80
+_MANY_WORDS = 300
+_FEW_NAMES = 14
+
+
+@dataclass(frozen=True, slots=True)
+class SpecError:
+    """One way in which a tree does not fit. ``secret`` says that the line it stands on must not be shown."""
+
+    path: Path
+    message: str
+    hint: str = ""
+    key: bool = False
+    secret: bool = False
+
+
+def spec_errors(form: type[Spec], tree: PartialValue, *, secret: FieldTrait | None = None) -> Iterator[SpecError]:
+    """Everything in ``tree`` that does not fit ``form``; types are taken strictly, placeholders fit everywhere.
+
+    Fields that hold the fact ``secret`` are told without their value.
+    """
+    try:
+        form.model_validate(tree, strict=True)
+    except ValidationError as error:
+        yield from _told(form, tree, error.errors(include_url=False), secret)
+
+
+def _told(
+    form: type[Spec], tree: PartialValue, found: list[ErrorDetails], secret: FieldTrait | None
+) -> Iterator[SpecError]:
+    by_path: dict[Path, list[ErrorDetails]] = {}
+    for detail in found:
+        if not isinstance(detail["input"], InvalidValue):
+            by_path.setdefault(_document_path(tree, detail), []).append(detail)
+    above = {path[:length] for path in by_path for length in range(len(path))}
+    for path, details in by_path.items():
+        # Where one member of a union fits so well that its faults lie deeper, the other members are not meant.
+        if path in above and all(detail["type"] in _WANTED for detail in details):
+            continue
+        hidden = secret is not None and secret in walk(form, path)[1]
+        yield from _misfits_at(form, path, details, hidden)
+
+
+def _document_path(tree: PartialValue, detail: ErrorDetails) -> Path:
+    """pydantic's location without what is not in the document: names of union members and validators."""
+    path: list[str | int] = []
+    node, steps = tree, detail["loc"]
+    for position, step in enumerate(steps):
+        if step in (node if isinstance(node, Mapping) else range(len(node)) if isinstance(node, (list, tuple)) else ()):
+            node = node[step]
+        elif detail["type"] != "missing" or position != len(steps) - 1:
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _misfits_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidden: bool) -> Iterator[SpecError]:
+    first, subject = details[0], f"`{dotted(path)}` " if path else ""
+    wanted = list(dict.fromkeys(_WANTED[detail["type"]] for detail in details if detail["type"] in _WANTED))
+    if first["type"] == "missing":
+        yield SpecError(path[:-1], f"{subject}is missing", f"add it: {_meaning(form, path)}".removesuffix(": "))
+    elif first["type"] == "extra_forbidden":
+        forms, _ = walk(form, path[:-1])
+        names = sorted({name for each in forms for name in each.model_fields})
+        yield SpecError(path, f"{subject}is not known here", one_of(str(path[-1]), names), key=True, secret=hidden)
+    elif wanted:
+        message = f"{subject}must be {' or '.join(wanted)}, not {shape(first['input'])}"
+        yield SpecError(path, message, _requote(first["input"], wanted) or _meaning(form, path), secret=hidden)
+    else:
+        for detail in details:
+            message, hint = _words(detail, hidden)
+            yield SpecError(path, f"{subject}{message}", hint or _meaning(form, path), secret=hidden)
+
+
+def _words(detail: ErrorDetails, hidden: bool) -> tuple[str, str]:
+    kind, given, ctx = detail["type"], detail["input"], detail.get("ctx", {})
+    if isinstance(given, Placeholder):
+        return f"cannot be {shape(given)}", "write the value itself"
+    if kind in _BOUNDS:
+        words, key = _BOUNDS[kind]
+        return f"{words} {ctx[key]}", ""
+    if kind in _LENGTHS:
+        words, key, unit = _LENGTHS[kind]
+        return f"must have {words} {count(ctx[key], unit)}", ""
+    if kind == "string_pattern_mismatch":
+        return f"does not fit the pattern {ctx['pattern']}", ""
+    if kind == "literal_error":
+        return _choice(given, ctx["expected"], hidden)
+    return printable(detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")), ""
+
+
+def _choice(word: PartialValue, expected: str, hidden: bool) -> tuple[str, str]:
+    names = [name.strip().strip("'") for name in expected.replace(" or ", ", ").split(",")]
+    if not isinstance(word, str) or hidden:
+        wanted = names[0] if len(names) == 1 else f"one of {', '.join(names)}"
+        return f"must be {wanted}", _requote(word, ["text"]) if "'" in expected else ""
+    return f"cannot be {quoted(word)}, only {', '.join(names)}", suggestion(word, names)
+
+
+def _requote(given: PartialValue, wanted: list[str]) -> str:
+    """What to do about a number in quotes, or text without them."""
+    if isinstance(given, str):
+        numbers = {"an integer", "a number"} & set(wanted) and given.strip().lstrip("+-").replace(
+            ".", "", 1
+        ).isdecimal()
+        if numbers or ("true or false" in wanted and given in ("true", "false")):
+            return "take the quotes away"
+    elif "text" in wanted and isinstance(given, (bool, int, float)):
+        return "put it in quotes"
+    return ""
+
+
+def _meaning(form: type[Spec], path: Path) -> str:
+    """What the field at ``path`` is for, in the words of its description; of an item, those of its list or map."""
+    for length in range(len(path), 0, -1):
+        for each in walk(form, path[: length - 1])[0]:
+            info = each.model_fields.get(str(path[length - 1]))
+            if info is not None and info.description:
+                return info.description
+    return ""
+
+
+def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozenset[FieldTrait]]:
+    """The forms that hold at ``path`` below ``form``, and the facts of all fields on the way there."""
+    forms: tuple[type[Spec], ...] = (form,)
+    facts: frozenset[FieldTrait] = frozenset()
+    for step in path:
+        holders = [each for each in forms if isinstance(step, str) and step in each.model_fields]
+        for holder in holders:
+            facts |= fields(holder)[str(step)].facts
+        if holders:
+            forms = tuple(found for holder in holders for found in nested(holder, str(step)))
+    return forms, facts
+
+
+@cache
+def nested(form: type[Spec], name: str) -> tuple[type[Spec], ...]:
+    """The forms that the field ``name`` of ``form`` may hold, itself or in lists and maps."""
+    return tuple(_specs(form.model_fields[name].annotation))
+
+
+def _specs(annotation: Any) -> Iterator[type[Spec]]:
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _specs(argument)
+
+
+def shape(value: object) -> str:
+    """What ``value`` is, as a person would call it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int():
+            return "an integer"
+        case float():
+            return "a number"
+        case str():
+            return "text"
+        case list() | tuple():
+            return "a list"
+        case Secret():
+            return "a secret"
+        case Ref() | Interpolation():
+            return "a reference"
+    return "a map"
+
+
+def dotted(path: Path) -> str:
+    """``targets[0].role``."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return printable(text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…")
+
+
+def quoted(text: str) -> str:
+    """``text`` between backticks, short and without anything a terminal would act on."""
+    return f"`{printable(text if len(text) <= _LONGEST_WORD else text[:_LONGEST_WORD] + '…')}`"
+
+
+def count(number: int, unit: str) -> str:
+    """``1 item``, ``2 items``."""
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def one_of(word: str, names: Collection[str]) -> str:
+    """The name that was probably meant; failing that, all names if they are few."""
+    near = suggestion(word, names)
+    if near or not names or len(names) > _FEW_NAMES:
+        return near
+    return f"known here: {', '.join(sorted(names))}"
+
+
+def suggestion(word: str, names: Iterable[str]) -> str:
+    """``did you mean …?`` if one of ``names`` is close to ``word``; else nothing. Quick however many there are."""
+    if not word or len(word) > _LONGEST_WORD:
+        return ""
+    words = list(names)
+    if len(words) > _MANY_WORDS:
+        words = [name for name in words if name[:1] == word[:1] and abs(len(name) - len(word)) <= 2][:_MANY_WORDS]
+    lowered = {name.lower(): name for name in reversed(words)}
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return f"did you mean `{lowered[near[0]]}`?" if near else ""

@@ -1,0 +1,194 @@
+"""What smplan remembers of what it made: the last value in the way of the data, and the first of the next run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from smplan.core import canonical_json
+from smplan.core.state.strict_json import ObjectReader
+from smplan.core.values import Json
+from smplan.errors import StoreError
+
+USED_PLANS = 100
+"""How many ids of used plans are remembered; older plans have expired by then."""
+
+_NAME = re.compile(r"[a-z0-9-]{1,40}")
+_LINEAGE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_KEY = re.compile(r"(?:[0-9a-f]{2}){16,}")
+
+
+class Status(StrEnum):
+    """How far a thing has come: ``INCOMPLETE`` is made, but not configured or settled yet."""
+
+    READY = "ready"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceState:
+    """One thing that exists because of smplan.
+
+    ``spec`` is as applied, in the form of ``values.encode``; ``needs`` are the addresses it was made after;
+    ``name`` is the name in force where it carries a suffix.
+    """
+
+    address: str
+    kind: str
+    id: str
+    spec: Json
+    outputs: Mapping[str, Json]
+    needs: tuple[str, ...] = ()
+    generation: int = 1
+    name: str = ""
+    status: Status = Status.READY
+    prevent_destroy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that one blueprint has made. ``deposed`` are replaced things that are not gone yet.
+
+    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved, ``key`` (hex) keys
+    the hashes that stand for secrets in specs.
+    """
+
+    name: str
+    lineage: str
+    serial: int
+    resources: Mapping[str, ResourceState]
+    deposed: tuple[ResourceState, ...] = ()
+    used_plans: tuple[str, ...] = ()
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    key: str = field(kw_only=True)
+
+    def digest(self) -> str:
+        """The SHA-256 of the whole state in canonical JSON: what a plan is bound to."""
+        return canonical_json.digest(to_json(self))
+
+
+def to_json(state: State) -> dict[str, Json]:
+    """``state`` as plain JSON."""
+    return {
+        "name": state.name,
+        "lineage": state.lineage,
+        "serial": state.serial,
+        "resources": {address: resource_to_json(entry) for address, entry in state.resources.items()},
+        "deposed": [resource_to_json(entry) for entry in state.deposed],
+        "used_plans": list(state.used_plans),
+        "outputs": dict(state.outputs),
+        "key": state.key,
+    }
+
+
+def from_json(data: Json) -> State:
+    """The state that ``to_json`` made ``data`` from. Raises StoreError naming the member that does not fit."""
+    members = ObjectReader(data, "state")
+    state = State(
+        name=members.text("name"),
+        lineage=members.text("lineage"),
+        serial=members.number("serial"),
+        resources={
+            address: resource_from_json(entry, f"state.resources.{address}")
+            for address, entry in members.table("resources").items()
+        },
+        deposed=tuple(
+            resource_from_json(entry, f"state.deposed[{at}]") for at, entry in enumerate(members.items("deposed"))
+        ),
+        used_plans=members.texts("used_plans"),
+        outputs=members.table("outputs"),
+        key=members.text("key"),
+    )
+    members.end()
+    return state
+
+
+def resource_to_json(entry: ResourceState) -> dict[str, Json]:
+    """``entry`` as plain JSON."""
+    return {
+        "address": entry.address,
+        "kind": entry.kind,
+        "id": entry.id,
+        "spec": entry.spec,
+        "outputs": dict(entry.outputs),
+        "needs": list(entry.needs),
+        "generation": entry.generation,
+        "name": entry.name,
+        "status": entry.status.value,
+        "prevent_destroy": entry.prevent_destroy,
+    }
+
+
+def resource_from_json(data: Json, at: str) -> ResourceState:
+    """The entry that ``resource_to_json`` made ``data`` from; ``at`` names its place in errors. Raises StoreError."""
+    members = ObjectReader(data, at)
+    entry = ResourceState(
+        address=members.text("address"),
+        kind=members.text("kind"),
+        id=members.text("id"),
+        spec=members.anything("spec"),
+        outputs=members.table("outputs"),
+        needs=members.texts("needs"),
+        generation=members.number("generation"),
+        name=members.text("name"),
+        status=_status(members.text("status"), at),
+        prevent_destroy=members.flag("prevent_destroy"),
+    )
+    members.end()
+    return entry
+
+
+def _status(text: str, at: str) -> Status:
+    try:
+        return Status(text)
+    except ValueError:
+        raise StoreError(f"{at}.status is neither ready nor incomplete") from None
+
+
+def integrity_errors(state: State) -> list[str]:
+    """Every invariant that ``state`` breaks, in words; none for a sound one.
+
+    ``needs`` may name what is gone: a thing that was deleted or forgotten stays named in what was made after it until
+    that is next applied.
+    """
+    return [*_of_whole(state), *_of_entries(state)]
+
+
+def _of_whole(state: State) -> Iterator[str]:
+    if not _NAME.fullmatch(state.name):
+        yield f"name `{state.name}` is not made of a-z, 0-9 and -, at most 40"
+    if not _LINEAGE.fullmatch(state.lineage):
+        yield f"lineage `{state.lineage}` is not a UUID"
+    if state.serial < 0:
+        yield f"serial {state.serial} is negative"
+    if not _KEY.fullmatch(state.key):
+        yield "key is not at least 16 bytes in hex"
+    if len(state.used_plans) > USED_PLANS:
+        yield f"{len(state.used_plans)} used plans are remembered, {USED_PLANS} at most may be"
+
+
+def _of_entries(state: State) -> Iterator[str]:
+    for address, entry in state.resources.items():
+        if address != entry.address:
+            yield f"{address}: is kept under this address and says it is {entry.address}"
+    seen: set[tuple[str, str]] = set()
+    for entry in (*state.resources.values(), *state.deposed):
+        yield from _of_entry(entry)
+        if (entry.kind, entry.id) in seen:
+            yield f"{entry.address}: {entry.kind} {entry.id} is in the state twice"
+        seen.add((entry.kind, entry.id))
+
+
+def _of_entry(entry: ResourceState) -> Iterator[str]:
+    if not entry.address:
+        yield f"{entry.kind} {entry.id}: has no address"
+    if not entry.kind:
+        yield f"{entry.address}: has no kind"
+    if not entry.id:
+        yield f"{entry.address}: has no id"
+    if entry.generation < 1:
+        yield f"{entry.address}: generation {entry.generation} is less than 1"
+    if entry.address in entry.needs:
+        yield f"{entry.address}: needs itself"

@@ -1,0 +1,193 @@
+"""``aws.autoscaling.launch_configuration``: what a scaling group launches, where the account may still create one."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.drivers.aws.autoscaling import _common
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Output
+from smplan.errors import NotFound
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from mypy_boto3_autoscaling.type_defs import LaunchConfigurationTypeDef
+
+USER_DATA_BYTES = 16_384
+"""Before base64 (aws.md B1.4; EC2 user guide, instance user data)."""
+
+VolumeType = Literal["gp2", "gp3", "io1", "st1", "sc1", "standard"]
+
+
+def _fitting(user_data: str) -> str:
+    size = len(user_data.encode())
+    if size > USER_DATA_BYTES:
+        raise ValueError(f"user data has {size} bytes; AWS takes at most {USER_DATA_BYTES}")
+    return user_data
+
+
+class LaunchConfigurationSpec(Spec):
+    """A launch configuration. AWS never lets one be changed: every change makes a new one."""
+
+    name: Annotated[
+        str, IMMUTABLE, Field(description="The name, unique in account and region.", min_length=1, max_length=255)
+    ]
+    image_id: Annotated[str, IMMUTABLE, Field(description="The AMI to launch.", pattern="^ami-")]
+    instance_type: Annotated[
+        str, IMMUTABLE, Field(description="The instance type; the guide uses c5.large.", min_length=1, max_length=255)
+    ]
+    key_name: Annotated[
+        str | None, IMMUTABLE, Field(description="The key pair to log in with.", min_length=1, max_length=255)
+    ] = None
+    user_data: Annotated[
+        Annotated[str, AfterValidator(_fitting)] | None,
+        IMMUTABLE,
+        Field(description="The script each instance runs at its first boot: plain text, at most 16 KiB.", min_length=1),
+    ] = None
+    associate_public_ip_address: Annotated[
+        bool | None,
+        IMMUTABLE,
+        Field(description="Whether instances get a public IP address; unset: as the subnet says."),
+    ] = None
+    root_device_name: Annotated[
+        str | None,
+        IMMUTABLE,
+        Field(
+            description="The AMI's root device, such as /dev/sda1; another name would add a second volume.",
+            min_length=1,
+        ),
+    ] = None
+    volume_size: Annotated[
+        int | None,
+        IMMUTABLE,
+        Field(description="Size of the root volume in GiB; the guide asks for 16 or more.", ge=16, le=16_384),
+    ] = None
+    volume_type: Annotated[VolumeType | None, IMMUTABLE, Field(description="Type of the root volume.")] = None
+    security_groups: Annotated[
+        PartialList[str],
+        IMMUTABLE,
+        UNORDERED,
+        Field(description="Ids of the instances' security groups.", min_length=1),
+    ]
+    instance_monitoring: Annotated[
+        bool,
+        IMMUTABLE,
+        Field(description="Metrics every minute, as alarms with 1-minute periods need, instead of every five."),
+    ] = True
+    iam_instance_profile: Annotated[
+        str | None, IMMUTABLE, Field(description="Name or ARN of the instance profile.", min_length=1, max_length=1600)
+    ] = None
+    http_tokens: Annotated[
+        Literal["optional", "required"] | None,
+        IMMUTABLE,
+        Field(description="Whether the instance metadata service insists on session tokens (IMDSv2)."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _volume_is_the_root(self) -> Self:
+        if (self.root_device_name is None) != (self.volume_size is None):
+            raise ValueError(
+                "`volume_size` and `root_device_name` go together: write both, the name being the AMI's own, such as "
+                "${image.root_device_name}; under another name AWS would add a second volume"
+            )
+        if self.volume_type is not None and self.volume_size is None:
+            raise ValueError("`volume_type` needs `volume_size` and `root_device_name`")
+        return self
+
+
+class LaunchConfiguration(Driver[LaunchConfigurationSpec]):
+    """Cannot be tagged: it is ours if its name and every field are as the state says."""
+
+    kind = "aws.autoscaling.launch_configuration"
+    summary = "A launch configuration; accounts created since 2024-10-01 need aws.ec2.launch_template instead."
+    spec = LaunchConfigurationSpec
+    outputs: ClassVar = {"arn": Output("The launch configuration's ARN.")}
+    iam_actions = IamActions(
+        read=("autoscaling:DescribeLaunchConfigurations",),
+        write=("autoscaling:CreateLaunchConfiguration", "autoscaling:DeleteLaunchConfiguration"),
+    )
+    name_field = "name"
+    taggable = False
+    expected_seconds = 1
+    timeout_seconds = 300
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigurationSpec]]:
+        """One call for 50 names."""
+        describe = self.context.aws.read.autoscaling.get_paginator("describe_launch_configurations")
+        pages = (page for names in _common.chunks(ids) for page in describe.paginate(LaunchConfigurationNames=names))
+        return {
+            found["LaunchConfigurationName"]: _live(found) for page in pages for found in page["LaunchConfigurations"]
+        }
+
+    def find(self, spec: LaunchConfigurationSpec) -> Live[LaunchConfigurationSpec] | None:
+        """By name."""
+        return self.read_many([spec.name]).get(spec.name)
+
+    def create(self, spec: LaunchConfigurationSpec, claim: Claim) -> str:
+        """The name. Tags and tokens do not exist here: a second create of the name is refused as existing."""
+        self.context.aws.write.autoscaling.create_launch_configuration(**_request(spec))
+        return spec.name
+
+    def delete(self, id: str) -> None:
+        """Raises InUse while a scaling group launches from it."""
+        with suppress(NotFound):
+            self.context.aws.write.autoscaling.delete_launch_configuration(LaunchConfigurationName=id)
+
+
+def _request(spec: LaunchConfigurationSpec) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "LaunchConfigurationName": spec.name,
+        "ImageId": spec.image_id,
+        "InstanceType": spec.instance_type,
+        "KeyName": spec.key_name,
+        # botocore base64-encodes the user data of this call by itself (handlers.py); of a launch template it does not
+        "UserData": spec.user_data,
+        "AssociatePublicIpAddress": spec.associate_public_ip_address,
+        "SecurityGroups": spec.security_groups,
+        "InstanceMonitoring": {"Enabled": spec.instance_monitoring},
+        "IamInstanceProfile": spec.iam_instance_profile,
+        "BlockDeviceMappings": _volume(spec),
+        "MetadataOptions": {"HttpTokens": spec.http_tokens} if spec.http_tokens else None,
+    }
+    return {key: value for key, value in request.items() if value is not None}
+
+
+def _volume(spec: LaunchConfigurationSpec) -> list[dict[str, Any]] | None:
+    if spec.volume_size is None:
+        return None
+    volume = {"VolumeSize": spec.volume_size, "VolumeType": spec.volume_type, "DeleteOnTermination": True}
+    ebs = {key: value for key, value in volume.items() if value is not None}
+    return [{"DeviceName": spec.root_device_name, "Ebs": ebs}]
+
+
+def _live(found: LaunchConfigurationTypeDef) -> Live[LaunchConfigurationSpec]:
+    volumes = [device for device in found.get("BlockDeviceMappings", []) if device.get("Ebs")]
+    root: Any = volumes[0] if volumes else {}
+    ebs = root.get("Ebs", {})
+    spec = LaunchConfigurationSpec.model_construct(
+        name=found["LaunchConfigurationName"],
+        image_id=found["ImageId"],
+        instance_type=found["InstanceType"],
+        key_name=found.get("KeyName") or None,
+        user_data=_decoded(found.get("UserData")),
+        associate_public_ip_address=found.get("AssociatePublicIpAddress"),
+        root_device_name=root.get("DeviceName"),
+        volume_size=ebs.get("VolumeSize"),
+        volume_type=ebs.get("VolumeType"),
+        security_groups=list(found.get("SecurityGroups", [])),
+        # AWS leaves the block out when it was never said, and then monitors in detail (API reference)
+        instance_monitoring=found.get("InstanceMonitoring", {}).get("Enabled", True),
+        iam_instance_profile=found.get("IamInstanceProfile") or None,
+        http_tokens=found.get("MetadataOptions", {}).get("HttpTokens"),
+    )
+    return Live(found["LaunchConfigurationName"], spec, {"arn": found.get("LaunchConfigurationARN", "")})
+
+
+def _decoded(user_data: str | None) -> str | None:
+    return base64.b64decode(user_data).decode(errors="replace") if user_data else None

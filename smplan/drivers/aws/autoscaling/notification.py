@@ -1,0 +1,126 @@
+"""``aws.autoscaling.notification``: which events of a scaling group are told to which SNS topic."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.drivers.aws.autoscaling import _common
+from smplan.drivers.base import Claim, Driver, IamActions, Live
+from smplan.errors import NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling.type_defs import NotificationConfigurationTypeDef
+
+NotificationType = Literal[
+    "autoscaling:EC2_INSTANCE_LAUNCH",
+    "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
+    "autoscaling:EC2_INSTANCE_TERMINATE",
+    "autoscaling:EC2_INSTANCE_TERMINATE_ERROR",
+]
+
+
+class NotificationSpec(Spec):
+    """The events of one scaling group that one topic hears of."""
+
+    auto_scaling_group_name: Annotated[
+        str,
+        IMMUTABLE,
+        Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
+    ]
+    topic_arn: Annotated[str, IMMUTABLE, Field(description="The SNS topic's ARN.", pattern="^arn:")]
+    notification_types: Annotated[
+        PartialList[NotificationType],
+        UNORDERED,
+        Field(description="The events: launches and terminations, done or failed.", min_length=1),
+    ]
+
+
+class Notification(Driver[NotificationSpec]):
+    """Known by group and topic. A put sends a test message to the topic, so it is done only for a change."""
+
+    kind = "aws.autoscaling.notification"
+    summary = "Notifications: which events of a scaling group are told to an SNS topic."
+    spec = NotificationSpec
+    iam_actions = IamActions(
+        read=("autoscaling:DescribeNotificationConfigurations",),
+        write=("autoscaling:PutNotificationConfiguration", "autoscaling:DeleteNotificationConfiguration"),
+    )
+    create_before_delete = False
+    taggable = False
+    expected_seconds = 1
+    timeout_seconds = 300
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[NotificationSpec]]:
+        """One call for 50 groups, whatever they tell to whom."""
+        types: dict[str, list[str]] = {}
+        for row in self._described({_parts(each)[0] for each in ids}):
+            key = _id(row.get("AutoScalingGroupName", ""), row.get("TopicARN", ""))
+            types.setdefault(key, []).append(row.get("NotificationType", ""))
+        return {key: _live(key, found) for key, found in types.items() if key in ids}
+
+    def find(self, spec: NotificationSpec) -> Live[NotificationSpec] | None:
+        """By group and topic."""
+        key = _id(spec.auto_scaling_group_name, spec.topic_arn)
+        return self.read_many([key]).get(key)
+
+    def create(self, spec: NotificationSpec, claim: Claim) -> str:
+        """``group|topic_arn``."""
+        self._put(spec)
+        return _id(spec.auto_scaling_group_name, spec.topic_arn)
+
+    def update(self, live: Live[NotificationSpec], spec: NotificationSpec) -> None:
+        """A put overwrites the types; none is sent when they are the same already."""
+        if set(live.spec.notification_types) != set(spec.notification_types):
+            self._put(spec)
+
+    def delete(self, id: str) -> None:
+        """Also a success when the group, and this with it, is gone."""
+        group, topic = _parts(id)
+        with suppress(NotFound):
+            self.context.aws.write.autoscaling.delete_notification_configuration(
+                AutoScalingGroupName=group, TopicARN=topic
+            )
+
+    def _put(self, spec: NotificationSpec) -> None:
+        self.context.aws.write.autoscaling.put_notification_configuration(
+            AutoScalingGroupName=spec.auto_scaling_group_name,
+            TopicARN=spec.topic_arn,
+            NotificationTypes=sorted(spec.notification_types),
+        )
+
+    def _described(self, groups: Collection[str]) -> Iterator[NotificationConfigurationTypeDef]:
+        for names in _common.chunks(groups):
+            try:
+                yield from self._pages(AutoScalingGroupNames=names)
+            except NotFound:
+                # the API reference does not say whether one group that is gone fails the call for the others
+                yield from self._pages()
+
+    def _pages(self, **where: Any) -> list[NotificationConfigurationTypeDef]:
+        describe = self.context.aws.read.autoscaling.get_paginator("describe_notification_configurations")
+        pages = describe.paginate(**where, PaginationConfig={"PageSize": _common.PAGE})
+        return [row for page in pages for row in page["NotificationConfigurations"]]
+
+
+def _id(group: str, topic_arn: str) -> str:
+    return f"{group}|{topic_arn}"
+
+
+def _parts(id: str) -> tuple[str, str]:
+    group, _, topic_arn = id.rpartition("|")
+    return group, topic_arn
+
+
+def _live(id: str, types: Collection[str]) -> Live[NotificationSpec]:
+    group, topic_arn = _parts(id)
+    fields: dict[str, Any] = {
+        "auto_scaling_group_name": group,
+        "topic_arn": topic_arn,
+        "notification_types": sorted(set(types)),
+    }
+    return Live(id, NotificationSpec.model_construct(**fields))

@@ -1,0 +1,225 @@
+"""``aws.autoscaling.scaling_policy``: how much a scaling group grows or shrinks when an alarm, or a target, says so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.drivers.aws.autoscaling import _adjustments as adjustments
+from smplan.drivers.aws.autoscaling import _common
+from smplan.drivers.aws.autoscaling._adjustments import StepAdjustment, TargetTracking
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Output
+from smplan.errors import NotFound
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from mypy_boto3_autoscaling.type_defs import ScalingPolicyTypeDef
+
+LEAST_COOLDOWN = 180
+"""Seconds; what the guide calls the least wait between two scale-outs: an instance needs as long to serve."""
+
+_ADJUSTED = frozenset({"adjustment_type", "min_adjustment_magnitude"})
+_STEPPED = frozenset({"metric_aggregation_type", "estimated_instance_warmup", "step_adjustments"})
+ALLOWED = {
+    "SimpleScaling": _ADJUSTED | {"scaling_adjustment", "cooldown"},
+    "StepScaling": _ADJUSTED | _STEPPED,
+    "TargetTrackingScaling": frozenset({"estimated_instance_warmup", "target_tracking"}),
+}
+"""Which fields go with which type (API reference of PutScalingPolicy)."""
+REQUIRED = {
+    "SimpleScaling": ("adjustment_type", "scaling_adjustment"),
+    "StepScaling": ("adjustment_type", "step_adjustments"),
+    "TargetTrackingScaling": ("target_tracking",),
+}
+
+
+class ScalingPolicySpec(Spec):
+    """A scaling policy of a group. Which fields it takes depends on `policy_type`."""
+
+    auto_scaling_group_name: Annotated[
+        str,
+        IMMUTABLE,
+        Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
+    ]
+    name: Annotated[
+        str,
+        IMMUTABLE,
+        Field(
+            description="Unique in its group; the guide's are Increase Group Size, Decrease Group Size.",
+            min_length=1,
+            max_length=255,
+        ),
+    ]
+    policy_type: Annotated[
+        Literal["SimpleScaling", "StepScaling", "TargetTrackingScaling"],
+        IMMUTABLE,
+        Field(description="SimpleScaling, as in the guide; StepScaling; or TargetTrackingScaling."),
+    ]
+    adjustment_type: Annotated[
+        Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"] | None,
+        Field(description="What the adjustment counts: instances more or less, instances in all, or per cent."),
+    ] = None
+    scaling_adjustment: Annotated[
+        int | None, Field(description="Simple: by how much to scale; negative to scale in.")
+    ] = None
+    cooldown: Annotated[
+        int | None,
+        Field(
+            description="Simple: seconds until the next simple scaling, at least 180 after growing; the guide waits "
+            "300 after growing, 180 after shrinking. Unset: the group's `default_cooldown`.",
+            ge=0,
+        ),
+    ] = None
+    min_adjustment_magnitude: Annotated[
+        int | None, Field(description="PercentChangeInCapacity: the fewest instances to add or remove.", ge=1)
+    ] = None
+    metric_aggregation_type: Annotated[
+        Literal["Minimum", "Maximum", "Average"] | None, Field(description="Step: how data points are put together.")
+    ] = None
+    estimated_instance_warmup: Annotated[
+        int | None,
+        Field(
+            description="Step, tracking: seconds until a new instance counts in the metric; Red5 Pro needs 180.", ge=0
+        ),
+    ] = None
+    step_adjustments: Annotated[
+        PartialList[StepAdjustment] | None,
+        UNORDERED,
+        Field(description="Step: the steps, without gap or overlap.", min_length=1),
+    ] = None
+    target_tracking: Annotated[
+        TargetTracking | None, Field(description="Tracking: the metric and the value to keep it at.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _fields_fit_the_type(self) -> Self:
+        if not self.known("policy_type"):
+            return self
+        optional = {field for allowed in ALLOWED.values() for field in allowed}
+        given = {field for field in optional if getattr(self, field) is not None}
+        wrong = [f"`{field}` does not go with it" for field in sorted(given - ALLOWED[self.policy_type])]
+        wrong += [f"it needs `{field}`" for field in REQUIRED[self.policy_type] if field not in given]
+        if wrong:
+            raise ValueError(f"`policy_type` is {self.policy_type}: {', '.join(wrong)}")
+        return self
+
+    @model_validator(mode="after")
+    def _adjustment_makes_sense(self) -> Self:
+        if not self.known("adjustment_type"):
+            return self
+        if self.min_adjustment_magnitude is not None and self.adjustment_type != "PercentChangeInCapacity":
+            raise ValueError("`min_adjustment_magnitude` goes with PercentChangeInCapacity only")
+        if self.adjustment_type != "ExactCapacity" and self.known("scaling_adjustment", "cooldown"):
+            grows = (self.scaling_adjustment or 0) > 0
+            if grows and (self.cooldown or 0) < LEAST_COOLDOWN:
+                raise ValueError(
+                    f"`cooldown` is {self.cooldown}: the guide never waits less than {LEAST_COOLDOWN} s after growing, "
+                    "or the next instance is launched before this one serves"
+                )
+        return self
+
+
+class ScalingPolicy(Driver[ScalingPolicySpec]):
+    """Known by group and name: putting it again changes it in place, and its ARN, which alarms point at, stays."""
+
+    kind = "aws.autoscaling.scaling_policy"
+    summary = "A scaling policy: by how much a scaling group grows or shrinks, and when."
+    spec = ScalingPolicySpec
+    outputs: ClassVar = {"arn": Output("The policy's ARN: what an alarm's actions name.")}
+    iam_actions = IamActions(
+        read=("autoscaling:DescribePolicies",), write=("autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy")
+    )
+    create_before_delete = False
+    taggable = False
+    expected_seconds = 1
+    timeout_seconds = 300
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalingPolicySpec]]:
+        """One call for 100 policies: of the group if they are all of one, of all groups else."""
+        groups = {each.partition("/")[0] for each in ids}
+        found = (_live(policy) for policy in self._described(groups))
+        return {live.id: live for live in found if live.id in ids}
+
+    def find(self, spec: ScalingPolicySpec) -> Live[ScalingPolicySpec] | None:
+        """By group and name."""
+        key = _id(spec.auto_scaling_group_name, spec.name)
+        return self.read_many([key]).get(key)
+
+    def create(self, spec: ScalingPolicySpec, claim: Claim) -> str:
+        """``group/name``. AWS would change a policy of that name in place: the engine has looked before."""
+        self._put(spec)
+        return _id(spec.auto_scaling_group_name, spec.name)
+
+    def update(self, live: Live[ScalingPolicySpec], spec: ScalingPolicySpec) -> None:
+        """In place; what is not managed is sent as it is now, as a put says everything."""
+        kept = {name: getattr(live.spec, name) for name in type(spec).model_fields if getattr(spec, name) is None}
+        self._put(spec.model_copy(update=kept))
+
+    def delete(self, id: str) -> None:
+        """Also a success when the group, and the policy with it, is gone."""
+        group, _, name = id.partition("/")
+        with suppress(NotFound):
+            self.context.aws.write.autoscaling.delete_policy(AutoScalingGroupName=group, PolicyName=name)
+
+    def _put(self, spec: ScalingPolicySpec) -> None:
+        self.context.aws.write.autoscaling.put_scaling_policy(**_request(spec))
+
+    def _described(self, groups: Collection[str]) -> Iterator[ScalingPolicyTypeDef]:
+        describe = self.context.aws.read.autoscaling.get_paginator("describe_policies")
+        size: Any = {"PageSize": _common.PAGE}
+        if len(groups) > 1:
+            yield from (
+                policy for page in describe.paginate(PaginationConfig=size) for policy in page["ScalingPolicies"]
+            )
+        for group in groups if len(groups) == 1 else ():
+            with suppress(NotFound):  # the group is gone, and its policies with it
+                for page in describe.paginate(AutoScalingGroupName=group, PaginationConfig=size):
+                    yield from page["ScalingPolicies"]
+
+
+def _id(group: str, name: str) -> str:
+    return f"{group}/{name}"
+
+
+def _request(spec: ScalingPolicySpec) -> dict[str, Any]:
+    per_cent = spec.adjustment_type == "PercentChangeInCapacity"
+    steps, tracking = spec.step_adjustments, spec.target_tracking
+    return adjustments.without_none(
+        AutoScalingGroupName=spec.auto_scaling_group_name,
+        PolicyName=spec.name,
+        PolicyType=spec.policy_type,
+        AdjustmentType=spec.adjustment_type,
+        ScalingAdjustment=spec.scaling_adjustment,
+        Cooldown=spec.cooldown,
+        MinAdjustmentMagnitude=spec.min_adjustment_magnitude if per_cent else None,
+        MetricAggregationType=spec.metric_aggregation_type,
+        EstimatedInstanceWarmup=spec.estimated_instance_warmup,
+        StepAdjustments=None if steps is None else [adjustments.step_request(step) for step in steps],
+        TargetTrackingConfiguration=None if tracking is None else adjustments.tracking_request(tracking),
+    )
+
+
+def _live(policy: ScalingPolicyTypeDef) -> Live[ScalingPolicySpec]:
+    steps = [adjustments.step_live(step) for step in policy.get("StepAdjustments", [])]
+    tracking = policy.get("TargetTrackingConfiguration")
+    fields: dict[str, Any] = {
+        "auto_scaling_group_name": policy["AutoScalingGroupName"],
+        "name": policy["PolicyName"],
+        # a policy that says nothing is a simple one (API reference of PutScalingPolicy)
+        "policy_type": policy.get("PolicyType") or "SimpleScaling",
+        "adjustment_type": policy.get("AdjustmentType") or None,
+        "scaling_adjustment": policy.get("ScalingAdjustment"),
+        "cooldown": policy.get("Cooldown"),
+        "min_adjustment_magnitude": policy.get("MinAdjustmentMagnitude"),
+        "metric_aggregation_type": policy.get("MetricAggregationType") or None,
+        "estimated_instance_warmup": policy.get("EstimatedInstanceWarmup"),
+        "step_adjustments": steps or None,
+        "target_tracking": adjustments.tracking_live(tracking) if tracking else None,
+    }
+    spec = ScalingPolicySpec.model_construct(**fields)
+    return Live(_id(spec.auto_scaling_group_name, spec.name), spec, {"arn": policy.get("PolicyARN", "")})

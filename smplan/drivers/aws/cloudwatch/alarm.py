@@ -1,0 +1,216 @@
+"""``aws.cloudwatch.alarm``: when a metric of the fleet asks for more instances, for fewer, or for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.drivers.aws import tags
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.errors import NotFound
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+
+NAMES = 100
+"""How many names one DescribeAlarms takes (API reference)."""
+DAY = 86_400
+KEPT = ("ActionsEnabled", "DatapointsToAlarm", "Unit", "EvaluateLowSampleCountPercentile")
+"""What the spec has no field for and a put would reset: switching an alarm's actions off by hand outlives an update."""
+
+
+def _allowed(period: int) -> int:
+    if period not in (10, 20, 30) and period % 60:
+        raise ValueError(f"`period` is {period}; CloudWatch takes 10, 20, 30 or a multiple of 60 seconds")
+    return period
+
+
+Actions = Annotated[
+    PartialList[str] | None,
+    UNORDERED,
+    Field(description="ARNs of scaling policies and topics, at most 5.", max_length=5),
+]
+
+
+class AlarmSpec(Spec):
+    """An alarm on one metric."""
+
+    name: Annotated[
+        str, IMMUTABLE, Field(description="The name, unique in account and region.", min_length=1, max_length=255)
+    ]
+    description: Annotated[str | None, Field(description="What it is for, and what to do.", max_length=1024)] = None
+    namespace: Annotated[
+        str,
+        Field(description="Where the metric lives, such as AWS/EC2.", min_length=1, max_length=255, pattern="^[^:]"),
+    ]
+    metric_name: Annotated[str, Field(description="The metric, such as CPUUtilization.", min_length=1, max_length=255)]
+    dimensions: Annotated[
+        PartialMap[str] | None,
+        Field(description="Which of them, such as AutoScalingGroupName: ${group.name}.", max_length=30),
+    ] = None
+    statistic: Annotated[
+        Literal["SampleCount", "Average", "Sum", "Minimum", "Maximum"],
+        Field(description="How the data points of a period are put together."),
+    ]
+    comparison_operator: Annotated[
+        Literal[
+            "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"
+        ],
+        Field(description="How the statistic is compared with the threshold."),
+    ]
+    threshold: Annotated[float, Field(description="The value compared with, in the metric's unit.")]
+    period: Annotated[
+        int, Field(description="Seconds: 10, 20, 30, or a multiple of 60.", ge=10), AfterValidator(_allowed)
+    ]
+    evaluation_periods: Annotated[int, Field(description="How many periods in a row make an alarm.", ge=1)]
+    treat_missing_data: Annotated[
+        Literal["missing", "ignore", "breaching", "notBreaching"],
+        Field(description="What a period without data counts as; a new group has none at first."),
+    ] = "missing"
+    alarm_actions: Actions = None
+    ok_actions: Actions = None
+    insufficient_data_actions: Actions = None
+    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+
+    @model_validator(mode="after")
+    def _span_is_allowed(self) -> Self:
+        if self.known("period", "evaluation_periods"):
+            span, days = self.period * self.evaluation_periods, 7 if self.period >= 3600 else 1
+            if span > days * DAY:
+                raise ValueError(
+                    f"`period` times `evaluation_periods` is {span} s; CloudWatch looks back {days} d here"
+                )
+        return self
+
+
+class Alarm(Driver[AlarmSpec]):
+    """A put replaces the whole alarm and ignores tags on one that exists, so tags go their own way after creation."""
+
+    kind = "aws.cloudwatch.alarm"
+    summary = "An alarm: the metric and threshold that run a scaling policy, or tell somebody."
+    spec = AlarmSpec
+    outputs: ClassVar = {"arn": Output("The alarm's ARN.")}
+    iam_actions = IamActions(
+        read=("cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"),
+        write=(
+            "cloudwatch:PutMetricAlarm",
+            "cloudwatch:DeleteAlarms",
+            "cloudwatch:TagResource",
+            "cloudwatch:UntagResource",
+        ),
+    )
+    name_field = "name"
+    expected_seconds = 1
+    timeout_seconds = 300
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[AlarmSpec]]:
+        """One call for 100 alarms, and one more each for its tags: there is no batch for those."""
+        found: dict[str, Live[AlarmSpec]] = {}
+        for alarm in self._described(ids):
+            with suppress(NotFound):  # deleted between the two calls
+                answer = self.context.aws.read.cloudwatch.list_tags_for_resource(ResourceARN=alarm.get("AlarmArn", ""))
+                found[alarm.get("AlarmName", "")] = _live(alarm, answer["Tags"])
+        return found
+
+    def find(self, spec: AlarmSpec) -> Live[AlarmSpec] | None:
+        """By name."""
+        return self.read_many([spec.name]).get(spec.name)
+
+    def create(self, spec: AlarmSpec, claim: Claim) -> str:
+        """The name. AWS would overwrite an alarm of that name without a word: the engine has looked before."""
+        self._put({**_request(spec), "Tags": tags.listed(tags.merged(spec.tags, claim.tags))})
+        return spec.name
+
+    def update(self, live: Live[AlarmSpec], spec: AlarmSpec) -> None:
+        """What is not managed is sent as it is now, as a put says everything."""
+        if _request(live.spec) | _request(spec) != _request(live.spec):
+            now: Any = next(self._described([live.id]), {})
+            kept = {key: now[key] for key in KEPT if now.get(key) is not None}
+            self._put(kept | _request(live.spec) | _request(spec))
+        self._retag(live, spec)
+
+    def delete(self, id: str) -> None:
+        """Also a success when AWS has removed it with its scaling group."""
+        with suppress(NotFound):
+            self.context.aws.write.cloudwatch.delete_alarms(AlarmNames=[id])
+
+    def _put(self, request: dict[str, Any]) -> None:
+        self.context.aws.write.cloudwatch.put_metric_alarm(**request)
+
+    def _retag(self, live: Live[AlarmSpec], spec: AlarmSpec) -> None:
+        if spec.tags is None:
+            return
+        client, arn = self.context.aws.write.cloudwatch, live.outputs["arn"]
+        to_set, to_remove = tags.changed(live.spec.tags or {}, spec.tags)
+        if to_set:
+            client.tag_resource(ResourceARN=arn, Tags=tags.listed(to_set))
+        if to_remove:
+            client.untag_resource(ResourceARN=arn, TagKeys=to_remove)
+
+    def _described(self, names: Collection[str]) -> Iterator[MetricAlarmTypeDef]:
+        describe, ordered = self.context.aws.read.cloudwatch.get_paginator("describe_alarms"), sorted(names)
+        for start in range(0, len(ordered), NAMES):
+            pages = describe.paginate(AlarmNames=ordered[start : start + NAMES], AlarmTypes=["MetricAlarm"])
+            yield from (alarm for page in pages for alarm in page["MetricAlarms"])
+
+
+def _request(spec: AlarmSpec) -> dict[str, Any]:
+    """All that is managed, sorted where order means nothing."""
+    request = {
+        "AlarmName": spec.name,
+        "AlarmDescription": spec.description,
+        "Namespace": spec.namespace,
+        "MetricName": spec.metric_name,
+        "Dimensions": _dimensions(spec.dimensions),
+        "Statistic": spec.statistic,
+        "ComparisonOperator": spec.comparison_operator,
+        "Threshold": spec.threshold,
+        "Period": spec.period,
+        "EvaluationPeriods": spec.evaluation_periods,
+        "TreatMissingData": spec.treat_missing_data,
+        "AlarmActions": _sorted(spec.alarm_actions),
+        "OKActions": _sorted(spec.ok_actions),
+        "InsufficientDataActions": _sorted(spec.insufficient_data_actions),
+    }
+    return {key: value for key, value in request.items() if value is not None}
+
+
+def _dimensions(dimensions: Mapping[str, str] | None) -> list[dict[str, str]] | None:
+    if dimensions is None:
+        return None
+    return [{"Name": name, "Value": value} for name, value in sorted(dimensions.items())]
+
+
+def _sorted(actions: list[str] | None) -> list[str] | None:
+    return None if actions is None else sorted(actions)
+
+
+def _live(alarm: MetricAlarmTypeDef, listed: Any) -> Live[AlarmSpec]:
+    fields: dict[str, Any] = {
+        "name": alarm.get("AlarmName"),
+        "description": alarm.get("AlarmDescription"),
+        "namespace": alarm.get("Namespace"),
+        "metric_name": alarm.get("MetricName"),
+        "dimensions": {each["Name"]: each["Value"] for each in alarm.get("Dimensions", [])},
+        "statistic": alarm.get("Statistic"),
+        "comparison_operator": alarm.get("ComparisonOperator"),
+        "threshold": alarm.get("Threshold"),
+        "period": alarm.get("Period"),
+        "evaluation_periods": alarm.get("EvaluationPeriods"),
+        # AWS leaves it out when it was never said (API reference of PutMetricAlarm)
+        "treat_missing_data": alarm.get("TreatMissingData") or "missing",
+        "alarm_actions": alarm.get("AlarmActions", []),
+        "ok_actions": alarm.get("OKActions", []),
+        "insufficient_data_actions": alarm.get("InsufficientDataActions", []),
+        "tags": tags.own(listed),
+    }
+    owner = Owner.from_tags(tags.plain(listed))
+    return Live(
+        alarm.get("AlarmName", ""), AlarmSpec.model_construct(**fields), {"arn": alarm.get("AlarmArn", "")}, owner
+    )

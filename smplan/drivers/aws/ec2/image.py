@@ -1,0 +1,272 @@
+"""``aws.ec2.image``: an AMI made of a configured instance (step 1 of the guide), and a lookup of one that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
+from smplan.core.values import Json
+from smplan.drivers.aws import _filters, tags
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Lookup, Output, Owner, Progress
+from smplan.errors import DriverError, InUse, NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, ImageTypeDef
+
+_GONE = {"deregistered", "disabled"}
+_NEVER = {"failed", "error", "invalid"}
+_UNSEEN_LOOKS = 40
+"""Looks at an image that was never visible, before it counts as gone: AWS may hide a new one for some minutes."""
+
+_OUTPUTS = {
+    "root_device_name": Output("The name of the root device, such as /dev/sda1; a launch template needs it."),
+    "root_volume_size": Output("The root volume's size in GiB: no instance can have a smaller one."),
+    "architecture": Output("The processor architecture, such as x86_64."),
+    "snapshot_ids": Output("The snapshots the image is made of."),
+}
+
+
+class ImageSpec(Spec):
+    """An AMI of an instance."""
+
+    name: Annotated[
+        str,
+        IMMUTABLE,
+        Field(
+            description="The image's name, unique in the account and region.",
+            min_length=3,
+            max_length=128,
+            pattern=r"^[a-zA-Z0-9()\[\] ./\-'@_]+$",
+        ),
+    ]
+    instance_id: Annotated[str, IMMUTABLE, Field(description="The instance to make it of.", pattern="^i-")]
+    description: Annotated[
+        Annotated[str, Field(max_length=255)] | None, IMMUTABLE, Field(description="What the image is.")
+    ] = None
+    reboot: Annotated[
+        bool,
+        INITIAL,
+        Field(
+            description="Whether the instance is rebooted first. `true` gives a clean file system and ends the "
+            "sessions on it; `false` leaves it running and saves what its disk holds at that moment."
+        ),
+    ]
+    source_after: Annotated[
+        Literal["keep", "stop", "terminate"],
+        INITIAL,
+        Field(description="What happens to the instance once the image is available. The image always stays."),
+    ] = "keep"
+    tags: Annotated[
+        PartialMap[str] | None,
+        Field(description="Tags of the image and its snapshots, besides those smplan sets.", max_length=48),
+    ] = None
+
+
+class Image(Driver[ImageSpec]):
+    """A finished image can only be tagged, so an upgrade is a new image; deleting one never touches an instance."""
+
+    kind = "aws.ec2.image"
+    summary = "An AMI of a configured instance, such as the Stream Manager's."
+    spec = ImageSpec
+    outputs: ClassVar = _OUTPUTS
+    iam_actions = IamActions(
+        read=("ec2:DescribeImages", "ec2:DescribeSnapshots", "ec2:DescribeInstances"),
+        write=(
+            "ec2:CreateImage",
+            "ec2:DeregisterImage",
+            "ec2:DeleteSnapshot",
+            "ec2:StopInstances",
+            "ec2:TerminateInstances",
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+        ),
+    )
+    name_field = "name"
+    name_limit = 128
+    expected_seconds = 300
+    timeout_seconds = 3600
+    risks: ClassVar = {"delete": "irreversible"}
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[ImageSpec]]:
+        """One call for 200 images."""
+        found = (image for chunk in _filters.chunks(ids) for image in self._images(_filters.by("image-id", *chunk)))
+        return {image["ImageId"]: _live(image) for image in found}
+
+    def find(self, spec: ImageSpec) -> Live[ImageSpec] | None:
+        """By name; an image that failed keeps its name."""
+        found = self._images(_filters.by("name", spec.name))
+        return _live(found[0]) if found else None
+
+    def create(self, spec: ImageSpec, claim: Claim) -> str:
+        """Image and snapshots are tagged in the same call, so that none is left without an owner."""
+        return self.context.aws.write.ec2.create_image(
+            InstanceId=spec.instance_id,
+            Name=spec.name,
+            Description=spec.description or "",
+            NoReboot=not spec.reboot,
+            TagSpecifications=_filters.tagged(["image", "snapshot"], tags.merged(spec.tags, claim.tags)),
+        )["ImageId"]
+
+    def wait_ready(self, id: str, spec: ImageSpec) -> Iterator[Progress]:
+        """Until available; then the instance is stopped or terminated if the spec says so."""
+        seen = False
+        for look in count():
+            image = next(iter(self._images(_filters.by("image-id", id))), None)
+            seen = seen or image is not None
+            if image is not None and image["State"] == "available":
+                break
+            if image is None and (seen or look >= _UNSEEN_LOOKS):
+                raise NotFound(f"image {id} is gone: somebody deregistered it", hint="apply again to make a new one")
+            if image is not None and image["State"] in _NEVER:
+                raise self._failed(image)
+            yield self._progress(id, image)
+        self._release(spec)
+
+    def update(self, live: Live[ImageSpec], spec: ImageSpec) -> None:
+        """Only tags can change; the snapshots follow."""
+        for each in (live.id, *live.outputs["snapshot_ids"]):
+            _filters.retag(self.context.aws, each, live.spec.tags, spec.tags)
+
+    def delete(self, id: str) -> None:
+        """The image and its snapshots; a snapshot that another image uses stays, as AWS itself has it."""
+        with suppress(NotFound):
+            self.context.aws.write.ec2.deregister_image(ImageId=id, DeleteAssociatedSnapshots=True)
+        for snapshot in self._snapshots_left(id):
+            with suppress(NotFound, InUse):
+                self.context.aws.write.ec2.delete_snapshot(SnapshotId=snapshot)
+
+    def _failed(self, image: ImageTypeDef) -> DriverError:
+        """The error for an image that AWS could not make; it is removed, because it would keep the name."""
+        reason = image.get("StateReason", {}).get("Message") or f"AWS gave no reason (state {image['State']})"
+        self.delete(image["ImageId"])
+        return DriverError(
+            f"image {image['ImageId']} could not be made: {reason}",
+            hint="the failed image was removed; mend the cause and apply again",
+            action="ec2:CreateImage",
+        )
+
+    def _progress(self, id: str, image: ImageTypeDef | None) -> Progress:
+        if image is None:
+            return Progress(f"image {id}", "AWS does not show it yet")
+        snapshots = _snapshot_ids(image)
+        described = (
+            self.context.aws.read.ec2.describe_snapshots(Filters=_filters.by("snapshot-id", *snapshots))["Snapshots"]
+            if snapshots
+            else []
+        )
+        done = [_percent(snapshot.get("Progress", "")) for snapshot in described]
+        if not done:
+            return Progress(f"image {id}", image["State"])
+        share = sum(done) / len(done)
+        return Progress(f"image {id}", f"{image['State']}, snapshot {share:.0%}", share)
+
+    def _release(self, spec: ImageSpec) -> None:
+        """Stop or terminate the source instance, if it is not so already."""
+        if spec.source_after == "keep":
+            return
+        pages = self.context.aws.read.ec2.describe_instances(Filters=_filters.by("instance-id", spec.instance_id))
+        states = [each["State"]["Name"] for group in pages["Reservations"] for each in group["Instances"]]
+        if spec.source_after == "terminate" and not {"shutting-down", "terminated"}.issuperset(states):
+            self.context.aws.write.ec2.terminate_instances(InstanceIds=[spec.instance_id])
+        elif spec.source_after == "stop" and {"pending", "running"}.intersection(states):
+            self.context.aws.write.ec2.stop_instances(InstanceIds=[spec.instance_id])
+
+    def _snapshots_left(self, id: str) -> list[str]:
+        """Found by the description CreateImage gives them, which also works when the image is gone already."""
+        pages = self.context.aws.read.ec2.get_paginator("describe_snapshots").paginate(
+            OwnerIds=["self"], Filters=_filters.by("description", f"Created by CreateImage(*) for {id}*")
+        )
+        return [snapshot["SnapshotId"] for page in pages for snapshot in page["Snapshots"]]
+
+    def _images(self, filters: list[FilterTypeDef]) -> list[ImageTypeDef]:
+        pages = self.context.aws.read.ec2.get_paginator("describe_images").paginate(Owners=["self"], Filters=filters)
+        return [image for page in pages for image in page["Images"] if image["State"] not in _GONE]
+
+
+def _percent(progress: str) -> float:
+    text = progress.rstrip("%")
+    return int(text) / 100 if text.isdigit() else 0.0
+
+
+def _snapshot_ids(image: ImageTypeDef) -> list[str]:
+    devices = [device.get("Ebs", {}) for device in image.get("BlockDeviceMappings", [])]
+    return sorted(ebs["SnapshotId"] for ebs in devices if "SnapshotId" in ebs)
+
+
+def _root_size(image: ImageTypeDef) -> int | None:
+    devices = image.get("BlockDeviceMappings", [])
+    root = [device for device in devices if device.get("DeviceName") == image.get("RootDeviceName")]
+    return next((device["Ebs"].get("VolumeSize") for device in root if "Ebs" in device), None)
+
+
+def _outputs(image: ImageTypeDef) -> dict[str, Json]:
+    return {
+        "root_device_name": image.get("RootDeviceName", ""),
+        "root_volume_size": _root_size(image),
+        "architecture": image.get("Architecture", ""),
+        "snapshot_ids": _snapshot_ids(image),
+    }
+
+
+def _live(image: ImageTypeDef) -> Live[ImageSpec]:
+    spec = ImageSpec.model_construct(
+        name=image.get("Name", ""),
+        instance_id=image.get("SourceInstanceId", ""),
+        description=image.get("Description", ""),
+        reboot=False,  # nobody can tell afterwards, and nobody compares it: it is INITIAL
+        tags=tags.own(image.get("Tags")),
+    )
+    return Live(image["ImageId"], spec, _outputs(image), Owner.from_tags(tags.plain(image.get("Tags"))))
+
+
+class ImageLookup(Lookup):
+    """An image that exists already."""
+
+    kind = "aws.ec2.image"
+    summary = "An AMI that exists already, such as the one nodes are started from."
+    keys: ClassVar = {
+        "id": "The image's id, ami-….",
+        "name": "The image's name; `*` stands for any text.",
+        "owner": "Who owns it: `self` (unless stated), `amazon`, `aws-marketplace` or an account id.",
+        "architecture": "The processor architecture, such as x86_64.",
+        "most_recent": "`true`: of several, the one made last.",
+        "tag:*": "A tag of the image.",
+    }
+    outputs: ClassVar = {
+        "id": Output("The image's id, ami-…."),
+        "name": Output("The image's name."),
+        "creation_date": Output("When it was made, as AWS writes it."),
+        **_OUTPUTS,
+    }
+    iam_actions = IamActions(read=("ec2:DescribeImages",))
+
+    _FILTERS: ClassVar = {"id": "image-id", "name": "name", "architecture": "architecture"}
+
+    def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
+        """The image; one that is not available does not count."""
+        asked = {key: value for key, value in where.items() if key not in ("owner", "most_recent")}
+        owners = _filters.texts(where.get("owner", "self"))
+        found = self._available(owners, _filters.filters(asked, self._FILTERS))
+        if where.get("most_recent"):
+            found = sorted(found, key=lambda image: (image.get("CreationDate", ""), image["ImageId"]))[-1:]
+        image = _filters.only("image", where, found, lambda each: f"{each['ImageId']} ({each.get('Name', '')})")
+        if image is None:
+            own = self._available(["self"], [])
+            raise _filters.missing("image", asked, [each.get("Name", each["ImageId"]) for each in own])
+        return {
+            "id": image["ImageId"],
+            "name": image.get("Name", ""),
+            "creation_date": image.get("CreationDate", ""),
+            **_outputs(image),
+        }
+
+    def _available(self, owners: list[str], filters: list[FilterTypeDef]) -> list[ImageTypeDef]:
+        pages = self.context.aws.read.ec2.get_paginator("describe_images").paginate(
+            Owners=owners, Filters=[*filters, *_filters.by("state", "available")]
+        )
+        return [image for page in pages for image in page["Images"]]

@@ -1,0 +1,288 @@
+"""``aws.ec2.launch_template``: how the scaling group's instances are made; every change is a new numbered version."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.values import Json
+from smplan.drivers.aws import _filters, tags
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.errors import NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import LaunchTemplateTypeDef, LaunchTemplateVersionTypeDef
+
+USER_DATA_BYTES = 16384
+"""AWS's limit, before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html"""
+
+
+def _short_enough(user_data: str) -> str:
+    size = len(user_data.encode())
+    if size > USER_DATA_BYTES:
+        raise ValueError(f"user data is {size} bytes; AWS takes at most {USER_DATA_BYTES}")
+    return user_data
+
+
+class LaunchTemplateSpec(Spec):
+    """A launch template; fields left out keep what the template has, or AWS's own default."""
+
+    name: Annotated[
+        str,
+        IMMUTABLE,
+        Field(
+            description="The template's name, unique in the account and region.",
+            min_length=3,
+            max_length=128,
+            pattern=r"^[a-zA-Z0-9()./_\-]+$",
+        ),
+    ]
+    image_id: Annotated[
+        Annotated[str, Field(pattern="^ami-")] | None, Field(description="The AMI to start instances from.")
+    ] = None
+    instance_type: Annotated[
+        Annotated[str, Field(pattern=r"^[a-z0-9\-]+\.[a-z0-9\-]+$")] | None,
+        Field(description="The instance type. The guide uses c5.large."),
+    ] = None
+    key_name: Annotated[str | None, Field(description="The key pair for SSH.", max_length=255)] = None
+    user_data: Annotated[
+        Annotated[str, AfterValidator(_short_enough)] | None,
+        Field(description="A script run at first boot: plain text (smplan encodes it), at most 16,384 bytes."),
+    ] = None
+    associate_public_ip_address: Annotated[
+        bool | None, Field(description="Whether instances get a public IPv4 address; left out, the subnet decides.")
+    ] = None
+    root_device_name: Annotated[
+        str | None,
+        Field(
+            description="The AMI's root device, `${image.root_device_name}`; with another name AWS adds a second disk."
+        ),
+    ] = None
+    volume_size: Annotated[
+        Annotated[int, Field(ge=1, le=65536)] | None,
+        Field(description="The root volume's size in GiB. The guide asks for 16 or more; never below the image's."),
+    ] = None
+    volume_type: Annotated[
+        Literal["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"] | None,
+        Field(description="The root volume's type."),
+    ] = None
+    security_group_ids: Annotated[
+        PartialList[str] | None, UNORDERED, Field(description="The security groups of the instances.", max_length=16)
+    ] = None
+    monitoring: Annotated[
+        bool,
+        Field(
+            description="Detailed monitoring: metrics each minute, which alarms with a period of one minute need. "
+            "AWS's own default for launch templates is off."
+        ),
+    ] = True
+    iam_instance_profile: Annotated[
+        str | None, Field(description="The instance profile: its name, or its ARN.", max_length=2048)
+    ] = None
+    http_tokens: Annotated[
+        Literal["required", "optional"] | None,
+        Field(description="Whether the instance metadata service asks for a session token (IMDSv2)."),
+    ] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags of the template, besides those smplan sets.", max_length=48)
+    ] = None
+    instance_tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags that instances made from it get.", max_length=50)
+    ] = None
+
+    @model_validator(mode="after")
+    def _volume_has_a_device(self) -> LaunchTemplateSpec:
+        if self.root_device_name is None and (self.volume_size is not None or self.volume_type is not None):
+            raise ValueError(
+                "`volume_size` and `volume_type` need `root_device_name`: write `root_device_name: "
+                "${image.root_device_name}` with the name of your image or of a lookup of it"
+            )
+        return self
+
+
+class LaunchTemplate(Driver[LaunchTemplateSpec]):
+    """What counts is the default version; an update makes a new one and points the default at it."""
+
+    kind = "aws.ec2.launch_template"
+    summary = "How instances of a scaling group are made: image, type, user data, disk, network."
+    spec = LaunchTemplateSpec
+    outputs: ClassVar = {"version": Output("The number of the default version: pin it in the group.", changes=True)}
+    iam_actions = IamActions(
+        read=("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
+        write=(
+            "ec2:CreateLaunchTemplate",
+            "ec2:CreateLaunchTemplateVersion",
+            "ec2:ModifyLaunchTemplate",
+            "ec2:DeleteLaunchTemplate",
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+        ),
+    )
+    name_field = "name"
+    name_limit = 128
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchTemplateSpec]]:
+        """Two calls, however many: the templates, and all default versions of the account (or of the one)."""
+        return self._lives(self._templates(set(ids)))
+
+    def find(self, spec: LaunchTemplateSpec) -> Live[LaunchTemplateSpec] | None:
+        """By name."""
+        pages = self.context.aws.read.ec2.get_paginator("describe_launch_templates").paginate(
+            Filters=_filters.by("launch-template-name", spec.name)
+        )
+        found = [template for page in pages for template in page["LaunchTemplates"]]
+        return next(iter(self._lives(found).values()), None)
+
+    def create(self, spec: LaunchTemplateSpec, claim: Claim) -> str:
+        """With its first version; AWS answers the same template when the same token comes again."""
+        return self.context.aws.write.ec2.create_launch_template(
+            LaunchTemplateName=spec.name,
+            ClientToken=claim.token,
+            LaunchTemplateData=data(spec),
+            TagSpecifications=_filters.tagged(["launch-template"], tags.merged(spec.tags, claim.tags)),
+        )["LaunchTemplate"]["LaunchTemplateId"]
+
+    def update(self, live: Live[LaunchTemplateSpec], spec: LaunchTemplateSpec) -> None:
+        """A version with everything in it, made the default; a change of tags alone makes no version."""
+        wanted = live.spec.model_copy(update=spec.model_dump(exclude_none=True))
+        if data(wanted) != data(live.spec):
+            version = self.context.aws.write.ec2.create_launch_template_version(
+                LaunchTemplateId=live.id, ClientToken=_token(live.id, data(wanted)), LaunchTemplateData=data(wanted)
+            )["LaunchTemplateVersion"]["VersionNumber"]
+            self.context.aws.write.ec2.modify_launch_template(LaunchTemplateId=live.id, DefaultVersion=str(version))
+        _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)
+
+    def delete(self, id: str) -> None:
+        """With all its versions; instances made from it stay."""
+        with suppress(NotFound):
+            self.context.aws.write.ec2.delete_launch_template(LaunchTemplateId=id)
+
+    def _templates(self, ids: set[str]) -> list[LaunchTemplateTypeDef]:
+        """DescribeLaunchTemplates has no filter for ids, and fails as a whole when one of a list is gone."""
+        if not ids:
+            return []
+        paginator = self.context.aws.read.ec2.get_paginator("describe_launch_templates")
+        with suppress(NotFound):
+            chunks = list(_filters.chunks(ids))
+            pages = [page for chunk in chunks for page in paginator.paginate(LaunchTemplateIds=chunk)]
+            return [template for page in pages for template in page["LaunchTemplates"]]
+        if len(ids) == 1:
+            return []
+        every = (template for page in paginator.paginate() for template in page["LaunchTemplates"])
+        return [template for template in every if template["LaunchTemplateId"] in ids]
+
+    def _lives(self, templates: Iterable[LaunchTemplateTypeDef]) -> dict[str, Live[LaunchTemplateSpec]]:
+        found = {template["LaunchTemplateId"]: template for template in templates}
+        versions = self._default_versions(set(found))
+        return {each: _live(found[each], version) for each, version in versions.items()}
+
+    def _default_versions(self, ids: set[str]) -> dict[str, LaunchTemplateVersionTypeDef]:
+        """One id is asked for itself; several by asking for all of the account, which is one call for 200 of them."""
+        if len(ids) <= 1:
+            return {each: version for each in ids for version in self._default_version(each)}
+        every = self._versions({})
+        found = {version["LaunchTemplateId"]: version for version in every if version["LaunchTemplateId"] in ids}
+        late = ids.difference(found)  # the long list may lag behind
+        return found | {each: version for each in late for version in self._default_version(each)}
+
+    def _default_version(self, id: str) -> list[LaunchTemplateVersionTypeDef]:
+        """The one, or none if the template was deleted meanwhile."""
+        try:
+            return self._versions({"LaunchTemplateId": id})
+        except NotFound:
+            return []
+
+    def _versions(self, one: dict[str, Any]) -> list[LaunchTemplateVersionTypeDef]:
+        pages = self.context.aws.read.ec2.get_paginator("describe_launch_template_versions").paginate(
+            Versions=["$Default"], PaginationConfig={"PageSize": _filters.FILTER_VALUES}, **one
+        )
+        return [version for page in pages for version in page["LaunchTemplateVersions"]]
+
+
+def data(spec: LaunchTemplateSpec) -> Any:
+    """The data of one version: complete in itself, so that nothing is merged from an older one."""
+    made: dict[str, Json] = {"Monitoring": {"Enabled": spec.monitoring}}
+    plain = {"ImageId": spec.image_id, "InstanceType": spec.instance_type, "KeyName": spec.key_name}
+    made.update({name: value for name, value in plain.items() if value is not None})
+    if spec.user_data:
+        made["UserData"] = base64.b64encode(spec.user_data.encode()).decode()
+    if spec.iam_instance_profile is not None:
+        form = "Arn" if spec.iam_instance_profile.startswith("arn:") else "Name"
+        made["IamInstanceProfile"] = {form: spec.iam_instance_profile}
+    if spec.http_tokens is not None:
+        made["MetadataOptions"] = {"HttpTokens": spec.http_tokens}
+    if spec.instance_tags:
+        made["TagSpecifications"] = _filters.tagged(["instance"], spec.instance_tags)
+    return {**made, **_network(spec), **_root_volume(spec)}
+
+
+def _network(spec: LaunchTemplateSpec) -> dict[str, Json]:
+    """A public address can only be stated on an interface, and then the groups must stand there too."""
+    groups = sorted(spec.security_group_ids or [])
+    if spec.associate_public_ip_address is None:
+        return {"SecurityGroupIds": groups} if groups else {}
+    interface = {
+        "DeviceIndex": 0,
+        "AssociatePublicIpAddress": spec.associate_public_ip_address,
+        "DeleteOnTermination": True,
+        **({"Groups": groups} if groups else {}),
+    }
+    return {"NetworkInterfaces": [interface]}
+
+
+def _root_volume(spec: LaunchTemplateSpec) -> dict[str, Json]:
+    if spec.root_device_name is None:
+        return {}
+    sizes = {"VolumeSize": spec.volume_size, "VolumeType": spec.volume_type}
+    stated = {name: value for name, value in sizes.items() if value is not None}
+    ebs = {"DeleteOnTermination": True, **stated}
+    return {"BlockDeviceMappings": [{"DeviceName": spec.root_device_name, "Ebs": ebs}]}
+
+
+def _token(id: str, content: Json) -> str:
+    """The same for the same content of the same template: a version is not made twice after a lost answer."""
+    text = json.dumps([id, content], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _live(template: LaunchTemplateTypeDef, version: LaunchTemplateVersionTypeDef) -> Live[LaunchTemplateSpec]:
+    found: Mapping[str, Any] = version["LaunchTemplateData"]
+    interface: Mapping[str, Any] = next(iter(found.get("NetworkInterfaces") or []), {})
+    device: Mapping[str, Any] = next(iter(found.get("BlockDeviceMappings") or []), {})
+    profile = found.get("IamInstanceProfile") or {}
+    specs = [each for each in found.get("TagSpecifications") or [] if each.get("ResourceType") == "instance"]
+    spec = LaunchTemplateSpec.model_construct(
+        name=template["LaunchTemplateName"],
+        image_id=found.get("ImageId"),
+        instance_type=found.get("InstanceType"),
+        key_name=found.get("KeyName"),
+        user_data=_decoded(found.get("UserData") or ""),
+        associate_public_ip_address=interface.get("AssociatePublicIpAddress"),
+        root_device_name=device.get("DeviceName"),
+        volume_size=device.get("Ebs", {}).get("VolumeSize"),
+        volume_type=device.get("Ebs", {}).get("VolumeType"),
+        security_group_ids=sorted(interface.get("Groups") or found.get("SecurityGroupIds") or []),
+        monitoring=bool((found.get("Monitoring") or {}).get("Enabled", False)),
+        iam_instance_profile=profile.get("Arn") or profile.get("Name"),
+        http_tokens=(found.get("MetadataOptions") or {}).get("HttpTokens"),
+        tags=tags.own(template.get("Tags")),
+        instance_tags=tags.own(specs[0].get("Tags")) if specs else {},
+    )
+    number = {"version": version["VersionNumber"]}
+    return Live(template["LaunchTemplateId"], spec, number, Owner.from_tags(tags.plain(template.get("Tags"))))
+
+
+def _decoded(user_data: str) -> str:
+    """What was encoded; text that somebody stored without encoding it is shown as it is."""
+    try:
+        return base64.b64decode(user_data, validate=True).decode(errors="replace")
+    except binascii.Error:
+        return user_data

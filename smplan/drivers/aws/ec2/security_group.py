@@ -1,0 +1,151 @@
+"""``aws.ec2.security_group``: the group itself; its rules are resources of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from smplan.core.spec import IMMUTABLE, PartialMap, Spec
+from smplan.core.values import Json
+from smplan.drivers.aws import _filters, tags
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Lookup, Output, Owner
+from smplan.errors import NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, SecurityGroupTypeDef
+
+_CHARACTERS = r"^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+$"
+
+
+def _not_like_an_id(name: str) -> str:
+    if name.startswith("sg-"):
+        raise ValueError("a security group's name cannot begin with `sg-`")
+    return name
+
+
+class SecurityGroupSpec(Spec):
+    """A security group of a VPC."""
+
+    name: Annotated[
+        str,
+        IMMUTABLE,
+        AfterValidator(_not_like_an_id),
+        Field(
+            description="The group's name, unique in its VPC.",
+            min_length=1,
+            max_length=255,
+            pattern=_CHARACTERS,
+        ),
+    ]
+    description: Annotated[
+        str,
+        IMMUTABLE,
+        Field(
+            description="What the group is for. AWS never lets it be changed.",
+            min_length=1,
+            max_length=255,
+            pattern=_CHARACTERS,
+        ),
+    ]
+    vpc_id: Annotated[str, IMMUTABLE, Field(description="The VPC it belongs to.", pattern="^vpc-")]
+    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+
+
+class SecurityGroup(Driver[SecurityGroupSpec]):
+    """A new group lets everything out and nothing in: AWS adds the egress rule, and smplan leaves it alone."""
+
+    kind = "aws.ec2.security_group"
+    summary = "A security group: who may talk to what is in. Its rules are aws.ec2.security_group_rule."
+    spec = SecurityGroupSpec
+    iam_actions = IamActions(
+        read=("ec2:DescribeSecurityGroups",),
+        write=("ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup", "ec2:CreateTags", "ec2:DeleteTags"),
+    )
+    name_field = "name"
+    risks: ClassVar = {"replace": "serving path", "delete": "serving path"}
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupSpec]]:
+        """One call for 200 groups."""
+        found = (group for chunk in _filters.chunks(ids) for group in self._described(_filters.by("group-id", *chunk)))
+        return {group["GroupId"]: _live(group) for group in found}
+
+    def find(self, spec: SecurityGroupSpec) -> Live[SecurityGroupSpec] | None:
+        """By VPC and name; a name may hold `*`, which a filter takes for any text."""
+        found = self._described([*_filters.by("vpc-id", spec.vpc_id), *_filters.by("group-name", spec.name)])
+        return next((_live(group) for group in found if group["GroupName"] == spec.name), None)
+
+    def create(self, spec: SecurityGroupSpec, claim: Claim) -> str:
+        """Tagged in the same call."""
+        return self.context.aws.write.ec2.create_security_group(
+            GroupName=spec.name,
+            Description=spec.description,
+            VpcId=spec.vpc_id,
+            TagSpecifications=_filters.tagged(["security-group"], tags.merged(spec.tags, claim.tags)),
+        )["GroupId"]
+
+    def update(self, live: Live[SecurityGroupSpec], spec: SecurityGroupSpec) -> None:
+        """Only tags can change."""
+        _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)
+
+    def delete(self, id: str) -> None:
+        """Raises InUse while an interface, or a rule of another group, refers to it."""
+        try:
+            self.context.aws.write.ec2.delete_security_group(GroupId=id)
+        except NotFound:
+            return
+
+    def _described(self, filters: list[FilterTypeDef]) -> list[SecurityGroupTypeDef]:
+        pages = self.context.aws.read.ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
+        return [group for page in pages for group in page["SecurityGroups"]]
+
+
+def _live(group: SecurityGroupTypeDef) -> Live[SecurityGroupSpec]:
+    spec = SecurityGroupSpec.model_construct(
+        name=group["GroupName"],
+        description=group["Description"],
+        vpc_id=group.get("VpcId", ""),
+        tags=tags.own(group.get("Tags")),
+    )
+    return Live(group["GroupId"], spec, owner=Owner.from_tags(tags.plain(group.get("Tags"))))
+
+
+class SecurityGroupLookup(Lookup):
+    """A security group that exists already."""
+
+    kind = "aws.ec2.security_group"
+    summary = "A security group that exists already, such as the database's."
+    keys: ClassVar = {
+        "id": "The group's id, sg-….",
+        "name": "The group's name; `*` stands for any text.",
+        "vpc_id": "The VPC it is in.",
+        "description": "The group's description.",
+        "tag:*": "A tag of the group.",
+    }
+    outputs: ClassVar = {
+        "id": Output("The group's id, sg-…."),
+        "name": Output("The group's name."),
+        "vpc_id": Output("The VPC it is in."),
+        "description": Output("The group's description."),
+    }
+    iam_actions = IamActions(read=("ec2:DescribeSecurityGroups",))
+
+    _FILTERS: ClassVar = {"id": "group-id", "name": "group-name", "vpc_id": "vpc-id", "description": "description"}
+
+    def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
+        """The group that matches."""
+        found = self._described(_filters.filters(where, self._FILTERS))
+        group = _filters.only("security group", where, found, lambda each: f"{each['GroupId']} ({each['GroupName']})")
+        if group is None:
+            raise _filters.missing("security group", where, [each["GroupName"] for each in self._described([])])
+        return {
+            "id": group["GroupId"],
+            "name": group["GroupName"],
+            "vpc_id": group.get("VpcId", ""),
+            "description": group["Description"],
+        }
+
+    def _described(self, filters: list[FilterTypeDef]) -> list[SecurityGroupTypeDef]:
+        pages = self.context.aws.read.ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
+        return [group for page in pages for group in page["SecurityGroups"]]

@@ -1,0 +1,85 @@
+"""``aws.ec2.subnets``: a lookup of several subnets at once, in the order of their zones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from smplan.core.values import Json
+from smplan.drivers.aws import _filters
+from smplan.drivers.base import IamActions, Lookup, Output
+from smplan.errors import Conflict
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, SubnetTypeDef
+
+
+class Subnets(Lookup):
+    """Subnets that exist already. A load balancer takes one subnet a zone, of two zones or more."""
+
+    kind = "aws.ec2.subnets"
+    summary = "The subnets of the load balancer and the scaling group."
+    keys: ClassVar = {
+        "id": "Their ids, subnet-…: one, or a list.",
+        "vpc_id": "The VPC they are in.",
+        "zone": "Their availability zones: one, or a list.",
+        "cidr_block": "Their IPv4 blocks: one, or a list.",
+        "public_ip_on_launch": "`true`: those that give instances a public address.",
+        "default_for_az": "`true`: the default subnet of each zone.",
+        "one_per_zone": "`true`: refuse when two of them are in one zone, as a load balancer would.",
+        "tag:*": "A tag of the subnets; `*` in its value stands for any text.",
+    }
+    outputs: ClassVar = {
+        "id": Output("The ids as one text, joined by commas."),
+        "ids": Output("The ids, in the order of their zones."),
+        "zones": Output("The availability zones, in the order of `ids`."),
+        "vpc_id": Output("The VPC they are in."),
+    }
+    iam_actions = IamActions(read=("ec2:DescribeSubnets",))
+
+    _FILTERS: ClassVar = {
+        "id": "subnet-id",
+        "vpc_id": "vpc-id",
+        "zone": "availability-zone",
+        "cidr_block": "cidr-block",
+        "public_ip_on_launch": "map-public-ip-on-launch",
+        "default_for_az": "default-for-az",
+    }
+
+    def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
+        """All that match, of one VPC. Raises Conflict if they are in several VPCs, or share a zone against the wish."""
+        asked = {key: value for key, value in where.items() if key != "one_per_zone"}
+        found = self._described(_filters.filters(asked, self._FILTERS))
+        if not found:
+            there = [_filters.name_or(each, each["SubnetId"]) for each in self._described([])]
+            raise _filters.missing("subnet", asked, there)
+        _check_vpc(found)
+        if where.get("one_per_zone"):
+            _check_zones(found)
+        ordered = sorted(found, key=lambda each: (each["AvailabilityZone"], each["SubnetId"]))
+        ids = [each["SubnetId"] for each in ordered]
+        zones = [each["AvailabilityZone"] for each in ordered]
+        return {"id": ",".join(ids), "ids": ids, "zones": zones, "vpc_id": ordered[0]["VpcId"]}
+
+    def _described(self, filters: list[FilterTypeDef]) -> list[SubnetTypeDef]:
+        pages = self.context.aws.read.ec2.get_paginator("describe_subnets").paginate(Filters=filters)
+        return [subnet for page in pages for subnet in page["Subnets"]]
+
+
+def _check_vpc(found: list[SubnetTypeDef]) -> None:
+    vpcs = sorted({each["VpcId"] for each in found})
+    if len(vpcs) > 1:
+        raise Conflict(f"the subnets found are in several VPCs: {', '.join(vpcs)}", hint="add `vpc_id` to `where`")
+
+
+def _check_zones(found: list[SubnetTypeDef]) -> None:
+    by_zone: dict[str, list[str]] = defaultdict(list)
+    for each in found:
+        by_zone[each["AvailabilityZone"]].append(each["SubnetId"])
+    crowded = [f"{zone}: {', '.join(sorted(ids))}" for zone, ids in sorted(by_zone.items()) if len(ids) > 1]
+    if crowded:
+        raise Conflict(
+            f"more than one subnet in a zone ({'; '.join(crowded)})",
+            hint="say more in `where`, such as a tag or ids, until one a zone is left",
+        )

@@ -1,0 +1,260 @@
+"""``aws.elbv2.load_balancer``: the Application Load Balancer in front of the Stream Managers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.drivers.aws import tags
+from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner, Progress
+from smplan.errors import Conflict, Invalid, NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2.type_defs import LoadBalancerAttributeTypeDef, LoadBalancerTypeDef
+
+_IDLE = "idle_timeout.timeout_seconds"
+_PROTECTION = "deletion_protection.enabled"
+
+
+def _not_internal(name: str) -> str:
+    if name.startswith("internal-"):
+        raise ValueError("AWS refuses names that begin with `internal-`; write `scheme: internal` instead")
+    return name
+
+
+class LoadBalancerSpec(Spec):
+    """An Application Load Balancer."""
+
+    name: Annotated[
+        str,
+        IMMUTABLE,
+        Field(
+            min_length=1,
+            max_length=_common.NAME_LIMIT,
+            pattern=_common.NAME,
+            description="Unique in the region: at most 32 letters, digits and hyphens, not beginning with `internal-`.",
+        ),
+        AfterValidator(_not_internal),
+    ]
+    scheme: Annotated[
+        Literal["internet-facing", "internal"],
+        IMMUTABLE,
+        Field(description="Whether its addresses are public. The guide's load balancer is internet-facing."),
+    ] = "internet-facing"
+    ip_address_type: Annotated[
+        Literal["ipv4", "dualstack", "dualstack-without-public-ipv4"],
+        Field(description="The kind of addresses clients reach it by."),
+    ] = "ipv4"
+    subnets: Annotated[
+        PartialList[str],
+        UNORDERED,
+        Field(min_length=2, description="One subnet in each availability zone it serves; at least two zones."),
+    ]
+    security_groups: Annotated[
+        PartialList[str] | None,
+        UNORDERED,
+        Field(min_length=1, description="Ids of its security groups. Left out: the VPC's default group."),
+    ] = None
+    idle_timeout: Annotated[
+        int | None,
+        Field(ge=1, le=4000, description="Seconds after which an idle connection is closed (AWS starts with 60)."),
+    ] = None
+    deletion_protection: Annotated[
+        bool | None, Field(description="Whether AWS refuses to delete it until this is false again.")
+    ] = None
+    tags: Annotated[PartialMap[str] | None, Field(description="Tags beside smplan's own.")] = None
+
+
+class LoadBalancer(Driver[LoadBalancerSpec]):
+    """Created in one call; idle time-out and deletion protection are attributes, set in a second."""
+
+    kind = "aws.elbv2.load_balancer"
+    summary = "An Application Load Balancer."
+    spec = LoadBalancerSpec
+    outputs: ClassVar = {
+        "arn": Output("Its ARN."),
+        "dns_name": Output("The name clients reach it by; a CNAME or alias points here."),
+        "canonical_hosted_zone_id": Output("The hosted zone of its DNS name, for alias records."),
+        "vpc_id": Output("The VPC of its subnets."),
+    }
+    iam_actions = IamActions(
+        read=(
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "elasticloadbalancing:DescribeLoadBalancerAttributes",
+            "elasticloadbalancing:DescribeTags",
+            "ec2:DescribeNetworkInterfaces",
+        ),
+        write=(
+            "elasticloadbalancing:CreateLoadBalancer",
+            "elasticloadbalancing:ModifyLoadBalancerAttributes",
+            "elasticloadbalancing:SetSubnets",
+            "elasticloadbalancing:SetSecurityGroups",
+            "elasticloadbalancing:SetIpAddressType",
+            "elasticloadbalancing:AddTags",
+            "elasticloadbalancing:RemoveTags",
+            "elasticloadbalancing:DeleteLoadBalancer",
+        ),
+    )
+    name_field = "name"
+    name_limit = _common.NAME_LIMIT
+    expected_seconds = 150
+    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[LoadBalancerSpec]]:
+        """Those of ``ids`` that exist: one Describe and one DescribeTags per 20, and the attributes of each."""
+        found = _common.described(set(ids), some=self._by_arn, every=self._every)
+        return self._lives([item for item in found if item["LoadBalancerArn"] in ids])
+
+    def _by_arn(self, arns: list[str]) -> list[LoadBalancerTypeDef]:
+        return self.context.aws.read.elbv2.describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"]
+
+    def _every(self) -> Iterator[LoadBalancerTypeDef]:
+        pages = self.context.aws.read.elbv2.get_paginator("describe_load_balancers")
+        for page in pages.paginate(PaginationConfig={"PageSize": _common.PAGE}):
+            yield from page["LoadBalancers"]
+
+    def _lives(self, found: Iterable[LoadBalancerTypeDef]) -> dict[str, Live[LoadBalancerSpec]]:
+        by_arn = {item["LoadBalancerArn"]: item for item in found}
+        tagged = _common.all_tags(self.context.aws, by_arn)
+        lives = {}
+        for arn in sorted(tagged):
+            with suppress(NotFound):
+                lives[arn] = _live(by_arn[arn], tagged[arn], self._attributes(arn))
+        return lives
+
+    def _attributes(self, arn: str) -> dict[str, str]:
+        answer = self.context.aws.read.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)
+        return _common.attributes(answer["Attributes"])
+
+    def find(self, spec: LoadBalancerSpec) -> Live[LoadBalancerSpec] | None:
+        """The load balancer of that name. Raises Conflict if one of another type has it."""
+        try:
+            answer = self.context.aws.read.elbv2.describe_load_balancers(Names=[spec.name])
+        except NotFound:
+            return None
+        found = answer["LoadBalancers"]
+        for item in found:
+            if item.get("Type", "application") != "application":
+                raise Conflict(
+                    f"a {item['Type']} load balancer named {spec.name} exists already", hint="choose another `name`"
+                )
+        return next(iter(self._lives(found).values()), None)
+
+    def create(self, spec: LoadBalancerSpec, claim: Claim) -> str:
+        """The ARN. AWS answers with an existing one of equal settings, so look with ``find`` first."""
+        wanted: dict[str, Any] = {} if spec.security_groups is None else {"SecurityGroups": spec.security_groups}
+        answer = self.context.aws.write.elbv2.create_load_balancer(
+            Name=spec.name,
+            Type="application",
+            Scheme=spec.scheme,
+            IpAddressType=spec.ip_address_type,
+            Subnets=spec.subnets,
+            Tags=tags.listed(tags.merged(spec.tags, claim.tags)),
+            **wanted,
+        )
+        return answer["LoadBalancers"][0]["LoadBalancerArn"]
+
+    def configure(self, id: str, spec: LoadBalancerSpec) -> None:
+        """Set the attributes that the spec manages."""
+        self._set_attributes(id, _wanted_attributes(spec))
+
+    def _set_attributes(self, arn: str, wanted: Mapping[str, str]) -> None:
+        if not wanted:
+            return
+        listed: list[LoadBalancerAttributeTypeDef] = [{"Key": key, "Value": wanted[key]} for key in sorted(wanted)]
+        self.context.aws.write.elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=listed)
+
+    def update(self, live: Live[LoadBalancerSpec], spec: LoadBalancerSpec) -> None:
+        """Subnets first: another address type may need the new ones."""
+        client, now = self.context.aws.write.elbv2, live.spec
+        if set(spec.subnets) != set(now.subnets):
+            client.set_subnets(LoadBalancerArn=live.id, Subnets=spec.subnets)
+        if spec.security_groups is not None and set(spec.security_groups) != set(now.security_groups or ()):
+            client.set_security_groups(LoadBalancerArn=live.id, SecurityGroups=spec.security_groups)
+        if spec.ip_address_type != now.ip_address_type:
+            client.set_ip_address_type(LoadBalancerArn=live.id, IpAddressType=spec.ip_address_type)
+        before, wanted = _wanted_attributes(now), _wanted_attributes(spec)
+        self._set_attributes(live.id, {key: wanted[key] for key in wanted if wanted[key] != before.get(key)})
+        _common.retag(self.context.aws, live.id, live=now.tags, wanted=spec.tags)
+
+    def delete(self, id: str) -> None:
+        """AWS itself counts an absent one as deleted."""
+        try:
+            with suppress(NotFound):
+                self.context.aws.write.elbv2.delete_load_balancer(LoadBalancerArn=id)
+        except Invalid as error:
+            if error.code != "OperationNotPermitted":
+                raise
+            hint = "write `deletion_protection: false` and apply that first"
+            raise Invalid(error.message, hint=hint, code=error.code, action=error.action) from error
+
+    def wait_ready(self, id: str, spec: LoadBalancerSpec) -> Iterator[Progress]:
+        """Until ``active``; ``active_impaired`` serves too, and says so. Raises Invalid when it failed."""
+        waiting_for = f"load balancer {spec.name} to be active"
+        while True:
+            code, reason = self._state(id)
+            if code == "active":
+                return
+            if code == "failed":
+                raise Invalid(
+                    f"load balancer {spec.name} could not be set up: {reason or 'AWS gives no reason'}",
+                    hint="mend what AWS names (often too few free addresses in a subnet), delete it, then apply again",
+                )
+            yield Progress(waiting_for, f"{code}: {reason}" if reason else code)
+            if code == "active_impaired":
+                return
+
+    def _state(self, arn: str) -> tuple[str, str]:
+        try:
+            state = self._by_arn([arn])[0].get("State", {})
+        except NotFound:
+            return "not listed yet", ""  # describing lags creation
+        return str(state.get("Code", "")), state.get("Reason", "")
+
+    def wait_deleted(self, id: str) -> Iterator[Progress]:
+        """Until its network interfaces are gone: while they linger, security groups and subnets cannot be deleted."""
+        description = f"ELB {id.partition(':loadbalancer/')[2]}"
+        while True:
+            answer = self.context.aws.read.ec2.describe_network_interfaces(
+                Filters=[{"Name": "description", "Values": [description]}]
+            )
+            left = len(answer["NetworkInterfaces"])
+            if not left:
+                return
+            yield Progress("the load balancer's network interfaces to be gone", f"{left} left")
+
+
+def _live(
+    item: LoadBalancerTypeDef, tagged: Mapping[str, str], attributes: Mapping[str, str]
+) -> Live[LoadBalancerSpec]:
+    spec = LoadBalancerSpec.model_construct(
+        name=item["LoadBalancerName"],
+        scheme=item["Scheme"],
+        ip_address_type=item.get("IpAddressType", "ipv4"),
+        subnets=sorted(zone["SubnetId"] for zone in item["AvailabilityZones"]),
+        security_groups=sorted(item.get("SecurityGroups", ())),
+        idle_timeout=int(attributes[_IDLE]) if _IDLE in attributes else None,
+        deletion_protection=attributes.get(_PROTECTION) == "true",
+        tags=_common.own_tags(tagged),
+    )
+    outputs = {
+        "arn": item["LoadBalancerArn"],
+        "dns_name": item["DNSName"],
+        "canonical_hosted_zone_id": item.get("CanonicalHostedZoneId", ""),
+        "vpc_id": item.get("VpcId", ""),
+    }
+    return Live(item["LoadBalancerArn"], spec, outputs, Owner.from_tags(tagged))
+
+
+def _wanted_attributes(spec: LoadBalancerSpec) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    if spec.idle_timeout is not None:
+        wanted[_IDLE] = str(spec.idle_timeout)
+    if spec.deletion_protection is not None:
+        wanted[_PROTECTION] = "true" if spec.deletion_protection else "false"
+    return wanted

@@ -1,0 +1,225 @@
+"""``aws.elbv2.target_group``: where the load balancer sends requests, and how it tells who is well."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from smplan.core.spec import IMMUTABLE, PartialMap, Spec
+from smplan.drivers.aws import tags
+from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.errors import NotFound
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
+
+_DELAY = "deregistration_delay.timeout_seconds"
+
+
+class TargetGroupSpec(Spec):
+    """A target group without any target: a scaling group registers its instances itself. Defaults are the console's."""
+
+    name: Annotated[
+        str,
+        IMMUTABLE,
+        Field(
+            min_length=1,
+            max_length=_common.NAME_LIMIT,
+            pattern=_common.NAME,
+            description="Unique in the region: at most 32 letters, digits and hyphens.",
+        ),
+    ]
+    protocol: Annotated[
+        Literal["HTTP", "HTTPS"], IMMUTABLE, Field(description="How the load balancer speaks to the targets.")
+    ]
+    port: Annotated[
+        int, IMMUTABLE, Field(ge=1, le=65535, description="The targets' port; 5080 for a Stream Manager (guide).")
+    ]
+    vpc_id: Annotated[str, IMMUTABLE, Field(pattern="^vpc-", description="The VPC of the targets.")]
+    target_type: Annotated[
+        Literal["instance", "ip"], IMMUTABLE, Field(description="Whether targets are instances or addresses.")
+    ] = "instance"
+    health_check_protocol: Annotated[
+        Literal["HTTP", "HTTPS"], Field(description="How a target's health is asked for.")
+    ] = "HTTP"
+    health_check_path: Annotated[
+        str,
+        Field(min_length=1, max_length=1024, pattern="^/", description="The path asked for."),
+    ] = "/"
+    health_check_port: Annotated[
+        Annotated[int, Field(ge=1, le=65535)] | Literal["traffic-port"],
+        Field(description="The port asked; `traffic-port` is the one that requests go to."),
+    ] = "traffic-port"
+    health_check_interval: Annotated[int, Field(ge=5, le=300, description="Seconds between two checks.")] = 30
+    health_check_timeout: Annotated[
+        int, Field(ge=2, le=120, description="Seconds without an answer that count as a failure.")
+    ] = 5
+    healthy_threshold: Annotated[
+        int, Field(ge=2, le=10, description="Checks in a row that must pass before a target gets requests.")
+    ] = 5
+    unhealthy_threshold: Annotated[
+        int, Field(ge=2, le=10, description="Checks in a row that must fail before it gets none.")
+    ] = 2
+    matcher: Annotated[
+        str,
+        Field(
+            pattern=r"^[2-4]\d\d(-[2-4]\d\d)?(,[2-4]\d\d(-[2-4]\d\d)?)*$",
+            description="HTTP codes that mean healthy: `200`, `200,202` or `200-299`.",
+        ),
+    ] = "200"
+    deregistration_delay: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=3600,
+            description="Seconds in which a target that leaves may finish requests (AWS starts with 300).",
+        ),
+    ] = None
+    tags: Annotated[PartialMap[str] | None, Field(description="Tags beside smplan's own.", max_length=48)] = None
+
+    @model_validator(mode="after")
+    def _timeout_fits(self) -> Self:
+        if self.known("health_check_timeout", "health_check_interval"):
+            timeout, interval = self.health_check_timeout, self.health_check_interval
+            if timeout >= interval:
+                raise ValueError(f"`health_check_timeout` {timeout} must be below `health_check_interval` {interval}")
+        return self
+
+
+class TargetGroup(Driver[TargetGroupSpec]):
+    """Created in one call; the deregistration delay is an attribute, set in a second."""
+
+    kind = "aws.elbv2.target_group"
+    summary = "A target group: the Stream Managers that the load balancer sends requests to."
+    spec = TargetGroupSpec
+    outputs: ClassVar = {"arn": Output("Its ARN.")}
+    iam_actions = IamActions(
+        read=(
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTargetGroupAttributes",
+            "elasticloadbalancing:DescribeTags",
+        ),
+        write=(
+            "elasticloadbalancing:CreateTargetGroup",
+            "elasticloadbalancing:ModifyTargetGroup",
+            "elasticloadbalancing:ModifyTargetGroupAttributes",
+            "elasticloadbalancing:AddTags",
+            "elasticloadbalancing:RemoveTags",
+            "elasticloadbalancing:DeleteTargetGroup",
+        ),
+    )
+    name_field = "name"
+    name_limit = _common.NAME_LIMIT
+    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[TargetGroupSpec]]:
+        """One Describe, one DescribeTags per 20, and the attributes of each."""
+        found = _common.described(set(ids), some=self._by_arn, every=self._every)
+        return self._lives([item for item in found if item["TargetGroupArn"] in ids])
+
+    def _by_arn(self, arns: list[str]) -> list[TargetGroupTypeDef]:
+        return self.context.aws.read.elbv2.describe_target_groups(TargetGroupArns=arns)["TargetGroups"]
+
+    def _every(self) -> Iterator[TargetGroupTypeDef]:
+        pages = self.context.aws.read.elbv2.get_paginator("describe_target_groups")
+        for page in pages.paginate(PaginationConfig={"PageSize": _common.PAGE}):
+            yield from page["TargetGroups"]
+
+    def _lives(self, found: Iterable[TargetGroupTypeDef]) -> dict[str, Live[TargetGroupSpec]]:
+        by_arn = {item["TargetGroupArn"]: item for item in found}
+        tagged = _common.all_tags(self.context.aws, by_arn)
+        lives = {}
+        for arn in sorted(tagged):
+            with suppress(NotFound):
+                lives[arn] = _live(by_arn[arn], tagged[arn], self._attributes(arn))
+        return lives
+
+    def _attributes(self, arn: str) -> dict[str, str]:
+        answer = self.context.aws.read.elbv2.describe_target_group_attributes(TargetGroupArn=arn)
+        return _common.attributes(answer["Attributes"])
+
+    def find(self, spec: TargetGroupSpec) -> Live[TargetGroupSpec] | None:
+        """The target group of that name."""
+        try:
+            found = self.context.aws.read.elbv2.describe_target_groups(Names=[spec.name])["TargetGroups"]
+        except NotFound:
+            return None
+        return next(iter(self._lives(found).values()), None)
+
+    def create(self, spec: TargetGroupSpec, claim: Claim) -> str:
+        """The ARN. AWS answers with an existing one of equal settings, so look with ``find`` first."""
+        answer = self.context.aws.write.elbv2.create_target_group(
+            Name=spec.name,
+            Protocol=spec.protocol,
+            Port=spec.port,
+            VpcId=spec.vpc_id,
+            TargetType=spec.target_type,
+            Tags=tags.listed(tags.merged(spec.tags, claim.tags)),
+            **_health_check(spec),
+        )
+        return answer["TargetGroups"][0]["TargetGroupArn"]
+
+    def configure(self, id: str, spec: TargetGroupSpec) -> None:
+        """Set the deregistration delay, if the spec manages it."""
+        if spec.deregistration_delay is not None:
+            self.context.aws.write.elbv2.modify_target_group_attributes(
+                TargetGroupArn=id, Attributes=[{"Key": _DELAY, "Value": str(spec.deregistration_delay)}]
+            )
+
+    def update(self, live: Live[TargetGroupSpec], spec: TargetGroupSpec) -> None:
+        """The health check settings that differ in one call, because time-out and interval depend on each other."""
+        before, wanted = _health_check(live.spec), _health_check(spec)
+        changes = {key: value for key, value in wanted.items() if value != before.get(key)}
+        if changes:
+            self.context.aws.write.elbv2.modify_target_group(TargetGroupArn=live.id, **changes)
+        if spec.deregistration_delay != live.spec.deregistration_delay:
+            self.configure(live.id, spec)
+        _common.retag(self.context.aws, live.id, live=live.spec.tags, wanted=spec.tags)
+
+    def delete(self, id: str) -> None:
+        """Raises InUse while a listener forwards to it."""
+        with suppress(NotFound):
+            self.context.aws.write.elbv2.delete_target_group(TargetGroupArn=id)
+
+
+def _health_check(spec: TargetGroupSpec) -> dict[str, Any]:
+    """What CreateTargetGroup and ModifyTargetGroup call alike."""
+    return {
+        "HealthCheckProtocol": spec.health_check_protocol,
+        "HealthCheckPath": spec.health_check_path,
+        "HealthCheckPort": str(spec.health_check_port),
+        "HealthCheckIntervalSeconds": spec.health_check_interval,
+        "HealthCheckTimeoutSeconds": spec.health_check_timeout,
+        "HealthyThresholdCount": spec.healthy_threshold,
+        "UnhealthyThresholdCount": spec.unhealthy_threshold,
+        "Matcher": {"HttpCode": spec.matcher},
+    }
+
+
+def _live(item: TargetGroupTypeDef, tagged: Mapping[str, str], attributes: Mapping[str, str]) -> Live[TargetGroupSpec]:
+    port = item.get("HealthCheckPort", "traffic-port")
+    settings: dict[str, Any] = {
+        "name": item["TargetGroupName"],
+        "protocol": item.get("Protocol", ""),
+        "port": item.get("Port"),
+        "vpc_id": item.get("VpcId", ""),
+        "target_type": item.get("TargetType", "instance"),
+        "health_check_protocol": item.get("HealthCheckProtocol", ""),
+        "health_check_path": item.get("HealthCheckPath", ""),
+        "health_check_port": int(port) if port.isdigit() else port,
+        "health_check_interval": item.get("HealthCheckIntervalSeconds"),
+        "health_check_timeout": item.get("HealthCheckTimeoutSeconds"),
+        "healthy_threshold": item.get("HealthyThresholdCount"),
+        "unhealthy_threshold": item.get("UnhealthyThresholdCount"),
+        "matcher": item.get("Matcher", {}).get("HttpCode", ""),
+        "deregistration_delay": int(attributes[_DELAY]) if _DELAY in attributes else None,
+        "tags": _common.own_tags(tagged),
+    }
+    spec = TargetGroupSpec.model_construct(**settings)
+    return Live(item["TargetGroupArn"], spec, {"arn": item["TargetGroupArn"]}, Owner.from_tags(tagged))

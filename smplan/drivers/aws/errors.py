@@ -1,0 +1,218 @@
+"""What AWS's error codes mean to whoever has to act on them: the one table, code first and text second.
+
+Codes come from the service models of botocore and from the error texts in the AWS documentation of each action.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from smplan.core import clock_skew
+from smplan.errors import (
+    Conflict,
+    Denied,
+    DriverError,
+    Expired,
+    InUse,
+    Invalid,
+    LostAnswer,
+    NotFound,
+    SmplanError,
+    Throttled,
+    Unreachable,
+)
+
+IAM_PREFIX = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}
+
+_CODES: tuple[tuple[type[DriverError], re.Pattern[str]], ...] = (
+    (
+        Throttled,
+        re.compile(r"Throttl|RequestLimitExceeded|TooManyRequests|PriorRequestNotComplete|SlowDown|BandwidthLimit"),
+    ),
+    (
+        Expired,
+        re.compile(r"ExpiredToken|RequestExpired|InvalidClientTokenId|UnrecognizedClient|TokenRefreshRequired"),
+    ),
+    (
+        Denied,
+        re.compile(
+            r"AccessDenied|UnauthorizedOperation|AuthorizationError|NotAuthorized|OptInRequired"
+            r"|AuthFailure|SignatureDoesNotMatch|InvalidSignature|RequestTimeTooSkewed|RequestInTheFuture"
+        ),
+    ),
+    (
+        InUse,
+        re.compile(
+            r"ResourceInUse|DependencyViolation|ScalingActivityInProgress|InUse$|InstanceRefreshInProgress|ResourceContention"
+        ),
+    ),
+    (Conflict, re.compile(r"AlreadyExists|Duplicate|IdempotentParameterMismatch")),
+    (NotFound, re.compile(r"NotFound|NoSuch|InvalidAMIID\.Unavailable|NonExistent|InvalidInstanceID\.Malformed")),
+)
+_UNKNOWN_KEYS = re.compile(r"InvalidClientTokenId|UnrecognizedClient|AuthFailure")
+_UNKNOWN_TEXT = re.compile(r"validate the provided access credentials", re.IGNORECASE)
+"""EC2 says AuthFailure to credentials that it does not know, and to those that may not do what was asked
+(EC2 API reference, error codes): only the text tells which."""
+_CLOCK_CODES = re.compile(r"RequestTimeTooSkewed|RequestInTheFuture")
+_PERHAPS_CLOCK_CODES = re.compile(r"RequestExpired|AuthFailure|SignatureDoesNotMatch|InvalidSignature")
+"""What else a wrong clock is called; wrong keys, and credentials that ran out, are called the same."""
+_CLOCK_TEXT = re.compile(
+    r"signature expired|not yet current|too skewed|difference between the request time", re.IGNORECASE
+)
+_GONE_TEXT = re.compile(r"not found|does not exist|no such|doesn't exist", re.IGNORECASE)
+_EXISTS_TEXT = re.compile(r"already exists", re.IGNORECASE)
+_VAGUE = {"ValidationError", "InvalidChangeBatch", "InvalidInput", "ValidationException", "InvalidParameter"}
+
+_SAME = "run the same command again"
+_LOOKS_FIRST = f"{_SAME}: it looks first whether that was done"
+RENEW = f"renew the credentials (such as with `aws sso login`), then {_SAME}"
+
+_LAUNCH_CONFIGURATIONS_CLOSED = (
+    "accounts created since 2024-10-01 cannot create launch configurations: "
+    "use a resource of kind aws.ec2.launch_template"
+)
+
+
+def action_of(client: Any, operation: str) -> str:
+    """``service:Operation`` as IAM writes it."""
+    service = client.meta.service_model.service_name
+    return f"{IAM_PREFIX.get(service, service)}:{operation}"
+
+
+def no_region() -> Invalid:
+    """The error for a run that nobody told a region."""
+    return Invalid("no AWS region is given", hint="write `aws: {region: …}` in the blueprint, or set AWS_REGION")
+
+
+@contextmanager
+def translated(action: str, *, write: bool) -> Iterator[None]:
+    """Let faults of botocore out as errors of smplan. ``write`` says that silence may mean "done"."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except ClientError as error:
+        raise from_answer(error.response, action, write=write) from error
+    except (BotoCoreError, ResponseParserError) as error:  # garbage for an answer is no BotoCoreError
+        raise from_library(error, action, write=write) from error
+    except RuntimeError as error:
+        if "still expired" not in str(error):  # botocore has no error of its own for this
+            raise
+        raise Expired(f"{action}: the credentials have run out", hint=RENEW, action=action) from error
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Let faults of the settings out, such as a profile that is not there, before anything is sent."""
+    try:
+        with translated("aws", write=False):
+            yield
+    except ValueError as error:  # botocore has no error of its own for an endpoint that is no URL
+        hint = (
+            "AWS_ENDPOINT_URL must be a whole URL, such as http://127.0.0.1:5000, "
+            "and AWS_CREDENTIAL_EXPIRATION, if it is set, a time, such as 2026-01-31T12:00:00Z"
+        )
+        raise Invalid(f"AWS cannot be asked: {error}", hint=hint) from error
+
+
+def from_answer(response: Any, action: str, *, write: bool) -> SmplanError:
+    """The error that an answer of AWS stands for."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    text = str(response.get("Error", {}).get("Message", "")) or code
+    if "Signature" in code:  # what follows the first line is what was signed, session token and all
+        text = text.partition("\n")[0]
+    metadata = response.get("ResponseMetadata", {})
+    kind = _kind(code, text, int(metadata.get("HTTPStatusCode", 0)), write=write)
+    wrong = _clock_is_wrong(code, text, metadata.get("HTTPHeaders", {}).get("date", ""))
+    hint = clock_skew.FIX_CLOCK_HINT if wrong else _hint(kind, action, code, text)
+    return kind(f"{action}: {text} ({code})", hint=hint, code=code, action=action)
+
+
+def _clock_is_wrong(code: str, text: str, date: str) -> bool:
+    """Whether AWS refused a request for its time: by what it says, or by the time of its answer."""
+    if _CLOCK_CODES.search(code) or (_PERHAPS_CLOCK_CODES.search(code) and _CLOCK_TEXT.search(text)):
+        return True
+    now = time.time()
+    ahead = clock_skew.skew_seconds(date, now, now) or 0.0
+    return bool(_PERHAPS_CLOCK_CODES.search(code)) and abs(ahead) > clock_skew.MAX_SECONDS
+
+
+def _kind(code: str, text: str, status: int, *, write: bool) -> type[DriverError]:
+    if code == "AuthFailure" and _UNKNOWN_TEXT.search(text):
+        return Expired
+    for kind, pattern in _CODES:
+        if pattern.search(code):
+            return kind
+    if code in _VAGUE:
+        if _EXISTS_TEXT.search(text):
+            return Conflict
+        return NotFound if _GONE_TEXT.search(text) else Invalid
+    if status >= 500:
+        return LostAnswer if write else Unreachable
+    return Denied if status in (401, 403) else Invalid
+
+
+def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
+    if "Launch Configuration creation operation is not available" in text:
+        return _LAUNCH_CONFIGURATIONS_CLOSED
+    if kind is Expired and _UNKNOWN_KEYS.search(code):
+        return "AWS does not know these credentials (deleted, disabled, mistyped?): use others, then " + _SAME
+    if "Signature" in code:
+        return "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID: mend them, then " + _SAME
+    return {
+        Denied: f"allow {action} to these credentials, then {_SAME}",
+        Expired: RENEW,
+        Throttled: "AWS limits how often it may be asked; run the same command again in a minute",
+        Unreachable: f"AWS has a fault of its own (health.aws.amazon.com tells of larger ones); {_SAME} later",
+        LostAnswer: _LOOKS_FIRST,
+    }.get(kind, "")
+
+
+def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
+    """The error for a request that got no answer, or was never sent."""
+    from botocore import exceptions as botocore
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(
+        error, (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError)
+    ):
+        return Denied(
+            "no AWS credentials were found",
+            hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+            'for practice: `eval "$(smplan sandbox env)"`',
+            action=action,
+        )
+    if isinstance(error, _run_out()):
+        return Expired(f"{action}: {error}", hint=RENEW, action=action)
+    if isinstance(error, botocore.ProfileNotFound):
+        return Denied(str(error), hint="set AWS_PROFILE to a profile of ~/.aws/config", action=action)
+    if isinstance(error, botocore.NoRegionError):
+        return no_region()
+    if isinstance(error, (botocore.ConfigParseError, botocore.InvalidRegionError)):
+        return Invalid(str(error), hint="mend AWS_REGION, or ~/.aws/config", action=action)
+    if isinstance(error, (botocore.ParamValidationError, botocore.UnknownServiceError)):
+        return Invalid(f"{action}: {error}", action=action)
+    told = "what came back cannot be read" if isinstance(error, ResponseParserError) else error  # it repeats the body
+    if write and not isinstance(error, (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)):
+        return LostAnswer(f"{action} was sent and no answer came back: {told}", hint=_LOOKS_FIRST, action=action)
+    hint = f"check the network and AWS_ENDPOINT_URL, then {_SAME}"
+    return Unreachable(f"{action} got no answer: {told}", hint=hint, action=action)
+
+
+def _run_out() -> tuple[type[Exception], ...]:
+    """What botocore raises, before anything is sent, when credentials ran out and could not be renewed."""
+    from botocore import exceptions as botocore
+
+    return (
+        botocore.UnauthorizedSSOTokenError,
+        botocore.SSOTokenLoadError,
+        botocore.TokenRetrievalError,
+        botocore.RefreshWithMFAUnsupportedError,
+        botocore.LoginRefreshRequired,
+        botocore.LoginTokenLoadError,
+    )

@@ -1,0 +1,64 @@
+"""``aws.rds.instance``: a lookup of the database that the Stream Managers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from smplan.core.values import Json
+from smplan.drivers.aws import _filters
+from smplan.drivers.base import IamActions, Lookup, Output
+from smplan.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+
+
+class RdsInstance(Lookup):
+    """A database instance that exists already."""
+
+    kind = "aws.rds.instance"
+    summary = "The MySQL database of the Stream Managers, and the security groups that guard it."
+    keys: ClassVar = {"identifier": "The database's identifier, as the RDS console shows it."}
+    outputs: ClassVar = {
+        "id": Output("The database's identifier."),
+        "arn": Output("Its ARN."),
+        "endpoint": Output("The host name to connect to; empty while it is being made."),
+        "port": Output("The port to connect to; null while it is being made."),
+        "engine": Output("The engine, such as mysql."),
+        "status": Output("Its status when it was looked up."),
+        "security_group_ids": Output("The security groups that guard it."),
+        "vpc_id": Output("The VPC it is in."),
+    }
+    iam_actions = IamActions(read=("rds:DescribeDBInstances",))
+
+    def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
+        """The database of that identifier."""
+        if set(where) != {"identifier"}:
+            raise Invalid("a database is looked up by its identifier", hint="write `where: {identifier: …}`")
+        try:
+            found = self._described(DBInstanceIdentifier=str(where["identifier"]))
+        except NotFound:
+            found = []
+        if not found:
+            there = [each["DBInstanceIdentifier"] for each in self._described()]
+            raise _filters.missing("database", where, there)
+        return _outputs(found[0])
+
+    def _described(self, **asked: Any) -> list[DBInstanceTypeDef]:
+        pages: Iterable[Any] = self.context.aws.read.rds.get_paginator("describe_db_instances").paginate(**asked)
+        return [database for page in pages for database in page["DBInstances"]]
+
+
+def _outputs(database: DBInstanceTypeDef) -> dict[str, Json]:
+    endpoint = database.get("Endpoint", {})
+    return {
+        "id": database["DBInstanceIdentifier"],
+        "arn": database["DBInstanceArn"],
+        "endpoint": endpoint.get("Address", ""),
+        "port": endpoint.get("Port"),
+        "engine": database["Engine"],
+        "status": database["DBInstanceStatus"],
+        "security_group_ids": sorted(group["VpcSecurityGroupId"] for group in database.get("VpcSecurityGroups", [])),
+        "vpc_id": database.get("DBSubnetGroup", {}).get("VpcId", ""),
+    }

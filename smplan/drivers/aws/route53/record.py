@@ -1,0 +1,288 @@
+"""``aws.route53.record``: the name by which the fleet is reached."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import Field, model_validator
+
+from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
+from smplan.drivers.base import Claim, Context, Driver, IamActions, Live, Output, Progress
+from smplan.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from mypy_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef
+
+_OCTAL = re.compile(r"\\([0-3][0-7]{2})")
+
+
+def plain_name(name: str) -> str:
+    """A domain name in its one form: lower case, no final dot, and `*` where Route 53 writes ``\\052``."""
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), name).rstrip(".").lower()
+
+
+def _plain(value: Any) -> Any:
+    return plain_name(value) if isinstance(value, str) else value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        IPv4Address(value)
+    except ValueError:
+        return False
+    return True
+
+
+DOMAIN = Canonical(_plain)
+_LONGEST = 255
+
+
+class AliasTarget(Spec):
+    """An AWS resource whose addresses the name shall have; costs nothing, and works at the apex of a zone."""
+
+    dns_name: Annotated[str, DOMAIN, Field(min_length=1, description="The target, such as ${load_balancer.dns_name}.")]
+    zone_id: Annotated[
+        str,
+        Field(
+            pattern="^[A-Z0-9]+$",
+            description="The target's own zone, such as ${load_balancer.canonical_hosted_zone_id}.",
+        ),
+    ]
+    evaluate_target_health: Annotated[
+        bool, Field(description="Whether no answer is given while every target is ill.")
+    ] = False
+
+
+class RecordSpec(Spec):
+    """A CNAME or A record with values, or an A record that is an alias."""
+
+    zone_id: Annotated[str, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")]
+    name: Annotated[
+        str,
+        IMMUTABLE,
+        DOMAIN,
+        Field(min_length=1, max_length=_LONGEST, description="The whole name, such as streammanager.example.com."),
+    ]
+    type: Annotated[
+        Literal["CNAME", "A"],
+        IMMUTABLE,
+        Field(description="CNAME for another name (never at the apex of a zone), A for addresses or an alias."),
+    ]
+    ttl: Annotated[
+        int | None,
+        Field(ge=0, le=2147483647, description="Seconds for which resolvers may keep it; with `values` always."),
+    ] = None
+    values: Annotated[
+        PartialList[str] | None,
+        UNORDERED,
+        DOMAIN,
+        Field(min_length=1, description="What it answers: one name for a CNAME, IPv4 addresses for A."),
+    ] = None
+    alias: Annotated[AliasTarget | None, Field(description="Instead of `ttl` and `values`, for type A.")] = None
+
+    @model_validator(mode="after")
+    def _one_kind_of_answer(self) -> Self:
+        if (self.values is None) == (self.alias is None):
+            raise ValueError("write either `values` with `ttl`, or `alias`")
+        if self.alias is not None and self.ttl is not None:
+            raise ValueError("an alias has the time to live of its target: leave `ttl` out")
+        if self.values is not None and self.ttl is None:
+            raise ValueError("`values` need a `ttl`, such as 300 seconds")
+        if self.type == "CNAME" and self.alias is not None:
+            raise ValueError("a CNAME has `values`; an alias has type A")
+        if self.type == "CNAME" and isinstance(self.values, list) and len(self.values) > 1:
+            raise ValueError("a CNAME has one value")
+        return self
+
+    @model_validator(mode="after")
+    def _addresses(self) -> Self:
+        given: Any = self.values if self.type == "A" else None
+        for value in given if isinstance(given, list) else ():
+            if isinstance(value, str) and not _is_address(value):
+                raise ValueError(f"{value} is no IPv4 address: type A has a name as `alias` only")
+        return self
+
+
+class Record(Driver[RecordSpec]):
+    """Untaggable: state says that it is ours. A new one is created, never put over one that stands."""
+
+    kind = "aws.route53.record"
+    summary = "A DNS record: the name of the fleet, pointing at its load balancer."
+    spec = RecordSpec
+    outputs: ClassVar = {"fqdn": Output("The whole name, lower case, without the final dot.")}
+    iam_actions = IamActions(
+        read=("route53:ListResourceRecordSets", "route53:GetChange"),
+        write=("route53:ChangeResourceRecordSets",),
+    )
+    create_before_delete = False
+    taggable = False
+    expected_seconds = 45
+    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._changes: dict[str, str] = {}
+        """Id of a record -> id of the last change that this process made of it."""
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[RecordSpec]]:
+        """One record of a zone is jumped to; for several the zone is paged through once."""
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for id in ids:
+            wanted[_parts(id)[0]].add(id)
+        lives: dict[str, Live[RecordSpec]] = {}
+        for zone_id in sorted(wanted):
+            for record in self._records(zone_id, wanted[zone_id]):
+                live = _live(zone_id, record)
+                lives.setdefault(live.id, live)
+        return lives
+
+    def _records(self, zone_id: str, ids: Collection[str]) -> list[ResourceRecordSetOutputTypeDef]:
+        """Those of one zone that exist; none if the zone is gone."""
+        if len(ids) == 1:
+            found = self._record(next(iter(ids)))
+            return [found] if found and _simple(found) else []
+        pages = self.context.aws.read.route53.get_paginator("list_resource_record_sets")
+        try:
+            return [
+                record
+                for page in pages.paginate(HostedZoneId=zone_id)
+                for record in page["ResourceRecordSets"]
+                if _id(zone_id, record["Name"], record["Type"]) in ids and _simple(record)
+            ]
+        except NotFound:
+            return []
+
+    def _record(self, id: str) -> ResourceRecordSetOutputTypeDef | None:
+        zone_id, name, type_ = _parts(id)
+        try:
+            answer = self.context.aws.read.route53.list_resource_record_sets(
+                HostedZoneId=zone_id, StartRecordName=name, StartRecordType=type_, MaxItems="1"
+            )
+        except NotFound:
+            return None
+        # the listing starts at this name, or after it where it is absent
+        found = answer["ResourceRecordSets"]
+        return next((each for each in found if _id(zone_id, each["Name"], each["Type"]) == id), None)
+
+    def find(self, spec: RecordSpec) -> Live[RecordSpec] | None:
+        """The record of that name and type, also one with a routing policy."""
+        record = self._record(_id(spec.zone_id, spec.name, spec.type))
+        return _live(spec.zone_id, record) if record else None
+
+    def create(self, spec: RecordSpec, claim: Claim) -> str:
+        """Refused with Conflict if one stands there: it would be overwritten."""
+        id = _id(spec.zone_id, spec.name, spec.type)
+        self._change(id, "CREATE", _record_set(spec))
+        return id
+
+    def update(self, live: Live[RecordSpec], spec: RecordSpec) -> None:
+        """Put over ours, whole: Route 53 knows no smaller change."""
+        wanted = _record_set(spec)
+        if wanted != _record_set(live.spec):
+            self._change(live.id, "UPSERT", wanted)
+
+    def delete(self, id: str) -> None:
+        """Exactly what stands there now: Route 53 deletes only what it is told in full."""
+        record = self._record(id)
+        if record is None or not _simple(record):
+            return
+        try:
+            self._change(id, "DELETE", record)
+        except NotFound:
+            return
+
+    def _change(self, id: str, action: Literal["CREATE", "UPSERT", "DELETE"], record: Any) -> None:
+        try:
+            answer = self.context.aws.write.route53.change_resource_record_sets(
+                HostedZoneId=_parts(id)[0],
+                ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
+            )
+        except Invalid as error:
+            raise Invalid(
+                error.message, hint=_hint(error.message) or error.hint, code=error.code, action=error.action
+            ) from error
+        self._changes[id] = answer["ChangeInfo"]["Id"].removeprefix("/change/")
+
+    def wait_ready(self, id: str, spec: RecordSpec) -> Iterator[Progress]:
+        """Until all of Route 53's servers answer it; one changed by an earlier run, until it is there."""
+        while (status := self._status(id)) != "INSYNC":
+            yield Progress(f"the record {plain_name(spec.name)} to be on all name servers", status)
+
+    def _status(self, id: str) -> str:
+        change = self._changes.get(id)
+        if change is not None:
+            try:
+                return self.context.aws.read.route53.get_change(Id=change)["ChangeInfo"]["Status"]
+            except NotFound:
+                self._changes.pop(id, None)
+        return "INSYNC" if self._record(id) is not None else "not there yet"
+
+
+def _id(zone_id: str, name: str, type_: str) -> str:
+    return f"{zone_id}/{plain_name(name)}/{type_}"
+
+
+def _parts(id: str) -> tuple[str, str, Literal["CNAME", "A"]]:
+    zone_id, _, rest = id.partition("/")
+    name, _, type_ = rest.rpartition("/")
+    return zone_id, name, cast("Literal['CNAME', 'A']", type_)
+
+
+def _simple(record: ResourceRecordSetOutputTypeDef) -> bool:
+    """Whether it has no routing policy. One that has was made by somebody else, and ours cannot stand beside it."""
+    return "SetIdentifier" not in record
+
+
+def _record_set(spec: RecordSpec) -> dict[str, Any]:
+    record: dict[str, Any] = {"Name": plain_name(spec.name), "Type": spec.type}
+    if spec.alias is not None:
+        record["AliasTarget"] = {
+            "DNSName": plain_name(spec.alias.dns_name),
+            "HostedZoneId": spec.alias.zone_id,
+            "EvaluateTargetHealth": spec.alias.evaluate_target_health,
+        }
+    else:
+        record["TTL"] = spec.ttl
+        record["ResourceRecords"] = [{"Value": value} for value in sorted(map(plain_name, spec.values or ()))]
+    return record
+
+
+def _live(zone_id: str, record: ResourceRecordSetOutputTypeDef) -> Live[RecordSpec]:
+    name = plain_name(record["Name"])
+    values = record.get("ResourceRecords")
+    settings: dict[str, Any] = {
+        "zone_id": zone_id,
+        "name": name,
+        "type": record["Type"],
+        "ttl": record.get("TTL"),
+        "values": [each["Value"] for each in values] if values else None,
+        "alias": _alias(record.get("AliasTarget")),
+    }
+    return Live(_id(zone_id, name, record["Type"]), RecordSpec.model_construct(**settings), {"fqdn": name})
+
+
+def _alias(target: Mapping[str, Any] | None) -> AliasTarget | None:
+    if target is None:
+        return None
+    return AliasTarget.model_construct(
+        dns_name=target["DNSName"],
+        zone_id=target["HostedZoneId"],
+        evaluate_target_health=target["EvaluateTargetHealth"],
+    )
+
+
+def _hint(message: str) -> str:
+    """What to do about an InvalidChangeBatch, by its text: its code is the same for everything."""
+    if "apex" in message:
+        return "use type A with alias: the name of the zone itself cannot be a CNAME"
+    if "conflicts with other records" in message or "conflicting RRSet" in message:
+        return "another record has this name, and a CNAME stands alone: delete that one, or choose another name"
+    if "do not match the current values" in message:
+        return "somebody changed the record meanwhile: plan again"
+    return ""

@@ -1,0 +1,58 @@
+"""``aws.route53.zone``: a lookup of the hosted zone in which the fleet gets its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from smplan.core.values import Json
+from smplan.drivers.aws import _filters
+from smplan.drivers.base import IamActions, Lookup, Output
+from smplan.errors import Invalid
+
+if TYPE_CHECKING:
+    from mypy_boto3_route53.type_defs import HostedZoneTypeDef
+
+
+class Zone(Lookup):
+    """A hosted zone that exists already."""
+
+    kind = "aws.route53.zone"
+    summary = "The hosted zone of a domain."
+    keys: ClassVar = {
+        "name": "The zone's domain, with or without the final dot.",
+        "private": "`true` for a private zone; without it the public one is looked for.",
+    }
+    outputs: ClassVar = {
+        "id": Output("The zone's id, Z…."),
+        "name": Output("The zone's domain, without the final dot."),
+    }
+    iam_actions = IamActions(read=("route53:ListHostedZones",))
+
+    def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
+        """The zone of that name."""
+        name, private = where.get("name"), where.get("private", False)
+        if set(where) - set(self.keys) or not isinstance(name, str) or not isinstance(private, bool):
+            raise Invalid("a zone is looked up by its name", hint="write `where: {name: …}`, perhaps `private: true`")
+        there = [zone for zone in self._zones() if _private(zone) == private]
+        found = [zone for zone in there if _name(zone) == name.rstrip(".").lower()]
+        zone = _filters.only("hosted zone", where, found, _id)
+        if zone is None:
+            raise _filters.missing("hosted zone", where, [_name(each) for each in there])
+        return {"id": _id(zone), "name": _name(zone)}
+
+    def _zones(self) -> list[HostedZoneTypeDef]:
+        pages = self.context.aws.read.route53.get_paginator("list_hosted_zones").paginate()
+        return [zone for page in pages for zone in page["HostedZones"]]
+
+
+def _private(zone: HostedZoneTypeDef) -> bool:
+    return bool(zone.get("Config", {}).get("PrivateZone", False))
+
+
+def _id(zone: HostedZoneTypeDef) -> str:
+    return zone["Id"].removeprefix("/hostedzone/")
+
+
+def _name(zone: HostedZoneTypeDef) -> str:
+    return zone["Name"].rstrip(".").lower()

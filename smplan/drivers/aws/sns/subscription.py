@@ -1,0 +1,131 @@
+"""``aws.sns.subscription``: who hears of what a topic is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers.base import Claim, Driver, IamActions, Live, Output
+from smplan.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns.type_defs import SubscriptionTypeDef
+
+PENDING = "PendingConfirmation"
+DELETED = "Deleted"
+"""What AWS lists in place of an ARN while nobody has confirmed, and after an unsubscription (ListSubscriptions)."""
+_PASSWORD = re.compile(r"^[a-z]+://[^/]*@")
+
+Protocol = Literal["http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"]
+
+
+def _readable(endpoint: str) -> str:
+    if _PASSWORD.match(endpoint):
+        raise ValueError("an endpoint with a password cannot be managed: AWS shows it with the password left out")
+    return endpoint
+
+
+class SubscriptionSpec(Spec):
+    """A subscription to a topic."""
+
+    topic_arn: Annotated[str, IMMUTABLE, Field(description="The topic's ARN.", pattern="^arn:")]
+    protocol: Annotated[Protocol, IMMUTABLE, Field(description="How the endpoint is reached.")]
+    endpoint: Annotated[
+        str,
+        IMMUTABLE,
+        AfterValidator(_readable),
+        Field(
+            description="Who hears: an address, a number, a URL or an ARN, as the protocol asks.",
+            min_length=1,
+            max_length=2048,
+        ),
+    ]
+
+
+class Subscription(Driver[SubscriptionSpec]):
+    """Known by topic, protocol and endpoint, as a subscription nobody has confirmed has no ARN to be listed by.
+
+    E-mail and HTTP endpoints have to confirm, and nothing here waits for that. Until they do, AWS refuses to
+    unsubscribe them; deleting such a one counts as done, and AWS forgets it after some days.
+    """
+
+    kind = "aws.sns.subscription"
+    summary = "A subscription: who hears of what an SNS topic is told. E-mail addresses have to confirm it."
+    spec = SubscriptionSpec
+    outputs: ClassVar = {"pending_confirmation": Output("Whether the endpoint still has to confirm.")}
+    iam_actions = IamActions(
+        read=("sns:ListSubscriptionsByTopic", "sns:ListSubscriptions"), write=("sns:Subscribe", "sns:Unsubscribe")
+    )
+    taggable = False
+    expected_seconds = 1
+    timeout_seconds = 300
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[SubscriptionSpec]]:
+        """One call for 100 subscriptions: of the topic if they are all of one, of all topics else."""
+        return {key: _live(key, found) for key, found in self._listed(ids).items()}
+
+    def find(self, spec: SubscriptionSpec) -> Live[SubscriptionSpec] | None:
+        """By topic, protocol and endpoint."""
+        key = _id(spec.topic_arn, spec.protocol, spec.endpoint)
+        return self.read_many([key]).get(key)
+
+    def create(self, spec: SubscriptionSpec, claim: Claim) -> str:
+        """``topic_arn|protocol|endpoint``: the same before and after the endpoint confirms."""
+        self.context.aws.write.sns.subscribe(
+            TopicArn=spec.topic_arn, Protocol=spec.protocol, Endpoint=spec.endpoint, ReturnSubscriptionArn=True
+        )
+        return _id(spec.topic_arn, spec.protocol, spec.endpoint)
+
+    def delete(self, id: str) -> None:
+        """A pending one cannot be unsubscribed: it is left to AWS, which forgets it after some days."""
+        found = self._listed([id]).get(id)
+        if found is None or _arn(found) == PENDING:
+            return
+        try:
+            self.context.aws.write.sns.unsubscribe(SubscriptionArn=_arn(found))
+        except NotFound:
+            return
+        except Invalid as error:
+            if "pending confirmation" not in error.message:
+                raise
+
+    def _listed(self, ids: Collection[str]) -> dict[str, SubscriptionTypeDef]:
+        """Those of ``ids`` that exist, confirmed rather than pending where AWS lists an endpoint twice."""
+        found: dict[str, SubscriptionTypeDef] = {}
+        for each in self._described({each.partition("|")[0] for each in ids}):
+            key = _id(each.get("TopicArn", ""), each.get("Protocol", ""), each.get("Endpoint", ""))
+            if key in ids and _arn(each) != DELETED and (key not in found or _arn(found[key]) == PENDING):
+                found[key] = each
+        return found
+
+    def _described(self, topics: Collection[str]) -> Iterator[SubscriptionTypeDef]:
+        client = self.context.aws.read.sns
+        if len(topics) > 1:
+            pages = client.get_paginator("list_subscriptions").paginate()
+            yield from (each for page in pages for each in page["Subscriptions"])
+        for topic in topics if len(topics) == 1 else ():
+            with suppress(NotFound):  # the topic is gone, and its subscriptions with it
+                for page in client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+                    yield from page["Subscriptions"]
+
+
+def _id(topic_arn: str, protocol: str, endpoint: str) -> str:
+    return f"{topic_arn}|{protocol}|{endpoint}"
+
+
+def _arn(found: SubscriptionTypeDef) -> str:
+    return found.get("SubscriptionArn", "")
+
+
+def _live(key: str, found: SubscriptionTypeDef) -> Live[SubscriptionSpec]:
+    fields: dict[str, Any] = {
+        "topic_arn": found.get("TopicArn"),
+        "protocol": found.get("Protocol"),
+        "endpoint": found.get("Endpoint"),
+    }
+    return Live(key, SubscriptionSpec.model_construct(**fields), {"pending_confirmation": _arn(found) == PENDING})

@@ -1,0 +1,48 @@
+"""``core.value``: something remembered. No cloud at all: for computed names, for tests and for benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from smplan.core.spec import Spec
+from smplan.core.values import PartialValue
+from smplan.drivers.base import Claim, Driver, Live, Output
+
+
+class ValueSpec(Spec):
+    """Any value at all."""
+
+    input: Annotated[Any, Field(description="What to remember: any JSON value.")] = None
+
+
+class Value(Driver[ValueSpec]):
+    """State alone holds it: its reality is what was last applied, so it never drifts."""
+
+    kind = "core.value"
+    summary = "A value kept in the state: a computed name, a constant that several resources use."
+    spec = ValueSpec
+    outputs: ClassVar = {"output": Output("The value of `input`.", changes=True)}
+    taggable = False
+    virtual = True
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[ValueSpec]]:
+        """Nothing: there is no reality behind a value; the engine takes the state's word."""
+        return {}
+
+    @classmethod
+    def compute_outputs(cls, spec: ValueSpec) -> Mapping[str, PartialValue]:
+        """``output`` is the input."""
+        return {"output": spec.input}
+
+    def create(self, spec: ValueSpec, claim: Claim) -> str:
+        """The address is the id."""
+        return claim.owner.address
+
+    def update(self, live: Live[ValueSpec], spec: ValueSpec) -> None:
+        """Nothing to send."""
+
+    def delete(self, id: str) -> None:
+        """Nothing to send."""

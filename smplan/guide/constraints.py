@@ -1,0 +1,125 @@
+"""What the guide and AWS forbid, as far as a blueprint alone shows it; each rule names where it comes from.
+
+Only what is said with "never", "must" or "at least" is here: advice belongs in the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, TypeGuard
+
+from smplan.core.blueprint import Blueprint, LookupDecl, Resource
+from smplan.core.values import PartialValue, Path, Ref
+
+Violation: TypeAlias = "tuple[Path, str, str]"
+"""Path inside the spec, what is wrong, how to mend it."""
+
+
+@dataclass(frozen=True)
+class BlueprintIndex:
+    """What rules look up beside the resource itself."""
+
+    group: Mapping[str, Resource]
+    """The scaling groups, by address and by name."""
+    lookup: Mapping[str, LookupDecl]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that may not be; ``source`` is told to the reader."""
+
+    kinds: tuple[str, ...]
+    source: str
+    broken: Callable[[Resource, BlueprintIndex], Iterator[Violation]]
+
+
+def violations(blueprint: Blueprint) -> Iterator[Violation]:
+    """Where ``blueprint`` breaks a rule: the path in the document, what is wrong, how to mend it and who says so."""
+    by_kind: dict[str, list[Rule]] = {}
+    for rule in RULES:
+        for kind in rule.kinds:
+            by_kind.setdefault(kind, []).append(rule)
+    view = _view(blueprint)
+    for resource in blueprint.resources:
+        for rule in by_kind.get(resource.kind, ()):
+            for path, message, hint in rule.broken(resource, view):
+                yield (*resource.path, "spec", *path), message, f"{hint} ({rule.source})"
+
+
+def _view(blueprint: Blueprint) -> BlueprintIndex:
+    groups = [each for each in blueprint.resources if each.kind == "aws.autoscaling.group"]
+    named = {each.spec["name"]: each for each in groups if isinstance(each.spec.get("name"), str)}
+    return BlueprintIndex(
+        named | {each.address: each for each in groups}, {each.name: each for each in blueprint.lookups}
+    )
+
+
+def _scale_in_of_protected(policy: Resource, view: BlueprintIndex) -> Iterator[Violation]:
+    group = _group_of(policy, view)
+    if group is None or group.spec.get("new_instances_protected_from_scale_in") is not True:
+        return
+    for path, change in _adjustments(policy):
+        if change < 0:
+            message = f"{policy.name} takes instances away from {group.name}, which protects them from scale-in"
+            yield path, message, "leave scale-in out where clients use WebRTC, or take the protection off the group"
+
+
+def _short_cooldown(policy: Resource, _: BlueprintIndex) -> Iterator[Violation]:
+    cooldown = policy.spec.get("cooldown")
+    adds = any(change > 0 for _path, change in _adjustments(policy))
+    if adds and _is_number(cooldown) and cooldown < 180:
+        yield ("cooldown",), "less than 180 s between two scale-outs", "give it at least 180, better 300"
+
+
+def _small_volume(template: Resource, _: BlueprintIndex) -> Iterator[Violation]:
+    size = template.spec.get("volume_size")
+    if _is_number(size) and size < 16:
+        yield ("volume_size",), f"{size} GiB are too few for a Stream Manager", "give it at least 16"
+
+
+def _alias_at_apex(record: Resource, view: BlueprintIndex) -> Iterator[Violation]:
+    zone, name = record.spec.get("zone_id"), record.spec.get("name")
+    found = view.lookup.get(zone.root) if isinstance(zone, Ref) else None
+    apex = found.where.get("name") if found else None
+    if record.spec.get("type") != "CNAME" or not isinstance(apex, str) or not isinstance(name, str):
+        return
+    if name.rstrip(".").lower() == apex.rstrip(".").lower():
+        yield ("type",), "the name of the zone itself cannot be a CNAME", "make it type A with `alias`"
+
+
+def _group_of(policy: Resource, view: BlueprintIndex) -> Resource | None:
+    wanted = policy.spec.get("auto_scaling_group_name")
+    name = wanted.address if isinstance(wanted, Ref) else wanted
+    return view.group.get(name) if isinstance(name, str) else None
+
+
+def _adjustments(policy: Resource) -> Iterator[tuple[Path, float]]:
+    """Every known change of capacity, with its path."""
+    if policy.spec.get("adjustment_type") == "ExactCapacity":
+        return
+    yield from _number_at(policy.spec, ("scaling_adjustment",))
+    steps = policy.spec.get("step_adjustments")
+    for position, step in enumerate(steps if isinstance(steps, list) else ()):
+        yield from _number_at(step, ("step_adjustments", position, "scaling_adjustment"))
+
+
+def _number_at(tree: PartialValue, path: Path) -> Iterator[tuple[Path, float]]:
+    value = tree.get(path[-1]) if isinstance(tree, dict) else None
+    if _is_number(value):
+        yield path, value
+
+
+def _is_number(value: PartialValue) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_TEMPLATES = ("aws.ec2.launch_template", "aws.autoscaling.launch_configuration")
+_POLICY = ("aws.autoscaling.scaling_policy",)
+
+RULES = (
+    Rule(_POLICY, "guide: “Enable scale-in only when you are not going to use WebRTC”", _scale_in_of_protected),
+    Rule(_POLICY, "guide, increase group size: “should never be below 180 (seconds)”", _short_cooldown),
+    Rule(_TEMPLATES, "guide, add storage: “at least 16 Gb”", _small_volume),
+    Rule(("aws.route53.record",), "Route 53 refuses a CNAME at the apex of a zone", _alias_at_apex),
+)

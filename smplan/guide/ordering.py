@@ -1,0 +1,173 @@
+"""The order this field demands beyond references: rules, each with its reason and where that is written.
+
+A rule looks at all resources at once and yields pairs (what comes first, what comes after). Adding a rule is
+adding one function to ``RULES``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smplan.core.blueprint import Resource
+from smplan.core.graph import Edge
+from smplan.core.values import PartialValue, Ref, encode
+
+GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS"
+
+Pair = tuple[str, str]
+
+
+class BlueprintIndex:
+    """The resources of a blueprint, by kind and by address."""
+
+    def __init__(self, resources: Sequence[Resource]) -> None:
+        self.by_address: Mapping[str, Resource] = {resource.address: resource for resource in resources}
+        self._by_kind: dict[str, list[Resource]] = defaultdict(list)
+        for resource in resources:
+            self._by_kind[resource.kind].append(resource)
+
+    def of(self, *kinds: str) -> list[Resource]:
+        """Every resource of these kinds; a kind that ends in a dot stands for its whole family."""
+        return [
+            resource
+            for kind, found in self._by_kind.items()
+            if any(kind == wanted or (wanted.endswith(".") and kind.startswith(wanted)) for wanted in kinds)
+            for resource in found
+        ]
+
+    def target_of(self, value: PartialValue) -> Resource | None:
+        """The resource that ``value`` refers to, if it is a reference to one."""
+        return self.by_address.get(value.address) if isinstance(value, Ref) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One law of the field."""
+
+    reason: str
+    source: str
+    pairs: Callable[[BlueprintIndex], Iterable[Pair]]
+
+
+def _key(value: PartialValue) -> str:
+    """The same text for the same value, reference or not."""
+    return repr(encode(value))
+
+
+def _keys(values: Any) -> set[str]:
+    return {_key(value) for value in values} if isinstance(values, list) else set()
+
+
+def _launch_groups(view: BlueprintIndex, group: Resource) -> set[str]:
+    """The security groups that instances of a scaling group are launched into, as far as the blueprint tells."""
+    template = group.spec.get("launch_template")
+    reference = template.get("id") if isinstance(template, dict) else group.spec.get("launch_configuration")
+    launched = view.target_of(reference)
+    if launched is None:
+        return set()
+    return _keys(launched.spec.get("security_group_ids")) | _keys(launched.spec.get("security_groups"))
+
+
+def _ports_before_instances(view: BlueprintIndex) -> Iterator[Pair]:
+    rules: dict[str, list[str]] = defaultdict(list)
+    for rule in view.of("aws.ec2.security_group_rule"):
+        for name in ("source_group", "group"):
+            if name in rule.spec:
+                rules[_key(rule.spec[name])].append(rule.address)
+    for group in view.of("aws.autoscaling.group"):
+        for used in sorted(_launch_groups(view, group)):
+            yield from ((rule, group.address) for rule in rules[used])
+
+
+def _listeners_before_group(view: BlueprintIndex) -> Iterator[Pair]:
+    listeners: dict[str, list[str]] = defaultdict(list)
+    for listener in view.of("aws.elbv2.listener"):
+        listeners[_key(listener.spec.get("target_group_arn"))].append(listener.address)
+    for group in view.of("aws.autoscaling.group", "gate.targets_healthy"):
+        for used in sorted(_targets(group)):
+            yield from ((listener, group.address) for listener in listeners[used])
+
+
+def _targets(resource: Resource) -> set[str]:
+    """The target groups that a scaling group fills or a gate watches."""
+    if "target_group_arn" in resource.spec:
+        return {_key(resource.spec["target_group_arn"])}
+    return _keys(resource.spec.get("target_group_arns"))
+
+
+def _group_before_gate(view: BlueprintIndex) -> Iterator[Pair]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for group in view.of("aws.autoscaling.group"):
+        for used in _targets(group):
+            groups[used].append(group.address)
+    for gate in view.of("gate.targets_healthy"):
+        for used in _targets(gate):
+            yield from ((group, gate.address) for group in groups[used])
+
+
+def _gates_before_stream_manager(view: BlueprintIndex) -> Iterator[Pair]:
+    return _same_instance(view.of("gate."), view.of("red5."))
+
+
+def _node_group_last(view: BlueprintIndex) -> Iterator[Pair]:
+    before = view.of(
+        "aws.autoscaling.scaling_policy", "aws.cloudwatch.alarm", "aws.autoscaling.notification", "aws.route53.record"
+    )
+    return _same_instance(before, view.of("red5.nodegroup"))
+
+
+def _subscribers_before_notifications(view: BlueprintIndex) -> Iterator[Pair]:
+    heard: dict[str, list[str]] = defaultdict(list)
+    for subscription in view.of("aws.sns.subscription"):
+        heard[_key(subscription.spec.get("topic_arn"))].append(subscription.address)
+    for notification in view.of("aws.autoscaling.notification"):
+        used = _key(notification.spec.get("topic_arn"))
+        yield from ((subscription, notification.address) for subscription in heard[used])
+
+
+def _same_instance(before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[Pair]:
+    """All pairs that belong together: of the same instance of a ``for_each``, or with one side shared by all."""
+    for first in before:
+        for second in after:
+            if first.key is None or second.key is None or first.key == second.key:
+                yield first.address, second.address
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "instances need their ports open before they start, the database's 3306 above all",
+        f"{GUIDE}, DB ACCESS",
+        _ports_before_instances,
+    ),
+    Rule(
+        "targets stay unused, and never become healthy, until a listener forwards to their target group",
+        f"{GUIDE}, 3 before 4; Elastic Load Balancing API, TargetHealth: Target.NotInUse",
+        _listeners_before_group,
+    ),
+    Rule("the scaling group puts the targets there", f"{GUIDE}, 4", _group_before_gate),
+    Rule(
+        "Stream Manager answers only once instances are in service and healthy",
+        f"{GUIDE}, 5",
+        _gates_before_stream_manager,
+    ),
+    Rule("the node group comes last, when the fleet is complete", f"{GUIDE}, 5", _node_group_last),
+    Rule(
+        "a subscriber made later would miss the first notifications",
+        f"{GUIDE}, Configure Notifications",
+        _subscribers_before_notifications,
+    ),
+)
+
+
+def edges(resources: Sequence[Resource]) -> list[Edge]:
+    """What the rules demand of these resources."""
+    view = BlueprintIndex(resources)
+    return [
+        Edge(before, after, rule.reason, rule.source)
+        for rule in RULES
+        for before, after in rule.pairs(view)
+        if before != after
+    ]

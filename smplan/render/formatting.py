@@ -1,0 +1,94 @@
+"""Small words that all renderers share: signs, durations, values as text; and text from outside made harmless."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+
+from smplan.core.plan.duration import critical_path_seconds
+from smplan.core.plan.model import Op, Plan
+from smplan.core.spec_errors import count
+from smplan.core.values import Json
+
+SIGNS: Mapping[str, str] = {
+    Op.CREATE: "+",
+    Op.UPDATE: "~",
+    Op.REPLACE: "±",
+    Op.DELETE: "-",
+    Op.ADOPT: "»",
+    Op.FORGET: "×",
+    Op.GATE: "?",
+}
+VERBS: Mapping[Op, str] = {
+    Op.CREATE: "to create",
+    Op.UPDATE: "to update",
+    Op.REPLACE: "to replace",
+    Op.DELETE: "to delete",
+    Op.ADOPT: "to adopt",
+    Op.FORGET: "to forget",
+    Op.GATE: "to wait for",
+}
+DESTRUCTIVE = (Op.DELETE, Op.REPLACE)
+LONGEST = 200
+
+
+def plain(text: str) -> str:
+    """``text`` without anything that a terminal would act on; line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(char if char in "\n\t" or not _acts(char) else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _acts(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def one_line(text: str) -> str:
+    """``text`` harmless and on one line."""
+    return " ".join(plain(text).split())
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` as people say it: 45 s, 9 min, 2 h 5 min."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def value(data: Json) -> str:
+    """A value of a plan on one line: placeholders say who will make them known, secrets only where they are."""
+    match data:
+        case {"$ref": str(ref)}:
+            return f"(known after apply: {one_line(ref)})"
+        case {"$template": list(parts)}:
+            return f'"{"".join(_part(part) for part in parts)}"'
+        case {"$secret": str(source)}:
+            return f"(secret {one_line(source)})"
+        case dict():
+            inner = ", ".join(f"{one_line(str(key))}: {value(item)}" for key, item in data.items())
+            return f"{{{inner}}}"
+        case list():
+            return f"[{', '.join(value(item) for item in data)}]"
+        case str():
+            return json.dumps(plain(data), ensure_ascii=False)
+    return json.dumps(data)
+
+
+def _part(part: Json) -> str:
+    return plain(part) if isinstance(part, str) else f"<{one_line(part['$ref'])}>"
+
+
+def short(text: str, most: int = LONGEST) -> str:
+    """``text`` cut to ``most`` characters, and the cut shown."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def summary(plan: Plan) -> str:
+    """How much of what, and how long it may take."""
+    if plan.empty:
+        return f"No changes: {count(len(plan.unchanged), 'resource')} as the blueprint says."
+    counts = plan.counts()
+    told = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
+    return f"{told}; {len(plan.unchanged)} unchanged; about {duration(critical_path_seconds(plan.steps))} on AWS."

@@ -1,0 +1,55 @@
+"""Certificate Manager: what certificates are used by."""
+
+from __future__ import annotations
+
+from smplan.sandbox.aws import moto_state
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud
+
+
+def users(cloud: Cloud, arn: str) -> list[str]:
+    """Load balancers with a listener that has the certificate."""
+    return [
+        balancer.arn
+        for balancer in moto_state.balancers(cloud.account)
+        if any(arn in listener.certificate_arns for listener in balancer.listeners)
+    ]
+
+
+@answers("acm", "DescribeCertificate")
+def describe(call: Call) -> Fields:
+    """InUseBy lists the load balancers (API reference, CertificateDetail)."""
+    found = call.moto()["Certificate"]
+    names = {"SubjectAlternativeNames": names_of(found)}
+    return {"Certificate": {**found, **names, "InUseBy": users(call.cloud, call["CertificateArn"])}}
+
+
+def names_of(certificate: Fields) -> list[str]:
+    """The names it is for, its subject first: moto has them in no order."""
+    others = sorted(certificate.get("SubjectAlternativeNames", []))
+    return list(dict.fromkeys([certificate["DomainName"], *others]))
+
+
+@answers("acm", "ListCertificates")
+def list_all(call: Call) -> Fields:
+    """With the names of each certificate (API reference, CertificateSummary: up to 100)."""
+    answer = call.moto()
+    found = []
+    for each in answer["CertificateSummaryList"]:
+        asked = {"CertificateArn": each["CertificateArn"]}
+        names = names_of(call.cloud.moto.ask("acm", "DescribeCertificate", asked)["Certificate"])
+        more = {
+            "SubjectAlternativeNameSummaries": names[:100],
+            "HasAdditionalSubjectAlternativeNames": len(names) > 100,
+        }
+        found.append({**each, **more})
+    return {**answer, "CertificateSummaryList": found}
+
+
+@answers("acm", "DeleteCertificate")
+def delete(call: Call) -> None:
+    """ResourceInUseException while a listener has it (API reference, DeleteCertificate)."""
+    arn = call["CertificateArn"]
+    if users(call.cloud, arn):
+        raise Refusal("ResourceInUseException", f"Certificate {arn} in account {call.cloud.account} is in use.")
+    call.moto()

@@ -1,0 +1,279 @@
+"""Auto Scaling: groups, made, described, changed and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from smplan.sandbox.aws.autoscaling.launch_configurations import known, page
+from smplan.sandbox.aws.autoscaling.launch_sources import check_source
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud, new_id
+from smplan.sandbox.aws.state.autoscaling import Group, Member, invalid
+
+FIRST_LAUNCH_SECONDS = 1.0
+"""How long a new group is empty."""
+_ROLE = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+_PLAIN = (
+    "MinSize",
+    "MaxSize",
+    "DefaultCooldown",
+    "HealthCheckType",
+    "HealthCheckGracePeriod",
+    "PlacementGroup",
+    "VPCZoneIdentifier",
+    "TerminationPolicies",
+    "NewInstancesProtectedFromScaleIn",
+    "ServiceLinkedRoleARN",
+    "MaxInstanceLifetime",
+    "CapacityRebalance",
+    "DesiredCapacityType",
+    "DefaultInstanceWarmup",
+    "InstanceMaintenancePolicy",
+    "AvailabilityZoneDistribution",
+)
+
+
+@answers("autoscaling", "CreateAutoScalingGroup")
+def create(call: Call) -> None:
+    """Defaults are the API's, not the console's: grace period 0, cooldown 300, health checks of EC2 (API reference)."""
+    cloud, name = call.cloud, call["AutoScalingGroupName"]
+    if name in cloud.scaling.groups:
+        raise Refusal(
+            "AlreadyExists",
+            f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
+        )
+    if not name or ":" in name:
+        raise invalid("The name of a group must not contain a colon")
+    fields = _first_fields(cloud, call)
+    _set_source(cloud, fields, call.params, required=True)
+    _check_sizes(fields)
+    _check_places(cloud, fields)
+    arn = cloud.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
+    first = cloud.now() + FIRST_LAUNCH_SECONDS
+    group = Group(name=name, arn=arn, fields=fields, created_at=cloud.time(), retry_at=first)
+    for tag in call["Tags"] or []:
+        group.tags[tag["Key"]] = tag_of(group.name, tag)
+    cloud.scaling.groups[name] = group
+
+
+def _first_fields(cloud: Cloud, call: Call) -> Fields:
+    """What the request says, and AWS's defaults for the rest."""
+    return {
+        "DefaultCooldown": 300,
+        "HealthCheckType": "EC2",
+        "HealthCheckGracePeriod": 0,
+        "TerminationPolicies": ["Default"],
+        "NewInstancesProtectedFromScaleIn": False,
+        "CapacityRebalance": False,
+        "VPCZoneIdentifier": "",
+        "ServiceLinkedRoleARN": f"arn:aws:iam::{cloud.account}:role/{_ROLE}",
+        "LoadBalancerNames": [],
+        "TargetGroupARNs": list(call["TargetGroupARNs"] or []),
+        **{key: call.params[key] for key in _PLAIN if key in call.params},
+        "DesiredCapacity": call.params.get("DesiredCapacity", call["MinSize"]),
+    }
+
+
+def tag_of(group: str, tag: Fields) -> Fields:
+    """A tag as Auto Scaling keeps it."""
+    return {
+        "ResourceId": group,
+        "ResourceType": "auto-scaling-group",
+        "Key": tag["Key"],
+        "Value": tag.get("Value", ""),
+        "PropagateAtLaunch": bool(tag.get("PropagateAtLaunch", False)),
+    }
+
+
+def _set_source(cloud: Cloud, fields: Fields, params: Fields, *, required: bool) -> None:
+    """A launch configuration or a launch template, never both (API reference, CreateAutoScalingGroup)."""
+    configuration, template = params.get("LaunchConfigurationName"), params.get("LaunchTemplate")
+    if configuration and template:
+        raise invalid(
+            "Valid requests must contain either LaunchTemplate, LaunchConfigurationName or InstanceId parameter."
+        )
+    if not configuration and not template:
+        if required:
+            raise invalid(
+                "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or "
+                "MixedInstancesPolicy parameter."
+            )
+        return
+    source = check_source(cloud, configuration, template)
+    fields.pop("LaunchConfigurationName", None)
+    fields.pop("LaunchTemplate", None)
+    fields.update(source)
+
+
+def _check_sizes(fields: Fields) -> None:
+    low, high, desired = int(fields["MinSize"]), int(fields["MaxSize"]), int(fields["DesiredCapacity"])
+    if low > high:
+        raise invalid(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
+    if desired < low:
+        raise invalid(f"Desired capacity:{desired} must be above min size:{low}")
+    if desired > high:
+        raise invalid(f"Desired capacity:{desired} must be below max size:{high}")
+
+
+def _check_places(cloud: Cloud, fields: Fields) -> None:
+    """Zones are those of the subnets; unknown subnets and target groups are refused."""
+    ids = subnet_ids(fields)
+    if not ids:
+        raise invalid("At least one Availability Zone or VPC Subnet is required.")
+    zones = []
+    for subnet in ids:
+        found = known(cloud, "DescribeSubnets", SubnetIds=[subnet])
+        if not found:
+            raise invalid(f"The subnet ID '{subnet}' does not exist")
+        zones.append(found["Subnets"][0]["AvailabilityZone"])
+    fields["AvailabilityZones"] = sorted(set(zones))
+    check_target_groups(cloud, fields["TargetGroupARNs"])
+
+
+def subnet_ids(fields: Fields) -> list[str]:
+    """The subnets of a group, from the comma-separated text."""
+    return [subnet.strip() for subnet in fields["VPCZoneIdentifier"].split(",") if subnet.strip()]
+
+
+def check_target_groups(cloud: Cloud, arns: Iterable[str]) -> None:
+    """Refused as Auto Scaling does, with its own code, if a target group does not exist."""
+    for arn in arns:
+        try:
+            cloud.moto.ask("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [arn]})
+        except Refusal as refusal:
+            raise invalid(
+                f"Provided Target Groups may not be valid. Please ensure they exist and try again. ({arn})"
+            ) from refusal
+
+
+@answers("autoscaling", "UpdateAutoScalingGroup")
+def update(call: Call) -> None:
+    """Only what is sent changes. Raising Min or lowering Max moves the desired capacity (API reference)."""
+    cloud = call.cloud
+    group = cloud.scaling.group(call["AutoScalingGroupName"])
+    refuse_deleted(group)
+    fields = dict(group.fields)
+    fields.update({key: call.params[key] for key in _PLAIN if key in call.params})
+    if "DesiredCapacity" in call.params:
+        fields["DesiredCapacity"] = call.params["DesiredCapacity"]
+    elif int(fields["MinSize"]) <= int(fields["MaxSize"]):
+        fields["DesiredCapacity"] = min(max(group.desired, int(fields["MinSize"])), int(fields["MaxSize"]))
+    _set_source(cloud, fields, call.params, required=False)
+    _check_sizes(fields)
+    _check_places(cloud, fields)
+    group.fields = fields
+
+
+def refuse_deleted(group: Group) -> None:
+    """Nothing can be changed on a group that is being deleted."""
+    if group.deleted_at is not None:
+        raise invalid(f"AutoScalingGroup {group.name} is pending delete; you cannot perform this operation on it")
+
+
+@answers("autoscaling", "SetDesiredCapacity")
+def set_desired(call: Call) -> None:
+    """Outside Min and Max: refused. HonorCooldown refuses during a cooldown (API reference)."""
+    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    refuse_deleted(group)
+    wanted = int(call["DesiredCapacity"])
+    if wanted > int(group.fields["MaxSize"]):
+        raise invalid(
+            f"New SetDesiredCapacity value {wanted} is above max value {group.fields['MaxSize']} "
+            "for the AutoScalingGroup."
+        )
+    if wanted < int(group.fields["MinSize"]):
+        raise invalid(
+            f"New SetDesiredCapacity value {wanted} is below min value {group.fields['MinSize']} "
+            "for the AutoScalingGroup."
+        )
+    if call["HonorCooldown"] and call.cloud.now() < group.cooldown_until:
+        raise in_cooldown(group)
+    group.fields["DesiredCapacity"] = wanted
+
+
+def in_cooldown(group: Group) -> Refusal:
+    """The refusal while a group cools down."""
+    return Refusal(
+        "ScalingActivityInProgress", f"Scaling activity is in progress: {group.name} is in its cooldown period"
+    )
+
+
+@answers("autoscaling", "DeleteAutoScalingGroup")
+def delete(call: Call) -> None:
+    """ResourceInUse with instances and no ForceDelete (API reference); its policies go, and their alarms' actions."""
+    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    if group.members and not call["ForceDelete"]:
+        if not any(member.counts for member in group.members):
+            raise Refusal(
+                "ScalingActivityInProgress",
+                "You cannot delete an AutoScalingGroup while there are scaling activities in progress for that group.",
+            )
+        raise Refusal(
+            "ResourceInUse",
+            "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
+            "still in the group.",
+        )
+    if group.deleted_at is None:
+        group.deleted_at = call.cloud.now()
+
+
+@answers("autoscaling", "DescribeAutoScalingGroups")
+def describe(call: Call) -> Fields:
+    """Unknown names are left out, not refused."""
+    names, filters = call["AutoScalingGroupNames"], call["Filters"] or []
+    found = [
+        described(group, instances=call.params.get("IncludeInstances", True))
+        for name, group in sorted(call.cloud.scaling.groups.items())
+        if (not names or name in names) and all(_passes(group, each) for each in filters)
+    ]
+    return page(call, "AutoScalingGroups", found, limit=50)
+
+
+def _passes(group: Group, wanted: Fields) -> bool:
+    name, values = wanted["Name"], wanted.get("Values") or []
+    if name == "tag-key":
+        return any(key in values for key in group.tags)
+    if name == "tag-value":
+        return any(tag["Value"] in values for tag in group.tags.values())
+    if name.startswith("tag:"):
+        tag = group.tags.get(name.removeprefix("tag:"))
+        return tag is not None and tag["Value"] in values
+    raise invalid(f"Filter type {name} is not correct. Allowed types are: tag-key, tag-value, tag:<key>")
+
+
+def described(group: Group, *, instances: bool = True) -> Fields:
+    """The group as DescribeAutoScalingGroups tells it."""
+    answer: Fields = {
+        **group.fields,
+        "AutoScalingGroupName": group.name,
+        "AutoScalingGroupARN": group.arn,
+        "CreatedTime": group.created_at,
+        "Instances": [described_member(member) for member in group.members if instances],
+        "SuspendedProcesses": [
+            {"ProcessName": name, "SuspensionReason": reason} for name, reason in sorted(group.suspended.items())
+        ],
+        "EnabledMetrics": [{"Metric": name, "Granularity": size} for name, size in sorted(group.metrics.items())],
+        "Tags": [group.tags[key] for key in sorted(group.tags)],
+        "TrafficSources": [{"Identifier": arn, "Type": "elbv2"} for arn in group.fields["TargetGroupARNs"]],
+    }
+    if group.deleted_at is not None:
+        answer["Status"] = "Delete in progress"
+    return answer
+
+
+def described_member(member: Member) -> Fields:
+    """An instance as its group tells it: with what it was launched from."""
+    answer: dict[str, Any] = {
+        "InstanceId": member.id,
+        "InstanceType": member.instance_type,
+        "AvailabilityZone": member.zone,
+        "LifecycleState": member.lifecycle,
+        "HealthStatus": member.health,
+        "ProtectedFromScaleIn": member.protected,
+    }
+    if member.launch_configuration:
+        answer["LaunchConfigurationName"] = member.launch_configuration
+    if member.launch_template:
+        answer["LaunchTemplate"] = member.launch_template
+    return answer

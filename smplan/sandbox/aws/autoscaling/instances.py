@@ -1,0 +1,87 @@
+"""Auto Scaling: the instances of groups, and what happened to them."""
+
+from __future__ import annotations
+
+from smplan.sandbox.aws.autoscaling.control_loop import end
+from smplan.sandbox.aws.autoscaling.groups import described_member
+from smplan.sandbox.aws.autoscaling.launch_configurations import page
+from smplan.sandbox.aws.requests import Call, Fields, answers
+from smplan.sandbox.aws.state.autoscaling import Group, Member, invalid
+
+PROTECTION_LIMIT = 50
+
+
+@answers("autoscaling", "DescribeAutoScalingInstances")
+def describe(call: Call) -> Fields:
+    """Instances of every group; unknown ids are left out."""
+    ids = call["InstanceIds"]
+    found = [
+        {**described_member(member), "AutoScalingGroupName": group.name, "HealthStatus": member.health.upper()}
+        for group in call.cloud.scaling.groups.values()
+        for member in group.members
+        if not ids or member.id in ids
+    ]
+    return page(call, "AutoScalingInstances", found, limit=50)
+
+
+@answers("autoscaling", "DescribeScalingActivities")
+def activities(call: Call) -> Fields:
+    """Newest first; of deleted groups nothing is kept."""
+    name, ids = call["AutoScalingGroupName"], call["ActivityIds"]
+    groups = [call.cloud.scaling.group(name)] if name else list(call.cloud.scaling.groups.values())
+    found = [each for group in groups for each in group.activities if not ids or each["ActivityId"] in ids]
+    return page(call, "Activities", sorted(found, key=lambda each: each["StartTime"], reverse=True))
+
+
+def _member(call: Call) -> tuple[Group, Member]:
+    found = call.cloud.scaling.group_of(call["InstanceId"])
+    if found is None:
+        raise invalid(f"Instance Id not found - No managed instance found for instance ID: {call['InstanceId']}")
+    return found
+
+
+@answers("autoscaling", "TerminateInstanceInAutoScalingGroup")
+def terminate(call: Call) -> Fields:
+    """With decrement the capacity falls, never below Min; without, the instance is replaced (API reference)."""
+    group, member = _member(call)
+    if call["ShouldDecrementDesiredCapacity"]:
+        if group.desired - 1 < int(group.fields["MinSize"]):
+            raise invalid(
+                "Currently, desiredSize equals minSize. Terminating instance without replacement will violate "
+                "group's min size constraint."
+            )
+        group.fields["DesiredCapacity"] = group.desired - 1
+    if member.ending is not None:
+        return {"Activity": member.ending}
+    return {
+        "Activity": end(call.cloud, group, member, "instance was taken out of service in response to a user request.")
+    }
+
+
+@answers("autoscaling", "SetInstanceProtection")
+def protect(call: Call) -> None:
+    """At most 50 instances a call, all of the group (API reference, SetInstanceProtection)."""
+    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    ids = call["InstanceIds"]
+    if len(ids) > PROTECTION_LIMIT:
+        raise invalid(f"Member must have length less than or equal to {PROTECTION_LIMIT}")
+    members = []
+    for instance_id in ids:
+        member = group.member(instance_id)
+        if member is None:
+            raise invalid(f"The instance {instance_id} is not part of Auto Scaling group {group.name}.")
+        if member.lifecycle == "Terminating":
+            raise invalid(f"The instance {instance_id} is not in InService or EnteringStandby or Standby.")
+        members.append(member)
+    for member in members:
+        member.protected = bool(call["ProtectedFromScaleIn"])
+
+
+@answers("autoscaling", "SetInstanceHealth")
+def set_health(call: Call) -> None:
+    """Within the grace period only if ShouldRespectGracePeriod is false (API reference)."""
+    group, member = _member(call)
+    grace = member.in_service_at + int(group.fields["HealthCheckGracePeriod"])
+    if call.params.get("ShouldRespectGracePeriod", True) and call.cloud.now() < grace:
+        return
+    member.health = call["HealthStatus"]

@@ -1,0 +1,82 @@
+"""Auto Scaling: what a group launches from, a launch configuration or a launch template's version."""
+
+from __future__ import annotations
+
+from smplan.sandbox.aws.autoscaling.launch_configurations import require_image
+from smplan.sandbox.aws.ec2.launch_templates import require_template, resolved
+from smplan.sandbox.aws.requests import Fields, Refusal
+from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.autoscaling import Group, invalid
+
+_FORMED = "You must use a valid fully-formed launch template. "
+_COPIED = ("ImageId", "InstanceType", "KeyName", "UserData", "BlockDeviceMappings", "MetadataOptions")
+
+
+def check_source(cloud: Cloud, configuration: str | None, template: Fields | None) -> Fields:
+    """The group's fields for its source. Raises Refusal (ValidationError) if it does not exist or cannot work."""
+    if configuration:
+        if configuration not in cloud.scaling.configurations:
+            raise invalid(f"Launch configuration name not found - Launch configuration {configuration} not found")
+        return {"LaunchConfigurationName": configuration}
+    version = version_of(cloud, template or {})
+    data = version["LaunchTemplateData"]
+    if not data.get("ImageId"):
+        raise invalid(f"{_FORMED}The launch template must contain an ImageId")
+    image = require_image(cloud, data["ImageId"])
+    _check_volumes(image, data)
+    return {
+        "LaunchTemplate": {
+            "LaunchTemplateId": version["LaunchTemplateId"],
+            "LaunchTemplateName": version["LaunchTemplateName"],
+            "Version": str((template or {}).get("Version") or "$Default"),
+        }
+    }
+
+
+def _check_volumes(image: Fields, data: Fields) -> None:
+    """Smaller than the snapshot: refused here for templates; configurations fail at launch (terraform-aws-ecs#24)."""
+    sizes = {
+        each["DeviceName"]: each["Ebs"].get("VolumeSize", 0)
+        for each in image.get("BlockDeviceMappings", [])
+        if "Ebs" in each
+    }
+    for each in data.get("BlockDeviceMappings") or []:
+        size, least = each.get("Ebs", {}).get("VolumeSize"), sizes.get(each.get("DeviceName"), 0)
+        if size and int(size) < int(least):
+            raise invalid(f"{_FORMED}Volume of size {size}GB is smaller than snapshot, expect size>= {least}GB")
+
+
+def version_of(cloud: Cloud, template: Fields) -> Fields:
+    """The version of a template that a reference means now: a number, ``$Latest`` or ``$Default`` (the default)."""
+    try:
+        return resolved(require_template(cloud, template), template.get("Version"))
+    except Refusal as refusal:
+        raise invalid(f"{_FORMED}{refusal.message}") from refusal
+
+
+def launch_request(cloud: Cloud, group: Group) -> tuple[Fields, Fields]:
+    """The RunInstances request for one more instance, and what the member remembers of its source."""
+    if "LaunchConfigurationName" in group.fields:
+        name = group.fields["LaunchConfigurationName"]
+        data = cloud.scaling.configurations[name]
+        request = _request(data, data["SecurityGroups"], {"Enabled": data["InstanceMonitoring"]["Enabled"]})
+        return request, {"launch_configuration": name}
+    version = version_of(cloud, group.fields["LaunchTemplate"])
+    data = version["LaunchTemplateData"]
+    interfaces = data.get("NetworkInterfaces") or [{}]
+    groups = data.get("SecurityGroupIds") or interfaces[0].get("Groups") or []
+    request = _request(data, groups, data.get("Monitoring") or {"Enabled": False})
+    request["TagSpecifications"] = [
+        each for each in data.get("TagSpecifications") or [] if each["ResourceType"] in {"instance", "volume"}
+    ]
+    template = {
+        "LaunchTemplateId": version["LaunchTemplateId"],
+        "LaunchTemplateName": version["LaunchTemplateName"],
+        "Version": str(version["VersionNumber"]),
+    }
+    return request, {"launch_template": template}
+
+
+def _request(data: Fields, groups: list[str], monitoring: Fields) -> Fields:
+    request = {key: data[key] for key in _COPIED if data.get(key)}
+    return {**request, "SecurityGroupIds": list(groups), "Monitoring": monitoring, "MinCount": 1, "MaxCount": 1}

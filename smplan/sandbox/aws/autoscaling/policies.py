@@ -1,0 +1,253 @@
+"""Auto Scaling: scaling policies, and what they do when they run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from smplan.sandbox.aws.autoscaling.activities import close, record
+from smplan.sandbox.aws.autoscaling.groups import in_cooldown, refuse_deleted
+from smplan.sandbox.aws.autoscaling.launch_configurations import page
+from smplan.sandbox.aws.requests import Call, Fields, answers
+from smplan.sandbox.aws.state.account import Cloud, new_id
+from smplan.sandbox.aws.state.autoscaling import Group, Policy, invalid
+
+_KEPT = (
+    "AdjustmentType",
+    "MinAdjustmentStep",
+    "MinAdjustmentMagnitude",
+    "ScalingAdjustment",
+    "Cooldown",
+    "StepAdjustments",
+    "MetricAggregationType",
+    "EstimatedInstanceWarmup",
+    "TargetTrackingConfiguration",
+    "PredictiveScalingConfiguration",
+)
+_NEEDED = {
+    "SimpleScaling": ("AdjustmentType", "ScalingAdjustment"),
+    "StepScaling": ("AdjustmentType", "StepAdjustments"),
+    "TargetTrackingScaling": ("TargetTrackingConfiguration",),
+}
+_REFUSED = {
+    "SimpleScaling": ("StepAdjustments", "MetricAggregationType", "EstimatedInstanceWarmup"),
+    "StepScaling": ("ScalingAdjustment", "Cooldown"),
+    "TargetTrackingScaling": ("AdjustmentType", "ScalingAdjustment", "Cooldown", "StepAdjustments"),
+}
+
+
+@answers("autoscaling", "PutScalingPolicy")
+def put(call: Call) -> Fields:
+    """Names are per group, the ARN survives updates, a recreated policy gets a new one (API reference)."""
+    cloud = call.cloud
+    group = cloud.scaling.group(call["AutoScalingGroupName"])
+    refuse_deleted(group)
+    kind = call["PolicyType"] or "SimpleScaling"
+    _check(kind, call.params)
+    name = call["PolicyName"]
+    before = cloud.scaling.policies.get((group.name, name))
+    arn = before.arn if before else _new_arn(cloud, group, name)
+    fields: Fields = {"PolicyType": kind, "Enabled": call.params.get("Enabled", True)}
+    fields.update({key: call.params[key] for key in _KEPT if key in call.params})
+    if kind == "StepScaling":
+        fields.setdefault("MetricAggregationType", "Average")
+    if kind != "StepScaling":
+        fields.setdefault("StepAdjustments", [])
+    policy = cloud.scaling.policies[group.name, name] = Policy(group.name, name, arn, fields)
+    if kind == "TargetTrackingScaling":
+        _make_alarms(cloud, policy)
+    return {"PolicyARN": arn, "Alarms": alarms_of(cloud, arn)}
+
+
+def _new_arn(cloud: Cloud, group: Group, name: str) -> str:
+    return cloud.arn("autoscaling", f"scalingPolicy:{new_id()}:autoScalingGroupName/{group.name}:policyName/{name}")
+
+
+def _check(kind: str, params: Fields) -> None:
+    if kind not in _NEEDED:
+        raise invalid(f"Unknown policy type {kind}")
+    for key in _NEEDED[kind]:
+        if params.get(key) is None:
+            raise invalid(f"You must specify {key} with policy type {kind}")
+    for key in _REFUSED[kind]:
+        if params.get(key) is not None:
+            raise invalid(f"{key} is not supported with policy type {kind}")
+    percent = params.get("AdjustmentType") == "PercentChangeInCapacity"
+    if params.get("MinAdjustmentMagnitude") is not None and not percent:
+        raise invalid("MinAdjustmentMagnitude is only supported with the adjustment type PercentChangeInCapacity")
+
+
+def _make_alarms(cloud: Cloud, policy: Policy) -> None:
+    """Target tracking makes and owns its alarms (User Guide, "target tracking scaling policies")."""
+    if alarms_of(cloud, policy.arn):
+        return
+    tracking = policy.fields["TargetTrackingConfiguration"]
+    sides = [("High", "GreaterThanThreshold", 3)]
+    if not tracking.get("DisableScaleIn"):
+        sides.append(("Low", "LessThanThreshold", 15))
+    for side, comparison, periods in sides:
+        alarm: dict[str, Any] = {
+            "AlarmName": f"TargetTracking-{policy.group}-Alarm{side}-{new_id()}",
+            "AlarmActions": [policy.arn],
+            "Namespace": "AWS/EC2",
+            "MetricName": "CPUUtilization",
+            "Dimensions": [{"Name": "AutoScalingGroupName", "Value": policy.group}],
+            "Statistic": "Average",
+            "Period": 60,
+            "EvaluationPeriods": periods,
+            "Threshold": tracking["TargetValue"],
+            "ComparisonOperator": comparison,
+        }
+        cloud.moto.ask("cloudwatch", "PutMetricAlarm", alarm)
+
+
+def alarms_of(cloud: Cloud, arn: str) -> list[Fields]:
+    """The alarms whose ALARM action is this policy."""
+    alarms = cloud.moto.ask("cloudwatch", "DescribeAlarms", {})["MetricAlarms"]
+    return [
+        {"AlarmName": alarm["AlarmName"], "AlarmARN": alarm["AlarmArn"]}
+        for alarm in alarms
+        if arn in alarm.get("AlarmActions", [])
+    ]
+
+
+@answers("autoscaling", "DescribePolicies")
+def describe(call: Call) -> Fields:
+    """Of one group or all; unknown names are left out."""
+    cloud, names, kinds = call.cloud, call["PolicyNames"], call["PolicyTypes"]
+    group = call["AutoScalingGroupName"]
+    if group:
+        cloud.scaling.group(group)
+    found = [
+        {
+            **policy.fields,
+            "AutoScalingGroupName": policy.group,
+            "PolicyName": policy.name,
+            "PolicyARN": policy.arn,
+            "Alarms": alarms_of(cloud, policy.arn),
+        }
+        for policy in cloud.scaling.policies.values()
+        if (not group or policy.group == group)
+        and (not names or policy.name in names or policy.arn in names)
+        and (not kinds or policy.fields["PolicyType"] in kinds)
+    ]
+    return page(call, "ScalingPolicies", found, limit=50)
+
+
+def _policy(cloud: Cloud, group: str | None, name: str) -> Policy:
+    for policy in cloud.scaling.policies.values():
+        if policy.arn == name or (policy.name == name and policy.group == group):
+            return policy
+    raise invalid(f"PolicyName/PolicyArn not found - Policy {name} not found")
+
+
+@answers("autoscaling", "DeletePolicy")
+def delete(call: Call) -> None:
+    """Its alarms lose the action and stay (API reference, DeletePolicy); target tracking's own alarms go."""
+    policy = _policy(call.cloud, call["AutoScalingGroupName"], call["PolicyName"])
+    own = policy.fields["PolicyType"] == "TargetTrackingScaling"
+    drop_policy(call.cloud, (policy.group, policy.name), delete_bare_alarms=own)
+
+
+def drop_policy(cloud: Cloud, key: tuple[str, str], *, delete_bare_alarms: bool) -> None:
+    """Forget a policy and take its action from every alarm; alarms left without any action may go with it."""
+    arn = cloud.scaling.policies.pop(key).arn
+    for alarm in cloud.moto.ask("cloudwatch", "DescribeAlarms", {})["MetricAlarms"]:
+        if arn not in alarm.get("AlarmActions", []):
+            continue
+        left = [action for action in alarm["AlarmActions"] if action != arn]
+        if delete_bare_alarms and not left and not alarm.get("OKActions") and not alarm.get("InsufficientDataActions"):
+            cloud.moto.ask("cloudwatch", "DeleteAlarms", {"AlarmNames": [alarm["AlarmName"]]})
+        else:
+            set_alarm_actions(cloud, alarm, left)
+
+
+def set_alarm_actions(cloud: Cloud, alarm: Fields, actions: list[str]) -> None:
+    """Put the alarm again with other actions and the same state."""
+    request = {key: value for key, value in alarm.items() if key not in _ALARM_OUTPUTS}
+    cloud.moto.ask("cloudwatch", "PutMetricAlarm", {**request, "AlarmActions": actions})
+    state = {
+        "AlarmName": alarm["AlarmName"],
+        "StateValue": alarm["StateValue"],
+        "StateReason": alarm.get("StateReason", ""),
+    }
+    cloud.moto.ask("cloudwatch", "SetAlarmState", state)
+
+
+_ALARM_OUTPUTS = {
+    "AlarmArn",
+    "AlarmConfigurationUpdatedTimestamp",
+    "StateValue",
+    "StateReason",
+    "StateReasonData",
+    "StateUpdatedTimestamp",
+    "StateTransitionedTimestamp",
+    "EvaluationState",
+}
+
+
+@answers("autoscaling", "ExecutePolicy")
+def execute(call: Call) -> None:
+    """Refused for target tracking, and during the cooldown if it is to be honoured (API reference)."""
+    policy = _policy(call.cloud, call["AutoScalingGroupName"], call["PolicyName"])
+    group = call.cloud.scaling.group(policy.group)
+    kind = policy.fields["PolicyType"]
+    if kind == "TargetTrackingScaling":
+        raise invalid("Cannot execute TargetTrackingScaling policies.")
+    if kind == "StepScaling" and (call["MetricValue"] is None or call["BreachThreshold"] is None):
+        raise invalid("MetricValue and BreachThreshold are required for policy type StepScaling")
+    if kind == "SimpleScaling" and call["HonorCooldown"] and call.cloud.now() < group.cooldown_until:
+        raise in_cooldown(group)
+    breach = float(call["MetricValue"] or 0) - float(call["BreachThreshold"] or 0)
+    run_policy(call.cloud, policy, breach=breach, cause="a user request executed policy")
+
+
+def policy_by_arn(cloud: Cloud, arn: str) -> Policy | None:
+    """The policy that an alarm's action names."""
+    return next((policy for policy in cloud.scaling.policies.values() if policy.arn == arn), None)
+
+
+def run_policy(cloud: Cloud, policy: Policy, *, breach: float, cause: str) -> None:
+    """Change the desired capacity by the policy, within Min and Max; a simple policy starts the cooldown."""
+    group = cloud.scaling.group(policy.group)
+    fields = policy.fields
+    change = _adjustment(fields, breach)
+    if change is None or group.deleted_at is not None:
+        return
+    wanted = _wanted(group, fields, change)
+    wanted = max(int(group.fields["MinSize"]), min(int(group.fields["MaxSize"]), wanted))
+    if wanted == group.desired:
+        return
+    text = f"{cause} {policy.name} changing the desired capacity from {group.desired} to {wanted}."
+    activity = record(cloud, group, f"Executing policy {policy.name}", text)
+    group.fields["DesiredCapacity"] = wanted
+    close(cloud, activity)
+    if fields["PolicyType"] == "SimpleScaling":
+        seconds = fields.get("Cooldown")
+        group.cooldown_until = cloud.now() + float(group.fields["DefaultCooldown"] if seconds is None else seconds)
+
+
+def _adjustment(fields: Fields, breach: float) -> int | None:
+    """The adjustment that applies; of steps the one whose interval holds the breach."""
+    if fields["PolicyType"] == "SimpleScaling":
+        return int(fields["ScalingAdjustment"])
+    for step in fields["StepAdjustments"]:
+        low = step.get("MetricIntervalLowerBound")
+        high = step.get("MetricIntervalUpperBound")
+        if (low is None or breach >= float(low)) and (high is None or breach < float(high)):
+            return int(step["ScalingAdjustment"])
+    return None
+
+
+def _wanted(group: Group, fields: Fields, change: int) -> int:
+    match fields["AdjustmentType"]:
+        case "ExactCapacity":
+            return change
+        case "PercentChangeInCapacity":
+            exact = group.desired * change / 100
+            # User Guide, "scaling adjustment types": above 1 rounded down, between 0 and 1 up to 1, and so below 0
+            size = math.floor(abs(exact)) if abs(exact) > 1 else math.ceil(abs(exact))
+            size = max(size, int(fields.get("MinAdjustmentMagnitude") or 0))
+            return group.desired + int(math.copysign(size, change))
+        case _:
+            return group.desired + change

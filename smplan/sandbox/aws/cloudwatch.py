@@ -1,0 +1,79 @@
+"""CloudWatch: alarms that know nothing at first, and run policies when they are set off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+from smplan.sandbox.aws.autoscaling.policies import policy_by_arn, run_policy
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud
+
+
+def _held(cloud: Cloud, name: str) -> Fields | None:
+    alarms = cloud.moto.ask("cloudwatch", "DescribeAlarms", {"AlarmNames": [name]})["MetricAlarms"]
+    return alarms[0] if alarms else None
+
+
+@answers("cloudwatch", "PutMetricAlarm")
+def put(call: Call) -> None:
+    """A new alarm lacks data; an existing one is overwritten, keeps its state, and takes no tags (API reference)."""
+    cloud, name = call.cloud, call["AlarmName"]
+    held = _held(cloud, name)
+    tags = None
+    if held:
+        answer = cloud.moto.ask("cloudwatch", "ListTagsForResource", {"ResourceARN": held["AlarmArn"]})
+        tags = answer["Tags"] or None
+    call.moto(Tags=tags if held else call["Tags"])
+    state = held or {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation"}
+    _set(cloud, name, state["StateValue"], state.get("StateReason", ""))
+
+
+def _set(cloud: Cloud, name: str, state: str, reason: str) -> None:
+    cloud.moto.ask("cloudwatch", "SetAlarmState", {"AlarmName": name, "StateValue": state, "StateReason": reason})
+
+
+@answers("cloudwatch", "SetAlarmState")
+def set_state(call: Call) -> None:
+    """Only a change of state runs actions; AlarmNotification can be suspended for a group (API references)."""
+    cloud, name = call.cloud, call["AlarmName"]
+    held = _held(cloud, name)
+    if held is None:
+        raise Refusal("ResourceNotFound", f"Alarm {name} does not exist", status=404)
+    call.moto()
+    state = call["StateValue"]
+    if state == held["StateValue"] or not held.get("ActionsEnabled", True):
+        return
+    key = {"ALARM": "AlarmActions", "OK": "OKActions"}.get(state, "InsufficientDataActions")
+    for arn in held.get(key, []):
+        _act(cloud, arn, held, breach=_breach(call, held))
+
+
+def _breach(call: Call, alarm: Fields) -> float:
+    """How far the latest value that StateReasonData tells is beyond the threshold; 0 if it tells none."""
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        return float(json.loads(call["StateReasonData"])["recentDatapoints"][-1]) - float(alarm["Threshold"])
+    return 0.0
+
+
+def _act(cloud: Cloud, arn: str, alarm: Fields, *, breach: float) -> None:
+    policy = policy_by_arn(cloud, arn)
+    if policy is None:
+        return
+    group = cloud.scaling.group(policy.group)
+    cooling = policy.fields["PolicyType"] == "SimpleScaling" and cloud.now() < group.cooldown_until
+    if not cooling and "AlarmNotification" not in group.suspended:
+        run_policy(
+            cloud, policy, breach=breach, cause=f"a monitor alarm {alarm['AlarmName']} in state ALARM triggered policy"
+        )
+
+
+@answers("cloudwatch", "DeleteAlarms")
+def delete(call: Call) -> None:
+    """Names that exist are deleted even if another of the call does not (API reference, DeleteAlarms)."""
+    missing = [name for name in call["AlarmNames"] if _held(call.cloud, name) is None]
+    there = [name for name in call["AlarmNames"] if name not in missing]
+    if there:
+        call.moto(AlarmNames=there)
+    if missing:
+        raise Refusal("ResourceNotFound", f"Alarms do not exist: {', '.join(missing)}", status=404)

@@ -1,0 +1,29 @@
+"""EC2: client tokens. The same token with the same request answers what was made then; with another it is refused."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+from smplan.sandbox.aws.requests import Call, Fields, Refusal
+
+
+def once(call: Call, make: Callable[[], Fields]) -> Fields:
+    """Run ``make`` unless this token was used before (EC2 Developer Guide, "ensuring idempotency")."""
+    token = call["ClientToken"]
+    if not token:
+        return make()
+    tokens = call.cloud.compute.tokens
+    key = (call.action, token)
+    if key in tokens:
+        request, answer = tokens[key]
+        if request != call.params:
+            raise Refusal(
+                "IdempotentParameterMismatch",
+                "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+            )
+        return copy.deepcopy(answer)
+    request = copy.deepcopy(call.params)
+    answer = make()
+    tokens[key] = (request, copy.deepcopy(answer))
+    return answer

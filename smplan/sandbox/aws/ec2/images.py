@@ -1,0 +1,181 @@
+"""EC2: images and their snapshots. Pending for a minute, named once, as large as the volume they were made of."""
+
+from __future__ import annotations
+
+import re
+
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.ec2 import IMAGE_SECONDS, Image
+
+_NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
+
+
+@answers("ec2", "CreateImage")
+def create(call: Call) -> Fields:
+    """The name is unique in the account (API reference, CreateImage); without NoReboot the instance reboots."""
+    cloud, name = call.cloud, call["Name"]
+    if not _NAME.fullmatch(name or ""):
+        raise Refusal(
+            "InvalidAMIName.Malformed",
+            "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, "
+            "'(', ')', '.', '-', '/' and '_'",
+        )
+    for held in _own(cloud):
+        if held.get("Name") == name:
+            raise Refusal("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {held['ImageId']}")
+    specifications = call["TagSpecifications"] or []
+    for each in specifications:
+        if each.get("ResourceType") not in {"image", "snapshot"}:
+            raise Refusal(
+                "InvalidParameterValue",
+                f"'{each.get('ResourceType')}' is not a valid taggable resource type for this operation.",
+            )
+    image_tags = [each for each in specifications if each["ResourceType"] == "image"]
+    made = call.moto(TagSpecifications=image_tags or None, ClientToken=None)["ImageId"]
+    _remember(call, made)
+    _tag_snapshots(cloud, made, specifications)
+    return {"ImageId": made}
+
+
+def _own(cloud: Cloud) -> list[Fields]:
+    found: list[Fields] = cloud.moto.ask("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
+    return found
+
+
+def _remember(call: Call, image_id: str) -> None:
+    cloud, instance_id = call.cloud, call["InstanceId"]
+    answer = cloud.moto.ask("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
+    instance = answer["Reservations"][0]["Instances"][0]
+    root = str(instance.get("RootDeviceName", "/dev/sda1"))
+    volume = _root_volume(cloud, instance, root)
+    source = cloud.compute.images.get(instance.get("ImageId", ""))
+    cloud.compute.images[image_id] = Image(
+        made_at=cloud.now(),
+        available_at=cloud.now() + IMAGE_SECONDS,
+        volume_size=int(volume.get("Size", 8)),
+        volume_type=str(volume.get("VolumeType", "gp3")),
+        root_device_name=root,
+        files=dict(source.files) if source else {},
+    )
+    if not call["NoReboot"] and instance["State"]["Name"] == "running":
+        cloud.compute.rebooted[instance_id] = cloud.now()
+
+
+def _root_volume(cloud: Cloud, instance: Fields, root: str) -> Fields:
+    for each in instance.get("BlockDeviceMappings", []):
+        if each["DeviceName"] == root:
+            ids = [each["Ebs"]["VolumeId"]]
+            volume: Fields = cloud.moto.ask("ec2", "DescribeVolumes", {"VolumeIds": ids})["Volumes"][0]
+            return volume
+    return {}
+
+
+def snapshots_of(cloud: Cloud, image_id: str) -> list[str]:
+    """The snapshots an image stands on."""
+    image = cloud.moto.ask("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"][0]
+    return [each["Ebs"]["SnapshotId"] for each in image.get("BlockDeviceMappings", []) if "Ebs" in each]
+
+
+def _tag_snapshots(cloud: Cloud, image_id: str, specifications: list[Fields]) -> None:
+    tags = [tag for each in specifications if each["ResourceType"] == "snapshot" for tag in each.get("Tags") or []]
+    if tags:
+        cloud.moto.ask("ec2", "CreateTags", {"Resources": snapshots_of(cloud, image_id), "Tags": tags})
+
+
+@answers("ec2", "DescribeImages")
+def describe(call: Call) -> Fields:
+    """Pending until the snapshot is done; an unknown id fails the whole call."""
+    cloud = call.cloud
+    filters = call["Filters"] or []
+    states = [each.get("Values") or [] for each in filters if each["Name"] == "state"]
+    others = [each for each in filters if each["Name"] != "state"]
+    answer = call.moto(Filters=others or None)
+    found = [seen(cloud, each) for each in answer["Images"]]
+    for image_id in call["ImageIds"] or []:
+        if not any(each["ImageId"] == image_id for each in found):
+            raise Refusal("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
+    return {**answer, "Images": [each for each in found if all(each["State"] in values for values in states)]}
+
+
+def seen(cloud: Cloud, image: Fields) -> Fields:
+    """An image as AWS tells it now."""
+    own = cloud.compute.images.get(image["ImageId"])
+    if own is None:
+        return image
+    mappings = [
+        {
+            "DeviceName": own.root_device_name,
+            "Ebs": {
+                "SnapshotId": each["Ebs"]["SnapshotId"],
+                "VolumeSize": own.volume_size,
+                "VolumeType": own.volume_type,
+                "DeleteOnTermination": True,
+                "Encrypted": False,
+            },
+        }
+        for each in image.get("BlockDeviceMappings", [])[:1]
+    ]
+    return {
+        **image,
+        "State": "available" if cloud.now() >= own.available_at else "pending",
+        "RootDeviceName": own.root_device_name,
+        "RootDeviceType": "ebs",
+        "Architecture": image.get("Architecture") or "x86_64",
+        "BlockDeviceMappings": mappings,
+    }
+
+
+@answers("ec2", "DescribeSnapshots")
+def describe_snapshots(call: Call) -> Fields:
+    """Pending with a rising progress while their image is."""
+    cloud, answer = call.cloud, call.moto()
+    owners = {
+        snapshot: cloud.compute.images[each["ImageId"]]
+        for each in _own(cloud)
+        if each["ImageId"] in cloud.compute.images
+        for snapshot in [mapping["Ebs"]["SnapshotId"] for mapping in each.get("BlockDeviceMappings", [])]
+    }
+    return {
+        **answer,
+        "Snapshots": [_snapshot(cloud, each, owners.get(each["SnapshotId"])) for each in answer["Snapshots"]],
+    }
+
+
+def _snapshot(cloud: Cloud, snapshot: Fields, image: Image | None) -> Fields:
+    if image is None:
+        return snapshot
+    share = min(1.0, (cloud.now() - image.made_at) / max(1.0, image.available_at - image.made_at))
+    state = "completed" if share >= 1 else "pending"
+    return {**snapshot, "VolumeSize": image.volume_size, "State": state, "Progress": f"{int(share * 100)}%"}
+
+
+@answers("ec2", "DeregisterImage")
+def deregister(call: Call) -> Fields:
+    """Snapshots stay unless DeleteAssociatedSnapshots is true (API reference, DeregisterImage)."""
+    cloud, image_id = call.cloud, call["ImageId"]
+    snapshots: list[str] = []
+    if call["DeleteAssociatedSnapshots"] and image_id in cloud.compute.images:
+        snapshots = snapshots_of(cloud, image_id)
+    call.moto()
+    cloud.compute.images.pop(image_id, None)
+    for snapshot in snapshots:
+        cloud.moto.ask("ec2", "DeleteSnapshot", {"SnapshotId": snapshot})
+    results = [{"SnapshotId": snapshot, "ReturnCode": "success"} for snapshot in snapshots]
+    return {"Return": True, "DeleteSnapshotResults": results}
+
+
+def require_available(cloud: Cloud, image_id: str) -> Fields:
+    """The image if instances can be run from it, or EC2's refusal."""
+    image = seen(cloud, _found(cloud, image_id))
+    if image["State"] != "available":
+        raise Refusal("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available: it is {image['State']}")
+    return image
+
+
+def _found(cloud: Cloud, image_id: str) -> Fields:
+    images = cloud.moto.ask("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"]
+    if not images:  # moto answers nothing, rather than a refusal, for an image that was deregistered
+        raise Refusal("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available")
+    found: Fields = images[0]
+    return found

@@ -1,0 +1,132 @@
+"""EC2: running instances, and the tags of everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smplan.sandbox.aws.ec2.client_tokens import once
+from smplan.sandbox.aws.ec2.images import require_available
+from smplan.sandbox.aws.ec2.launch_templates import require_template, resolved
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud
+
+_FROM_TEMPLATE = (
+    "ImageId",
+    "InstanceType",
+    "KeyName",
+    "UserData",
+    "BlockDeviceMappings",
+    "SecurityGroupIds",
+    "SecurityGroups",
+    "NetworkInterfaces",
+    "Monitoring",
+    "MetadataOptions",
+)
+
+
+@answers("ec2", "RunInstances")
+def run(call: Call) -> Fields:
+    """The same client token answers the same instances (API reference, RunInstances)."""
+    return once(call, lambda: _run(call.cloud, {**call.params, "ClientToken": None}))
+
+
+def launch(cloud: Cloud, request: Fields) -> Fields:
+    """Run one instance as EC2 would; what is described of it. Raises Refusal."""
+    made: Fields = _run(cloud, {"MinCount": 1, "MaxCount": 1, **request})["Instances"][0]
+    return made
+
+
+def _run(cloud: Cloud, params: Fields) -> Fields:
+    request = _with_template(cloud, {key: value for key, value in params.items() if value is not None})
+    if not request.get("ImageId"):
+        raise Refusal("MissingParameter", "The request must contain the parameter ImageId")
+    image = require_available(cloud, request["ImageId"])
+    if request.get("KeyName"):
+        cloud.moto.ask("ec2", "DescribeKeyPairs", {"KeyNames": [request["KeyName"]]})
+    request["BlockDeviceMappings"] = _volumes(image, request.get("BlockDeviceMappings") or [])
+    answer = cloud.moto.ask("ec2", "RunInstances", _flat(request))
+    for instance in answer["Instances"]:
+        cloud.compute.launched[instance["InstanceId"]] = cloud.now()
+    return answer
+
+
+def _with_template(cloud: Cloud, request: Fields) -> Fields:
+    """What the request does not say comes from the template."""
+    reference = request.pop("LaunchTemplate", None)
+    if not reference:
+        return request
+    data = resolved(require_template(cloud, reference), reference.get("Version"))["LaunchTemplateData"]
+    merged = {**{key: data[key] for key in _FROM_TEMPLATE if data.get(key)}, **request}
+    tags = [each for each in data.get("TagSpecifications") or [] if each["ResourceType"] in {"instance", "volume"}]
+    merged["TagSpecifications"] = [*tags, *(request.get("TagSpecifications") or [])]
+    return merged
+
+
+def _volumes(image: Fields, wanted: list[Fields]) -> list[Fields]:
+    """The image's volumes, with what the request says of them; not smaller than their snapshots (User Guide)."""
+    given = {each["DeviceName"]: each for each in wanted}
+    for each in image.get("BlockDeviceMappings", []):
+        name, base = each["DeviceName"], each.get("Ebs", {})
+        asked: dict[str, Any] = given.get(name, {"DeviceName": name}).get("Ebs") or {}
+        size = int(asked.get("VolumeSize") or base.get("VolumeSize", 8))
+        if size < int(base.get("VolumeSize", 0)):
+            raise Refusal(
+                "InvalidBlockDeviceMapping",
+                f"Volume of size {size}GB is smaller than snapshot '{base.get('SnapshotId')}', "
+                f"expect size >= {base.get('VolumeSize')}GB",
+            )
+        kept = {"VolumeType": base.get("VolumeType", "gp3"), "DeleteOnTermination": True}
+        given[name] = {"DeviceName": name, "Ebs": {**kept, **asked, "VolumeSize": size}}
+    return list(given.values())
+
+
+def _flat(request: Fields) -> Fields:
+    """moto loses the security groups of network interfaces: say them on the instance."""
+    interfaces = request.pop("NetworkInterfaces", None) or [{}]
+    first = interfaces[0]
+    if first.get("SubnetId"):
+        request["SubnetId"] = first["SubnetId"]
+    if first.get("Groups"):
+        request["SecurityGroupIds"] = first["Groups"]
+    return request
+
+
+@answers("ec2", "CreateTags")
+def create_tags(call: Call) -> None:
+    """Keys that begin with ``aws:`` are AWS's own (Tagging guide)."""
+    tags = {tag["Key"]: tag.get("Value", "") for tag in call["Tags"] or []}
+    for key in tags:
+        if key.startswith("aws:"):
+            raise Refusal("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+    templates, others = _split(call)
+    if others:
+        call.moto(Resources=others)
+    for template in templates:
+        require_template(call.cloud, {"LaunchTemplateId": template}).tags.update(tags)
+
+
+@answers("ec2", "DeleteTags")
+def delete_tags(call: Call) -> None:
+    """Without tags: all of them. With a value: only if it has that value (API reference)."""
+    templates, others = _split(call)
+    if others:
+        call.moto(Resources=others)
+    for each in templates:
+        held = require_template(call.cloud, {"LaunchTemplateId": each}).tags
+        for tag in call["Tags"] or [{"Key": key} for key in list(held)]:
+            if "Value" not in tag or held.get(tag["Key"]) == tag["Value"]:
+                held.pop(tag["Key"], None)
+
+
+def _split(call: Call) -> tuple[list[str], list[str]]:
+    """Launch templates, which are kept here, and everything else, which moto keeps."""
+    ids = call["Resources"] or []
+    return [each for each in ids if each.startswith("lt-")], [each for each in ids if not each.startswith("lt-")]
+
+
+@answers("ec2", "RebootInstances")
+def reboot(call: Call) -> None:
+    """The software is down until the instance has booted again."""
+    call.moto()
+    for instance_id in call["InstanceIds"]:
+        call.cloud.compute.rebooted[instance_id] = call.cloud.now()

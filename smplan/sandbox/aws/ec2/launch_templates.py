@@ -1,0 +1,232 @@
+"""EC2: launch templates, all of them: moto merges no versions, deletes none, and keeps tags as they were at first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy
+import secrets
+from typing import Any
+
+from smplan.sandbox.aws.ec2.client_tokens import once
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.ec2 import Template
+
+USER_DATA_BYTES = 16384
+
+
+@answers("ec2", "CreateLaunchTemplate")
+def create(call: Call) -> Fields:
+    """The name is unique in account and region (API reference)."""
+    return once(call, lambda: _create(call))
+
+
+def _create(call: Call) -> Fields:
+    cloud, name = call.cloud, call["LaunchTemplateName"]
+    if any(each.name == name for each in cloud.compute.templates.values()):
+        raise Refusal("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
+    data = _checked(call["LaunchTemplateData"] or {})
+    template = Template(id=f"lt-0{secrets.token_hex(8)}", name=name, made_at=cloud.time())
+    for each in call["TagSpecifications"] or []:
+        if each.get("ResourceType") == "launch-template":
+            template.tags.update({tag["Key"]: tag.get("Value", "") for tag in each.get("Tags") or []})
+    template.versions[1] = _version(call, template, 1, data)
+    cloud.compute.templates[template.id] = template
+    return {"LaunchTemplate": _described(cloud, template)}
+
+
+def _version(call: Call, template: Template, number: int, data: Fields) -> Fields:
+    version: Fields = {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "VersionNumber": number,
+        "CreateTime": call.cloud.time(),
+        "CreatedBy": f"arn:aws:iam::{call.cloud.account}:root",
+        "LaunchTemplateData": data,
+    }
+    if call["VersionDescription"]:
+        version["VersionDescription"] = call["VersionDescription"]
+    return version
+
+
+def _checked(data: Fields) -> Fields:
+    """User data is base64 of 16,384 bytes at most; groups stand on the template or on its interface, not both."""
+    try:
+        size = len(base64.b64decode(data.get("UserData") or "", validate=True))
+    except binascii.Error as error:
+        raise Refusal("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.") from error
+    if size > USER_DATA_BYTES:
+        raise Refusal("InvalidUserData.Malformed", "User data is limited to 16384 bytes")
+    if data.get("NetworkInterfaces") and (data.get("SecurityGroupIds") or data.get("SecurityGroups")):
+        raise Refusal(
+            "InvalidParameterCombination",
+            "Network interfaces and an instance-level security groups may not be specified on the same request",
+        )
+    return copy.deepcopy(data)
+
+
+def _described(cloud: Cloud, template: Template) -> Fields:
+    return {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "CreateTime": template.made_at,
+        "CreatedBy": f"arn:aws:iam::{cloud.account}:root",
+        "DefaultVersionNumber": template.default,
+        "LatestVersionNumber": template.latest,
+        "Tags": [{"Key": key, "Value": value} for key, value in template.tags.items()],
+    }
+
+
+def require_template(cloud: Cloud, params: Fields) -> Template:
+    """The template that an id or a name means, or EC2's refusal."""
+    wanted, name = params.get("LaunchTemplateId"), params.get("LaunchTemplateName")
+    if wanted:
+        if wanted not in cloud.compute.templates:
+            raise Refusal(
+                "InvalidLaunchTemplateId.NotFound",
+                f"The specified launch template, with template ID {wanted}, does not exist.",
+            )
+        return cloud.compute.templates[wanted]
+    for template in cloud.compute.templates.values():
+        if template.name == name:
+            return template
+    raise Refusal(
+        "InvalidLaunchTemplateName.NotFoundException",
+        f"The specified launch template, with template name {name}, does not exist.",
+    )
+
+
+def resolved(template: Template, version: Any) -> Fields:
+    """One version as DescribeLaunchTemplateVersions tells it; ``version`` a number, ``$Latest`` or ``$Default``."""
+    text = str(version or "$Default")
+    number = {"$latest": template.latest, "$default": template.default}.get(text.lower())
+    if number is None:
+        number = int(text) if text.isdigit() else 0
+    if number not in template.versions:
+        raise Refusal(
+            "InvalidLaunchTemplateId.VersionNotFound",
+            f"Could not find the specified version {text} for the launch template with ID {template.id}.",
+        )
+    return {**copy.deepcopy(template.versions[number]), "DefaultVersion": number == template.default}
+
+
+@answers("ec2", "CreateLaunchTemplateVersion")
+def create_version(call: Call) -> Fields:
+    """With SourceVersion, what is not sent comes from there (API reference)."""
+    return once(call, lambda: _create_version(call))
+
+
+def _create_version(call: Call) -> Fields:
+    template = require_template(call.cloud, call.params)
+    data = _checked(call["LaunchTemplateData"] or {})
+    if call["SourceVersion"]:
+        data = {**resolved(template, call["SourceVersion"])["LaunchTemplateData"], **data}
+    number = template.made = template.made + 1
+    template.versions[number] = _version(call, template, number, data)
+    return {"LaunchTemplateVersion": resolved(template, number)}
+
+
+@answers("ec2", "ModifyLaunchTemplate")
+def modify(call: Call) -> Fields:
+    """Moves the default version."""
+    template = require_template(call.cloud, call.params)
+    if call["DefaultVersion"]:
+        template.default = int(resolved(template, call["DefaultVersion"])["VersionNumber"])
+    return {"LaunchTemplate": _described(call.cloud, template)}
+
+
+@answers("ec2", "DeleteLaunchTemplate")
+def delete(call: Call) -> Fields:
+    """Whether a scaling group uses it does not matter (API reference)."""
+    template = require_template(call.cloud, call.params)
+    del call.cloud.compute.templates[template.id]
+    return {"LaunchTemplate": _described(call.cloud, template)}
+
+
+@answers("ec2", "DeleteLaunchTemplateVersions")
+def delete_versions(call: Call) -> Fields:
+    """The default version cannot be deleted; each version succeeds or fails alone (API reference)."""
+    template = require_template(call.cloud, call.params)
+    done, failed = [], []
+    for text in call["Versions"]:
+        number = int(text) if text.isdigit() else 0
+        each: Fields = {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "VersionNumber": number}
+        if number == template.default:
+            failed.append(
+                {**each, "ResponseError": {"Code": "unexpectedError", "Message": "Default version cannot be deleted"}}
+            )
+        elif template.versions.pop(number, None) is None:
+            failed.append(
+                {
+                    **each,
+                    "ResponseError": {
+                        "Code": "launchTemplateVersionDoesNotExist",
+                        "Message": f"Version {text} does not exist",
+                    },
+                }
+            )
+        else:
+            done.append(each)
+    return {
+        "SuccessfullyDeletedLaunchTemplateVersions": done,
+        "UnsuccessfullyDeletedLaunchTemplateVersions": failed,
+    }
+
+
+@answers("ec2", "DescribeLaunchTemplates")
+def describe(call: Call) -> Fields:
+    """An unknown id or name fails the whole call."""
+    cloud = call.cloud
+    ids, names = call["LaunchTemplateIds"] or [], call["LaunchTemplateNames"] or []
+    if ids or names:
+        found = [require_template(cloud, {"LaunchTemplateId": each}) for each in ids]
+        found += [require_template(cloud, {"LaunchTemplateName": each}) for each in names]
+    else:
+        found = list(cloud.compute.templates.values())
+    for wanted in call["Filters"] or []:
+        found = [each for each in found if _passes(each, wanted)]
+    return _page(call, "LaunchTemplates", [_described(cloud, each) for each in found])
+
+
+def _passes(template: Template, wanted: Fields) -> bool:
+    name, values = wanted["Name"], wanted.get("Values") or []
+    if name == "launch-template-name":
+        return template.name in values
+    if name == "tag-key":
+        return any(key in values for key in template.tags)
+    if name.startswith("tag:"):
+        return template.tags.get(name.removeprefix("tag:")) in values
+    raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+
+
+@answers("ec2", "DescribeLaunchTemplateVersions")
+def describe_versions(call: Call) -> Fields:
+    """Without a template: the ``$Latest`` or ``$Default`` of all (API reference)."""
+    wanted = call["Versions"] or []
+    if not call["LaunchTemplateId"] and not call["LaunchTemplateName"]:
+        if not wanted or any(not each.startswith("$") for each in wanted):
+            raise Refusal(
+                "MissingParameter",
+                "Either a launch template ID or a launch template name must be specified in the request.",
+            )
+        found = [resolved(each, version) for each in call.cloud.compute.templates.values() for version in wanted]
+        return _page(call, "LaunchTemplateVersions", _unique(found))
+    template = require_template(call.cloud, call.params)
+    if not wanted:
+        low, high = int(call["MinVersion"] or 1), int(call["MaxVersion"] or template.made)
+        wanted = [str(number) for number in sorted(template.versions, reverse=True) if low <= number <= high]
+    return _page(call, "LaunchTemplateVersions", _unique([resolved(template, each) for each in wanted]))
+
+
+def _unique(versions: list[Fields]) -> list[Fields]:
+    return list({(each["LaunchTemplateId"], each["VersionNumber"]): each for each in versions}.values())
+
+
+def _page(call: Call, key: str, items: list[Fields]) -> Fields:
+    """One page: MaxResults (default 200) and NextToken."""
+    start, size = int(call["NextToken"] or 0), int(call["MaxResults"] or 200)
+    answer: Fields = {key: items[start : start + size]}
+    if start + size < len(items):
+        answer["NextToken"] = str(start + size)
+    return answer

@@ -1,0 +1,184 @@
+"""Elastic Load Balancing: listeners, their certificates and TLS policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smplan.sandbox.aws import moto_state
+from smplan.sandbox.aws.elbv2.targets import balancer_of, require_group
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud
+
+DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
+"""The API's default (the console's is newer): API reference, CreateListener."""
+POLICIES = (
+    "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
+    "ELBSecurityPolicy-TLS13-1-2-PQ-2025-09",
+    "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09",
+    "ELBSecurityPolicy-TLS13-1-2-2021-06",
+    "ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+    "ELBSecurityPolicy-TLS13-1-2-Ext1-2021-06",
+    "ELBSecurityPolicy-TLS13-1-2-Ext2-2021-06",
+    "ELBSecurityPolicy-TLS13-1-1-2021-06",
+    "ELBSecurityPolicy-TLS13-1-0-2021-06",
+    "ELBSecurityPolicy-TLS13-1-3-2021-06",
+    "ELBSecurityPolicy-TLS-1-2-2017-01",
+    "ELBSecurityPolicy-TLS-1-2-Ext-2018-06",
+    "ELBSecurityPolicy-TLS-1-1-2017-01",
+    "ELBSecurityPolicy-2016-08",
+    "ELBSecurityPolicy-FS-2018-06",
+    "ELBSecurityPolicy-FS-1-1-2019-08",
+    "ELBSecurityPolicy-FS-1-2-2019-08",
+    "ELBSecurityPolicy-FS-1-2-Res-2019-08",
+    "ELBSecurityPolicy-FS-1-2-Res-2020-10",
+    "ELBSecurityPolicy-2015-05",
+)
+
+
+@answers("elbv2", "DescribeSSLPolicies")
+def policies(call: Call) -> Fields:
+    """The predefined policies, by name."""
+    names = call["Names"] or POLICIES
+    for name in names:
+        _check_policy(name)
+    return {"SslPolicies": [{"Name": name, "SslProtocols": ["TLSv1.2"]} for name in names]}
+
+
+def _check_policy(name: str) -> None:
+    if name not in POLICIES:
+        raise Refusal("SSLPolicyNotFound", f"SSL policy '{name}' not found")
+
+
+@answers("elbv2", "CreateListener")
+def create(call: Call) -> Fields:
+    """One listener a port. The same settings again answer the existing one (API reference: "idempotent")."""
+    cloud = call.cloud
+    cloud.moto.ask("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [call["LoadBalancerArn"]]})
+    _check_tls(cloud, call["Protocol"], call["Certificates"] or [], call["SslPolicy"])
+    _check_actions(cloud, call["LoadBalancerArn"], call["DefaultActions"])
+    held = [each for each in _of(cloud, call["LoadBalancerArn"]) if each["Port"] == call["Port"]]
+    if held:
+        return {"Listeners": [_same(call, held[0])]}
+    changes: Fields = {}
+    if call["Protocol"] == "HTTPS":
+        changes["SslPolicy"] = call["SslPolicy"] or DEFAULT_POLICY
+    return {"Listeners": [_seen(each) for each in call.moto(**changes)["Listeners"]]}
+
+
+def _of(cloud: Cloud, balancer_arn: str) -> list[Fields]:
+    answer = cloud.moto.ask("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer_arn})
+    return [_seen(each) for each in answer["Listeners"]]
+
+
+def _seen(listener: Fields) -> Fields:
+    """HTTP listeners have neither policy nor certificates."""
+    if listener.get("Protocol") == "HTTPS":
+        return listener
+    return {key: value for key, value in listener.items() if key not in {"SslPolicy", "Certificates"}}
+
+
+def _same(call: Call, held: Fields) -> Fields:
+    wanted = [each.get("CertificateArn") for each in call["Certificates"] or []]
+    has = [each.get("CertificateArn") for each in held.get("Certificates", [])]
+    actions = [moto_state.forwarded(each) for each in call["DefaultActions"]]
+    same = (
+        held["Protocol"] == call["Protocol"]
+        and wanted == has[: len(wanted)]
+        and (held.get("SslPolicy") == (call["SslPolicy"] or DEFAULT_POLICY) or call["Protocol"] != "HTTPS")
+        and actions == [moto_state.forwarded(each) for each in held["DefaultActions"]]
+    )
+    if not same:
+        raise Refusal("DuplicateListener", "A listener already exists on this port for this load balancer")
+    return held
+
+
+def _check_tls(cloud: Cloud, protocol: str, certificates: list[Fields], policy: str | None) -> None:
+    """HTTPS needs one issued certificate (codes: terraform-provider-aws#26245, #17505)."""
+    if protocol != "HTTPS":
+        if certificates or policy:
+            raise Refusal(
+                "InvalidConfigurationRequest", "You cannot specify certificates or an SSL policy for an HTTP listener"
+            )
+        return
+    if not certificates:
+        raise Refusal("ValidationError", "A certificate must be specified for HTTPS listeners")
+    if policy:
+        _check_policy(policy)
+    for each in certificates:
+        check_certificate(cloud, each["CertificateArn"])
+
+
+def check_certificate(cloud: Cloud, arn: str) -> None:
+    """Unknown: CertificateNotFound. Not issued: UnsupportedCertificate, with AWS's misleading text."""
+    try:
+        found = cloud.moto.ask("acm", "DescribeCertificate", {"CertificateArn": arn})["Certificate"]
+    except Refusal as refusal:
+        raise Refusal("CertificateNotFound", f"Certificate '{arn}' not found") from refusal
+    if found["Status"] != "ISSUED":
+        raise Refusal(
+            "UnsupportedCertificate",
+            f"The certificate '{arn}' must have a fully-qualified domain name, a supported signature, "
+            "and a supported key size.",
+        )
+
+
+def _check_actions(cloud: Cloud, balancer_arn: str, actions: list[Fields]) -> None:
+    """A target group serves one load balancer (API reference: TargetGroupAssociationLimit)."""
+    for action in actions:
+        for arn in moto_state.forwarded(action):
+            require_group(cloud, arn)
+            owner = balancer_of(cloud, arn)
+            if owner is not None and owner.arn != balancer_arn:
+                raise Refusal(
+                    "TargetGroupAssociationLimit",
+                    f"The following target groups cannot be associated with more than one load balancer: {arn}",
+                )
+
+
+@answers("elbv2", "ModifyListener")
+def modify(call: Call) -> Fields:
+    """The same rules as at creation; what is not sent stays."""
+    cloud, changes = call.cloud, dict[str, Any]()
+    held = cloud.moto.ask("elbv2", "DescribeListeners", {"ListenerArns": [call["ListenerArn"]]})["Listeners"][0]
+    protocol = call["Protocol"] or held["Protocol"]
+    was_https = held["Protocol"] == "HTTPS"
+    certificates = call["Certificates"] or (held.get("Certificates", []) if was_https and protocol == "HTTPS" else [])
+    _check_tls(cloud, protocol, certificates, call["SslPolicy"])
+    _check_actions(cloud, held["LoadBalancerArn"], call["DefaultActions"] or [])
+    port = call["Port"]
+    if port and any(
+        each["Port"] == port and each["ListenerArn"] != call["ListenerArn"]
+        for each in _of(cloud, held["LoadBalancerArn"])
+    ):
+        raise Refusal("DuplicateListener", "A listener already exists on this port for this load balancer")
+    if protocol == "HTTPS" and not was_https and not call["SslPolicy"]:
+        changes["SslPolicy"] = DEFAULT_POLICY
+    if protocol == "HTTPS" and not call["Certificates"]:
+        changes["Certificates"] = [{"CertificateArn": each["CertificateArn"]} for each in certificates]
+    return {"Listeners": [_seen(each) for each in call.moto(**changes)["Listeners"]]}
+
+
+@answers("elbv2", "DescribeTags")
+def tags(call: Call) -> Fields:
+    """Of load balancers, target groups and listeners mixed; an unknown one fails the whole call (API reference)."""
+    balancers = list(moto_state.balancers(call.cloud.account))
+    known = {each.arn for each in balancers} | {listener.arn for each in balancers for listener in each.listeners}
+    for arn in call["ResourceArns"]:
+        if ":targetgroup/" in arn:
+            require_group(call.cloud, arn)
+        elif arn not in known and ":listener/" in arn:
+            raise Refusal("ListenerNotFound", f"Listener '{arn}' not found")
+        elif arn not in known and ":loadbalancer/" in arn:
+            raise Refusal("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
+    return call.moto()
+
+
+@answers("elbv2", "DescribeListeners")
+def describe(call: Call) -> Fields:
+    """Of one load balancer, or by ARN; an unknown one fails the whole call."""
+    answer = call.moto()
+    found = [_seen(each) for each in answer["Listeners"]]
+    for arn in call["ListenerArns"] or []:
+        if not any(each["ListenerArn"] == arn for each in found):
+            raise Refusal("ListenerNotFound", f"Listener '{arn}' not found")
+    return {**answer, "Listeners": found}

@@ -1,0 +1,240 @@
+"""Elastic Load Balancing: load balancers and their attributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from smplan.sandbox.aws import moto_state
+from smplan.sandbox.aws.autoscaling.launch_configurations import known
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.elbv2 import LINGERING_SECONDS, PROVISIONING_SECONDS, Interfaces
+
+ZONE_ID = "Z35SXDOTRQ7X7K"
+"""The hosted zone of Application Load Balancers in us-east-1 (AWS General Reference)."""
+_NAME = re.compile(r"(?!internal-)(?!-)[A-Za-z0-9-]{1,32}(?<!-)")
+DEFAULTS = {
+    # API reference, LoadBalancerAttribute
+    "access_logs.s3.bucket": "",
+    "access_logs.s3.enabled": "false",
+    "access_logs.s3.prefix": "",
+    "client_keep_alive.seconds": "3600",
+    "connection_logs.s3.bucket": "",
+    "connection_logs.s3.enabled": "false",
+    "connection_logs.s3.prefix": "",
+    "deletion_protection.enabled": "false",
+    "idle_timeout.timeout_seconds": "60",
+    "ipv6.deny_all_igw_traffic": "false",
+    "load_balancing.cross_zone.enabled": "true",
+    "routing.http.desync_mitigation_mode": "defensive",
+    "routing.http.drop_invalid_header_fields.enabled": "false",
+    "routing.http.preserve_host_header.enabled": "false",
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
+    "routing.http.xff_client_port.enabled": "false",
+    "routing.http.xff_header_processing.mode": "append",
+    "routing.http2.enabled": "true",
+    "waf.fail_open.enabled": "false",
+    "zonal_shift.config.enabled": "false",
+}
+
+
+def invalid(message: str) -> Refusal:
+    """ELB's code for a parameter that is wrong in itself."""
+    return Refusal("ValidationError", message)
+
+
+@answers("elbv2", "CreateLoadBalancer")
+def create(call: Call) -> Fields:
+    """The same settings again answer the existing one; others are refused (API reference: "idempotent")."""
+    cloud, name = call.cloud, call["Name"]
+    if not _NAME.fullmatch(name):
+        raise invalid(
+            f"The load balancer name '{name}' must have 1 to 32 characters, only letters, digits and hyphens, "
+            "must not begin or end with a hyphen, and must not begin with 'internal-'"
+        )
+    subnets = _subnets(call)
+    _check_groups(cloud, call["SecurityGroups"] or [], subnets[0]["VpcId"])
+    same_name = [each for each in describe_all(cloud) if each["LoadBalancerName"] == name]
+    if same_name:
+        return {"LoadBalancers": [_same(call, same_name[0], subnets)]}
+    _check_gateway(call, subnets[0]["VpcId"])
+    answer = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(cloud, subnets[0]["VpcId"])])
+    made = answer["LoadBalancers"][0]
+    cloud.balancing.active_at[made["LoadBalancerArn"]] = cloud.now() + PROVISIONING_SECONDS
+    return {"LoadBalancers": [_seen(cloud, made)]}
+
+
+def _subnets(call: Call) -> list[Fields]:
+    """Two zones at least, one subnet a zone (API reference, CreateLoadBalancer)."""
+    ids = call["Subnets"] or [each["SubnetId"] for each in call["SubnetMappings"] or []]
+    found = []
+    for subnet in ids:
+        answer = known(call.cloud, "DescribeSubnets", SubnetIds=[subnet])
+        if not answer:
+            raise Refusal("SubnetNotFound", f"The subnet ID '{subnet}' does not exist")
+        found.append(answer["Subnets"][0])
+    zones = {each["AvailabilityZone"] for each in found}
+    if len(found) > len(zones):
+        raise Refusal(
+            "InvalidConfigurationRequest",
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
+        )
+    if len(zones) < 2 and (call["Type"] or "application") == "application":
+        raise invalid("At least two subnets in two different Availability Zones must be specified")
+    return found
+
+
+def _check_groups(cloud: Cloud, ids: list[str], vpc_id: str) -> None:
+    for group in ids:
+        answer = known(cloud, "DescribeSecurityGroups", GroupIds=[group])
+        if not answer or answer["SecurityGroups"][0]["VpcId"] != vpc_id:
+            raise Refusal("InvalidSecurityGroup", f"The security group '{group}' does not exist in {vpc_id}")
+
+
+def _default_group(cloud: Cloud, vpc_id: str) -> str:
+    filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
+    answer = cloud.moto.ask("ec2", "DescribeSecurityGroups", {"Filters": filters})
+    return str(answer["SecurityGroups"][0]["GroupId"])
+
+
+def _check_gateway(call: Call, vpc_id: str) -> None:
+    """An internet-facing load balancer needs an internet gateway (User Guide, "subnets for your load balancer")."""
+    if (call["Scheme"] or "internet-facing") != "internet-facing":
+        return
+    filters = [{"Name": "attachment.vpc-id", "Values": [vpc_id]}]
+    if not call.cloud.moto.ask("ec2", "DescribeInternetGateways", {"Filters": filters})["InternetGateways"]:
+        raise Refusal("InvalidSubnet", f"VPC {vpc_id} has no internet gateway")
+
+
+def _same(call: Call, held: Fields, subnets: list[Fields]) -> Fields:
+    groups = call["SecurityGroups"]
+    same = (
+        held["Scheme"] == (call["Scheme"] or "internet-facing")
+        and held.get("IpAddressType", "ipv4") == (call["IpAddressType"] or "ipv4")
+        and {each["SubnetId"] for each in held["AvailabilityZones"]} == {each["SubnetId"] for each in subnets}
+        and (groups is None or set(held["SecurityGroups"]) == set(groups))
+    )
+    if not same:
+        raise Refusal("DuplicateLoadBalancerName", f"A load balancer with the name '{call['Name']}' already exists")
+    return held
+
+
+def describe_all(cloud: Cloud, params: Fields | None = None) -> list[Fields]:
+    """Load balancers as DescribeLoadBalancers tells them; ``params`` as in its request."""
+    answer = cloud.moto.ask("elbv2", "DescribeLoadBalancers", params or {})
+    return [_seen(cloud, each) for each in answer["LoadBalancers"]]
+
+
+def _seen(cloud: Cloud, balancer: Fields) -> Fields:
+    """With its real state, DNS name (a new one for each) and hosted zone."""
+    active = cloud.now() >= cloud.balancing.active_at.get(balancer["LoadBalancerArn"], 0.0)
+    return {
+        "Scheme": "internet-facing",
+        "IpAddressType": "ipv4",
+        **balancer,
+        "State": {"Code": "active" if active else "provisioning"},
+        "DNSName": dns_name(balancer["LoadBalancerArn"], balancer.get("Scheme", "")),
+        "CanonicalHostedZoneId": ZONE_ID,
+    }
+
+
+def dns_name(arn: str, scheme: str = "internet-facing") -> str:
+    """``name-<number>.us-east-1.elb.amazonaws.com``, the number being the load balancer's own."""
+    *_, name, number = arn.split("/")
+    internal = "internal-" if scheme == "internal" else ""
+    return f"{internal}{name}-{int(number, 16) % 10**10:010d}.{arn.split(':')[3]}.elb.amazonaws.com"
+
+
+@answers("elbv2", "DescribeLoadBalancers")
+def describe(call: Call) -> Fields:
+    """Provisioning for two minutes; an unknown ARN or name fails the whole call."""
+    held = {each.arn for each in moto_state.balancers(call.cloud.account)}
+    for arn in call["LoadBalancerArns"] or []:
+        if arn not in held:
+            raise Refusal("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
+    answer = call.moto()
+    return {**answer, "LoadBalancers": [_seen(call.cloud, each) for each in answer["LoadBalancers"]]}
+
+
+@answers("elbv2", "DeleteLoadBalancer")
+def delete(call: Call) -> None:
+    """Absent is success; protected is refused; its network interfaces stay for a while (iasql-engine#654)."""
+    cloud, arn = call.cloud, call["LoadBalancerArn"]
+    held = next((each for each in moto_state.balancers(cloud.account) if each.arn == arn), None)
+    if held is None:
+        return
+    if cloud.balancing.attributes.get(arn, {}).get("deletion_protection.enabled") == "true":
+        raise Refusal(
+            "OperationNotPermitted",
+            f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
+        )
+    for listener in held.listeners:
+        cloud.moto.ask("elbv2", "DeleteListener", {"ListenerArn": listener.arn})
+    call.moto()
+    gone_at = cloud.now() + LINGERING_SECONDS
+    cloud.balancing.lingering.append(Interfaces(held.name, arn, held.group_ids, held.subnet_ids, gone_at))
+    cloud.balancing.attributes.pop(arn, None)
+    cloud.balancing.active_at.pop(arn, None)
+
+
+def interfaces(cloud: Cloud) -> Iterator[Interfaces]:
+    """The network interfaces of load balancers, those of deleted ones too until they go."""
+    for each in moto_state.balancers(cloud.account):
+        yield Interfaces(each.name, each.arn, each.group_ids, each.subnet_ids, float("inf"))
+    yield from (each for each in cloud.balancing.lingering if cloud.now() < each.gone_at)
+
+
+def _require(cloud: Cloud, arn: str) -> None:
+    cloud.moto.ask("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [arn]})
+
+
+@answers("elbv2", "DescribeLoadBalancerAttributes")
+def attributes(call: Call) -> Fields:
+    """All attributes with their defaults, not only those that were set."""
+    _require(call.cloud, call["LoadBalancerArn"])
+    return _attributes(call.cloud, call["LoadBalancerArn"])
+
+
+def _attributes(cloud: Cloud, arn: str) -> Fields:
+    held = {**DEFAULTS, **cloud.balancing.attributes.get(arn, {})}
+    return {"Attributes": [{"Key": key, "Value": held[key]} for key in sorted(held)]}
+
+
+@answers("elbv2", "ModifyLoadBalancerAttributes")
+def modify_attributes(call: Call) -> Fields:
+    """Unknown keys and values out of range are refused (API reference, LoadBalancerAttribute)."""
+    arn = call["LoadBalancerArn"]
+    _require(call.cloud, arn)
+    wanted = {each["Key"]: each.get("Value", "") for each in call["Attributes"]}
+    for key, value in wanted.items():
+        _check_attribute(key, value)
+    call.cloud.balancing.attributes.setdefault(arn, {}).update(wanted)
+    return _attributes(call.cloud, arn)
+
+
+def _check_attribute(key: str, value: str) -> None:
+    if key not in DEFAULTS:
+        raise invalid(f"Load balancer attribute key '{key}' is not recognized")
+    ranges = {"idle_timeout.timeout_seconds": (1, 4000), "client_keep_alive.seconds": (60, 604800)}
+    if key in ranges:
+        low, high = ranges[key]
+        if not value.isdigit() or not low <= int(value) <= high:
+            raise Refusal("InvalidConfigurationRequest", f"Load balancer attribute '{key}' must be {low} to {high}")
+    if key.endswith("enabled") and value not in {"true", "false"}:
+        raise Refusal("InvalidConfigurationRequest", f"Load balancer attribute '{key}' must be true or false")
+
+
+@answers("elbv2", "SetSubnets")
+def set_subnets(call: Call) -> Fields:
+    """The same rules as at creation."""
+    _subnets(call)
+    return call.moto()
+
+
+@answers("elbv2", "SetSecurityGroups")
+def set_groups(call: Call) -> Fields:
+    """Groups must exist in the load balancer's VPC."""
+    held = describe_all(call.cloud, {"LoadBalancerArns": [call["LoadBalancerArn"]]})[0]
+    _check_groups(call.cloud, call["SecurityGroups"], held["VpcId"])
+    return call.moto()

@@ -1,0 +1,224 @@
+"""The one place that reads moto's own objects: what every tick needs would be too slow to ask for over its API."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from smplan.sandbox.ids import REGION
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerView:
+    """A listener and every target group its default action and rules forward to."""
+
+    arn: str
+    port: int
+    protocol: str
+    certificate_arns: tuple[str, ...]
+    target_group_arns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerView:
+    """A load balancer with its listeners."""
+
+    arn: str
+    name: str
+    vpc_id: str
+    group_ids: tuple[str, ...]
+    subnet_ids: tuple[str, ...]
+    zones: tuple[str, ...]
+    listeners: tuple[ListenerView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGroupView:
+    """What health checks and draining need of a target group. Times in seconds."""
+
+    arn: str
+    port: int
+    check_port: str
+    check_path: str
+    interval: float
+    healthy_threshold: int
+    unhealthy_threshold: int
+    deregistration_delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2View:
+    """An instance as moto keeps it."""
+
+    id: str
+    state: str
+    zone: str
+    subnet_id: str
+    private_ip: str
+    group_ids: tuple[str, ...]
+    user_data: str
+    image_id: str
+    instance_type: str
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class IngressView:
+    """One way into a security group: from another group, or from a range of addresses. Ports are None for all."""
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    group_id: str
+    cidr: str
+
+
+def _backend(service: str, account: str, region: str = REGION) -> Any:
+    from moto.backends import get_backend
+
+    return cast("Any", get_backend)(service)[account][region]
+
+
+def balancers(account: str) -> Iterator[BalancerView]:
+    """Every load balancer, the oldest first."""
+    for each in list(_backend("elbv2", account).load_balancers.values()):
+        yield BalancerView(
+            arn=each.arn,
+            name=each.name,
+            vpc_id=each.vpc_id,
+            group_ids=tuple(each.security_groups or ()),
+            subnet_ids=tuple(subnet.id for subnet in each.subnets),
+            zones=tuple(subnet.availability_zone for subnet in each.subnets),
+            listeners=tuple(_listener(listener) for listener in each.listeners.values()),
+        )
+
+
+def _listener(listener: Any) -> ListenerView:
+    actions = [action.data for rule in listener.rules.values() for action in rule.actions]
+    arns = [arn for action in actions for arn in forwarded(action)]
+    return ListenerView(
+        arn=listener.arn,
+        port=int(listener.port),
+        protocol=str(listener.protocol),
+        certificate_arns=tuple(listener.certificates or ()),
+        target_group_arns=tuple(dict.fromkeys(arns)),
+    )
+
+
+def forwarded(action: dict[str, Any]) -> list[str]:
+    """The target groups that an action forwards to, in either of its two spellings."""
+    arns = [each.get("TargetGroupArn") for each in (action.get("ForwardConfig") or {}).get("TargetGroups") or []]
+    return [arn for arn in dict.fromkeys([action.get("TargetGroupArn"), *arns]) if arn]
+
+
+def ingress(account: str, group_id: str) -> Iterator[IngressView]:
+    """Every way into a security group; none if there is no such group."""
+    group = _backend("ec2", account).get_security_group_from_id(group_id)
+    for rule in list(group.ingress_rules) if group else ():
+        yield IngressView(
+            protocol=str(rule.ip_protocol),
+            from_port=rule.from_port,
+            to_port=rule.to_port,
+            group_id=rule.source_group.get("GroupId", ""),
+            cidr=rule.ip_range.get("CidrIp", ""),
+        )
+
+
+def vpc_cidr(account: str, vpc_id: str) -> str:
+    """The addresses of a VPC."""
+    return str(_backend("ec2", account).get_vpc(vpc_id).cidr_block)
+
+
+def target_group(account: str, arn: str) -> TargetGroupView | None:
+    """The target group, or None."""
+    found = _backend("elbv2", account).target_groups.get(arn)
+    if found is None:
+        return None
+    return TargetGroupView(
+        arn=arn,
+        port=int(found.port),
+        check_port=str(found.health_check_port),
+        check_path=str(found.health_check_path or "/"),
+        interval=float(found.health_check_interval_seconds),
+        healthy_threshold=int(found.healthy_threshold_count),
+        unhealthy_threshold=int(found.unhealthy_threshold_count),
+        deregistration_delay=float(found.attributes["deregistration_delay.timeout_seconds"]),
+    )
+
+
+def instances(account: str) -> Iterator[Ec2View]:
+    """Every instance that EC2 still lists, terminated ones too."""
+    for each in list(_backend("ec2", account).all_instances()):
+        yield _instance(each)
+
+
+def instance(account: str, instance_id: str) -> Ec2View | None:
+    """The instance, or None."""
+    found = _backend("ec2", account).get_instance_by_id(instance_id)
+    return None if found is None else _instance(found)
+
+
+def state_of(account: str, instance_id: str) -> str:
+    """The instance's state, such as running; "" if EC2 does not know it."""
+    found = _backend("ec2", account).get_instance_by_id(instance_id)
+    return "" if found is None else str(found.state)
+
+
+def _instance(each: Any) -> Ec2View:
+    return Ec2View(
+        id=each.id,
+        state=each.state,
+        zone=each.placement.zone,
+        subnet_id=each.subnet_id or "",
+        private_ip=each.private_ip or "",
+        group_ids=tuple(dict.fromkeys(group.id for group in each.security_groups)),
+        user_data=_text(each.user_data),
+        image_id=each.image_id,
+        instance_type=each.instance_type,
+        tags=dict(each.ec2_backend.tags.get(each.id, {})),
+    )
+
+
+def _text(user_data: Any) -> str:
+    if not user_data:
+        return ""
+    return base64.b64decode(str(user_data)).decode(errors="replace")
+
+
+def running(account: str) -> set[str]:
+    """Ids of instances that are pending or running."""
+    return {each.id for each in _backend("ec2", account).all_instances() if each.state in {"pending", "running"}}
+
+
+def aliases(account: str) -> Iterator[tuple[str, str]]:
+    """Each name of a CNAME or an alias in any hosted zone, and what it stands for, both as they were written."""
+    for zone in list(_backend("route53", account, "aws").zones.values()):
+        for record in list(zone.rrsets):
+            if record.alias_target:
+                yield record.name, record.alias_target["DNSName"]
+            elif record.type == "CNAME" and record.records:
+                yield record.name, record.records[0]
+
+
+def certificate_names(account: str, certificate_arn: str) -> tuple[str, ...]:
+    """The names that a certificate is for, its subject first."""
+    held = _backend("acm", account).get_certificate(certificate_arn)
+    return tuple(dict.fromkeys([held.common_name, *sorted(held.sans)]))
+
+
+def issue(account: str, certificate_arn: str) -> None:
+    """Let a certificate be ISSUED, as if its validation record stood in DNS."""
+    _backend("acm", account).get_certificate(certificate_arn).status = "ISSUED"
+
+
+def forget(account: str) -> None:
+    """Drop everything that moto keeps of an account."""
+    from moto.core.base_backend import BackendDict
+
+    services: list[Any] = list(cast("Any", BackendDict)._instances)
+    for service in services:
+        held = service.pop(account, None)
+        if held is not None:
+            held.reset()

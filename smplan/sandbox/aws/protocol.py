@@ -1,0 +1,125 @@
+"""AWS's wire formats, read and written by botocore's models with moto's parsers and serialisers."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from moto.core.errors import COMMON_ERROR_CODES
+from moto.core.exceptions import ServiceException
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
+from werkzeug.exceptions import NotFound
+
+from smplan.sandbox.aws.requests import Fields, Refusal
+
+_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_SERVICES = {
+    "acm": "acm",
+    "autoscaling": "autoscaling",
+    "ec2": "ec2",
+    "monitoring": "cloudwatch",
+    "rds": "rds",
+    "route53": "route53",
+    "secretsmanager": "secretsmanager",
+    "sns": "sns",
+    "ssm": "ssm",
+    "sts": "sts",
+}
+GLOBAL = {"route53", "sts"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as its service's model reads it."""
+
+    service: str
+    region: str
+    operation: Any
+    protocol: str
+    uri_params: dict[str, Any]
+    request: Request
+
+    @property
+    def action(self) -> str:
+        """The operation's name, such as ``CreateImage``."""
+        return str(self.operation.name)
+
+    def params(self) -> Fields:
+        """The request's fields by the model's names."""
+        parser = PROTOCOL_PARSERS[self.protocol](self.operation)
+        parsed = parser.parse(
+            {
+                "method": self.request.method,
+                "values": self.request.values,
+                "headers": self.request.headers,
+                "body": self.request.data,
+                "url_path": self.request.path,
+                "url_params": self.uri_params,
+            }
+        )
+        return {**{name: value for name, value in self.uri_params.items() if value is not None}, **parsed}
+
+
+def body_of(environ: dict[str, Any]) -> bytes:
+    """The request's body; ``environ`` can be read again afterwards.
+
+    Raises ConnectionResetError if the client went away before it had sent all of it; then nothing is done or answered.
+    """
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body: bytes = environ["wsgi.input"].read(length)
+    if len(body) < length:
+        raise ConnectionResetError(f"{len(body)} of {length} bytes came")
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def read(environ: dict[str, Any]) -> Sent | None:
+    """The request in ``environ``; None if its service has no rules here or it is no operation of that service."""
+    body = body_of(environ)
+    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    service = _service(scope["service"], body) if scope else None
+    if scope is None or service is None:
+        return None
+    model = get_service_model(service)
+    request = Request({**environ, "wsgi.input": io.BytesIO(body)})
+    try:
+        protocol = determine_request_protocol(model, request.content_type)
+        operation, uri_params = get_service_router(service).match(request)
+    except (NotFound, NotImplementedError):
+        return None
+    return Sent(service, scope["region"], operation, protocol, uri_params, request)
+
+
+def _service(scope: str, body: bytes) -> str | None:
+    if scope == "elasticloadbalancing":  # two APIs share the signing name; the version tells them apart
+        return "elbv2" if parse_qs(body.decode()).get("Version") == ["2015-12-01"] else None
+    return _SERVICES.get(scope)
+
+
+class _Fault(ServiceException):
+    """A refusal in the shape that moto's serialisers expect."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code, refusal.message)
+        # AWS answers codes that its models leave out; moto warns of each unless it stands in this list.
+        if refusal.code not in COMMON_ERROR_CODES:
+            COMMON_ERROR_CODES.append(refusal.code)
+
+
+def write(sent: Sent, answer: Fields | Refusal | None) -> tuple[int, dict[str, str], bytes]:
+    """``answer`` as status, headers and body in the request's protocol."""
+    serializer = get_serializer_class(sent.service, sent.protocol)(operation_model=sent.operation)
+    value = _Fault(answer) if isinstance(answer, Refusal) else (answer or {})
+    written = serializer.serialize(value)
+    status = int(written["status_code"])
+    if isinstance(answer, Refusal) and answer.status:
+        status = answer.status
+    body = written["body"]
+    return status, dict(written["headers"]), body.encode() if isinstance(body, str) else body

@@ -1,0 +1,118 @@
+"""SNS: topics, and subscriptions that people have to confirm."""
+
+from __future__ import annotations
+
+from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.state.account import Cloud
+
+_CONFIRMED_BY_PEOPLE = {"email", "email-json", "http", "https"}
+PENDING = "PendingConfirmation"
+
+
+@answers("sns", "CreateTopic")
+def create(call: Call) -> Fields:
+    """The same name answers the same topic; with other tags it is refused (API reference, CreateTopic)."""
+    cloud, arn = call.cloud, call.cloud.arn("sns", call["Name"])
+    if _exists(cloud, arn):
+        held = {
+            tag["Key"]: tag["Value"]
+            for tag in cloud.moto.ask("sns", "ListTagsForResource", {"ResourceArn": arn})["Tags"]
+        }
+        if call["Tags"] is not None and {tag["Key"]: tag["Value"] for tag in call["Tags"]} != held:
+            raise Refusal(
+                "InvalidParameter", "Invalid parameter: Tags Reason: Topic already exists with different tags"
+            )
+        return {"TopicArn": arn}
+    return call.moto()
+
+
+def _exists(cloud: Cloud, arn: str) -> bool:
+    try:
+        cloud.moto.ask("sns", "GetTopicAttributes", {"TopicArn": arn})
+    except Refusal:
+        return False
+    return True
+
+
+@answers("sns", "Subscribe")
+def subscribe(call: Call) -> Fields:
+    """Pending until the endpoint's owner confirms; the same subscription again answers the same ARN."""
+    pending = call.cloud.pending_subscriptions
+    before = {each["SubscriptionArn"] for each in _of_topic(call.cloud, call["TopicArn"])}
+    arn = call.moto(ReturnSubscriptionArn=True)["SubscriptionArn"]
+    if call["Protocol"] in _CONFIRMED_BY_PEOPLE and arn not in before:
+        pending.add(arn)
+    if arn in pending and not call["ReturnSubscriptionArn"]:
+        return {"SubscriptionArn": "pending confirmation"}
+    return {"SubscriptionArn": arn}
+
+
+def _of_topic(cloud: Cloud, topic: str) -> list[Fields]:
+    if not _exists(cloud, topic):
+        raise Refusal("NotFound", "Topic does not exist", status=404)
+    found: list[Fields] = cloud.moto.ask("sns", "ListSubscriptionsByTopic", {"TopicArn": topic})["Subscriptions"]
+    return found
+
+
+@answers("sns", "ListSubscriptionsByTopic")
+def list_by_topic(call: Call) -> Fields:
+    """``PendingConfirmation`` in place of the ARN until it is confirmed."""
+    _of_topic(call.cloud, call["TopicArn"])
+    return _shown(call.cloud, call.moto())
+
+
+@answers("sns", "ListSubscriptions")
+def list_all(call: Call) -> Fields:
+    """``PendingConfirmation`` in place of the ARN until it is confirmed."""
+    return _shown(call.cloud, call.moto())
+
+
+def _shown(cloud: Cloud, answer: Fields) -> Fields:
+    for each in answer["Subscriptions"]:
+        if each["SubscriptionArn"] in cloud.pending_subscriptions:
+            each["SubscriptionArn"] = PENDING
+    return answer
+
+
+@answers("sns", "GetSubscriptionAttributes")
+def attributes(call: Call) -> Fields:
+    """Says whether the subscription is pending."""
+    answer = call.moto()
+    pending = call["SubscriptionArn"] in call.cloud.pending_subscriptions
+    return {"Attributes": {**answer["Attributes"], PENDING: str(pending).lower()}}
+
+
+@answers("sns", "ConfirmSubscription")
+def confirm(call: Call) -> Fields:
+    """The token is the endpoint, or anything if only one of the topic's subscriptions is pending."""
+    pending = [
+        each
+        for each in _of_topic(call.cloud, call["TopicArn"])
+        if each["SubscriptionArn"] in call.cloud.pending_subscriptions
+    ]
+    chosen = [each for each in pending if each["Endpoint"] == call["Token"]] or pending
+    if not chosen:
+        raise Refusal("InvalidParameter", "Invalid parameter: Token")
+    arn = chosen[0]["SubscriptionArn"]
+    call.cloud.pending_subscriptions.discard(arn)
+    return {"SubscriptionArn": arn}
+
+
+@answers("sns", "Unsubscribe")
+def unsubscribe(call: Call) -> None:
+    """A pending subscription cannot be deleted (API reference, Unsubscribe)."""
+    arn = call["SubscriptionArn"]
+    if arn == PENDING or arn in call.cloud.pending_subscriptions:
+        raise Refusal(
+            "InvalidParameter", "Invalid parameter: Cannot unsubscribe a subscription that is pending confirmation"
+        )
+    call.moto()
+
+
+@answers("sns", "DeleteTopic")
+def delete(call: Call) -> None:
+    """Absent is success; subscriptions go with it."""
+    if _exists(call.cloud, call["TopicArn"]):
+        gone = {each["SubscriptionArn"] for each in _of_topic(call.cloud, call["TopicArn"])}
+        call.cloud.pending_subscriptions -= gone
+        call.moto()

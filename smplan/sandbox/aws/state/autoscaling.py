@@ -1,0 +1,102 @@
+"""What the sandbox remembers of Auto Scaling: all of it, because moto's own differs from AWS nearly everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from smplan.sandbox.aws.requests import Fields, Refusal
+
+
+@dataclass(slots=True)
+class Member:
+    """One instance of a group. It keeps the launch configuration or template version it was launched with."""
+
+    id: str
+    zone: str
+    subnet_id: str
+    instance_type: str
+    protected: bool
+    launched_at: float
+    activity: Fields
+    launch_configuration: str | None = None
+    launch_template: Fields | None = None
+    lifecycle: str = "Pending"
+    health: str = "Healthy"
+    in_service_at: float = 0.0
+    gone_at: float | None = None
+    ending: Fields | None = None
+    """The activity that terminates it."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is part of the group's capacity."""
+        return self.lifecycle in {"Pending", "InService"}
+
+
+@dataclass(slots=True)
+class Group:
+    """An Auto Scaling group; ``fields`` is what DescribeAutoScalingGroups says of it, less what is computed."""
+
+    name: str
+    arn: str
+    fields: Fields
+    created_at: datetime
+    members: list[Member] = field(default_factory=list)
+    tags: dict[str, Fields] = field(default_factory=dict)
+    activities: list[Fields] = field(default_factory=list)
+    suspended: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
+    notifications: dict[str, list[str]] = field(default_factory=dict)
+    refreshes: list[Fields] = field(default_factory=list)
+    cooldown_until: float = 0.0
+    deleted_at: float | None = None
+    retry_at: float = 0.0
+
+    @property
+    def desired(self) -> int:
+        """The capacity it keeps up."""
+        return int(self.fields["DesiredCapacity"])
+
+    def member(self, instance_id: str) -> Member | None:
+        """The member with that id."""
+        return next((member for member in self.members if member.id == instance_id), None)
+
+
+@dataclass(slots=True)
+class Policy:
+    """A scaling policy; ``fields`` as DescribePolicies says them, less its alarms."""
+
+    group: str
+    name: str
+    arn: str
+    fields: Fields
+
+
+@dataclass(slots=True)
+class Scaling:
+    """Everything of Auto Scaling."""
+
+    configurations: dict[str, Fields] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    policies: dict[tuple[str, str], Policy] = field(default_factory=dict)
+
+    def group(self, name: str | None) -> Group:
+        """The group of that name; refused as Auto Scaling does if there is none, or it is being deleted."""
+        found = self.groups.get(name or "")
+        if found is None:
+            raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+        return found
+
+    def group_of(self, instance_id: str) -> tuple[Group, Member] | None:
+        """The group an instance belongs to."""
+        for group in self.groups.values():
+            member = group.member(instance_id)
+            if member:
+                return group, member
+        return None
+
+
+def invalid(message: str) -> Refusal:
+    """Auto Scaling's one code for nearly everything wrong with a request."""
+    return Refusal("ValidationError", message)

@@ -1,0 +1,60 @@
+"""What the sandbox remembers of EC2: when things become usable, what images carry, which tokens were used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from smplan.sandbox.aws.requests import Fields
+
+IMAGE_SECONDS = 60.0
+BOOT_SECONDS = 90.0
+REBOOT_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Image:
+    """An image made in the sandbox. Times are virtual seconds."""
+
+    made_at: float
+    available_at: float
+    volume_size: int
+    files: Mapping[str, str]
+    root_device_name: str = "/dev/sda1"
+    volume_type: str = "gp3"
+
+
+@dataclass(slots=True)
+class Template:
+    """A launch template; ``versions`` as DescribeLaunchTemplateVersions tells them, by number."""
+
+    id: str
+    name: str
+    made_at: datetime
+    default: int = 1
+    made: int = 1
+    """The highest number ever given to a version."""
+    versions: dict[int, Fields] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def latest(self) -> int:
+        """The highest number in use."""
+        return max(self.versions)
+
+
+@dataclass(slots=True)
+class Compute:
+    """Everything EC2 that moto does not keep."""
+
+    images: dict[str, Image] = field(default_factory=dict)
+    launched: dict[str, float] = field(default_factory=dict)
+    """Instance id -> when it was launched."""
+    rebooted: dict[str, float] = field(default_factory=dict)
+    """Instance id -> when it was last rebooted."""
+    templates: dict[str, Template] = field(default_factory=dict)
+    descriptions: dict[str, str] = field(default_factory=dict)
+    """Security group rule id -> description, for rules whose source is a group or a prefix list."""
+    tokens: dict[tuple[str, str], tuple[Fields, Fields]] = field(default_factory=dict)
+    """(action, client token) -> the request and its answer."""

@@ -1,0 +1,183 @@
+"""The emulated AWS as the gateway and the Stream Manager simulator see it: the ``World`` of ``view``."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import threading
+from collections.abc import Iterator, Sequence
+
+from smplan.sandbox.aws import moto_state
+from smplan.sandbox.aws.ec2.instances import launch
+from smplan.sandbox.aws.elbv2.load_balancers import dns_name
+from smplan.sandbox.aws.elbv2.targets import is_active, target_states
+from smplan.sandbox.aws.moto_state import BalancerView, IngressView, ListenerView
+from smplan.sandbox.aws.requests import Fields, Refusal
+from smplan.sandbox.aws.route53 import normal
+from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, REBOOT_SECONDS
+from smplan.sandbox.ids import Facts
+from smplan.sandbox.interface import InstanceView, NodeRefused, Route, Target
+
+MYSQL = 3306
+LONGEST_CHAIN = 8
+"""CNAMEs followed, at most."""
+
+
+class Present:
+    """Answers from the present state, each under the sandbox's lock."""
+
+    def __init__(self, cloud: Cloud, facts: Facts, lock: threading.RLock) -> None:
+        self._cloud = cloud
+        self._facts = facts
+        self._lock = lock
+
+    def instances(self) -> Sequence[InstanceView]:
+        """Instances that are pending or running."""
+        with self._lock:
+            found = moto_state.instances(self._cloud.account)
+            return [self._seen(each) for each in found if each.state in {"pending", "running"}]
+
+    def _seen(self, each: moto_state.Ec2View) -> InstanceView:
+        image = self._cloud.compute.images.get(each.image_id)
+        return InstanceView(
+            id=each.id,
+            state=each.state,
+            private_ip=each.private_ip,
+            zone=each.zone,
+            subnet_id=each.subnet_id,
+            security_group_ids=each.group_ids,
+            user_data=each.user_data,
+            launched_at=self._cloud.compute.launched.get(each.id, 0.0),
+            booted_at=booted_at(self._cloud, each.id),
+            image_id=each.image_id,
+            instance_type=each.instance_type,
+            tags=each.tags,
+            files=dict(image.files) if image else {},
+        )
+
+    def has_booted(self, instance_id: str) -> bool:
+        """Whether an instance runs and has had time to boot: what a health check finds without a gateway."""
+        with self._lock:
+            running = instance_id in moto_state.running(self._cloud.account)
+            return running and self._cloud.now() >= booted_at(self._cloud, instance_id)
+
+    def may_reach_database(self, security_group_ids: Sequence[str]) -> bool:
+        """Whether a rule of the database's group admits TCP 3306 from one of these groups, or from the whole VPC."""
+        with self._lock:
+            rules = list(moto_state.ingress(self._cloud.account, self._facts.database_security_group_id))
+            network = ipaddress.ip_network(moto_state.vpc_cidr(self._cloud.account, self._facts.vpc_id))
+        return any(_admits(rule, set(security_group_ids), network) for rule in rules)
+
+    def load_balancer_for(self, host: str, port: int) -> Route | None:
+        """The way of a request to ``host`` (an ALB's DNS name, or a CNAME or alias of it); None if no ALB has it."""
+        with self._lock:
+            balancer = self._balancer(normal(host))
+            return None if balancer is None else self._route(balancer, port)
+
+    def _balancer(self, name: str) -> BalancerView | None:
+        by_name = {normal(dns_name(each.arn)): each for each in moto_state.balancers(self._cloud.account)}
+        records: dict[str, str] | None = None
+        for _ in range(LONGEST_CHAIN):
+            found = by_name.get(name) or by_name.get(name.removeprefix("internal-"))
+            if found is not None:
+                return found
+            records = dict(self._aliases()) if records is None else records
+            if name not in records:
+                wildcard = normal("*." + name.partition(".")[2])
+                if wildcard not in records:
+                    return None
+                name = wildcard
+            name = records[name]
+        return None
+
+    def _aliases(self) -> Iterator[tuple[str, str]]:
+        """Each name of a CNAME or an alias, and what it stands for."""
+        for name, target in moto_state.aliases(self._cloud.account):
+            yield normal(name), normal(target).removeprefix("dualstack.")
+
+    def _route(self, balancer: BalancerView, port: int) -> Route:
+        listener = next((each for each in balancer.listeners if each.port == port), None)
+        healthy, unhealthy = self._targets(listener)
+        return Route(
+            load_balancer_arn=balancer.arn,
+            dns_name=dns_name(balancer.arn),
+            problem=self._problem(balancer, listener, healthy),
+            listener_protocol=listener.protocol if listener else "",
+            certificate_domains=self._domains(listener),
+            healthy=healthy,
+            unhealthy=unhealthy,
+        )
+
+    def _problem(self, balancer: BalancerView, listener: ListenerView | None, healthy: tuple[Target, ...]) -> str:
+        if not is_active(self._cloud, balancer.arn):
+            return "not active"
+        if listener is None:
+            return "no listener"
+        if not listener.target_group_arns:
+            return "no target group"
+        return "" if healthy else "no healthy target"
+
+    def _targets(self, listener: ListenerView | None) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+        healthy: list[Target] = []
+        others: list[Target] = []
+        for arn in listener.target_group_arns if listener else ():
+            states = target_states(self._cloud, arn)
+            for each in self._cloud.balancing.of(arn).values():
+                target = Target(instance_id=each.instance_id, port=each.port)
+                (healthy if states.get(each.instance_id) == "healthy" else others).append(target)
+        return tuple(healthy), tuple(others)
+
+    def _domains(self, listener: ListenerView | None) -> tuple[str, ...]:
+        names: dict[str, None] = {}
+        for arn in listener.certificate_arns if listener and listener.protocol == "HTTPS" else ():
+            names |= dict.fromkeys(moto_state.certificate_names(self._cloud.account, arn))
+        return tuple(names)
+
+    def launch_node(self, *, name: str, image_name: str, instance_type: str, user_data: str = "") -> str:
+        """Run one EC2 instance for a node, tagged ``Name=name``; its id. Raises NodeRefused with AWS's reason."""
+        with self._lock:
+            try:
+                return self._launched(name, image_name, instance_type, user_data)
+            except Refusal as refusal:
+                raise NodeRefused(str(refusal)) from refusal
+
+    def _launched(self, name: str, image_name: str, instance_type: str, user_data: str) -> str:
+        images = self._cloud.moto.ask("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
+        image = next((each for each in images if image_name in {each.get("Name"), each["ImageId"]}), None)
+        if image is None:
+            raise Refusal("InvalidAMIID.NotFound", f"there is no image named {image_name}")
+        request: Fields = {
+            "ImageId": image["ImageId"],
+            "InstanceType": instance_type,
+            "SubnetId": self._facts.subnet_ids[0],
+            "SecurityGroupIds": [self._facts.node_security_group_id],
+            "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
+        }
+        if user_data:
+            request["UserData"] = base64.b64encode(user_data.encode()).decode()
+        return str(launch(self._cloud, request)["InstanceId"])
+
+    def terminate_node(self, instance_id: str) -> None:
+        """Terminate a node's instance; nothing happens if it is gone."""
+        with self._lock:
+            if moto_state.state_of(self._cloud.account, instance_id) not in {"", "terminated"}:
+                self._cloud.moto.ask("ec2", "TerminateInstances", {"InstanceIds": [instance_id]})
+
+
+def booted_at(cloud: Cloud, instance_id: str) -> float:
+    """When the software of an instance answers, after its launch or its last reboot."""
+    compute = cloud.compute
+    launched = compute.launched.get(instance_id, 0.0) + BOOT_SECONDS
+    return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)
+
+
+def _admits(rule: IngressView, group_ids: set[str], network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    if rule.protocol not in {"tcp", "6", "-1"}:
+        return False
+    if rule.from_port is not None and rule.to_port is not None and not rule.from_port <= MYSQL <= rule.to_port:
+        return False
+    if not rule.cidr:
+        return rule.group_id in group_ids
+    known = ipaddress.ip_network(rule.cidr)
+    return known.version == network.version and network.subnet_of(known)  # type: ignore[arg-type]  # same version: checked

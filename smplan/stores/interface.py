@@ -1,0 +1,185 @@
+"""What a store is: one state, its journal and its lock, the same to everyone who reads or writes them."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from threading import Event
+
+from smplan.core.state.journal import JournalEntry, ReplayedState, StepIntent
+from smplan.core.state.model import State
+from smplan.core.state.replay import replay
+from smplan.errors import Locked, StoreError
+from smplan.stores.locked import LockedState
+from smplan.stores.move_marker import MoveMarker
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """Who holds the lock: ``who`` (user@host pid 123), for which operation and run, ``since`` when (ISO, UTC)."""
+
+    who: str
+    operation: str
+    run: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"{self.who} ({self.operation}, run {self.run}) since {self.since}"
+
+
+@dataclass(frozen=True, slots=True)
+class LockInfo:
+    """A lock that somebody has, or left behind (``over``: it ran out).
+
+    In S3 it is good ``until`` (ISO, by the server's clock), ``epoch`` counts its takeovers, and ``tag`` is its ETag.
+    """
+
+    holder: LockHolder
+    until: str = ""
+    epoch: int = 0
+    over: bool = False
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is stored, at one moment: nothing at all, or a state with its journal and what both replay into.
+
+    ``entries`` starts with the pending creates that earlier journals left. ``version`` changes whenever the stored
+    state does; ``saved`` is when it was (ISO, UTC; empty if that was never written down). ``mark``: a move left a note.
+    """
+
+    stored: State | None = None
+    entries: tuple[JournalEntry, ...] = ()
+    folded: ReplayedState | None = None
+    version: str = ""
+    pending_creates: tuple[StepIntent, ...] = ()
+    saved: str = ""
+    mark: MoveMarker | None = None
+
+    @property
+    def written(self) -> tuple[JournalEntry, ...]:
+        """The entries of the journal itself, without the pending creates before it."""
+        return self.entries[len(self.pending_creates) :]
+
+
+def snapshot(stored: State, base: Snapshot, written: Sequence[JournalEntry], place: str) -> Snapshot:
+    """``base`` with ``stored`` and its journal. Raises StoreError, naming ``place``, if they do not fit together."""
+    entries = (*base.pending_creates, *written)
+    try:
+        return replace(base, stored=stored, entries=entries, folded=replay(stored, entries))
+    except StoreError as error:
+        raise StoreError(
+            f"the journal of {place} does not fit its state: {error}",
+            hint="put back state and journal from the same backup",
+        ) from error
+
+
+class Clock:
+    """Seconds that never jump, and how to let some pass. Where the system can tell, sleep of the machine counts."""
+
+    _id = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+    def now(self) -> float:
+        """Seconds since some fixed moment."""
+        return time.clock_gettime(self._id)
+
+    def date(self) -> datetime:
+        """The time of day by this machine's clock, UTC."""
+        return datetime.now(UTC)
+
+    def pause(self, seconds: float) -> None:
+        """Return after ``seconds``."""
+        Event().wait(seconds)
+
+
+def silent(word: str) -> None:
+    """Tell nobody."""
+
+
+class Store(ABC):
+    """Where one state lives. ``location`` names it for people; ``say`` hears what was mended or left out."""
+
+    location: str
+
+    def __init__(self, *, say: Callable[[str], None] = silent, clock: Clock | None = None) -> None:
+        self.say = say
+        self.clock = clock or Clock()
+
+    def read(self) -> Snapshot:
+        """What is stored now. Raises StoreError for what cannot be read or trusted, Moved for what is elsewhere."""
+        found = self.look()
+        if found.mark:
+            raise found.mark.refusal(self.location)
+        return found
+
+    @abstractmethod
+    def look(self) -> Snapshot:
+        """What is stored now, the note of a move included."""
+
+    @abstractmethod
+    def document(self, serial: int | None = None) -> bytes | None:
+        """The stored bytes of the state now, or as it was with ``serial``; None if there are none."""
+
+    @abstractmethod
+    def past(self) -> list[int]:
+        """The serials of the states that were replaced and are still kept, newest first."""
+
+    @abstractmethod
+    def leftovers(self) -> list[str]:
+        """Names of what lies here although there may be no state: journals, earlier states."""
+
+    @abstractmethod
+    def grip(self) -> LockInfo | None:
+        """The lock as it is now, if it is there."""
+
+    @abstractmethod
+    def break_lock(self, grip: LockInfo, holder: LockHolder) -> None:
+        """Take the lock away from whoever has it, if it is still as in ``grip``; ``holder`` is who does that.
+
+        From then on nothing that its holder writes is accepted. Raises GuardRefused.
+        """
+
+    @abstractmethod
+    def probe(self, holder: LockHolder) -> None:
+        """Take the lock and give it back, touching nothing else. Raises Locked, or StoreError if it does not work."""
+
+    def holder(self) -> LockHolder | None:
+        """Who holds the lock now, if anybody."""
+        grip = self.grip()
+        return grip.holder if grip and not grip.over else None
+
+    def lock(self, holder: LockHolder, *, wait_seconds: float = 0, moving: bool = False) -> LockedState:
+        """The lock, and with it the right to write; tried for ``wait_seconds``. Raises Locked naming who has it.
+
+        Raises Moved where a move left a note, unless it is taken for ``moving``.
+        """
+        held = self._patiently(holder, wait_seconds)
+        mark = held.snapshot.mark
+        if mark and not moving:
+            held.release()
+            raise mark.refusal(self.location)
+        return held
+
+    def _patiently(self, holder: LockHolder, wait_seconds: float) -> LockedState:
+        deadline = self.clock.now() + wait_seconds
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return self._acquire(holder)
+            except Locked:
+                left = deadline - self.clock.now()
+                if left <= 0:
+                    raise
+            self.clock.pause(min(pause, left))
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    @abstractmethod
+    def _acquire(self, holder: LockHolder) -> LockedState:
+        """One try at the lock, and a read under it. Raises Locked at once."""

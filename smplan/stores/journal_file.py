@@ -1,0 +1,141 @@
+"""The lines of a local journal: one batch a line, each with a check sum over itself and the check sum before it.
+
+So half a line is known as such, and so is a line that is missing, doubled or not in its place.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from smplan.core.state.journal import JournalEntry
+from smplan.core.state.model import State
+from smplan.core.state.strict_json import ObjectReader
+from smplan.core.values import Json
+from smplan.errors import StoreError
+from smplan.stores.codec import JOURNAL, VERSION, check_format, damaged, entry_json, parse, parse_entry, plain
+
+_SECTOR = 512
+_SUM = 8
+_BEGINNING = re.compile(rb"[0-9a-f]{1,8}(?: (?:\[[ -~]*)?)?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A local journal as read. ``whole``: its bytes that stand; ``sum``: what the next line goes on from.
+
+    A ``stale`` one builds on an earlier state and counts for nothing. ``torn``: an unfinished line was left out.
+    """
+
+    entries: tuple[JournalEntry, ...] = ()
+    whole: bytes = field(default=b"", repr=False)
+    sum: bytes = b""
+    stale: bool = False
+    torn: bool = False
+
+
+def header(state: State) -> bytes:
+    """The first line of a local journal: which state it builds upon."""
+    first = {"format": JOURNAL, "format_version": VERSION, "lineage": state.lineage, "serial": state.serial}
+    return _line(plain(first), b"")
+
+
+def batch(entries: Sequence[JournalEntry], after: bytes) -> bytes:
+    """One line of a local journal, there as a whole or not at all. ``after``: the check sum of the line before it."""
+    return _line(plain([entry_json(entry) for entry in entries]), after)
+
+
+def check_sum(line: bytes) -> bytes:
+    """The check sum that ``line`` begins with."""
+    return line[:_SUM]
+
+
+def _line(body: bytes, after: bytes) -> bytes:
+    return b"%08x %s\n" % (_crc(body, after), body)
+
+
+def _crc(body: bytes, after: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(after))
+
+
+def read(data: bytes, place: str, state: State) -> Journal:
+    """The journal in ``data``, if it builds on ``state``. Raises StoreError naming the line that cannot be trusted."""
+    start = data.rfind(b"\n", 0, -1) + 1
+    after = check_sum(data[data.rfind(b"\n", 0, max(start - 1, 0)) + 1 : start])
+    last = _ended(data, start, after, place)
+    whole = data[:start] + last
+    lines = whole.split(b"\n")[:-1]
+    sums = [b"", *map(check_sum, lines)]
+    bodies = [_body(line, sums[at], f"{place}:{at + 1}") for at, line in enumerate(lines)]
+    if not bodies:
+        raise damaged(place, "it has no first line", JOURNAL)
+    if not _builds_on(bodies[0], state, place):
+        return Journal(stale=True)
+    if len(bodies) == 1:  # both are written at once
+        raise damaged(place, "it ends before its first batch", JOURNAL)
+    entries = tuple(entry for number, body in enumerate(bodies[1:], 2) for entry in _batch(body, f"{place}:{number}"))
+    return Journal(entries, whole, sums[-1], torn=not last)
+
+
+def _ended(data: bytes, start: int, after: bytes, place: str) -> bytes:
+    """The last line, at ``start``, with its end; nothing if it was being written when the machine stopped."""
+    last = data[start:]
+    if last.endswith(b"\n") and b"\0" not in last:
+        return last
+    text = last.rstrip(b"\0")
+    if _checked(text, after):
+        return text + b"\n"
+    if _unwritten(data, start):
+        return b""
+    if _checked(last[:-1], after) or not _BEGINNING.match(last):
+        raise damaged(place, f"line {data.count(10) + 1} has no end", JOURNAL)
+    return b""
+
+
+def _unwritten(data: bytes, start: int) -> bool:
+    """Whether part of the line at ``start`` never reached the disk: the sectors of one write do not all reach it."""
+    first = data.find(b"\0", start)
+    if first != start and (first < 0 or first % _SECTOR):
+        return False
+    return not data[first : first - first % _SECTOR + _SECTOR].strip(b"\0")
+
+
+def _checked(line: bytes, after: bytes) -> bytes | None:
+    """The JSON of a line whose check sum is right, else None."""
+    crc, _, body = line.partition(b" ")
+    return body if body and crc == b"%08x" % _crc(body, after) else None
+
+
+def _body(line: bytes, after: bytes, place: str) -> Json:
+    body = _checked(line, after)
+    try:
+        if body is None:
+            raise ValueError("its check sum is wrong")
+        return parse(body)
+    except ValueError as error:
+        raise damaged(place, str(error), JOURNAL) from error
+
+
+def _builds_on(first: Json, state: State, place: str) -> bool:
+    members = ObjectReader(first, f"{place}:1")
+    check_format(members, JOURNAL, place)
+    lineage, serial = members.text("lineage"), members.number("serial")
+    members.end()
+    if lineage != state.lineage or serial > state.serial:
+        raise damaged(
+            place,
+            f"it builds on {lineage} serial {serial}, the state is {state.lineage} serial {state.serial}",
+            JOURNAL,
+        )
+    return serial == state.serial
+
+
+def _batch(body: Json, place: str) -> list[JournalEntry]:
+    try:
+        if not isinstance(body, list):
+            raise StoreError("it is not a batch of entries")
+        return [parse_entry(item, "entry") for item in body]
+    except StoreError as error:
+        raise damaged(place, str(error), JOURNAL) from error

@@ -1,0 +1,117 @@
+"""A few kinds that need no driver, and the shortest way from a text to a blueprint or to its faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from smplan.blueprint.load import load
+from smplan.core.blueprint import Blueprint
+from smplan.core.kinds_doc import Catalogue, KindDoc
+from smplan.core.spec import SENSITIVE, PartialList, PartialMap, Spec
+from smplan.errors import BlueprintInvalid, Diagnostic
+
+
+class Part(Spec):
+    """A part of a thing."""
+
+    role: Annotated[str, Field(description="What it does.")]
+    limit: Annotated[int | None, Field(ge=1, description="How many.")] = None
+    key: Annotated[str | None, SENSITIVE] = None
+
+
+class ThingSpec(Spec):
+    """A thing with a field of every shape."""
+
+    name: Annotated[str, Field(min_length=2, max_length=10, pattern="^[a-z]", description="Its name.")]
+    size: Annotated[int | None, Field(ge=1, le=9, description="How large.")] = None
+    weight: Annotated[float | None, Field(gt=0, lt=10, multiple_of=0.5)] = None
+    mode: Literal["fast", "slow"] | None = None
+    token: Annotated[str | None, Field(max_length=20), SENSITIVE] = None
+    colour: Annotated[Literal["red", "blue"] | None, SENSITIVE] = None
+    tags: Annotated[PartialMap[str] | None, Field(max_length=3)] = None
+    names: Annotated[PartialList[str] | None, Field(min_length=1, max_length=2)] = None
+    plain: list[str] | None = None
+    parts: PartialList[Part] | None = None
+    part: Part | None = None
+    flag: bool | None = None
+    either: int | str | list[int] | None = None
+    data: Any = None
+
+    @model_validator(mode="after")
+    def _fast_things_are_small(self) -> ThingSpec:
+        if self.known("mode", "size") and self.mode == "fast" and self.size is not None and self.size > 5:
+            raise ValueError("a fast thing is no larger than 5")
+        return self
+
+
+class EmptySpec(Spec):
+    """Nothing to say."""
+
+
+KINDS = {
+    "toy.thing": KindDoc("toy.thing", "A thing.", ThingSpec, {"arn": "Its ARN."}),
+    "toy.fleet": KindDoc("toy.fleet", "Behind the fleet.", EmptySpec, via_stream_manager=True),
+    "toy.place": KindDoc(
+        "toy.place",
+        keys={"name": "Its name.", "zone": "Its zone.", "tag:*": "A tag."},
+        lookup_outputs={"arn": "Its ARN.", "list": "More."},
+    ),
+    "toy.both": KindDoc(
+        "toy.both", "Both.", ThingSpec, {"size": "As it is."}, keys={"name": "Its name."}, lookup_outputs={"arn": ""}
+    ),
+}
+
+
+def toys() -> Catalogue:
+    """The catalogue of these kinds."""
+    return Catalogue(
+        KINDS.get,
+        lambda: [name for name, kind in KINDS.items() if kind.spec],
+        lambda: [name for name, kind in KINDS.items() if kind.keys is not None],
+    )
+
+
+HEAD = "smplan: 1\nname: toy\n"
+
+
+def written(folder: Path, text: str, *, name: str = "toy.yaml", head: str = HEAD) -> Path:
+    """The blueprint of ``text`` as a file."""
+    path = folder / name
+    path.write_text(head + dedent(text), encoding="utf-8")
+    return path
+
+
+def loaded(folder: Path, text: str, *, environ: Mapping[str, str] = {}, head: str = HEAD, **given: Any) -> Blueprint:
+    """The blueprint of ``text``, which has no faults."""
+    try:
+        return load(written(folder, text, head=head), catalogue=toys(), environ=environ, **given)
+    except BlueprintInvalid as invalid:
+        raise AssertionError(invalid.faults) from invalid
+
+
+def faults_of(
+    folder: Path, text: str, *, environ: Mapping[str, str] = {}, head: str = HEAD, **given: Any
+) -> list[Diagnostic]:
+    """The faults of ``text``, which has some."""
+    return faults_in(written(folder, text, head=head), environ=environ, **given)
+
+
+def faults_in(path: Path, *, environ: Mapping[str, str] = {}, **given: Any) -> list[Diagnostic]:
+    """The faults of the file, which has some."""
+    try:
+        blueprint = load(path, catalogue=toys(), environ=environ, **given)
+    except BlueprintInvalid as invalid:
+        return list(invalid.faults)
+    raise AssertionError(f"no faults: {blueprint}")
+
+
+def told(folder: Path, text: str, **given: Any) -> list[tuple[str, str, str]]:
+    """``(line:column, message, hint)`` of each fault; the line after the opening quotes of ``text`` is line 1."""
+    shift = given.get("head", HEAD).count("\n") + 1
+    found = faults_of(folder, text, **given)
+    return [(f"{fault.line - shift}:{fault.column}", fault.message, fault.hint) for fault in found]

@@ -1,0 +1,367 @@
+"""Files as plain values: what YAML and JSON may say, and where everything in them stands."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
+from smplan.blueprint.syntax import document, json_text, yaml_text
+from smplan.core.blueprint import INVALID, SourceMap
+
+
+def parsed(text: str, *, as_json: bool = False) -> tuple[Any, list[tuple[str, str, str]]]:
+    """The value, and ``(line:column, message, hint)`` of each fault."""
+    faults, value = Diagnostics(), INVALID
+    with suppress(TooManyErrors):
+        value, _ = document.parse_text(text, "f", faults, as_json=as_json)
+    return value, [(f"{fault.line}:{fault.column}", fault.message, fault.hint) for fault in faults.found]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", None),
+        ("~", None),
+        ("a: ", {"a": None}),
+        ("null", None),
+        ("true", True),
+        ("FALSE", False),
+        ("5", 5),
+        ("-5", -5),
+        ("+5", 5),
+        ("0", 0),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("9223372036854775807", 2**63 - 1),
+        ("22:22", "22:22"),
+        ("2024-13-45", "2024-13-45"),
+        ("1_000", "1_000"),
+        ("1.2.3", "1.2.3"),
+        ("-", [None]),
+        (".", "."),
+        ("a b", "a b"),
+        ("'yes'", "yes"),
+        ('"on"', "on"),
+        ('"\\u00e9"', "é"),
+        ("|\n  a\n  b\n", "a\nb\n"),
+        (">-\n  a\n  b\n", "a b"),
+        ("[a, {b: [c]}]", ["a", {"b": ["c"]}]),
+        ("- a\n- b: 1\n  c: [2]\n", ["a", {"b": 1, "c": [2]}]),
+        ("a: {}\nb: []\n", {"a": {}, "b": []}),
+        ("# only a comment\n", None),
+        ("--- a\n...\n", "a"),
+    ],
+)
+def test_yaml_says_what_the_core_schema_says(text: str, value: Any) -> None:
+    assert parsed(text) == (value, [])
+
+
+@pytest.mark.parametrize("word", ["on", "Off", "YES", "no", "y", "N"])
+def test_words_that_some_take_for_booleans_must_be_quoted(word: str) -> None:
+    message, hint = (
+        f"`{word}` is a boolean to some readers of YAML and text to others",
+        f'quote it: "{word}"; or write true or false',
+    )
+    assert parsed(f"a: {word}") == ({"a": INVALID}, [("1:4", message, hint)])
+    assert parsed(f"{word}: 1") == ({word: 1}, [("1:1", message, hint)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: .nan", "`.nan` is not a number that can be worked with"),
+        ("a: -.INF", "`-.INF` is not a number that can be worked with"),
+        ("a: 1e999", "`1e999` is too large a number"),
+        ("a: 9223372036854775808", "9223372036854775808 is too large a number"),
+        ("a: " + "9" * 5000, "a number of 5000 characters is too long"),
+        ("a: 012345678901", "`012345678901` begins with 0: as a number it would lose it"),
+        ("a: -01", "`-01` begins with 0: as a number it would lose it"),
+        ("a: *b", "aliases are not used here"),
+        ('a: "\\0"', "text cannot hold NUL or half a surrogate pair"),
+    ],
+)
+def test_values_that_surprise_are_faults(text: str, message: str) -> None:
+    assert parsed(text)[0] == {"a": INVALID}
+    assert [(place, said) for place, said, _ in parsed(text)[1]] == [("1:4", message)]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "found"),
+    [
+        ("a: 1\nb: 2\na: 3\n", {"a": 1, "b": 2}, [("3:1", "`a` is given twice", "it stands in line 1 already")]),
+        ("a: 1\na:\n  b: 3\n", {"a": 1}, [("2:1", "`a` is given twice", "it stands in line 1 already")]),
+        ("a: &x 1", {"a": 1}, [("1:4", "anchors are not used here: &x", "write the value out")]),
+        ("a: !t 1", {"a": 1}, [("1:4", "tags are not used here: !t", "leave the tag out")]),
+        ("a: !!map {}", {"a": {}}, [("1:4", "tags are not used here: tag:yaml.org,2002:map", "leave the tag out")]),
+        ("<<: {a: 1}\nb: 2", {"b": 2}, [("1:1", "merge keys are not used here", "write the entries out")]),
+        ("5: a\n", {"5": "a"}, [("1:1", "a key must be text: `5` is not", 'quote it: "5"')]),
+        ("? [a]\n: b\nc: d\n", {"c": "d"}, [("1:3", "a key must be text", "quote it, if it was meant as text")]),
+        ("? {a: 1}\n: {b: 2}\n", {}, [("1:3", "a key must be text", "quote it, if it was meant as text")]),
+        ("a\n---\nb\n", "a", [("2:1", "a file holds one document", "move what follows `---` to a file of its own")]),
+        (
+            "%YAML 1.1\n---\na\n",
+            "a",
+            [("1:1", "directives are not used here", "take the lines that begin with % away")],
+        ),
+        ("%TAG ! x\n---\na\n", "a", [("1:1", "directives are not used here", "take the lines that begin with % away")]),
+        (
+            "*x : 1\n",
+            {},
+            [("1:1", "aliases are not used here", "write the value out, or use a variable")],
+        ),
+    ],
+)
+def test_what_yaml_can_say_and_a_blueprint_cannot(text: str, value: Any, found: list[tuple[str, str, str]]) -> None:
+    assert parsed(text) == (value, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message", "hint"),
+    [
+        ("a: b: c", "1:5", "mapping values are not allowed in this context", 'text that holds ": " goes in quotes'),
+        (
+            "a:\n\tb: 1",
+            "2:1",
+            "found character that cannot start any token",
+            "text that begins with this character goes in quotes",
+        ),
+        (
+            "a: [1, 2",
+            "1:9",
+            "did not find expected ',' or ']'",
+            "a bracket or brace is not closed, or a comma is missing",
+        ),
+        (
+            "a: %b",
+            "1:4",
+            "found character that cannot start any token",
+            "text that begins with this character goes in quotes",
+        ),
+        ('a: "\\ud800"', "1:7", "found invalid Unicode character escape code", ""),
+    ],
+)
+def test_text_that_is_not_yaml_is_told_where_it_stops_making_sense(
+    text: str, place: str, message: str, hint: str
+) -> None:
+    assert parsed(text) == (INVALID, [(place, f"this is not YAML: {message}", hint)])
+
+
+def test_a_character_that_yaml_cannot_hold_is_told_by_its_code() -> None:
+    hint = "take it away, or write it as an escape in quotes"
+    assert parsed("a: 1\nb: \x1b[0m") == (INVALID, [("2:4", "the character U+001B cannot stand in YAML", hint)])
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nesting_ends_at_64(as_json: bool) -> None:
+    assert parsed("[" * 64 + "]" * 64, as_json=as_json)[1] == []
+    found = [("1:65", "this is nested more than 64 levels deep", "")]
+    assert parsed("[" * 65 + "]" * 65, as_json=as_json)[1] == found
+    assert parsed("[" * 100_000, as_json=as_json)[1] in (found, [("1:100001", "this is not JSON: Expecting value", "")])
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_file_holds_so_many_values(as_json: bool) -> None:
+    _, found = parsed("[" + ",".join(["1"] * 100_002) + "]", as_json=as_json)
+    assert [message for _, message, _ in found] == ["the file holds more than 100000 values"]
+
+
+def test_the_parser_without_libyaml_reads_the_same() -> None:
+    text = (
+        "a: {b: [1, two, 'three', \"4\"], c: |\n  x\n  y\n}\n"
+        if False
+        else "a: {b: [1, two, 'three', \"4\"]}\nc: |\n  x\n  y\n"
+    )
+    found = []
+    for parser in (yaml.SafeLoader, yaml_text._PARSER):
+        faults = Diagnostics()
+        found.append(yaml_text.compose(text, SourceMap("f", text, dict), faults, parser=parser))
+        assert faults.found == []
+    assert found[0] == found[1] == {"a": {"b": [1, "two", "three", "4"]}, "c": "x\ny\n"}
+
+
+def test_the_parser_without_libyaml_lets_no_surrogate_through() -> None:
+    faults = Diagnostics()
+    text = 'a: "\\ud800"'
+    value = yaml_text.compose(text, SourceMap("f", text, dict), faults, parser=yaml.SafeLoader)
+    assert value == {"a": INVALID}
+    assert [fault.message for fault in faults.found] == ["text cannot hold NUL or half a surrogate pair"]
+
+
+def test_a_reader_that_tells_no_place_still_ends_in_a_fault() -> None:
+    faults = Diagnostics()
+    with pytest.raises(TooManyErrors):
+        yaml_text.compose("\x07", SourceMap("f", "\x07", dict), faults)
+    assert [(fault.place, fault.message) for fault in faults.found] == [
+        ("f", "this is not YAML: control characters are not allowed")
+    ]
+
+
+YAML = """\
+a: 1
+b:
+  - x
+  - c: {d: 2, "e": 3}
+  - |
+    long
+f: [g, [h]]
+"""
+JSON = """\
+{"a": 1,
+ "b": [
+  "x",
+  {"c": {"d": 2, "e": 3}},
+  "long"
+ ],
+ "f": ["g", ["h"]]}
+"""
+
+
+def test_every_path_of_yaml_has_its_place() -> None:
+    places = yaml_text.locate(YAML)
+    assert {path: (at.line, at.column, at.key_line, at.key_column) for path, at in places.items()} == {
+        (): (1, 1, 1, 1),
+        ("a",): (1, 4, 1, 1),
+        ("b",): (3, 3, 2, 1),
+        ("b", 0): (3, 5, 3, 5),
+        ("b", 1): (4, 5, 4, 5),
+        ("b", 1, "c"): (4, 8, 4, 5),
+        ("b", 1, "c", "d"): (4, 12, 4, 9),
+        ("b", 1, "c", "e"): (4, 20, 4, 15),
+        ("b", 2): (5, 5, 5, 5),
+        ("f",): (7, 4, 7, 1),
+        ("f", 0): (7, 5, 7, 5),
+        ("f", 1): (7, 8, 7, 8),
+        ("f", 1, 0): (7, 9, 7, 9),
+    }
+
+
+def test_every_path_of_json_has_its_place() -> None:
+    places = json_text.locate(JSON)
+    assert {path: (at.line, at.column, at.key_line, at.key_column) for path, at in places.items()} == {
+        (): (1, 1, 1, 1),
+        ("a",): (1, 7, 1, 2),
+        ("b",): (2, 7, 2, 2),
+        ("b", 0): (3, 3, 3, 3),
+        ("b", 1): (4, 3, 4, 3),
+        ("b", 1, "c"): (4, 9, 4, 4),
+        ("b", 1, "c", "d"): (4, 15, 4, 10),
+        ("b", 1, "c", "e"): (4, 23, 4, 18),
+        ("b", 2): (5, 3, 5, 3),
+        ("f",): (7, 7, 7, 2),
+        ("f", 0): (7, 8, 7, 8),
+        ("f", 1): (7, 13, 7, 13),
+        ("f", 1, 0): (7, 14, 7, 14),
+    }
+
+
+@pytest.mark.parametrize("locate", [yaml_text.locate, json_text.locate])
+def test_places_are_found_as_far_as_a_broken_text_can_be_read(locate: Any) -> None:
+    assert ("a",) in locate('{"a": 1, "b": ' + "[" * 70)
+
+
+@pytest.mark.parametrize("text", ["null", "true", "5", '"x"', "[]", "{}", '{"a": [1.5, {"b": "\\ud83d\\ude00"}]}'])
+def test_json_is_read_as_the_json_module_reads_it(text: str) -> None:
+    import json
+
+    assert parsed(text, as_json=True) == (json.loads(text), [])
+
+
+TOO_LARGE = "9223372036854775808 is too large a number"
+ODD = "is not a number that can be worked with"
+FINITE = "write a finite number of 64 bits"
+HALF = "text cannot hold NUL or half a surrogate pair"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "found"),
+    [
+        ('{"a": 1,\n "a": 2}', {"a": 1}, [("2:2", "`a` is given twice", "it stands in line 1 already")]),
+        ('[{"c": 1, "c": {"d": 1}}]', [{"c": 1}], [("1:11", "`c` is given twice", "it stands in line 1 already")]),
+        ('{"a": NaN}', {"a": INVALID}, [("1:7", f"`NaN` {ODD}", FINITE)]),
+        ('{"a": 1e999}', {"a": INVALID}, [("1:7", "`1e999` is too large a number", "quote it if it is text")]),
+        ('{"a": 9223372036854775808}', {"a": INVALID}, [("1:7", TOO_LARGE, "quote it if it is text")]),
+        ("[" + "9" * 5000 + "]", [INVALID], [("1:2", f"`{'9' * 80}…` {ODD}", FINITE)]),
+        ('["\\ud800"]', [INVALID], [("1:2", HALF, "")]),
+        ('{"\\u0000": 1}', {'"\\u0000"': 1}, [("1:2", HALF, "")]),
+    ],
+)
+def test_what_json_can_say_and_a_blueprint_cannot(text: str, value: Any, found: list[tuple[str, str, str]]) -> None:
+    assert parsed(text, as_json=True) == (value, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message", "hint"),
+    [
+        ("", "1:1", "Expecting value", ""),
+        ('{ // a\n"a": 1}', "1:3", "Expecting property name enclosed in double quotes", "JSON has no comments"),
+        ('{\n"a"\n1}', "3:1", "Expecting ':' delimiter", ""),
+    ],
+)
+def test_text_that_is_not_json_is_told_where(text: str, place: str, message: str, hint: str) -> None:
+    value, found = parsed(text, as_json=True)
+    assert value is INVALID
+    assert found == [(place, f"this is not JSON: {message}", hint)]
+
+
+@pytest.mark.parametrize("text", ['{"a": 1,}', '{"a": [1, ]}'])
+def test_a_comma_too_many_is_told_in_the_words_of_the_python_that_reads_it(text: str) -> None:
+    _, [(place, message, hint)] = parsed(text, as_json=True)
+    assert abs(int(place.removeprefix("1:")) - text.rindex(",")) <= 3
+    assert message.startswith("this is not JSON: ")
+    assert hint == "take the last comma away"
+
+
+def read(path: Path) -> list[tuple[str, str, str]]:
+    faults = Diagnostics()
+    with pytest.raises(TooManyErrors):
+        document.parse(document.read(path, faults), path, faults)
+    return [(fault.place, fault.message, fault.hint) for fault in faults.found]
+
+
+def test_a_file_that_is_not_there_is_told_with_what_is(tmp_path: Path) -> None:
+    missing = tmp_path / "fleet.yml"
+    assert read(missing) == [(str(missing), "there is no such file", "")]
+    (tmp_path / "fleet.yaml").touch()
+    assert read(missing) == [(str(missing), "there is no such file", "beside it there is: fleet.yaml")]
+    assert read(tmp_path / "no" / "fleet.yaml")[0][1:] == ("there is no such file", "")
+
+
+@pytest.mark.parametrize(("name", "message"), [("", "Is a directory"), ("a\0b", "embedded null byte")])
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, message: str) -> None:
+    assert read(tmp_path / name)[0][1] == f"the file cannot be read: {message}"
+
+
+def test_a_file_is_no_larger_than_a_mebibyte(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"#" * (1024 * 1024))
+    assert document.read(path, Diagnostics())
+    path.write_bytes(b"#" * (1024 * 1024 + 1))
+    assert read(path)[0][1] == "the file is larger than 1 MiB"
+
+
+@pytest.mark.parametrize("data", [b"a: 1\nb: \xff", "a: 1".encode("utf-16")])
+def test_a_file_is_utf_8(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(data)
+    place = "2:4" if data.startswith(b"a") else "1:1"
+    assert read(path) == [(f"{path}:{place}", "this is not UTF-8 text", "save the file as UTF-8")]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    assert document.parse(b"\xef\xbb\xbfa: 1", path, Diagnostics())[0] == {"a": 1}
+
+
+def test_more_faults_than_anybody_reads_are_not_told() -> None:
+    value, found = parsed("a: [" + ", ".join(["yes"] * 200) + "]")
+    assert value is INVALID
+    assert len(found) == 101
+    assert found[-1][1] == "there are more: only the first 100 are told"

@@ -1,0 +1,389 @@
+"""From a file to a blueprint: its sections, its digest, files and secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smplan.blueprint.load import load
+from smplan.core.blueprint import BackendConfig, LookupDecl
+from smplan.core.values import Interpolation, Ref, Secret
+from smplan.errors import BlueprintInvalid
+from tests.blueprint.load_case import faults_in, faults_of, loaded, told, toys, written
+
+WHOLE = """
+smplan: 1
+name: streammanager
+aws: {region: us-east-1, account: "123456789012"}
+stream_manager: {url: "https://${record.name}", connect_to: "${record.arn}", access_token: {secret: "env:TOKEN"}}
+state: {backend: s3, bucket: fleet-state, key: a/b, region: eu-west-1}
+variables:
+  count: {type: integer, default: 4}
+lookups:
+  place: {kind: toy.place, where: {"tag:Name": red5pro, zone: ["a-${var.count}"]}}
+resources:
+  record: {kind: toy.thing, spec: {name: thing, size: "${var.count}", data: "${place.arn}"}}
+outputs: {url: "https://${record.name}", count: "${var.count}", list: [1, {a: "${place.id}"}]}
+"""
+
+
+def test_a_blueprint_is_read_as_it_is_written(tmp_path: Path) -> None:
+    blueprint = loaded(tmp_path, WHOLE, head="")
+    record = Ref("record", path=("name",))
+    assert (blueprint.name, blueprint.region, blueprint.account) == ("streammanager", "us-east-1", "123456789012")
+    assert blueprint.stream_manager == {
+        "url": Interpolation(("https://", record)),
+        "connect_to": Ref("record", path=("arn",)),
+        "access_token": Secret("env:TOKEN"),
+        "api_version": "4.0",
+    }
+    assert blueprint.state == BackendConfig("s3", {"bucket": "fleet-state", "key": "a/b", "region": "eu-west-1"})
+    assert blueprint.variables == {"count": 4}
+    where = {"tag:Name": "red5pro", "zone": ["a-4"]}
+    assert blueprint.lookups == (LookupDecl("place", "toy.place", where, ("lookups", "place")),)
+    assert [resource.spec for resource in blueprint.resources] == [
+        {"name": "thing", "size": 4, "data": Ref("place", path=("arn",))}
+    ]
+    assert blueprint.outputs == {
+        "url": Interpolation(("https://", record)),
+        "count": 4,
+        "list": [1, {"a": Ref("place", path=("id",))}],
+    }
+    assert blueprint.file == str(tmp_path / "toy.yaml")
+    assert blueprint.marks.fault(("resources", "record", "kind"), "x").place.endswith("toy.yaml:12:18")
+
+
+def test_little_is_needed(tmp_path: Path) -> None:
+    blueprint = loaded(tmp_path, "resources: {}")
+    assert (blueprint.region, blueprint.account, blueprint.stream_manager) == (None, None, None)
+    assert blueprint.state == BackendConfig("local", {})
+    assert (blueprint.lookups, blueprint.resources, blueprint.outputs) == ((), (), {})
+
+
+def test_json_is_the_same_model(tmp_path: Path) -> None:
+    value = {
+        "$schema": "../schemas/blueprint.schema.json",
+        "smplan": 1,
+        "name": "toy",
+        "resources": {"a": {"kind": "toy.thing", "spec": {"name": "thing", "data": "${a.id}", "size": 0}}},
+    }
+    path = tmp_path / "toy.json"
+    path.write_text(json.dumps(value, indent=1))
+    (fault,) = faults_in(path)
+    assert (fault.place, fault.message) == (f"{path}:11:13", "`size` must be at least 1")
+    value["resources"]["a"]["spec"]["size"] = 1  # type: ignore[index]  # nested JSON
+    path.write_text(json.dumps(value))
+    assert load(path, catalogue=toys()).resources[0].spec == {
+        "name": "thing",
+        "data": Ref("a", path=("id",)),
+        "size": 1,
+    }
+
+
+def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None:
+    text = """
+    smplan: 2
+    name: Toy
+    aws: {region: us_east, account: 123456789012}
+    variables:
+      size: {type: integer, default: big}
+    resources:
+      a: {kind: toy.thin, spec: {}}
+      b: {kind: toy.thing, spec: {nam: thing}}
+      b: {kind: toy.thing}
+      c: {kind: toy.thing, when: yes, spec: {name: thing, data: "${d.arn}"}}
+      e: {kind: toy.thing, spec: {name: thing}, after: [f]}
+    outptus: {}
+    """
+    assert told(tmp_path, text, head="") == [
+        ("1:9", "`smplan` must be 1", "Version of the format."),
+        ("2:7", "`name` does not fit the pattern ^[a-z0-9-]{1,40}$", "Name of the state: a-z, 0-9 and -, at most 40."),
+        ("3:15", "`aws.region` does not fit the pattern ^[a-z]{2,}(-[a-z0-9]+)+$", "Region, such as us-east-1."),
+        ("3:33", "`aws.account` must be text, not an integer", "put it in quotes"),
+        ("5:34", "this must be an integer, not text", ""),
+        ("7:13", "there is no kind `toy.thin`", "did you mean `toy.thing`?"),
+        ("8:24", "`name` is missing", "add it: Its name."),
+        ("8:31", "`nam` is not known here", "did you mean `name`?"),
+        ("9:3", "`b` is given twice", "it stands in line 9 already"),
+        (
+            "10:30",
+            "`yes` is a boolean to some readers of YAML and text to others",
+            'quote it: "yes"; or write true or false',
+        ),
+        ("10:61", "`d` is neither a resource nor a lookup", "known here: a, b, c, e"),
+        ("11:53", "there is no resource `f` to come after", ""),
+        ("12:1", "`outptus` is not known here", "did you mean `outputs`?"),
+    ]
+
+
+def test_a_fault_shows_its_line_and_leaves_with_exit_code_3(tmp_path: Path) -> None:
+    with pytest.raises(BlueprintInvalid) as invalid:
+        load(written(tmp_path, "resources: {a: {kind: toy.thin}}"), catalogue=toys())
+    (fault,) = invalid.value.faults
+    assert fault.source == "resources: {a: {kind: toy.thin}}"
+    assert invalid.value.exit_code == 3
+    assert str(invalid.value) == "the blueprint has 1 fault"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "text", "5"])
+def test_a_blueprint_is_a_map(tmp_path: Path, text: str) -> None:
+    (fault,) = faults_of(tmp_path, text, head="")
+    assert (fault.message, fault.hint) == ("a blueprint is a map", "begin with `smplan: 1`")
+
+
+def test_what_is_no_map_because_of_a_slip_is_told_once(tmp_path: Path) -> None:
+    assert [fault.message for fault in faults_of(tmp_path, "*a", head="")] == ["aliases are not used here"]
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("resources: []", ["`resources` must be a map, not a list"]),
+        ("resources:", ["`resources` must be a map, not nothing"]),
+        ("name: x", ["`name` is given twice", "`resources` is missing"]),
+        ("resources: {}\nvariables: []", ["`variables` must be a map, not a list"]),
+        ("resources: {}\naws: us-east-1", ["`aws` must be a map, not text"]),
+        ("resources: {}\naws: {regoin: x}", ["`aws.regoin` is not known here"]),
+        ("resources: {}\nstate: local", ["`state` must be a map, not text"]),
+        ("resources: {}\nstate: {backend: gcs}", ["a state lives in one of: local, s3"]),
+        ("resources: {}\nstate: {backend: [s3]}", ["a state lives in one of: local, s3"]),
+        ("resources: {}\nstate: {backend: yes}", ["`yes` is a boolean to some readers of YAML and text to others"]),
+        ("resources: {}\nstate: {bucket: abc}", ["`bucket` is not known here"]),
+        ("resources: {}\nstate: {backend: s3, bucket: A}", ["`key` is missing", "`bucket` does not fit the pattern"]),
+        ("resources: {}\noutputs: {a b: 1}", ["`a b` cannot be a name"]),
+        ("resources: {}\noutputs: []", ["`outputs` must be a map, not a list"]),
+        ("resources: {}\nstream_manager: {}", ["`access_token` is missing", "`url` is missing"]),
+        ('resources: {}\nstream_manager: {secret: "env:A"}', ["`stream_manager` is a map"]),
+    ],
+)
+def test_sections_have_their_form(tmp_path: Path, text: str, messages: list[str]) -> None:
+    found = [fault.message for fault in faults_of(tmp_path, text)]
+    assert len(found) == len(messages)
+    for message, start in zip(sorted(found), sorted(messages), strict=True):
+        assert message.replace("stream_manager.", "").startswith(start)
+
+
+def test_name_region_account_and_state_may_come_from_variables(tmp_path: Path) -> None:
+    text = """
+    smplan: 1
+    name: "${var.stage}-fleet"
+    aws: {region: "${var.region}"}
+    state: {backend: local, path: "state/${var.stage}"}
+    variables: {stage: {type: string, default: test}, region: {type: string, default: eu-west-1}}
+    resources: {}
+    """
+    blueprint = loaded(tmp_path, text, head="")
+    assert (blueprint.name, blueprint.region) == ("test-fleet", "eu-west-1")
+    assert blueprint.state == BackendConfig("local", {"path": "state/test"})
+
+
+def test_name_region_account_and_state_are_known_at_once(tmp_path: Path) -> None:
+    text = """
+    aws: {region: "${a.id}"}
+    state: {backend: local, path: {secret: "env:A"}}
+    resources: {a: {kind: toy.thing, spec: {name: thing}}}
+    """
+    assert told(tmp_path, text) == [
+        ("1:15", "`${a.id}` is known only later; this must be known at once", "use a variable"),
+        ("2:31", "a secret cannot stand here", ""),
+    ]
+
+
+@pytest.mark.parametrize("token", ["hunter2hunter2", '"${var.token}"', '"${a.id}"', '{file: "token"}'])
+def test_a_token_is_a_secret_and_is_not_shown(tmp_path: Path, token: str) -> None:
+    (tmp_path / "token").write_text("hunter2hunter2")
+    text = f"""
+    variables: {{token: {{type: string, default: hunter2hunter2}}}}
+    resources: {{a: {{kind: toy.thing, spec: {{name: thing}}}}}}
+    stream_manager: {{url: "https://x", access_token: {token}}}
+    """
+    (fault,) = faults_of(tmp_path, text)
+    assert fault.message == "a token does not stand in a blueprint"
+    assert "hunter2" not in repr(fault)
+
+
+def test_only_the_token_is_a_secret(tmp_path: Path) -> None:
+    text = """
+    stream_manager: {url: {secret: "env:A"}, access_token: {secret: "ssm:/a/b"}, connect_to: {secret: "env:B"}}
+    resources: {}
+    """
+    assert [(place, message) for place, message, _ in told(tmp_path, text)] == [
+        ("1:23", "a secret cannot stand here"),
+        ("1:90", "a secret cannot stand here"),
+    ]
+
+
+def data(folder: Path, value: str) -> Any:
+    """What ``value`` becomes as the ``data`` of a thing."""
+    text = f"""
+    variables:
+      role: {{type: string, default: origin}}
+      none: {{type: string, default: null}}
+      m: {{type: map, default: {{a: 1}}}}
+    resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: {value}}}}}}}
+    """
+    return loaded(folder, text).resources[0].spec["data"]
+
+
+def fault_of(folder: Path, value: str) -> tuple[str, str]:
+    """Message and hint of the one fault of ``value`` as the ``data`` of a thing."""
+    text = f"""
+    variables:
+      role: {{type: string, default: origin}}
+      none: {{type: string, default: null}}
+      m: {{type: map, default: {{a: 1}}}}
+    resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: {value}}}}}}}
+    """
+    (fault,) = faults_of(folder, text)
+    return fault.message, fault.hint
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('"${var.role}"', "origin"),
+        ('"x-${var.role}"', "x-origin"),
+        ('"${var.m}"', {"a": 1}),
+        ('"${var.m.a}"', 1),
+        ('"${var.none}"', None),
+        ('"$${var.role}"', "${var.role}"),
+        ('{secret: "env:A", other: 1}', {"secret": "env:A", "other": 1}),
+        ("{file: a, other: 1}", {"file": "a", "other": 1}),
+    ],
+)
+def test_variables_are_filled_in(tmp_path: Path, value: str, expected: Any) -> None:
+    assert data(tmp_path, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "hint"),
+    [
+        ('"${var.rol}"', "there is no variable `rol`", "did you mean `role`?"),
+        ('"${var.m.b}"', "`${var.m.b}` leads nowhere: there is no `b` in it", ""),
+        ('"${var.role[0]}"', "`${var.role[0]}` leads nowhere: there is no `0` in it", ""),
+        ('"x${var.m}"', "`${var.m}` is a map and cannot stand inside text", ""),
+        ('"x${var.none}"', "`${var.none}` is a null and cannot stand inside text", ""),
+        ('"${a"', "`${` is opened and never closed; write `$${` for the two characters themselves", ""),
+        (
+            '"${1 + 1}"',
+            "`1 + 1` is not a reference",
+            "write `${name.attribute}`; for the characters `${` themselves write `$${`",
+        ),
+        ('{"${var.role}": 1}', "a key cannot hold a reference", "give the value by it instead"),
+        ('{file: "${a.id}"}', "the path of a file is text known at once, not a reference", ""),
+        ("{file: [a]}", "the path of a file is text known at once, not a list", ""),
+    ],
+)
+def test_what_cannot_be_filled_in_is_told(tmp_path: Path, value: str, message: str, hint: str) -> None:
+    assert fault_of(tmp_path, value) == (message, hint)
+
+
+def test_what_is_wrong_already_is_told_once(tmp_path: Path) -> None:
+    assert fault_of(tmp_path, "{secret: yes}")[0].startswith("`yes` is a boolean")
+    assert fault_of(tmp_path, "{file: yes}")[0].startswith("`yes` is a boolean")
+    assert fault_of(tmp_path, '{file: "${var.rol}"}')[0] == "there is no variable `rol`"
+    assert fault_of(tmp_path, '"${var.rol} ${var.role}"')[0] == "there is no variable `rol`"
+
+
+@pytest.mark.parametrize("source", ["5", '"env:"', '"vault:a"', '"${a.id}"', "[]"])
+def test_a_secret_that_is_nowhere_is_told(tmp_path: Path, source: str) -> None:
+    said = ("this does not say where the secret is", "write env:NAME, ssm:/path or secretsmanager:id")
+    assert fault_of(tmp_path, f"{{secret: {source}}}") == said
+
+
+@pytest.mark.parametrize(
+    "source", ["env:A_1", "ssm:/a/b.c", "secretsmanager:arn:aws:secretsmanager:eu-west-1:1:secret:a-X"]
+)
+def test_a_secret_says_where_it_is(tmp_path: Path, source: str) -> None:
+    text = f"""
+    variables: {{stage: {{type: string, default: "{source}"}}}}
+    resources:
+      a: {{kind: toy.thing, spec: {{name: thing, token: {{secret: "{source}"}}}}}}
+      b: {{kind: toy.thing, spec: {{name: thing, token: {{secret: "${{var.stage}}"}}}}}}
+    """
+    assert [resource.spec["token"] for resource in loaded(tmp_path, text).resources] == [Secret(source)] * 2
+
+
+def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "boot" / "origin.sh").write_bytes("#!/bin/sh\r\necho ${var.role} ü\n".encode())
+    assert data(tmp_path, '{file: "boot/${var.role}.sh"}') == "#!/bin/sh\r\necho ${var.role} ü\n"
+    assert len(set(data(tmp_path, "[{file: boot/origin.sh}, {file: boot/origin.sh}]"))) == 1
+    assert data(tmp_path, "{file: ./boot/../boot/origin.sh}") == data(tmp_path, "[{file: boot/origin.sh}]")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../other.sh", "`../other.sh` is not in the blueprint's folder"),
+        ("/etc/hostname", "`/etc/hostname` is not in the blueprint's folder"),
+        ("outside", "`outside` is not in the blueprint's folder"),
+        ("", "`` is not in the blueprint's folder"),
+        ("loop", "`loop` cannot be read: "),
+        ("none.sh", "`none.sh` cannot be read: No such file or directory"),
+        (".", "`.` is not a file"),
+        ("pipe", "`pipe` is not a file"),
+        ("large", "`large` is larger than 64 KiB"),
+        ("binary", "`binary` is not UTF-8 text"),
+        ("nul", "`nul` holds NUL: it is not a text"),
+        ("x" * 300, f"`{'x' * 80}…` cannot be read: File name too long"),
+    ],
+)
+def test_a_file_is_a_text_in_the_folder_of_the_blueprint(tmp_path: Path, name: str, message: str) -> None:
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    (tmp_path / "other.sh").touch()
+    (folder / "outside").symlink_to(tmp_path / "other.sh")
+    (folder / "loop").symlink_to(folder / "loop")
+    (folder / "large").write_bytes(b"x" * (64 * 1024 + 1))
+    (folder / "binary").write_bytes(b"\xff")
+    (folder / "nul").write_bytes(b"a\0b")
+    os.mkfifo(folder / "pipe")
+    found, hint = fault_of(folder, f'{{file: "{name}"}}')
+    assert found.startswith(message)
+    assert hint == "give a path relative to the blueprint, inside its folder"
+
+
+def test_the_digest_covers_the_blueprint_its_files_and_its_variables(tmp_path: Path) -> None:
+    (tmp_path / "a.sh").write_text("one")
+    text = """
+    variables: {v: {type: integer, default: 1}}
+    resources: {a: {kind: toy.thing, spec: {name: thing, data: {file: a.sh}}}}
+    """
+    first = loaded(tmp_path, text).digest
+    assert len(first) == 64
+    assert loaded(tmp_path, text).digest == first
+    assert loaded(tmp_path, text, variables={"v": "1"}).digest == first
+    assert loaded(tmp_path, text, variables={"v": "2"}).digest != first
+    assert loaded(tmp_path, text + "# a comment\n").digest != first
+    (tmp_path / "a.sh").write_text("two")
+    assert loaded(tmp_path, text).digest != first
+
+
+def test_the_environment_of_the_process_is_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMPLAN_VAR_v", "7")
+    path = written(tmp_path, "variables: {v: {type: integer}}\nresources: {}\n")
+    assert load(path, catalogue=toys()).variables == {"v": 7}
+
+
+def test_what_the_blueprint_grows_to_is_bounded(tmp_path: Path) -> None:
+    many = ", ".join(["a"] * 1000)
+    text = f"""
+    variables: {{v: {{type: list, default: [{many}]}}}}
+    resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: [{", ".join(['"${var.v}"'] * 200)}]}}}}}}
+    """
+    ((_, message, _),) = told(tmp_path, text)
+    assert message == "written out, the blueprint is too large: more than 150000 values or 16 MiB of text"
+
+
+def test_the_text_that_the_blueprint_grows_to_is_bounded(tmp_path: Path) -> None:
+    text = f"""
+    variables: {{v: {{type: string, default: {"a" * 100_000}}}}}
+    resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: "{"${var.v}" * 200}"}}}}}}
+    """
+    ((_, message, _),) = told(tmp_path, text)
+    assert message.startswith("written out, the blueprint is too large")

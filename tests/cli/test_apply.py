@@ -1,0 +1,351 @@
+"""``smplan apply`` and ``destroy``: exactly the plan, after a yes; and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from smplan.cli import apply, options
+from smplan.core.values import PartialValue
+from smplan.drivers.base import Progress
+from smplan.drivers.core.value import Value, ValueSpec
+from smplan.drivers.gate.http import HttpGate, HttpSpec
+from smplan.engine import plan as engine_plan
+from smplan.engine.waiter import CancelToken
+from smplan.errors import Expired, Invalid
+from smplan.stores.files import Disk
+from smplan.stores.interface import LockHolder
+from smplan.stores.local import LocalStore
+from tests.cli.conftest import TOY, Shell
+
+GATE = """\
+smplan: 1
+name: toy
+resources:
+  first: {kind: core.value, spec: {input: 1}}
+  gate: {kind: gate.http, spec: {url: "http://127.0.0.1:1/", timeout: 1}, after: [first]}
+  last: {kind: core.value, spec: {input: 2}, after: [gate]}
+"""
+
+
+def events(out: str) -> list[str]:
+    """The kinds of the events of an NDJSON output."""
+    return [json.loads(line)["event"] for line in out.splitlines()]
+
+
+def test_without_an_argument_the_last_plan_is_carried_out(smplan: Shell) -> None:
+    smplan.ok("plan", "toy.yaml")
+    done = smplan.ok("apply", "--yes")
+    assert "✓ second: create done" in done.out
+    assert 'said = "hello you"' in done.out
+    assert done.out.endswith("\nDone. 2 steps carried out.\n")
+    assert set(smplan.state.resources) == {"first", "second"}
+
+
+@pytest.mark.parametrize("name", ["toy.yaml", "fleet.json"])
+def test_a_blueprint_is_planned_first(smplan: Shell, name: str) -> None:
+    smplan.write("fleet.json", '{"smplan": 1, "name": "toy", "resources": {"a": {"kind": "core.value", "spec": {}}}}')
+    done = smplan.ok("apply", name, "--yes")
+    assert done.out.startswith("Plan for toy")
+    assert (smplan.folder / ".smplan" / "plan.json").exists()
+
+
+def test_an_apply_as_json_is_one_event_a_line_and_nothing_else(smplan: Shell) -> None:
+    smplan.ok("plan", "toy.yaml", "--out", "plan.json")
+    done = smplan.ok("apply", "plan.json", "--json", "--yes")
+    assert events(done.out) == ["apply_started", *["step_started", "step_completed"] * 2, "apply_ended"]
+    assert done.err == ""
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_nobody_is_asked_without_a_terminal(smplan: Shell, more: tuple[str, ...]) -> None:
+    smplan.ok("plan", "toy.yaml")
+    done = smplan("apply", *more)
+    assert done.code == 1
+    assert "  = say --yes once the plan is approved" in done.err
+    assert not (smplan.folder / "state").exists()
+
+
+def test_an_empty_plan_needs_no_yes(smplan: Shell) -> None:
+    smplan.applied()
+    smplan.ok("plan", "toy.yaml")
+    assert "Done. 0 steps" in smplan.ok("apply").out
+
+
+def test_destroy_takes_all_away(smplan: Shell) -> None:
+    smplan.applied()
+    done = smplan.ok("destroy", "toy.yaml", "--yes")
+    assert "Everything is taken away. 2 steps" in done.out
+    assert smplan.state.resources == {}
+
+
+def test_destroy_asks_too(smplan: Shell) -> None:
+    smplan.applied()
+    assert smplan("destroy", "toy.yaml").code == 1
+    assert len(smplan.state.resources) == 2
+
+
+def test_a_plan_is_applied_once(smplan: Shell) -> None:
+    smplan.applied()
+    done = smplan("apply", "--yes")
+    assert done.code == 4
+    assert "applied already" in done.err
+
+
+def test_a_plan_of_an_earlier_state_is_stale(smplan: Shell) -> None:
+    smplan.ok("plan", "toy.yaml", "--out", "early.json")
+    smplan.applied()
+    done = smplan("apply", "early.json", "--yes")
+    assert done.code == 4
+    assert done.err.startswith("error: ")
+
+
+def test_a_plan_is_applied_within_a_week(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.ok("plan", "toy.yaml")
+    text = (smplan.folder / ".smplan" / "plan.json").read_text()
+    monkeypatch.setattr(engine_plan, "PLAN_TTL", timedelta(days=-1))
+    smplan.ok("plan", "toy.yaml", "--out", "late.json")
+    done = smplan("apply", "late.json", "--yes")
+    assert done.code == 4
+    assert "the plan expired at" in done.err
+    assert (smplan.folder / ".smplan" / "plan.json").read_text() == text
+    smplan.ok("apply", "--yes")
+
+
+def test_a_lock_that_somebody_holds_is_told_with_its_holder(smplan: Shell) -> None:
+    smplan.ok("plan", "toy.yaml")
+    since = datetime(2026, 1, 2, tzinfo=UTC).isoformat()
+    store = LocalStore(smplan.folder / "state" / "toy.state.json")
+    with store.lock(LockHolder("anna@desk pid 7", "apply", "run-1", since)):
+        done = smplan("apply", "--yes")
+        assert done.code == 7
+        assert f"is locked by anna@desk pid 7 (apply, run run-1) since {since}" in done.err
+        assert smplan("apply", "--yes", "--lock-wait", "0.2").code == 7
+    smplan.ok("apply", "--yes")
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the toy's second value not be made. Planning has its own way to values, and asks before."""
+
+    def compute_outputs(spec: ValueSpec) -> Mapping[str, PartialValue]:
+        if spec.input == "hello you":
+            raise error
+        return {"output": spec.input}
+
+    monkeypatch.setattr(Value, "compute_outputs", staticmethod(compute_outputs))
+
+
+def test_what_failed_is_told_what_was_done_is_kept_and_the_next_apply_goes_on(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smplan.ok("plan", "toy.yaml")
+    with monkeypatch.context() as patch:
+        refuse(patch, Invalid("AWS said no", hint="ask it nicely"))
+        done = smplan("apply", "--yes")
+    assert done.code == 8
+    assert "error: AWS said no\n  = ask it nicely\n" in done.err
+    assert "1 step failed; 1 done, 0 left. Everything is saved." in done.err
+    assert done.err.endswith("Next: smplan apply   # goes on from here\n")
+    again = smplan.ok("apply", "--yes")
+    assert "Going on: 1 step to do." in again.out
+    assert set(smplan.state.resources) == {"first", "second"}
+
+
+def test_credentials_that_ran_out_leave_a_run_that_is_resumable(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.ok("plan", "toy.yaml")
+    with monkeypatch.context() as patch:
+        refuse(patch, Expired("ec2:CreateImage: the token has expired (ExpiredToken)", hint="renew the credentials"))
+        done = smplan("apply", "--yes")
+    assert done.code == 9
+    assert "  = renew the credentials\n" in done.err
+    assert "The credentials ran out, and the run is resumable with new ones; 1 done, 0 left." in done.err
+    assert "Going on: 1 step to do." in smplan.ok("apply", "--yes").out
+
+
+def test_failures_as_json_leave_standard_output_to_the_events(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.ok("plan", "toy.yaml")
+    refuse(monkeypatch, Invalid("AWS said no"))
+    done = smplan("apply", "--yes", "--json")
+    assert done.code == 8
+    assert events(done.out)[-2:] == ["step_errored", "apply_ended"]
+    assert done.err == "error: AWS said no\n"
+
+
+def test_a_bug_in_a_driver_is_called_one_and_kept_without_secrets(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hunter2")
+    smplan.ok("plan", "toy.yaml")
+    refuse(monkeypatch, ZeroDivisionError("divided hunter2 by zero"))
+    done = smplan("apply", "--yes")
+    assert done.code == 1
+    assert done.err.count("this is a bug in smplan") == 1
+    assert "second: ZeroDivisionError in the driver of core.value" in done.err
+    [path] = (smplan.folder / ".smplan").glob("bug-*.txt")
+    kept = path.read_text()
+    assert "ZeroDivisionError: divided [MY_TOKEN] by zero" in kept
+    assert "hunter2" not in kept + done.err + done.out
+
+
+def test_a_wait_that_timed_out_is_told_and_gone_on_with(smplan: Shell) -> None:
+    smplan.write("toy.yaml", GATE)
+    smplan.ok("plan", "toy.yaml")
+    done = smplan("apply", "--yes")
+    assert done.code == 10
+    assert "for http://127.0.0.1:1/ to answer 200" in done.err
+    assert "1 step failed; 1 done, 1 left." in done.err
+    assert "Going on: 2 steps" in smplan("apply", "--yes").out
+
+
+def broken(number: int, after: int) -> type[Disk]:
+    """A disk that takes ``after`` syncs of files and then fails with ``number``."""
+
+    class Broken(Disk):
+        left = after
+
+        def sync(self, descriptor: int) -> None:
+            Broken.left -= 1
+            if Broken.left < 0:
+                raise OSError(number, os.strerror(number))
+
+    return Broken
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("after", range(0, 13, 2))
+def test_a_disk_that_fails_during_an_apply_loses_nothing(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch, number: int, after: int
+) -> None:
+    smplan.ok("plan", "toy.yaml")
+    with monkeypatch.context() as patch:
+        patch.setattr("smplan.stores.local.Disk", broken(number, after))
+        done = smplan("apply", "--yes")
+    if done.code:
+        assert done.code == 1
+        assert f"{os.strerror(number)}\n  = " in done.err
+        assert done.err.count("error: ") == 1
+        again = smplan("apply", "--yes")
+        assert again.code == 0 or "applied already" in again.err  # all was written, and then the disk failed
+    assert set(smplan.state.resources) == {"first", "second"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("toy.state.json", b""), ("toy.state.json", b"{}"), ("toy.journal.jsonl", b"\xff\n")]
+)
+def test_a_state_that_cannot_be_read_is_told_and_left_alone(smplan: Shell, name: str, content: bytes) -> None:
+    smplan.applied()
+    path = smplan.folder / "state" / name
+    path.write_bytes(content)
+    for command in (("plan", "toy.yaml"), ("apply", "toy.yaml", "--yes"), ("state", "list")):
+        done = smplan(*command)
+        assert done.code == 1
+        assert name in done.err
+        assert done.err.count("error: ") == 1
+    assert path.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_state_is_told(smplan: Shell) -> None:
+    (smplan.folder / "state" / "toy.state.json").mkdir(parents=True)
+    done = smplan("plan", "toy.yaml")
+    assert done.code == 1
+    assert "toy.state.json" in done.err
+
+
+def test_a_file_in_the_place_of_the_states_folder_is_told(smplan: Shell, tmp_path: Path) -> None:
+    smplan.ok("plan", "toy.yaml")
+    smplan.write("state", "in the way")
+    done = smplan("apply", "--yes")
+    assert done.code == 1
+    assert "state" in done.err
+
+
+def test_a_state_file_may_be_elsewhere(smplan: Shell) -> None:
+    smplan.write("toy.yaml", TOY.replace("name: toy", "name: toy\nstate: {backend: local, path: deep/er/s.json}"))
+    smplan.applied()
+    assert (smplan.folder / "deep" / "er" / "s.json").exists()
+    assert smplan.ok("output", "said").out == "hello you\n"
+
+
+class Keyboard(io.StringIO):
+    """A terminal where somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 9), ("", 9)])
+def test_the_answer_decides(smplan: Shell, monkeypatch: pytest.MonkeyPatch, typed: str, code: int) -> None:
+    smplan.ok("plan", "toy.yaml")
+    monkeypatch.setattr(sys, "stdin", Keyboard(typed))
+    done = smplan("apply")
+    assert done.code == code
+    assert "Apply these 2 steps? [y/N]: " in done.out
+    assert ("stopped, nothing was changed" in done.err) == bool(code)
+    assert (smplan.folder / "state").exists() == (code == 0)
+
+
+def test_destroy_asks_in_its_own_word(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.applied()
+    monkeypatch.setattr(sys, "stdin", Keyboard("y\n"))
+    assert "Destroy these 2 steps?" in smplan.ok("destroy", "toy.yaml").out
+
+
+def test_on_a_terminal_the_table_lives(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "colour", lambda: True)
+    smplan.ok("plan", "toy.yaml")
+    assert "✓ second: create done" in smplan.ok("apply", "--yes").out
+
+
+def test_a_run_that_was_stopped_is_told_with_what_is_left(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.write("toy.yaml", GATE.replace("timeout: 1", "timeout: 600"))
+    smplan.ok("plan", "toy.yaml")
+    signals = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    wait_ready = HttpGate.wait_ready
+
+    def waited(self: HttpGate, id: str, spec: HttpSpec) -> Iterator[Progress]:
+        signals.start()
+        return wait_ready(self, id, spec)
+
+    monkeypatch.setattr(HttpGate, "wait_ready", waited)
+    done = smplan("apply", "--yes")
+    assert done.code == 9
+    assert "Stopped on request; 1 done, 2 left. Everything is saved." in done.err
+
+
+class Left(BaseException):
+    """The process would have ended here."""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_signals_end_what_has_not_begun_then_drain_then_leave(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    def leave(code: int) -> None:
+        raise Left(code)
+
+    said: list[bytes] = []
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(os, "write", lambda _, words: said.append(words))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    before = signal.getsignal(signal.SIGTERM)
+    stop = CancelToken()
+    with apply._signals(stop), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    assert stop.asked
+    stop = CancelToken()
+    with apply._signals(stop) as begun:
+        begun()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.asked
+        with pytest.raises(Left, match="9"):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert (b"\x1b[?25h" in said) == terminal

@@ -1,0 +1,47 @@
+"""What is kept of a bug, and what is not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from smplan.cli import bug_report
+
+
+def test_two_bugs_of_one_second_are_both_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bug_report.report(ValueError("one"))
+    bug_report.report(ValueError("two"))
+    assert len(list(tmp_path.glob(".smplan/bug-*.txt"))) == 2
+
+
+def test_the_command_is_kept_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["smplan", "plan", "--var", "db_password=hunter2", "--var", "size=3"])
+    bug_report.report(ValueError("one"))
+    [path] = tmp_path.glob(".smplan/bug-*.txt")
+    assert "smplan plan --var db_password=[left out] --var size=3\n" in path.read_text()
+
+
+def test_short_values_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SORT_KEY", "a")
+    assert bug_report.redacted("a banana") == "a banana"
+
+
+def test_the_longest_secret_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", "hunter")
+    monkeypatch.setenv("B_TOKEN", "hunter2000")
+    assert bug_report.redacted("hunter2000 hunter") == "[B_TOKEN] [A_TOKEN]"
+
+
+def test_a_bug_is_told_even_if_it_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".smplan").write_text("in the way")
+    bug_report.report(ValueError("one"))
+    told, hint = capsys.readouterr().err.splitlines()
+    assert told == "smplan: this is a bug in smplan: ValueError: one"
+    assert "could not be written (File exists)" in hint

@@ -1,0 +1,146 @@
+"""How the pieces are put together: stores, the world, who holds the lock, and in which account."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from smplan.cli import wiring
+from smplan.core.blueprint import BackendConfig
+from smplan.core.values import Secret
+from smplan.drivers.aws.client import Aws
+from smplan.engine.providers import Providers
+from smplan.errors import SmplanError
+from smplan.stores import s3
+from smplan.stores.local import LocalStore
+from tests.cli.conftest import Shell
+from tests.drivers.conformance import hasty
+
+WATCH = """\
+smplan: 1
+name: toy
+aws: {region: us-east-1, account: "111111111111"}
+resources:
+  gate: {kind: gate.targets_healthy, spec: {target_group_arn: "arn:x"}}
+"""
+
+
+class Account:
+    """Credentials of an account, and no way to anything in it."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self.account = account
+        self.region = region
+        self.patience = hasty()
+        self.ahead = 0.0
+
+
+def signed_in(monkeypatch: pytest.MonkeyPatch, account: str, region: str = "us-east-1") -> None:
+    """Let the credentials be of ``account``."""
+
+    def world_of(_: str | None) -> Providers:
+        return Providers(cast("Aws", Account(account, region)), connect=lambda _: pytest.fail("asked"), secrets=str)
+
+    monkeypatch.setattr(wiring, "world_of", world_of)
+
+
+def test_a_blueprint_of_another_account_is_refused(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.write("toy.yaml", WATCH)
+    signed_in(monkeypatch, "222222222222")
+    for command in (("plan", "toy.yaml"), ("drift", "toy.yaml"), ("apply", "toy.yaml", "--yes")):
+        done = smplan(*command)
+        assert done.code == 6
+        assert "is for account 111111111111, and the credentials are of account 222222222222" in done.err
+
+
+def test_a_plan_of_another_account_or_region_is_refused(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.write("toy.yaml", WATCH)
+    signed_in(monkeypatch, "111111111111")
+    assert "account 111111111111 in us-east-1" in smplan.ok("plan", "toy.yaml").out
+    signed_in(monkeypatch, "222222222222")
+    assert smplan("apply", "--yes").code == 6
+    signed_in(monkeypatch, "111111111111", "eu-west-1")
+    done = smplan("apply", "--yes")
+    assert done.code == 6
+    assert "region" in done.err
+    assert smplan("state", "list").code == 1
+
+
+def test_state_may_live_in_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(s3, "connect", lambda region: asked.append(region))
+    store = wiring.store_at(
+        BackendConfig("s3", {"bucket": "b", "region": "eu-west-1", "key": "k/s.json"}), "toy", "us-east-1"
+    )
+    assert isinstance(store, s3.S3Store)
+    assert "b/k/s.json" in store.location
+    store = wiring.store_at(BackendConfig("s3", {"bucket": "b"}), "toy", "us-east-1")
+    assert "b/toy.state.json" in store.location
+    assert asked == ["eu-west-1", "us-east-1"]
+
+
+def test_state_lives_in_a_folder_by_default() -> None:
+    store = wiring.store_at(BackendConfig("local", {}), "toy")
+    assert isinstance(store, LocalStore)
+    assert store.path == Path("state/toy.state.json")
+
+
+def test_the_world_fetches_secrets_and_opens_stream_managers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RED5_ADMIN_TOKEN", "hunter2")
+    monkeypatch.delenv("SMPLAN_CA_FILE", raising=False)
+    world = wiring.world_of("us-east-1")
+    assert world.secret("env:RED5_ADMIN_TOKEN") == "hunter2"
+    assert world.aws.region == "us-east-1"
+    settings = {"url": "https://sm.example.com", "access_token": Secret("env:RED5_ADMIN_TOKEN")}
+    world.reach_stream_manager_by(lambda: dict(settings))
+    first = world._context.stream_manager()
+    assert world._context.stream_manager() is first
+    assert "sm.example.com" in repr(first)
+    assert "hunter2" not in repr(first)
+    world.reach_stream_manager_by(lambda: {"url": "https://other.example.com"})
+    assert "other.example.com" in repr(world._context.stream_manager())
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError])
+def test_somebody_without_a_name_holds_locks_too(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    def nobody() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", lambda: "anna")
+    assert wiring.holder("apply").who.startswith("anna@")
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert wiring.holder("apply").who.startswith("uid ")
+    assert wiring.holder("apply").run != wiring.holder("apply").run
+
+
+def test_the_commit_is_that_of_the_work_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wiring.commit_of(tmp_path) == ""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run([*git, *command], check=True, capture_output=True)
+    assert len(wiring.commit_of(tmp_path)) == 40
+    (tmp_path / "file").write_text("1")
+    subprocess.run([*git, "add", "file"], check=True)
+    assert wiring.commit_of(tmp_path).endswith("-dirty")
+
+    def slow(*_: object, **__: object) -> None:
+        raise subprocess.TimeoutExpired("git", 10)
+
+    monkeypatch.setattr(subprocess, "run", slow)
+    assert wiring.commit_of(tmp_path) == ""
+
+
+def test_what_the_store_has_to_say_is_said(smplan: Shell) -> None:
+    smplan.applied()
+    (smplan.folder / "state" / "toy.state.json").chmod(0o644)
+    done = smplan.ok("state", "list")
+    assert done.err.startswith("smplan: state/toy.state.json could be read by others")
+
+
+def test_an_error_before_the_state_is_found_is_one_of_smplan(smplan: Shell) -> None:
+    with pytest.raises(SmplanError, match="no state here"):
+        wiring.found_store(None)

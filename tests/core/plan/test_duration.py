@@ -1,0 +1,32 @@
+"""How long a plan takes."""
+
+from __future__ import annotations
+
+from smplan.core.plan.duration import critical_path_seconds
+from smplan.core.plan.model import Dependency, Op, Step
+
+
+def step(id: str, seconds: float, *needs: str) -> Step:
+    return Step(
+        id, id, "toy.thing", Op.CREATE, needs=tuple(Dependency(need, "") for need in needs), expected_seconds=seconds
+    )
+
+
+DIAMOND = (step("a", 10), step("b", 1, "a"), step("c", 100, "a"), step("d", 5, "b", "c"), step("alone", 50))
+
+
+def test_no_steps_take_no_time() -> None:
+    assert critical_path_seconds(()) == 0
+
+
+def test_the_longest_path_counts_and_not_the_sum() -> None:
+    assert critical_path_seconds(DIAMOND) == 115
+
+
+def test_what_is_done_takes_no_time_any_more() -> None:
+    assert critical_path_seconds(DIAMOND, {"c"}) == 50
+    assert critical_path_seconds(DIAMOND, {each.id for each in DIAMOND}) == 0
+
+
+def test_a_need_outside_the_steps_does_not_count() -> None:
+    assert critical_path_seconds((step("b", 1, "gone"),)) == 1

@@ -1,0 +1,99 @@
+"""A plan file says what it says, or is refused."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from smplan.core.blueprint import BackendConfig
+from smplan.core.plan.model import Op, Plan, StateRef, Step, from_text, to_text, with_digest
+from smplan.errors import Stale
+
+
+def example() -> Plan:
+    return with_digest(
+        Plan(
+            id="p1",
+            name="toys",
+            mode="apply",
+            created="2026-01-01T00:00:00+00:00",
+            expires="2026-01-08T00:00:00+00:00",
+            engine="0.1.0",
+            blueprint={"file": "b.yaml", "digest": "d"},
+            variables={"x": 1, "ü": "☃"},
+            base=StateRef("lineage", 3, "digest", exists=True),
+            place=BackendConfig("local", {"path": "state"}),
+            account="1",
+            region="r",
+            lookups={},
+            stream_manager=None,
+            steps=(Step("a:create", "a", "toy.thing", Op.CREATE, ("why",), None, {"name": "a", "n": 1.5}),),
+        )
+    )
+
+
+def test_a_plan_comes_back_as_it_was_written() -> None:
+    assert from_text(to_text(example())) == example()
+
+
+def test_counts_and_emptiness() -> None:
+    assert example().counts()[Op.CREATE] == 1
+    assert not example().empty
+
+
+def test_every_flipped_character_is_refused_or_means_the_same() -> None:
+    text = to_text(example())
+    generator = random.Random(7)
+    for _ in range(400):
+        at = generator.randrange(len(text))
+        other = chr(generator.randrange(32, 127))
+        touched = text[:at] + other + text[at + 1 :]
+        try:
+            read = from_text(touched)
+        except Stale:
+            continue
+        assert read == example()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda plan: plan | {"region": "mars"}, "changed after it was made"),
+        (lambda plan: plan | {"extra": 1}, "changed after it was made"),
+        (lambda plan: {**plan, "steps": [{**plan["steps"][0], "sudo": True}]}, "changed after it was made"),
+        (lambda plan: {key: value for key, value in plan.items() if key != "digest"}, "changed after it was made"),
+        (lambda plan: plan | {"format_version": 2}, "not a plan of format"),
+        (lambda _: [], "not a plan of format"),
+    ],
+)
+def test_a_touched_plan_is_refused(change, told) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(Stale, match=told):
+        from_text(json.dumps(change(json.loads(to_text(example())))), file="plan.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[" * 100_000,
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        to_text(example()).replace('"id": "p1"', '"id": "p1", "id": "p1"'),
+    ],
+)
+def test_what_is_no_plan_is_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(Stale, match=r"plan\.json is not a plan that smplan can read"):
+        from_text(text, file="plan.json")
+
+
+def test_a_plan_with_the_right_digest_and_the_wrong_shape_is_refused() -> None:
+    from smplan.core import canonical_json
+
+    document = json.loads(to_text(example())) | {"steps": 3}
+    del document["digest"]
+    document["digest"] = canonical_json.digest(document)
+    with pytest.raises(Stale, match="at steps"):
+        from_text(json.dumps(document))

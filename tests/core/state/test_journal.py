@@ -1,0 +1,415 @@
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smplan.core.state.journal import (
+    JournalEntry,
+    ReplayedState,
+    ResourceCreated,
+    RunBegan,
+    RunEnded,
+    StepFailed,
+    StepIntent,
+    StepSucceeded,
+)
+from smplan.core.state.model import USED_PLANS, ResourceState, State, Status, integrity_errors
+from smplan.core.state.replay import Replay, replay
+from smplan.errors import StoreError
+
+EMPTY = State("fleet", "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001", 1, {}, key="ab" * 16)
+BEGAN = RunBegan("r1", "p1", "d1", 1, "2026-11-23T03:00:00Z")
+
+
+def entry(address: str = "a", id: str = "", **changes: object) -> ResourceState:
+    made = ResourceState(address, "core.value", id, {"input": 1}, {})
+    return replace(made, **changes)  # type: ignore[arg-type]  # the names of ResourceState's fields, whatever their types
+
+
+def done(step: str, id: str) -> StepSucceeded:
+    return StepSucceeded(step, id, {"input": 2}, {"output": 2})
+
+
+def ended(outcome: str, run: str = "r1", outputs: Mapping[str, object] = MappingProxyType({})) -> RunEnded:
+    return RunEnded(run, outcome, dict(outputs), "2026-11-23T03:10:00Z")
+
+
+def after(*entries: JournalEntry, base: State = EMPTY) -> ReplayedState:
+    return replay(base, (BEGAN, *entries))
+
+
+def holding(*entries: ResourceState) -> State:
+    return replace(EMPTY, resources={each.address: each for each in entries})
+
+
+READY = entry(id="i1", spec={"input": 2}, outputs={"output": 2})
+
+
+def test_a_create_is_incomplete_once_made_and_ready_once_done() -> None:
+    create = StepIntent("s1", "create", entry())
+    made = after(create, ResourceCreated("s1", "i1"))
+    assert made.state.resources == {"a": entry(id="i1", status=Status.INCOMPLETE)}
+    assert after(create, ResourceCreated("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
+
+
+def test_a_create_whose_id_is_unknown_is_an_orphan() -> None:
+    create = StepIntent("s1", "create", entry())
+    folded = after(create)
+    assert folded.state.resources == {}
+    assert folded.pending_creates == (create,)
+    assert after(create, ResourceCreated("s1", "i1")).pending_creates == ()
+
+
+def test_an_id_may_change_between_made_and_done() -> None:
+    create = StepIntent("s1", "create", entry())
+    assert after(create, ResourceCreated("s1", "pending"), done("s1", "i1")).state.resources["a"].id == "i1"
+
+
+def test_a_replacement_keeps_the_old_one_until_it_is_deleted() -> None:
+    base = holding(entry(id="i1"))
+    steps = [StepIntent("s1", "replace", entry(generation=2)), ResourceCreated("s1", "i2")]
+    folded = after(*steps, base=base)
+    assert folded.state.resources["a"] == entry(id="i2", generation=2, status=Status.INCOMPLETE)
+    assert folded.state.deposed == (entry(id="i1"),)
+    steps += [done("s1", "i2"), StepIntent("s2", "delete", entry(id="i1")), done("s2", "i1")]
+    folded = after(*steps, base=base)
+    assert folded.state.resources["a"].status is Status.READY
+    assert folded.state.deposed == ()
+
+
+def test_a_replacement_of_what_was_deleted_first_leaves_nothing_old() -> None:
+    steps = [
+        StepIntent("s1", "delete", entry(id="i1")),
+        done("s1", ""),
+        StepIntent("s2", "replace", entry(generation=2)),
+        ResourceCreated("s2", "i1"),
+        done("s2", "i1"),
+    ]
+    folded = after(*steps, base=holding(entry(id="i1")))
+    assert folded.state.resources["a"].generation == 2
+    assert folded.state.deposed == ()
+
+
+def test_a_replacement_under_the_same_id_leaves_nothing_old() -> None:
+    folded = after(StepIntent("s1", "replace", entry()), ResourceCreated("s1", "i1"), base=holding(entry(id="i1")))
+    assert folded.state.deposed == ()
+
+
+@pytest.mark.parametrize("op", ["update", "refresh"])
+def test_an_update_brings_spec_and_outputs(op: str) -> None:
+    folded = after(StepIntent("s1", op, entry(id="i1", needs=("b",))), done("s1", "i1"), base=holding(entry(id="i1")))
+    assert folded.state.resources == {"a": replace(READY, needs=("b",))}
+
+
+def test_a_gate_enters_the_state_when_it_has_passed() -> None:
+    assert after(StepIntent("s1", "gate", entry()), done("s1", "a")).state.resources["a"].id == "a"
+
+
+def test_an_adoption_is_incomplete_once_made_and_ready_once_done() -> None:
+    adopt = StepIntent("s1", "adopt", entry(id="i1"))
+    assert after(adopt).pending_creates == (adopt,)
+    assert after(adopt, ResourceCreated("s1", "i1")).state.resources["a"].status is Status.INCOMPLETE
+    assert after(adopt, ResourceCreated("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
+    assert after(adopt, done("s1", "i1")).state.resources == {"a": READY}
+
+
+@pytest.mark.parametrize("op", ["delete", "forget"])
+def test_what_is_deleted_or_forgotten_leaves_the_state(op: str) -> None:
+    folded = after(StepIntent("s1", op, entry(id="i1")), done("s1", "i1"), base=holding(entry(id="i1")))
+    assert folded.state.resources == {}
+
+
+def test_forgetting_what_was_never_found_clears_the_orphan_and_nothing_else() -> None:
+    create = StepIntent("s1", "create", entry())
+    forget = StepIntent("s1", "forget", entry())
+    steps = [create, RunBegan("r2", "p2", "d2", 1, ""), forget]
+    assert after(*steps).pending_creates == (create,)
+    assert after(*steps, done("s1", "")).pending_creates == ()
+
+
+def test_a_delete_of_the_present_one_leaves_the_orphan() -> None:
+    base = holding(entry(id="i1"))
+    steps = [StepIntent("s1", "replace", entry()), StepIntent("s2", "delete", entry(id="i1")), done("s2", "i1")]
+    assert after(*steps, base=base).pending_creates == (steps[0],)
+
+
+def test_what_was_begun_under_an_address_is_not_forgotten_when_something_else_is_made_there() -> None:
+    thing, port = StepIntent("s1", "create", entry(kind="toy.thing"), "k1"), StepIntent("s2", "create", entry(), "k1")
+    other = StepIntent("s3", "create", entry(), "k2")
+    steps = [thing, RunBegan("r2", "p2", "", 1, ""), port, other]
+    assert after(*steps).pending_creates == (thing, port, other)
+    assert after(*steps, ResourceCreated("s2", "i2")).pending_creates == (thing, other)
+    assert after(*steps, StepFailed("s3", "not ours", "", never_sent=True)).pending_creates == (thing, port)
+    gone = [StepIntent("s4", "delete", entry(kind="toy.thing", id="i1"), "k1"), done("s4", "i1")]
+    assert after(*steps, *gone).pending_creates == (port, other)
+    assert after(thing).digest() != after(replace(thing, key="k2")).digest()
+
+
+def test_what_is_changed_needs_what_it_did_and_what_it_will_until_the_change_is_done() -> None:
+    base = holding(entry(id="i1", needs=("b", "c")))
+    update = StepIntent("s1", "update", entry(id="i1", needs=("c", "d")))
+    assert after(update, base=base).state.resources["a"] == entry(id="i1", needs=("b", "c", "d"))
+    assert after(update, StepFailed("s1", "no", ""), base=base).state.resources["a"].needs == ("b", "c", "d")
+    assert after(update, done("s1", "i1"), base=base).state.resources["a"].needs == ("c", "d")
+
+
+def test_what_is_taken_up_needs_what_it_was_made_after_until_it_is_done() -> None:
+    base = holding(entry(id="i1", needs=("b",), status=Status.INCOMPLETE))
+    adopt = [StepIntent("s1", "adopt", entry(id="i1", needs=("c",))), ResourceCreated("s1", "i1")]
+    assert set(after(*adopt, base=base).state.resources["a"].needs) == {"b", "c"}
+    assert after(*adopt, done("s1", "i1"), base=base).state.resources["a"].needs == ("c",)
+    begun = [StepIntent("s1", "create", entry(needs=("b",))), RunBegan("r2", "p2", "", 1, "")]
+    again = [StepIntent("s2", "create", entry(needs=("c",))), ResourceCreated("s2", "i1")]
+    assert set(after(*begun, *again[:1]).pending_creates[0].entry.needs) == {"b", "c"}
+    assert set(after(*begun, *again).state.resources["a"].needs) == {"b", "c"}
+    assert after(*begun, *again, done("s2", "i1")).state.resources["a"].needs == ("c",)
+
+
+def test_the_last_run_is_open_until_it_ends_complete() -> None:
+    create, other = StepIntent("s1", "create", entry()), StepIntent("s2", "create", entry("b"))
+    steps = [create, ResourceCreated("s1", "i1"), done("s1", "i1"), other, StepFailed("s2", "no", "")]
+    run = after(*steps, ended("failed")).run
+    assert run is not None
+    assert (run.run, run.plan_id, run.plan_digest, run.base_serial) == ("r1", "p1", "d1", 1)
+    assert (run.done, run.failed, run.open, run.made) == ({"s1"}, {"s2": "no"}, {"s2": other}, {"s1": "i1"})
+    assert after(*steps[:3], ended("complete")).run is None
+
+
+def test_outputs_are_set_by_a_run_that_ends_complete() -> None:
+    assert after(ended("complete", outputs={"url": "x"})).state.outputs == {"url": "x"}
+    assert after(ended("failed", outputs={"url": "x"})).state.outputs == {}
+
+
+def test_a_new_run_hides_the_unfinished_one_but_not_its_orphans() -> None:
+    create = StepIntent("s1", "create", entry())
+    update = StepIntent("s2", "update", entry("b", "i2"))
+    folded = after(create, update, RunBegan("r2", "p2", "d2", 1, ""), base=holding(entry("b", "i2")))
+    assert folded.run is not None
+    assert (folded.run.run, folded.run.open) == ("r2", {})
+    assert folded.pending_creates == (create,)
+
+
+def test_a_plan_that_is_applied_again_goes_on_where_it_stopped() -> None:
+    first, second = StepIntent("s1", "create", entry()), StepIntent("s2", "create", entry("b"))
+    again = RunBegan("r2", "p1", "d1", 1, "")
+    stopped = [
+        first,
+        ResourceCreated("s1", "i1"),
+        done("s1", "i1"),
+        second,
+        ResourceCreated("s2", "i2"),
+        ended("interrupted"),
+    ]
+    run = after(*stopped, again).run
+    assert run is not None
+    assert (run.run, run.done, run.open, run.made) == ("r2", {"s1"}, {"s2": second}, {"s1": "i1", "s2": "i2"})
+    folded = after(*stopped, again, done("s2", "i2"), ended("complete", run="r2"))
+    assert folded.run is None
+    assert folded.state.used_plans == ("p1",)
+
+
+def test_a_plan_that_was_complete_begins_anew() -> None:
+    run = after(StepIntent("s1", "gate", entry()), done("s1", "a"), ended("complete"), BEGAN).run
+    assert run is not None
+    assert run.done == set()
+
+
+def test_a_step_that_failed_may_be_tried_again() -> None:
+    create = StepIntent("s1", "create", entry())
+    folded = after(
+        create, StepFailed("s1", "no", ""), create, ResourceCreated("s1", "i1"), ResourceCreated("s1", "i1"), create
+    )
+    assert folded.run is not None
+    assert folded.run.failed == {}
+    assert folded.pending_creates == ()
+
+
+def test_a_step_may_fail_before_anything_was_intended() -> None:
+    run = after(StepFailed("s1", "no", "")).run
+    assert run is not None
+    assert run.failed == {"s1": "no"}
+
+
+def test_a_step_done_after_it_failed_has_not_failed() -> None:
+    run = after(StepIntent("s1", "gate", entry()), StepFailed("s1", "no", ""), done("s1", "a")).run
+    assert run is not None
+    assert run.failed == {}
+
+
+def test_used_plans_are_remembered_up_to_a_limit() -> None:
+    runs = [RunBegan(f"r{n}", f"p{n}", "", 1, "") for n in range(USED_PLANS + 5)]
+    used = replay(EMPTY, runs).state.used_plans
+    assert (len(used), used[0], used[-1]) == (USED_PLANS, "p5", f"p{USED_PLANS + 4}")
+
+
+def test_orphans_of_an_earlier_journal_come_before_the_first_run() -> None:
+    create = StepIntent("s1", "create", entry())
+    folded = replay(EMPTY, [create])
+    assert folded.pending_creates == (create,)
+    assert folded.run is None
+
+
+CREATE = StepIntent("s1", "create", entry())
+MADE = ResourceCreated("s1", "i1")
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([MADE], "entry 1: no run is going on"),
+        ([done("s1", "i1")], "entry 1: no run is going on"),
+        ([StepFailed("s1", "", "")], "entry 1: no run is going on"),
+        ([ended("complete")], "entry 1: no run is going on"),
+        ([StepIntent("s1", "update", entry())], "entry 1: update a is intended before any run began"),
+        ([BEGAN, ended("failed"), CREATE], "entry 3: no run is going on"),
+        ([BEGAN, StepIntent("s1", "melt", entry())], "entry 2: `melt` is not an op"),
+        ([BEGAN, MADE], "entry 2: step s1 has no open intent"),
+        ([BEGAN, done("s1", "i1")], "entry 2: step s1 has no open intent"),
+        ([BEGAN, CREATE, StepIntent("s1", "create", entry("b"))], "entry 3: step s1 is open as create a"),
+        ([BEGAN, CREATE, MADE, done("s1", "i1"), CREATE], "entry 5: step s1 is intended after it was done"),
+        ([BEGAN, CREATE, MADE, done("s1", "i1"), MADE], "entry 5: step s1 has no open intent"),
+        (
+            [BEGAN, CREATE, MADE, done("s1", "i1"), StepFailed("s1", "", "")],
+            "entry 5: step s1 failed after it was done",
+        ),
+        ([BEGAN, CREATE, ResourceCreated("s1", "")], "entry 3: step s1 made ``"),
+        ([BEGAN, CREATE, MADE, ResourceCreated("s1", "i2")], "entry 4: step s1 made `i2` after `i1`"),
+        ([BEGAN, StepIntent("s1", "gate", entry()), MADE], "entry 3: step s1 made something, but its op is gate"),
+        ([BEGAN, CREATE, done("s1", "i1")], "entry 3: step s1 is done before a was made"),
+        ([BEGAN, CREATE, MADE, done("s1", "")], "entry 4: step s1 is done and a has no id"),
+        (
+            [BEGAN, StepIntent("s1", "update", entry()), done("s1", "i1")],
+            "entry 3: step s1 is an update of a, which is not",
+        ),
+        ([BEGAN, ended("complete", run="r9")], "entry 2: run r9 ended while run r1 was going on"),
+        ([BEGAN, ended("fine")], "entry 2: `fine` is not an outcome"),
+        ([BEGAN, CREATE, ended("complete")], "entry 3: run r1 ended complete with step s1 open"),
+    ],
+)
+def test_what_cannot_have_happened_is_refused_with_the_entry_number(entries: list[JournalEntry], message: str) -> None:
+    with pytest.raises(StoreError, match=f"^journal {message}"):
+        replay(EMPTY, entries)
+
+
+@dataclass
+class History:
+    """Writes journals that could have happened, and keeps its own account of what is there."""
+
+    entries: list[JournalEntry] = field(default_factory=list)
+    present: dict[str, str] = field(default_factory=dict)
+    deposed: set[tuple[str, str]] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
+    steps: int = 0
+    runs: int = 0
+
+    def begin(self) -> None:
+        self.runs += 1
+        self.entries.append(RunBegan(f"r{self.runs}", f"p{self.runs}", "", 1, ""))
+
+    def step(self, op: str, address: str, stop: str) -> None:
+        """One step; ``stop`` says whether it ends at its intent, once made, failed, or done."""
+        self.steps += 1
+        step, new = f"s{self.steps}", f"i{self.steps}"
+        if op in ("update", "delete") and address not in self.present:
+            op = "create"
+        if op == "create" and address in self.present:
+            op = "replace"
+        id = self.present.get(address, "") if op in ("update", "delete") else ""
+        self.entries.append(StepIntent(step, op, entry(address, id)))
+        if op in ("create", "replace"):
+            self._bring(op, step, address, new, stop)
+        elif stop == "done":
+            self.entries.append(done(step, id))
+            if op == "delete":
+                del self.present[address]
+        if stop == "failed":
+            self.entries.append(StepFailed(step, "no", ""))
+
+    def _bring(self, op: str, step: str, address: str, new: str, stop: str) -> None:
+        if stop in ("intent", "failed"):
+            self.unseen.add(address)
+            return
+        self.entries.append(ResourceCreated(step, new))
+        self.unseen.discard(address)
+        if op == "replace":
+            self.deposed.add((address, self.present[address]))
+        self.present[address] = new
+        if stop == "done":
+            self.entries.append(done(step, new))
+
+    def clear_old(self) -> None:
+        for address, id in sorted(self.deposed):
+            self.steps += 1
+            self.entries += [StepIntent(f"s{self.steps}", "delete", entry(address, id)), done(f"s{self.steps}", id)]
+        self.deposed.clear()
+
+
+STEP: st.SearchStrategy[Callable[[History], object]] = st.one_of(
+    st.builds(
+        lambda op, address, stop: lambda history: history.step(op, address, stop),
+        st.sampled_from(["create", "update", "delete"]),
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["intent", "made", "failed", "done", "done", "done"]),
+    ),
+    st.sampled_from([History.begin, History.clear_old]),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    history = History()
+    history.begin()
+    for step in draw(st.lists(STEP, max_size=30)):
+        step(history)
+    return history
+
+
+@given(histories())
+def test_any_history_leaves_a_sound_state_that_says_what_happened(history: History) -> None:
+    folded = replay(EMPTY, history.entries)
+    assert integrity_errors(folded.state) == []
+    assert {address: each.id for address, each in folded.state.resources.items()} == history.present
+    assert {(each.address, each.id) for each in folded.state.deposed} == history.deposed
+    assert {each.entry.address for each in folded.pending_creates} == history.unseen
+
+
+@given(histories(), st.data())
+def test_a_fold_may_pause_anywhere(history: History, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(history.entries)))
+    folding = Replay(EMPTY)
+    for each in history.entries[:cut]:
+        folding.add(each)
+    assert folding.result() == replay(EMPTY, history.entries[:cut])
+    for each in history.entries[cut:]:
+        folding.add(each)
+    assert folding.result() == replay(EMPTY, history.entries)
+
+
+@given(histories(), histories())
+def test_a_journal_may_be_compacted_between_runs(first: History, second: History) -> None:
+    whole = [*first.entries, *_continued(second.entries)]
+    half = replay(EMPTY, first.entries)
+    rest = replay(half.state, [*half.pending_creates, *_continued(second.entries)])
+    assert rest == replay(EMPTY, whole)
+
+
+def _continued(entries: list[JournalEntry]) -> list[JournalEntry]:
+    """``entries`` under addresses and ids of their own, so that they can follow ``first``."""
+    moved: list[JournalEntry] = []
+    for each in entries:
+        match each:
+            case StepIntent(step, op, about):
+                about = replace(about, address=f"{about.address}2", id=f"{about.id}-2" if about.id else "")
+                moved.append(StepIntent(step, op, about))
+            case ResourceCreated(step, id):
+                moved.append(ResourceCreated(step, f"{id}-2"))
+            case StepSucceeded(step, id):
+                moved.append(done(step, f"{id}-2"))
+            case RunBegan(run):
+                moved.append(RunBegan(f"{run}-2", f"{run}-2", "", 1, ""))
+            case _:
+                moved.append(each)
+    return moved

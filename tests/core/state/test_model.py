@@ -1,0 +1,111 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from smplan.core.state import model as states
+from smplan.core.state.model import ResourceState, State, Status, integrity_errors
+from smplan.errors import StoreError
+
+LINEAGE = "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001"
+
+
+def entry(address: str = "alb", **changes: object) -> ResourceState:
+    made = ResourceState(address, "aws.elbv2.load_balancer", f"arn:{address}", {"name": "a"}, {"arn": f"arn:{address}"})
+    return replace(made, **changes)  # type: ignore[arg-type]  # the names of ResourceState's fields, whatever their types
+
+
+def state(*entries: ResourceState, **changes: object) -> State:
+    made = State("fleet", LINEAGE, 3, {each.address: each for each in entries}, key="ab" * 16)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+FULL = state(
+    entry("alb", needs=("sg", "gone"), generation=2, name="a-1f2e3d", status=Status.INCOMPLETE, prevent_destroy=True),
+    entry('node["a"]', spec={"$secret": "env:X", "list": [1, None, 2.5, "ü"]}),
+    deposed=(entry("alb", id="arn:old"),),
+    used_plans=("p1", "p2"),
+    outputs={"url": "https://x"},
+)
+
+
+def test_a_state_comes_back_from_its_json() -> None:
+    assert states.from_json(json.loads(json.dumps(states.to_json(FULL)))) == FULL
+
+
+def test_the_digest_does_not_depend_on_the_order_of_resources() -> None:
+    assert state(entry("a"), entry("b")).digest() == state(entry("b"), entry("a")).digest()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(FULL, serial=4),
+        replace(FULL, lineage=LINEAGE[:-1] + "2"),
+        replace(FULL, outputs={}),
+        replace(FULL, used_plans=("p1",)),
+        replace(FULL, deposed=()),
+        replace(FULL, key="cd" * 16),
+        replace(FULL, resources={**FULL.resources, "alb": replace(FULL.resources["alb"], status=Status.READY)}),
+    ],
+)
+def test_the_digest_tells_every_difference(other: State) -> None:
+    assert other.digest() != FULL.digest()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("serial",), "3", "state.serial is not a whole number"),
+        (("resources", "alb", "id"), None, "state.resources.alb.id is not text"),
+        (("resources", "alb", "status"), "fine", "state.resources.alb.status is neither ready nor incomplete"),
+        (("deposed", 0, "needs"), "sg", r"state.deposed\[0\].needs is not a list"),
+        (("resources", "alb", "extra"), 1, "state.resources.alb.extra is not known"),
+        (("extra",), 1, "state.extra is not known"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_with_the_place(
+    path: tuple[str, ...], value: object, message: str
+) -> None:
+    data = json.loads(json.dumps(states.to_json(FULL)))
+    inner = data
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    with pytest.raises(StoreError, match=message):
+        states.from_json(data)
+
+
+def test_a_sound_state_has_no_problems() -> None:
+    assert integrity_errors(FULL) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        (state(name="Fleet"), "name `Fleet`"),
+        (state(lineage="x"), "lineage `x` is not a UUID"),
+        (state(serial=-1), "serial -1 is negative"),
+        (state(key="ab"), "key is not at least 16 bytes"),
+        (state(used_plans=tuple(map(str, range(101)))), "101 used plans"),
+        (state(resources={"a": entry("b")}), "a: is kept under this address"),
+        (state(entry("a", id="x"), entry("b", id="x")), "b: aws.elbv2.load_balancer x is in the state twice"),
+        (
+            state(entry("a", id="x"), deposed=(entry("a", id="x"),)),
+            "a: aws.elbv2.load_balancer x is in the state twice",
+        ),
+        (state(entry("")), "has no address"),
+        (state(entry(kind="")), "alb: has no kind"),
+        (state(entry(id="")), "alb: has no id"),
+        (state(entry(generation=0)), "alb: generation 0"),
+        (state(entry(needs=("alb",))), "alb: needs itself"),
+        (state(deposed=(entry(id=""),)), "alb: has no id"),
+    ],
+)
+def test_each_broken_invariant_is_told(broken: State, problem: str) -> None:
+    assert len(integrity_errors(broken)) == 1
+    assert problem in integrity_errors(broken)[0]
+
+
+def test_what_an_entry_was_made_after_may_be_gone() -> None:
+    assert integrity_errors(state(entry("a", needs=("gone",)))) == []

@@ -1,0 +1,94 @@
+"""What the tests of scaling, alarms and topics share: a stage with a launch template, and wires one can listen to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from smplan.drivers.aws.client import Aws
+from smplan.drivers.base import Context
+from smplan.sandbox.sandbox import Sandbox
+from tests.drivers.conformance import Case, FaultyAws, Stage, context
+
+TEMPLATE = {
+    "as": "template",
+    "kind": "aws.ec2.launch_template",
+    "spec": {
+        "name": "t-${run}",
+        "image_id": "${box.image_id}",
+        "instance_type": "c5.large",
+        "security_group_ids": ["${box.stream_manager_security_group_id}"],
+    },
+}
+GROUP: Mapping[str, Any] = {
+    "name": "g-${run}",
+    "launch_template": {"id": "${template.id}", "version": 1},
+    "min_size": 0,
+    "max_size": 4,
+    "subnet_ids": ["${box.subnet_ids[0]}"],
+}
+
+
+@contextmanager
+def staged(box: Sandbox, aws: Aws, kind: str, spec: Mapping[str, Any], *setup: Mapping[str, Any]) -> Iterator[Stage]:
+    """A stage with a launch template and ``setup`` on it."""
+    with Stage(box, aws, Case(kind, "in-code", (TEMPLATE, *setup), spec, {}, {})) as stage:
+        yield stage
+
+
+def group_stage(box: Sandbox, aws: Aws, **changes: Any) -> Any:
+    """A stage whose subject is a scaling group, empty unless ``changes`` say otherwise."""
+    return staged(box, aws, "aws.autoscaling.group", {**GROUP, **changes})
+
+
+def counted(region: str) -> tuple[Context, list[str]]:
+    """A context for drivers, and the actions it has asked AWS for."""
+    calls: list[str] = []
+    return context(Aws(region, on_call=calls.append)), calls
+
+
+def heard(region: str) -> tuple[Aws, list[tuple[str, dict[str, Any]]]]:
+    """A way to AWS, and the writes that went along it: operation and parameters as the driver said them."""
+    writes: list[tuple[str, dict[str, Any]]] = []
+
+    def spoil(client: Any, is_write: bool) -> None:
+        def hear(params: dict[str, Any], model: Any, **_: object) -> None:
+            writes.append((model.name, dict(params)))
+
+        if is_write:
+            client.meta.events.register("provide-client-params", hear)
+
+    return FaultyAws(region, spoil), writes
+
+
+class Script:
+    """A client that answers what the test says, by method (or paginated operation), and notes what it was sent."""
+
+    def __init__(self, **answers: Callable[[dict[str, Any]], Any]) -> None:
+        self.answers = answers
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.meta = SimpleNamespace(partition="aws")
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**sent: Any) -> Any:
+            self.sent.append((name, sent))
+            return self.answers[name](sent) if name in self.answers else {}
+
+        return call
+
+    def get_paginator(self, operation: str) -> Any:
+        """Pages of one answer."""
+        return SimpleNamespace(paginate=lambda **sent: [getattr(self, operation)(**sent)])
+
+
+def scripted(**clients: Script) -> Context:
+    """A context for drivers whose clients are scripts."""
+    way: Any = SimpleNamespace(
+        read=SimpleNamespace(**clients),
+        write=SimpleNamespace(**clients),
+        region="us-east-1",
+        account="123456789012",
+    )
+    return context(way)

@@ -1,0 +1,166 @@
+"""How a group's instances are protected and let go, over a scripted wire: what the sandbox cannot make happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from smplan.drivers.aws.autoscaling import _instances
+from smplan.errors import InUse, Invalid, NotFound
+
+
+class Wire:
+    """Auto Scaling that shows one ``look`` after the other (the last for ever) and raises ``refusals`` in turn."""
+
+    def __init__(self, *looks: dict[str, Any] | None, refusals: Iterable[Exception] = ()) -> None:
+        self.looks = list(looks)
+        self.refusals = list(refusals)
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.read = self.write = SimpleNamespace(autoscaling=self)
+
+    def get_paginator(self, operation: str) -> Wire:
+        assert operation == "describe_auto_scaling_groups"
+        return self
+
+    def paginate(self, **_: object) -> list[dict[str, Any]]:
+        look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return [{"AutoScalingGroups": [look] if look else []}]
+
+    def update_auto_scaling_group(self, **sent: Any) -> None:
+        self._take("update", sent)
+
+    def set_instance_protection(self, **sent: Any) -> None:
+        self._take("protect", sent)
+
+    def _take(self, name: str, sent: dict[str, Any]) -> None:
+        self.sent.append((name, sent))
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+    @property
+    def protected(self) -> list[list[str]]:
+        return [sent["InstanceIds"] for name, sent in self.sent if name == "protect"]
+
+
+def group(*states: str, size: int = 0, protected: bool = True, **more: Any) -> dict[str, Any]:
+    instances = [
+        {"InstanceId": f"i-{number:03}", "LifecycleState": state, "ProtectedFromScaleIn": protected}
+        for number, state in enumerate(states)
+    ]
+    sizes = {"MinSize": 0, "MaxSize": size, "DesiredCapacity": size}
+    return {"AutoScalingGroupName": "g", "Instances": instances, **sizes, **more}
+
+
+def drained(wire: Any) -> list[Any]:
+    return list(_instances.drained(wire, "g"))
+
+
+def protect(wire: Any, *, protected: bool) -> None:
+    _instances.protect(wire, "g", protected=protected)
+
+
+def test_draining_empties_the_group_once_and_says_how_many_are_gone() -> None:
+    four, three = ["InService"] * 4, ["Terminating"] * 2 + ["InService"]
+    wire = Wire(group(*four, size=4), group(*three, protected=False), group("Terminating", protected=False), group())
+    looks = drained(wire)
+    assert [look.said for look in looks] == [
+        "0 of 4 instances gone; 4 InService",
+        "1 of 4 instances gone; 1 InService, 2 Terminating",
+        "3 of 4 instances gone; 1 Terminating",
+    ]
+    assert [look.fraction for look in looks] == [0.0, 0.25, 0.75]
+    sizes = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
+    assert wire.sent == [
+        ("update", {"AutoScalingGroupName": "g", **sizes}),
+        (
+            "protect",
+            {
+                "AutoScalingGroupName": "g",
+                "InstanceIds": ["i-000", "i-001", "i-002", "i-003"],
+                "ProtectedFromScaleIn": False,
+            },
+        ),
+    ]
+
+
+def test_a_group_that_is_empty_or_gone_needs_no_draining() -> None:
+    for wire in (Wire(group()), Wire(None)):
+        assert drained(wire) == []
+        assert wire.sent == []
+
+
+def test_a_group_without_instances_that_may_still_launch_one_is_emptied_first() -> None:
+    wire = Wire(group(size=2), group())
+    assert [look.said for look in drained(wire)] == ["0 of 0 instances gone"]
+    assert [name for name, _ in wire.sent] == ["update"]
+
+
+def test_a_group_that_is_being_deleted_is_not_updated() -> None:
+    wire = Wire(group("Terminating", size=2, Status="Delete in progress"), group(size=2, Status="Delete in progress"))
+    assert len(drained(wire)) == 1
+    assert wire.sent == []
+
+
+def test_an_instance_that_comes_while_draining_is_let_go_too() -> None:
+    wire = Wire(group("Pending", size=1), group("InService"), group("Terminating", protected=False), group())
+    drained(wire)
+    assert wire.protected == [["i-000"]]
+
+
+def test_draining_says_when_nothing_can_go() -> None:
+    suspended = [{"ProcessName": "AZRebalance"}, {"ProcessName": "Terminate"}]
+    looks = drained(Wire(group("InService", SuspendedProcesses=suspended), None))
+    assert looks[0].said.endswith("its Terminate process is suspended: resume it, or nothing will go")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (InUse("a scaling activity is in progress"), "a scaling activity is in progress"),
+        (Invalid("The instance i-000 is not part of Auto Scaling group g."), "0 of 1 instances gone; 1 InService"),
+        (NotFound("AutoScalingGroup name not found"), "0 of 1 instances gone; 1 InService"),
+    ],
+)
+def test_what_passes_by_itself_does_not_stop_draining(refusal: Exception, said: str) -> None:
+    wire = Wire(group("InService", size=1), group("InService", size=1), None, refusals=[refusal])
+    assert drained(wire)[0].said == said
+
+
+def test_a_refusal_for_good_stops_draining() -> None:
+    with pytest.raises(Invalid):
+        drained(Wire(group("InService", size=1), refusals=[Invalid("no such parameter")]))
+
+
+def test_protection_goes_to_50_instances_a_call_and_only_where_it_differs() -> None:
+    wire = Wire(group(*["InService"] * 60, *["Pending"] * 5, "Standby", protected=False))
+    protect(wire, protected=True)
+    assert [len(ids) for ids in wire.protected] == [50, 11]
+    protect(Wire(group("InService", protected=True), refusals=[Invalid("unasked")]), protected=True)
+
+
+def test_protection_looks_again_when_an_instance_has_gone_meanwhile() -> None:
+    gone = Invalid("The instance i-001 is not part of Auto Scaling group g.")
+    wire = Wire(group("InService", "InService"), group("InService"), refusals=[gone])
+    protect(wire, protected=False)
+    assert wire.protected == [["i-000", "i-001"], ["i-000"]]
+
+
+def test_protection_gives_up_after_a_few_looks_and_at_once_for_another_fault() -> None:
+    gone = [Invalid("The instance i-000 is not in InService or EnteringStandby or Standby.")] * 9
+    wire = Wire(group("InService"), refusals=gone)
+    with pytest.raises(Invalid):
+        protect(wire, protected=False)
+    assert len(wire.sent) == 5
+    wire = Wire(group("InService"), refusals=[Invalid("too long")] * 2)
+    with pytest.raises(Invalid):
+        protect(wire, protected=False)
+    assert len(wire.sent) == 1
+
+
+def test_a_group_that_is_gone_has_nothing_to_protect() -> None:
+    wire = Wire(None)
+    protect(wire, protected=True)
+    assert wire.sent == []

@@ -1,0 +1,242 @@
+"""Launch templates: what a version holds, that none is made in vain or twice, and how few calls reading takes."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from smplan.core.values import Ref
+from smplan.drivers.aws.ec2.launch_template import USER_DATA_BYTES, LaunchTemplate, LaunchTemplateSpec, data
+from smplan.drivers.base import Claim, Live, Owner
+from smplan.errors import Denied
+from tests.drivers.conformance import Script, context
+
+ID = "lt-1"
+GROUPS = ["sg-b", "sg-a"]
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any will do: nothing is sent."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+
+
+def spec(**fields: Any) -> LaunchTemplateSpec:
+    return LaunchTemplateSpec.model_validate({"name": "sm-template", **fields})
+
+
+def driver(script: Script) -> LaunchTemplate:
+    return LaunchTemplate(context(script.aws()))
+
+
+def template(id: str = ID) -> dict[str, Any]:
+    return {"LaunchTemplateId": id, "LaunchTemplateName": "sm-template"}
+
+
+def version(id: str = ID, **content: Any) -> dict[str, Any]:
+    return {"LaunchTemplateId": id, "VersionNumber": 3, "LaunchTemplateData": content}
+
+
+def test_monitoring_is_detailed_unless_the_spec_says_otherwise() -> None:
+    assert data(spec())["Monitoring"] == {"Enabled": True}
+    assert data(spec(monitoring=False))["Monitoring"] == {"Enabled": False}
+
+
+def test_user_data_is_encoded_exactly_once() -> None:
+    assert base64.b64decode(data(spec(user_data="#!/bin/sh\nécho"))["UserData"]).decode() == "#!/bin/sh\nécho"
+
+
+def test_user_data_is_measured_in_bytes_before_encoding() -> None:
+    spec(user_data="x" * USER_DATA_BYTES)
+    with pytest.raises(ValidationError, match="16386 bytes"):
+        spec(user_data="é" * (USER_DATA_BYTES // 2 + 1))
+
+
+def test_with_a_stated_public_address_the_groups_stand_on_the_interface() -> None:
+    made = data(spec(associate_public_ip_address=False, security_group_ids=GROUPS))
+    assert "SecurityGroupIds" not in made
+    [interface] = made["NetworkInterfaces"]
+    assert interface == {
+        "DeviceIndex": 0,
+        "AssociatePublicIpAddress": False,
+        "DeleteOnTermination": True,
+        "Groups": ["sg-a", "sg-b"],
+    }
+
+
+def test_without_a_stated_public_address_the_groups_stand_alone() -> None:
+    made = data(spec(security_group_ids=GROUPS))
+    assert made["SecurityGroupIds"] == ["sg-a", "sg-b"]
+    assert "NetworkInterfaces" not in made
+
+
+def test_the_root_volume_goes_with_its_instance() -> None:
+    made = data(spec(root_device_name="/dev/sda1", volume_size=16, volume_type="gp3"))
+    assert made["BlockDeviceMappings"] == [
+        {"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": True, "VolumeSize": 16, "VolumeType": "gp3"}}
+    ]
+
+
+def test_a_volume_without_a_device_is_refused_and_the_remedy_named() -> None:
+    with pytest.raises(ValidationError, match=r"\$\{image\.root_device_name\}"):
+        spec(volume_size=16)
+    spec(volume_size=16, root_device_name=Ref("image", path=("root_device_name",)))
+
+
+@pytest.mark.parametrize(("profile", "form"), [("sm", "Name"), ("arn:aws:iam::1:instance-profile/sm", "Arn")])
+def test_a_profile_is_given_by_name_or_by_arn(profile: str, form: str) -> None:
+    assert data(spec(iam_instance_profile=profile))["IamInstanceProfile"] == {form: profile}
+
+
+def test_a_change_of_tags_alone_makes_no_version() -> None:
+    script = Script({"CreateTags": [{}], "DeleteTags": [{}]})
+    live = Live(ID, spec(instance_type="c5.large", tags={"a": "1"}))
+    driver(script).update(live, spec(instance_type="c5.large", tags={"b": "2"}))
+    assert script.names() == ["CreateTags", "DeleteTags"]
+
+
+def test_an_equal_spec_sends_nothing() -> None:
+    script = Script({})
+    driver(script).update(Live(ID, spec(instance_type="c5.large", key_name="ops")), spec(instance_type="c5.large"))
+    assert script.names() == []
+
+
+def test_a_new_version_is_complete_and_becomes_the_default() -> None:
+    script = Script(
+        {
+            "CreateLaunchTemplateVersion": [{"LaunchTemplateVersion": {"VersionNumber": 4}}],
+            "ModifyLaunchTemplate": [{}],
+        }
+    )
+    live = Live(ID, spec(instance_type="c5.large", key_name="ops"))
+    driver(script).update(live, spec(instance_type="c5.xlarge"))
+    created, modified = (body for _, body in script.sent)
+    assert "SourceVersion" not in created
+    assert created["LaunchTemplateData.InstanceType"] == "c5.xlarge"
+    assert created["LaunchTemplateData.KeyName"] == "ops"  # not managed: it stays
+    assert modified["SetDefaultVersion"] == "4"
+
+
+def test_the_token_of_a_version_is_its_content() -> None:
+    script = Script(
+        {
+            "CreateLaunchTemplateVersion": [{"LaunchTemplateVersion": {"VersionNumber": 4}}],
+            "ModifyLaunchTemplate": [{}],
+        }
+    )
+    subject, live = driver(script), Live(ID, spec())
+    for id, type_ in ((ID, "c5.large"), (ID, "c5.large"), (ID, "c5.xlarge"), ("lt-2", "c5.large")):
+        subject.update(Live(id, live.spec), spec(instance_type=type_))
+    tokens = [body["ClientToken"] for name, body in script.sent if name == "CreateLaunchTemplateVersion"]
+    assert tokens[0] == tokens[1]
+    assert len(set(tokens)) == 3
+    assert all(len(token) <= 64 for token in tokens)
+
+
+def test_a_create_carries_the_token_of_its_claim() -> None:
+    script = Script({"CreateLaunchTemplate": [{"LaunchTemplate": template()}]})
+    assert driver(script).create(spec(), Claim(Owner("l", "a"), "token")) == ID
+    assert script.sent[0][1]["ClientToken"] == "token"
+
+
+def test_one_template_is_asked_for_by_its_id() -> None:
+    script = Script(
+        {
+            "DescribeLaunchTemplates": [{"LaunchTemplates": [template()]}],
+            "DescribeLaunchTemplateVersions": [{"LaunchTemplateVersions": [version(ImageId="ami-1")]}],
+        }
+    )
+    assert driver(script).read_many([ID])[ID].outputs == {"version": 3}
+    assert script.sent[1][1]["LaunchTemplateId"] == ID
+
+
+def test_many_templates_take_two_calls() -> None:
+    ids = [f"lt-{number}" for number in range(150)]
+    script = Script(
+        {
+            "DescribeLaunchTemplates": [{"LaunchTemplates": [template(each) for each in ids]}],
+            "DescribeLaunchTemplateVersions": [
+                {"LaunchTemplateVersions": [version(each) for each in [*ids, "lt-of-somebody-else"]]}
+            ],
+        }
+    )
+    assert set(driver(script).read_many(ids)) == set(ids)
+    assert script.names() == ["DescribeLaunchTemplates", "DescribeLaunchTemplateVersions"]
+    assert "LaunchTemplateId" not in script.sent[1][1]
+
+
+def test_one_that_is_gone_does_not_hide_the_others() -> None:
+    script = Script(
+        {
+            "DescribeLaunchTemplates": ["InvalidLaunchTemplateId.NotFound", {"LaunchTemplates": [template()]}],
+            "DescribeLaunchTemplateVersions": [{"LaunchTemplateVersions": [version()]}],
+        }
+    )
+    assert set(driver(script).read_many([ID, "lt-gone"])) == {ID}
+
+
+def test_the_only_one_being_gone_takes_one_call() -> None:
+    script = Script({"DescribeLaunchTemplates": ["InvalidLaunchTemplateId.NotFound"]})
+    assert driver(script).read_many([ID]) == {}
+    assert script.names() == ["DescribeLaunchTemplates"]
+
+
+def test_a_template_that_goes_between_the_calls_is_gone() -> None:
+    script = Script(
+        {
+            "DescribeLaunchTemplates": [{"LaunchTemplates": [template()]}],
+            "DescribeLaunchTemplateVersions": ["InvalidLaunchTemplateId.NotFound"],
+        }
+    )
+    assert driver(script).read_many([ID]) == {}
+
+
+def test_a_version_that_the_long_list_lacks_is_asked_for_by_itself() -> None:
+    script = Script(
+        {
+            "DescribeLaunchTemplates": [{"LaunchTemplates": [template(), template("lt-2")]}],
+            "DescribeLaunchTemplateVersions": [
+                {"LaunchTemplateVersions": [version()]},
+                {"LaunchTemplateVersions": [version("lt-2")]},
+            ],
+        }
+    )
+    assert set(driver(script).read_many([ID, "lt-2"])) == {ID, "lt-2"}
+
+
+def test_a_refused_read_is_not_an_absence() -> None:
+    script = Script({"DescribeLaunchTemplates": ["UnauthorizedOperation"]})
+    with pytest.raises(Denied):
+        driver(script).read_many([ID, "lt-2"])
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        (base64.b64encode(b"#!/bin/sh").decode(), "#!/bin/sh"),
+        (base64.b64encode(b"\xff\xfe").decode(), "\ufffd\ufffd"),
+        ("#!/bin/sh", "#!/bin/sh"),
+    ],
+)
+def test_user_data_that_others_stored_is_read_as_well_as_can_be(stored: str, read: str) -> None:
+    script = Script(
+        {
+            "DescribeLaunchTemplates": [{"LaunchTemplates": [template()]}],
+            "DescribeLaunchTemplateVersions": [{"LaunchTemplateVersions": [version(UserData=stored)]}],
+        }
+    )
+    assert driver(script).read_many([ID])[ID].spec.user_data == read
+
+
+def test_a_template_without_monitoring_reads_as_basic() -> None:
+    script = Script(
+        {
+            "DescribeLaunchTemplates": [{"LaunchTemplates": [template()]}],
+            "DescribeLaunchTemplateVersions": [{"LaunchTemplateVersions": [version()]}],
+        }
+    )
+    assert driver(script).read_many([ID])[ID].spec.monitoring is False

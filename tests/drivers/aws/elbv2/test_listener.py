@@ -1,0 +1,222 @@
+"""Listeners: TLS that fits the protocol, changes of several fields at once, and reading when some are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from smplan.core.values import Ref
+from smplan.drivers.aws.client import Aws
+from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2.listener import Listener, ListenerSpec
+from smplan.drivers.base import Claim, Live, Owner
+from smplan.errors import Conflict, Invalid, NotFound
+from smplan.sandbox.aws import moto_state
+from smplan.sandbox.sandbox import Sandbox
+from tests.drivers.aws.autoscaling.stage import counted, heard
+from tests.drivers.conformance import Case, Script, Stage, context, differences
+
+BALANCER = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/lb/50dc6c495c0c9188"
+ARN = BALANCER.replace(":loadbalancer/", ":listener/") + "/f2f7dc8efc522ab2"
+GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/tg/73e2d6bc24d8a067"
+POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
+SETUP = (
+    {
+        "as": "lb",
+        "kind": "aws.elbv2.load_balancer",
+        "spec": {"name": "lb-${run}", "subnets": ["${box.subnet_ids[0]}", "${box.subnet_ids[1]}"]},
+    },
+    {
+        "as": "tg",
+        "kind": "aws.elbv2.target_group",
+        "spec": {"name": "tg-${run}", "protocol": "HTTP", "port": 5080, "vpc_id": "${box.vpc_id}"},
+    },
+)
+SPEC = {"load_balancer_arn": "${lb.arn}", "port": 443, "protocol": "HTTP", "target_group_arn": "${tg.arn}"}
+HINT = "the certificate must be ISSUED, and in the region of the load balancer"
+HTTPS = {"protocol": "HTTPS", "certificate_arn": "${box.certificate_arn}", "ssl_policy": POLICY}
+
+
+def spec(**changes: Any) -> ListenerSpec:
+    stated = {"load_balancer_arn": BALANCER, "port": 443, "protocol": "HTTP", "target_group_arn": GROUP}
+    return ListenerSpec.model_validate({**stated, **changes})
+
+
+def described(**changes: Any) -> dict[str, Any]:
+    stated = {"ListenerArn": ARN, "LoadBalancerArn": BALANCER, "Port": 443, "Protocol": "HTTP"}
+    return {**stated, "DefaultActions": [{"Type": "forward", "TargetGroupArn": GROUP}], **changes}
+
+
+def driver(answers: dict[str, list[Any]]) -> Listener:
+    return Listener(context(Script({"DescribeTags": [{"TagDescriptions": []}], **answers}).aws()))
+
+
+@pytest.fixture
+def stage(box: Sandbox, aws: Aws) -> Iterator[Stage]:
+    """A load balancer and a target group; the subject is a listener between them."""
+    with Stage(box, aws, Case("aws.elbv2.listener", "in-code", SETUP, SPEC, {}, {})) as made:
+        yield made
+
+
+@pytest.fixture
+def certificate(box: Sandbox) -> Iterator[str]:
+    """A second certificate, issued."""
+    arn: str = box.cloud.moto.ask("acm", "RequestCertificate", {"DomainName": "listener.example.org"})["CertificateArn"]
+    moto_state.issue(box.cloud.account, arn)
+    yield arn
+    box.cloud.moto.ask("acm", "DeleteCertificate", {"CertificateArn": arn})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"protocol": "HTTPS"}, "HTTPS needs `certificate_arn`"),
+        ({"protocol": "HTTPS", "certificate_arn": "arn:c"}, "HTTPS needs `ssl_policy`"),
+        ({"certificate_arn": "arn:c"}, "`certificate_arn` goes with HTTPS only"),
+        ({"ssl_policy": POLICY}, "`ssl_policy` goes with HTTPS only"),
+        ({"protocol": "TCP"}, "Input should be"),
+        ({"port": 65536}, "less than or equal to 65535"),
+        ({"target_group_arn": "tg"}, "match pattern"),
+    ],
+)
+def test_a_spec_that_aws_refuses_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        spec(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"protocol": Ref("var", path=("protocol",))},
+        {"protocol": Ref("var", path=("protocol",)), "ssl_policy": POLICY},
+        {"protocol": "HTTPS", "certificate_arn": Ref("cert", path=("arn",)), "ssl_policy": Ref("p")},
+    ],
+)
+def test_what_is_to_come_counts_as_given(changes: dict[str, Any]) -> None:
+    assert spec(**changes).port == 443
+
+
+def test_http_becomes_https_and_http_again_in_one_call_each(stage: Stage) -> None:
+    made = stage.create(stage.driver(), stage.spec())
+    way, writes = heard(stage.box.facts.region)
+    for changes, sent in ((HTTPS, {"Protocol", "Certificates", "SslPolicy"}), ({}, {"Protocol"})):
+        wanted = stage.spec(changes)
+        stage.driver(way).update(stage.read(made), wanted)
+        assert differences(wanted, stage.read(made).spec) == {}
+        assert [(name, set(each) - {"ListenerArn"}) for name, each in writes] == [("ModifyListener", sent)]
+        writes.clear()
+        stage.driver(way).update(stage.read(made), wanted)
+        assert writes == []
+    assert (stage.read(made).spec.certificate_arn, stage.read(made).spec.ssl_policy) == (None, None)
+
+
+def test_another_certificate_is_sent_alone(stage: Stage, certificate: str) -> None:
+    made = stage.create(stage.driver(), stage.spec(HTTPS))
+    way, writes = heard(stage.box.facts.region)
+    wanted = stage.spec({**HTTPS, "certificate_arn": certificate})
+    stage.driver(way).update(stage.read(made), wanted)
+    assert writes == [("ModifyListener", {"ListenerArn": made, "Certificates": [{"CertificateArn": certificate}]})]
+    assert stage.read(made).spec.certificate_arn == certificate
+    stage.remove(stage.driver(), made)
+
+
+@pytest.mark.parametrize("code", ["CertificateNotFound", "UnsupportedCertificate"])
+def test_a_certificate_that_no_listener_takes_says_why(code: str) -> None:
+    refusing = driver({"CreateListener": [code], "ModifyListener": [code]})
+    with pytest.raises(Invalid) as created:
+        refusing.create(spec(), Claim(Owner("lineage", "listener"), "token"))
+    with pytest.raises(Invalid) as updated:
+        refusing.update(Live(ARN, spec()), spec(protocol="HTTPS", certificate_arn="arn:c", ssl_policy=POLICY))
+    assert created.value.hint == updated.value.hint == HINT
+    assert (created.value.code, created.value.action) == (code, "elasticloadbalancing:CreateListener")
+
+
+def test_another_refusal_of_a_change_stays_as_it_is() -> None:
+    with pytest.raises(NotFound) as caught:
+        driver({"ModifyListener": ["TargetGroupNotFound"]}).update(
+            Live(ARN, spec()), spec(protocol="HTTPS", certificate_arn="arn:c", ssl_policy=POLICY)
+        )
+    assert caught.value.hint == ""
+
+
+def test_a_port_that_is_listened_on_is_a_conflict(stage: Stage) -> None:
+    stage.create(stage.driver(), stage.spec())
+    with pytest.raises(Conflict):
+        stage.driver().create(stage.spec(HTTPS), stage.claim())
+
+
+def test_find_goes_by_load_balancer_and_port(stage: Stage) -> None:
+    made = stage.create(stage.driver(), stage.spec())
+    found = stage.driver().find(stage.spec(HTTPS))
+    assert found is not None
+    assert found.id == made
+    assert stage.driver().find(stage.spec({"port": 444})) is None
+
+
+def test_two_listeners_are_read_in_two_calls(stage: Stage) -> None:
+    made = [stage.create(stage.driver(), stage.spec({"port": port})) for port in (443, 5080)]
+    given, calls = counted(stage.box.facts.region)
+    assert set(Listener(given).read_many(made)) == set(made)
+    assert [call.partition(":")[2] for call in calls] == ["DescribeListeners", "DescribeTags"]
+
+
+def test_with_one_gone_the_others_are_read_by_load_balancer() -> None:
+    gone, elsewhere = ARN[:-1] + "3", ARN.replace("/lb/", "/zz/")
+    unwanted = described(ListenerArn=ARN[:-1] + "4")
+    answers: dict[str, list[Any]] = {
+        "DescribeTags": [{"TagDescriptions": []}],
+        "DescribeListeners": [
+            "ListenerNotFound",
+            {"Listeners": [described(), unwanted]},
+            "LoadBalancerNotFound",
+        ],
+    }
+    script = Script(answers)
+    assert set(Listener(context(script.aws())).read_many([ARN, gone, elsewhere])) == {ARN}
+    asked = [sent.get("LoadBalancerArn") for name, sent in script.sent if name == "DescribeListeners"]
+    assert asked == [None, BALANCER, BALANCER.replace("/lb/", "/zz/")]
+
+
+def test_listeners_of_a_load_balancer_that_is_gone_are_gone() -> None:
+    answers: dict[str, list[Any]] = {"DescribeListeners": ["ListenerNotFound", "LoadBalancerNotFound"]}
+    assert driver(answers).read_many([ARN]) == {}
+    assert driver({"DescribeListeners": ["LoadBalancerNotFound"]}).find(spec()) is None
+
+
+@pytest.mark.parametrize(
+    ("actions", "shown"),
+    [
+        ([{"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301"}}], "redirect"),
+        ([{"Type": "authenticate-oidc"}, {"Type": "forward", "TargetGroupArn": "arn:a"}], "authenticate-oidc, arn:a"),
+        (
+            [
+                {
+                    "Type": "forward",
+                    "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "arn:a"}, {"TargetGroupArn": "arn:b"}]},
+                }
+            ],
+            "arn:a, arn:b",
+        ),
+        ([], ""),
+    ],
+)
+def test_actions_set_by_hand_show_as_a_difference(actions: list[Any], shown: str) -> None:
+    answers: dict[str, list[Any]] = {"DescribeListeners": [{"Listeners": [described(DefaultActions=actions)]}]}
+    assert driver(answers).read_many([ARN])[ARN].spec.target_group_arn == shown
+
+
+def test_twenty_one_listeners_are_read_in_two_batches() -> None:
+    script = Script({"DescribeListeners": [{"Listeners": []}]})
+    assert Listener(context(script.aws())).read_many([f"{ARN}{number:02}" for number in range(21)]) == {}
+    assert script.names() == ["DescribeListeners"] * 2
+
+
+def test_tags_of_the_others_are_read_though_one_is_gone() -> None:
+    owned = {"ResourceArn": "arn:a", "Tags": [{"Key": "team", "Value": "video"}]}
+    answers: dict[str, list[Any]] = {
+        "DescribeTags": ["ListenerNotFound", {"TagDescriptions": [owned]}, "ListenerNotFound"]
+    }
+    assert _common.all_tags(Script(answers).aws(), ["arn:b", "arn:a"]) == {"arn:a": {"team": "video"}}

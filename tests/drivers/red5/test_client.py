@@ -1,0 +1,190 @@
+"""What Stream Manager answers, as errors and values of ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from smplan.core.events import Retried
+from smplan.drivers.red5 import client
+from smplan.drivers.red5.client import StreamManager
+from smplan.errors import Denied, InUse, Invalid, Locked, LostAnswer, NotFound, SmplanError, Unreachable
+from tests.drivers.conformance import hasty
+from tests.drivers.red5.server import Server, serving
+
+TOKEN = "canary-s3cret"
+ADMIN = "/streammanager/api/4.0/admin"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def api(server: Server) -> StreamManager:
+    return StreamManager(server.url, token=lambda: TOKEN, patience=hasty())
+
+
+def envelope(words: str) -> str:
+    return json.dumps({"errorMessage": words, "timestamp": 1})
+
+
+def test_every_call_carries_the_token_and_names_its_version(server: Server) -> None:
+    server.answers["GET /base/streammanager/api/3.1/admin/nodegroup"] = (200, "[]")
+    assert StreamManager(f"{server.url}/base/", token=lambda: TOKEN, api_version="3.1").groups() == []
+    assert server.asked[0][1].endswith(f"?accessToken={TOKEN}")
+
+
+def test_the_cloud_is_told_as_text(server: Server, api: StreamManager) -> None:
+    server.answers[f"GET {ADMIN}/debug/cloudcontroller"] = (200, "Amazon Web Services\n")
+    assert api.cloud() == "Amazon Web Services"
+
+
+def test_objects_are_taken_wrapped_and_bare(server: Server, api: StreamManager) -> None:
+    path = f"GET {ADMIN}/configurations/launchconfig/a%20b"
+    server.answers[path] = [(200, '{"launchconfig": {"name": "a b"}}'), (200, '{"name": "a b"}')]
+    assert api.launch_config("a b") == api.launch_config("a b") == {"name": "a b"}
+
+
+def test_writes_go_where_they_should(server: Server, api: StreamManager) -> None:
+    calls: dict[str, Callable[[], Any]] = {
+        "POST /configurations/scalepolicy": lambda: api.put_scale_policy({"name": "p"}, new=True),
+        "PUT /configurations/scalepolicy/p": lambda: api.put_scale_policy({"name": "p"}, new=False),
+        "DELETE /configurations/scalepolicy/p": lambda: api.delete_scale_policy("p"),
+        "POST /configurations/launchconfig": lambda: api.put_launch_config({"name": "c"}, new=True),
+        "PUT /configurations/launchconfig/c": lambda: api.put_launch_config({"name": "c"}, new=False),
+        "DELETE /configurations/launchconfig/c": lambda: api.delete_launch_config("c"),
+        "POST /nodegroup": lambda: api.create_group({"name": "g"}),
+        "DELETE /nodegroup/g": lambda: api.delete_group("g"),
+        "POST /nodegroup/g/node/origin": lambda: api.launch_origin("g"),
+    }
+    for key, call in calls.items():
+        method, path = key.split(" ")
+        server.answers[f"{method} {ADMIN}{path}"] = (201, "{}")
+        call()
+    assert json.loads(server.asked[0][3]) == {"policy": {"name": "p"}}
+    assert len(server.asked) == len(calls)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, envelope("Group g does not exist"), NotFound),
+        (404, envelope("whatever"), NotFound),
+        (404, "<html>Tomcat</html>", Unreachable),
+        (400, envelope("Invalid access token"), Denied),
+        (401, "", Denied),
+        (403, "[]", Denied),
+        (400, envelope("policy is in use by group g"), InUse),
+        (400, envelope("maxLimit is too small"), Invalid),
+        (418, "", Invalid),
+        (502, "", Unreachable),
+        (503, "", Unreachable),
+        (504, "", Unreachable),
+        (500, "", Unreachable),
+        (200, "this is no JSON", Unreachable),
+        (200, "[1]", Unreachable),
+        (200, '{"x": 1}', Unreachable),
+        (0, "", Unreachable),
+    ],
+)
+def test_answers_to_reads_mean_what_they_mean(
+    server: Server, api: StreamManager, status: int, body: str, kind: type[SmplanError]
+) -> None:
+    server.answers[f"GET {ADMIN}/nodegroup"] = (status, body)
+    with pytest.raises(kind) as caught:
+        api.groups()
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, ""), (502, ""), (503, envelope("restarting")), (504, ""), (200, "no JSON"), (0, "")]
+)
+def test_a_write_that_may_have_been_done_is_sent_once_and_called_lost(
+    server: Server, api: StreamManager, status: int, body: str
+) -> None:
+    server.answers[f"POST {ADMIN}/nodegroup/g/node/origin"] = (status, body)
+    with pytest.raises(LostAnswer) as caught:
+        api.launch_origin("g")
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "away", [(429, envelope("slowly")), (404, "<html>Tomcat starts</html>"), (503, "<html>ALB</html>")]
+)
+def test_a_write_that_surely_did_nothing_is_sent_again(
+    server: Server, api: StreamManager, away: tuple[int, str]
+) -> None:
+    server.answers[f"POST {ADMIN}/nodegroup/g/node/origin"] = [away, (201, "{}")]
+    api.launch_origin("g")
+    assert len(server.asked) == 2
+
+
+def test_reads_wait_while_they_are_throttled(server: Server, api: StreamManager) -> None:
+    server.answers[f"GET {ADMIN}/nodegroup"] = [*[(429, "")] * (client.TRIES + 1), (200, "[]")]
+    assert api.groups() == []
+    assert len(server.asked) == client.TRIES + 2
+
+
+def test_reads_are_tried_again_while_nobody_is_there(server: Server, api: StreamManager) -> None:
+    server.answers[f"GET {ADMIN}/configurations/scalepolicy"] = [(503, ""), (502, ""), (200, '["p"]')]
+    assert api.scale_policies() == ["p"]
+    assert len(server.asked) == 3
+
+
+def test_shapes_that_are_not_the_apis_are_told(server: Server, api: StreamManager) -> None:
+    server.answers[f"GET {ADMIN}/configurations/launchconfig"] = (200, "{}")
+    server.answers[f"GET {ADMIN}/nodegroup/g"] = (200, "[]")
+    for call in (api.launch_configs, lambda: api.group("g")):
+        with pytest.raises(Unreachable, match="shape"):
+            call()
+
+
+def test_no_token_in_repr_or_logs(server: Server, api: StreamManager, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), pytest.raises(Unreachable):
+        api.groups()
+    assert repr(api) == "StreamManager(127.0.0.1)"
+    assert TOKEN not in caplog.text
+
+
+def test_every_read_that_is_made_again_is_told_without_the_token(server: Server, caplog: Any) -> None:
+    told: list[Retried] = []
+    patience = hasty()
+    patience.tell = told.append
+    api = StreamManager(server.url, token=lambda: TOKEN, patience=patience)
+    caplog.set_level(logging.DEBUG)
+    server.answers[f"GET {ADMIN}/nodegroup"] = [(0, ""), (503, f"?accessToken={TOKEN}"), (200, "[]")]
+    assert api.groups() == []
+    assert [(each.call, each.attempt) for each in told] == [("red5:GET /nodegroup", 2), ("red5:GET /nodegroup", 3)]
+    assert "got no answer" in told[0].why
+    assert TOKEN not in f"{told}{caplog.text}"
+
+
+def test_a_read_that_never_connects_is_told_without_the_token() -> None:
+    told: list[Retried] = []
+    patience = hasty()
+    patience.tell = told.append
+    with pytest.raises(Unreachable):
+        StreamManager("http://127.0.0.1:1", token=lambda: TOKEN, patience=patience).groups()
+    assert len(told) == client.TRIES - 1
+    assert TOKEN not in str(told)
+
+
+def test_nothing_is_changed_once_the_guard_says_no(server: Server) -> None:
+    def lost() -> None:
+        raise Locked("somebody else holds the lock")
+
+    guarded = StreamManager(server.url, token=lambda: TOKEN, patience=hasty(), guard=lost)
+    with pytest.raises(Locked):
+        guarded.delete_group("g")
+    assert server.asked == []
+    server.answers[f"GET {ADMIN}/nodegroup"] = (200, "[]")
+    assert guarded.groups() == []

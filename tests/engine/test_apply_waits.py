@@ -1,0 +1,178 @@
+"""What an apply does while it waits, when it is stopped, and when a step goes wrong."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from smplan.core.events import (
+    Draining,
+    StepProgress,
+)
+from smplan.core.values import Secret
+from smplan.engine.executor import Outcome
+from smplan.engine.runtime import Runtime
+from smplan.engine.waiter import CancelToken, Waiter
+from smplan.errors import (
+    Bug,
+    Expired,
+    InUse,
+    Throttled,
+    TimedOut,
+    Unreachable,
+)
+from tests.engine.conftest import Bench
+from tests.engine.toy import Gate, blueprint, lost, resource, thing
+
+
+def errors(outcome: Outcome) -> dict[str, type[Exception]]:
+    return {address: type(error) for address, error in outcome.failed}
+
+
+def test_a_gate_that_times_out_tells_the_likely_cause_and_is_tried_again(bench: Bench) -> None:
+    wanted = blueprint(thing("ill"), resource("g", "toy.gate", {"of": "${ill.id}"}), thing("b", after=["g"]))
+    made = bench.plan(wanted)
+    outcome = bench.apply(made)
+    assert outcome.exit_code == 10
+    assert "last seen: it is ill. The cause is known" in str(dict(outcome.failed)["g"])
+    Gate.well.add("t-ill")
+    assert bench.apply(made).outcome == "complete"
+
+
+def test_a_cause_that_cannot_be_looked_for_is_no_second_fault(bench: Bench) -> None:
+    bench.cloud.fail("diagnose_timeout", "x", Unreachable("no answer either"))
+    outcome = bench.apply(bench.plan(blueprint(resource("g", "toy.gate", {"of": "x"}))))
+    assert "no answer either" in str(dict(outcome.failed)["g"])
+
+
+def test_a_wait_survives_a_passing_fault(bench: Bench) -> None:
+    bench.cloud.fail("wait_ready", "t-a", Throttled("slow down"), Unreachable("gone for a moment"))
+    bench.make(blueprint(thing("a")))
+    assert "slow down" in [event.said for event in bench.log.of(StepProgress)]
+
+
+def test_a_drain_whose_request_got_no_answer_looks_again(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    bench.cloud.fail("drain", "t-a", lost())
+    bench.make(blueprint())
+    assert "no answer came back" in [event.said for event in bench.log.of(StepProgress)]
+    assert bench.cloud.of("toy.thing") == {}
+
+
+def test_a_thing_that_aws_does_not_know_yet_is_waited_for(bench: Bench) -> None:
+    things = bench.cloud.of("toy.thing")
+    hidden: list = []  # type: ignore[type-arg]
+
+    def hide() -> None:
+        hidden.append(things.pop("t-a"))
+
+    def show() -> None:
+        if hidden:
+            threading.Timer(0.05, lambda: things.__setitem__("t-a", hidden.pop())).start()
+
+    bench.cloud.after["configure", "t-a"] = hide
+    bench.cloud.after["wait_ready", "t-a"] = show
+    bench.make(blueprint(thing("a")))
+    assert "toy.thing t-a to appear" in [event.waiting_for for event in bench.log.of(StepProgress)]
+
+
+def test_a_stop_lets_running_steps_finish_and_starts_no_more(bench: Bench) -> None:
+    bench.cloud.after["configure", "t-a"] = bench.stop.drain
+    bench.parallel = 1
+    made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
+    outcome = bench.apply(made)
+    assert (outcome.outcome, outcome.exit_code) == ("interrupted", 9)
+    assert bench.cloud.made == {"t-a": 1}
+    assert bench.apply(made, stop=CancelToken()).outcome == "complete"
+    assert bench.cloud.made == {"t-a": 1, "t-b": 1}
+
+
+def test_a_stop_ends_every_wait(bench: Bench) -> None:
+    bench.cloud.after["gate", "never"] = bench.stop.drain
+    made = bench.plan(blueprint(resource("g", "toy.gate", {"of": "never"}), thing("b", after=["g"])))
+    assert bench.apply(made).outcome == "interrupted"
+
+
+def test_a_stop_tells_how_many_are_still_running(bench: Bench) -> None:
+    bench.cloud.after["configure", "t-a"] = bench.stop.drain
+    bench.cloud.after["configure", "t-b"] = lambda: threading.Event().wait(0.2) and None
+    bench.apply(bench.plan(blueprint(thing("a"), thing("b"), thing("c", after=["a"]))))
+    assert all(event.running > 0 for event in bench.log.of(Draining))
+
+
+def test_credentials_that_run_out_stop_everything_at_once(bench: Bench) -> None:
+    bench.cloud.fail("create", "t-a", Expired("the token has expired"))
+    bench.parallel = 1
+    outcome = bench.apply(bench.plan(blueprint(thing("a"), thing("b"))))
+    assert outcome.exit_code == 9
+    assert bench.cloud.made == {}
+
+
+def test_a_bug_in_a_driver_is_called_one(bench: Bench) -> None:
+    def slip() -> None:
+        raise ZeroDivisionError("slip")
+
+    bench.cloud.after["created", "t-a"] = slip
+    outcome = bench.apply(bench.plan(blueprint(thing("a"), thing("b"))))
+    assert errors(outcome) == {"a": Bug}
+    assert outcome.exit_code == 1
+    assert "b" in bench.state.resources
+
+
+def test_a_reference_that_nothing_makes_known_fails_its_step_alone(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a"), thing("b", zone="${a.nothing}"), thing("c")))
+    outcome = bench.apply(made)
+    assert "which nothing made known" in str(dict(outcome.failed)["b"])
+    assert outcome.done == 2
+
+
+def test_a_value_that_turns_out_wrong_fails_its_step_with_its_place(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a"), thing("b", size="${a.arn}"), thing("c", name="x-${a.tags}", after=["a"])))
+    told = {address: str(error) for address, error in bench.apply(made).failed}
+    assert told["b"].startswith("b: size: ")
+
+
+def test_a_secret_is_fetched_only_for_the_call_that_needs_it(bench: Bench) -> None:
+    wanted = blueprint(replace(thing("a"), spec={"name": "a", "password": Secret("env:PW"), "tags": {}, "uses": []}))
+    made = bench.plan(wanted)
+    bench.secrets["env:PW"] = "hunter2"
+    assert bench.apply(made).outcome == "complete"
+    files = [path for path in bench.folder.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if "hunter2" in path.read_text(errors="replace")]
+
+
+def test_a_worker_that_is_told_to_leave_takes_the_run_with_it(bench: Bench) -> None:
+    def leave() -> None:
+        raise SystemExit(5)
+
+    bench.cloud.after["created", "t-a"] = leave
+    made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
+    with pytest.raises(SystemExit):
+        bench.apply(made)
+    bench.cloud.after.clear()
+    assert bench.apply(made, stop=CancelToken()).outcome == "complete"
+    assert bench.cloud.made == {"t-a": 1, "t-b": 1}
+
+
+def test_a_wait_goes_by_the_pace_it_is_given() -> None:
+    class Fast(Runtime):
+        time = 0.0
+
+        def now(self) -> float:
+            return self.time
+
+        def wait(self, event: threading.Event, seconds: float) -> bool:
+            self.time += seconds
+            return event.is_set()
+
+    def held() -> None:
+        raise InUse("somebody has it")
+
+    waited: list[float] = []
+    waiter = Waiter(CancelToken(Fast()), 600, lambda progress, seconds: waited.append(seconds))
+    with pytest.raises(TimedOut, match="somebody has it"):
+        waiter.until_free(held, "it to be let go")
+    assert 600 <= waited[-1] < 620

@@ -1,0 +1,146 @@
+"""Before anything is changed: the clock, and how long the credentials last."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from smplan.core.events import ClockSkewed, Retried
+from smplan.engine import preflight
+from smplan.engine.plan import detect_drift
+from smplan.errors import Denied, Expired, GuardRefused, Interrupted, Invalid, SmplanError, Throttled
+from tests.engine.conftest import NOON, Bench
+from tests.engine.toy import Log, ToyAws, ToyWorld, blueprint, lookup, thing
+
+WANTED = blueprint(thing("a"), thing("b", uses=["${a.arn}"]), lookups=(lookup("found", name="there"),))
+"""A lookup makes the account matter."""
+
+
+@pytest.fixture
+def cloud(bench: Bench) -> Bench:
+    """A bench with what the lookup finds."""
+    bench.make(blueprint(thing("there"), name="others"))
+    shutil.rmtree(bench.folder)
+    bench.cloud.calls.clear()
+    return bench
+
+
+class Aws(ToyAws):
+    """An account whose clock and credentials are as told."""
+
+    def __init__(self, *, ahead: float | None = None, runs_out: datetime | None = None) -> None:
+        super().__init__()
+        self.ahead = ahead
+        self.runs_out = runs_out
+
+
+def world_with(bench: Bench, aws: ToyAws) -> Callable[[], ToyWorld]:
+    def world() -> ToyWorld:
+        made = ToyWorld(bench.cloud)
+        made.aws = aws
+        return made
+
+    return world
+
+
+def through(bench: Bench, monkeypatch: pytest.MonkeyPatch, aws: ToyAws) -> None:
+    """From now on the bench finds this account."""
+    monkeypatch.setattr(bench, "world", world_with(bench, aws))
+
+
+@pytest.mark.parametrize(("ahead", "way"), [(300, "300 seconds ahead of"), (-241, "241 seconds behind")])
+def test_a_clock_that_is_wrong_is_refused_before_anything_is_changed(
+    cloud: Bench, monkeypatch: pytest.MonkeyPatch, ahead: float, way: str
+) -> None:
+    made = cloud.plan(WANTED)
+    through(cloud, monkeypatch, Aws(ahead=ahead))
+    doings: list[Callable[[], Any]] = [
+        lambda: cloud.plan(WANTED),
+        lambda: cloud.apply(made),
+        lambda: detect_drift(blueprint=WANTED, store=cloud.store, world=cloud.world(), report=cloud.log),
+    ]
+    for do in doings:
+        with pytest.raises(GuardRefused, match=way) as caught:
+            do()
+        assert "timedatectl" in caught.value.hint
+    assert cloud.cloud.writes() == []
+    assert cloud.store.read().stored is None
+
+
+def test_a_clock_that_is_a_little_off_is_told_and_counts(cloud: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    through(cloud, monkeypatch, Aws(ahead=-75))
+    made = cloud.plan(WANTED)
+    assert cloud.log.of(ClockSkewed) == [ClockSkewed(-75)]
+    assert cloud.apply(made).outcome == "complete"
+    assert len(cloud.log.of(ClockSkewed)) == 2
+
+
+@pytest.mark.parametrize("ahead", [None, 0, 60, -60])
+def test_a_clock_that_is_right_or_unknown_is_not_worth_a_word(
+    cloud: Bench, monkeypatch: pytest.MonkeyPatch, ahead: float | None
+) -> None:
+    through(cloud, monkeypatch, Aws(ahead=ahead))
+    cloud.plan(WANTED)
+    assert cloud.log.of(ClockSkewed) == []
+
+
+@pytest.mark.parametrize(("ahead", "kind"), [(400, GuardRefused), (0, None), (None, None)])
+@pytest.mark.parametrize("refusal", [Denied("signature expired"), Expired("request expired")])
+def test_a_refusal_by_aws_itself_is_told_as_the_clock_if_that_is_wrong(
+    cloud: Bench, ahead: float | None, kind: type[SmplanError] | None, refusal: SmplanError
+) -> None:
+    class Refusing(Aws):
+        @property
+        def account(self) -> str:  # type: ignore[override]  # asked for, and refused
+            raise refusal
+
+    with pytest.raises(kind or type(refusal)):
+        preflight.account(world_with(cloud, Refusing(ahead=ahead))(), cloud.log)
+
+
+def test_credentials_that_run_out_too_soon_are_refused_before_anything_is_changed(
+    cloud: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = cloud.plan(WANTED)
+    through(cloud, monkeypatch, Aws(runs_out=NOON + timedelta(seconds=1.5)))
+    with pytest.raises(GuardRefused) as caught:
+        cloud.apply(made)
+    assert "run out at 12:00:01 UTC, in 0.0 min, and the plan is expected to take 0.0 min" in str(caught.value)
+    assert "renew" in caught.value.hint
+    assert cloud.cloud.writes() == []
+    assert cloud.store.read().stored is None
+    through(cloud, monkeypatch, Aws(runs_out=NOON + timedelta(seconds=2)))
+    assert cloud.apply(made).outcome == "complete"
+
+
+def test_only_what_is_left_of_a_run_counts(cloud: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = cloud.plan(WANTED)
+    cloud.cloud.fail("create", "t-b", Invalid("no"))
+    assert cloud.apply(made).outcome == "failed"
+    through(cloud, monkeypatch, Aws(runs_out=NOON + timedelta(seconds=1)))
+    assert cloud.apply(made).outcome == "complete"
+
+
+def test_credentials_do_not_matter_where_aws_does_not(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    through(bench, monkeypatch, Aws(ahead=9999, runs_out=NOON - timedelta(days=1)))
+    assert bench.make(blueprint(thing("a"))).done == 1
+
+
+def test_calls_made_again_are_told_to_whoever_listens_now_and_their_pauses_end_with_the_run(cloud: Bench) -> None:
+    aws = Aws()
+    world = world_with(cloud, aws)()
+    heard = Log()
+    world.attend(heard, cloud.stop.pause)
+    cloud.stop.drain()
+
+    def throttled() -> None:
+        raise Throttled("slow down")
+
+    with pytest.raises(Interrupted):
+        aws.patience.follow("ec2:X", throttled)
+    (told,) = heard.of(Retried)
+    assert (told.call, told.why, told.attempt) == ("ec2:X", "slow down", 2)

@@ -1,0 +1,122 @@
+"""What the guide and AWS forbid, checked without any cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smplan.blueprint.load import load
+from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, LookupDecl, Resource, SourceMap
+from smplan.core.values import PartialValue, Ref
+from smplan.drivers.catalogue import catalogue
+from smplan.errors import BlueprintInvalid
+from smplan.guide.constraints import RULES, violations
+
+
+def resource(address: str, kind: str, /, **spec: Any) -> Resource:
+    return Resource(address, address, None, kind, spec, (), Lifecycle(), ("resources", address))
+
+
+def broken(*resources: Resource, lookups: tuple[LookupDecl, ...] = ()) -> list[tuple[PartialValue, str]]:
+    blueprint = Blueprint(
+        "b", None, None, None, BackendConfig("local"), {}, lookups, resources, {}, "", "f", SourceMap("f", "", dict)
+    )
+    found = list(violations(blueprint))
+    assert all(hint.endswith(")") and " (" in hint for _, _, hint in found), "every hint cites its source"
+    return [(path, message) for path, message, _ in found]
+
+
+def policy(**spec: Any) -> Resource:
+    return resource("scale", "aws.autoscaling.scaling_policy", **spec)
+
+
+def group(protected: Any) -> Resource:
+    return resource("fleet", "aws.autoscaling.group", name="sm", new_instances_protected_from_scale_in=protected)
+
+
+ZONE = Ref("zone", path=("id",))
+SCALE_IN = "scale takes instances away from fleet, which protects them from scale-in"
+
+
+def test_a_protected_group_has_no_scale_in() -> None:
+    for name in (Ref("fleet", path=("id",)), "sm"):
+        simple = policy(auto_scaling_group_name=name, scaling_adjustment=-1)
+        assert broken(group(True), simple) == [(("resources", "scale", "spec", "scaling_adjustment"), SCALE_IN)]
+        assert broken(group(False), simple) == []
+
+
+def test_a_step_that_takes_away_is_scale_in_too() -> None:
+    steps = [{"scaling_adjustment": 1}, {"scaling_adjustment": -2}, {}, Ref("x")]
+    stepped = policy(auto_scaling_group_name="sm", step_adjustments=steps)
+    path = ("resources", "scale", "spec", "step_adjustments", 1, "scaling_adjustment")
+    assert broken(group(True), stepped) == [(path, SCALE_IN)]
+
+
+def test_what_is_not_known_yet_breaks_no_rule() -> None:
+    ref = Ref("x", path=("id",))
+    assert broken(group(ref), policy(auto_scaling_group_name="sm", scaling_adjustment=-1)) == []
+    assert broken(group(True), policy(auto_scaling_group_name=ref, scaling_adjustment=-1)) == []
+    assert broken(group(True), policy(auto_scaling_group_name="sm", scaling_adjustment=ref, step_adjustments=ref)) == []
+    assert broken(group(True), policy(scaling_adjustment=-1)) == []
+    nameless = resource("other", "aws.autoscaling.group", name=ref, new_instances_protected_from_scale_in=True)
+    assert broken(nameless, policy(auto_scaling_group_name="sm", scaling_adjustment=-1)) == []
+
+
+def test_exact_capacity_takes_nothing_away() -> None:
+    exact = policy(auto_scaling_group_name="sm", adjustment_type="ExactCapacity", scaling_adjustment=0)
+    assert broken(group(True), exact) == []
+
+
+def test_between_two_scale_outs_there_are_180_seconds() -> None:
+    found = [(("resources", "scale", "spec", "cooldown"), "less than 180 s between two scale-outs")]
+    assert broken(policy(scaling_adjustment=1, cooldown=179)) == found
+    assert broken(policy(scaling_adjustment=1, cooldown=180)) == []
+    assert broken(policy(scaling_adjustment=-1, cooldown=60)) == []
+    assert broken(policy(scaling_adjustment=1, cooldown=Ref("x"))) == []
+    assert broken(policy(scaling_adjustment=1, cooldown=True)) == []
+    assert broken(policy(cooldown=60)) == []
+
+
+def test_a_stream_manager_has_16_gibibytes() -> None:
+    for kind in ("aws.ec2.launch_template", "aws.autoscaling.launch_configuration"):
+        assert broken(resource("t", kind, volume_size=15)) == [
+            (("resources", "t", "spec", "volume_size"), "15 GiB are too few for a Stream Manager")
+        ]
+        assert broken(resource("t", kind, volume_size=16), resource("u", kind)) == []
+
+
+def test_the_apex_of_a_zone_is_no_cname() -> None:
+    zone = LookupDecl("zone", "aws.route53.zone", {"name": "Example.com."}, ("lookups", "zone"))
+    unknown = LookupDecl("zone", "aws.route53.zone", {"name": Ref("x")}, ("lookups", "zone"))
+
+    def record(name: Any, kind: str = "CNAME", zone_id: Any = ZONE) -> Resource:
+        return resource("r", "aws.route53.record", zone_id=zone_id, name=name, type=kind)
+
+    found = [(("resources", "r", "spec", "type"), "the name of the zone itself cannot be a CNAME")]
+    assert broken(record("example.com"), lookups=(zone,)) == found
+    assert broken(record("sm.example.com"), lookups=(zone,)) == []
+    assert broken(record("example.com", "A"), lookups=(zone,)) == []
+    assert broken(record(Ref("x")), lookups=(zone,)) == []
+    assert broken(record("example.com"), lookups=(unknown,)) == []
+    assert broken(record("example.com"), lookups=()) == []
+    assert broken(record("example.com", zone_id="Z123"), lookups=(zone,)) == []
+
+
+def test_a_broken_rule_is_a_fault_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(
+        "smplan: 1\nname: fleet\nresources:\n"
+        "  sm:\n    kind: aws.ec2.launch_template\n"
+        "    spec: {name: sm-template, root_device_name: /dev/sda1, volume_size: 8}\n"
+    )
+    with pytest.raises(BlueprintInvalid) as invalid:
+        load(path, catalogue=catalogue())
+    assert [(fault.line, fault.message, fault.hint) for fault in invalid.value.faults] == [
+        (6, "8 GiB are too few for a Stream Manager", "give it at least 16 (guide, add storage: “at least 16 Gb”)")
+    ]
+
+
+def test_every_rule_says_where_it_comes_from() -> None:
+    assert all(rule.source and rule.kinds for rule in RULES)

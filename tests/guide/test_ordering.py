@@ -1,0 +1,114 @@
+"""The order that this field demands, rule by rule, and the graph it ends in."""
+
+from __future__ import annotations
+
+import pytest
+
+from smplan.core import graph
+from smplan.core.blueprint import Resource
+from smplan.errors import BlueprintInvalid
+from smplan.guide import ordering
+from smplan.guide.ordering import Edge
+from tests.engine.toy import blueprint, resource, thing, tree
+
+TARGETS = ["${tg.arn}"]
+
+
+def pairs(*resources: Resource) -> set[tuple[str, str]]:
+    return {(edge.before, edge.after) for edge in ordering.edges(resources)}
+
+
+def fleet(address: str = "fleet", **spec: object) -> Resource:
+    return resource(address, "aws.autoscaling.group", {"name": "f", **spec})
+
+
+def template(groups: list[str], kind: str = "aws.ec2.launch_template", field: str = "security_group_ids") -> Resource:
+    return resource("template", kind, {"name": "t", field: groups})
+
+
+def rule(**spec: object) -> Resource:
+    return resource("rule", "aws.ec2.security_group_rule", {"port": 3306, **spec})
+
+
+BY_TEMPLATE = {"launch_template": {"id": "${template.id}", "version": 1}}
+
+
+def test_ports_are_open_before_the_instances_that_need_them() -> None:
+    launched = template(["${sm.id}", "sg-2"])
+    database = rule(group="${db.id}", source_group="${sm.id}")
+    assert pairs(database, launched, fleet(**BY_TEMPLATE)) == {("rule", "fleet")}
+    assert pairs(rule(group="sg-2", cidr_ipv4="0.0.0.0/0"), launched, fleet(**BY_TEMPLATE)) == {("rule", "fleet")}
+    assert pairs(rule(group="${db.id}", source_group="${other.id}"), launched, fleet(**BY_TEMPLATE)) == set()
+
+
+def test_launch_configurations_count_as_templates_do() -> None:
+    launched = template(["${sm.id}"], "aws.autoscaling.launch_configuration", "security_groups")
+    wanted = fleet(launch_configuration="${template.name}")
+    assert pairs(rule(group="d", source_group="${sm.id}"), launched, wanted) == {("rule", "fleet")}
+    assert pairs(rule(group="d", source_group="${sm.id}"), launched, fleet(launch_configuration="elsewhere")) == set()
+
+
+def test_listeners_come_before_the_group_that_fills_their_targets() -> None:
+    listener = resource("http", "aws.elbv2.listener", {"target_group_arn": "${tg.arn}"})
+    other = resource("other", "aws.elbv2.listener", {"target_group_arn": "${tg2.arn}"})
+    assert pairs(listener, other, fleet(target_group_arns=TARGETS)) == {("http", "fleet")}
+
+
+def test_the_health_gate_waits_for_group_and_listeners() -> None:
+    listener = resource("http", "aws.elbv2.listener", {"target_group_arn": "${tg.arn}"})
+    gate = resource("gate", "gate.targets_healthy", {"target_group_arn": "${tg.arn}"})
+    found = pairs(gate, fleet(target_group_arns=TARGETS), listener)
+    assert found == {("fleet", "gate"), ("http", "gate"), ("http", "fleet")}
+
+
+def test_gates_come_before_everything_behind_the_fleet_and_the_node_group_comes_last() -> None:
+    gate = resource("gate", "gate.http", {"url": "x"})
+    policy = resource("policy", "red5.scale_policy", {"name": "p"})
+    nodes = resource("nodes", "red5.nodegroup", {"name": "n"})
+    alarm = resource("alarm", "aws.cloudwatch.alarm", {"name": "a"})
+    assert pairs(nodes, policy, alarm, gate) == {("gate", "policy"), ("gate", "nodes"), ("alarm", "nodes")}
+
+
+def test_fleets_of_a_for_each_do_not_wait_for_each_other() -> None:
+    gates = [resource(f'gate["{key}"]', "gate.http", {"url": "x"}) for key in ("a", "b")]
+    nodes = [resource(f'nodes["{key}"]', "red5.nodegroup", {"name": key}) for key in ("a", "b")]
+    assert pairs(*gates, *nodes) == {('gate["a"]', 'nodes["a"]'), ('gate["b"]', 'nodes["b"]')}
+
+
+def test_subscribers_come_before_notifications_of_their_topic() -> None:
+    subscription = resource("me", "aws.sns.subscription", {"topic_arn": "${topic.arn}"})
+    other = resource("you", "aws.sns.subscription", {"topic_arn": "${topic2.arn}"})
+    notification = resource("told", "aws.autoscaling.notification", {"topic_arn": "${topic.arn}"})
+    assert pairs(subscription, other, notification) == {("me", "told")}
+
+
+def test_every_rule_has_a_reason_and_a_source() -> None:
+    assert all(each.reason and each.source for each in ordering.RULES)
+
+
+def test_red5_kinds_come_after_what_carries_their_api() -> None:
+    wanted = blueprint(
+        resource("nodes", "red5.nodegroup", {"name": "n"}),
+        thing("record"),
+        stream_manager=tree({"url": "https://${record.name}"}),
+    )
+    assert [edge.reason for edge in graph.build(wanted, ordering.edges).needs["nodes"]] == [
+        "Stream Manager is reached through it"
+    ]
+
+
+def test_a_circle_is_told_with_its_reasons() -> None:
+    with pytest.raises(BlueprintInvalid) as caught:
+        graph.build(blueprint(thing("a", uses=["${b.id}"]), thing("b", after=["a"])), ordering.edges)
+    message = caught.value.faults[0].message
+    assert "these wait for each other" in message
+    assert "b after a (the blueprint says `after`)" in message
+
+
+def test_the_order_is_that_of_the_blueprint_where_nothing_else_is_said() -> None:
+    drawn = graph.build(blueprint(thing("c"), thing("a"), thing("b", after=["a", "c"])), ordering.edges)
+    assert list(drawn.nodes) == ["c", "a", "b"]
+    assert list(drawn.edges()) == [
+        Edge("a", "b", "the blueprint says `after`"),
+        Edge("c", "b", "the blueprint says `after`"),
+    ]
