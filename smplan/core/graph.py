@@ -34,12 +34,12 @@ class Graph:
 
     nodes: Mapping[str, Resource]
     """In topological order; ties in the order of the blueprint."""
-    needs: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
+    incoming: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
     """For each address, the edges that end there; at most one for each pair."""
 
     def edges(self) -> Iterator[Edge]:
         """Every edge."""
-        return (edge for found in self.needs.values() for edge in found)
+        return (edge for found in self.incoming.values() for edge in found)
 
 
 def build(blueprint: Blueprint, rules: Rules) -> Graph:
@@ -69,16 +69,16 @@ def _of_resource(resource: Resource) -> Iterator[Edge]:
 def of(resources: Sequence[Resource], edges: Iterable[Edge]) -> Graph:
     """The graph of these resources; edges from elsewhere (lookups) are left out. Raises nx.NetworkXUnfeasible."""
     place = {resource.address: position for position, resource in enumerate(resources)}
-    needs: dict[str, dict[str, Edge]] = {address: {} for address in place}
+    incoming: dict[str, dict[str, Edge]] = {address: {} for address in place}
     for edge in edges:
         if edge.before in place and edge.before != edge.after:
-            needs[edge.after].setdefault(edge.before, edge)
+            incoming[edge.after].setdefault(edge.before, edge)
     drawn: nx.DiGraph[str] = nx.DiGraph()
     drawn.add_nodes_from(place)
-    drawn.add_edges_from((before, after) for after, found in needs.items() for before in found)
+    drawn.add_edges_from((before, after) for after, found in incoming.items() for before in found)
     order = nx.lexicographical_topological_sort(drawn, key=lambda address: place[address])
     nodes = {address: resources[place[address]] for address in order}
-    return Graph(nodes, {address: tuple(needs[address].values()) for address in nodes})
+    return Graph(nodes, {address: tuple(incoming[address].values()) for address in nodes})
 
 
 def _circle(blueprint: Blueprint, edges: Iterable[Edge]) -> BlueprintInvalid:

@@ -140,7 +140,7 @@ def _look(
 
 def strays(pending_creates: Iterable[StepIntent], state: State, world: Providers) -> tuple[Untracked, ...]:
     """What came of the intents that no id was journalled for: found, surely ours, and not in the state; each once."""
-    intents = [intent for intent in pending_creates if not world.kind(intent.entry.kind).virtual]
+    intents = [intent for intent in pending_creates if not world.kind(intent.resource.kind).virtual]
     with world.runtime.crew(SIDE_BY_SIDE, "probe") as crew:
         outcomes = crew.each(lambda intent: _stray(intent, state.lineage, world), intents)
     found = {(stray.entry.kind, stray.entry.id): stray for stray in outcomes if stray}
@@ -150,7 +150,7 @@ def strays(pending_creates: Iterable[StepIntent], state: State, world: Providers
 
 
 def _stray(intent: StepIntent, lineage: str, world: Providers) -> Untracked | None:
-    entry, kind = intent.entry, world.kind(intent.entry.kind)
+    entry, kind = intent.resource, world.kind(intent.resource.kind)
     try:
         spec = kind.spec.model_validate(decode(entry.spec))
         live = world.driver(kind.name).find(spec) if is_fully_known(spec) else None

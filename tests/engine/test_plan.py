@@ -31,8 +31,8 @@ def step(made: Plan, id: str) -> Step:
 def test_everything_new_is_created_after_what_it_refers_to(bench: Bench) -> None:
     made = bench.plan(blueprint(thing("b", uses=["${a.id}"]), thing("a")))
     assert [each.id for each in made.steps] == ["a:create", "b:create"]
-    assert step(made, "b:create").unknown == {"uses.0": "a"}
-    assert [need.reason for need in step(made, "b:create").needs] == ["refers to a.id"]
+    assert step(made, "b:create").known_after_apply == {"uses.0": "a"}
+    assert [need.reason for need in step(made, "b:create").depends_on] == ["refers to a.id"]
     assert made.base.exists is False
 
 
@@ -124,10 +124,10 @@ def test_a_change_of_an_immutable_field_stands_the_new_one_beside_the_old(bench:
     bench.make(blueprint(thing("a", zone="x"), thing("b", uses=["${a.id}"])))
     made = bench.plan(blueprint(thing("a", zone="y"), thing("b", uses=["${a.id}"])))
     assert [each.id for each in made.steps] == ["a:replace", "b:update", "a:delete#1"]
-    assert step(made, "a:replace").name.startswith("a-")
+    assert step(made, "a:replace").resource.name.startswith("a-")
     assert step(made, "a:delete#1").risks == ("data loss",)
     bench.apply(made)
-    assert sorted(bench.cloud.of("toy.thing")) == sorted([f"t-{step(made, 'a:replace').name}", "t-b"])
+    assert sorted(bench.cloud.of("toy.thing")) == sorted([f"t-{step(made, 'a:replace').resource.name}", "t-b"])
     assert bench.plan(blueprint(thing("a", zone="y"), thing("b", uses=["${a.id}"]))).empty
 
 
@@ -167,7 +167,7 @@ def test_what_left_the_blueprint_goes_after_what_points_at_it(bench: Bench) -> N
     bench.make(blueprint(thing("a"), thing("b", uses=["${a.id}"]), thing("c", uses=["${a.id}"])))
     made = bench.plan(blueprint(thing("c", uses=[])))
     assert [each.id for each in made.steps][-1] == "a:delete#1"
-    assert {need.step for need in step(made, "a:delete#1").needs} == {"b:delete#1", "c:update"}
+    assert {need.step for need in step(made, "a:delete#1").depends_on} == {"b:delete#1", "c:update"}
     assert bench.apply(made).outcome == "complete"
 
 
@@ -385,7 +385,7 @@ def test_order_is_seen_through_what_has_nothing_to_do(bench: Bench) -> None:
     bench.make(blueprint(*chain(1)))
     made = bench.plan(blueprint(*chain(2)))
     assert [each.id for each in made.steps] == ["n0:update", "n1199:update"]
-    assert [need.step for need in made.steps[1].needs] == ["n0:update"]
+    assert [need.step for need in made.steps[1].depends_on] == ["n0:update"]
 
 
 def test_drift_alone_is_told_without_planning(bench: Bench) -> None:
@@ -412,8 +412,8 @@ def test_a_state_written_by_another_version_shows_no_drift() -> None:
 
 def test_steps_that_wait_for_each_other_are_a_bug() -> None:
     circle = [
-        Step("a", "a", "core.value", Op.CREATE, needs=(Dependency("b", "x"),)),
-        Step("b", "b", "core.value", Op.CREATE, needs=(Dependency("a", "x"),)),
+        Step("a", Op.CREATE, ResourceState("a", "core.value", "", {}, {}), depends_on=(Dependency("b", "x"),)),
+        Step("b", Op.CREATE, ResourceState("b", "core.value", "", {}, {}), depends_on=(Dependency("a", "x"),)),
     ]
     with pytest.raises(Bug, match="wait for each other"):
         steps._sorted(circle)

@@ -49,7 +49,7 @@ def test_what_was_made_unseen_and_is_not_wanted_any_more_is_deleted(bench: Bench
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), wanted), "t-a" if wanted.address == "a" else "p-1")
     made = bench.plan(blueprint(thing("z")), mode)
-    assert ops(made)[f"{wanted.address}:delete#stray"] is Op.DELETE
+    assert ops(made)[f"{wanted.address}:delete#pending-1"] is Op.DELETE
     assert bench.apply(made, stop=CancelToken()).outcome == "complete"
     assert bench.cloud.of("toy.port") == {}
     assert "t-a" not in bench.cloud.of("toy.thing")
@@ -60,8 +60,8 @@ def test_what_was_made_unseen_goes_before_what_it_uses_and_before_what_takes_its
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", uses=["${z.id}"])), "t-a")
     made = bench.plan(blueprint(thing("a", zone="other")))
-    needs = {step.id: [need.step for need in step.needs] for step in made.steps}
-    assert needs == {"a:delete#stray": [], "a:create": ["a:delete#stray"], "z:delete#1": ["a:delete#stray"]}
+    needs = {step.id: [need.step for need in step.depends_on] for step in made.steps}
+    assert needs == {"a:delete#pending-1": [], "a:create": ["a:delete#pending-1"], "z:delete#1": ["a:delete#pending-1"]}
     assert bench.apply(made, stop=CancelToken()).outcome == "complete"
     assert list(bench.cloud.of("toy.thing")) == ["t-a"]
 
@@ -72,7 +72,7 @@ def test_what_was_made_unseen_is_remembered_although_something_else_was_made_und
     bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
     bench.make(blueprint(thing("z"), thing("a")))
     made = bench.plan(blueprint(thing("z"), thing("a")))
-    assert ops(made) == {"a:delete#stray": Op.DELETE}
+    assert ops(made) == {"a:delete#pending-1": Op.DELETE}
     assert bench.apply(made).outcome == "complete"
     assert bench.cloud.of("toy.behind") == {}
     assert bench.store.read().folded.pending_creates == ()  # type: ignore[union-attr]
@@ -84,7 +84,7 @@ def test_all_that_was_made_unseen_under_one_address_goes(bench: Bench) -> None:
     bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
     killed(bench, blueprint(thing("z"), thing("a")), "t-a")
     made = bench.plan(blueprint(thing("z")))
-    assert ops(made) == {"a:delete#stray": Op.DELETE, "a:delete#stray2": Op.DELETE}
+    assert ops(made) == {"a:delete#pending-1": Op.DELETE, "a:delete#pending-2": Op.DELETE}
     assert bench.apply(made).outcome == "complete"
     assert bench.store.read().folded.pending_creates == ()  # type: ignore[union-attr]
 
@@ -97,8 +97,8 @@ def test_what_was_made_unseen_for_another_address_goes_before_the_new_one_comes(
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), PORT if moved.address == "q" else thing("a")), ID[moved.address])
     made = bench.plan(blueprint(thing("z"), replace(moved, lifecycle=Lifecycle(adopt=adopt))))
-    stray = f"{'p' if moved.address == 'q' else 'a'}:delete#stray"
-    assert {step.id: [need.step for need in step.needs] for step in made.steps} == {
+    stray = f"{'p' if moved.address == 'q' else 'a'}:delete#pending-1"
+    assert {step.id: [need.step for need in step.depends_on] for step in made.steps} == {
         stray: [],
         f"{moved.address}:create": [stray],
     }
@@ -153,7 +153,7 @@ def test_what_cannot_be_looked_for_is_left_for_another_time(bench: Bench) -> Non
     killed(bench, blueprint(thing("a", kind="toy.behind")), "b-a")
     bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
     assert bench.plan(blueprint()).empty
-    assert ops(bench.plan(blueprint())) == {"a:delete#stray": Op.DELETE}
+    assert ops(bench.plan(blueprint())) == {"a:delete#pending-1": Op.DELETE}
     killed(bench, blueprint(thing("c")), "t-c")
     bench.cloud.fail("find", "toy.thing", Unreachable("nobody"))
     with pytest.raises(Unreachable):
@@ -177,7 +177,7 @@ def test_an_adoption_that_was_cut_off_does_not_hide_that_it_was_made_by_us(bench
         (step,) = again.steps
         entry = ResourceState("p", "toy.port", "p-1", step.after, {})
         held.append([RunBegan("r", again.id, again.digest, 1, "now"), StepIntent(step.id, "adopt", entry)])
-    assert ops(bench.plan(blueprint())) == {"p:delete#stray": Op.DELETE}
+    assert ops(bench.plan(blueprint())) == {"p:delete#pending-1": Op.DELETE}
 
 
 def test_a_plan_is_stale_once_something_may_have_been_made_unseen_since(bench: Bench) -> None:
@@ -211,7 +211,7 @@ def test_what_is_found_at_the_last_moment_is_brought_up_to_date(bench: Bench) ->
 def test_what_takes_the_place_of_a_stray_waits_until_it_is_gone(bench: Bench) -> None:
     killed(bench, blueprint(thing("a", zone="two")), "t-a")
     again = bench.plan(blueprint(thing("z"), thing("a", zone="one", after=["z"])))
-    assert ops(again) == {"z:create": Op.CREATE, "a:delete#stray": Op.DELETE, "a:create": Op.CREATE}
+    assert ops(again) == {"z:create": Op.CREATE, "a:delete#pending-1": Op.DELETE, "a:create": Op.CREATE}
     bench.cloud.fail("delete", "t-a", Denied("no"))
     assert bench.apply(again, stop=CancelToken()).exit_code == 8
     assert bench.cloud.made["t-a"] == 1
@@ -237,14 +237,17 @@ def test_an_older_generation_is_not_taken_for_a_new_one(bench: Bench) -> None:
     bench.cloud.fail("delete", "t-a", Denied("no"))
     assert bench.apply(bench.plan(blueprint(thing("z")), "destroy")).exit_code == 8
     made = bench.plan(blueprint(thing("a")))
-    assert [(step.id, step.generation) for step in made.steps if step.op is Op.CREATE] == [("a:create", 2)]
+    assert [(step.id, step.resource.generation) for step in made.steps if step.op is Op.CREATE] == [("a:create", 2)]
     assert bench.apply(made).outcome == "complete"
 
 
 def test_what_was_made_after_each_other_by_turns_can_all_be_taken_away(bench: Bench) -> None:
     bench.make(blueprint(thing("a"), thing("b", after=["a"])))
     bench.make(blueprint(thing("b"), thing("a", size=2, after=["b"])))
-    assert {address: entry.needs for address, entry in bench.state.resources.items()} == {"a": ("b",), "b": ("a",)}
+    assert {address: entry.dependencies for address, entry in bench.state.resources.items()} == {
+        "a": ("b",),
+        "b": ("a",),
+    }
     assert bench.apply(bench.plan(blueprint(), "destroy")).outcome == "complete"
 
 
@@ -253,7 +256,7 @@ def test_what_is_replaced_where_it_stands_does_not_wait_for_what_waits_for_the_n
     bench.make(blueprint(PORT, thing("a", after=["p"]), user))
     port = resource("p", "toy.port", {"number": 2, "of": "x"})
     made = bench.plan(blueprint(port, thing("b", after=["p"]), thing("u", uses=["${b.id}"])))
-    needs = {step.id: [need.step for need in step.needs] for step in made.steps}
+    needs = {step.id: [need.step for need in step.depends_on] for step in made.steps}
     assert (needs["p:delete#1"], needs["p:replace"]) == ([], ["p:delete#1"])
     assert bench.apply(made).outcome == "complete"
 
@@ -262,7 +265,7 @@ def test_what_was_made_unseen_lets_go_before_what_it_uses_is_deleted(bench: Benc
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", uses=["${z.id}"])), "t-a")
     made = bench.plan(blueprint(thing("y"), thing("a", uses=["${y.id}"])))
-    needs = {step.id: [need.step for need in step.needs] for step in made.steps}
+    needs = {step.id: [need.step for need in step.depends_on] for step in made.steps}
     assert needs == {"y:create": [], "a:create": ["y:create"], "z:delete#1": ["a:create"]}
     assert bench.apply(made).outcome == "complete"
 

@@ -11,6 +11,6 @@ def critical_path_seconds(steps: Iterable[Step], done: Collection[str] = ()) -> 
     """Seconds that ``steps``, in their order, are expected to take; those in ``done`` (ids) take none any more."""
     ends: dict[str, float] = {}
     for step in steps:
-        begins = max((ends.get(need.step, 0.0) for need in step.needs), default=0.0)
+        begins = max((ends.get(earlier.step, 0.0) for earlier in step.depends_on), default=0.0)
         ends[step.id] = begins + (0.0 if step.id in done else step.expected_seconds)
     return max(ends.values(), default=0.0)

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from smplan.core import canonical_json
 from smplan.core.blueprint import BackendConfig
 from smplan.core.diff import AttributeChange
+from smplan.core.state.model import ResourceState
 from smplan.core.values import Json
 from smplan.errors import Stale
 
@@ -47,34 +48,49 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The smallest thing that is approved, carried out and journalled."""
+    """The smallest thing that is approved, applied and journaled.
+
+    ``resource`` is what the state will hold, with the spec to apply, and an empty id until something exists; for a
+    delete or forget it is the record that goes.
+    """
 
     id: str
-    address: str
-    kind: str
     op: Op
+    resource: ResourceState
     reasons: tuple[str, ...] = ()
     before: Json = None
-    after: Json = None
+    """The spec as it was read, without secrets."""
     changes: tuple[AttributeChange, ...] = ()
-    unknown: Mapping[str, str] = field(default_factory=dict)
-    """Path in ``after`` to the address that makes it known."""
-    target: str = ""
-    """The id of what exists already; empty for a create."""
+    known_after_apply: Mapping[str, str] = field(default_factory=dict)
+    """Path in the spec to the address whose step makes it known."""
     precondition: str = ""
-    """SHA-256 of the thing as it was read; empty if it must not exist."""
-    needs: tuple[Dependency, ...] = ()
-    depends: tuple[str, ...] = ()
-    """The addresses the resource depends on: kept in the state, for the way back."""
+    """SHA-256 of the resource as it was read; empty if it must not exist."""
+    depends_on: tuple[Dependency, ...] = ()
     risks: tuple[str, ...] = ()
     expected_seconds: float = 1
-    generation: int = 1
-    name: str = ""
-    """The name in force where it carries a suffix."""
-    prevent_destroy: bool = False
     adopt: bool = False
     pending_key: str = ""
-    """For what an interrupted run made unseen: the key under which the journal remembers that."""
+    """For the delete of an untracked resource: the key of the pending create in the journal."""
+
+    @property
+    def address(self) -> str:
+        """The address of the resource."""
+        return self.resource.address
+
+    @property
+    def kind(self) -> str:
+        """The kind of the resource."""
+        return self.resource.kind
+
+    @property
+    def physical_id(self) -> str:
+        """The id of what exists already; empty for a create, replace or gate."""
+        return self.resource.id
+
+    @property
+    def after(self) -> Json:
+        """The spec to apply; None where the resource goes."""
+        return None if self.op in (Op.DELETE, Op.FORGET) else self.resource.spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +123,12 @@ class Plan:
     mode: str
     created: str
     expires: str
-    engine: str
+    smplan_version: str
     blueprint: Mapping[str, str]
     """``file``, ``digest`` (SHA-256 of the blueprint and what it reads) and, in a git work tree, ``commit``."""
     variables: Mapping[str, Json]
     base: StateRef
-    place: BackendConfig
+    backend: BackendConfig
     account: str
     region: str
     lookups: Mapping[str, Json]

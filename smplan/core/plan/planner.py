@@ -216,7 +216,7 @@ class Decider:
             self._made.refusals.append(
                 f"{verdict.address} would be replaced ({verdict.reasons[0]}) and is protected by `prevent_destroy`"
             )
-        before = {edge.before for edge in self._graph.needs.get(verdict.address, ()) if edge.reference}
+        before = {edge.before for edge in self._graph.incoming.get(verdict.address, ()) if edge.reference}
         forced = any(self._made.verdicts[address].delete_first for address in before if address in self._made.verdicts)
         delete_first = forced or not kind.create_before_delete
         generation, name = prior.generation + 1, ""

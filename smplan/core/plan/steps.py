@@ -18,7 +18,7 @@ from smplan.core.plan.observed import ObservedResource
 from smplan.core.resource_type import ResourceType
 from smplan.core.spec import SENSITIVE, fields
 from smplan.core.state.journal import StepIntent
-from smplan.core.state.model import State
+from smplan.core.state.model import ResourceState, State
 from smplan.core.values import Json, PartialValue, encode, refs
 from smplan.errors import Bug
 
@@ -78,16 +78,14 @@ class _Steps:
         So do pending creates, where they are not taken away by themselves: what became of them is taken up by a step.
         """
         away = {(lone.entry.address, lone.pending_key) for lone in self._lone if lone.stray}
-        begun = [each.entry for each in self._orphans if (each.entry.address, each.key) not in away]
+        begun = [each.resource for each in self._orphans if (each.resource.address, each.key) not in away]
         found: dict[str, dict[str, None]] = defaultdict(dict)
         for entry in (*self._state.resources.values(), *begun):
-            for address in entry.needs:
+            for address in entry.dependencies:
                 found[address][entry.address] = None
         return found
 
     def _towards(self, verdict: Verdict, op: Op) -> Step:
-        edges = self._graph.needs.get(verdict.address, ())
-        after = encode(verdict.spec.tree())
         needs = [
             Dependency(self._forward[edge.before], edge.reason, edge.source) for edge in self._through[verdict.address]
         ]
@@ -95,25 +93,29 @@ class _Steps:
             needs.append(Dependency(self._away[verdict.address], "the old and the new cannot stand side by side"))
         needs += self._way_clear(verdict, op)
         lifecycle = verdict.resource.lifecycle
-        return Step(
-            id=self._forward[verdict.address],
+        resource = ResourceState(
             address=verdict.address,
             kind=verdict.kind.name,
-            op=op,
-            reasons=verdict.reasons,
-            before=_shown(verdict.seen.spec.tree(), verdict.kind) if verdict.seen else None,
-            after=after,
-            changes=verdict.changes,
-            unknown={".".join(map(str, path)): ref.address for path, ref in refs(verdict.spec.tree())},
-            target=verdict.seen.id if verdict.seen and op in (Op.UPDATE, Op.ADOPT) else "",
-            precondition=_precondition(verdict.kind, verdict.seen),
-            needs=tuple(needs),
-            depends=tuple(edge.before for edge in edges),
-            risks=_risks(verdict.kind, op),
-            expected_seconds=verdict.kind.expected_seconds,
+            id=verdict.seen.id if verdict.seen and op in (Op.UPDATE, Op.ADOPT) else "",
+            spec=encode(verdict.spec.tree()),
+            outputs={},
+            dependencies=tuple(edge.before for edge in self._graph.incoming.get(verdict.address, ())),
             generation=verdict.generation,
             name=verdict.name,
             prevent_destroy=lifecycle.prevent_destroy,
+        )
+        return Step(
+            id=self._forward[verdict.address],
+            op=op,
+            resource=resource,
+            reasons=verdict.reasons,
+            before=_shown(verdict.seen.spec.tree(), verdict.kind) if verdict.seen else None,
+            changes=verdict.changes,
+            known_after_apply={".".join(map(str, path)): ref.address for path, ref in refs(verdict.spec.tree())},
+            precondition=_precondition(verdict.kind, verdict.seen),
+            depends_on=tuple(needs),
+            risks=_risks(verdict.kind, op),
+            expected_seconds=verdict.kind.expected_seconds,
             adopt=lifecycle.adopt,
         )
 
@@ -122,7 +124,7 @@ class _Steps:
         through: dict[str, tuple[Edge, ...]] = {}
         for address in self._graph.nodes if self._forward else ():  # in topological order: what is asked for is there
             found: dict[str, Edge] = {}
-            for edge in self._graph.needs.get(address, ()):
+            for edge in self._graph.incoming.get(address, ()):
                 if edge.before in self._forward:
                     found[edge.before] = edge
                 else:
@@ -135,20 +137,14 @@ class _Steps:
         entry = removal.entry
         return Step(
             id=_away_id(removal),
-            address=entry.address,
-            kind=entry.kind,
             op=removal.op,
+            resource=entry,
             reasons=removal.reasons,
             before=_shown(removal.seen.spec.tree(), removal.kind) if removal.seen else entry.spec,
-            target=entry.id,
             precondition=_precondition(removal.kind, removal.seen),
-            needs=tuple(self._needs_of_removal(removal, followers)),
-            depends=entry.needs,
+            depends_on=tuple(self._needs_of_removal(removal, followers)),
             risks=_risks(removal.kind, removal.op),
             expected_seconds=removal.kind.expected_seconds,
-            generation=entry.generation,
-            name=entry.name,
-            prevent_destroy=entry.prevent_destroy,
             pending_key=removal.pending_key,
         )
 
@@ -180,12 +176,12 @@ class _Steps:
         return [
             Dependency(_away_id(lone), _MADE_AFTER)
             for lone in self._lone
-            if address in lone.entry.needs and address not in followers.get(lone.entry.address, ())
+            if address in lone.entry.dependencies and address not in followers.get(lone.entry.address, ())
         ]
 
 
 def _away_id(removal: Removal) -> str:
-    which = f"stray{removal.stray if removal.stray > 1 else ''}" if removal.stray else removal.entry.generation
+    which = f"pending-{removal.stray}" if removal.stray else removal.entry.generation
     return f"{removal.entry.address}:delete#{which}"
 
 
@@ -214,9 +210,9 @@ def _sorted(steps: list[Step]) -> tuple[Step, ...]:
     by_id = {step.id: step for step in steps}
     while circle := _circle(by_id):
         for before, id in pairwise(circle):
-            needs = by_id[id].needs
+            needs = by_id[id].depends_on
             kept = tuple(need for need in needs if (need.step, need.reason) != (before, _MADE_AFTER))
-            by_id[id] = replace(by_id[id], needs=kept)
+            by_id[id] = replace(by_id[id], depends_on=kept)
     return tuple(by_id[id] for id in _sorter(by_id).static_order())
 
 
@@ -232,7 +228,7 @@ def _circle(by_id: Mapping[str, Step]) -> list[str]:
         if not any(
             (need.step, need.reason) == (before, _MADE_AFTER)
             for before, id in pairwise(circle)
-            for need in by_id[id].needs
+            for need in by_id[id].depends_on
         ):
             raise Bug(f"the steps wait for each other: {' -> '.join(circle)}") from None
         return circle
@@ -240,4 +236,4 @@ def _circle(by_id: Mapping[str, Step]) -> list[str]:
 
 
 def _sorter(by_id: Mapping[str, Step]) -> TopologicalSorter[str]:
-    return TopologicalSorter({id: [need.step for need in step.needs] for id, step in by_id.items()})
+    return TopologicalSorter({id: [need.step for need in step.depends_on] for id, step in by_id.items()})

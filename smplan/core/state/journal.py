@@ -29,7 +29,7 @@ class RunBegan:
 
 @dataclass(frozen=True, slots=True)
 class StepIntent:
-    """A step is about to be carried out. ``entry`` is what state will hold; its id is empty while it is not known.
+    """A step is about to be carried out. ``resource`` is what state will hold; its id is empty while it is not known.
 
     ``key`` is the ``Kind.key`` of what is made, or of the orphan that a delete clears; empty if there is no such thing.
     ``token`` goes with the request that makes it: AWS makes only one thing of one token. Empty for other ops.
@@ -37,14 +37,14 @@ class StepIntent:
 
     step: str
     op: str
-    entry: ResourceState
+    resource: ResourceState
     key: str = ""
     token: str = ""
 
     @property
     def place(self) -> ResourceKey:
         """Where it makes something: intents of one place make the same thing, or find it."""
-        return self.entry.address, self.entry.kind, self.key
+        return self.resource.address, self.resource.kind, self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +122,5 @@ class ReplayedState:
         """What a plan is bound to: the state, and what may have been made unseen."""
         if not self.pending_creates:
             return self.state.digest()
-        pending_creates = [[each.op, resource_to_json(each.entry), each.key] for each in self.pending_creates]
+        pending_creates = [[each.op, resource_to_json(each.resource), each.key] for each in self.pending_creates]
         return canonical_json.digest([self.state.digest(), pending_creates])

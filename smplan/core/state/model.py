@@ -31,7 +31,7 @@ class Status(StrEnum):
 class ResourceState:
     """One thing that exists because of smplan.
 
-    ``spec`` is as applied, in the form of ``values.encode``; ``needs`` are the addresses it was made after;
+    ``spec`` is as applied, in the form of ``values.encode``; ``dependencies`` are the addresses it was made after;
     ``name`` is the name in force where it carries a suffix.
     """
 
@@ -40,7 +40,7 @@ class ResourceState:
     id: str
     spec: Json
     outputs: Mapping[str, Json]
-    needs: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
     generation: int = 1
     name: str = ""
     status: Status = Status.READY
@@ -113,7 +113,7 @@ def resource_to_json(entry: ResourceState) -> dict[str, Json]:
         "id": entry.id,
         "spec": entry.spec,
         "outputs": dict(entry.outputs),
-        "needs": list(entry.needs),
+        "dependencies": list(entry.dependencies),
         "generation": entry.generation,
         "name": entry.name,
         "status": entry.status.value,
@@ -130,7 +130,7 @@ def resource_from_json(data: Json, at: str) -> ResourceState:
         id=members.text("id"),
         spec=members.anything("spec"),
         outputs=members.table("outputs"),
-        needs=members.texts("needs"),
+        dependencies=members.texts("dependencies"),
         generation=members.number("generation"),
         name=members.text("name"),
         status=_status(members.text("status"), at),
@@ -150,8 +150,8 @@ def _status(text: str, at: str) -> Status:
 def integrity_errors(state: State) -> list[str]:
     """Every invariant that ``state`` breaks, in words; none for a sound one.
 
-    ``needs`` may name what is gone: a thing that was deleted or forgotten stays named in what was made after it until
-    that is next applied.
+    ``dependencies`` may name what is gone: a resource that was deleted or forgotten stays named in what was created
+    after it until that is next applied.
     """
     return [*_of_whole(state), *_of_entries(state)]
 
@@ -190,5 +190,5 @@ def _of_entry(entry: ResourceState) -> Iterator[str]:
         yield f"{entry.address}: has no id"
     if entry.generation < 1:
         yield f"{entry.address}: generation {entry.generation} is less than 1"
-    if entry.address in entry.needs:
-        yield f"{entry.address}: needs itself"
+    if entry.address in entry.dependencies:
+        yield f"{entry.address}: depends on itself"

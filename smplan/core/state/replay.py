@@ -128,27 +128,27 @@ class Replay:
         if intent.step in run.done:
             self._refuse(f"step {intent.step} is intended after it was done")
         before = run.open.get(intent.step, intent)
-        if (before.op, before.entry.address) != (intent.op, intent.entry.address):
-            self._refuse(f"step {intent.step} is open as {before.op} {before.entry.address}")
+        if (before.op, before.resource.address) != (intent.op, intent.resource.address):
+            self._refuse(f"step {intent.step} is open as {before.op} {before.resource.address}")
         run.failed.pop(intent.step, None)
         run.open[intent.step] = intent
         if intent.op in CREATING_OPS and intent.step not in run.made:
             self._suspect(intent)
-        present = self._resources.get(intent.entry.address)
+        present = self._resources.get(intent.resource.address)
         if intent.op == "update" and present:  # until it is done, nobody knows which of both it points at
-            self._resources[present.address] = _needing(present, intent.entry)
+            self._resources[present.address] = _needing(present, intent.resource)
 
     def _carry(self, intent: StepIntent) -> None:
         """Take over an orphan of an earlier journal: a store puts those before the first run."""
         if intent.op not in CREATING_OPS:
-            self._refuse(f"{intent.op} {intent.entry.address} is intended before any run began")
+            self._refuse(f"{intent.op} {intent.resource.address} is intended before any run began")
         self._suspect(intent)
 
     def _suspect(self, intent: StepIntent) -> None:
         """Count what ``intent`` may make as an orphan; that one is adopted does not undo that it may have been made."""
         before = self._orphans.get(intent.place, intent)
         op = before.op if intent.op == "adopt" else intent.op
-        self._orphans[intent.place] = replace(intent, op=op, entry=_needing(intent.entry, before.entry))
+        self._orphans[intent.place] = replace(intent, op=op, resource=_needing(intent.resource, before.resource))
 
     def _make(self, made: ResourceCreated) -> None:
         run, intent = self._opened(made.step)
@@ -157,17 +157,17 @@ class Replay:
         if not made.id or run.made.get(made.step, made.id) != made.id:
             self._refuse(f"step {made.step} made `{made.id}` after `{run.made.get(made.step, '')}`")
         run.made[made.step] = made.id
-        address = intent.entry.address
+        address = intent.resource.address
         present = self._resources.get(address)
         if intent.op == "replace" and present and present.id != made.id:
             self._old[address, present.id] = present
-        entry = replace(intent.entry, id=made.id, status=Status.INCOMPLETE)
-        begun = self._orphans.pop(intent.place, intent).entry
+        entry = replace(intent.resource, id=made.id, status=Status.INCOMPLETE)
+        begun = self._orphans.pop(intent.place, intent).resource
         self._resources[address] = _needing(entry, present if present and present.id == made.id else begun)
 
     def _finish(self, done: StepSucceeded) -> None:
         run, intent = self._opened(done.step)
-        entry = intent.entry
+        entry = intent.resource
         if intent.op in ("delete", "forget"):
             self._remove(intent, done.id or entry.id)
         else:
@@ -180,7 +180,7 @@ class Replay:
         run.done.add(done.step)
 
     def _check_finish(self, run: _Run, intent: StepIntent, done: StepSucceeded) -> None:
-        address = intent.entry.address
+        address = intent.resource.address
         if not done.id:
             self._refuse(f"step {done.step} is done and {address} has no id")
         if intent.op == "adopt" and done.step not in run.made:
@@ -191,7 +191,7 @@ class Replay:
             self._refuse(f"step {done.step} is an {intent.op} of {address}, which is not in the state")
 
     def _remove(self, intent: StepIntent, id: str) -> None:
-        address = intent.entry.address
+        address = intent.resource.address
         present = self._resources.get(address)
         if present and present.id == id:
             del self._resources[address]
@@ -238,4 +238,4 @@ class Replay:
 
 def _needing(entry: ResourceState, other: ResourceState) -> ResourceState:
     """``entry``, made after what ``other`` was made after too."""
-    return replace(entry, needs=tuple(dict.fromkeys((*entry.needs, *other.needs))))
+    return replace(entry, dependencies=tuple(dict.fromkeys((*entry.dependencies, *other.dependencies))))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from smplan.core.plan.duration import critical_path_seconds
 from smplan.core.plan.model import Dependency, Op, Step
+from smplan.core.state.model import ResourceState
 
 
-def step(id: str, seconds: float, *needs: str) -> Step:
+def step(id: str, seconds: float, *after: str) -> Step:
     return Step(
-        id, id, "toy.thing", Op.CREATE, needs=tuple(Dependency(need, "") for need in needs), expected_seconds=seconds
+        id,
+        Op.CREATE,
+        ResourceState(id, "toy.thing", "", {}, {}),
+        depends_on=tuple(Dependency(earlier, "") for earlier in after),
+        expected_seconds=seconds,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from smplan.core.blueprint import BackendConfig
 from smplan.core.plan.model import Op, Plan, StateRef, Step, from_text, to_text, with_digest
+from smplan.core.state.model import ResourceState
 from smplan.errors import Stale
 
 
@@ -20,16 +21,18 @@ def example() -> Plan:
             mode="apply",
             created="2026-01-01T00:00:00+00:00",
             expires="2026-01-08T00:00:00+00:00",
-            engine="0.1.0",
+            smplan_version="0.1.0",
             blueprint={"file": "b.yaml", "digest": "d"},
             variables={"x": 1, "ü": "☃"},
             base=StateRef("lineage", 3, "digest", exists=True),
-            place=BackendConfig("local", {"path": "state"}),
+            backend=BackendConfig("local", {"path": "state"}),
             account="1",
             region="r",
             lookups={},
             stream_manager=None,
-            steps=(Step("a:create", "a", "toy.thing", Op.CREATE, ("why",), None, {"name": "a", "n": 1.5}),),
+            steps=(
+                Step("a:create", Op.CREATE, ResourceState("a", "toy.thing", "", {"name": "a", "n": 1.5}, {}), ("why",)),
+            ),
         )
     )
 

@@ -100,8 +100,10 @@ def test_a_replacement_under_the_same_id_leaves_nothing_old() -> None:
 
 @pytest.mark.parametrize("op", ["update", "refresh"])
 def test_an_update_brings_spec_and_outputs(op: str) -> None:
-    folded = after(StepIntent("s1", op, entry(id="i1", needs=("b",))), done("s1", "i1"), base=holding(entry(id="i1")))
-    assert folded.state.resources == {"a": replace(READY, needs=("b",))}
+    folded = after(
+        StepIntent("s1", op, entry(id="i1", dependencies=("b",))), done("s1", "i1"), base=holding(entry(id="i1"))
+    )
+    assert folded.state.resources == {"a": replace(READY, dependencies=("b",))}
 
 
 def test_a_gate_enters_the_state_when_it_has_passed() -> None:
@@ -149,23 +151,23 @@ def test_what_was_begun_under_an_address_is_not_forgotten_when_something_else_is
 
 
 def test_what_is_changed_needs_what_it_did_and_what_it_will_until_the_change_is_done() -> None:
-    base = holding(entry(id="i1", needs=("b", "c")))
-    update = StepIntent("s1", "update", entry(id="i1", needs=("c", "d")))
-    assert after(update, base=base).state.resources["a"] == entry(id="i1", needs=("b", "c", "d"))
-    assert after(update, StepFailed("s1", "no", ""), base=base).state.resources["a"].needs == ("b", "c", "d")
-    assert after(update, done("s1", "i1"), base=base).state.resources["a"].needs == ("c", "d")
+    base = holding(entry(id="i1", dependencies=("b", "c")))
+    update = StepIntent("s1", "update", entry(id="i1", dependencies=("c", "d")))
+    assert after(update, base=base).state.resources["a"] == entry(id="i1", dependencies=("b", "c", "d"))
+    assert after(update, StepFailed("s1", "no", ""), base=base).state.resources["a"].dependencies == ("b", "c", "d")
+    assert after(update, done("s1", "i1"), base=base).state.resources["a"].dependencies == ("c", "d")
 
 
 def test_what_is_taken_up_needs_what_it_was_made_after_until_it_is_done() -> None:
-    base = holding(entry(id="i1", needs=("b",), status=Status.INCOMPLETE))
-    adopt = [StepIntent("s1", "adopt", entry(id="i1", needs=("c",))), ResourceCreated("s1", "i1")]
-    assert set(after(*adopt, base=base).state.resources["a"].needs) == {"b", "c"}
-    assert after(*adopt, done("s1", "i1"), base=base).state.resources["a"].needs == ("c",)
-    begun = [StepIntent("s1", "create", entry(needs=("b",))), RunBegan("r2", "p2", "", 1, "")]
-    again = [StepIntent("s2", "create", entry(needs=("c",))), ResourceCreated("s2", "i1")]
-    assert set(after(*begun, *again[:1]).pending_creates[0].entry.needs) == {"b", "c"}
-    assert set(after(*begun, *again).state.resources["a"].needs) == {"b", "c"}
-    assert after(*begun, *again, done("s2", "i1")).state.resources["a"].needs == ("c",)
+    base = holding(entry(id="i1", dependencies=("b",), status=Status.INCOMPLETE))
+    adopt = [StepIntent("s1", "adopt", entry(id="i1", dependencies=("c",))), ResourceCreated("s1", "i1")]
+    assert set(after(*adopt, base=base).state.resources["a"].dependencies) == {"b", "c"}
+    assert after(*adopt, done("s1", "i1"), base=base).state.resources["a"].dependencies == ("c",)
+    begun = [StepIntent("s1", "create", entry(dependencies=("b",))), RunBegan("r2", "p2", "", 1, "")]
+    again = [StepIntent("s2", "create", entry(dependencies=("c",))), ResourceCreated("s2", "i1")]
+    assert set(after(*begun, *again[:1]).pending_creates[0].resource.dependencies) == {"b", "c"}
+    assert set(after(*begun, *again).state.resources["a"].dependencies) == {"b", "c"}
+    assert after(*begun, *again, done("s2", "i1")).state.resources["a"].dependencies == ("c",)
 
 
 def test_the_last_run_is_open_until_it_ends_complete() -> None:
@@ -373,7 +375,7 @@ def test_any_history_leaves_a_sound_state_that_says_what_happened(history: Histo
     assert integrity_errors(folded.state) == []
     assert {address: each.id for address, each in folded.state.resources.items()} == history.present
     assert {(each.address, each.id) for each in folded.state.deposed} == history.deposed
-    assert {each.entry.address for each in folded.pending_creates} == history.unseen
+    assert {each.resource.address for each in folded.pending_creates} == history.unseen
 
 
 @given(histories(), st.data())

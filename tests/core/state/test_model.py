@@ -21,7 +21,14 @@ def state(*entries: ResourceState, **changes: object) -> State:
 
 
 FULL = state(
-    entry("alb", needs=("sg", "gone"), generation=2, name="a-1f2e3d", status=Status.INCOMPLETE, prevent_destroy=True),
+    entry(
+        "alb",
+        dependencies=("sg", "gone"),
+        generation=2,
+        name="a-1f2e3d",
+        status=Status.INCOMPLETE,
+        prevent_destroy=True,
+    ),
     entry('node["a"]', spec={"$secret": "env:X", "list": [1, None, 2.5, "ü"]}),
     deposed=(entry("alb", id="arn:old"),),
     used_plans=("p1", "p2"),
@@ -59,7 +66,7 @@ def test_the_digest_tells_every_difference(other: State) -> None:
         (("serial",), "3", "state.serial is not a whole number"),
         (("resources", "alb", "id"), None, "state.resources.alb.id is not text"),
         (("resources", "alb", "status"), "fine", "state.resources.alb.status is neither ready nor incomplete"),
-        (("deposed", 0, "needs"), "sg", r"state.deposed\[0\].needs is not a list"),
+        (("deposed", 0, "dependencies"), "sg", r"state.deposed\[0\].dependencies is not a list"),
         (("resources", "alb", "extra"), 1, "state.resources.alb.extra is not known"),
         (("extra",), 1, "state.extra is not known"),
     ],
@@ -98,7 +105,7 @@ def test_a_sound_state_has_no_problems() -> None:
         (state(entry(kind="")), "alb: has no kind"),
         (state(entry(id="")), "alb: has no id"),
         (state(entry(generation=0)), "alb: generation 0"),
-        (state(entry(needs=("alb",))), "alb: needs itself"),
+        (state(entry(dependencies=("alb",))), "alb: depends on itself"),
         (state(deposed=(entry(id=""),)), "alb: has no id"),
     ],
 )
@@ -108,4 +115,4 @@ def test_each_broken_invariant_is_told(broken: State, problem: str) -> None:
 
 
 def test_what_an_entry_was_made_after_may_be_gone() -> None:
-    assert integrity_errors(state(entry("a", needs=("gone",)))) == []
+    assert integrity_errors(state(entry("a", dependencies=("gone",)))) == []
