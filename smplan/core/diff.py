@@ -37,20 +37,22 @@ def diff(wanted: Spec, live: Spec, applied: Mapping[str, Json] | None = None) ->
         if target is None or any(facts.has(fact) for fact in _NEVER):
             continue
         if any(facts.has(fact) for fact in _REMEMBERED):
-            changes += _remembered(facts, target, applied)
+            changes += _diff_write_only(facts, target, applied)
         else:
-            changes += _field(facts, target, getattr(live, name))
+            changes += _diff_field(facts, target, getattr(live, name))
     return tuple(changes)
 
 
-def _remembered(facts: Field, target: PartialValue, applied: Mapping[str, Json] | None) -> Iterator[AttributeChange]:
+def _diff_write_only(
+    facts: Field, target: PartialValue, applied: Mapping[str, Json] | None
+) -> Iterator[AttributeChange]:
     before = (applied or {}).get(facts.name)
     after = encode(_plain(target))
     if applied is not None and before != after:
         yield AttributeChange(facts.name, before, after, facts.has(IMMUTABLE))
 
 
-def _field(facts: Field, target: Any, live: Any) -> Iterator[AttributeChange]:
+def _diff_field(facts: Field, target: Any, live: Any) -> Iterator[AttributeChange]:
     if target == live:
         return
     after, before = _plain(target), _plain(live)
@@ -58,11 +60,11 @@ def _field(facts: Field, target: Any, live: Any) -> Iterator[AttributeChange]:
         before = {key: value for key, value in before.items() if key in after}
     if facts.canonical(after) == facts.canonical(before):
         return
-    for path, was, becomes in leaves(encode(before), encode(after)):
+    for path, was, becomes in changed_paths(encode(before), encode(after)):
         yield AttributeChange(".".join((facts.name, *path)), was, becomes, facts.has(IMMUTABLE))
 
 
-def leaves(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:
+def changed_paths(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:
     """Where two JSON values differ: maps key by key, everything else as a whole. Paths are sorted."""
     if not _map(before) or not _map(after):
         return [((), before, after)]
@@ -97,7 +99,7 @@ def _at(value: Json, path: Sequence[str]) -> Json:
 
 def _plain(value: Any) -> PartialValue:
     return (
-        value.tree()
+        value.managed_fields()
         if isinstance(value, Spec)
         else [_plain(item) for item in value]
         if isinstance(value, list)
@@ -105,7 +107,7 @@ def _plain(value: Any) -> PartialValue:
     )
 
 
-def relied_on(live: Spec) -> dict[str, PartialValue]:
+def comparable_fields(live: Spec) -> dict[str, PartialValue]:
     """What a plan relies on: every field as read, but those that belong to somebody else."""
     return {
         name: facts.canonical(_plain(getattr(live, name)))
@@ -116,10 +118,10 @@ def relied_on(live: Spec) -> dict[str, PartialValue]:
 
 def fingerprint(live: Spec) -> str:
     """SHA-256 of what a plan relies on."""
-    return canonical_json.digest(encode(relied_on(live)))
+    return canonical_json.digest(encode(comparable_fields(live)))
 
 
-def keep_ignored(
+def apply_ignore(
     tree: dict[str, PartialValue], live: Mapping[str, PartialValue], ignore: Sequence[str]
 ) -> dict[str, PartialValue]:
     """``tree`` with the paths in ``ignore`` (dotted) taken from ``live``: they belong to somebody else."""

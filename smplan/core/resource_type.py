@@ -31,7 +31,7 @@ class ResourceType:
     compute_outputs: Callable[[Any], Mapping[str, PartialValue]] | None = None
     """For kinds that only the state holds: their outputs follow from the spec."""
 
-    def key(self, spec: Json) -> str:
+    def identity_digest(self, spec: Json) -> str:
         """What tells a thing of this (encoded) spec from others that it cannot become: SHA-256 of what never changes.
 
         It is at least as fine as the natural key: two things that are found in the same place may differ in it.

@@ -95,7 +95,7 @@ class Spec(BaseModel):
         values = [getattr(self, name) for name in names]
         return all(value is not None and not isinstance(value, Placeholder) for value in values)
 
-    def tree(self) -> dict[str, PartialValue]:
+    def managed_fields(self) -> dict[str, PartialValue]:
         """The fields that are managed (not None), as a tree."""
         return cast("dict[str, PartialValue]", _plain(self))
 
@@ -112,7 +112,7 @@ def _plain(value: Any) -> PartialValue:
 
 def is_fully_known(spec: Spec) -> bool:
     """Whether nothing in ``spec`` is a placeholder, secrets included: it can go to a driver."""
-    return next(placeholders(spec.tree()), None) is None
+    return next(placeholders(spec.managed_fields()), None) is None
 
 
 @cache

@@ -111,7 +111,7 @@ class Executor:
         self._reporting = threading.Lock()
         self._report_to = report
         self._run = folded.run if folded.run and folded.run.plan_id == plan.id else None
-        self._orphans = {intent.place: intent for intent in folded.pending_creates}
+        self._orphans = {intent.resource_key: intent for intent in folded.pending_creates}
         self.known = known
         self._carrier = Carrier(
             world,
@@ -199,7 +199,7 @@ class Executor:
         made = self._run.made.get(step.id, "") if self._run else ""
         task = Task(step, None if step.op in (Op.DELETE, Op.FORGET) else self._complete(step), made)
         meant = self._intent(task)
-        before = self._orphans.get(meant.place)
+        before = self._orphans.get(meant.resource_key)
         begun = bool(self._run and step.id in self._run.open) or before is not None
         return replace(task, begun=begun, token=self._token(meant, before))
 
@@ -223,7 +223,7 @@ class Executor:
 
     def _intent(self, task: Task) -> StepIntent:
         step, entry = task.step, self._entry(task)
-        key = self._world.kind(step.kind).key(entry.spec) if step.op in CREATING_OPS else step.pending_key
+        key = self._world.kind(step.kind).identity_digest(entry.spec) if step.op in CREATING_OPS else step.pending_key
         return StepIntent(step.id, step.op, entry, key, task.token if step.op in CREATING_OPS else "")
 
     def _entry(self, task: Task) -> ResourceState:

@@ -274,9 +274,9 @@ def _likely(driver: Driver[Any], spec: Any) -> str:
 
 def stale(step: Step, live: Spec) -> Stale:
     """The error for something that is not any more what the plan was made from."""
-    now = encode(diff.relied_on(live))
+    now = encode(diff.comparable_fields(live))
     before = {name: value for name, value in (step.before or {}).items() if name in now}
-    changed = [".".join(path) for path, _, _ in diff.leaves(before, now)]
+    changed = [".".join(path) for path, _, _ in diff.changed_paths(before, now)]
     what = f"{', '.join(changed)} changed" if changed else "it changed"
     return Stale(
         f"{step.address} ({step.physical_id}): {what} since the plan was made", hint="plan again", address=step.address

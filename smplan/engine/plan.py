@@ -64,21 +64,23 @@ def plan(
     _check_kinds(state, world)
     drawn = Graph({}) if mode == "destroy" else graph.build(blueprint, ordering.edges)
     account = _account(blueprint, state, world, report)
-    found = refresh.lookups(blueprint, world, of=(blueprint.stream_manager or {}) if mode == "destroy" else None)
+    found = refresh.read_lookups(
+        blueprint, world, needed_by=(blueprint.stream_manager or {}) if mode == "destroy" else None
+    )
     world.reach_stream_manager_by(_settings_from(blueprint, state, found))
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
     reality = replace(
-        refresh.read(state.resources.values(), world, report),
+        refresh.read_resources(state.resources.values(), world, report),
         lookups=found,
-        begun=frozenset(intent.place for intent in pending_creates),
-        strays=refresh.strays(pending_creates, state, world),
+        pending=frozenset(intent.resource_key for intent in pending_creates),
+        untracked=refresh.find_untracked(pending_creates, state, world),
     )
     removed = {"removed": "everything is to be taken away"} if mode == "destroy" else {}
     decider = Decider(blueprint, drawn, world.kind, state, reality, **removed)
     decision = decider.decide()
-    there = refresh.probe(decision, world) if not decision.faults else {}
+    there = refresh.find_existing(decision, world) if not decision.faults else {}
     if there:
-        decider = Decider(blueprint, drawn, world.kind, state, replace(reality, found=there))
+        decider = Decider(blueprint, drawn, world.kind, state, replace(reality, by_natural_key=there))
         decision = decider.decide()
     decision.raise_if_refused()
     made_at = now()
@@ -170,12 +172,12 @@ def detect_drift(*, blueprint: Blueprint, store: Store, world: Providers, report
     state = _state_of(store.read(), blueprint)
     _check_kinds(state, world)
     _account(blueprint, state, world, report)
-    found = refresh.lookups(blueprint, world, of=blueprint.stream_manager or {})
+    found = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {})
     world.reach_stream_manager_by(_settings_from(blueprint, state, found))
-    reality = refresh.read(state.resources.values(), world, report)
+    reality = refresh.read_resources(state.resources.values(), world, report)
     drifted: list[Drift] = []
     for entry in state.resources.values():
         facts = world.kind(entry.kind)
         if not facts.gate and not facts.virtual and entry.address not in reality.unreadable:
-            drifted += drift.of(entry, reality.seen.get(entry.address), facts)
+            drifted += drift.of(entry, reality.resources.get(entry.address), facts)
     return tuple(drifted)

@@ -18,7 +18,7 @@ from smplan.errors import GuardRefused, Stale
 
 def is_finished(plan: Plan, folded: ReplayedState | None) -> bool:
     """Whether an earlier run did all of this very plan, and ended before the state was saved."""
-    began = folded.finished if folded else None
+    began = folded.completed_but_unsaved if folded else None
     return began is not None and (began.plan_id, began.plan_digest) == (plan.id, plan.digest)
 
 
@@ -104,7 +104,7 @@ def check_reality(plan: Plan, folded: ReplayedState, world: Providers, report: R
     """
     begun = folded.run.done | set(folded.run.open) if folded.run and folded.run.plan_id == plan.id else frozenset()
     relied = [step for step in plan.steps if step.precondition and step.physical_id and step.id not in begun]
-    reality = refresh.read((_entry_of(step) for step in relied), world, report)
+    reality = refresh.read_resources((_entry_of(step) for step in relied), world, report)
     hidden = [
         f"{step.address} cannot be read now: {reality.unreadable[step.id]}"
         for step in relied
@@ -122,7 +122,7 @@ def _entry_of(step: Step) -> ResourceState:
 
 
 def _changed(step: Step, reality: ObservedState) -> str:
-    seen = reality.seen.get(step.id)
+    seen = reality.resources.get(step.id)
     if seen is None:
         return "" if step.op is Op.DELETE else f"{step.address} ({step.physical_id}) is gone since the plan was made"
     if diff.fingerprint(seen.spec) == step.precondition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from smplan.core.diff import AttributeChange, diff, fingerprint, keep_ignored, leaves, relied_on
+from smplan.core.diff import AttributeChange, apply_ignore, changed_paths, comparable_fields, diff, fingerprint
 from smplan.core.spec import (
     CLIENT_ONLY,
     IMMUTABLE,
@@ -116,7 +116,7 @@ def test_what_cannot_be_read_is_compared_with_what_was_applied() -> None:
 
 
 def test_a_plan_relies_on_what_it_read_and_on_nothing_of_others() -> None:
-    assert relied_on(Example(size=1, start=2, note="x", groups=["b", "a"])) == {
+    assert comparable_fields(Example(size=1, start=2, note="x", groups=["b", "a"])) == {
         "name": "n",
         "size": 1,
         "groups": ["a", "b"],
@@ -128,14 +128,14 @@ def test_a_plan_relies_on_what_it_read_and_on_nothing_of_others() -> None:
 def test_ignored_paths_take_the_value_that_is_there() -> None:
     wanted = {"size": 1, "tags": {"a": "1", "b": "2"}, "inner": {"id": "x"}}
     live = {"size": 5, "tags": {"a": "9", "c": "3"}}
-    kept = keep_ignored(wanted, live, ["size", "tags.a", "tags.b", "tags.c", "inner.id", "other.part"])
+    kept = apply_ignore(wanted, live, ["size", "tags.a", "tags.b", "tags.c", "inner.id", "other.part"])
     assert kept == {"size": 5, "tags": {"a": "9", "c": "3"}, "inner": {}}
 
 
 def test_leaves_stop_at_lists_and_placeholders() -> None:
-    assert leaves({"a": [1], "b": {"c": {"$ref": "x"}}}, {"a": [2], "b": {"c": {"$ref": "y"}}}) == [
+    assert changed_paths({"a": [1], "b": {"c": {"$ref": "x"}}}, {"a": [2], "b": {"c": {"$ref": "y"}}}) == [
         (("a",), [1], [2]),
         (("b", "c"), {"$ref": "x"}, {"$ref": "y"}),
     ]
-    assert leaves(1, 2) == [((), 1, 2)]
-    assert leaves({"a": {"b": 1}}, {"a": 2}) == [(("a",), {"b": 1}, 2)]
+    assert changed_paths(1, 2) == [((), 1, 2)]
+    assert changed_paths({"a": {"b": 1}}, {"a": 2}) == [(("a",), {"b": 1}, 2)]

@@ -60,7 +60,7 @@ def test_what_does_not_fit_is_refused(data: dict[str, Any]) -> None:
 
 def test_a_tree_holds_what_is_managed() -> None:
     spec = Outer(name="a", tags={"k": "v"}, many=[Inner(port=2, note="n")], data={"x": [1, None]})
-    assert spec.tree() == {
+    assert spec.managed_fields() == {
         "name": "a",
         "tags": {"k": "v"},
         "inner": {"port": 1},

@@ -306,8 +306,8 @@ def test_what_was_just_made_is_looked_for_a_while_before_it_counts_as_gone(bench
     world = bench.world()
     world.runtime = Fast()
     entry = ResourceState("a", "toy.thing", "t-a", {}, {}, status=Status.INCOMPLETE)
-    assert refresh.read([entry], world, bench.log).seen == {}
-    assert world.runtime.now() >= refresh.LAG_SECONDS
+    assert refresh.read_resources([entry], world, bench.log).resources == {}
+    assert world.runtime.now() >= refresh.CONFIRM_ABSENT_SECONDS
     looks: list[int] = []
 
     def appear() -> None:
@@ -316,7 +316,7 @@ def test_what_was_just_made_is_looked_for_a_while_before_it_counts_as_gone(bench
             hidden.of("toy.thing")["t-a"] = there
 
     hidden.after["read", "toy.thing"] = appear
-    assert list(refresh.read([entry], world, bench.log).seen) == ["a"]
+    assert list(refresh.read_resources([entry], world, bench.log).resources) == ["a"]
 
 
 def test_what_an_earlier_run_made_with_another_immutable_value_is_not_taken(bench: Bench) -> None:

@@ -92,7 +92,7 @@ def test_red5_kinds_come_after_what_carries_their_api() -> None:
         thing("record"),
         stream_manager=tree({"url": "https://${record.name}"}),
     )
-    assert [edge.reason for edge in graph.build(wanted, ordering.edges).needs["nodes"]] == [
+    assert [edge.reason for edge in graph.build(wanted, ordering.edges).incoming["nodes"]] == [
         "Stream Manager is reached through it"
     ]
 

@@ -49,7 +49,7 @@ class _Removals:
     def removal(self, entry: ResourceState, removed: str) -> Removal:
         """How something that is not wanted any more leaves: deleted, or forgotten where nothing is left to delete."""
         kind = self._kinds(entry.kind)
-        seen = self._reality.seen.get(entry.address)
+        seen = self._reality.resources.get(entry.address)
         refusals = self._decision.refusals
         if kind.gate:
             return Removal(kind, entry, Op.FORGET, (removed,))
@@ -77,17 +77,17 @@ class _Removals:
             if verdict.op is Op.ADOPT and verdict.seen
         }
         numbers: Counter[str] = Counter()
-        for stray in self._reality.strays:
-            entry, verdict = stray.entry, self._decision.verdicts.get(stray.entry.address)
+        for stray in self._reality.untracked:
+            entry, verdict = stray.resource, self._decision.verdicts.get(stray.resource.address)
             if (entry.kind, entry.id) in adopted or (verdict and _takes_up(verdict, stray)):
                 continue
             numbers[entry.address] += 1
             why = ("an interrupted run made it, and it is not wanted any more",)
             kind, number = self._kinds(entry.kind), numbers[entry.address]
-            yield Removal(kind, entry, Op.DELETE, why, stray.seen, stray=number, pending_key=stray.key)
+            yield Removal(kind, entry, Op.DELETE, why, stray.live, stray=number, pending_key=stray.key)
 
 
 def _takes_up(verdict: Verdict, stray: Untracked) -> bool:
     """Whether the step looks for it by its natural key, finds it, and may have it as it is."""
-    making = verdict.op in (Op.CREATE, Op.REPLACE) and verdict.kind.name == stray.entry.kind
-    return making and not any(change.replaces for change in diff.diff(verdict.spec, stray.seen.spec))
+    making = verdict.op in (Op.CREATE, Op.REPLACE) and verdict.kind.name == stray.resource.kind
+    return making and not any(change.replaces for change in diff.diff(verdict.spec, stray.live.spec))

@@ -113,7 +113,7 @@ class Decider:
             return self._remembered(resource, kind, spec, prior)
         if resource.address in self._reality.unreadable:
             return self._left_alone(resource, kind, spec, prior)
-        seen = self._reality.seen.get(resource.address)
+        seen = self._reality.resources.get(resource.address)
         if seen is None:
             why = f"{prior.id} is gone: it was deleted outside smplan"
             fresh = Verdict(kind, resource, spec, Op.CREATE, prior, reasons=(why,))
@@ -121,7 +121,7 @@ class Decider:
         return self._compared(resource, kind, spec, prior, seen)
 
     def _newcomer(self, resource: Resource, kind: ResourceType, spec: Spec) -> Verdict:
-        seen = self._reality.found.get(resource.address)
+        seen = self._reality.by_natural_key.get(resource.address)
         if kind.gate:
             return Verdict(kind, resource, spec, Op.GATE, reasons=("it was never passed",))
         changes = diff.diff(spec, seen.spec) if seen else ()
@@ -143,17 +143,15 @@ class Decider:
         changes: tuple[AttributeChange, ...],
     ) -> str | None:
         """Why what was found may be taken over; None (and a refusal) if it may not."""
-        place = (resource.address, kind.name, kind.key(encode(spec.tree())))
-        begun = not kind.taggable and place in self._reality.begun
-        ours = begun or seen.claimed_by == (self._state.lineage, resource.address)
+        place = (resource.address, kind.name, kind.identity_digest(encode(spec.managed_fields())))
+        begun = not kind.taggable and place in self._reality.pending
+        ours = begun or seen.owner == (self._state.lineage, resource.address)
         if ours and not any(change.replaces for change in changes):
             return f"an interrupted run made {seen.id}: it is taken up and finished"
         fixed = [change.path for change in changes if change.replaces]
         if resource.lifecycle.adopt and not fixed:
             return f"{seen.id} exists already and the blueprint says `adopt`"
-        owner = (
-            f"it belongs to {seen.claimed_by[1]} of state {seen.claimed_by[0]}" if seen.claimed_by else "it is not ours"
-        )
+        owner = f"it belongs to {seen.owner[1]} of state {seen.owner[0]}" if seen.owner else "it is not ours"
         told = f"{resource.address}: {kind.name} {seen.id} exists already and {owner}"
         if fixed:
             told += f"; it also differs in what cannot be changed: {', '.join(fixed)}"
@@ -162,10 +160,10 @@ class Decider:
 
     def _remembered(self, resource: Resource, kind: ResourceType, spec: Spec, prior: ResourceState) -> Verdict:
         """A kind with no reality behind it is compared with what the state says."""
-        after, before = encode(spec.tree()), prior.spec
+        after, before = encode(spec.managed_fields()), prior.spec
         changes = tuple(
             AttributeChange(".".join(path), was, becomes)
-            for path, was, becomes in (diff.leaves(before, after) if before != after else ())
+            for path, was, becomes in (diff.changed_paths(before, after) if before != after else ())
         )
         reasons = ("the blueprint changed",) if changes else _protection(resource, prior)
         if prior.status is Status.INCOMPLETE:
@@ -191,7 +189,9 @@ class Decider:
     ) -> Verdict:
         ignore = resource.lifecycle.ignore
         if ignore:
-            spec = kind.spec.model_validate(diff.keep_ignored(spec.tree(), seen.spec.tree(), ignore))
+            spec = kind.spec.model_validate(
+                diff.apply_ignore(spec.managed_fields(), seen.spec.managed_fields(), ignore)
+            )
         changes = diff.diff(spec, seen.spec, prior.spec)
         verdict = Verdict(kind, resource, spec, None, prior, seen, changes, (), prior.generation, prior.name)
         if any(change.replaces for change in changes):
@@ -223,7 +223,7 @@ class Decider:
         clashes = prior.kind == kind.name or self._taken(verdict)
         if kind.name_field and spec.known(kind.name_field) and not delete_first and clashes:
             written = resolve(verdict.resource.spec[kind.name_field], self.known)
-            name = replacement_name(written, kind.name_limit, encode(spec.tree()), generation)
+            name = replacement_name(written, kind.name_limit, encode(spec.managed_fields()), generation)
             spec = spec.model_copy(update={kind.name_field: name})
         return replace(verdict, spec=spec, generation=generation, name=name, delete_first=delete_first)
 
@@ -247,16 +247,16 @@ class Decider:
     def _goes_astray(self, resource: Resource, kind: ResourceType, seen: ObservedResource, *, fixed: bool) -> bool:
         """Whether an interrupted run made it, for another address or ``fixed`` to be otherwise: then it goes first."""
         return any(
-            (stray.entry.kind, stray.entry.id) == (kind.name, seen.id)
-            and (fixed or stray.entry.address != resource.address)
-            for stray in self._reality.strays
+            (stray.resource.kind, stray.resource.id) == (kind.name, seen.id)
+            and (fixed or stray.resource.address != resource.address)
+            for stray in self._reality.untracked
         )
 
     def _notice_drift(self, entry: ResourceState) -> None:
         kind = self._kinds(entry.kind)
         if kind.gate or kind.virtual or entry.address in self._reality.unreadable:
             return
-        self._made.drift += drift.of(entry, self._reality.seen.get(entry.address), kind)
+        self._made.drift += drift.of(entry, self._reality.resources.get(entry.address), kind)
 
     # What others may refer to afterwards.
 
@@ -265,7 +265,7 @@ class Decider:
         self._made.values[verdict.address] = self._values_of(verdict)
 
     def _values_of(self, verdict: Verdict) -> dict[str, PartialValue]:
-        values = verdict.spec.tree()
+        values = verdict.spec.managed_fields()
         if verdict.kind.compute_outputs:
             values |= verdict.kind.compute_outputs(verdict.spec)
         stays = verdict.op in (None, Op.UPDATE, Op.ADOPT)

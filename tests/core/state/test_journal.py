@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smplan.core.plan.model import Op
 from smplan.core.state.journal import (
     JournalEntry,
     ReplayedState,
@@ -17,7 +18,7 @@ from smplan.core.state.journal import (
     StepSucceeded,
 )
 from smplan.core.state.model import USED_PLANS, ResourceState, State, Status, integrity_errors
-from smplan.core.state.replay import Replay, replay
+from smplan.core.state.replay import OPS, Replay, replay
 from smplan.errors import StoreError
 
 EMPTY = State("fleet", "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001", 1, {}, key="ab" * 16)
@@ -98,10 +99,13 @@ def test_a_replacement_under_the_same_id_leaves_nothing_old() -> None:
     assert folded.state.deposed == ()
 
 
-@pytest.mark.parametrize("op", ["update", "refresh"])
-def test_an_update_brings_spec_and_outputs(op: str) -> None:
+def test_the_ops_of_a_journal_are_those_of_a_plan() -> None:
+    assert frozenset(Op) == OPS
+
+
+def test_an_update_records_spec_and_outputs() -> None:
     folded = after(
-        StepIntent("s1", op, entry(id="i1", dependencies=("b",))), done("s1", "i1"), base=holding(entry(id="i1"))
+        StepIntent("s1", "update", entry(id="i1", dependencies=("b",))), done("s1", "i1"), base=holding(entry(id="i1"))
     )
     assert folded.state.resources == {"a": replace(READY, dependencies=("b",))}
 
@@ -261,32 +265,32 @@ MADE = ResourceCreated("s1", "i1")
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([MADE], "entry 1: no run is going on"),
-        ([done("s1", "i1")], "entry 1: no run is going on"),
-        ([StepFailed("s1", "", "")], "entry 1: no run is going on"),
-        ([ended("complete")], "entry 1: no run is going on"),
+        ([MADE], "entry 1: no run is in progress"),
+        ([done("s1", "i1")], "entry 1: no run is in progress"),
+        ([StepFailed("s1", "", "")], "entry 1: no run is in progress"),
+        ([ended("complete")], "entry 1: no run is in progress"),
         ([StepIntent("s1", "update", entry())], "entry 1: update a is intended before any run began"),
-        ([BEGAN, ended("failed"), CREATE], "entry 3: no run is going on"),
+        ([BEGAN, ended("failed"), CREATE], "entry 3: no run is in progress"),
         ([BEGAN, StepIntent("s1", "melt", entry())], "entry 2: `melt` is not an op"),
         ([BEGAN, MADE], "entry 2: step s1 has no open intent"),
         ([BEGAN, done("s1", "i1")], "entry 2: step s1 has no open intent"),
         ([BEGAN, CREATE, StepIntent("s1", "create", entry("b"))], "entry 3: step s1 is open as create a"),
-        ([BEGAN, CREATE, MADE, done("s1", "i1"), CREATE], "entry 5: step s1 is intended after it was done"),
+        ([BEGAN, CREATE, MADE, done("s1", "i1"), CREATE], "entry 5: step s1 is intended after it succeeded"),
         ([BEGAN, CREATE, MADE, done("s1", "i1"), MADE], "entry 5: step s1 has no open intent"),
         (
             [BEGAN, CREATE, MADE, done("s1", "i1"), StepFailed("s1", "", "")],
-            "entry 5: step s1 failed after it was done",
+            "entry 5: step s1 failed after it succeeded",
         ),
-        ([BEGAN, CREATE, ResourceCreated("s1", "")], "entry 3: step s1 made ``"),
-        ([BEGAN, CREATE, MADE, ResourceCreated("s1", "i2")], "entry 4: step s1 made `i2` after `i1`"),
-        ([BEGAN, StepIntent("s1", "gate", entry()), MADE], "entry 3: step s1 made something, but its op is gate"),
-        ([BEGAN, CREATE, done("s1", "i1")], "entry 3: step s1 is done before a was made"),
-        ([BEGAN, CREATE, MADE, done("s1", "")], "entry 4: step s1 is done and a has no id"),
+        ([BEGAN, CREATE, ResourceCreated("s1", "")], "entry 3: step s1 created ``"),
+        ([BEGAN, CREATE, MADE, ResourceCreated("s1", "i2")], "entry 4: step s1 created `i2` after `i1`"),
+        ([BEGAN, StepIntent("s1", "gate", entry()), MADE], "entry 3: step s1 created something, but its op is gate"),
+        ([BEGAN, CREATE, done("s1", "i1")], "entry 3: step s1 succeeded before a was created"),
+        ([BEGAN, CREATE, MADE, done("s1", "")], "entry 4: step s1 succeeded and a has no id"),
         (
             [BEGAN, StepIntent("s1", "update", entry()), done("s1", "i1")],
             "entry 3: step s1 is an update of a, which is not",
         ),
-        ([BEGAN, ended("complete", run="r9")], "entry 2: run r9 ended while run r1 was going on"),
+        ([BEGAN, ended("complete", run="r9")], "entry 2: run r9 ended while run r1 was in progress"),
         ([BEGAN, ended("fine")], "entry 2: `fine` is not an outcome"),
         ([BEGAN, CREATE, ended("complete")], "entry 3: run r1 ended complete with step s1 open"),
     ],

@@ -95,7 +95,7 @@ def test_a_sound_state_has_no_problems() -> None:
         (state(serial=-1), "serial -1 is negative"),
         (state(key="ab"), "key is not at least 16 bytes"),
         (state(used_plans=tuple(map(str, range(101)))), "101 used plans"),
-        (state(resources={"a": entry("b")}), "a: is kept under this address"),
+        (state(resources={"a": entry("b")}), "a: is stored under this address"),
         (state(entry("a", id="x"), entry("b", id="x")), "b: aws.elbv2.load_balancer x is in the state twice"),
         (
             state(entry("a", id="x"), deposed=(entry("a", id="x"),)),
