@@ -1,4 +1,4 @@
-"""What planning needs to know of a kind, without its driver: names, facts, estimates."""
+"""What the planner knows of a kind, without its driver: names, traits, estimates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from typing import Any, TypeAlias
 from smplan.core import canonical_json
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec, fields
 from smplan.core.values import Json, PartialValue
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A kind that changes fields of another resource: a scheduled action sets the size of its scaling group.
+
+    ``field`` refers to the resource of ``kind``, by reference, name or id. That resource may have each of ``fields`` at
+    the value of the same field here (None: it is not changed). That is neither a change to plan nor drift.
+    """
+
+    field: str
+    kind: str
+    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -28,13 +41,14 @@ class ResourceType:
     via_stream_manager: bool = False
     expected_seconds: float = 1
     risks: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
     compute_outputs: Callable[[Any], Mapping[str, PartialValue]] | None = None
-    """For kinds that only the state holds: their outputs follow from the spec."""
+    """For virtual kinds: their outputs follow from the spec."""
 
     def identity_digest(self, spec: Json) -> str:
-        """What tells a thing of this (encoded) spec from others that it cannot become: SHA-256 of what never changes.
+        """SHA-256 of what never changes in an (encoded) spec: one resource cannot become one of another digest.
 
-        It is at least as fine as the natural key: two things that are found in the same place may differ in it.
+        It is at least as fine as the natural key: two resources of one natural key may differ in it.
         """
         members = spec if isinstance(spec, dict) else {}
         fixed = {
@@ -46,4 +60,4 @@ class ResourceType:
 
 
 ResourceTypes: TypeAlias = Callable[[str], ResourceType]
-"""The kind of a name; raises KeyError for a name nobody serves."""
+"""The type of that name. Raises KeyError for an unknown name."""

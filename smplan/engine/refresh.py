@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from smplan.core.blueprint import Blueprint, LookupDecl
 from smplan.core.diff import diff
 from smplan.core.events import Event, ReadEnded, ReadStarted
-from smplan.core.plan.changes import Decision
+from smplan.core.plan.changes import ChangeSet, Create
 from smplan.core.plan.model import Op
 from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
 from smplan.core.spec import is_fully_known
@@ -175,22 +175,22 @@ def _find_created(intent: StepIntent, lineage: str, world: Providers) -> Untrack
     return Untracked(replace(record, id=live.id), found, intent.key) if ours else None
 
 
-def find_existing(decision: Decision, world: Providers) -> Mapping[str, ObservedResource]:
+def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedResource]:
     """By address, what exists already under the natural keys of resources to create, where those are known."""
-    candidates = [
-        verdict
-        for verdict in decision.verdicts.values()
-        if verdict.op is Op.CREATE
-        and not verdict.kind.virtual
-        and not verdict.kind.via_stream_manager
-        and is_fully_known(verdict.spec)
+    creates = [
+        (address, change.target)
+        for address, change in plan.changes.items()
+        if isinstance(change, Create)
+        and not change.target.type.virtual
+        and not change.target.type.via_stream_manager
+        and is_fully_known(change.target.spec)
     ]
 
     def find(position: int) -> ObservedResource | None:
-        verdict = candidates[position]
-        live = world.driver(verdict.kind.name).find(verdict.spec)
+        target = creates[position][1]
+        live = world.driver(target.type.name).find(target.spec)
         return observed(live) if live else None
 
     with world.runtime.crew(PARALLEL_READS, "probe") as crew:
-        outcomes = crew.each(find, range(len(candidates)))
-        return {verdict.address: outcome for verdict, outcome in zip(candidates, outcomes, strict=True) if outcome}
+        outcomes = crew.each(find, range(len(creates)))
+        return {address: found for (address, _), found in zip(creates, outcomes, strict=True) if found}

@@ -29,13 +29,11 @@ class Untracked:
     """A resource that an interrupted run created and no state records.
 
     ``resource`` is the record from the journal with the id that was found, ``key`` that of the pending create.
-    ``number`` tells those of one address apart, from 1.
     """
 
     resource: ResourceState
     live: ObservedResource
     key: str = ""
-    number: int = 1
 
 
 @dataclass(frozen=True)
