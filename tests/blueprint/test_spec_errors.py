@@ -9,8 +9,9 @@ import pytest
 
 from smplan.core.blueprint import INVALID
 from smplan.core.spec import SENSITIVE, Spec
-from smplan.core.spec_errors import SpecError, count, dotted, one_of, quoted, shape, spec_errors, suggestion, walk
+from smplan.core.spec_errors import SpecError, spec_errors, walk
 from smplan.core.values import Interpolation, Ref, Secret
+from smplan.core.wording import count, dotted, one_of, quoted, shape, suggestion
 from tests.blueprint.load_case import Part, ThingSpec
 
 
