@@ -1,4 +1,4 @@
-"""How two specs of a kind differ: field by field, with the facts of the fields applied. The only differ there is."""
+"""Differences between two specs of a kind, field by field. All comparing of specs is done here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smplan.core.values import Json, PartialValue, encode
 
 @dataclass(frozen=True, slots=True)
 class AttributeChange:
-    """One attribute that differs. ``path`` is dotted; what is known only after apply is ``{"$ref": …}``."""
+    """One attribute that differs. ``path`` is dotted; a value known only after apply is ``{"$ref": …}``."""
 
     path: str
     before: Json
@@ -26,10 +26,10 @@ _REMEMBERED = (WRITE_ONLY, SENSITIVE)
 
 
 def diff(wanted: Spec, live: Spec, applied: Mapping[str, Json] | None = None) -> tuple[AttributeChange, ...]:
-    """What must change in ``live`` to make it ``wanted``.
+    """The changes that make ``live`` equal to ``wanted``.
 
-    Fields that ``wanted`` leaves at None are not managed. Fields that cannot be read back are compared with what
-    was last ``applied`` (an encoded tree), and left alone if nothing is known of them.
+    Fields that are None in ``wanted`` are not managed. Fields that cannot be read back are compared with what was last
+    ``applied`` (an encoded spec), and ignored without it.
     """
     changes: list[AttributeChange] = []
     for name, facts in fields(type(wanted)).items():
@@ -76,7 +76,7 @@ def changed_paths(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json
 
 
 def _map(value: Json) -> bool:
-    """Whether ``value`` is a map of a person's, not the encoded form of a placeholder."""
+    """Whether ``value`` is a map, and not an encoded placeholder."""
     return isinstance(value, dict) and not any(key.startswith("$") for key in value)
 
 
@@ -108,7 +108,7 @@ def _plain(value: Any) -> PartialValue:
 
 
 def comparable_fields(live: Spec) -> dict[str, PartialValue]:
-    """What a plan relies on: every field as read, but those that belong to somebody else."""
+    """The fields that a plan relies on, as read: all but those that are initial, client-only or not readable."""
     return {
         name: facts.canonical(_plain(getattr(live, name)))
         for name, facts in fields(type(live)).items()
@@ -117,14 +117,14 @@ def comparable_fields(live: Spec) -> dict[str, PartialValue]:
 
 
 def fingerprint(live: Spec) -> str:
-    """SHA-256 of what a plan relies on."""
+    """SHA-256 of the fields that a plan relies on."""
     return canonical_json.digest(encode(comparable_fields(live)))
 
 
 def apply_ignore(
     tree: dict[str, PartialValue], live: Mapping[str, PartialValue], ignore: Sequence[str]
 ) -> dict[str, PartialValue]:
-    """``tree`` with the paths in ``ignore`` (dotted) taken from ``live``: they belong to somebody else."""
+    """``tree`` with the paths in ``ignore`` (dotted) taken from ``live``: they are not managed here."""
     for path in ignore:
         tree = _overlaid(tree, live, path.split("."))
     return tree

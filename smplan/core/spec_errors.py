@@ -1,4 +1,4 @@
-"""How a tree fails to fit a form, in plain words: pydantic's findings, told to the person who wrote the tree."""
+"""Errors of a spec, in words for its author: translated from pydantic, with path and hint."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _LENGTHS = {
 
 @dataclass(frozen=True, slots=True)
 class SpecError:
-    """One way in which a tree does not fit. ``secret`` says that the line it stands on must not be shown."""
+    """One error. ``secret``: the source line must not be shown."""
 
     path: Path
     message: str
@@ -54,17 +54,17 @@ class SpecError:
 
 
 def spec_errors(form: type[Spec], tree: PartialValue, *, secret: FieldTrait | None = None) -> Iterator[SpecError]:
-    """Everything in ``tree`` that does not fit ``form``; types are taken strictly, placeholders fit everywhere.
+    """The errors of ``tree`` as a ``form``. Types are strict; placeholders are valid everywhere.
 
-    Fields that hold the fact ``secret`` are told without their value.
+    Fields with the trait ``secret`` are reported without their value.
     """
     try:
         form.model_validate(tree, strict=True)
     except ValidationError as error:
-        yield from _told(form, tree, error.errors(include_url=False), secret)
+        yield from _translate(form, tree, error.errors(include_url=False), secret)
 
 
-def _told(
+def _translate(
     form: type[Spec], tree: PartialValue, found: list[ErrorDetails], secret: FieldTrait | None
 ) -> Iterator[SpecError]:
     by_path: dict[Path, list[ErrorDetails]] = {}
@@ -73,15 +73,15 @@ def _told(
             by_path.setdefault(_document_path(tree, detail), []).append(detail)
     above = {path[:length] for path in by_path for length in range(len(path))}
     for path, details in by_path.items():
-        # Where one member of a union fits so well that its faults lie deeper, the other members are not meant.
+        # Where one member of a union fits so far that its errors lie deeper, the other members are not meant.
         if path in above and all(detail["type"] in _WANTED for detail in details):
             continue
         hidden = secret is not None and secret in walk(form, path)[1]
-        yield from _misfits_at(form, path, details, hidden)
+        yield from _errors_at(form, path, details, hidden)
 
 
 def _document_path(tree: PartialValue, detail: ErrorDetails) -> Path:
-    """pydantic's location without what is not in the document: names of union members and validators."""
+    """pydantic's location without names of union members and validators, which are not in the document."""
     path: list[str | int] = []
     node, steps = tree, detail["loc"]
     for position, step in enumerate(steps):
@@ -93,7 +93,7 @@ def _document_path(tree: PartialValue, detail: ErrorDetails) -> Path:
     return tuple(path)
 
 
-def _misfits_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidden: bool) -> Iterator[SpecError]:
+def _errors_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidden: bool) -> Iterator[SpecError]:
     first, subject = details[0], f"`{dotted(path)}` " if path else ""
     wanted = list(dict.fromkeys(_WANTED[detail["type"]] for detail in details if detail["type"] in _WANTED))
     if first["type"] == "missing":
@@ -137,20 +137,20 @@ def _choice(word: PartialValue, expected: str, hidden: bool) -> tuple[str, str]:
 
 
 def _requote(given: PartialValue, wanted: list[str]) -> str:
-    """What to do about a number in quotes, or text without them."""
+    """The hint for a number in quotes, or text without them."""
     if isinstance(given, str):
         numbers = {"an integer", "a number"} & set(wanted) and given.strip().lstrip("+-").replace(
             ".", "", 1
         ).isdecimal()
         if numbers or ("true or false" in wanted and given in ("true", "false")):
-            return "take the quotes away"
+            return "remove the quotes"
     elif "text" in wanted and isinstance(given, (bool, int, float)):
         return "put it in quotes"
     return ""
 
 
 def _meaning(form: type[Spec], path: Path) -> str:
-    """What the field at ``path`` is for, in the words of its description; of an item, those of its list or map."""
+    """The description of the field at ``path``; of an item, that of its list or map."""
     for length in range(len(path), 0, -1):
         for each in walk(form, path[: length - 1])[0]:
             info = each.model_fields.get(str(path[length - 1]))
@@ -160,7 +160,7 @@ def _meaning(form: type[Spec], path: Path) -> str:
 
 
 def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozenset[FieldTrait]]:
-    """The forms that hold at ``path`` below ``form``, and the facts of all fields on the way there."""
+    """The specs that apply at ``path`` below ``form``, and the traits of all fields on the way."""
     forms: tuple[type[Spec], ...] = (form,)
     facts: frozenset[FieldTrait] = frozenset()
     for step in path:
@@ -174,7 +174,7 @@ def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozense
 
 @cache
 def nested(form: type[Spec], name: str) -> tuple[type[Spec], ...]:
-    """The forms that the field ``name`` of ``form`` may hold, itself or in lists and maps."""
+    """The specs that the field ``name`` of ``form`` may hold, directly or in lists and maps."""
     return tuple(_specs(form.model_fields[name].annotation))
 
 

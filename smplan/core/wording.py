@@ -14,7 +14,7 @@ _FEW_NAMES = 14
 
 
 def shape(value: object) -> str:
-    """What ``value`` is, as a person would call it."""
+    """The name of the type of ``value``, for messages."""
     match value:
         case None:
             return "nothing"
@@ -42,7 +42,7 @@ def dotted(path: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """``text`` between backticks, short and without anything a terminal would act on."""
+    """``text`` between backticks, short and without control characters."""
     return f"`{printable(text if len(text) <= _LONGEST_WORD else text[:_LONGEST_WORD] + '…')}`"
 
 
@@ -52,7 +52,7 @@ def count(number: int, unit: str) -> str:
 
 
 def one_of(word: str, names: Collection[str]) -> str:
-    """The name that was probably meant; failing that, all names if they are few."""
+    """The name that was probably meant; otherwise all names, if they are few."""
     near = suggestion(word, names)
     if near or not names or len(names) > _FEW_NAMES:
         return near
@@ -60,7 +60,7 @@ def one_of(word: str, names: Collection[str]) -> str:
 
 
 def suggestion(word: str, names: Iterable[str]) -> str:
-    """``did you mean …?`` if one of ``names`` is close to ``word``; else nothing. Quick however many there are."""
+    """``did you mean …?`` if one of ``names`` is close to ``word``, else empty. Fast for any number of names."""
     if not word or len(word) > _LONGEST_WORD:
         return ""
     words = list(names)

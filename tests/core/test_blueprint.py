@@ -78,4 +78,4 @@ def test_lines_and_columns_count_from_one() -> None:
 
 
 def test_a_faulted_leaf_says_that_it_is_wrong() -> None:
-    assert str(INVALID) == "a value that is wrong"
+    assert str(INVALID) == "an invalid value"

@@ -175,7 +175,7 @@ def test_a_template_of_nothing_is_empty_text() -> None:
 
 @pytest.mark.parametrize(("value", "word"), [(None, "null"), ([], "list"), ({}, "map"), (Secret("env:S"), "secret")])
 def test_only_plain_values_can_stand_inside_text(value: PartialValue, word: str) -> None:
-    with pytest.raises(InvalidReference, match=f"is a {word} and cannot stand inside text"):
+    with pytest.raises(InvalidReference, match=f"is a {word} and cannot be part of a text"):
         resolve(Interpolation(("a", Ref("x", path=("y",)))), lambda _: value)
 
 

@@ -1,6 +1,6 @@
-"""The plan: what will be done, in which order and why, as one JSON document that holds no secret.
+"""The plan: steps with their order and reasons, as one JSON document without secrets.
 
-``Plan`` is data. Making one is ``core.decide``; carrying it out is ``engine.run``; neither changes it.
+``Plan`` is data: ``engine.plan`` makes it, ``engine.apply`` carries it out, and neither changes it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Op(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A step that must be done first, and why; ``source`` cites the guide or AWS where the field's own rules say so."""
+    """A step that must complete first, and why; ``source`` cites the guide or AWS documentation."""
 
     step: str
     reason: str
@@ -95,7 +95,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How reality differs from what was last applied: attribute by attribute, or gone."""
+    """How a resource differs from what was last applied: attribute by attribute, or gone."""
 
     address: str
     kind: str
@@ -116,7 +116,7 @@ class StateRef:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One approved or approvable change of the world. Times are ISO 8601 in UTC."""
+    """A plan, to be approved and applied. Times are ISO 8601 in UTC."""
 
     id: str
     name: str
@@ -136,7 +136,7 @@ class Plan:
     steps: tuple[Step, ...]
     drift: tuple[Drift, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Address to why it could not be read; left alone."""
+    """Address to why it could not be read; it is left alone."""
     unchanged: tuple[str, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
     format: str = FORMAT
@@ -145,11 +145,11 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether it has no steps."""
         return not self.steps
 
     def counts(self) -> dict[Op, int]:
-        """How many steps of each op."""
+        """The number of steps of each op."""
         found = dict.fromkeys(Op, 0)
         for step in self.steps:
             found[step.op] += 1
@@ -162,7 +162,7 @@ def _adapter() -> TypeAdapter[Plan]:
 
 
 def with_digest(plan: Plan) -> Plan:
-    """``plan`` with its own digest in it."""
+    """``plan`` with its digest."""
     return replace(plan, digest=_digest(plan))
 
 
@@ -173,14 +173,14 @@ def _digest(plan: Plan) -> str:
 
 
 def to_text(plan: Plan) -> str:
-    """The plan file: readable JSON that begins with what it is, in the order of ``Plan``."""
+    """The plan file: indented JSON, the format first, then the members in the order of ``Plan``."""
     document = _adapter().dump_python(plan, mode="json")
     first = {"format": plan.format, "format_version": plan.format_version}
     return json.dumps(first | document, indent=1, ensure_ascii=False) + "\n"
 
 
 def from_text(text: str, *, file: str = "the plan") -> Plan:
-    """The plan that ``text`` holds. Raises Stale if it is none, or was touched since it was made."""
+    """The plan in ``text``. Raises Stale if it is not a plan, or was modified."""
     hint = "make a new plan with `smplan plan`"
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
@@ -191,7 +191,7 @@ def from_text(text: str, *, file: str = "the plan") -> Plan:
     if (members.get("format"), members.get("format_version")) != (FORMAT, FORMAT_VERSION):
         raise Stale(f"{file} is not a plan of format {FORMAT} {FORMAT_VERSION}", hint=hint)
     if found != members.get("digest"):
-        raise Stale(f"{file} was changed after it was made: its digest does not fit its content", hint=hint)
+        raise Stale(f"{file} was changed after it was made: its digest does not match its content", hint=hint)
     try:
         return _adapter().validate_python(document)
     except ValidationError as error:
@@ -203,7 +203,7 @@ def from_text(text: str, *, file: str = "the plan") -> Plan:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a key is given twice")
+        raise ValueError("a key occurs twice")
     return made
 
 
