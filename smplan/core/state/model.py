@@ -51,8 +51,8 @@ class ResourceState:
 class State:
     """Everything that one blueprint created. ``deposed`` are replaced generations that are not deleted yet.
 
-    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved, ``key`` (hex) keys
-    the hashes that stand for secrets in specs.
+    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved, ``key`` (hex) is a
+    random key that nothing uses yet.
     """
 
     name: str
