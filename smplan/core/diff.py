@@ -32,36 +32,36 @@ def diff(wanted: Spec, live: Spec, applied: Mapping[str, Json] | None = None) ->
     ``applied`` (an encoded spec), and ignored without it.
     """
     changes: list[AttributeChange] = []
-    for name, facts in fields(type(wanted)).items():
+    for name, traits in fields(type(wanted)).items():
         target = getattr(wanted, name)
-        if target is None or any(facts.has(fact) for fact in _NEVER):
+        if target is None or any(traits.has(trait) for trait in _NEVER):
             continue
-        if any(facts.has(fact) for fact in _REMEMBERED):
-            changes += _diff_write_only(facts, target, applied)
+        if any(traits.has(trait) for trait in _REMEMBERED):
+            changes += _diff_write_only(traits, target, applied)
         else:
-            changes += _diff_field(facts, target, getattr(live, name))
+            changes += _diff_field(traits, target, getattr(live, name))
     return tuple(changes)
 
 
 def _diff_write_only(
-    facts: Field, target: PartialValue, applied: Mapping[str, Json] | None
+    traits: Field, target: PartialValue, applied: Mapping[str, Json] | None
 ) -> Iterator[AttributeChange]:
-    before = (applied or {}).get(facts.name)
+    before = (applied or {}).get(traits.name)
     after = encode(_plain(target))
     if applied is not None and before != after:
-        yield AttributeChange(facts.name, before, after, facts.has(IMMUTABLE))
+        yield AttributeChange(traits.name, before, after, traits.has(IMMUTABLE))
 
 
-def _diff_field(facts: Field, target: Any, live: Any) -> Iterator[AttributeChange]:
+def _diff_field(traits: Field, target: Any, live: Any) -> Iterator[AttributeChange]:
     if target == live:
         return
     after, before = _plain(target), _plain(live)
-    if facts.nested and isinstance(before, Mapping) and isinstance(after, Mapping):
+    if traits.nested and isinstance(before, Mapping) and isinstance(after, Mapping):
         before = {key: value for key, value in before.items() if key in after}
-    if facts.canonical(after) == facts.canonical(before):
+    if traits.canonical(after) == traits.canonical(before):
         return
     for path, was, becomes in changed_paths(encode(before), encode(after)):
-        yield AttributeChange(".".join((facts.name, *path)), was, becomes, facts.has(IMMUTABLE))
+        yield AttributeChange(".".join((traits.name, *path)), was, becomes, traits.has(IMMUTABLE))
 
 
 def changed_paths(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:
@@ -110,9 +110,9 @@ def _plain(value: Any) -> PartialValue:
 def comparable_fields(live: Spec) -> dict[str, PartialValue]:
     """The fields that a plan relies on, as read: all but those that are initial, client-only or not readable."""
     return {
-        name: facts.canonical(_plain(getattr(live, name)))
-        for name, facts in fields(type(live)).items()
-        if getattr(live, name) is not None and not any(facts.has(fact) for fact in (*_NEVER, *_REMEMBERED))
+        name: traits.canonical(_plain(getattr(live, name)))
+        for name, traits in fields(type(live)).items()
+        if getattr(live, name) is not None and not any(traits.has(trait) for trait in (*_NEVER, *_REMEMBERED))
     }
 
 

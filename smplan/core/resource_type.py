@@ -52,9 +52,9 @@ class ResourceType:
         """
         members = spec if isinstance(spec, dict) else {}
         fixed = {
-            name: sorted(members[name], key=repr) if facts.has(UNORDERED) else members[name]
-            for name, facts in fields(self.spec).items()
-            if name in members and (facts.has(IMMUTABLE) or name == self.name_field)
+            name: sorted(members[name], key=repr) if traits.has(UNORDERED) else members[name]
+            for name, traits in fields(self.spec).items()
+            if name in members and (traits.has(IMMUTABLE) or name == self.name_field)
         }
         return canonical_json.digest(fixed)
 

@@ -44,13 +44,13 @@ class Field:
     """The traits of one field."""
 
     name: str
-    facts: frozenset[FieldTrait]
+    traits: frozenset[FieldTrait]
     form: Callable[[Any], Any] | None = None
     nested: type[Spec] | None = field(default=None, repr=False)
 
-    def has(self, fact: FieldTrait) -> bool:
-        """Whether the field has the trait ``fact``."""
-        return fact in self.facts
+    def has(self, trait: FieldTrait) -> bool:
+        """Whether the field has the trait ``trait``."""
+        return trait in self.traits
 
     def canonical(self, value: PartialValue) -> PartialValue:
         """``value`` in the form in which it is compared."""
@@ -122,8 +122,8 @@ def fields(spec: type[Spec]) -> Mapping[str, Field]:
 
 
 def _field(name: str, annotation: Any, metadata: list[Any]) -> Field:
-    facts = frozenset(item for item in metadata if isinstance(item, FieldTrait))
+    traits = frozenset(item for item in metadata if isinstance(item, FieldTrait))
     forms = [item.form for item in metadata if isinstance(item, Canonical)]
     choices = (annotation, *get_args(annotation))
     nested = next((each for each in choices if isinstance(each, type) and issubclass(each, Spec)), None)
-    return Field(name, facts, forms[0] if forms else None, nested)
+    return Field(name, traits, forms[0] if forms else None, nested)

@@ -162,14 +162,14 @@ def _meaning(form: type[Spec], path: Path) -> str:
 def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozenset[FieldTrait]]:
     """The specs that apply at ``path`` below ``form``, and the traits of all fields on the way."""
     forms: tuple[type[Spec], ...] = (form,)
-    facts: frozenset[FieldTrait] = frozenset()
+    traits: frozenset[FieldTrait] = frozenset()
     for step in path:
         holders = [each for each in forms if isinstance(step, str) and step in each.model_fields]
         for holder in holders:
-            facts |= fields(holder)[str(step)].facts
+            traits |= fields(holder)[str(step)].traits
         if holders:
             forms = tuple(found for holder in holders for found in nested(holder, str(step)))
-    return forms, facts
+    return forms, traits
 
 
 @cache

@@ -1,4 +1,4 @@
-"""How two specs differ, with the facts of their fields."""
+"""How two specs differ, with the traits of their fields."""
 
 from __future__ import annotations
 

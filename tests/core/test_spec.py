@@ -86,7 +86,7 @@ def test_facts_are_read_from_the_field() -> None:
     found = fields(Outer)
     assert found["name"].has(IMMUTABLE)
     assert not found["name"].has(SENSITIVE)
-    assert found["host"].facts == {SENSITIVE}
+    assert found["host"].traits == {SENSITIVE}
     assert found["inner"].nested is Inner
     assert found["many"].nested is None
 

@@ -65,7 +65,7 @@ def _step(change: Action | Deletion, type: ResourceType, live: ObservedResource 
 
 def _shown(spec: Json, type: ResourceType) -> Json:
     """``spec`` without its sensitive fields."""
-    hidden = {name for name, facts in fields(type.spec).items() if facts.has(SENSITIVE)}
+    hidden = {name for name, traits in fields(type.spec).items() if traits.has(SENSITIVE)}
     return {name: value for name, value in spec.items() if name not in hidden}
 
 
