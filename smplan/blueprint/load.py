@@ -21,7 +21,7 @@ from smplan.blueprint.syntax import document
 from smplan.blueprint.validate import Declaration, check, is_disabled
 from smplan.blueprint.variables import Variables, given_values
 from smplan.core.blueprint import INVALID, BackendConfig, Blueprint, SourceMap
-from smplan.core.kinds_doc import Catalogue
+from smplan.core.resource_type import Catalogue
 from smplan.core.values import Json, PartialValue, Secret, refs
 from smplan.core.wording import quoted
 from smplan.errors import BlueprintInvalid

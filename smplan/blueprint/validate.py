@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from smplan.core.blueprint import Blueprint, LookupDecl, Resource
-from smplan.core.kinds_doc import Catalogue, KindDoc
+from smplan.core.resource_type import Catalogue, KindDoc
 from smplan.core.spec import SENSITIVE
 from smplan.core.spec_errors import spec_errors, walk
 from smplan.core.values import (

@@ -12,7 +12,7 @@ import typer
 from smplan.cli import options
 
 if TYPE_CHECKING:
-    from smplan.core.kinds_doc import KindDoc
+    from smplan.core.resource_type import KindDoc
 
 Kind = Annotated[str | None, typer.Argument(help="One kind, such as aws.elbv2.listener; without it, all.")]
 

@@ -1,8 +1,8 @@
-"""What the planner knows of a kind, without its driver: names, traits, estimates."""
+"""Kinds, without their drivers: what the planner needs to know of one, and its documentation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -61,3 +61,28 @@ class ResourceType:
 
 ResourceTypes: TypeAlias = Callable[[str], ResourceType]
 """The type of that name. Raises KeyError for an unknown name."""
+
+
+@dataclass(frozen=True)
+class KindDoc:
+    """The documentation of one kind: as a resource (with ``spec``), as a lookup (with ``keys``), or both."""
+
+    name: str
+    summary: str = ""
+    spec: type[Spec] | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """The outputs of a resource beside its fields and ``id``, each with its description."""
+    via_stream_manager: bool = False
+    lookup_summary: str = ""
+    keys: Mapping[str, str] | None = None
+    """The keys of ``where`` of a lookup, each with its description; ``tag:*`` means any tag."""
+    lookup_outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every kind by name. All names are only needed to suggest one."""
+
+    kind: Callable[[str], KindDoc | None]
+    resources: Callable[[], Iterable[str]]
+    lookups: Callable[[], Iterable[str]]

@@ -20,7 +20,7 @@ from smplan.blueprint.schema import (
     StreamManagerForm,
     VariableForm,
 )
-from smplan.core.kinds_doc import KindDoc
+from smplan.core.resource_type import KindDoc
 from smplan.core.spec import SENSITIVE, Spec, fields
 from smplan.core.spec_errors import nested
 
