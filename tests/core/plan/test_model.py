@@ -37,7 +37,7 @@ def example() -> Plan:
     )
 
 
-def test_a_plan_comes_back_as_it_was_written() -> None:
+def test_a_plan_is_read_back_as_it_was_written() -> None:
     assert from_text(to_text(example())) == example()
 
 
@@ -46,7 +46,7 @@ def test_counts_and_emptiness() -> None:
     assert not example().empty
 
 
-def test_every_flipped_character_is_refused_or_means_the_same() -> None:
+def test_every_changed_character_is_refused_or_means_the_same() -> None:
     text = to_text(example())
     generator = random.Random(7)
     for _ in range(400):
@@ -71,7 +71,7 @@ def test_every_flipped_character_is_refused_or_means_the_same() -> None:
         (lambda _: [], "not a plan of format"),
     ],
 )
-def test_a_touched_plan_is_refused(change, told) -> None:  # type: ignore[no-untyped-def]
+def test_a_modified_plan_is_refused(change, told) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(Stale, match=told):
         from_text(json.dumps(change(json.loads(to_text(example())))), file="plan.json")
 
@@ -87,7 +87,7 @@ def test_a_touched_plan_is_refused(change, told) -> None:  # type: ignore[no-unt
         to_text(example()).replace('"id": "p1"', '"id": "p1", "id": "p1"'),
     ],
 )
-def test_what_is_no_plan_is_refused_in_one_sentence(text: str) -> None:
+def test_other_text_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(Stale, match=r"plan\.json is not a plan that smplan can read"):
         from_text(text, file="plan.json")
 

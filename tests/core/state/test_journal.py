@@ -49,14 +49,14 @@ def holding(*entries: ResourceState) -> State:
 READY = entry(id="i1", spec={"input": 2}, outputs={"output": 2})
 
 
-def test_a_create_is_incomplete_once_made_and_ready_once_done() -> None:
+def test_a_resource_is_incomplete_once_created_and_ready_once_the_step_succeeded() -> None:
     create = StepIntent("s1", "create", entry())
     made = after(create, ResourceCreated("s1", "i1"))
     assert made.state.resources == {"a": entry(id="i1", status=Status.INCOMPLETE)}
     assert after(create, ResourceCreated("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
 
 
-def test_a_create_whose_id_is_unknown_is_an_orphan() -> None:
+def test_a_create_without_an_id_is_pending() -> None:
     create = StepIntent("s1", "create", entry())
     folded = after(create)
     assert folded.state.resources == {}
@@ -64,12 +64,12 @@ def test_a_create_whose_id_is_unknown_is_an_orphan() -> None:
     assert after(create, ResourceCreated("s1", "i1")).pending_creates == ()
 
 
-def test_an_id_may_change_between_made_and_done() -> None:
+def test_the_id_may_change_between_create_and_success() -> None:
     create = StepIntent("s1", "create", entry())
     assert after(create, ResourceCreated("s1", "pending"), done("s1", "i1")).state.resources["a"].id == "i1"
 
 
-def test_a_replacement_keeps_the_old_one_until_it_is_deleted() -> None:
+def test_a_replaced_generation_is_deposed_until_it_is_deleted() -> None:
     base = holding(entry(id="i1"))
     steps = [StepIntent("s1", "replace", entry(generation=2)), ResourceCreated("s1", "i2")]
     folded = after(*steps, base=base)
@@ -81,7 +81,7 @@ def test_a_replacement_keeps_the_old_one_until_it_is_deleted() -> None:
     assert folded.state.deposed == ()
 
 
-def test_a_replacement_of_what_was_deleted_first_leaves_nothing_old() -> None:
+def test_a_generation_that_was_deleted_first_is_not_deposed() -> None:
     steps = [
         StepIntent("s1", "delete", entry(id="i1")),
         done("s1", ""),
@@ -94,7 +94,7 @@ def test_a_replacement_of_what_was_deleted_first_leaves_nothing_old() -> None:
     assert folded.state.deposed == ()
 
 
-def test_a_replacement_under_the_same_id_leaves_nothing_old() -> None:
+def test_a_replacement_with_the_same_id_deposes_nothing() -> None:
     folded = after(StepIntent("s1", "replace", entry()), ResourceCreated("s1", "i1"), base=holding(entry(id="i1")))
     assert folded.state.deposed == ()
 
@@ -114,7 +114,7 @@ def test_a_gate_enters_the_state_when_it_has_passed() -> None:
     assert after(StepIntent("s1", "gate", entry()), done("s1", "a")).state.resources["a"].id == "a"
 
 
-def test_an_adoption_is_incomplete_once_made_and_ready_once_done() -> None:
+def test_an_adopted_resource_is_incomplete_until_the_step_succeeded() -> None:
     adopt = StepIntent("s1", "adopt", entry(id="i1"))
     assert after(adopt).pending_creates == (adopt,)
     assert after(adopt, ResourceCreated("s1", "i1")).state.resources["a"].status is Status.INCOMPLETE
@@ -123,12 +123,12 @@ def test_an_adoption_is_incomplete_once_made_and_ready_once_done() -> None:
 
 
 @pytest.mark.parametrize("op", ["delete", "forget"])
-def test_what_is_deleted_or_forgotten_leaves_the_state(op: str) -> None:
+def test_a_deleted_or_forgotten_resource_leaves_the_state(op: str) -> None:
     folded = after(StepIntent("s1", op, entry(id="i1")), done("s1", "i1"), base=holding(entry(id="i1")))
     assert folded.state.resources == {}
 
 
-def test_forgetting_what_was_never_found_clears_the_orphan_and_nothing_else() -> None:
+def test_forgetting_a_pending_create_clears_nothing_else() -> None:
     create = StepIntent("s1", "create", entry())
     forget = StepIntent("s1", "forget", entry())
     steps = [create, RunBegan("r2", "p2", "d2", 1, ""), forget]
@@ -136,13 +136,13 @@ def test_forgetting_what_was_never_found_clears_the_orphan_and_nothing_else() ->
     assert after(*steps, done("s1", "")).pending_creates == ()
 
 
-def test_a_delete_of_the_present_one_leaves_the_orphan() -> None:
+def test_deleting_the_current_resource_leaves_the_pending_create() -> None:
     base = holding(entry(id="i1"))
     steps = [StepIntent("s1", "replace", entry()), StepIntent("s2", "delete", entry(id="i1")), done("s2", "i1")]
     assert after(*steps, base=base).pending_creates == (steps[0],)
 
 
-def test_what_was_begun_under_an_address_is_not_forgotten_when_something_else_is_made_there() -> None:
+def test_a_pending_create_survives_the_create_of_another_resource_at_its_address() -> None:
     thing, port = StepIntent("s1", "create", entry(kind="toy.thing"), "k1"), StepIntent("s2", "create", entry(), "k1")
     other = StepIntent("s3", "create", entry(), "k2")
     steps = [thing, RunBegan("r2", "p2", "", 1, ""), port, other]
@@ -154,7 +154,7 @@ def test_what_was_begun_under_an_address_is_not_forgotten_when_something_else_is
     assert after(thing).digest() != after(replace(thing, key="k2")).digest()
 
 
-def test_what_is_changed_needs_what_it_did_and_what_it_will_until_the_change_is_done() -> None:
+def test_during_an_update_a_resource_has_its_old_and_new_dependencies() -> None:
     base = holding(entry(id="i1", dependencies=("b", "c")))
     update = StepIntent("s1", "update", entry(id="i1", dependencies=("c", "d")))
     assert after(update, base=base).state.resources["a"] == entry(id="i1", dependencies=("b", "c", "d"))
@@ -162,7 +162,7 @@ def test_what_is_changed_needs_what_it_did_and_what_it_will_until_the_change_is_
     assert after(update, done("s1", "i1"), base=base).state.resources["a"].dependencies == ("c", "d")
 
 
-def test_what_is_taken_up_needs_what_it_was_made_after_until_it_is_done() -> None:
+def test_during_an_adopt_a_resource_has_the_dependencies_of_its_create() -> None:
     base = holding(entry(id="i1", dependencies=("b",), status=Status.INCOMPLETE))
     adopt = [StepIntent("s1", "adopt", entry(id="i1", dependencies=("c",))), ResourceCreated("s1", "i1")]
     assert set(after(*adopt, base=base).state.resources["a"].dependencies) == {"b", "c"}
@@ -189,7 +189,7 @@ def test_outputs_are_set_by_a_run_that_ends_complete() -> None:
     assert after(ended("failed", outputs={"url": "x"})).state.outputs == {}
 
 
-def test_a_new_run_hides_the_unfinished_one_but_not_its_orphans() -> None:
+def test_a_new_run_replaces_the_unfinished_one_but_keeps_its_pending_creates() -> None:
     create = StepIntent("s1", "create", entry())
     update = StepIntent("s2", "update", entry("b", "i2"))
     folded = after(create, update, RunBegan("r2", "p2", "d2", 1, ""), base=holding(entry("b", "i2")))
@@ -198,7 +198,7 @@ def test_a_new_run_hides_the_unfinished_one_but_not_its_orphans() -> None:
     assert folded.pending_creates == (create,)
 
 
-def test_a_plan_that_is_applied_again_goes_on_where_it_stopped() -> None:
+def test_a_plan_that_is_applied_again_is_resumed() -> None:
     first, second = StepIntent("s1", "create", entry()), StepIntent("s2", "create", entry("b"))
     again = RunBegan("r2", "p1", "d1", 1, "")
     stopped = [
@@ -239,19 +239,19 @@ def test_a_step_may_fail_before_anything_was_intended() -> None:
     assert run.failed == {"s1": "no"}
 
 
-def test_a_step_done_after_it_failed_has_not_failed() -> None:
+def test_a_step_that_succeeds_after_a_failure_has_not_failed() -> None:
     run = after(StepIntent("s1", "gate", entry()), StepFailed("s1", "no", ""), done("s1", "a")).run
     assert run is not None
     assert run.failed == {}
 
 
-def test_used_plans_are_remembered_up_to_a_limit() -> None:
+def test_used_plans_are_kept_up_to_a_limit() -> None:
     runs = [RunBegan(f"r{n}", f"p{n}", "", 1, "") for n in range(USED_PLANS + 5)]
     used = replay(EMPTY, runs).state.used_plans
     assert (len(used), used[0], used[-1]) == (USED_PLANS, "p5", f"p{USED_PLANS + 4}")
 
 
-def test_orphans_of_an_earlier_journal_come_before_the_first_run() -> None:
+def test_pending_creates_of_an_earlier_journal_come_before_the_first_run() -> None:
     create = StepIntent("s1", "create", entry())
     folded = replay(EMPTY, [create])
     assert folded.pending_creates == (create,)
@@ -295,7 +295,7 @@ MADE = ResourceCreated("s1", "i1")
         ([BEGAN, CREATE, ended("complete")], "entry 3: run r1 ended complete with step s1 open"),
     ],
 )
-def test_what_cannot_have_happened_is_refused_with_the_entry_number(entries: list[JournalEntry], message: str) -> None:
+def test_an_impossible_entry_is_rejected_with_its_number(entries: list[JournalEntry], message: str) -> None:
     with pytest.raises(StoreError, match=f"^journal {message}"):
         replay(EMPTY, entries)
 
@@ -374,7 +374,7 @@ def histories(draw: st.DrawFn) -> History:
 
 
 @given(histories())
-def test_any_history_leaves_a_sound_state_that_says_what_happened(history: History) -> None:
+def test_any_history_leaves_a_valid_state_that_records_it(history: History) -> None:
     folded = replay(EMPTY, history.entries)
     assert integrity_errors(folded.state) == []
     assert {address: each.id for address, each in folded.state.resources.items()} == history.present
@@ -383,7 +383,7 @@ def test_any_history_leaves_a_sound_state_that_says_what_happened(history: Histo
 
 
 @given(histories(), st.data())
-def test_a_fold_may_pause_anywhere(history: History, data: st.DataObject) -> None:
+def test_a_replay_may_be_split_anywhere(history: History, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(history.entries)))
     folding = Replay(EMPTY)
     for each in history.entries[:cut]:

@@ -56,7 +56,7 @@ def test_the_digest_does_not_depend_on_the_order_of_resources() -> None:
         replace(FULL, resources={**FULL.resources, "alb": replace(FULL.resources["alb"], status=Status.READY)}),
     ],
 )
-def test_the_digest_tells_every_difference(other: State) -> None:
+def test_every_difference_changes_the_digest(other: State) -> None:
     assert other.digest() != FULL.digest()
 
 
@@ -71,9 +71,7 @@ def test_the_digest_tells_every_difference(other: State) -> None:
         (("extra",), 1, "state.extra is not known"),
     ],
 )
-def test_a_state_that_does_not_fit_is_refused_with_the_place(
-    path: tuple[str, ...], value: object, message: str
-) -> None:
+def test_a_malformed_state_is_rejected_with_the_path(path: tuple[str, ...], value: object, message: str) -> None:
     data = json.loads(json.dumps(states.to_json(FULL)))
     inner = data
     for step in path[:-1]:
@@ -83,7 +81,7 @@ def test_a_state_that_does_not_fit_is_refused_with_the_place(
         states.from_json(data)
 
 
-def test_a_sound_state_has_no_problems() -> None:
+def test_a_valid_state_has_no_integrity_errors() -> None:
     assert integrity_errors(FULL) == []
 
 
@@ -109,10 +107,10 @@ def test_a_sound_state_has_no_problems() -> None:
         (state(deposed=(entry(id=""),)), "alb: has no id"),
     ],
 )
-def test_each_broken_invariant_is_told(broken: State, problem: str) -> None:
+def test_each_violated_invariant_is_reported(broken: State, problem: str) -> None:
     assert len(integrity_errors(broken)) == 1
     assert problem in integrity_errors(broken)[0]
 
 
-def test_what_an_entry_was_made_after_may_be_gone() -> None:
+def test_a_dependency_may_be_gone() -> None:
     assert integrity_errors(state(entry("a", dependencies=("gone",)))) == []
