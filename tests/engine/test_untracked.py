@@ -60,7 +60,7 @@ def test_an_untracked_resource_is_deleted_before_its_dependency_and_its_successo
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", uses=["${z.id}"])), "t-a")
     made = bench.plan(blueprint(thing("a", zone="other")))
-    waits = {step.id: [need.step for need in step.depends_on] for step in made.steps}
+    waits = {step.id: [each.step for each in step.depends_on] for step in made.steps}
     assert waits == {"a:delete#pending-1": [], "a:create": ["a:delete#pending-1"], "z:delete#1": ["a:delete#pending-1"]}
     assert bench.apply(made, stop=CancelToken()).outcome == "complete"
     assert list(bench.cloud.of("toy.thing")) == ["t-a"]
@@ -98,7 +98,7 @@ def test_an_untracked_resource_of_another_address_is_deleted_before_the_new_one_
     killed(bench, blueprint(thing("z"), PORT if moved.address == "q" else thing("a")), ID[moved.address])
     made = bench.plan(blueprint(thing("z"), replace(moved, lifecycle=Lifecycle(adopt=adopt))))
     untracked = f"{'p' if moved.address == 'q' else 'a'}:delete#pending-1"
-    assert {step.id: [need.step for need in step.depends_on] for step in made.steps} == {
+    assert {step.id: [each.step for each in step.depends_on] for step in made.steps} == {
         untracked: [],
         f"{moved.address}:create": [untracked],
     }
@@ -256,7 +256,7 @@ def test_a_delete_before_create_does_not_wait_for_what_waits_for_the_create(benc
     bench.make(blueprint(PORT, thing("a", after=["p"]), user))
     port = resource("p", "toy.port", {"number": 2, "of": "x"})
     made = bench.plan(blueprint(port, thing("b", after=["p"]), thing("u", uses=["${b.id}"])))
-    waits = {step.id: [need.step for need in step.depends_on] for step in made.steps}
+    waits = {step.id: [each.step for each in step.depends_on] for step in made.steps}
     assert (waits["p:delete#1"], waits["p:replace"]) == ([], ["p:delete#1"])
     assert bench.apply(made).outcome == "complete"
 
@@ -265,7 +265,7 @@ def test_an_untracked_resource_is_adopted_before_its_former_dependency_is_delete
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", uses=["${z.id}"])), "t-a")
     made = bench.plan(blueprint(thing("y"), thing("a", uses=["${y.id}"])))
-    waits = {step.id: [need.step for need in step.depends_on] for step in made.steps}
+    waits = {step.id: [each.step for each in step.depends_on] for step in made.steps}
     assert waits == {"y:create": [], "a:create": ["y:create"], "z:delete#1": ["a:create"]}
     assert bench.apply(made).outcome == "complete"
 
