@@ -80,10 +80,9 @@ class _Rules:
     def name_conflicts(self) -> Iterator[StepEdge]:
         """What cannot exist beside a new resource is deleted before that is created."""
         for deletion in self._deletions:
-            address = deletion.resource.address
-            anywhere = isinstance(deletion, DeleteUntracked)
-            for other, change in self._changes.items() if anywhere else ((address, self._changes.get(address)),):
-                if _makes_room(deletion, change):
+            at_address = (deletion.resource.address,)
+            for other in self._changes if isinstance(deletion, DeleteUntracked) else at_address:
+                if _makes_room(deletion, self._changes.get(other)):
                     yield StepEdge(deletion.step_id, self._actions[other], "the new one cannot exist beside it")
 
     def deletions(self) -> Iterator[StepEdge]:

@@ -63,7 +63,9 @@ class _Planner:
         """Plan the change of one resource. What is wrong with its spec becomes a diagnostic."""
         spec = self._spec_of(declaration)
         if spec is not None:
-            self._record(self._plan(Target(declaration, self.types(declaration.kind), spec)))
+            change = self._plan(Target(declaration, self.types(declaration.kind), spec))
+            self.plan.changes[declaration.address] = change
+            self.plan.values[declaration.address] = _known_values(change)
 
     def _spec_of(self, declaration: Resource) -> Spec | None:
         form, diagnostics = self.types(declaration.kind).spec, self.plan.diagnostics
@@ -219,11 +221,6 @@ class _Planner:
             (each.kind, each.id) == identity and (differs or each.address != target.declaration.address)
             for each in untracked
         )
-
-    def _record(self, change: Change) -> None:
-        address = change.target.declaration.address
-        self.plan.changes[address] = change
-        self.plan.values[address] = _known_values(change)
 
     def reopen_gates(self) -> None:
         """Plan a gate again if something that it depends on, or that depends on it, is about to change."""

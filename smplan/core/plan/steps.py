@@ -42,31 +42,24 @@ def _action_step(change: Action) -> Step:
 
 def _deletion_step(deletion: Deletion) -> Step:
     live = deletion.live if isinstance(deletion, (Delete, DeleteUntracked)) else None
-    step = _step(deletion, deletion.type, live)
-    before = step.before if live else _shown(deletion.resource.spec, deletion.type)
-    return replace(
-        step, before=before, pending_key=deletion.pending_key if isinstance(deletion, DeleteUntracked) else ""
-    )
+    step = _step(deletion, deletion.type, live, deletion.resource.spec)
+    return replace(step, pending_key=deletion.pending_key) if isinstance(deletion, DeleteUntracked) else step
 
 
-def _step(change: Action | Deletion, type: ResourceType, live: ObservedResource | None) -> Step:
-    risk = type.risks.get(change.op)
+def _step(change: Action | Deletion, type: ResourceType, live: ObservedResource | None, recorded: Json = None) -> Step:
+    """What all steps have in common; ``before`` is the spec as read, else as ``recorded``, without sensitive fields."""
+    spec, risk = encode(live.spec.managed_fields()) if live else recorded, type.risks.get(change.op)
+    sensitive = {name for name, traits in fields(type.spec).items() if traits.has(SENSITIVE)}
     return Step(
         id=change.step_id,
         op=change.op,
         resource=change.resource,
         reasons=change.reasons,
-        before=_shown(encode(live.spec.managed_fields()), type) if live else None,
+        before=spec and {name: value for name, value in spec.items() if name not in sensitive},
         precondition=diff.fingerprint(live.spec) if live and not type.virtual and not type.gate else "",
         risks=(risk,) if risk else (),
         expected_seconds=type.expected_seconds,
     )
-
-
-def _shown(spec: Json, type: ResourceType) -> Json:
-    """``spec`` without its sensitive fields."""
-    hidden = {name for name, traits in fields(type.spec).items() if traits.has(SENSITIVE)}
-    return {name: value for name, value in spec.items() if name not in hidden}
 
 
 def in_order(steps: Iterable[Step], edges: Iterable[StepEdge]) -> tuple[Step, ...]:
