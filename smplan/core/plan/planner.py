@@ -140,9 +140,9 @@ class _Planner:
         reasons = ("the blueprint changed",) if changes else _protection_change(target, prior)
         if prior.status is Status.INCOMPLETE:
             reasons = ("an interrupted run began it",)
-        live = ObservedResource(prior.id, target.type.spec.model_construct(**decode(before)), prior.outputs)
         if not reasons:
-            return NoOp(target, live)
+            return NoOp(target, ObservedResource(prior.id, target.spec, prior.outputs))
+        live = ObservedResource(prior.id, target.type.spec.model_construct(**decode(before)), prior.outputs)
         if target.type.gate:
             return Gate(target, self._resource(target, prior.generation), reasons, live, changes)
         return Update(target, self._resource(target, prior.generation, id=prior.id), reasons, live, changes)
