@@ -40,7 +40,7 @@ def observed(live: Live[Any]) -> ObservedResource:
 
 
 def read_resources(records: Iterable[ResourceState], world: Providers, report: Report) -> ObservedState:
-    """The resources that ``records`` stand for, as they are now. Gates and virtual kinds have none."""
+    """The resources of ``records`` as they are now. Gates and virtual kinds have none."""
     by_kind: dict[str, list[ResourceState]] = defaultdict(list)
     for record in records:
         resource_type = world.kind(record.kind)

@@ -1,4 +1,4 @@
-"""Where faults stand, and what people may see of them."""
+"""Positions of diagnostics, and the source lines that are shown."""
 
 from __future__ import annotations
 
@@ -22,9 +22,14 @@ def marks() -> SourceMap:
 
 
 def test_a_diagnostic_is_at_its_value() -> None:
-    fault = marks().fault(("b", 0), "wrong", "mend it")
-    assert (fault.place, fault.source, fault.message, fault.hint) == ("f.yaml:3:5", "  - x", "wrong", "mend it")
-    assert fault.path == ("b", 0)
+    diagnostic = marks().fault(("b", 0), "wrong", "fix it")
+    assert (diagnostic.place, diagnostic.source, diagnostic.message, diagnostic.hint) == (
+        "f.yaml:3:5",
+        "  - x",
+        "wrong",
+        "fix it",
+    )
+    assert diagnostic.path == ("b", 0)
 
 
 def test_a_diagnostic_of_a_key_is_at_the_key() -> None:
@@ -38,8 +43,8 @@ def test_a_diagnostic_without_a_position_is_at_the_nearest_one_above() -> None:
 
 
 def test_without_positions_a_diagnostic_names_the_file() -> None:
-    fault = SourceMap("f.yaml", "", dict).fault(("b",), "wrong")
-    assert (fault.place, fault.source) == ("f.yaml", "")
+    diagnostic = SourceMap("f.yaml", "", dict).fault(("b",), "wrong")
+    assert (diagnostic.place, diagnostic.source) == ("f.yaml", "")
 
 
 def test_positions_are_located_once_and_only_when_needed() -> None:

@@ -31,7 +31,7 @@ class Target:
     spec: Spec
 
     def conflicts_with(self, other: ResourceState) -> bool:
-        """Whether ``other`` exists under the natural key of this one, as far as the name tells."""
+        """Whether ``other`` exists under the natural key of this one, as far as the name says."""
         name = self.type.name_field
         same_name = name is None or getattr(self.spec, name) == other.spec.get(name)
         return self.type.name == other.kind and same_name

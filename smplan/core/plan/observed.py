@@ -41,7 +41,7 @@ class ObservedState:
     """Everything that was read. What is in no map does not exist: a failed read would have raised."""
 
     resources: Mapping[str, ObservedResource] = field(default_factory=dict)
-    """By address: what the state's ids stand for."""
+    """By address: the resources of the state that exist."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """By address: why a resource behind a Stream Manager could not be read. Unreadable is never "gone"."""
     by_natural_key: Mapping[str, ObservedResource] = field(default_factory=dict)

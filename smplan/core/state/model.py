@@ -153,7 +153,7 @@ def integrity_errors(state: State) -> list[str]:
     ``dependencies`` may name what is gone: a resource that was deleted or forgotten stays named in what was created
     after it until that is next applied.
     """
-    return [*_of_whole(state), *_of_entries(state)]
+    return [*_of_whole(state), *_of_resources(state)]
 
 
 def _of_whole(state: State) -> Iterator[str]:
@@ -169,26 +169,26 @@ def _of_whole(state: State) -> Iterator[str]:
         yield f"{len(state.used_plans)} used plans are kept, the limit is {USED_PLANS}"
 
 
-def _of_entries(state: State) -> Iterator[str]:
-    for address, entry in state.resources.items():
-        if address != entry.address:
-            yield f"{address}: is stored under this address, and its own is {entry.address}"
+def _of_resources(state: State) -> Iterator[str]:
+    for address, resource in state.resources.items():
+        if address != resource.address:
+            yield f"{address}: is stored under this address, and its own is {resource.address}"
     seen: set[tuple[str, str]] = set()
-    for entry in (*state.resources.values(), *state.deposed):
-        yield from _of_entry(entry)
-        if (entry.kind, entry.id) in seen:
-            yield f"{entry.address}: {entry.kind} {entry.id} is in the state twice"
-        seen.add((entry.kind, entry.id))
+    for resource in (*state.resources.values(), *state.deposed):
+        yield from _of_resource(resource)
+        if (resource.kind, resource.id) in seen:
+            yield f"{resource.address}: {resource.kind} {resource.id} is in the state twice"
+        seen.add((resource.kind, resource.id))
 
 
-def _of_entry(entry: ResourceState) -> Iterator[str]:
-    if not entry.address:
-        yield f"{entry.kind} {entry.id}: has no address"
-    if not entry.kind:
-        yield f"{entry.address}: has no kind"
-    if not entry.id:
-        yield f"{entry.address}: has no id"
-    if entry.generation < 1:
-        yield f"{entry.address}: generation {entry.generation} is less than 1"
-    if entry.address in entry.dependencies:
-        yield f"{entry.address}: depends on itself"
+def _of_resource(resource: ResourceState) -> Iterator[str]:
+    if not resource.address:
+        yield f"{resource.kind} {resource.id}: has no address"
+    if not resource.kind:
+        yield f"{resource.address}: has no kind"
+    if not resource.id:
+        yield f"{resource.address}: has no id"
+    if resource.generation < 1:
+        yield f"{resource.address}: generation {resource.generation} is less than 1"
+    if resource.address in resource.dependencies:
+        yield f"{resource.address}: depends on itself"

@@ -166,19 +166,20 @@ class Replay:
         present = self._resources.get(address)
         if intent.op == "replace" and present and present.id != made.id:
             self._deposed[address, present.id] = present
-        entry = replace(intent.resource, id=made.id, status=Status.INCOMPLETE)
-        begun = self._pending_creates.pop(intent.resource_key, intent).resource
-        self._resources[address] = _merge_dependencies(entry, present if present and present.id == made.id else begun)
+        resource = replace(intent.resource, id=made.id, status=Status.INCOMPLETE)
+        pending = self._pending_creates.pop(intent.resource_key, intent).resource
+        before = present if present and present.id == made.id else pending
+        self._resources[address] = _merge_dependencies(resource, before)
 
     def _on_succeeded(self, done: StepSucceeded) -> None:
         run, intent = self._open_intent(done.step)
-        entry = intent.resource
+        resource = intent.resource
         if intent.op in ("delete", "forget"):
-            self._remove(intent, done.id or entry.id)
+            self._remove(intent, done.id or resource.id)
         else:
             self._check_success(run, intent, done)
-            self._resources[entry.address] = replace(
-                entry, id=done.id, spec=done.spec, outputs=done.outputs, status=Status.READY
+            self._resources[resource.address] = replace(
+                resource, id=done.id, spec=done.spec, outputs=done.outputs, status=Status.READY
             )
         del run.open[done.step]
         run.failed.pop(done.step, None)

@@ -61,7 +61,7 @@ def test_every_changed_character_is_refused_or_means_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda plan: plan | {"region": "mars"}, "changed after it was made"),
         (lambda plan: plan | {"extra": 1}, "changed after it was made"),
@@ -71,8 +71,8 @@ def test_every_changed_character_is_refused_or_means_the_same() -> None:
         (lambda _: [], "not a plan of format"),
     ],
 )
-def test_a_modified_plan_is_refused(change, told) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(Stale, match=told):
+def test_a_modified_plan_is_refused(change, message) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(Stale, match=message):
         from_text(json.dumps(change(json.loads(to_text(example())))), file="plan.json")
 
 

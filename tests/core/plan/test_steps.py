@@ -1,4 +1,4 @@
-"""The order of steps, told as stories: every step with the steps it waits for."""
+"""The order of steps, as stories: every step with the steps it waits for."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ EMPTY = State("fleet", "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001", 1, {}, key="ab" *
 BEGAN = RunBegan("r1", "p1", "d1", 1, "2026-11-23T03:00:00Z")
 
 
-def entry(address: str = "a", id: str = "", **changes: object) -> ResourceState:
+def record(address: str = "a", id: str = "", **changes: object) -> ResourceState:
     made = ResourceState(address, "core.value", id, {"input": 1}, {})
     return replace(made, **changes)  # type: ignore[arg-type]  # the names of ResourceState's fields, whatever their types
 
@@ -46,18 +46,18 @@ def holding(*entries: ResourceState) -> State:
     return replace(EMPTY, resources={each.address: each for each in entries})
 
 
-READY = entry(id="i1", spec={"input": 2}, outputs={"output": 2})
+READY = record(id="i1", spec={"input": 2}, outputs={"output": 2})
 
 
 def test_a_resource_is_incomplete_once_created_and_ready_once_the_step_succeeded() -> None:
-    create = StepIntent("s1", "create", entry())
+    create = StepIntent("s1", "create", record())
     made = after(create, ResourceCreated("s1", "i1"))
-    assert made.state.resources == {"a": entry(id="i1", status=Status.INCOMPLETE)}
+    assert made.state.resources == {"a": record(id="i1", status=Status.INCOMPLETE)}
     assert after(create, ResourceCreated("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
 
 
 def test_a_create_without_an_id_is_pending() -> None:
-    create = StepIntent("s1", "create", entry())
+    create = StepIntent("s1", "create", record())
     folded = after(create)
     assert folded.state.resources == {}
     assert folded.pending_creates == (create,)
@@ -65,17 +65,17 @@ def test_a_create_without_an_id_is_pending() -> None:
 
 
 def test_the_id_may_change_between_create_and_success() -> None:
-    create = StepIntent("s1", "create", entry())
+    create = StepIntent("s1", "create", record())
     assert after(create, ResourceCreated("s1", "pending"), done("s1", "i1")).state.resources["a"].id == "i1"
 
 
 def test_a_replaced_generation_is_deposed_until_it_is_deleted() -> None:
-    base = holding(entry(id="i1"))
-    steps = [StepIntent("s1", "replace", entry(generation=2)), ResourceCreated("s1", "i2")]
+    base = holding(record(id="i1"))
+    steps = [StepIntent("s1", "replace", record(generation=2)), ResourceCreated("s1", "i2")]
     folded = after(*steps, base=base)
-    assert folded.state.resources["a"] == entry(id="i2", generation=2, status=Status.INCOMPLETE)
-    assert folded.state.deposed == (entry(id="i1"),)
-    steps += [done("s1", "i2"), StepIntent("s2", "delete", entry(id="i1")), done("s2", "i1")]
+    assert folded.state.resources["a"] == record(id="i2", generation=2, status=Status.INCOMPLETE)
+    assert folded.state.deposed == (record(id="i1"),)
+    steps += [done("s1", "i2"), StepIntent("s2", "delete", record(id="i1")), done("s2", "i1")]
     folded = after(*steps, base=base)
     assert folded.state.resources["a"].status is Status.READY
     assert folded.state.deposed == ()
@@ -83,19 +83,19 @@ def test_a_replaced_generation_is_deposed_until_it_is_deleted() -> None:
 
 def test_a_generation_that_was_deleted_first_is_not_deposed() -> None:
     steps = [
-        StepIntent("s1", "delete", entry(id="i1")),
+        StepIntent("s1", "delete", record(id="i1")),
         done("s1", ""),
-        StepIntent("s2", "replace", entry(generation=2)),
+        StepIntent("s2", "replace", record(generation=2)),
         ResourceCreated("s2", "i1"),
         done("s2", "i1"),
     ]
-    folded = after(*steps, base=holding(entry(id="i1")))
+    folded = after(*steps, base=holding(record(id="i1")))
     assert folded.state.resources["a"].generation == 2
     assert folded.state.deposed == ()
 
 
 def test_a_replacement_with_the_same_id_deposes_nothing() -> None:
-    folded = after(StepIntent("s1", "replace", entry()), ResourceCreated("s1", "i1"), base=holding(entry(id="i1")))
+    folded = after(StepIntent("s1", "replace", record()), ResourceCreated("s1", "i1"), base=holding(record(id="i1")))
     assert folded.state.deposed == ()
 
 
@@ -105,17 +105,19 @@ def test_the_ops_of_a_journal_are_those_of_a_plan() -> None:
 
 def test_an_update_records_spec_and_outputs() -> None:
     folded = after(
-        StepIntent("s1", "update", entry(id="i1", dependencies=("b",))), done("s1", "i1"), base=holding(entry(id="i1"))
+        StepIntent("s1", "update", record(id="i1", dependencies=("b",))),
+        done("s1", "i1"),
+        base=holding(record(id="i1")),
     )
     assert folded.state.resources == {"a": replace(READY, dependencies=("b",))}
 
 
 def test_a_gate_enters_the_state_when_it_has_passed() -> None:
-    assert after(StepIntent("s1", "gate", entry()), done("s1", "a")).state.resources["a"].id == "a"
+    assert after(StepIntent("s1", "gate", record()), done("s1", "a")).state.resources["a"].id == "a"
 
 
 def test_an_adopted_resource_is_incomplete_until_the_step_succeeded() -> None:
-    adopt = StepIntent("s1", "adopt", entry(id="i1"))
+    adopt = StepIntent("s1", "adopt", record(id="i1"))
     assert after(adopt).pending_creates == (adopt,)
     assert after(adopt, ResourceCreated("s1", "i1")).state.resources["a"].status is Status.INCOMPLETE
     assert after(adopt, ResourceCreated("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
@@ -124,58 +126,58 @@ def test_an_adopted_resource_is_incomplete_until_the_step_succeeded() -> None:
 
 @pytest.mark.parametrize("op", ["delete", "forget"])
 def test_a_deleted_or_forgotten_resource_leaves_the_state(op: str) -> None:
-    folded = after(StepIntent("s1", op, entry(id="i1")), done("s1", "i1"), base=holding(entry(id="i1")))
+    folded = after(StepIntent("s1", op, record(id="i1")), done("s1", "i1"), base=holding(record(id="i1")))
     assert folded.state.resources == {}
 
 
 def test_forgetting_a_pending_create_clears_nothing_else() -> None:
-    create = StepIntent("s1", "create", entry())
-    forget = StepIntent("s1", "forget", entry())
+    create = StepIntent("s1", "create", record())
+    forget = StepIntent("s1", "forget", record())
     steps = [create, RunBegan("r2", "p2", "d2", 1, ""), forget]
     assert after(*steps).pending_creates == (create,)
     assert after(*steps, done("s1", "")).pending_creates == ()
 
 
 def test_deleting_the_current_resource_leaves_the_pending_create() -> None:
-    base = holding(entry(id="i1"))
-    steps = [StepIntent("s1", "replace", entry()), StepIntent("s2", "delete", entry(id="i1")), done("s2", "i1")]
+    base = holding(record(id="i1"))
+    steps = [StepIntent("s1", "replace", record()), StepIntent("s2", "delete", record(id="i1")), done("s2", "i1")]
     assert after(*steps, base=base).pending_creates == (steps[0],)
 
 
 def test_a_pending_create_survives_the_create_of_another_resource_at_its_address() -> None:
-    thing, port = StepIntent("s1", "create", entry(kind="toy.thing"), "k1"), StepIntent("s2", "create", entry(), "k1")
-    other = StepIntent("s3", "create", entry(), "k2")
+    thing, port = StepIntent("s1", "create", record(kind="toy.thing"), "k1"), StepIntent("s2", "create", record(), "k1")
+    other = StepIntent("s3", "create", record(), "k2")
     steps = [thing, RunBegan("r2", "p2", "", 1, ""), port, other]
     assert after(*steps).pending_creates == (thing, port, other)
     assert after(*steps, ResourceCreated("s2", "i2")).pending_creates == (thing, other)
     assert after(*steps, StepFailed("s3", "not ours", "", never_sent=True)).pending_creates == (thing, port)
-    gone = [StepIntent("s4", "delete", entry(kind="toy.thing", id="i1"), "k1"), done("s4", "i1")]
+    gone = [StepIntent("s4", "delete", record(kind="toy.thing", id="i1"), "k1"), done("s4", "i1")]
     assert after(*steps, *gone).pending_creates == (port, other)
     assert after(thing).digest() != after(replace(thing, key="k2")).digest()
 
 
 def test_during_an_update_a_resource_has_its_old_and_new_dependencies() -> None:
-    base = holding(entry(id="i1", dependencies=("b", "c")))
-    update = StepIntent("s1", "update", entry(id="i1", dependencies=("c", "d")))
-    assert after(update, base=base).state.resources["a"] == entry(id="i1", dependencies=("b", "c", "d"))
+    base = holding(record(id="i1", dependencies=("b", "c")))
+    update = StepIntent("s1", "update", record(id="i1", dependencies=("c", "d")))
+    assert after(update, base=base).state.resources["a"] == record(id="i1", dependencies=("b", "c", "d"))
     assert after(update, StepFailed("s1", "no", ""), base=base).state.resources["a"].dependencies == ("b", "c", "d")
     assert after(update, done("s1", "i1"), base=base).state.resources["a"].dependencies == ("c", "d")
 
 
 def test_during_an_adopt_a_resource_has_the_dependencies_of_its_create() -> None:
-    base = holding(entry(id="i1", dependencies=("b",), status=Status.INCOMPLETE))
-    adopt = [StepIntent("s1", "adopt", entry(id="i1", dependencies=("c",))), ResourceCreated("s1", "i1")]
+    base = holding(record(id="i1", dependencies=("b",), status=Status.INCOMPLETE))
+    adopt = [StepIntent("s1", "adopt", record(id="i1", dependencies=("c",))), ResourceCreated("s1", "i1")]
     assert set(after(*adopt, base=base).state.resources["a"].dependencies) == {"b", "c"}
     assert after(*adopt, done("s1", "i1"), base=base).state.resources["a"].dependencies == ("c",)
-    begun = [StepIntent("s1", "create", entry(dependencies=("b",))), RunBegan("r2", "p2", "", 1, "")]
-    again = [StepIntent("s2", "create", entry(dependencies=("c",))), ResourceCreated("s2", "i1")]
+    begun = [StepIntent("s1", "create", record(dependencies=("b",))), RunBegan("r2", "p2", "", 1, "")]
+    again = [StepIntent("s2", "create", record(dependencies=("c",))), ResourceCreated("s2", "i1")]
     assert set(after(*begun, *again[:1]).pending_creates[0].resource.dependencies) == {"b", "c"}
     assert set(after(*begun, *again).state.resources["a"].dependencies) == {"b", "c"}
     assert after(*begun, *again, done("s2", "i1")).state.resources["a"].dependencies == ("c",)
 
 
 def test_the_last_run_is_open_until_it_ends_complete() -> None:
-    create, other = StepIntent("s1", "create", entry()), StepIntent("s2", "create", entry("b"))
+    create, other = StepIntent("s1", "create", record()), StepIntent("s2", "create", record("b"))
     steps = [create, ResourceCreated("s1", "i1"), done("s1", "i1"), other, StepFailed("s2", "no", "")]
     run = after(*steps, ended("failed")).run
     assert run is not None
@@ -190,16 +192,16 @@ def test_outputs_are_set_by_a_run_that_ends_complete() -> None:
 
 
 def test_a_new_run_replaces_the_unfinished_one_but_keeps_its_pending_creates() -> None:
-    create = StepIntent("s1", "create", entry())
-    update = StepIntent("s2", "update", entry("b", "i2"))
-    folded = after(create, update, RunBegan("r2", "p2", "d2", 1, ""), base=holding(entry("b", "i2")))
+    create = StepIntent("s1", "create", record())
+    update = StepIntent("s2", "update", record("b", "i2"))
+    folded = after(create, update, RunBegan("r2", "p2", "d2", 1, ""), base=holding(record("b", "i2")))
     assert folded.run is not None
     assert (folded.run.run, folded.run.open) == ("r2", {})
     assert folded.pending_creates == (create,)
 
 
 def test_a_plan_that_is_applied_again_is_resumed() -> None:
-    first, second = StepIntent("s1", "create", entry()), StepIntent("s2", "create", entry("b"))
+    first, second = StepIntent("s1", "create", record()), StepIntent("s2", "create", record("b"))
     again = RunBegan("r2", "p1", "d1", 1, "")
     stopped = [
         first,
@@ -218,13 +220,13 @@ def test_a_plan_that_is_applied_again_is_resumed() -> None:
 
 
 def test_a_plan_that_was_complete_begins_anew() -> None:
-    run = after(StepIntent("s1", "gate", entry()), done("s1", "a"), ended("complete"), BEGAN).run
+    run = after(StepIntent("s1", "gate", record()), done("s1", "a"), ended("complete"), BEGAN).run
     assert run is not None
     assert run.done == set()
 
 
 def test_a_step_that_failed_may_be_tried_again() -> None:
-    create = StepIntent("s1", "create", entry())
+    create = StepIntent("s1", "create", record())
     folded = after(
         create, StepFailed("s1", "no", ""), create, ResourceCreated("s1", "i1"), ResourceCreated("s1", "i1"), create
     )
@@ -240,7 +242,7 @@ def test_a_step_may_fail_before_anything_was_intended() -> None:
 
 
 def test_a_step_that_succeeds_after_a_failure_has_not_failed() -> None:
-    run = after(StepIntent("s1", "gate", entry()), StepFailed("s1", "no", ""), done("s1", "a")).run
+    run = after(StepIntent("s1", "gate", record()), StepFailed("s1", "no", ""), done("s1", "a")).run
     assert run is not None
     assert run.failed == {}
 
@@ -252,13 +254,13 @@ def test_used_plans_are_kept_up_to_a_limit() -> None:
 
 
 def test_pending_creates_of_an_earlier_journal_come_before_the_first_run() -> None:
-    create = StepIntent("s1", "create", entry())
+    create = StepIntent("s1", "create", record())
     folded = replay(EMPTY, [create])
     assert folded.pending_creates == (create,)
     assert folded.run is None
 
 
-CREATE = StepIntent("s1", "create", entry())
+CREATE = StepIntent("s1", "create", record())
 MADE = ResourceCreated("s1", "i1")
 
 
@@ -269,12 +271,12 @@ MADE = ResourceCreated("s1", "i1")
         ([done("s1", "i1")], "entry 1: no run is in progress"),
         ([StepFailed("s1", "", "")], "entry 1: no run is in progress"),
         ([ended("complete")], "entry 1: no run is in progress"),
-        ([StepIntent("s1", "update", entry())], "entry 1: update a is intended before any run began"),
+        ([StepIntent("s1", "update", record())], "entry 1: update a is intended before any run began"),
         ([BEGAN, ended("failed"), CREATE], "entry 3: no run is in progress"),
-        ([BEGAN, StepIntent("s1", "melt", entry())], "entry 2: `melt` is not an op"),
+        ([BEGAN, StepIntent("s1", "melt", record())], "entry 2: `melt` is not an op"),
         ([BEGAN, MADE], "entry 2: step s1 has no open intent"),
         ([BEGAN, done("s1", "i1")], "entry 2: step s1 has no open intent"),
-        ([BEGAN, CREATE, StepIntent("s1", "create", entry("b"))], "entry 3: step s1 is open as create a"),
+        ([BEGAN, CREATE, StepIntent("s1", "create", record("b"))], "entry 3: step s1 is open as create a"),
         ([BEGAN, CREATE, MADE, done("s1", "i1"), CREATE], "entry 5: step s1 is intended after it succeeded"),
         ([BEGAN, CREATE, MADE, done("s1", "i1"), MADE], "entry 5: step s1 has no open intent"),
         (
@@ -283,11 +285,11 @@ MADE = ResourceCreated("s1", "i1")
         ),
         ([BEGAN, CREATE, ResourceCreated("s1", "")], "entry 3: step s1 created ``"),
         ([BEGAN, CREATE, MADE, ResourceCreated("s1", "i2")], "entry 4: step s1 created `i2` after `i1`"),
-        ([BEGAN, StepIntent("s1", "gate", entry()), MADE], "entry 3: step s1 created something, but its op is gate"),
+        ([BEGAN, StepIntent("s1", "gate", record()), MADE], "entry 3: step s1 created something, but its op is gate"),
         ([BEGAN, CREATE, done("s1", "i1")], "entry 3: step s1 succeeded before a was created"),
         ([BEGAN, CREATE, MADE, done("s1", "")], "entry 4: step s1 succeeded and a has no id"),
         (
-            [BEGAN, StepIntent("s1", "update", entry()), done("s1", "i1")],
+            [BEGAN, StepIntent("s1", "update", record()), done("s1", "i1")],
             "entry 3: step s1 is an update of a, which is not",
         ),
         ([BEGAN, ended("complete", run="r9")], "entry 2: run r9 ended while run r1 was in progress"),
@@ -324,7 +326,7 @@ class History:
         if op == "create" and address in self.present:
             op = "replace"
         id = self.present.get(address, "") if op in ("update", "delete") else ""
-        self.entries.append(StepIntent(step, op, entry(address, id)))
+        self.entries.append(StepIntent(step, op, record(address, id)))
         if op in ("create", "replace"):
             self._bring(op, step, address, new, stop)
         elif stop == "done":
@@ -349,7 +351,7 @@ class History:
     def clear_old(self) -> None:
         for address, id in sorted(self.deposed):
             self.steps += 1
-            self.entries += [StepIntent(f"s{self.steps}", "delete", entry(address, id)), done(f"s{self.steps}", id)]
+            self.entries += [StepIntent(f"s{self.steps}", "delete", record(address, id)), done(f"s{self.steps}", id)]
         self.deposed.clear()
 
 
