@@ -11,7 +11,6 @@ from pathlib import Path as FilePath
 
 from smplan.blueprint.diagnostics import Diagnostics
 from smplan.core.blueprint import INVALID, SourceMap
-from smplan.core.spec_errors import one_of, quoted, shape
 from smplan.core.values import (
     InvalidReference,
     Json,
@@ -25,6 +24,7 @@ from smplan.core.values import (
     refs,
     resolve,
 )
+from smplan.core.wording import one_of, quoted, shape
 
 MOST_FILE_BYTES = 64 * 1024
 MOST_VALUES = 150_000

@@ -21,9 +21,9 @@ from smplan.blueprint.syntax import document
 from smplan.blueprint.validate import Declaration, check, is_disabled
 from smplan.blueprint.variables import Variables, given_values
 from smplan.core.blueprint import INVALID, BackendConfig, Blueprint, SourceMap
-from smplan.core.kinds_doc import Catalogue
-from smplan.core.spec_errors import quoted
+from smplan.core.resource_type import Catalogue
 from smplan.core.values import Json, PartialValue, Secret, refs
+from smplan.core.wording import quoted
 from smplan.errors import BlueprintInvalid
 
 _NAME = re.compile(NAME)

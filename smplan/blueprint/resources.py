@@ -12,8 +12,8 @@ from smplan.blueprint.schema import NAME, RESERVED, LifecycleForm, LookupForm, R
 from smplan.blueprint.sections import validated
 from smplan.blueprint.validate import Declaration
 from smplan.core.blueprint import INVALID, Lifecycle, LookupDecl, Resource
-from smplan.core.spec_errors import one_of, quoted, shape, suggestion
 from smplan.core.values import InvalidReference, PartialValue, Path, Placeholder, Ref, instance_address, parse_ref
+from smplan.core.wording import one_of, quoted, shape, suggestion
 
 MOST_RESOURCES = 20_000
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from smplan.core.blueprint import Blueprint, LookupDecl, Resource
-from smplan.core.kinds_doc import Catalogue, KindDoc
+from smplan.core.resource_type import Catalogue, KindDoc
 from smplan.core.spec import SENSITIVE
-from smplan.core.spec_errors import dotted, one_of, quoted, spec_errors, suggestion, walk
+from smplan.core.spec_errors import spec_errors, walk
 from smplan.core.values import (
     Interpolation,
     PartialValue,
@@ -22,6 +22,7 @@ from smplan.core.values import (
     placeholders,
     refs,
 )
+from smplan.core.wording import dotted, one_of, quoted, suggestion
 from smplan.errors import Diagnostic
 from smplan.guide.constraints import violations
 

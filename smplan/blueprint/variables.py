@@ -16,8 +16,8 @@ from smplan.blueprint.schema import NAME, VariableForm
 from smplan.blueprint.sections import validated
 from smplan.blueprint.syntax import document
 from smplan.core.blueprint import INVALID, SourceMap
-from smplan.core.spec_errors import one_of, quoted, shape
 from smplan.core.values import InvalidReference, Json, PartialValue, Path, parse_text
+from smplan.core.wording import one_of, quoted, shape
 from smplan.errors import Diagnostic
 
 ENVIRONMENT = "SMPLAN_VAR_"

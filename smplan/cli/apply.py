@@ -189,7 +189,7 @@ def _leave() -> NoReturn:
 
 def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
     from smplan.cli.bug_report import report
-    from smplan.core.spec_errors import count
+    from smplan.core.wording import count
     from smplan.errors import Bug
     from smplan.render import errors, text
 
@@ -214,7 +214,7 @@ def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
 
 
 def _ending(outcome: Outcome) -> str:
-    from smplan.core.spec_errors import count
+    from smplan.core.wording import count
     from smplan.errors import Expired
 
     if outcome.outcome == "interrupted":

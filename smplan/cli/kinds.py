@@ -12,7 +12,7 @@ import typer
 from smplan.cli import options
 
 if TYPE_CHECKING:
-    from smplan.core.kinds_doc import KindDoc
+    from smplan.core.resource_type import KindDoc
 
 Kind = Annotated[str | None, typer.Argument(help="One kind, such as aws.elbv2.listener; without it, all.")]
 
@@ -102,7 +102,7 @@ def _described(kind: KindDoc) -> str:
         lines.append("spec:")
         for name, facts in fields(kind.spec).items():
             info = kind.spec.model_fields[name]
-            marks = [fact.name for fact in sorted(facts.facts, key=lambda fact: fact.name)]
+            marks = [fact.name for fact in sorted(facts.traits, key=lambda fact: fact.name)]
             marks += ["required"] if info.is_required() else []
             lines += [f"  {name} ({', '.join(marks)})" if marks else f"  {name}", f"      {info.description or ''}"]
     sections = (

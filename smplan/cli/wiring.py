@@ -167,7 +167,7 @@ def commit_of(folder: Path) -> str:
 
 def store_of_plan(plan: Plan) -> Store:
     """The store that ``plan`` was made against."""
-    return store_at(plan.place, plan.name, plan.region)
+    return store_at(plan.backend, plan.name, plan.region)
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def found(blueprint: Path | None) -> Found:
         return Found(place, wanted.name, wanted.region, wanted.account)
     if PLAN_FILE.exists():
         plan = read_plan(None)
-        return Found(_spelled_out(plan.place, plan.name), plan.name, plan.region, plan.account)
+        return Found(_spelled_out(plan.backend, plan.name), plan.name, plan.region, plan.account)
     there = sorted(STATE_FOLDER.glob("*.state.json"))
     if len(there) != 1:
         told = f"{len(there)} states in {STATE_FOLDER}/" if there else "no state here"

@@ -1,4 +1,4 @@
-"""What a person wants, read and understood: every instance by itself, and where in the file each thing stands.
+"""The blueprint as data: every resource instance by itself, and the source position of each value.
 
 A Blueprint is the first of the values that planning passes on. In it ``when`` is decided, ``for_each`` is
 unrolled, ``var.`` and ``each.`` are filled in; what is left open refers to resources and lookups only.
@@ -20,12 +20,12 @@ _LONGEST_SOURCE = 400
 
 
 class InvalidValue(Placeholder):
-    """A leaf that was found wrong already: it stands in, so that one mistake is told once."""
+    """A leaf in place of a value that was reported as invalid, so that it is reported once."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        return "a value that is wrong"
+        return "an invalid value"
 
 
 INVALID = InvalidValue()
@@ -33,7 +33,7 @@ INVALID = InvalidValue()
 
 @dataclass(frozen=True, slots=True)
 class SourceRange:
-    """Where a value begins, and where its key does; 1-based, columns count characters."""
+    """Where a value and its key begin; 1-based, columns count characters."""
 
     line: int
     column: int
@@ -55,7 +55,7 @@ class LineIndex:
 
 @dataclass(frozen=True)
 class SourceMap:
-    """Where in ``file`` each path of the document stands. ``locate`` finds all places, and runs only if asked."""
+    """The source range of each path in ``file``. ``locate`` finds all of them, and runs only when needed."""
 
     file: str
     text: str = field(repr=False)
@@ -63,7 +63,7 @@ class SourceMap:
 
     @cached_property
     def places(self) -> Mapping[Path, SourceRange]:
-        """Every path's place."""
+        """The source range by path."""
         return self.locate()
 
     @cached_property
@@ -71,7 +71,7 @@ class SourceMap:
         return _LINE_BREAK.split(self.text)
 
     def fault(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Diagnostic:
-        """A fault at ``path`` (at its key, if ``key``); where the path has no place, at the nearest one above it."""
+        """A diagnostic at ``path``, or at its key if ``key``; without a source range, at the nearest path above."""
         for length in range(len(path), -1, -1):
             place = self.places.get(path[:length])
             if place is not None:
@@ -81,20 +81,20 @@ class SourceMap:
         return Diagnostic(message, hint, file=self.file, path=path)
 
     def fault_at(self, line: int, column: int, message: str, hint: str = "", *, path: Path = ()) -> Diagnostic:
-        """A fault at a line and column (1-based), with the text of the line."""
+        """A diagnostic at a line and column (1-based), with the text of the line."""
         source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
         shown = "" if column > _LONGEST_SOURCE else printable(source[:_LONGEST_SOURCE]).rstrip()
         return Diagnostic(message, hint, file=self.file, line=line, column=column, source=shown, path=path)
 
 
 def printable(text: str) -> str:
-    """``text`` with every character that a terminal would act on replaced by a blank: columns stay what they were."""
+    """``text`` with each control character replaced by a blank, so that columns stay the same."""
     return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """What the engine may do to a resource. ``ignore`` holds dotted paths of the spec that others own."""
+    """What the engine may do to a resource. ``ignore`` holds dotted paths of the spec that are not managed."""
 
     prevent_destroy: bool = False
     ignore: tuple[str, ...] = ()
@@ -111,15 +111,15 @@ class Resource:
     kind: str
     spec: PartialValue
     after: tuple[str, ...]
-    """Addresses that come first although nothing here refers to them."""
+    """Addresses that come first without being referred to."""
     lifecycle: Lifecycle
     path: Path
-    """Where it stands in the document: the same for all instances of one ``for_each``."""
+    """Its path in the document: the same for all instances of one ``for_each``."""
 
 
 @dataclass(frozen=True)
 class LookupDecl:
-    """Something that exists already; ``where`` may refer to other lookups."""
+    """A resource that exists already and is only read; ``where`` may refer to other lookups."""
 
     name: str
     kind: str
@@ -137,7 +137,7 @@ class BackendConfig:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A blueprint without faults, with the values its variables had when it was read."""
+    """A valid blueprint, with the values of its variables."""
 
     name: str
     region: str | None

@@ -1,4 +1,4 @@
-"""Identities of values: the one canonical form of JSON, and its digest."""
+"""The canonical form of JSON, and its digest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 
 def canonical(data: Json) -> bytes:
-    """``data`` in its one form: sorted keys, no white space, ASCII. Raises ValueError or TypeError if it is none."""
+    """``data`` with sorted keys, without white space, in ASCII. Raises ValueError or TypeError if it is not JSON."""
     return _ENCODER.encode(data).encode("ascii")
 
 

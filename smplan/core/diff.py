@@ -1,4 +1,4 @@
-"""How two specs of a kind differ: field by field, with the facts of the fields applied. The only differ there is."""
+"""Differences between two specs of a kind, field by field. All comparing of specs is done here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smplan.core.values import Json, PartialValue, encode
 
 @dataclass(frozen=True, slots=True)
 class AttributeChange:
-    """One attribute that differs. ``path`` is dotted; what is known only after apply is ``{"$ref": …}``."""
+    """One attribute that differs. ``path`` is dotted; a value known only after apply is ``{"$ref": …}``."""
 
     path: str
     before: Json
@@ -26,43 +26,45 @@ _REMEMBERED = (WRITE_ONLY, SENSITIVE)
 
 
 def diff(wanted: Spec, live: Spec, applied: Mapping[str, Json] | None = None) -> tuple[AttributeChange, ...]:
-    """What must change in ``live`` to make it ``wanted``.
+    """The changes that make ``live`` equal to ``wanted``.
 
-    Fields that ``wanted`` leaves at None are not managed. Fields that cannot be read back are compared with what
-    was last ``applied`` (an encoded tree), and left alone if nothing is known of them.
+    Fields that are None in ``wanted`` are not managed. Fields that cannot be read back are compared with what was last
+    ``applied`` (an encoded spec), and ignored without it.
     """
     changes: list[AttributeChange] = []
-    for name, facts in fields(type(wanted)).items():
+    for name, traits in fields(type(wanted)).items():
         target = getattr(wanted, name)
-        if target is None or any(facts.has(fact) for fact in _NEVER):
+        if target is None or any(traits.has(trait) for trait in _NEVER):
             continue
-        if any(facts.has(fact) for fact in _REMEMBERED):
-            changes += _remembered(facts, target, applied)
+        if any(traits.has(trait) for trait in _REMEMBERED):
+            changes += _diff_write_only(traits, target, applied)
         else:
-            changes += _field(facts, target, getattr(live, name))
+            changes += _diff_field(traits, target, getattr(live, name))
     return tuple(changes)
 
 
-def _remembered(facts: Field, target: PartialValue, applied: Mapping[str, Json] | None) -> Iterator[AttributeChange]:
-    before = (applied or {}).get(facts.name)
+def _diff_write_only(
+    traits: Field, target: PartialValue, applied: Mapping[str, Json] | None
+) -> Iterator[AttributeChange]:
+    before = (applied or {}).get(traits.name)
     after = encode(_plain(target))
     if applied is not None and before != after:
-        yield AttributeChange(facts.name, before, after, facts.has(IMMUTABLE))
+        yield AttributeChange(traits.name, before, after, traits.has(IMMUTABLE))
 
 
-def _field(facts: Field, target: Any, live: Any) -> Iterator[AttributeChange]:
+def _diff_field(traits: Field, target: Any, live: Any) -> Iterator[AttributeChange]:
     if target == live:
         return
     after, before = _plain(target), _plain(live)
-    if facts.nested and isinstance(before, Mapping) and isinstance(after, Mapping):
+    if traits.nested and isinstance(before, Mapping) and isinstance(after, Mapping):
         before = {key: value for key, value in before.items() if key in after}
-    if facts.canonical(after) == facts.canonical(before):
+    if traits.canonical(after) == traits.canonical(before):
         return
-    for path, was, becomes in leaves(encode(before), encode(after)):
-        yield AttributeChange(".".join((facts.name, *path)), was, becomes, facts.has(IMMUTABLE))
+    for path, was, becomes in changed_paths(encode(before), encode(after)):
+        yield AttributeChange(".".join((traits.name, *path)), was, becomes, traits.has(IMMUTABLE))
 
 
-def leaves(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:
+def changed_paths(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:
     """Where two JSON values differ: maps key by key, everything else as a whole. Paths are sorted."""
     if not _map(before) or not _map(after):
         return [((), before, after)]
@@ -74,7 +76,7 @@ def leaves(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]
 
 
 def _map(value: Json) -> bool:
-    """Whether ``value`` is a map of a person's, not the encoded form of a placeholder."""
+    """Whether ``value`` is a map, and not an encoded placeholder."""
     return isinstance(value, dict) and not any(key.startswith("$") for key in value)
 
 
@@ -97,7 +99,7 @@ def _at(value: Json, path: Sequence[str]) -> Json:
 
 def _plain(value: Any) -> PartialValue:
     return (
-        value.tree()
+        value.managed_fields()
         if isinstance(value, Spec)
         else [_plain(item) for item in value]
         if isinstance(value, list)
@@ -105,24 +107,24 @@ def _plain(value: Any) -> PartialValue:
     )
 
 
-def relied_on(live: Spec) -> dict[str, PartialValue]:
-    """What a plan relies on: every field as read, but those that belong to somebody else."""
+def comparable_fields(live: Spec) -> dict[str, PartialValue]:
+    """The fields that a plan relies on, as read: all but those that are initial, client-only or not readable."""
     return {
-        name: facts.canonical(_plain(getattr(live, name)))
-        for name, facts in fields(type(live)).items()
-        if getattr(live, name) is not None and not any(facts.has(fact) for fact in (*_NEVER, *_REMEMBERED))
+        name: traits.canonical(_plain(getattr(live, name)))
+        for name, traits in fields(type(live)).items()
+        if getattr(live, name) is not None and not any(traits.has(trait) for trait in (*_NEVER, *_REMEMBERED))
     }
 
 
 def fingerprint(live: Spec) -> str:
-    """SHA-256 of what a plan relies on."""
-    return canonical_json.digest(encode(relied_on(live)))
+    """SHA-256 of the fields that a plan relies on."""
+    return canonical_json.digest(encode(comparable_fields(live)))
 
 
-def keep_ignored(
+def apply_ignore(
     tree: dict[str, PartialValue], live: Mapping[str, PartialValue], ignore: Sequence[str]
 ) -> dict[str, PartialValue]:
-    """``tree`` with the paths in ``ignore`` (dotted) taken from ``live``: they belong to somebody else."""
+    """``tree`` with the paths in ``ignore`` (dotted) taken from ``live``: they are not managed here."""
     for path in ignore:
         tree = _overlaid(tree, live, path.split("."))
     return tree

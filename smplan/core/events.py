@@ -1,7 +1,4 @@
-"""Everything that can happen while planning and applying: the engine's only output, one small type each.
-
-Renderers and logs read these; nothing else leaves the engine while it runs. No event ever holds a secret.
-"""
+"""Events of planning and applying: the only output of the engine while it runs. No event holds a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class ReadStarted:
-    """Reality is being read: how many things of which kind."""
+    """The resources of one kind are being read."""
 
     kind: str
     count: int
@@ -19,7 +16,7 @@ class ReadStarted:
 
 @dataclass(frozen=True, slots=True)
 class ReadEnded:
-    """That kind was read."""
+    """The resources of one kind were read."""
 
     kind: str
     found: int
@@ -28,7 +25,7 @@ class ReadEnded:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A call will be made again: which (as IAM names it), why, the how many-th attempt it is, in how many seconds."""
+    """A request will be retried: its IAM action, why, the number of the next attempt, and the delay in seconds."""
 
     call: str
     why: str
@@ -38,14 +35,14 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class ClockSkewed:
-    """This machine's clock is so many seconds ahead of AWS's (behind: negative)."""
+    """This machine's clock is ``seconds`` ahead of AWS's; negative if it is behind."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyStarted:
-    """An apply begins (or goes on, if ``resumed``) with so many steps still to do."""
+    """An apply starts or is ``resumed``, with ``steps`` still to do."""
 
     plan_id: str
     mode: str
@@ -55,7 +52,7 @@ class ApplyStarted:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Something an interrupted run left open was resolved by looking."""
+    """A step that an interrupted run left open is checked before it runs again."""
 
     address: str
     what: str
@@ -63,7 +60,7 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A step begins: its needs are done and its intent is durable."""
+    """A step starts: its dependencies are complete and its intent is durable."""
 
     step: str
     address: str
@@ -73,7 +70,7 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """One look of a wait: what is waited for, the last thing AWS said, for how many seconds by now."""
+    """One poll of a wait: for what, the last status, and for how many seconds so far."""
 
     step: str
     address: str
@@ -85,7 +82,7 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True)
 class StepCompleted:
-    """A step is done and its result is durable."""
+    """A step is complete and its result is durable."""
 
     step: str
     address: str
@@ -96,7 +93,7 @@ class StepCompleted:
 
 @dataclass(frozen=True, slots=True)
 class StepErrored:
-    """A step failed; what depends on it is skipped, the rest goes on."""
+    """A step failed; the steps that depend on it are skipped, the others continue."""
 
     step: str
     address: str
@@ -108,7 +105,7 @@ class StepErrored:
 
 @dataclass(frozen=True, slots=True)
 class StepSkipped:
-    """A step was not tried: ``because`` says which step it needed."""
+    """A step was skipped: ``because`` names the step that it depends on."""
 
     step: str
     address: str
@@ -118,14 +115,14 @@ class StepSkipped:
 
 @dataclass(frozen=True, slots=True)
 class Draining:
-    """A stop was asked for: nothing new starts, what runs is let finish."""
+    """The run is stopping: no step starts, the running ones finish."""
 
     running: int
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyEnded:
-    """The apply is over: "complete", "failed" or "interrupted"."""
+    """The apply ended: "complete", "failed" or "interrupted"."""
 
     outcome: str
     done: int

@@ -1,7 +1,7 @@
-"""What a kind's fields are: typed by pydantic, with the facts the engine needs written on each field.
+"""Specs: the fields of a kind, typed by pydantic, with traits that say how the engine treats each field.
 
-A spec in planning may be *partial*: any field, list item or map value may still be a placeholder. Drivers
-only ever see complete specs. A validator that compares fields asks ``known`` first.
+While planning, a spec may be partial: any field, list item or map value may still be a placeholder. Drivers only get
+fully known specs. A validator that compares fields calls ``known`` first.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from smplan.core.values import PartialValue, Placeholder, placeholders
 
 @dataclass(frozen=True, slots=True)
 class FieldTrait:
-    """Something the engine must know of a field. ``why`` is shown to people: in schemas and in plans."""
+    """How the engine treats a field. ``why`` is shown in schemas and plans."""
 
     name: str
     why: str = ""
 
 
 IMMUTABLE = FieldTrait("immutable", "a change replaces the resource")
-INITIAL = FieldTrait("initial", "used at creation only; somebody else owns it afterwards")
+INITIAL = FieldTrait("initial", "used at creation only; not managed afterwards")
 WRITE_ONLY = FieldTrait("write-only", "cannot be read back; compared with what was last applied")
-SENSITIVE = FieldTrait("sensitive", "shown to nobody; stored as a keyed hash")
+SENSITIVE = FieldTrait("sensitive", "never shown; only its source is stored")
 UNORDERED = FieldTrait("unordered", "a set: the order of its items means nothing")
 CLIENT_ONLY = FieldTrait("local", "used by smplan itself, never sent; a change of it changes nothing")
 
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """How a value is brought into the one form in which it is compared."""
+    """Converts a value to the form in which it is compared."""
 
     form: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The facts of one field, gathered."""
+    """The traits of one field."""
 
     name: str
-    facts: frozenset[FieldTrait]
+    traits: frozenset[FieldTrait]
     form: Callable[[Any], Any] | None = None
     nested: type[Spec] | None = field(default=None, repr=False)
 
-    def has(self, fact: FieldTrait) -> bool:
-        """Whether ``fact`` was written on the field."""
-        return fact in self.facts
+    def has(self, trait: FieldTrait) -> bool:
+        """Whether the field has the trait ``trait``."""
+        return trait in self.traits
 
     def canonical(self, value: PartialValue) -> PartialValue:
         """``value`` in the form in which it is compared."""
@@ -81,7 +81,7 @@ PartialMap = dict[str, Annotated[T, WrapValidator(_placeholder_or)]]
 
 
 class Spec(BaseModel):
-    """What a person may write for one kind. ``None`` means: not managed, AWS's own value stays."""
+    """The base of all specs. ``None`` means: not managed, AWS keeps its own value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -91,12 +91,12 @@ class Spec(BaseModel):
         return value if isinstance(value, Placeholder) else validate(value)
 
     def known(self, *names: str) -> bool:
-        """Whether every field named holds a value, not a placeholder and not None."""
+        """Whether each of these fields has a value, not a placeholder and not None."""
         values = [getattr(self, name) for name in names]
         return all(value is not None and not isinstance(value, Placeholder) for value in values)
 
-    def tree(self) -> dict[str, PartialValue]:
-        """The fields that are managed (not None), as a tree."""
+    def managed_fields(self) -> dict[str, PartialValue]:
+        """The fields that are not None, as plain values and placeholders."""
         return cast("dict[str, PartialValue]", _plain(self))
 
 
@@ -111,19 +111,19 @@ def _plain(value: Any) -> PartialValue:
 
 
 def is_fully_known(spec: Spec) -> bool:
-    """Whether nothing in ``spec`` is a placeholder, secrets included: it can go to a driver."""
-    return next(placeholders(spec.tree()), None) is None
+    """Whether ``spec`` has no placeholder, secrets included, so that a driver may get it."""
+    return next(placeholders(spec.managed_fields()), None) is None
 
 
 @cache
 def fields(spec: type[Spec]) -> Mapping[str, Field]:
-    """The facts of every field of ``spec``, by name."""
+    """The traits of every field of ``spec``, by name."""
     return {name: _field(name, info.annotation, info.metadata) for name, info in spec.model_fields.items()}
 
 
 def _field(name: str, annotation: Any, metadata: list[Any]) -> Field:
-    facts = frozenset(item for item in metadata if isinstance(item, FieldTrait))
+    traits = frozenset(item for item in metadata if isinstance(item, FieldTrait))
     forms = [item.form for item in metadata if isinstance(item, Canonical)]
     choices = (annotation, *get_args(annotation))
     nested = next((each for each in choices if isinstance(each, type) and issubclass(each, Spec)), None)
-    return Field(name, facts, forms[0] if forms else None, nested)
+    return Field(name, traits, forms[0] if forms else None, nested)

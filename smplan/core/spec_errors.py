@@ -1,9 +1,8 @@
-"""How a tree fails to fit a form, in plain words: pydantic's findings, told to the person who wrote the tree."""
+"""Errors of a spec, in words for its author: translated from pydantic, with path and hint."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
@@ -13,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from smplan.core.blueprint import InvalidValue, printable
 from smplan.core.spec import FieldTrait, Spec, fields
-from smplan.core.values import Interpolation, PartialValue, Path, Placeholder, Ref, Secret
+from smplan.core.values import PartialValue, Path, Placeholder
+from smplan.core.wording import count, dotted, one_of, quoted, shape, suggestion
 
 _WANTED = {
     "int_type": "an integer",
@@ -40,14 +40,11 @@ _LENGTHS = {
     "too_short": ("at least", "min_length", "item"),
     "too_long": ("at most", "max_length", "item"),
 }
-_LONGEST_WORD = 80
-_MANY_WORDS = 300
-_FEW_NAMES = 14
 
 
 @dataclass(frozen=True, slots=True)
 class SpecError:
-    """One way in which a tree does not fit. ``secret`` says that the line it stands on must not be shown."""
+    """One error. ``secret``: the source line must not be shown."""
 
     path: Path
     message: str
@@ -57,17 +54,17 @@ class SpecError:
 
 
 def spec_errors(form: type[Spec], tree: PartialValue, *, secret: FieldTrait | None = None) -> Iterator[SpecError]:
-    """Everything in ``tree`` that does not fit ``form``; types are taken strictly, placeholders fit everywhere.
+    """The errors of ``tree`` as a ``form``. Types are strict; placeholders are valid everywhere.
 
-    Fields that hold the fact ``secret`` are told without their value.
+    Fields with the trait ``secret`` are reported without their value.
     """
     try:
         form.model_validate(tree, strict=True)
     except ValidationError as error:
-        yield from _told(form, tree, error.errors(include_url=False), secret)
+        yield from _translate(form, tree, error.errors(include_url=False), secret)
 
 
-def _told(
+def _translate(
     form: type[Spec], tree: PartialValue, found: list[ErrorDetails], secret: FieldTrait | None
 ) -> Iterator[SpecError]:
     by_path: dict[Path, list[ErrorDetails]] = {}
@@ -76,15 +73,15 @@ def _told(
             by_path.setdefault(_document_path(tree, detail), []).append(detail)
     above = {path[:length] for path in by_path for length in range(len(path))}
     for path, details in by_path.items():
-        # Where one member of a union fits so well that its faults lie deeper, the other members are not meant.
+        # Where one member of a union fits so far that its errors lie deeper, the other members are not meant.
         if path in above and all(detail["type"] in _WANTED for detail in details):
             continue
         hidden = secret is not None and secret in walk(form, path)[1]
-        yield from _misfits_at(form, path, details, hidden)
+        yield from _errors_at(form, path, details, hidden)
 
 
 def _document_path(tree: PartialValue, detail: ErrorDetails) -> Path:
-    """pydantic's location without what is not in the document: names of union members and validators."""
+    """pydantic's location without names of union members and validators, which are not in the document."""
     path: list[str | int] = []
     node, steps = tree, detail["loc"]
     for position, step in enumerate(steps):
@@ -96,7 +93,7 @@ def _document_path(tree: PartialValue, detail: ErrorDetails) -> Path:
     return tuple(path)
 
 
-def _misfits_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidden: bool) -> Iterator[SpecError]:
+def _errors_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidden: bool) -> Iterator[SpecError]:
     first, subject = details[0], f"`{dotted(path)}` " if path else ""
     wanted = list(dict.fromkeys(_WANTED[detail["type"]] for detail in details if detail["type"] in _WANTED))
     if first["type"] == "missing":
@@ -140,20 +137,20 @@ def _choice(word: PartialValue, expected: str, hidden: bool) -> tuple[str, str]:
 
 
 def _requote(given: PartialValue, wanted: list[str]) -> str:
-    """What to do about a number in quotes, or text without them."""
+    """The hint for a number in quotes, or text without them."""
     if isinstance(given, str):
         numbers = {"an integer", "a number"} & set(wanted) and given.strip().lstrip("+-").replace(
             ".", "", 1
         ).isdecimal()
         if numbers or ("true or false" in wanted and given in ("true", "false")):
-            return "take the quotes away"
+            return "remove the quotes"
     elif "text" in wanted and isinstance(given, (bool, int, float)):
         return "put it in quotes"
     return ""
 
 
 def _meaning(form: type[Spec], path: Path) -> str:
-    """What the field at ``path`` is for, in the words of its description; of an item, those of its list or map."""
+    """The description of the field at ``path``; of an item, that of its list or map."""
     for length in range(len(path), 0, -1):
         for each in walk(form, path[: length - 1])[0]:
             info = each.model_fields.get(str(path[length - 1]))
@@ -163,21 +160,21 @@ def _meaning(form: type[Spec], path: Path) -> str:
 
 
 def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozenset[FieldTrait]]:
-    """The forms that hold at ``path`` below ``form``, and the facts of all fields on the way there."""
+    """The specs that apply at ``path`` below ``form``, and the traits of all fields on the way."""
     forms: tuple[type[Spec], ...] = (form,)
-    facts: frozenset[FieldTrait] = frozenset()
+    traits: frozenset[FieldTrait] = frozenset()
     for step in path:
         holders = [each for each in forms if isinstance(step, str) and step in each.model_fields]
         for holder in holders:
-            facts |= fields(holder)[str(step)].facts
+            traits |= fields(holder)[str(step)].traits
         if holders:
             forms = tuple(found for holder in holders for found in nested(holder, str(step)))
-    return forms, facts
+    return forms, traits
 
 
 @cache
 def nested(form: type[Spec], name: str) -> tuple[type[Spec], ...]:
-    """The forms that the field ``name`` of ``form`` may hold, itself or in lists and maps."""
+    """The specs that the field ``name`` of ``form`` may hold, directly or in lists and maps."""
     return tuple(_specs(form.model_fields[name].annotation))
 
 
@@ -186,61 +183,3 @@ def _specs(annotation: Any) -> Iterator[type[Spec]]:
         yield annotation
     for argument in get_args(annotation):
         yield from _specs(argument)
-
-
-def shape(value: object) -> str:
-    """What ``value`` is, as a person would call it."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true or false"
-        case int():
-            return "an integer"
-        case float():
-            return "a number"
-        case str():
-            return "text"
-        case list() | tuple():
-            return "a list"
-        case Secret():
-            return "a secret"
-        case Ref() | Interpolation():
-            return "a reference"
-    return "a map"
-
-
-def dotted(path: Path) -> str:
-    """``targets[0].role``."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
-    return printable(text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…")
-
-
-def quoted(text: str) -> str:
-    """``text`` between backticks, short and without anything a terminal would act on."""
-    return f"`{printable(text if len(text) <= _LONGEST_WORD else text[:_LONGEST_WORD] + '…')}`"
-
-
-def count(number: int, unit: str) -> str:
-    """``1 item``, ``2 items``."""
-    return f"{number} {unit}{'' if number == 1 else 's'}"
-
-
-def one_of(word: str, names: Collection[str]) -> str:
-    """The name that was probably meant; failing that, all names if they are few."""
-    near = suggestion(word, names)
-    if near or not names or len(names) > _FEW_NAMES:
-        return near
-    return f"known here: {', '.join(sorted(names))}"
-
-
-def suggestion(word: str, names: Iterable[str]) -> str:
-    """``did you mean …?`` if one of ``names`` is close to ``word``; else nothing. Quick however many there are."""
-    if not word or len(word) > _LONGEST_WORD:
-        return ""
-    words = list(names)
-    if len(words) > _MANY_WORDS:
-        words = [name for name in words if name[:1] == word[:1] and abs(len(name) - len(word)) <= 2][:_MANY_WORDS]
-    lowered = {name.lower(): name for name in reversed(words)}
-    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    return f"did you mean `{lowered[near[0]]}`?" if near else ""

@@ -1,7 +1,6 @@
-"""Values a blueprint may hold: plain JSON, and placeholders for what is not known (or not shown) yet.
+"""Values of a blueprint: JSON, and placeholders for what is not known yet or secret.
 
-A tree is JSON whose leaves may also be placeholders. Trees are what plans are made of: ``resolve`` fills the
-placeholders it can, and those that remain say by their ``root`` who will make them known.
+``resolve`` replaces the references whose value is known; those that remain name the resource that provides it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Path: TypeAlias = "tuple[str | int, ...]"
 
 
 class Placeholder:
-    """A leaf that stands for a value known later, or known only to the call that needs it."""
+    """A leaf whose value is known later, or only by the call that needs it."""
 
     __slots__ = ()
 
@@ -130,7 +129,7 @@ def _joined(parts: list[str | Ref]) -> str | Ref | Interpolation:
 
 
 def refs(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, Ref]]:
-    """Every reference in ``tree``, with the path at which it stands."""
+    """Every reference in ``tree``, with its path."""
     if isinstance(tree, Ref):
         yield path, tree
     elif isinstance(tree, Interpolation):
@@ -144,11 +143,11 @@ def refs(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, Ref]]:
 
 
 def resolve(tree: PartialValue, known: Callable[[Ref], PartialValue]) -> PartialValue:
-    """``tree`` with each reference replaced by ``known(ref)``, which returns the reference itself if it can't tell."""
+    """``tree`` with each reference replaced by ``known(ref)``, which returns an unknown reference itself."""
     if isinstance(tree, Ref):
         return known(tree)
     if isinstance(tree, Interpolation):
-        return _resolve_template(tree, known)
+        return _resolve_interpolation(tree, known)
     if isinstance(tree, Mapping):
         return {key: resolve(value, known) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
@@ -156,7 +155,7 @@ def resolve(tree: PartialValue, known: Callable[[Ref], PartialValue]) -> Partial
     return tree
 
 
-def _resolve_template(template: Interpolation, known: Callable[[Ref], PartialValue]) -> PartialValue:
+def _resolve_interpolation(template: Interpolation, known: Callable[[Ref], PartialValue]) -> PartialValue:
     parts: list[str | Ref] = []
     for part in template.parts:
         value = known(part) if isinstance(part, Ref) else part
@@ -169,7 +168,7 @@ def _resolve_template(template: Interpolation, known: Callable[[Ref], PartialVal
         elif isinstance(value, (int, float)):
             parts.append(str(value))
         else:
-            raise InvalidReference(f"`{part}` is a {_shape(value)} and cannot stand inside text")
+            raise InvalidReference(f"`{part}` is a {_shape(value)} and cannot be part of a text")
     joined = _joined(parts)
     return Interpolation((joined,)) if isinstance(joined, Ref) else joined
 

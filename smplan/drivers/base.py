@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from smplan.core.resource_type import Override
 from smplan.core.spec import Spec
 from smplan.core.values import Json, PartialValue
 
@@ -134,6 +135,8 @@ class Driver(ABC, Generic[S]):
     """How long ``wait_ready``, ``drain`` and ``wait_deleted`` may take before the step counts as timed out."""
     risks: ClassVar[Mapping[str, str]] = {}
     """Op ("update", "replace", "delete") to what it endangers: "serving path", "data loss", "irreversible"."""
+    overrides: ClassVar[tuple[Override, ...]] = ()
+    """The fields of other resources that this one changes."""
 
     def __init__(self, context: Context) -> None:
         self.context = context

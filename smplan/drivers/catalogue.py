@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smplan.core.kinds_doc import Catalogue, KindDoc
+from smplan.core.resource_type import Catalogue, KindDoc
 from smplan.drivers import registry
 
 

@@ -73,7 +73,9 @@ class Applier:
         run = folded.run if resumed else None
         self.report(ApplyStarted(plan.id, plan.mode, len(plan.steps) - (len(run.done) if run else 0), resumed))
         for intent in run.open.values() if run else ():
-            self.report(Recovered(intent.entry.address, f"its {intent.op} was begun before: it is looked after first"))
+            self.report(
+                Recovered(intent.resource.address, f"its {intent.op} was begun before: it is looked after first")
+            )
 
     def _carry_out(self, plan: Plan, folded: ReplayedState, held: LockedState, known: Resolver) -> Outcome:
         since = self.now()

@@ -111,7 +111,7 @@ class Executor:
         self._reporting = threading.Lock()
         self._report_to = report
         self._run = folded.run if folded.run and folded.run.plan_id == plan.id else None
-        self._orphans = {intent.place: intent for intent in folded.pending_creates}
+        self._orphans = {intent.resource_key: intent for intent in folded.pending_creates}
         self.known = known
         self._carrier = Carrier(
             world,
@@ -122,7 +122,7 @@ class Executor:
             lambda step, id: self._heard.put(ResourceCreated(step.id, id)),
         )
         self._sorter: TopologicalSorter[str] = TopologicalSorter(
-            {step.id: [need.step for need in step.needs] for step in plan.steps}
+            {step.id: [need.step for need in step.depends_on] for step in plan.steps}
         )
         self._steps = {step.id: step for step in plan.steps}
         self._ready: deque[str] = deque()
@@ -156,7 +156,7 @@ class Executor:
         """Take up every step whose needs are met; go past those that are done already or can't be tried."""
         while fresh := self._sorter.get_ready():
             for id in fresh:
-                because = next((need.step for need in self._steps[id].needs if need.step in self._blocked), None)
+                because = next((need.step for need in self._steps[id].depends_on if need.step in self._blocked), None)
                 if id in finished_before:
                     self._sorter.done(id)
                 elif because is not None:
@@ -199,15 +199,15 @@ class Executor:
         made = self._run.made.get(step.id, "") if self._run else ""
         task = Task(step, None if step.op in (Op.DELETE, Op.FORGET) else self._complete(step), made)
         meant = self._intent(task)
-        before = self._orphans.get(meant.place)
+        before = self._orphans.get(meant.resource_key)
         begun = bool(self._run and step.id in self._run.open) or before is not None
         return replace(task, begun=begun, token=self._token(meant, before))
 
     def _token(self, meant: StepIntent, before: StepIntent | None) -> str:
         """That of an earlier run that may have sent the same already; with another spec AWS refuses a token."""
-        if before and before.token and before.entry.spec == meant.entry.spec:
+        if before and before.token and before.resource.spec == meant.resource.spec:
             return before.token
-        return canonical_json.digest([self._plan.base.lineage, meant.entry.address, meant.op, self._plan.id])
+        return canonical_json.digest([self._plan.base.lineage, meant.resource.address, meant.op, self._plan.id])
 
     def _complete(self, step: Step) -> Spec:
         """The spec with every reference and secret filled in."""
@@ -223,24 +223,13 @@ class Executor:
 
     def _intent(self, task: Task) -> StepIntent:
         step, entry = task.step, self._entry(task)
-        key = self._world.kind(step.kind).key(entry.spec) if step.op in CREATING_OPS else step.pending_key
+        key = self._world.kind(step.kind).identity_digest(entry.spec) if step.op in CREATING_OPS else step.pending_key
         return StepIntent(step.id, step.op, entry, key, task.token if step.op in CREATING_OPS else "")
 
     def _entry(self, task: Task) -> ResourceState:
         step = task.step
-        spec = step.before if task.spec is None else encode(resolve(decode(step.after), self.known))
-        return ResourceState(
-            address=step.address,
-            kind=step.kind,
-            id=task.made or step.target,
-            spec=spec,
-            outputs={},
-            needs=step.depends,
-            generation=step.generation,
-            name=step.name,
-            status=Status.INCOMPLETE,
-            prevent_destroy=step.prevent_destroy,
-        )
+        spec = step.resource.spec if task.spec is None else encode(resolve(decode(step.after), self.known))
+        return replace(step.resource, id=task.made or step.physical_id, spec=spec, outputs={}, status=Status.INCOMPLETE)
 
     def _work(self, task: Task, *, looking: bool = False) -> None:
         since = self._world.runtime.now()

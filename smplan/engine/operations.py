@@ -66,7 +66,7 @@ class Carrier:
         """Do it to the end. Raises the SmplanError that says why not."""
         driver, step = self.world.driver(task.step.kind), task.step
         if step.op is Op.FORGET:
-            return Result(step.target)
+            return Result(step.physical_id)
         if driver.virtual:
             return self._remember(driver, task)
         if step.op is Op.DELETE:
@@ -95,8 +95,8 @@ class Carrier:
 
     def _remember(self, driver: Driver[Any], task: Task) -> Result:
         if task.step.op is Op.DELETE:
-            return Result(task.step.target)
-        id = task.step.target or task.step.address
+            return Result(task.step.physical_id)
+        id = task.step.physical_id or task.step.address
         if task.step.op in (Op.CREATE, Op.REPLACE):
             self.made(task.step, id)
         return Result(id, encode(driver.compute_outputs(task.spec)))
@@ -107,7 +107,7 @@ class Carrier:
 
     def _make(self, driver: Driver[Any], task: Task) -> Result:
         step, spec = task.step, task.spec
-        id, anew = task.made or step.target, False
+        id, anew = task.made or step.physical_id, False
         if not id:
             id, anew = self._find_or_create(driver, task)
         if not task.made:
@@ -167,15 +167,15 @@ class Carrier:
 
     def _update(self, driver: Driver[Any], task: Task) -> Result:
         step, spec = task.step, task.spec
-        live = driver.read_many([step.target]).get(step.target)
+        live = driver.read_many([step.physical_id]).get(step.physical_id)
         if live is None:
-            raise NotFound(f"{driver.kind} {step.target} is gone", hint="plan again", address=step.address)
+            raise NotFound(f"{driver.kind} {step.physical_id} is gone", hint="plan again", address=step.address)
         if not task.begun:
             self._expect(step, live)
         if step.changes:
             self._bring_up_to_date(driver, step, live, spec)
-        self._settle(driver, step, step.target, spec)
-        return Result(step.target, self._read(driver, step, step.target).outputs)
+        self._settle(driver, step, step.physical_id, spec)
+        return Result(step.physical_id, self._read(driver, step, step.physical_id).outputs)
 
     def _expect(self, step: Step, live: Live[Any]) -> None:
         """Raise Stale unless ``live`` is what the plan was made from."""
@@ -200,19 +200,19 @@ class Carrier:
             driver.update(live, spec)
 
     def _delete(self, driver: Driver[Any], step: Step) -> Result:
-        live = driver.read_many([step.target]).get(step.target)
+        live = driver.read_many([step.physical_id]).get(step.physical_id)
         if live is None:
-            return Result(step.target)
+            return Result(step.physical_id)
         waiter = self._waiter(step, driver.timeout_seconds)
         waiter.follow(lambda: self._checked(driver.drain(live)))
 
         def delete() -> None:
             self.check()
-            self._again_if_lost(lambda: driver.delete(step.target))
+            self._again_if_lost(lambda: driver.delete(step.physical_id))
 
-        waiter.until_free(delete, f"{driver.kind} {step.target} to be let go")
-        waiter.follow(lambda: driver.wait_deleted(step.target))
-        return Result(step.target)
+        waiter.until_free(delete, f"{driver.kind} {step.physical_id} to be let go")
+        waiter.follow(lambda: driver.wait_deleted(step.physical_id))
+        return Result(step.physical_id)
 
     def _checked(self, draining: Iterator[Progress]) -> Iterator[Progress]:
         """``draining``, with a look at the lock before each of its moves: they may ask AWS for something."""
@@ -274,10 +274,10 @@ def _likely(driver: Driver[Any], spec: Any) -> str:
 
 def stale(step: Step, live: Spec) -> Stale:
     """The error for something that is not any more what the plan was made from."""
-    now = encode(diff.relied_on(live))
+    now = encode(diff.comparable_fields(live))
     before = {name: value for name, value in (step.before or {}).items() if name in now}
-    changed = [".".join(path) for path, _, _ in diff.leaves(before, now)]
+    changed = [".".join(path) for path, _, _ in diff.changed_paths(before, now)]
     what = f"{', '.join(changed)} changed" if changed else "it changed"
     return Stale(
-        f"{step.address} ({step.target}): {what} since the plan was made", hint="plan again", address=step.address
+        f"{step.address} ({step.physical_id}): {what} since the plan was made", hint="plan again", address=step.address
     )

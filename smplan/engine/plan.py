@@ -1,4 +1,4 @@
-"""Planning: read the state and the world, decide in core, and seal the plan with its digest. Nothing is written."""
+"""Planning: reads the state and what exists, plans the changes, and seals the plan with its digest. Writes nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,10 +15,13 @@ from smplan import __version__
 from smplan.core import graph
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.graph import Graph
-from smplan.core.plan import drift, steps
-from smplan.core.plan.changes import Decision
+from smplan.core.plan import drift
+from smplan.core.plan.changes import ChangeSet, NoOp
 from smplan.core.plan.model import Drift, Plan, StateRef, with_digest
-from smplan.core.plan.planner import Decider
+from smplan.core.plan.observed import ObservedState
+from smplan.core.plan.overrides import Overrides
+from smplan.core.plan.planner import NOT_IN_BLUEPRINT, plan_changes
+from smplan.core.plan.steps import plan_steps
 from smplan.core.state.model import State
 from smplan.core.values import Json, encode, resolve
 from smplan.drivers.retry import Pause, rest
@@ -53,34 +57,21 @@ def plan(
     now: Now = utc_now,
     commit: str = "",
 ) -> Plan:
-    """The plan that makes reality what ``blueprint`` says; ``mode`` "destroy" takes all away instead.
+    """The plan that makes what exists match ``blueprint``; ``mode`` "destroy" deletes everything instead.
 
-    ``pause`` passes the time before a call is made again. Raises BlueprintInvalid, GuardRefused, NotOurs, or whatever
-    reading ran into; nothing is written.
+    ``pause`` waits before a request is retried. Raises BlueprintInvalid, GuardRefused, NotOurs, or the error of a read
+    that failed. Writes nothing.
     """
     world.attend(report, pause)
     snapshot = store.read()
     state = _state_of(snapshot, blueprint)
     _check_kinds(state, world)
-    drawn = Graph({}) if mode == "destroy" else graph.build(blueprint, ordering.edges)
+    destroy = mode == "destroy"
+    ordered = Graph({}) if destroy else graph.build(blueprint, ordering.edges)
     account = _account(blueprint, state, world, report)
-    found = refresh.lookups(blueprint, world, of=(blueprint.stream_manager or {}) if mode == "destroy" else None)
-    world.reach_stream_manager_by(_settings_from(blueprint, state, found))
+    observed = _observe(blueprint, snapshot, state, world, report, lookups_of_all=not destroy)
+    changes = _plan_changes(blueprint, ordered, state, observed, world, destroy=destroy)
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
-    reality = replace(
-        refresh.read(state.resources.values(), world, report),
-        lookups=found,
-        begun=frozenset(intent.place for intent in pending_creates),
-        strays=refresh.strays(pending_creates, state, world),
-    )
-    removed = {"removed": "everything is to be taken away"} if mode == "destroy" else {}
-    decider = Decider(blueprint, drawn, world.kind, state, reality, **removed)
-    decision = decider.decide()
-    there = refresh.probe(decision, world) if not decision.faults else {}
-    if there:
-        decider = Decider(blueprint, drawn, world.kind, state, replace(reality, found=there))
-        decision = decider.decide()
-    decision.raise_if_refused()
     made_at = now()
     return with_digest(
         Plan(
@@ -89,22 +80,53 @@ def plan(
             mode=mode,
             created=made_at.isoformat(),
             expires=(made_at + PLAN_TTL).isoformat(),
-            engine=__version__,
+            smplan_version=__version__,
             blueprint={"file": Path(blueprint.file).name, "digest": blueprint.digest, "commit": commit},
             variables=blueprint.variables,
             base=StateRef(state.lineage, state.serial, _digest(snapshot, state), snapshot.folded is not None),
-            place=BackendConfig(blueprint.state.backend, blueprint.state.options),
+            backend=BackendConfig(blueprint.state.backend, blueprint.state.options),
             account=account,
             region=world.aws.region if account else "",
-            lookups=found,
+            lookups=observed.lookups,
             stream_manager=encode(blueprint.stream_manager),
-            steps=steps.of(decision, drawn, state, pending_creates),
-            drift=tuple(decision.drift),
-            unreadable=decision.unreadable,
-            unchanged=_unchanged(decision),
-            outputs=_outputs(blueprint, decider) if mode == "apply" else {},
+            steps=plan_steps(changes, ordered, state, pending_creates),
+            drift=tuple(changes.drift),
+            unreadable=changes.unreadable,
+            unchanged=tuple(address for address, each in changes.changes.items() if isinstance(each, NoOp)),
+            outputs={} if destroy else _outputs(blueprint, changes),
         )
     )
+
+
+def _observe(
+    blueprint: Blueprint, snapshot: Snapshot, state: State, world: Providers, report: Report, *, lookups_of_all: bool
+) -> ObservedState:
+    """Everything but what exists under the natural keys of resources to create: those are not planned yet."""
+    pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
+    lookups = refresh.read_lookups(
+        blueprint, world, needed_by=None if lookups_of_all else blueprint.stream_manager or {}
+    )
+    world.reach_stream_manager_by(_stream_manager_settings(blueprint, state, lookups))
+    return replace(
+        refresh.read_resources(state.resources.values(), world, report),
+        lookups=lookups,
+        pending=frozenset(intent.resource_key for intent in pending_creates),
+        untracked=refresh.find_untracked(pending_creates, state, world),
+    )
+
+
+def _plan_changes(
+    blueprint: Blueprint, ordered: Graph, state: State, observed: ObservedState, world: Providers, *, destroy: bool
+) -> ChangeSet:
+    """The changes, planned twice: what the first pass creates may exist already under its natural key."""
+    reason = "everything is destroyed" if destroy else NOT_IN_BLUEPRINT
+    plan_from = partial(plan_changes, blueprint, ordered, world.kind, state, removal_reason=reason)
+    changes = plan_from(observed)
+    existing = {} if changes.diagnostics else refresh.find_existing(changes, world)
+    if existing:
+        changes = plan_from(replace(observed, by_natural_key=existing))
+    changes.raise_if_refused()
+    return changes
 
 
 def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
@@ -124,19 +146,19 @@ def _digest(snapshot: Snapshot, state: State) -> str:
 
 
 def _check_kinds(state: State, world: Providers) -> None:
-    """Raise StoreError if the state holds something that this smplan does not know."""
-    for name in {entry.kind for entry in (*state.resources.values(), *state.deposed)}:
+    """Raise StoreError if the state holds a kind that this smplan does not know."""
+    for kind in {resource.kind for resource in (*state.resources.values(), *state.deposed)}:
         try:
-            world.kind(name)
+            world.kind(kind)
         except KeyError:
-            told = f"the state holds a {name}, which smplan {__version__} does not know"
-            raise StoreError(told, hint="use the newer smplan that made it") from None
+            message = f"the state holds a {kind}, which smplan {__version__} does not know"
+            raise StoreError(message, hint="use the newer smplan that wrote it") from None
 
 
 def _account(blueprint: Blueprint, state: State, world: Providers, report: Report) -> str:
-    """The account in force, if anything of AWS is concerned. Raises GuardRefused if the blueprint names another.
+    """The account of the credentials; empty if the blueprint and the state need nothing of AWS.
 
-    Raises it too for a clock that AWS would not accept.
+    Raises GuardRefused if the blueprint names another one, and for a clock that AWS would not accept.
     """
     kinds = {resource.kind for resource in blueprint.resources} | {entry.kind for entry in state.resources.values()}
     if not blueprint.lookups and not any(name.startswith(("aws.", "gate.targets")) for name in kinds):
@@ -150,32 +172,25 @@ def _account(blueprint: Blueprint, state: State, world: Providers, report: Repor
     return account
 
 
-def _settings_from(blueprint: Blueprint, state: State, lookups: Mapping[str, Mapping[str, Json]]) -> Callable[[], Json]:
-    """Where Stream Manager is, as far as what exists tells."""
-    known = Resolver(lookups, state.resources.values())
-    return lambda: resolve(blueprint.stream_manager, known) if blueprint.stream_manager else {}
+def _stream_manager_settings(
+    blueprint: Blueprint, state: State, lookups: Mapping[str, Mapping[str, Json]]
+) -> Callable[[], Json]:
+    """Reads where Stream Manager is, as far as the state and the lookups say."""
+    resolver = Resolver(lookups, state.resources.values())
+    return lambda: resolve(blueprint.stream_manager, resolver) if blueprint.stream_manager else {}
 
 
-def _unchanged(decision: Decision) -> tuple[str, ...]:
-    return tuple(address for address, verdict in decision.verdicts.items() if verdict.op is None)
-
-
-def _outputs(blueprint: Blueprint, decider: Decider) -> dict[str, Json]:
-    return {name: encode(resolve(tree, decider.known)) for name, tree in blueprint.outputs.items()}
+def _outputs(blueprint: Blueprint, changes: ChangeSet) -> dict[str, Json]:
+    return {name: encode(resolve(tree, changes.value_of)) for name, tree in blueprint.outputs.items()}
 
 
 def detect_drift(*, blueprint: Blueprint, store: Store, world: Providers, report: Report) -> tuple[Drift, ...]:
-    """How reality differs from what was last applied; nothing is changed."""
+    """How what exists differs from what was last applied. Writes nothing."""
     world.attend(report)
     state = _state_of(store.read(), blueprint)
     _check_kinds(state, world)
     _account(blueprint, state, world, report)
-    found = refresh.lookups(blueprint, world, of=blueprint.stream_manager or {})
-    world.reach_stream_manager_by(_settings_from(blueprint, state, found))
-    reality = refresh.read(state.resources.values(), world, report)
-    drifted: list[Drift] = []
-    for entry in state.resources.values():
-        facts = world.kind(entry.kind)
-        if not facts.gate and not facts.virtual and entry.address not in reality.unreadable:
-            drifted += drift.of(entry, reality.seen.get(entry.address), facts)
-    return tuple(drifted)
+    lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {})
+    world.reach_stream_manager_by(_stream_manager_settings(blueprint, state, lookups))
+    observed = refresh.read_resources(state.resources.values(), world, report)
+    return tuple(drift.detect(state, observed, world.kind, Overrides(blueprint, state, world.kind)))

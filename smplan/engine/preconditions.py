@@ -18,7 +18,7 @@ from smplan.errors import GuardRefused, Stale
 
 def is_finished(plan: Plan, folded: ReplayedState | None) -> bool:
     """Whether an earlier run did all of this very plan, and ended before the state was saved."""
-    began = folded.finished if folded else None
+    began = folded.completed_but_unsaved if folded else None
     return began is not None and (began.plan_id, began.plan_digest) == (plan.id, plan.digest)
 
 
@@ -56,7 +56,7 @@ def _check_state(plan: Plan, folded: ReplayedState) -> None:
 
 def _moved(plan: Plan, state: State) -> str:
     """Which addresses the state holds now that the plan did not expect, and the other way round."""
-    expected = {step.address: step.target for step in plan.steps} | dict.fromkeys(plan.unchanged, "")
+    expected = {step.address: step.physical_id for step in plan.steps} | dict.fromkeys(plan.unchanged, "")
     new = sorted(set(state.resources) - set(expected))
     made = sorted(
         address
@@ -64,7 +64,8 @@ def _moved(plan: Plan, state: State) -> str:
     )
     gone = sorted(
         address
-        for address in {*plan.unchanged, *(step.address for step in plan.steps if step.target)} - set(state.resources)
+        for address in {*plan.unchanged, *(step.address for step in plan.steps if step.physical_id)}
+        - set(state.resources)
     )
     told = [
         f"{word}: {', '.join(found[:10])}"
@@ -91,7 +92,9 @@ def check_place(plan: Plan, world: Providers, report: Report) -> None:
         try:
             world.kind(step.kind)
         except KeyError:
-            raise Stale(f"this smplan has no kind {step.kind}", hint=f"apply with smplan {plan.engine}") from None
+            raise Stale(
+                f"this smplan has no kind {step.kind}", hint=f"apply with smplan {plan.smplan_version}"
+            ) from None
 
 
 def check_reality(plan: Plan, folded: ReplayedState, world: Providers, report: Report) -> None:
@@ -100,8 +103,8 @@ def check_reality(plan: Plan, folded: ReplayedState, world: Providers, report: R
     Raises Stale naming every attribute that is not as it was, GuardRefused naming what cannot be read now.
     """
     begun = folded.run.done | set(folded.run.open) if folded.run and folded.run.plan_id == plan.id else frozenset()
-    relied = [step for step in plan.steps if step.precondition and step.target and step.id not in begun]
-    reality = refresh.read((_entry_of(step) for step in relied), world, report)
+    relied = [step for step in plan.steps if step.precondition and step.physical_id and step.id not in begun]
+    reality = refresh.read_resources((_entry_of(step) for step in relied), world, report)
     hidden = [
         f"{step.address} cannot be read now: {reality.unreadable[step.id]}"
         for step in relied
@@ -115,13 +118,13 @@ def check_reality(plan: Plan, folded: ReplayedState, world: Providers, report: R
 
 
 def _entry_of(step: Step) -> ResourceState:
-    return ResourceState(step.id, step.kind, step.target, {}, {})
+    return ResourceState(step.id, step.kind, step.physical_id, {}, {})
 
 
 def _changed(step: Step, reality: ObservedState) -> str:
-    seen = reality.seen.get(step.id)
+    seen = reality.resources.get(step.id)
     if seen is None:
-        return "" if step.op is Op.DELETE else f"{step.address} ({step.target}) is gone since the plan was made"
+        return "" if step.op is Op.DELETE else f"{step.address} ({step.physical_id}) is gone since the plan was made"
     if diff.fingerprint(seen.spec) == step.precondition:
         return ""
     return stale(step, seen.spec).message

@@ -115,6 +115,7 @@ def facts_of(found: type[Driver[Any]]) -> ResourceType:
         via_stream_manager=found.via_stream_manager,
         expected_seconds=found.expected_seconds,
         risks=found.risks,
+        overrides=found.overrides,
         compute_outputs=found.compute_outputs if found.virtual else None,
     )
 

@@ -1,7 +1,6 @@
-"""The order this field demands beyond references: rules, each with its reason and where that is written.
+"""Ordering rules of the Red5 Pro guide and of AWS beyond references, each with its reason and source.
 
-A rule looks at all resources at once and yields pairs (what comes first, what comes after). Adding a rule is
-adding one function to ``RULES``.
+A rule gets all resources and yields pairs of addresses (before, after). A new rule is one more entry of ``RULES``.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from smplan.core.blueprint import Resource
 from smplan.core.graph import Edge
@@ -17,7 +16,7 @@ from smplan.core.values import PartialValue, Ref, encode
 
 GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS"
 
-Pair = tuple[str, str]
+Pair: TypeAlias = tuple[str, str]
 
 
 class BlueprintIndex:
@@ -30,7 +29,7 @@ class BlueprintIndex:
             self._by_kind[resource.kind].append(resource)
 
     def of(self, *kinds: str) -> list[Resource]:
-        """Every resource of these kinds; a kind that ends in a dot stands for its whole family."""
+        """Every resource of these kinds; a name that ends in a dot means the whole family."""
         return [
             resource
             for kind, found in self._by_kind.items()
@@ -39,13 +38,13 @@ class BlueprintIndex:
         ]
 
     def target_of(self, value: PartialValue) -> Resource | None:
-        """The resource that ``value`` refers to, if it is a reference to one."""
+        """The resource that ``value`` refers to; None if it is not a reference to one."""
         return self.by_address.get(value.address) if isinstance(value, Ref) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One law of the field."""
+    """One ordering rule."""
 
     reason: str
     source: str
@@ -53,7 +52,7 @@ class Rule:
 
 
 def _key(value: PartialValue) -> str:
-    """The same text for the same value, reference or not."""
+    """A text that is equal for equal values, references included."""
     return repr(encode(value))
 
 
@@ -61,32 +60,32 @@ def _keys(values: Any) -> set[str]:
     return {_key(value) for value in values} if isinstance(values, list) else set()
 
 
-def _launch_groups(view: BlueprintIndex, group: Resource) -> set[str]:
-    """The security groups that instances of a scaling group are launched into, as far as the blueprint tells."""
+def _launch_groups(index: BlueprintIndex, group: Resource) -> set[str]:
+    """The security groups that instances of a scaling group are launched into, as far as the blueprint says."""
     template = group.spec.get("launch_template")
     reference = template.get("id") if isinstance(template, dict) else group.spec.get("launch_configuration")
-    launched = view.target_of(reference)
+    launched = index.target_of(reference)
     if launched is None:
         return set()
     return _keys(launched.spec.get("security_group_ids")) | _keys(launched.spec.get("security_groups"))
 
 
-def _ports_before_instances(view: BlueprintIndex) -> Iterator[Pair]:
+def _ports_before_instances(index: BlueprintIndex) -> Iterator[Pair]:
     rules: dict[str, list[str]] = defaultdict(list)
-    for rule in view.of("aws.ec2.security_group_rule"):
+    for rule in index.of("aws.ec2.security_group_rule"):
         for name in ("source_group", "group"):
             if name in rule.spec:
                 rules[_key(rule.spec[name])].append(rule.address)
-    for group in view.of("aws.autoscaling.group"):
-        for used in sorted(_launch_groups(view, group)):
+    for group in index.of("aws.autoscaling.group"):
+        for used in sorted(_launch_groups(index, group)):
             yield from ((rule, group.address) for rule in rules[used])
 
 
-def _listeners_before_group(view: BlueprintIndex) -> Iterator[Pair]:
+def _listeners_before_group(index: BlueprintIndex) -> Iterator[Pair]:
     listeners: dict[str, list[str]] = defaultdict(list)
-    for listener in view.of("aws.elbv2.listener"):
+    for listener in index.of("aws.elbv2.listener"):
         listeners[_key(listener.spec.get("target_group_arn"))].append(listener.address)
-    for group in view.of("aws.autoscaling.group", "gate.targets_healthy"):
+    for group in index.of("aws.autoscaling.group", "gate.targets_healthy"):
         for used in sorted(_targets(group)):
             yield from ((listener, group.address) for listener in listeners[used])
 
@@ -98,38 +97,38 @@ def _targets(resource: Resource) -> set[str]:
     return _keys(resource.spec.get("target_group_arns"))
 
 
-def _group_before_gate(view: BlueprintIndex) -> Iterator[Pair]:
+def _group_before_gate(index: BlueprintIndex) -> Iterator[Pair]:
     groups: dict[str, list[str]] = defaultdict(list)
-    for group in view.of("aws.autoscaling.group"):
+    for group in index.of("aws.autoscaling.group"):
         for used in _targets(group):
             groups[used].append(group.address)
-    for gate in view.of("gate.targets_healthy"):
+    for gate in index.of("gate.targets_healthy"):
         for used in _targets(gate):
             yield from ((group, gate.address) for group in groups[used])
 
 
-def _gates_before_stream_manager(view: BlueprintIndex) -> Iterator[Pair]:
-    return _same_instance(view.of("gate."), view.of("red5."))
+def _gates_before_stream_manager(index: BlueprintIndex) -> Iterator[Pair]:
+    return _same_instance(index.of("gate."), index.of("red5."))
 
 
-def _node_group_last(view: BlueprintIndex) -> Iterator[Pair]:
-    before = view.of(
+def _node_group_last(index: BlueprintIndex) -> Iterator[Pair]:
+    before = index.of(
         "aws.autoscaling.scaling_policy", "aws.cloudwatch.alarm", "aws.autoscaling.notification", "aws.route53.record"
     )
-    return _same_instance(before, view.of("red5.nodegroup"))
+    return _same_instance(before, index.of("red5.nodegroup"))
 
 
-def _subscribers_before_notifications(view: BlueprintIndex) -> Iterator[Pair]:
-    heard: dict[str, list[str]] = defaultdict(list)
-    for subscription in view.of("aws.sns.subscription"):
-        heard[_key(subscription.spec.get("topic_arn"))].append(subscription.address)
-    for notification in view.of("aws.autoscaling.notification"):
+def _subscribers_before_notifications(index: BlueprintIndex) -> Iterator[Pair]:
+    subscriptions: dict[str, list[str]] = defaultdict(list)
+    for subscription in index.of("aws.sns.subscription"):
+        subscriptions[_key(subscription.spec.get("topic_arn"))].append(subscription.address)
+    for notification in index.of("aws.autoscaling.notification"):
         used = _key(notification.spec.get("topic_arn"))
-        yield from ((subscription, notification.address) for subscription in heard[used])
+        yield from ((subscription, notification.address) for subscription in subscriptions[used])
 
 
 def _same_instance(before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[Pair]:
-    """All pairs that belong together: of the same instance of a ``for_each``, or with one side shared by all."""
+    """The pairs of one ``for_each`` instance, and those where one side belongs to no instance."""
     for first in before:
         for second in after:
             if first.key is None or second.key is None or first.key == second.key:
@@ -163,11 +162,11 @@ RULES: tuple[Rule, ...] = (
 
 
 def edges(resources: Sequence[Resource]) -> list[Edge]:
-    """What the rules demand of these resources."""
-    view = BlueprintIndex(resources)
+    """The edges between these resources that the rules demand."""
+    index = BlueprintIndex(resources)
     return [
         Edge(before, after, rule.reason, rule.source)
         for rule in RULES
-        for before, after in rule.pairs(view)
+        for before, after in rule.pairs(index)
         if before != after
     ]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from smplan.core.plan.duration import critical_path_seconds
 from smplan.core.plan.model import Op, Plan
-from smplan.core.spec_errors import count
 from smplan.core.values import Json
+from smplan.core.wording import count
 
 SIGNS: Mapping[str, str] = {
     Op.CREATE: "+",

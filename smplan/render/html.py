@@ -60,7 +60,7 @@ def _step(step: Step) -> Iterator[str]:
             yield f"<pre>{_text(change.path)}: <del>{before}</del> <ins>{after}</ins></pre>"
     elif step.after:
         yield from (f"<pre>{_text(str(name))}: {_value(data)}</pre>" for name, data in step.after.items())
-    for need in step.needs:
+    for need in step.depends_on:
         source = f" [{_text(need.source)}]" if need.source else ""
         yield f"<p class='need'>after {_text(need.step)}: {_text(need.reason)}{source}</p>"
     yield "</section>"

@@ -49,7 +49,7 @@ def _step(step: Step) -> Iterator[str]:
     yield _fenced(f"{SIGNS[step.op]} {step.address}  {step.kind}  ({step.op})")
     for change in step.changes:
         yield _fenced(f"    {change.path}: {value(change.before)} -> {value(change.after)}")
-    for need in step.needs:
+    for need in step.depends_on:
         yield _fenced(f"    after {need.step}: {need.reason}")
 
 

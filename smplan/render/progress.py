@@ -26,7 +26,7 @@ from smplan.core.events import (
     StepSkipped,
     StepStarted,
 )
-from smplan.core.spec_errors import count
+from smplan.core.wording import count
 from smplan.render.formatting import SIGNS, duration, one_line, short
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from smplan.blueprint.schema import (
     StreamManagerForm,
     VariableForm,
 )
-from smplan.core.kinds_doc import KindDoc
+from smplan.core.resource_type import KindDoc
 from smplan.core.spec import SENSITIVE, Spec, fields
 from smplan.core.spec_errors import nested
 
@@ -217,7 +217,7 @@ def _form(form: type[Spec], refs: str) -> Schema:
     schema = form.model_json_schema(ref_template=refs)
     properties = {}
     for name, raw in schema.get("properties", {}).items():
-        facts = sorted(fields(form)[name].facts, key=lambda fact: fact.name)
+        facts = sorted(fields(form)[name].traits, key=lambda fact: fact.name)
         notes = "".join(f" [{fact.name}: {fact.why}]" for fact in facts)
         secret = any(fact == SENSITIVE for fact in facts)
         properties[name] = _opened(

@@ -45,8 +45,8 @@ def plan(plan: Plan, *, colour: bool = False) -> str:
 def _step(step: Step, *, colour: bool) -> Iterator[str]:
     head = f"{SIGNS[step.op]} {one_line(step.address)}  {one_line(step.kind)}  ({step.op})"
     yield f"\x1b[{_COLOURS[step.op]}m{head}\x1b[0m" if colour else head
-    if step.target:
-        yield f"    id: {one_line(step.target)}"
+    if step.physical_id:
+        yield f"    id: {one_line(step.physical_id)}"
     yield from (f"    because {one_line(reason)}" for reason in step.reasons)
     yield from (f"    RISK: {one_line(risk)}" for risk in step.risks)
     if step.changes:
@@ -54,7 +54,7 @@ def _step(step: Step, *, colour: bool) -> Iterator[str]:
             yield from _change(change)
     elif step.op in (Op.CREATE, Op.REPLACE, Op.GATE):
         yield from _attributes(step.after)
-    for need in step.needs:
+    for need in step.depends_on:
         source = f" [{one_line(need.source)}]" if need.source else ""
         yield f"    after {one_line(need.step)}: {one_line(need.reason)}{source}"
 
@@ -152,7 +152,7 @@ def entry(entry: ResourceState) -> str:
         f"{one_line(entry.address)}  {one_line(entry.kind)}",
         f"    id: {one_line(entry.id)}",
         f"    status: {entry.status}, generation {entry.generation}",
-        *([f"    made after: {', '.join(map(one_line, entry.needs))}"] if entry.needs else []),
+        *([f"    made after: {', '.join(map(one_line, entry.dependencies))}"] if entry.dependencies else []),
         *(["    protected by prevent_destroy"] if entry.prevent_destroy else []),
         "  spec:",
         *_attributes(entry.spec),

@@ -256,7 +256,12 @@ def entry_json(entry: JournalEntry) -> dict[str, Json]:
                 "at": entry.at,
             }
         case StepIntent():
-            told = {"type": "intent", "step": entry.step, "op": str(entry.op), "entry": resource_to_json(entry.entry)}
+            told = {
+                "type": "intent",
+                "step": entry.step,
+                "op": str(entry.op),
+                "resource": resource_to_json(entry.resource),
+            }
             return told | {"key": entry.key, "token": entry.token}
         case ResourceCreated():
             return {"type": "made", "step": entry.step, "id": entry.id}
@@ -292,7 +297,7 @@ def _parsed(take: ObjectReader, at: str) -> JournalEntry:
                 take.text("at"),
             )
         case "intent":
-            about = resource_from_json(take.anything("entry"), f"{at}.entry")
+            about = resource_from_json(take.anything("resource"), f"{at}.resource")
             return StepIntent(take.text("step"), take.text("op"), about, take.text("key"), take.text("token"))
         case "made":
             return ResourceCreated(take.text("step"), take.text("id"))

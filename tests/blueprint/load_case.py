@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from smplan.blueprint.load import load
 from smplan.core.blueprint import Blueprint
-from smplan.core.kinds_doc import Catalogue, KindDoc
+from smplan.core.resource_type import Catalogue, KindDoc
 from smplan.core.spec import SENSITIVE, PartialList, PartialMap, Spec
 from smplan.errors import BlueprintInvalid, Diagnostic
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smplan.core.kinds_doc import KindDoc
+from smplan.core.resource_type import KindDoc
 from smplan.core.spec import fields
 from smplan.core.spec_errors import spec_errors
 from smplan.core.values import Interpolation, Ref

@@ -265,8 +265,8 @@ def test_variables_are_filled_in(tmp_path: Path, value: str, expected: Any) -> N
         ('"${var.rol}"', "there is no variable `rol`", "did you mean `role`?"),
         ('"${var.m.b}"', "`${var.m.b}` leads nowhere: there is no `b` in it", ""),
         ('"${var.role[0]}"', "`${var.role[0]}` leads nowhere: there is no `0` in it", ""),
-        ('"x${var.m}"', "`${var.m}` is a map and cannot stand inside text", ""),
-        ('"x${var.none}"', "`${var.none}` is a null and cannot stand inside text", ""),
+        ('"x${var.m}"', "`${var.m}` is a map and cannot be part of a text", ""),
+        ('"x${var.none}"', "`${var.none}` is a null and cannot be part of a text", ""),
         ('"${a"', "`${` is opened and never closed; write `$${` for the two characters themselves", ""),
         (
             '"${1 + 1}"',

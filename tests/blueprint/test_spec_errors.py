@@ -9,8 +9,9 @@ import pytest
 
 from smplan.core.blueprint import INVALID
 from smplan.core.spec import SENSITIVE, Spec
-from smplan.core.spec_errors import SpecError, count, dotted, one_of, quoted, shape, spec_errors, suggestion, walk
+from smplan.core.spec_errors import SpecError, spec_errors, walk
 from smplan.core.values import Interpolation, Ref, Secret
+from smplan.core.wording import count, dotted, one_of, quoted, shape, suggestion
 from tests.blueprint.load_case import Part, ThingSpec
 
 
@@ -63,13 +64,13 @@ def test_an_unknown_field_is_told_at_its_key_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message", "hint"),
     [
-        ("size", "3", "must be an integer, not text", "take the quotes away"),
+        ("size", "3", "must be an integer, not text", "remove the quotes"),
         ("size", "three", "must be an integer, not text", ""),
         ("size", True, "must be an integer, not true or false", ""),
         ("size", 1.5, "must be an integer, not a number", ""),
-        ("weight", "1.5", "must be a number, not text", "take the quotes away"),
+        ("weight", "1.5", "must be a number, not text", "remove the quotes"),
         ("weight", [], "must be a number, not a list", ""),
-        ("flag", "true", "must be true or false, not text", "take the quotes away"),
+        ("flag", "true", "must be true or false, not text", "remove the quotes"),
         ("flag", 1, "must be true or false, not an integer", ""),
         ("name", 5, "must be text, not an integer", "put it in quotes"),
         ("name", False, "must be text, not true or false", "put it in quotes"),

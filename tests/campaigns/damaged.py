@@ -168,8 +168,8 @@ def plan_file(size: Size, seed: int, folder: Path) -> Subject:
     chance = random.Random(seed)
     steps = tuple(
         plans.Step(
-            each.address, each.address, each.kind, plans.Op.CREATE, ("it is new",), None, each.spec,
-            expected_seconds=1.5, needs=tuple(plans.Dependency(other, "made before") for other in each.needs),
+            each.address, plans.Op.CREATE, each, ("it is new",), expected_seconds=1.5,
+            depends_on=tuple(plans.Dependency(other, "made before") for other in each.dependencies),
         )
         for each in stored.fleet(chance, things=size.things, length=size.length).resources.values()
     )  # fmt: skip

@@ -228,7 +228,7 @@ class Theatre:
         state: State = folded.state
         held = [f"{entry.address} {entry.status}" for entry in state.resources.values()]
         held += [f"{entry.address} old" for entry in state.deposed] + [
-            f"{each.entry.address} orphan" for each in folded.pending_creates
+            f"{each.resource.address} orphan" for each in folded.pending_creates
         ]
         return sorted(held)
 

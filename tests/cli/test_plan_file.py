@@ -70,7 +70,7 @@ def test_what_is_called_a_plan_and_is_none_is_told_so(smplan: Shell, content: by
 
 def test_a_plan_that_was_touched_is_refused(smplan: Shell, made: str) -> None:
     document = json.loads(made)
-    document["steps"][0]["after"]["input"] = "goodbye"
+    document["steps"][0]["resource"]["spec"]["input"] = "goodbye"
     smplan.write("plan.json", json.dumps(document))
     done = smplan("apply", "plan.json", "--yes")
     assert done.code == 4

@@ -1,4 +1,4 @@
-"""Where faults stand, and what people may see of them."""
+"""Positions of diagnostics, and the source lines that are shown."""
 
 from __future__ import annotations
 
@@ -21,28 +21,33 @@ def marks() -> SourceMap:
     return SourceMap("f.yaml", TEXT, lambda: PLACES)
 
 
-def test_a_fault_stands_where_its_value_does() -> None:
-    fault = marks().fault(("b", 0), "wrong", "mend it")
-    assert (fault.place, fault.source, fault.message, fault.hint) == ("f.yaml:3:5", "  - x", "wrong", "mend it")
-    assert fault.path == ("b", 0)
+def test_a_diagnostic_is_at_its_value() -> None:
+    diagnostic = marks().fault(("b", 0), "wrong", "fix it")
+    assert (diagnostic.place, diagnostic.source, diagnostic.message, diagnostic.hint) == (
+        "f.yaml:3:5",
+        "  - x",
+        "wrong",
+        "fix it",
+    )
+    assert diagnostic.path == ("b", 0)
 
 
-def test_a_fault_of_a_key_stands_at_the_key() -> None:
+def test_a_diagnostic_of_a_key_is_at_the_key() -> None:
     assert marks().fault(("b",), "wrong", key=True).place == "f.yaml:2:1"
 
 
-def test_a_fault_without_a_place_stands_at_the_nearest_one_above() -> None:
+def test_a_diagnostic_without_a_position_is_at_the_nearest_one_above() -> None:
     assert marks().fault(("b", 0, "x", "y"), "wrong").place == "f.yaml:3:5"
     assert marks().fault(("b", "x"), "wrong", key=True).place == "f.yaml:3:3"
     assert marks().fault(("z",), "wrong").place == "f.yaml:1:1"
 
 
-def test_where_nothing_has_a_place_only_the_file_is_told() -> None:
-    fault = SourceMap("f.yaml", "", dict).fault(("b",), "wrong")
-    assert (fault.place, fault.source) == ("f.yaml", "")
+def test_without_positions_a_diagnostic_names_the_file() -> None:
+    diagnostic = SourceMap("f.yaml", "", dict).fault(("b",), "wrong")
+    assert (diagnostic.place, diagnostic.source) == ("f.yaml", "")
 
 
-def test_places_are_looked_for_once_and_only_when_needed() -> None:
+def test_positions_are_located_once_and_only_when_needed() -> None:
     looked: list[str] = []
 
     def locate() -> Mapping[Path, SourceRange]:
@@ -57,17 +62,17 @@ def test_places_are_looked_for_once_and_only_when_needed() -> None:
 
 
 @pytest.mark.parametrize(("line", "source"), [(0, ""), (4, "c: 2"), (5, "")])
-def test_a_line_that_is_not_there_has_no_text(line: int, source: str) -> None:
+def test_a_missing_line_has_no_text(line: int, source: str) -> None:
     assert marks().fault_at(line, 1, "wrong").source == source
 
 
-def test_of_a_long_line_only_the_beginning_is_shown() -> None:
+def test_a_long_line_is_cut() -> None:
     long = SourceMap("f", "x" * 1000, dict)
     assert long.fault_at(1, 5, "wrong").source == "x" * 400
     assert long.fault_at(1, 500, "wrong").source == ""
 
 
-def test_a_line_is_shown_without_what_a_terminal_would_act_on() -> None:
+def test_a_line_is_shown_without_control_characters() -> None:
     assert SourceMap("f", "a\x1b[0m\tb\u202ec", dict).fault_at(1, 1, "wrong").source == "a [0m b c"
     assert printable("plain é") == "plain é"
 
@@ -77,5 +82,5 @@ def test_lines_and_columns_count_from_one() -> None:
     assert [lines.place(at) for at in (0, 1, 4, 5, 6, 7)] == [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 1)]
 
 
-def test_a_faulted_leaf_says_that_it_is_wrong() -> None:
-    assert str(INVALID) == "a value that is wrong"
+def test_an_invalid_leaf_says_so() -> None:
+    assert str(INVALID) == "an invalid value"

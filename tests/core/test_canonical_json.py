@@ -11,7 +11,7 @@ def test_canonical_json_has_one_form() -> None:
     assert canonical_json.canonical({"b": 1, "a": 2}) == canonical_json.canonical({"a": 2, "b": 1})
 
 
-def test_what_json_cannot_say_is_refused() -> None:
+def test_values_that_are_not_json_are_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json.canonical({"a": math.nan})
 

@@ -22,10 +22,10 @@ AT = 1767355200.0
         (AT - 390, AT - 300, -300),
     ],
 )
-def test_a_clock_is_off_by_what_cannot_be_explained_by_the_way(sent: float, heard: float, off: float) -> None:
+def test_skew_is_what_the_time_of_the_request_cannot_explain(sent: float, heard: float, off: float) -> None:
     assert skew_seconds(NOON, sent, heard) == off
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Fri, 99 Jan 2026 12:00:00 GMT"])
-def test_no_date_tells_nothing(date: str) -> None:
+def test_without_a_date_the_skew_is_unknown(date: str) -> None:
     assert skew_seconds(date, AT, AT) is None

@@ -1,10 +1,10 @@
-"""How two specs differ, with the facts of their fields."""
+"""How two specs differ, with the traits of their fields."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from smplan.core.diff import AttributeChange, diff, fingerprint, keep_ignored, leaves, relied_on
+from smplan.core.diff import AttributeChange, apply_ignore, changed_paths, comparable_fields, diff, fingerprint
 from smplan.core.spec import (
     CLIENT_ONLY,
     IMMUTABLE,
@@ -92,18 +92,18 @@ def test_canonical_forms_apply_to_each_item_of_a_list() -> None:
     assert diff(Names(names=[Ref("x", None, ("id",))]), Names(names=["a"])) != ()  # type: ignore[list-item]
 
 
-def test_what_is_not_known_yet_differs() -> None:
+def test_an_unknown_value_differs() -> None:
     found = diff(Example.model_validate({"size": Ref("x", None, ("n",))}), Example(size=1))
     assert found == (AttributeChange("size", 1, {"$ref": "x.n"}),)
     tags = Example.model_validate({"tags": {"a": Ref("x", None, ("n",)), "b": "1"}})
     assert diff(tags, Example(tags={"a": "1", "b": "1"})) == (AttributeChange("tags.a", "1", {"$ref": "x.n"}),)
 
 
-def test_initial_and_local_fields_never_differ() -> None:
+def test_initial_and_client_only_fields_never_differ() -> None:
     assert diff(Example(start=1, patience=2), Example(start=3, patience=4)) == ()
 
 
-def test_what_cannot_be_read_is_compared_with_what_was_applied() -> None:
+def test_a_write_only_field_is_compared_with_the_applied_value() -> None:
     assert diff(Example(note="a"), Example(), None) == ()
     assert diff(Example(note="a"), Example(), {"note": "a"}) == ()
     assert diff(Example(note="b", fixed=True), Example(), {"note": "a"}) == (
@@ -115,8 +115,8 @@ def test_what_cannot_be_read_is_compared_with_what_was_applied() -> None:
     assert paths(*diff(secret, Example(), {"word": {"$secret": "env:B"}})) == ["word"]
 
 
-def test_a_plan_relies_on_what_it_read_and_on_nothing_of_others() -> None:
-    assert relied_on(Example(size=1, start=2, note="x", groups=["b", "a"])) == {
+def test_comparable_fields_are_those_read_and_managed() -> None:
+    assert comparable_fields(Example(size=1, start=2, note="x", groups=["b", "a"])) == {
         "name": "n",
         "size": 1,
         "groups": ["a", "b"],
@@ -125,17 +125,17 @@ def test_a_plan_relies_on_what_it_read_and_on_nothing_of_others() -> None:
     assert fingerprint(Example(size=1)) != fingerprint(Example(size=2))
 
 
-def test_ignored_paths_take_the_value_that_is_there() -> None:
+def test_ignored_paths_take_the_live_value() -> None:
     wanted = {"size": 1, "tags": {"a": "1", "b": "2"}, "inner": {"id": "x"}}
     live = {"size": 5, "tags": {"a": "9", "c": "3"}}
-    kept = keep_ignored(wanted, live, ["size", "tags.a", "tags.b", "tags.c", "inner.id", "other.part"])
+    kept = apply_ignore(wanted, live, ["size", "tags.a", "tags.b", "tags.c", "inner.id", "other.part"])
     assert kept == {"size": 5, "tags": {"a": "9", "c": "3"}, "inner": {}}
 
 
-def test_leaves_stop_at_lists_and_placeholders() -> None:
-    assert leaves({"a": [1], "b": {"c": {"$ref": "x"}}}, {"a": [2], "b": {"c": {"$ref": "y"}}}) == [
+def test_changed_paths_stop_at_lists_and_placeholders() -> None:
+    assert changed_paths({"a": [1], "b": {"c": {"$ref": "x"}}}, {"a": [2], "b": {"c": {"$ref": "y"}}}) == [
         (("a",), [1], [2]),
         (("b", "c"), {"$ref": "x"}, {"$ref": "y"}),
     ]
-    assert leaves(1, 2) == [((), 1, 2)]
-    assert leaves({"a": {"b": 1}}, {"a": 2}) == [(("a",), {"b": 1}, 2)]
+    assert changed_paths(1, 2) == [((), 1, 2)]
+    assert changed_paths({"a": {"b": 1}}, {"a": 2}) == [(("a",), {"b": 1}, 2)]

@@ -26,14 +26,14 @@ SPEC: dict[str, Json] = {"name": "a", "zone": "z", "parts": ["x", "y"], "size": 
 
 
 @pytest.mark.parametrize("same", [{"size": 2}, {"parts": ["y", "x"]}])
-def test_a_key_stays_whatever_can_be_changed(same: dict[str, Json]) -> None:
-    assert KIND.key(SPEC | same) == KIND.key(SPEC)
+def test_the_digest_ignores_what_can_be_changed(same: dict[str, Json]) -> None:
+    assert KIND.identity_digest(SPEC | same) == KIND.identity_digest(SPEC)
 
 
 @pytest.mark.parametrize("other", [{"name": "b"}, {"zone": "y"}, {"parts": ["x"]}, {"zone": {"$ref": "base.zone"}}])
-def test_a_key_tells_things_apart_that_cannot_become_each_other(other: dict[str, Json]) -> None:
-    assert KIND.key(SPEC | other) != KIND.key(SPEC)
+def test_the_digest_differs_for_what_cannot_be_changed(other: dict[str, Json]) -> None:
+    assert KIND.identity_digest(SPEC | other) != KIND.identity_digest(SPEC)
 
 
-def test_what_is_no_spec_has_a_key_like_nothing() -> None:
-    assert KIND.key(None) == KIND.key({})
+def test_a_record_without_a_spec_has_the_digest_of_an_empty_one() -> None:
+    assert KIND.identity_digest(None) == KIND.identity_digest({})

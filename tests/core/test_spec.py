@@ -53,14 +53,14 @@ def test_any_field_item_or_entry_may_be_a_placeholder() -> None:
 @pytest.mark.parametrize(
     "data", [{}, {"name": "a", "nme": 1}, {"name": "a", "groups": [1]}, {"name": "a", "inner": {"port": 0}}]
 )
-def test_what_does_not_fit_is_refused(data: dict[str, Any]) -> None:
+def test_an_invalid_spec_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Outer.model_validate(data)
 
 
-def test_a_tree_holds_what_is_managed() -> None:
+def test_managed_fields_are_those_that_are_not_none() -> None:
     spec = Outer(name="a", tags={"k": "v"}, many=[Inner(port=2, note="n")], data={"x": [1, None]})
-    assert spec.tree() == {
+    assert spec.managed_fields() == {
         "name": "a",
         "tags": {"k": "v"},
         "inner": {"port": 1},
@@ -69,7 +69,7 @@ def test_a_tree_holds_what_is_managed() -> None:
     }
 
 
-def test_known_asks_for_values_that_are_there() -> None:
+def test_known_means_a_value_that_is_no_placeholder() -> None:
     spec = Outer(name="a", host=Ref("b"))  # type: ignore[arg-type]  # a partial spec
     assert spec.known("name")
     assert not spec.known("name", "host")
@@ -77,16 +77,16 @@ def test_known_asks_for_values_that_are_there() -> None:
 
 
 @pytest.mark.parametrize("open_leaf", [Ref("a"), Interpolation(("a", Ref("b"))), Secret("env:A")])
-def test_a_spec_with_placeholders_is_not_complete(open_leaf: object) -> None:
+def test_a_spec_with_placeholders_is_not_fully_known(open_leaf: object) -> None:
     assert is_fully_known(Outer(name="a"))
     assert not is_fully_known(Outer.model_validate({"name": "a", "tags": {"k": open_leaf}}))
 
 
-def test_facts_are_read_from_the_field() -> None:
+def test_traits_are_read_from_the_field() -> None:
     found = fields(Outer)
     assert found["name"].has(IMMUTABLE)
     assert not found["name"].has(SENSITIVE)
-    assert found["host"].facts == {SENSITIVE}
+    assert found["host"].traits == {SENSITIVE}
     assert found["inner"].nested is Inner
     assert found["many"].nested is None
 
@@ -105,7 +105,7 @@ def test_a_value_alone_takes_its_form() -> None:
     assert host.canonical(Ref("a")) == Ref("a")
 
 
-def test_without_facts_a_value_compares_as_it_is() -> None:
+def test_without_traits_a_value_compares_as_it_is() -> None:
     assert fields(Outer)["order"].canonical(["b", "a"]) == ["b", "a"]
     assert fields(Outer)["ports"].canonical([2, 1]) == [1, 2]
     assert fields(Outer)["ports"].canonical(Ref("a")) == Ref("a")

@@ -58,7 +58,7 @@ def test_a_reference_reads_as_it_is_written(ref: Ref) -> None:
 
 
 @given(st.lists(plain_text | references, min_size=1, max_size=5).map(tuple))
-def test_a_template_reads_as_it_is_written(parts: tuple[str | Ref, ...]) -> None:
+def test_an_interpolation_reads_as_it_is_written(parts: tuple[str | Ref, ...]) -> None:
     def text_of(tree: PartialValue) -> str:
         return str(tree) if not isinstance(tree, str) else tree.replace("${", "$${")
 
@@ -90,7 +90,7 @@ def test_a_reference_names_a_root_an_instance_and_a_path(text: str, ref: Ref) ->
 
 
 @pytest.mark.parametrize("text", ["", "1a", "a b", "a.", "a[b]", 'a["b"', "a[-1]", "!a", "a()", "a[" + "9" * 10 + "]"])
-def test_anything_else_is_no_reference(text: str) -> None:
+def test_other_text_is_not_a_reference(text: str) -> None:
     with pytest.raises(InvalidReference, match="is not a reference"):
         parse_ref(text)
 
@@ -99,7 +99,7 @@ def test_a_string_that_is_one_reference_is_that_reference() -> None:
     assert parse_text("${a.b}") == Ref("a", path=("b",))
 
 
-def test_references_inside_text_make_a_template() -> None:
+def test_references_in_text_make_an_interpolation() -> None:
     assert parse_text("https://${a.b}/") == Interpolation(("https://", Ref("a", path=("b",)), "/"))
 
 
@@ -119,7 +119,7 @@ def test_an_instance_is_named_by_its_key() -> None:
     assert instance_address("alb", "blue") == Ref("alb", "blue").address == 'alb["blue"]'
 
 
-def test_refs_tells_every_reference_and_where_it_stands() -> None:
+def test_refs_are_found_with_their_paths() -> None:
     a, b = Ref("a"), Ref("b")
     tree = {"x": [a, 1, Interpolation(("t", b))], "y": {"z": (a,)}, "s": Secret("env:S")}
     assert list(refs(tree)) == [(("x", 0), a), (("x", 2), b), (("y", "z", 0), a)]
@@ -130,7 +130,7 @@ def test_a_secret_counts_as_known() -> None:
     assert known({"s": Secret("env:S"), "n": [1, None]})
 
 
-def test_placeholders_tells_secrets_too() -> None:
+def test_placeholders_include_secrets() -> None:
     tree = {"x": (Ref("a"),), "s": Secret("env:S"), "n": 1}
     assert list(placeholders(tree)) == [(("x", 0), Ref("a")), (("s",), Secret("env:S"))]
     assert str(Secret("env:S")) == "secret env:S"
@@ -153,39 +153,39 @@ def test_resolve_writes_plain_values_into_text(value: PartialValue, text: str) -
     assert resolve(Interpolation(("a-", Ref("x"), "-c")), lambda _: value) == text
 
 
-def test_resolve_leaves_open_what_is_not_known() -> None:
+def test_resolve_keeps_unknown_references() -> None:
     template = Interpolation(("a-", Ref("x"), "-", Ref("y")))
     found = resolve(template, lambda ref: "b" if ref.root == "x" else ref)
     assert found == Interpolation(("a-b-", Ref("y")))
 
 
-def test_resolve_takes_templates_into_templates() -> None:
+def test_resolve_merges_interpolations() -> None:
     found = resolve(Interpolation(("a-", Ref("x"))), lambda _: Interpolation(("b-", Ref("y"))))
     assert found == Interpolation(("a-b-", Ref("y")))
 
 
-def test_a_template_stays_text_though_one_reference_is_left() -> None:
+def test_an_interpolation_stays_text_with_one_reference_left() -> None:
     found = resolve(Interpolation((Ref("x"), Ref("y"))), lambda ref: "" if ref.root == "x" else ref)
     assert found == Interpolation((Ref("y"),))
 
 
-def test_a_template_of_nothing_is_empty_text() -> None:
+def test_an_empty_interpolation_is_empty_text() -> None:
     assert resolve(Interpolation((Ref("x"),)), lambda _: "") == ""
 
 
 @pytest.mark.parametrize(("value", "word"), [(None, "null"), ([], "list"), ({}, "map"), (Secret("env:S"), "secret")])
-def test_only_plain_values_can_stand_inside_text(value: PartialValue, word: str) -> None:
-    with pytest.raises(InvalidReference, match=f"is a {word} and cannot stand inside text"):
+def test_only_scalars_can_be_part_of_a_text(value: PartialValue, word: str) -> None:
+    with pytest.raises(InvalidReference, match=f"is a {word} and cannot be part of a text"):
         resolve(Interpolation(("a", Ref("x", path=("y",)))), lambda _: value)
 
 
-def test_dig_follows_a_path() -> None:
+def test_get_path_follows_a_path() -> None:
     assert get_path({"a": [{"b": 1}]}, ("a", 0, "b")) == 1
     assert get_path({"a": [5]}, ("a", "0")) == 5
     assert get_path({"a": (5,)}, ()) == {"a": (5,)}
 
 
-def test_dig_stops_at_a_placeholder() -> None:
+def test_get_path_stops_at_a_placeholder() -> None:
     assert get_path({"a": Ref("x")}, ("a", "b", "c")) == Ref("x")
 
 
@@ -202,7 +202,7 @@ def test_dig_stops_at_a_placeholder() -> None:
         (5, ("a",)),
     ],
 )
-def test_dig_says_which_step_leads_nowhere(value: PartialValue, path: tuple[str | int, ...]) -> None:
+def test_get_path_names_the_step_that_does_not_exist(value: PartialValue, path: tuple[str | int, ...]) -> None:
     with pytest.raises(KeyError) as missing:
         get_path(value, path)
     assert missing.value.args == (path[-1],)

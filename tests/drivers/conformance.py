@@ -179,7 +179,7 @@ class Stage:
         spec = driver.spec.model_validate(self.filled(written))
         made = self.create(driver, spec, self.claim(name))
         live = driver.read_many([made])[made]
-        return SimpleNamespace(attributes={**spec.tree(), **live.outputs, "id": made})
+        return SimpleNamespace(attributes={**spec.managed_fields(), **live.outputs, "id": made})
 
     def _known(self, ref: values.Ref) -> Any:
         if ref.root == "run":
@@ -227,7 +227,7 @@ def differences(wanted: Spec, live: Spec) -> dict[str, tuple[Any, Any]]:
 def plain(value: Any) -> Any:
     """``value`` with nested specs as maps of what they manage."""
     if isinstance(value, Spec):
-        return value.tree()
+        return value.managed_fields()
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 

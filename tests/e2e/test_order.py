@@ -55,7 +55,7 @@ def steps(place: Stage, request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 
 
 def needs(steps: list[dict[str, Any]], id: str) -> dict[str, dict[str, str]]:
-    return {need["step"]: need for step in steps if step["id"] == id for need in step["needs"]}
+    return {need["step"]: need for step in steps if step["id"] == id for need in step["depends_on"]}
 
 
 @pytest.mark.parametrize(("before", "after", "word"), RULED)
@@ -83,8 +83,8 @@ def test_the_node_group_is_last_and_waits_for_all_others(steps: list[dict[str, A
 def test_no_step_comes_before_what_it_needs(steps: list[dict[str, Any]]) -> None:
     seen: set[str] = set()
     for step in steps:
-        assert {need["step"] for need in step["needs"]} <= seen, step["id"]
-        assert all(need["reason"] for need in step["needs"]), step["id"]
+        assert {need["step"] for need in step["depends_on"]} <= seen, step["id"]
+        assert all(need["reason"] for need in step["depends_on"]), step["id"]
         seen.add(step["id"])
 
 

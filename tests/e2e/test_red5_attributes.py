@@ -35,7 +35,7 @@ def test_an_attribute_changed_outside_is_shown_alone_and_put_back(
     stage: Stage, tmp_path: Path, kind: str, name: str
 ) -> None:
     wanted = blueprint(
-        resource("subject", kind, spec_of(kind).tree()), stream_manager={"url": "http://sm.example.com:5080"}
+        resource("subject", kind, spec_of(kind).managed_fields()), stream_manager={"url": "http://sm.example.com:5080"}
     )
     store = LocalStore(tmp_path / "toys.state.json")
 
@@ -51,7 +51,7 @@ def test_an_attribute_changed_outside_is_shown_alone_and_put_back(
 
     apply(planned())
     assert planned().empty
-    live = stage.read(kind, str(spec_of(kind).tree()["name"]))
+    live = stage.read(kind, str(spec_of(kind).managed_fields()["name"]))
     assert live is not None
     stage.driver(kind).update(live, spec_of(kind, **{name: CASES[kind].updates[name]}))
 

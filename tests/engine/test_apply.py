@@ -438,7 +438,7 @@ def test_a_plan_for_another_account_or_region_or_kind_is_refused(bench: Bench) -
         other.apply(with_digest(replace(made, account="9")))
     with pytest.raises(GuardRefused, match="for region mars"):
         other.apply(with_digest(replace(made, region="mars")))
-    strange = tuple(replace(step, kind="toy.other") for step in made.steps)
+    strange = tuple(replace(step, resource=replace(step.resource, kind="toy.other")) for step in made.steps)
     with pytest.raises(Stale, match=r"has no kind toy\.other"):
         other.apply(with_digest(replace(made, steps=strange)))
 
@@ -537,7 +537,7 @@ def test_while_a_plan_is_carried_out_each_request_that_changes_something_is_guar
 
 def journalled_tokens(bench: Bench, address: str) -> list[str]:
     entries = bench.store.read().entries
-    return [entry.token for entry in entries if isinstance(entry, StepIntent) and entry.entry.address == address]
+    return [entry.token for entry in entries if isinstance(entry, StepIntent) and entry.resource.address == address]
 
 
 def test_the_token_of_a_create_is_journalled_before_it_is_sent_and_sent_again_with_the_same_spec(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Op, Step
+from smplan.core.state.model import ResourceState
 from smplan.drivers.base import Live, Progress
 from smplan.engine.operations import Carrier, Task
 from smplan.engine.waiter import CancelToken
@@ -65,7 +66,7 @@ def test_nothing_is_sent_once_the_lock_was_lost(op: Op, passed: int, sent: list[
         if next(checks, None) is None:
             raise Locked("lost")
 
-    step = Step("s", "a", "toy.thing", op, target="t-a", changes=(AttributeChange("size", 1, 2),))
+    step = Step("s", op, ResourceState("a", "toy.thing", "t-a", {}, {}), changes=(AttributeChange("size", 1, 2),))
     carrier = Carrier(world, "l", lambda event: None, CancelToken(), check, lambda step, id: None)
     with pytest.raises(Locked):
         carrier.carry(Task(step, ThingSpec(name="t-a", size=2)))

@@ -1,4 +1,4 @@
-"""What interrupted runs made and no state knows of, and what older generations stand in the way of."""
+"""Untracked resources of interrupted runs, and deposed generations in the way of new ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.engine.toy import Cloud, ThingSpec, blueprint, resource, thing
 
 PORT = resource("p", "toy.port", {"number": 1, "of": "x"})
 ID = {"b": "t-a", "q": "p-1"}
-"""What two addresses stand for in the cloud."""
+"""The ids of two addresses in the cloud."""
 
 
 def die() -> None:
@@ -30,7 +30,7 @@ def die() -> None:
 
 
 def killed(bench: Bench, wanted: Blueprint, id: str) -> Plan:
-    """Apply ``wanted`` and be killed as soon as ``id`` is made; the plan."""
+    """Apply ``wanted`` and be killed as soon as ``id`` is created; the plan."""
     made = bench.plan(wanted)
     bench.cloud.after["created", id] = die
     with pytest.raises(SystemExit):
@@ -45,69 +45,69 @@ def ops(made: Plan) -> dict[str, Op]:
 
 @pytest.mark.parametrize("wanted", [thing("a"), PORT], ids=["taggable", "untaggable"])
 @pytest.mark.parametrize("mode", ["apply", "destroy"])
-def test_what_was_made_unseen_and_is_not_wanted_any_more_is_deleted(bench: Bench, wanted, mode: str) -> None:  # type: ignore[no-untyped-def]
+def test_an_untracked_resource_that_is_no_longer_wanted_is_deleted(bench: Bench, wanted, mode: str) -> None:  # type: ignore[no-untyped-def]
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), wanted), "t-a" if wanted.address == "a" else "p-1")
     made = bench.plan(blueprint(thing("z")), mode)
-    assert ops(made)[f"{wanted.address}:delete#stray"] is Op.DELETE
+    assert ops(made)[f"{wanted.address}:delete#pending-1"] is Op.DELETE
     assert bench.apply(made, stop=CancelToken()).outcome == "complete"
     assert bench.cloud.of("toy.port") == {}
     assert "t-a" not in bench.cloud.of("toy.thing")
     assert bench.store.read().folded.pending_creates == ()  # type: ignore[union-attr]
 
 
-def test_what_was_made_unseen_goes_before_what_it_uses_and_before_what_takes_its_place(bench: Bench) -> None:
+def test_an_untracked_resource_is_deleted_before_its_dependency_and_its_successor(bench: Bench) -> None:
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", uses=["${z.id}"])), "t-a")
     made = bench.plan(blueprint(thing("a", zone="other")))
-    needs = {step.id: [need.step for need in step.needs] for step in made.steps}
-    assert needs == {"a:delete#stray": [], "a:create": ["a:delete#stray"], "z:delete#1": ["a:delete#stray"]}
+    waits = {step.id: [each.step for each in step.depends_on] for step in made.steps}
+    assert waits == {"a:delete#pending-1": [], "a:create": ["a:delete#pending-1"], "z:delete#1": ["a:delete#pending-1"]}
     assert bench.apply(made, stop=CancelToken()).outcome == "complete"
     assert list(bench.cloud.of("toy.thing")) == ["t-a"]
 
 
-def test_what_was_made_unseen_is_remembered_although_something_else_was_made_under_its_address(bench: Bench) -> None:
+def test_a_pending_create_survives_the_create_of_another_kind_at_its_address(bench: Bench) -> None:
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", kind="toy.behind")), "b-a")
     bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
     bench.make(blueprint(thing("z"), thing("a")))
     made = bench.plan(blueprint(thing("z"), thing("a")))
-    assert ops(made) == {"a:delete#stray": Op.DELETE}
+    assert ops(made) == {"a:delete#pending-1": Op.DELETE}
     assert bench.apply(made).outcome == "complete"
     assert bench.cloud.of("toy.behind") == {}
     assert bench.store.read().folded.pending_creates == ()  # type: ignore[union-attr]
 
 
-def test_all_that_was_made_unseen_under_one_address_goes(bench: Bench) -> None:
+def test_all_untracked_resources_of_one_address_are_deleted(bench: Bench) -> None:
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", kind="toy.behind")), "b-a")
     bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
     killed(bench, blueprint(thing("z"), thing("a")), "t-a")
     made = bench.plan(blueprint(thing("z")))
-    assert ops(made) == {"a:delete#stray": Op.DELETE, "a:delete#stray2": Op.DELETE}
+    assert ops(made) == {"a:delete#pending-1": Op.DELETE, "a:delete#pending-2": Op.DELETE}
     assert bench.apply(made).outcome == "complete"
     assert bench.store.read().folded.pending_creates == ()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("adopt", [False, True])
 @pytest.mark.parametrize("moved", [thing("b", name="a"), replace(PORT, address="q")], ids=["taggable", "untaggable"])
-def test_what_was_made_unseen_for_another_address_goes_before_the_new_one_comes(
+def test_an_untracked_resource_of_another_address_is_deleted_before_the_new_one_is_created(
     bench: Bench, moved: Resource, adopt: bool
 ) -> None:
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), PORT if moved.address == "q" else thing("a")), ID[moved.address])
     made = bench.plan(blueprint(thing("z"), replace(moved, lifecycle=Lifecycle(adopt=adopt))))
-    stray = f"{'p' if moved.address == 'q' else 'a'}:delete#stray"
-    assert {step.id: [need.step for need in step.needs] for step in made.steps} == {
-        stray: [],
-        f"{moved.address}:create": [stray],
+    untracked = f"{'p' if moved.address == 'q' else 'a'}:delete#pending-1"
+    assert {step.id: [each.step for each in step.depends_on] for step in made.steps} == {
+        untracked: [],
+        f"{moved.address}:create": [untracked],
     }
     assert bench.apply(made).outcome == "complete"
     assert bench.cloud.made[ID[moved.address]] == 2
     assert bench.plan(blueprint(thing("z"), moved)).empty
 
 
-def test_what_was_made_unseen_and_is_taken_over_by_leave_is_not_deleted(bench: Bench) -> None:
+def test_an_untracked_resource_that_is_adopted_is_not_deleted(bench: Bench) -> None:
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a")), "t-a")
     made = bench.plan(blueprint(thing("z"), thing("a", size=3, lifecycle={"adopt": True})))
@@ -115,7 +115,7 @@ def test_what_was_made_unseen_and_is_taken_over_by_leave_is_not_deleted(bench: B
     assert bench.apply(made).outcome == "complete"
 
 
-def test_somebody_elses_that_came_before_we_began_is_theirs_even_if_we_die_before_we_can_say_so(bench: Bench) -> None:
+def test_foreign_resource_found_before_intent_is_never_adopted(bench: Bench) -> None:
     made = bench.plan(blueprint(PORT))
     other = Bench(bench.folder / "other", bench.cloud)
     other.folder.mkdir()
@@ -131,7 +131,7 @@ def test_somebody_elses_that_came_before_we_began_is_theirs_even_if_we_die_befor
     assert isinstance(dict(bench.apply(made).failed)["p"], NotOurs)
 
 
-def test_what_has_looked_first_does_not_begin_once_a_stop_is_asked_for(bench: Bench) -> None:
+def test_a_prechecked_step_does_not_start_after_a_stop(bench: Bench) -> None:
     made = bench.plan(blueprint(PORT))
     bench.cloud.after["find", "toy.port"] = bench.stop.drain
     outcome = bench.apply(made)
@@ -141,7 +141,7 @@ def test_what_has_looked_first_does_not_begin_once_a_stop_is_asked_for(bench: Be
     assert bench.apply(made, stop=CancelToken()).outcome == "complete"
 
 
-def test_a_look_that_fails_is_a_step_that_failed_and_was_never_begun(bench: Bench) -> None:
+def test_a_failed_precheck_fails_the_step_without_an_intent(bench: Bench) -> None:
     made = bench.plan(blueprint(PORT))
     bench.cloud.fail("find", "toy.port", Denied("no"))
     assert bench.apply(made).exit_code == 8
@@ -149,18 +149,18 @@ def test_a_look_that_fails_is_a_step_that_failed_and_was_never_begun(bench: Benc
     assert bench.apply(made).outcome == "complete"
 
 
-def test_what_cannot_be_looked_for_is_left_for_another_time(bench: Bench) -> None:
+def test_a_pending_create_that_cannot_be_read_now_stays_pending(bench: Bench) -> None:
     killed(bench, blueprint(thing("a", kind="toy.behind")), "b-a")
     bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
     assert bench.plan(blueprint()).empty
-    assert ops(bench.plan(blueprint())) == {"a:delete#stray": Op.DELETE}
+    assert ops(bench.plan(blueprint())) == {"a:delete#pending-1": Op.DELETE}
     killed(bench, blueprint(thing("c")), "t-c")
     bench.cloud.fail("find", "toy.thing", Unreachable("nobody"))
     with pytest.raises(Unreachable):
         bench.plan(blueprint())
 
 
-def test_a_beginning_that_nobody_can_read_any_more_and_one_that_made_nothing_are_left(bench: Bench) -> None:
+def test_a_pending_create_without_effect_or_with_an_unknown_spec_is_ignored(bench: Bench) -> None:
     bench.make(blueprint(thing("z")))
     with bench.store.lock(LockHolder("t", "apply", "r", "now")) as held:
         strange = StepIntent("s", "create", ResourceState("s", "toy.thing", "", {"nme": "s"}, {}))
@@ -170,17 +170,17 @@ def test_a_beginning_that_nobody_can_read_any_more_and_one_that_made_nothing_are
     assert bench.plan(blueprint(thing("z"))).empty
 
 
-def test_an_adoption_that_was_cut_off_does_not_hide_that_it_was_made_by_us(bench: Bench) -> None:
+def test_an_interrupted_adopt_does_not_undo_that_we_created_it(bench: Bench) -> None:
     killed(bench, blueprint(PORT), "p-1")
     again = bench.plan(blueprint(PORT))
     with bench.store.lock(LockHolder("t", "apply", "r", "now")) as held:
         (step,) = again.steps
         entry = ResourceState("p", "toy.port", "p-1", step.after, {})
         held.append([RunBegan("r", again.id, again.digest, 1, "now"), StepIntent(step.id, "adopt", entry)])
-    assert ops(bench.plan(blueprint())) == {"p:delete#stray": Op.DELETE}
+    assert ops(bench.plan(blueprint())) == {"p:delete#pending-1": Op.DELETE}
 
 
-def test_a_plan_is_stale_once_something_may_have_been_made_unseen_since(bench: Bench) -> None:
+def test_a_new_pending_create_makes_older_plans_stale(bench: Bench) -> None:
     bench.make(blueprint(thing("z")))
     older = bench.plan(blueprint(thing("z"), thing("a", size=2)))
     killed(bench, blueprint(thing("z"), thing("a")), "t-a")
@@ -188,7 +188,7 @@ def test_a_plan_is_stale_once_something_may_have_been_made_unseen_since(bench: B
         bench.apply(older, stop=CancelToken())
 
 
-def test_what_is_somebody_elses_is_not_taken_at_the_second_try(bench: Bench) -> None:
+def test_a_foreign_resource_is_not_adopted_by_a_second_apply(bench: Bench) -> None:
     made = bench.plan(blueprint(PORT))
     other = Bench(bench.folder / "other", bench.cloud)
     other.folder.mkdir()
@@ -198,7 +198,7 @@ def test_what_is_somebody_elses_is_not_taken_at_the_second_try(bench: Bench) -> 
     assert bench.plan(blueprint()).empty
 
 
-def test_what_is_found_at_the_last_moment_is_brought_up_to_date(bench: Bench) -> None:
+def test_a_resource_found_only_by_the_create_is_updated_to_the_spec(bench: Bench) -> None:
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", tags={"k": "${z.arn}"})), "t-a")
     # z is replaced, so what `a` says of it is not known when planning
@@ -208,16 +208,16 @@ def test_what_is_found_at_the_last_moment_is_brought_up_to_date(bench: Bench) ->
     assert tags == {"k": bench.state.resources["z"].outputs["arn"]}
 
 
-def test_what_takes_the_place_of_a_stray_waits_until_it_is_gone(bench: Bench) -> None:
+def test_the_successor_of_an_untracked_resource_waits_for_its_delete(bench: Bench) -> None:
     killed(bench, blueprint(thing("a", zone="two")), "t-a")
     again = bench.plan(blueprint(thing("z"), thing("a", zone="one", after=["z"])))
-    assert ops(again) == {"z:create": Op.CREATE, "a:delete#stray": Op.DELETE, "a:create": Op.CREATE}
+    assert ops(again) == {"z:create": Op.CREATE, "a:delete#pending-1": Op.DELETE, "a:create": Op.CREATE}
     bench.cloud.fail("delete", "t-a", Denied("no"))
     assert bench.apply(again, stop=CancelToken()).exit_code == 8
     assert bench.cloud.made["t-a"] == 1
 
 
-def test_an_older_generation_in_the_way_is_stood_beside(bench: Bench) -> None:
+def test_a_replacement_gets_another_name_if_a_deposed_generation_has_it(bench: Bench) -> None:
     bench.make(blueprint(thing("a"), thing("b", uses=["${a.id}"])))
     bench.cloud.fail("update", "t-b", Denied("no"))
     assert (
@@ -230,44 +230,47 @@ def test_an_older_generation_in_the_way_is_stood_beside(bench: Bench) -> None:
     assert bench.cloud.of("toy.behind") == {}
 
 
-def test_an_older_generation_is_not_taken_for_a_new_one(bench: Bench) -> None:
+def test_a_deposed_generation_is_not_adopted_as_the_new_one(bench: Bench) -> None:
     bench.make(blueprint(thing("z"), thing("a", uses=["${z.id}"])))
     bench.cloud.fail("delete", "t-a", Denied("no"))
     bench.apply(bench.plan(blueprint(thing("z"), thing("a", kind="toy.behind"))))
     bench.cloud.fail("delete", "t-a", Denied("no"))
     assert bench.apply(bench.plan(blueprint(thing("z")), "destroy")).exit_code == 8
     made = bench.plan(blueprint(thing("a")))
-    assert [(step.id, step.generation) for step in made.steps if step.op is Op.CREATE] == [("a:create", 2)]
+    assert [(step.id, step.resource.generation) for step in made.steps if step.op is Op.CREATE] == [("a:create", 2)]
     assert bench.apply(made).outcome == "complete"
 
 
-def test_what_was_made_after_each_other_by_turns_can_all_be_taken_away(bench: Bench) -> None:
+def test_resources_with_cyclic_dependencies_can_be_destroyed(bench: Bench) -> None:
     bench.make(blueprint(thing("a"), thing("b", after=["a"])))
     bench.make(blueprint(thing("b"), thing("a", size=2, after=["b"])))
-    assert {address: entry.needs for address, entry in bench.state.resources.items()} == {"a": ("b",), "b": ("a",)}
+    assert {address: entry.dependencies for address, entry in bench.state.resources.items()} == {
+        "a": ("b",),
+        "b": ("a",),
+    }
     assert bench.apply(bench.plan(blueprint(), "destroy")).outcome == "complete"
 
 
-def test_what_is_replaced_where_it_stands_does_not_wait_for_what_waits_for_the_new_one(bench: Bench) -> None:
+def test_a_delete_before_create_does_not_wait_for_what_waits_for_the_create(bench: Bench) -> None:
     user = thing("u", uses=["${a.id}"])
     bench.make(blueprint(PORT, thing("a", after=["p"]), user))
     port = resource("p", "toy.port", {"number": 2, "of": "x"})
     made = bench.plan(blueprint(port, thing("b", after=["p"]), thing("u", uses=["${b.id}"])))
-    needs = {step.id: [need.step for need in step.needs] for step in made.steps}
-    assert (needs["p:delete#1"], needs["p:replace"]) == ([], ["p:delete#1"])
+    waits = {step.id: [each.step for each in step.depends_on] for step in made.steps}
+    assert (waits["p:delete#1"], waits["p:replace"]) == ([], ["p:delete#1"])
     assert bench.apply(made).outcome == "complete"
 
 
-def test_what_was_made_unseen_lets_go_before_what_it_uses_is_deleted(bench: Bench) -> None:
+def test_an_untracked_resource_is_adopted_before_its_former_dependency_is_deleted(bench: Bench) -> None:
     bench.make(blueprint(thing("z")))
     killed(bench, blueprint(thing("z"), thing("a", uses=["${z.id}"])), "t-a")
     made = bench.plan(blueprint(thing("y"), thing("a", uses=["${y.id}"])))
-    needs = {step.id: [need.step for need in step.needs] for step in made.steps}
-    assert needs == {"y:create": [], "a:create": ["y:create"], "z:delete#1": ["a:create"]}
+    waits = {step.id: [each.step for each in step.depends_on] for step in made.steps}
+    assert waits == {"y:create": [], "a:create": ["y:create"], "z:delete#1": ["a:create"]}
     assert bench.apply(made).outcome == "complete"
 
 
-def test_what_a_cut_off_change_points_at_goes_after_what_points_at_it(bench: Bench) -> None:
+def test_an_interrupted_update_keeps_its_new_dependencies_in_the_order_of_deletes(bench: Bench) -> None:
     bench.make(blueprint(thing("a"), thing("b")))
     bench.cloud.after["update", "t-b"] = die
     with pytest.raises(SystemExit):
@@ -277,14 +280,14 @@ def test_what_a_cut_off_change_points_at_goes_after_what_points_at_it(bench: Ben
     assert [step.id for step in made.steps] == ["b:delete#1", "a:delete#1"]
 
 
-def test_what_is_gone_is_forgotten_although_it_was_protected(bench: Bench) -> None:
+def test_a_protected_resource_that_is_gone_is_forgotten(bench: Bench) -> None:
     bench.make(blueprint(thing("a", lifecycle={"prevent_destroy": True})))
     bench.cloud.of("toy.thing").clear()
     assert [step.op for step in bench.plan(blueprint()).steps] == [Op.FORGET]
 
 
 class Fast(Runtime):
-    """Time that passes at once."""
+    """A clock that does not wait."""
 
     time = 0.0
 
@@ -296,27 +299,27 @@ class Fast(Runtime):
         return event.is_set()
 
 
-def test_what_was_just_made_is_looked_for_a_while_before_it_counts_as_gone(bench: Bench) -> None:
+def test_an_incomplete_resource_counts_as_gone_only_after_a_while(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
     hidden: Cloud = bench.cloud
     there = hidden.of("toy.thing").pop("t-a")
     world = bench.world()
     world.runtime = Fast()
     entry = ResourceState("a", "toy.thing", "t-a", {}, {}, status=Status.INCOMPLETE)
-    assert refresh.read([entry], world, bench.log).seen == {}
-    assert world.runtime.now() >= refresh.LAG_SECONDS
-    looks: list[int] = []
+    assert refresh.read_resources([entry], world, bench.log).resources == {}
+    assert world.runtime.now() >= refresh.CONFIRM_ABSENT_SECONDS
+    reads: list[int] = []
 
     def appear() -> None:
-        looks.append(1)
-        if len(looks) == 3:
+        reads.append(1)
+        if len(reads) == 3:
             hidden.of("toy.thing")["t-a"] = there
 
     hidden.after["read", "toy.thing"] = appear
-    assert list(refresh.read([entry], world, bench.log).seen) == ["a"]
+    assert list(refresh.read_resources([entry], world, bench.log).resources) == ["a"]
 
 
-def test_what_an_earlier_run_made_with_another_immutable_value_is_not_taken(bench: Bench) -> None:
+def test_an_own_resource_with_another_immutable_value_is_a_conflict(bench: Bench) -> None:
     made = bench.plan(blueprint(thing("z"), thing("a", zone="${z.arn}")))
 
     def appear() -> None:

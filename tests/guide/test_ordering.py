@@ -1,15 +1,10 @@
-"""The order that this field demands, rule by rule, and the graph it ends in."""
+"""The ordering rules, one by one."""
 
 from __future__ import annotations
 
-import pytest
-
-from smplan.core import graph
 from smplan.core.blueprint import Resource
-from smplan.errors import BlueprintInvalid
 from smplan.guide import ordering
-from smplan.guide.ordering import Edge
-from tests.engine.toy import blueprint, resource, thing, tree
+from tests.engine.toy import resource
 
 TARGETS = ["${tg.arn}"]
 
@@ -33,7 +28,7 @@ def rule(**spec: object) -> Resource:
 BY_TEMPLATE = {"launch_template": {"id": "${template.id}", "version": 1}}
 
 
-def test_ports_are_open_before_the_instances_that_need_them() -> None:
+def test_ports_are_opened_before_the_instances_that_need_them() -> None:
     launched = template(["${sm.id}", "sg-2"])
     database = rule(group="${db.id}", source_group="${sm.id}")
     assert pairs(database, launched, fleet(**BY_TEMPLATE)) == {("rule", "fleet")}
@@ -61,7 +56,7 @@ def test_the_health_gate_waits_for_group_and_listeners() -> None:
     assert found == {("fleet", "gate"), ("http", "gate"), ("http", "fleet")}
 
 
-def test_gates_come_before_everything_behind_the_fleet_and_the_node_group_comes_last() -> None:
+def test_gates_come_before_every_red5_kind_and_the_node_group_comes_last() -> None:
     gate = resource("gate", "gate.http", {"url": "x"})
     policy = resource("policy", "red5.scale_policy", {"name": "p"})
     nodes = resource("nodes", "red5.nodegroup", {"name": "n"})
@@ -69,7 +64,7 @@ def test_gates_come_before_everything_behind_the_fleet_and_the_node_group_comes_
     assert pairs(nodes, policy, alarm, gate) == {("gate", "policy"), ("gate", "nodes"), ("alarm", "nodes")}
 
 
-def test_fleets_of_a_for_each_do_not_wait_for_each_other() -> None:
+def test_instances_of_a_for_each_do_not_wait_for_each_other() -> None:
     gates = [resource(f'gate["{key}"]', "gate.http", {"url": "x"}) for key in ("a", "b")]
     nodes = [resource(f'nodes["{key}"]', "red5.nodegroup", {"name": key}) for key in ("a", "b")]
     assert pairs(*gates, *nodes) == {('gate["a"]', 'nodes["a"]'), ('gate["b"]', 'nodes["b"]')}
@@ -78,37 +73,9 @@ def test_fleets_of_a_for_each_do_not_wait_for_each_other() -> None:
 def test_subscribers_come_before_notifications_of_their_topic() -> None:
     subscription = resource("me", "aws.sns.subscription", {"topic_arn": "${topic.arn}"})
     other = resource("you", "aws.sns.subscription", {"topic_arn": "${topic2.arn}"})
-    notification = resource("told", "aws.autoscaling.notification", {"topic_arn": "${topic.arn}"})
-    assert pairs(subscription, other, notification) == {("me", "told")}
+    notification = resource("events", "aws.autoscaling.notification", {"topic_arn": "${topic.arn}"})
+    assert pairs(subscription, other, notification) == {("me", "events")}
 
 
 def test_every_rule_has_a_reason_and_a_source() -> None:
     assert all(each.reason and each.source for each in ordering.RULES)
-
-
-def test_red5_kinds_come_after_what_carries_their_api() -> None:
-    wanted = blueprint(
-        resource("nodes", "red5.nodegroup", {"name": "n"}),
-        thing("record"),
-        stream_manager=tree({"url": "https://${record.name}"}),
-    )
-    assert [edge.reason for edge in graph.build(wanted, ordering.edges).needs["nodes"]] == [
-        "Stream Manager is reached through it"
-    ]
-
-
-def test_a_circle_is_told_with_its_reasons() -> None:
-    with pytest.raises(BlueprintInvalid) as caught:
-        graph.build(blueprint(thing("a", uses=["${b.id}"]), thing("b", after=["a"])), ordering.edges)
-    message = caught.value.faults[0].message
-    assert "these wait for each other" in message
-    assert "b after a (the blueprint says `after`)" in message
-
-
-def test_the_order_is_that_of_the_blueprint_where_nothing_else_is_said() -> None:
-    drawn = graph.build(blueprint(thing("c"), thing("a"), thing("b", after=["a", "c"])), ordering.edges)
-    assert list(drawn.nodes) == ["c", "a", "b"]
-    assert list(drawn.edges()) == [
-        Edge("a", "b", "the blueprint says `after`"),
-        Edge("c", "b", "the blueprint says `after`"),
-    ]

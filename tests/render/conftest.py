@@ -5,36 +5,42 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from smplan.core.blueprint import BackendConfig
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Dependency, Drift, Op, Plan, StateRef, Step, with_digest
+from smplan.core.state.model import ResourceState
+from smplan.core.values import Json
 
 GOLDEN = Path(__file__).parent / "golden"
 GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS, DB ACCESS"
 USER_DATA = "#!/bin/bash\nuid=1\nsystemctl restart red5pro\n"
 
 
+def step(id: str, kind: str, op: Op, *reasons: str, target: str = "", spec: Json = None, **more: Any) -> Step:
+    """A step of that id (``address:op``), for what ``target`` names, which is to be as ``spec`` says."""
+    return Step(id, op, ResourceState(id.partition(":")[0], kind, target, spec or {}, {}), reasons, **more)
+
+
 @pytest.fixture
 def everything() -> Plan:
     """Every op, risk, drift, something unreadable, secrets, and values known only later."""
     steps = (
-        Step(
+        step(
             "access:create",
-            "access",
             "aws.ec2.security_group_rule",
             Op.CREATE,
-            ("it does not exist yet",),
-            after={"port": 3306, "source_group": "sg-1", "tags": {"a": "b"}},
+            "it does not exist yet",
+            spec={"port": 3306, "source_group": "sg-1", "tags": {"a": "b"}},
         ),
-        Step(
+        step(
             "template:update",
-            "template",
             "aws.ec2.launch_template",
             Op.UPDATE,
-            ("user_data: the blueprint changed",),
+            "user_data: the blueprint changed",
             changes=(
                 AttributeChange("user_data", USER_DATA, USER_DATA.replace("uid=1", "uid=2")),
                 AttributeChange("image_id", "ami-1", {"$ref": "image.id"}),
@@ -43,51 +49,47 @@ def everything() -> Plan:
             target="lt-1",
             expected_seconds=30,
         ),
-        Step(
+        step(
             "targets:replace",
-            "targets",
             "aws.elbv2.target_group",
             Op.REPLACE,
-            ("port cannot be changed in place",),
+            "port cannot be changed in place",
             changes=(AttributeChange("port", 80, 5080, True),),
             expected_seconds=5,
         ),
-        Step(
+        step(
             "fleet:update",
-            "fleet",
             "aws.autoscaling.group",
             Op.UPDATE,
-            ("max_size: changed outside smplan",),
+            "max_size: changed outside smplan",
             changes=(AttributeChange("max_size", 9, 4),),
             target="fleet",
-            needs=(
+            depends_on=(
                 Dependency("access:create", "instances need their ports open before they start", GUIDE),
                 Dependency("targets:replace", "refers to targets.arn"),
             ),
             expected_seconds=120,
         ),
-        Step("topic:adopt", "topic", "aws.sns.topic", Op.ADOPT, ("it exists already",), target="arn:topic"),
-        Step("healthy:gate", "healthy", "gate.targets_healthy", Op.GATE, after={"minimum": 1, "user_data": "a\nb\n"}),
-        Step(
+        step("topic:adopt", "aws.sns.topic", Op.ADOPT, "it exists already", target="arn:topic"),
+        step("healthy:gate", "gate.targets_healthy", Op.GATE, spec={"minimum": 1, "user_data": "a\nb\n"}),
+        step(
             "nodes:create",
-            "nodes",
             "red5.nodegroup",
             Op.CREATE,
-            after={"name": "n", "token": {"$secret": "env:TOKEN"}, "none": None, "list": [1, "x"]},
-            needs=(Dependency("healthy:gate", "Stream Manager answers only then", GUIDE),),
+            spec={"name": "n", "token": {"$secret": "env:TOKEN"}, "none": None, "list": [1, "x"]},
+            depends_on=(Dependency("healthy:gate", "Stream Manager answers only then", GUIDE),),
             expected_seconds=300,
         ),
-        Step(
+        step(
             "targets:delete#1",
-            "targets",
             "aws.elbv2.target_group",
             Op.DELETE,
-            ("replaced by generation 2",),
+            "replaced by generation 2",
             target="arn:old",
             risks=("serving path",),
-            needs=(Dependency("fleet:update", "it points at this one until then"),),
+            depends_on=(Dependency("fleet:update", "it points at this one until then"),),
         ),
-        Step("gone:delete#1", "gone", "core.value", Op.FORGET, ("gone already",), target="v"),
+        step("gone:delete#1", "core.value", Op.FORGET, "gone already", target="v"),
     )
     plan = Plan(
         id="00000000-0000-4000-8000-000000000000",
@@ -95,11 +97,11 @@ def everything() -> Plan:
         mode="apply",
         created="2026-01-01T00:00:00+00:00",
         expires="2026-01-08T00:00:00+00:00",
-        engine="0.1.0",
+        smplan_version="0.1.0",
         blueprint={"file": "b.yaml", "digest": "d", "commit": ""},
         variables={},
         base=StateRef("lineage", 3, "digest", exists=True),
-        place=BackendConfig("local"),
+        backend=BackendConfig("local"),
         account="123456789012",
         region="us-east-1",
         lookups={},

@@ -11,6 +11,7 @@ import pytest
 from smplan.core.diff import AttributeChange
 from smplan.core.plan import duration
 from smplan.core.plan.model import Op, Plan, Step, with_digest
+from smplan.core.state.model import ResourceState
 from smplan.render import formatting, html, markdown, text
 
 NASTY = 'x\x1b[31mred\x07 `code` | <script>alert(1)</script> [bold]b[/bold] **b** "q" \u202egnp.exe'
@@ -18,21 +19,19 @@ NASTY = 'x\x1b[31mred\x07 `code` | <script>alert(1)</script> [bold]b[/bold] **b*
 
 def nasty(plan: Plan) -> Plan:
     """``plan`` with hostile text wherever text from outside may stand."""
-    step = Step(
+    create = Step(f"{NASTY}:create", Op.CREATE, ResourceState(NASTY, NASTY, "", {NASTY: NASTY}, {}), (NASTY,))
+    delete = Step(
         f"{NASTY}:delete",
-        NASTY,
-        NASTY,
         Op.DELETE,
+        ResourceState(NASTY, NASTY, NASTY, {}, {}),
         (NASTY,),
-        target=NASTY,
         risks=(NASTY,),
         changes=(
             AttributeChange(NASTY, NASTY, {"$ref": NASTY}),
             AttributeChange("m", f"{NASTY}\n```\n", f"{NASTY}!\n```\n"),
         ),
-        after={NASTY: NASTY},
     )
-    return with_digest(replace(plan, name=NASTY, steps=(step,), unreadable={NASTY: NASTY}))
+    return with_digest(replace(plan, name=NASTY, steps=(create, delete), unreadable={NASTY: NASTY}))
 
 
 @pytest.mark.parametrize(("renderer", "file"), [(text, "plan.txt"), (markdown, "plan.md"), (html, "plan.html")])
@@ -72,9 +71,13 @@ def test_no_line_of_outside_text_ends_the_fence(everything: Plan) -> None:
 
 def test_a_huge_plan_fits_a_comment_and_keeps_every_destructive_line(everything: Plan) -> None:
     creates = tuple(
-        Step(f"v{at}:create", f"v{at}", "core.value", Op.CREATE, after={"input": "x" * 90}) for at in range(3000)
+        Step(f"v{at}:create", Op.CREATE, ResourceState(f"v{at}", "core.value", "", {"input": "x" * 90}, {}))
+        for at in range(3000)
     )
-    deletes = tuple(Step(f"d{at}:delete", f"d{at}", "core.value", Op.DELETE, ("gone",)) for at in range(300))
+    deletes = tuple(
+        Step(f"d{at}:delete", Op.DELETE, ResourceState(f"d{at}", "core.value", "", {}, {}), ("gone",))
+        for at in range(300)
+    )
     shown = markdown.plan(with_digest(replace(everything, steps=creates + deletes)))
     assert len(shown) <= markdown.BUDGET
     assert all(f"`d{at}`" in shown for at in range(300))

@@ -76,7 +76,7 @@ def test_a_kind_is_told_with_its_outputs_and_the_facts_of_its_fields() -> None:
         "description": "How large.",
         "anyOf": [{"maximum": 9, "minimum": 1, "type": "integer"}, {"type": "null"}, {"$ref": "#/$defs/reference"}],
     }
-    assert "[sensitive: shown to nobody; stored as a keyed hash]" in kind["properties"]["token"]["description"]
+    assert "[sensitive: never shown; only its source is stored]" in kind["properties"]["token"]["description"]
     assert made()["lookups/toy.place.schema.json"]["x-outputs"] == {
         "id": "What AWS calls it.",
         "arn": "Its ARN.",

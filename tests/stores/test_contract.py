@@ -40,7 +40,7 @@ def test_what_was_journalled_is_read_back_folded(place: Place) -> None:
     assert found.entries == (BEGAN, *create("b"), intent("c"))
     assert found.folded is not None
     assert set(found.folded.state.resources) == {"a", "b"}
-    assert [each.entry.address for each in found.folded.pending_creates] == ["c"]
+    assert [each.resource.address for each in found.folded.pending_creates] == ["c"]
 
 
 def test_a_journal_is_carried_on_by_the_next_holder(place: Place) -> None:

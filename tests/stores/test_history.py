@@ -55,7 +55,7 @@ def test_what_is_kept_has_the_orphans_of_its_time(place: Place) -> None:
         held.save(held.folded().state)
     document = place.store().document(2)
     assert document is not None
-    assert [each.entry.address for each in codec.decode_state(document, "it").pending_creates] == ["a"]
+    assert [each.resource.address for each in codec.decode_state(document, "it").pending_creates] == ["a"]
 
 
 def test_the_newest_are_kept_and_older_ones_swept(place: Place) -> None:

@@ -190,7 +190,7 @@ def test_a_last_line_that_lacks_only_its_end_is_kept_and_followed(local_place: L
 def test_a_journal_that_does_not_fold_is_refused(local_place: LocalPlace) -> None:
     first = journal_file.header(saved(local_place))
     local_place.put("fleet.journal.jsonl", first + journal_file.batch(create("a")[1:], journal_file.check_sum(first)))
-    with pytest.raises(StoreError, match="does not fit its state: journal entry 1: no run is going on"):
+    with pytest.raises(StoreError, match="does not fit its state: journal entry 1: no run is in progress"):
         local_place.store().read()
 
 

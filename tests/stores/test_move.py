@@ -147,7 +147,7 @@ def test_everything_comes_with_the_state(scene: Scene) -> None:
     assert isinstance(after, Snapshot)
     assert after.folded is not None
     assert after.folded.run is not None
-    assert {each.entry.address for each in after.folded.pending_creates} == {"lost", "open"}
+    assert {each.resource.address for each in after.folded.pending_creates} == {"lost", "open"}
     assert scene.store("b").past() == [1]
     assert scene.store("b").document(1) == scene.store("a").document(1)
 

@@ -11,8 +11,8 @@ from typing import Any
 from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
 from smplan.blueprint.syntax.scalars import OddScalar, bounded, finite
 from smplan.core.blueprint import INVALID, LineIndex, SourceMap, SourceRange
-from smplan.core.spec_errors import quoted
 from smplan.core.values import PartialValue, Path
+from smplan.core.wording import quoted
 
 MOST_DEPTH = 64
 MOST_VALUES = 100_000

@@ -1,9 +1,13 @@
-"""What a decision is made of: what becomes of each resource, and of each thing that is not wanted any more."""
+"""The planner's output: one change per resource of the blueprint, and the deletions.
+
+A change that concerns only the state (such as a move to another address) would be one more class here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
 
 from smplan.core.blueprint import Resource
 from smplan.core.diff import AttributeChange
@@ -12,70 +16,180 @@ from smplan.core.plan.observed import ObservedResource
 from smplan.core.resource_type import ResourceType
 from smplan.core.spec import Spec
 from smplan.core.state.model import ResourceState
-from smplan.core.values import PartialValue
+from smplan.core.values import Json, PartialValue, Ref, get_path
 from smplan.errors import BlueprintInvalid, Diagnostic, GuardRefused, NotOurs
 
+Changes: TypeAlias = tuple[AttributeChange, ...]
+
 
 @dataclass(frozen=True)
-class Verdict:
-    """What becomes of one resource of the blueprint. ``op`` is None where nothing is to be done."""
+class Target:
+    """What a resource of the blueprint is to be; its spec may still hold references."""
 
-    kind: ResourceType
-    resource: Resource
+    declaration: Resource
+    type: ResourceType
     spec: Spec
-    op: Op | None = None
-    prior: ResourceState | None = None
-    seen: ObservedResource | None = None
-    changes: tuple[AttributeChange, ...] = ()
-    reasons: tuple[str, ...] = ()
-    generation: int = 1
-    name: str = ""
-    delete_first: bool = False
-    prior_kind: ResourceType | None = None
-    """The kind of what stands there now, where that is another one."""
+
+    def conflicts_with(self, other: ResourceState) -> bool:
+        """Whether ``other`` exists under the natural key of this one, as far as the name says."""
+        name = self.type.name_field
+        same_name = name is None or getattr(self.spec, name) == other.spec.get(name)
+        return self.type.name == other.kind and same_name
+
+
+@dataclass(frozen=True)
+class NoOp:
+    """Nothing to do. ``live`` is None for a resource that is refused."""
+
+    target: Target
+    live: ObservedResource | None = None
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """``resource`` is the record that the state will hold."""
+
+    op: ClassVar[Op]
+    target: Target
+    resource: ResourceState
+    reasons: tuple[str, ...]
 
     @property
-    def address(self) -> str:
-        """The address of the resource."""
-        return self.resource.address
+    def step_id(self) -> str:
+        """The id of its step, unique in a plan."""
+        return f"{self.resource.address}:{self.op}"
 
 
 @dataclass(frozen=True)
-class Removal:
-    """Something of the state that has to go: ``op`` is DELETE, or FORGET where nothing is left to delete."""
+class Create(_Forward):
+    """Nothing exists: the resource is new, or was deleted outside smplan."""
 
-    kind: ResourceType
-    entry: ResourceState
-    op: Op
+    op = Op.CREATE
+
+
+@dataclass(frozen=True)
+class Adopt(_Forward):
+    """It exists and is not in the state, or an interrupted run left it incomplete."""
+
+    op = Op.ADOPT
+    live: ObservedResource
+    changes: Changes
+
+
+@dataclass(frozen=True)
+class Update(_Forward):
+    """A change in place, or of the record alone."""
+
+    op = Op.UPDATE
+    live: ObservedResource
+    changes: Changes
+
+
+@dataclass(frozen=True)
+class Replace(_Forward):
+    """A new generation, for what cannot be changed in place. ``live`` is None if the kind changed."""
+
+    op = Op.REPLACE
+    prior: ResourceState
+    prior_type: ResourceType
+    live: ObservedResource | None
+    changes: Changes
+    delete_before_create: bool
+
+
+@dataclass(frozen=True)
+class Gate(_Forward):
+    """A wait. ``live`` is None if it never passed."""
+
+    op = Op.GATE
+    live: ObservedResource | None = None
+    changes: Changes = ()
+
+
+Action: TypeAlias = Create | Adopt | Update | Replace | Gate
+Change: TypeAlias = Action | NoOp
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """Something that goes; ``resource`` is its record."""
+
+    op: ClassVar[Op] = Op.DELETE
+    resource: ResourceState
+    type: ResourceType
     reasons: tuple[str, ...]
-    seen: ObservedResource | None = None
-    delete_first: bool = False
-    leftover: bool = False
-    stray: int = 0
-    """Made by an interrupted run, and in no state: which of those of its address, from 1. 0 for everything else."""
-    pending_key: str = ""
-    """The key of the orphan that a stray came of."""
+
+    @property
+    def step_id(self) -> str:
+        """The id of its step, unique in a plan."""
+        return f"{self.resource.address}:delete#{self.resource.generation}"
 
 
-@dataclass
-class Decision:
-    """Every verdict, in topological order, and what was noticed on the way."""
+@dataclass(frozen=True)
+class Delete(_Removal):
+    """The current generation of a resource: replaced, or no longer wanted."""
 
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    removals: list[Removal] = field(default_factory=list)
+    live: ObservedResource | None
+
+
+@dataclass(frozen=True)
+class DeleteDeposed(_Removal):
+    """A generation that an earlier plan replaced."""
+
+
+@dataclass(frozen=True)
+class DeleteUntracked(_Removal):
+    """A resource that an interrupted run created; ``number`` tells those of one address apart, from 1."""
+
+    live: ObservedResource
+    pending_key: str
+    number: int
+
+    @property
+    def step_id(self) -> str:
+        """The id of its step, unique in a plan."""
+        return f"{self.resource.address}:delete#pending-{self.number}"
+
+
+@dataclass(frozen=True)
+class Forget(_Removal):
+    """A record that goes alone: there is nothing to delete."""
+
+    op = Op.FORGET
+
+
+Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """Every change by address, in topological order, the deletions, and what was found on the way."""
+
+    lookups: Mapping[str, Mapping[str, Json]]
+    changes: dict[str, Change] = field(default_factory=dict)
+    deletions: list[Deletion] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    """By address: why a resource could not be read; it is left alone."""
     values: dict[str, Mapping[str, PartialValue]] = field(default_factory=dict)
-    faults: list[Diagnostic] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    """By address: the attributes that are known before apply."""
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    guard_violations: list[str] = field(default_factory=list)
+    unowned: list[str] = field(default_factory=list)
+
+    def value_of(self, ref: Ref) -> PartialValue:
+        """The value of ``ref``; the reference itself if it is known only after apply. Raises KeyError."""
+        if ref.root in self.lookups:
+            return get_path(self.lookups[ref.root], ref.path)
+        values = self.values.get(ref.address, {})
+        return get_path(values, ref.path) if ref.path and ref.path[0] in values else ref
 
     def raise_if_refused(self) -> None:
-        """Raise BlueprintInvalid, NotOurs or GuardRefused with everything found, if anything was."""
-        if self.faults:
-            raise BlueprintInvalid(self.faults)
-        if self.strangers:
+        """Raise BlueprintInvalid, NotOurs or GuardRefused with everything that was found."""
+        if self.diagnostics:
+            raise BlueprintInvalid(self.diagnostics)
+        if self.unowned:
             hint = "rename it, or write `lifecycle: {adopt: true}` to take it over"
-            raise NotOurs("\n".join(self.strangers), hint=hint)
-        if self.refusals:
-            raise GuardRefused("\n".join(self.refusals))
+            raise NotOurs("\n".join(self.unowned), hint=hint)
+        if self.guard_violations:
+            raise GuardRefused("\n".join(self.guard_violations))

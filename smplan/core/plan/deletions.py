@@ -1,4 +1,4 @@
-"""What has to go: what is not wanted any more, what replacements left behind, and what interrupted runs made unseen."""
+"""Deletions: replaced and deposed generations, what the blueprint no longer has, and what interrupted runs left."""
 
 from __future__ import annotations
 
@@ -6,88 +6,61 @@ from collections import Counter
 from collections.abc import Container, Iterator
 
 from smplan.core import diff
-from smplan.core.plan.changes import Decision, Removal, Verdict
-from smplan.core.plan.model import Op
+from smplan.core.plan import changes
+from smplan.core.plan.changes import ChangeSet, Delete, DeleteDeposed, DeleteUntracked, Deletion, Forget
 from smplan.core.plan.observed import ObservedState, Untracked
 from smplan.core.resource_type import ResourceTypes
 from smplan.core.state.model import ResourceState, State
 
 
-def of(
-    decision: Decision,
-    wanted: Container[str],
-    *,
-    kinds: ResourceTypes,
-    state: State,
-    reality: ObservedState,
-    removed: str,
-) -> Iterator[Removal]:
-    """All of it, with ``removed`` as the reason why what is not ``wanted`` goes; refusals go into ``decision``."""
-    deciding = _Removals(decision, kinds, reality)
-    for entry in state.resources.values():
-        if entry.address not in wanted:
-            yield deciding.removal(entry, removed)
-    for entry in state.deposed:
-        yield deciding.leftover(entry)
-    yield from deciding.strays()
+def plan_deletions(
+    plan: ChangeSet, wanted: Container[str], types: ResourceTypes, state: State, observed: ObservedState, reason: str
+) -> Iterator[Deletion]:
+    """What goes; ``reason`` says why what is not ``wanted`` does. What may not go is a guard violation of ``plan``."""
+    for change in plan.changes.values():
+        if isinstance(change, changes.Replace):
+            why = f"replaced by generation {change.resource.generation}"
+            yield Delete(change.prior, change.prior_type, (why,), change.live)
+    for resource in state.resources.values():
+        if resource.address not in wanted:
+            yield _remove(plan, resource, types, observed, reason)
+    for resource in state.deposed:
+        yield DeleteDeposed(resource, types(resource.kind), ("an older generation that nothing refers to any more",))
+    yield from _untracked(plan, types, observed)
 
 
-def in_the_way(verdict: Verdict, entry: ResourceState) -> bool:
-    """Whether an older thing stands where the step is going to make something: under the same natural key."""
-    kind = verdict.kind
-    if verdict.op not in (Op.CREATE, Op.REPLACE) or kind.name != entry.kind:
+def _remove(
+    plan: ChangeSet, resource: ResourceState, types: ResourceTypes, observed: ObservedState, reason: str
+) -> Deletion:
+    address, type = resource.address, types(resource.kind)
+    live = observed.resources.get(address)
+    if type.gate:
+        return Forget(resource, type, (reason,))
+    if address in observed.unreadable:
+        why = observed.unreadable[address]
+        plan.guard_violations.append(f"{address} cannot be deleted: it is not readable now, {why}")
+    elif live is None and not type.virtual:
+        return Forget(resource, type, (f"{resource.id} is gone already",))
+    elif resource.prevent_destroy:
+        plan.guard_violations.append(f"{address} would be deleted and is protected by `prevent_destroy`")
+    return Delete(resource, type, (reason,), live)
+
+
+def _untracked(plan: ChangeSet, types: ResourceTypes, observed: ObservedState) -> Iterator[Deletion]:
+    """The untracked resources that no change adopts."""
+    adopted = {(each.resource.kind, each.live.id) for each in plan.changes.values() if isinstance(each, changes.Adopt)}
+    numbers: Counter[str] = Counter()
+    for untracked in observed.untracked:
+        resource, live = untracked.resource, untracked.live
+        if (resource.kind, live.id) not in adopted and not _will_adopt(plan, untracked):
+            numbers[resource.address] += 1
+            type, why = types(resource.kind), "an interrupted run created it, and it is no longer wanted"
+            yield DeleteUntracked(resource, type, (why,), live, untracked.key, numbers[resource.address])
+
+
+def _will_adopt(plan: ChangeSet, untracked: Untracked) -> bool:
+    """Whether the step that creates it finds it by its natural key, and may have it as it is."""
+    change = plan.changes.get(untracked.resource.address)
+    if not isinstance(change, (changes.Create, changes.Replace)) or change.resource.kind != untracked.resource.kind:
         return False
-    return kind.name_field is None or getattr(verdict.spec, kind.name_field) == entry.spec.get(kind.name_field)
-
-
-class _Removals:
-    def __init__(self, decision: Decision, kinds: ResourceTypes, reality: ObservedState) -> None:
-        self._decision = decision
-        self._kinds = kinds
-        self._reality = reality
-
-    def removal(self, entry: ResourceState, removed: str) -> Removal:
-        """How something that is not wanted any more leaves: deleted, or forgotten where nothing is left to delete."""
-        kind = self._kinds(entry.kind)
-        seen = self._reality.seen.get(entry.address)
-        refusals = self._decision.refusals
-        if kind.gate:
-            return Removal(kind, entry, Op.FORGET, (removed,))
-        if entry.address in self._reality.unreadable:
-            told = self._reality.unreadable[entry.address]
-            refusals.append(f"{entry.address} cannot be deleted: it is not readable now, {told}")
-        elif seen is None and not kind.virtual:
-            return Removal(kind, entry, Op.FORGET, (f"{entry.id} is gone already",))
-        elif entry.prevent_destroy:
-            refusals.append(f"{entry.address} would be deleted and is protected by `prevent_destroy`")
-        return Removal(kind, entry, Op.DELETE, (removed,), seen)
-
-    def leftover(self, entry: ResourceState) -> Removal:
-        """An older generation goes; first of all if its successor takes its name."""
-        why = ("an older generation that nothing points at any more",)
-        verdict = self._decision.verdicts.get(entry.address)
-        first = verdict is not None and in_the_way(verdict, entry)
-        return Removal(self._kinds(entry.kind), entry, Op.DELETE, why, delete_first=first, leftover=True)
-
-    def strays(self) -> Iterator[Removal]:
-        """What interrupted runs made that no step is going to take up."""
-        adopted = {
-            (verdict.kind.name, verdict.seen.id)
-            for verdict in self._decision.verdicts.values()
-            if verdict.op is Op.ADOPT and verdict.seen
-        }
-        numbers: Counter[str] = Counter()
-        for stray in self._reality.strays:
-            entry, verdict = stray.entry, self._decision.verdicts.get(stray.entry.address)
-            if (entry.kind, entry.id) in adopted or (verdict and _takes_up(verdict, stray)):
-                continue
-            numbers[entry.address] += 1
-            why = ("an interrupted run made it, and it is not wanted any more",)
-            kind, number = self._kinds(entry.kind), numbers[entry.address]
-            yield Removal(kind, entry, Op.DELETE, why, stray.seen, stray=number, pending_key=stray.key)
-
-
-def _takes_up(verdict: Verdict, stray: Untracked) -> bool:
-    """Whether the step looks for it by its natural key, finds it, and may have it as it is."""
-    making = verdict.op in (Op.CREATE, Op.REPLACE) and verdict.kind.name == stray.entry.kind
-    return making and not any(change.replaces for change in diff.diff(verdict.spec, stray.seen.spec))
+    return not any(each.replaces for each in diff.diff(change.target.spec, untracked.live.spec))

@@ -1,4 +1,4 @@
-"""How reality has moved away from what was last applied: attribute by attribute, or gone altogether."""
+"""Drift: how resources differ from what was last applied, attribute by attribute, and which are gone."""
 
 from __future__ import annotations
 
@@ -9,23 +9,32 @@ from pydantic import ValidationError
 from smplan.core import diff
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Drift
-from smplan.core.plan.observed import ObservedResource
-from smplan.core.resource_type import ResourceType
-from smplan.core.state.model import ResourceState
+from smplan.core.plan.observed import ObservedState
+from smplan.core.plan.overrides import Overrides
+from smplan.core.resource_type import ResourceTypes
+from smplan.core.state.model import State
 from smplan.core.values import decode
 
 
-def of(entry: ResourceState, seen: ObservedResource | None, kind: ResourceType) -> Iterator[Drift]:
-    """How what was ``seen`` differs from what was last applied; nothing if it does not."""
-    if seen is None:
-        yield Drift(entry.address, entry.kind, entry.id, gone=True)
-        return
-    try:
-        applied = kind.spec.model_validate(decode(entry.spec))
-    except ValidationError:  # written by another version of smplan; the next apply writes it anew
-        return
-    changes = tuple(
-        AttributeChange(change.path, change.after, change.before) for change in diff.diff(applied, seen.spec)
-    )
-    if changes:
-        yield Drift(entry.address, entry.kind, entry.id, changes=changes)
+def detect(state: State, observed: ObservedState, types: ResourceTypes, overrides: Overrides) -> Iterator[Drift]:
+    """The drift of every readable resource of ``state``, except in the fields that other resources set."""
+    for resource in state.resources.values():
+        type = types(resource.kind)
+        if type.gate or type.virtual or resource.address in observed.unreadable:
+            continue
+        live = observed.resources.get(resource.address)
+        if live is None:
+            yield Drift(resource.address, resource.kind, resource.id, gone=True)
+            continue
+        try:
+            applied = type.spec.model_validate(decode(resource.spec))
+        except ValidationError:  # written by another version of smplan; the next apply writes it anew
+            continue
+        overridden = overrides.fields(resource, live.spec)
+        changes = tuple(
+            AttributeChange(change.path, change.after, change.before)
+            for change in diff.diff(applied, live.spec)
+            if change.path.partition(".")[0] not in overridden
+        )
+        if changes:
+            yield Drift(resource.address, resource.kind, resource.id, changes=changes)

@@ -1,4 +1,4 @@
-"""How long a plan takes: the longest path through its steps, which run side by side where they can."""
+"""Expected duration of a plan: the longest path through its steps, which run in parallel where they can."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from smplan.core.plan.model import Step
 
 
 def critical_path_seconds(steps: Iterable[Step], done: Collection[str] = ()) -> float:
-    """Seconds that ``steps``, in their order, are expected to take; those in ``done`` (ids) take none any more."""
+    """Seconds that ``steps``, in order, are expected to take; steps in ``done`` (ids) count as zero."""
     ends: dict[str, float] = {}
     for step in steps:
-        begins = max((ends.get(need.step, 0.0) for need in step.needs), default=0.0)
-        ends[step.id] = begins + (0.0 if step.id in done else step.expected_seconds)
+        start = max((ends.get(earlier.step, 0.0) for earlier in step.depends_on), default=0.0)
+        ends[step.id] = start + (0.0 if step.id in done else step.expected_seconds)
     return max(ends.values(), default=0.0)

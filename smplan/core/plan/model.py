@@ -1,6 +1,6 @@
-"""The plan: what will be done, in which order and why, as one JSON document that holds no secret.
+"""The plan: steps with their order and reasons, as one JSON document without secrets.
 
-``Plan`` is data. Making one is ``core.decide``; carrying it out is ``engine.run``; neither changes it.
+``Plan`` is data: ``engine.plan`` makes it, ``engine.apply`` carries it out, and neither changes it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from smplan.core import canonical_json
 from smplan.core.blueprint import BackendConfig
 from smplan.core.diff import AttributeChange
+from smplan.core.state.model import ResourceState
 from smplan.core.values import Json
 from smplan.errors import Stale
 
@@ -38,7 +39,7 @@ class Op(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A step that must be done first, and why; ``source`` cites the guide or AWS where the field's own rules say so."""
+    """A step that must complete first, and why; ``source`` cites the guide or AWS documentation."""
 
     step: str
     reason: str
@@ -47,39 +48,54 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The smallest thing that is approved, carried out and journalled."""
+    """The smallest thing that is approved, applied and journaled.
+
+    ``resource`` is what the state will hold, with the spec to apply, and an empty id until something exists; for a
+    delete or forget it is the record that goes.
+    """
 
     id: str
-    address: str
-    kind: str
     op: Op
+    resource: ResourceState
     reasons: tuple[str, ...] = ()
     before: Json = None
-    after: Json = None
+    """The spec as it was read, without secrets."""
     changes: tuple[AttributeChange, ...] = ()
-    unknown: Mapping[str, str] = field(default_factory=dict)
-    """Path in ``after`` to the address that makes it known."""
-    target: str = ""
-    """The id of what exists already; empty for a create."""
+    known_after_apply: Mapping[str, str] = field(default_factory=dict)
+    """Path in the spec to the address whose step makes it known."""
     precondition: str = ""
-    """SHA-256 of the thing as it was read; empty if it must not exist."""
-    needs: tuple[Dependency, ...] = ()
-    depends: tuple[str, ...] = ()
-    """The addresses the resource depends on: kept in the state, for the way back."""
+    """SHA-256 of the resource as it was read; empty if it must not exist."""
+    depends_on: tuple[Dependency, ...] = ()
     risks: tuple[str, ...] = ()
     expected_seconds: float = 1
-    generation: int = 1
-    name: str = ""
-    """The name in force where it carries a suffix."""
-    prevent_destroy: bool = False
     adopt: bool = False
     pending_key: str = ""
-    """For what an interrupted run made unseen: the key under which the journal remembers that."""
+    """For the delete of an untracked resource: the key of the pending create in the journal."""
+
+    @property
+    def address(self) -> str:
+        """The address of the resource."""
+        return self.resource.address
+
+    @property
+    def kind(self) -> str:
+        """The kind of the resource."""
+        return self.resource.kind
+
+    @property
+    def physical_id(self) -> str:
+        """The id of what exists already; empty for a create, replace or gate."""
+        return self.resource.id
+
+    @property
+    def after(self) -> Json:
+        """The spec to apply; None where the resource goes."""
+        return None if self.op in (Op.DELETE, Op.FORGET) else self.resource.spec
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How reality differs from what was last applied: attribute by attribute, or gone."""
+    """How a resource differs from what was last applied: attribute by attribute, or gone."""
 
     address: str
     kind: str
@@ -100,19 +116,19 @@ class StateRef:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One approved or approvable change of the world. Times are ISO 8601 in UTC."""
+    """A plan, to be approved and applied. Times are ISO 8601 in UTC."""
 
     id: str
     name: str
     mode: str
     created: str
     expires: str
-    engine: str
+    smplan_version: str
     blueprint: Mapping[str, str]
     """``file``, ``digest`` (SHA-256 of the blueprint and what it reads) and, in a git work tree, ``commit``."""
     variables: Mapping[str, Json]
     base: StateRef
-    place: BackendConfig
+    backend: BackendConfig
     account: str
     region: str
     lookups: Mapping[str, Json]
@@ -120,7 +136,7 @@ class Plan:
     steps: tuple[Step, ...]
     drift: tuple[Drift, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Address to why it could not be read; left alone."""
+    """Address to why it could not be read; it is left alone."""
     unchanged: tuple[str, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
     format: str = FORMAT
@@ -129,11 +145,11 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether it has no steps."""
         return not self.steps
 
     def counts(self) -> dict[Op, int]:
-        """How many steps of each op."""
+        """The number of steps of each op."""
         found = dict.fromkeys(Op, 0)
         for step in self.steps:
             found[step.op] += 1
@@ -146,7 +162,7 @@ def _adapter() -> TypeAdapter[Plan]:
 
 
 def with_digest(plan: Plan) -> Plan:
-    """``plan`` with its own digest in it."""
+    """``plan`` with its digest."""
     return replace(plan, digest=_digest(plan))
 
 
@@ -157,14 +173,14 @@ def _digest(plan: Plan) -> str:
 
 
 def to_text(plan: Plan) -> str:
-    """The plan file: readable JSON that begins with what it is, in the order of ``Plan``."""
+    """The plan file: indented JSON, the format first, then the members in the order of ``Plan``."""
     document = _adapter().dump_python(plan, mode="json")
     first = {"format": plan.format, "format_version": plan.format_version}
     return json.dumps(first | document, indent=1, ensure_ascii=False) + "\n"
 
 
 def from_text(text: str, *, file: str = "the plan") -> Plan:
-    """The plan that ``text`` holds. Raises Stale if it is none, or was touched since it was made."""
+    """The plan in ``text``. Raises Stale if it is not a plan, or was modified."""
     hint = "make a new plan with `smplan plan`"
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
@@ -175,7 +191,7 @@ def from_text(text: str, *, file: str = "the plan") -> Plan:
     if (members.get("format"), members.get("format_version")) != (FORMAT, FORMAT_VERSION):
         raise Stale(f"{file} is not a plan of format {FORMAT} {FORMAT_VERSION}", hint=hint)
     if found != members.get("digest"):
-        raise Stale(f"{file} was changed after it was made: its digest does not fit its content", hint=hint)
+        raise Stale(f"{file} was changed after it was made: its digest does not match its content", hint=hint)
     try:
         return _adapter().validate_python(document)
     except ValidationError as error:
@@ -187,7 +203,7 @@ def from_text(text: str, *, file: str = "the plan") -> Plan:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a key is given twice")
+        raise ValueError("a key occurs twice")
     return made
 
 

@@ -1,4 +1,4 @@
-"""What was seen of the world, as plain values: the input of a decision."""
+"""What exists, as plain values: the planner's view of AWS and Stream Manager."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from smplan.core.values import Json
 
 @dataclass(frozen=True, slots=True)
 class ObservedResource:
-    """One thing as it is: its id, its spec read back, what it makes known, and the address that its tags claim it for.
+    """A resource as it exists: its id, its spec read back, and its outputs.
 
-    ``claimed_by`` is (lineage, address), or None where no claim is on it.
+    ``owner`` is the (lineage, address) of its ownership tags, None without them.
     """
 
     id: str
     spec: Spec
     outputs: Mapping[str, Json] = field(default_factory=dict)
-    claimed_by: tuple[str, str] | None = None
+    owner: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Untracked:
-    """What an interrupted run made and no state knows of: ``entry`` is what was meant, with the id that was found.
+    """A resource that an interrupted run created and no state records.
 
-    ``key`` is that of the orphan in the journal.
+    ``resource`` is the record from the journal with the id that was found, ``key`` that of the pending create.
     """
 
-    entry: ResourceState
-    seen: ObservedResource
+    resource: ResourceState
+    live: ObservedResource
     key: str = ""
 
 
 @dataclass(frozen=True)
 class ObservedState:
-    """All that was read. What is in neither map is not there: a failed read would have raised."""
+    """Everything that was read. What is in no map does not exist: a failed read would have raised."""
 
-    seen: Mapping[str, ObservedResource] = field(default_factory=dict)
-    """By address: what the state's ids stand for."""
+    resources: Mapping[str, ObservedResource] = field(default_factory=dict)
+    """By address: the resources of the state that exist."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """By address: why what lives behind the fleet could not be read. Unreadable is never "gone"."""
-    found: Mapping[str, ObservedResource] = field(default_factory=dict)
-    """By address: what stands already under the natural key of something that is to be made."""
-    begun: frozenset[ResourceKey] = frozenset()
-    """Where an interrupted run began to make something, and nobody knows how far it came."""
-    strays: tuple[Untracked, ...] = ()
-    """What came of such beginnings, where it could be found and is not in the state."""
+    """By address: why a resource behind a Stream Manager could not be read. Unreadable is never "gone"."""
+    by_natural_key: Mapping[str, ObservedResource] = field(default_factory=dict)
+    """By address: what exists already under the natural key of a resource to create."""
+    pending: frozenset[ResourceKey] = frozenset()
+    """The keys of creates that an interrupted run may have sent."""
+    untracked: tuple[Untracked, ...] = ()
+    """The resources that such creates made, where they could be found and are not in the state."""
     lookups: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     """By name: the outputs of each lookup."""

@@ -1,9 +1,8 @@
-"""Blueprint, state and reality in; what has to be done to each resource out. Pure: the same in gives the same out."""
+"""Plans the changes that make what exists match a blueprint. Pure: equal input gives equal output."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -11,287 +10,263 @@ from smplan.core import diff
 from smplan.core.blueprint import Blueprint, Resource
 from smplan.core.diff import AttributeChange
 from smplan.core.graph import Graph
-from smplan.core.plan import deletions, drift
-from smplan.core.plan.changes import Decision, Verdict
+from smplan.core.plan import drift
+from smplan.core.plan.changes import Adopt, Change, Changes, ChangeSet, Create, Gate, NoOp, Replace, Target, Update
+from smplan.core.plan.deletions import plan_deletions
 from smplan.core.plan.generation_names import current_name, replacement_name
-from smplan.core.plan.model import Op
 from smplan.core.plan.observed import ObservedResource, ObservedState
-from smplan.core.resource_type import ResourceType, ResourceTypes
+from smplan.core.plan.overrides import Overrides
+from smplan.core.resource_type import ResourceTypes
 from smplan.core.spec import Spec
 from smplan.core.spec_errors import spec_errors
 from smplan.core.state.model import ResourceState, State, Status
-from smplan.core.values import InvalidReference, PartialValue, Ref, decode, encode, get_path, resolve
+from smplan.core.values import InvalidReference, PartialValue, decode, encode, resolve
+
+NOT_IN_BLUEPRINT = "it is no longer in the blueprint"
 
 
-class Decider:
-    """Walks the graph once, in order, so that every value a resource refers to has been decided before it."""
+def plan_changes(
+    blueprint: Blueprint,
+    graph: Graph,
+    resource_types: ResourceTypes,
+    state: State,
+    observed: ObservedState,
+    *,
+    removal_reason: str = NOT_IN_BLUEPRINT,
+) -> ChangeSet:
+    """The changes that make what exists match ``blueprint``; what is refused is collected in them.
 
-    def __init__(
-        self,
-        blueprint: Blueprint,
-        graph: Graph,
-        kinds: ResourceTypes,
-        state: State,
-        reality: ObservedState,
-        *,
-        removed: str = "it is not in the blueprint any more",
-    ) -> None:
-        self._blueprint = blueprint
-        self._graph = graph
-        self._kinds = kinds
-        self._state = state
-        self._reality = reality
-        self._removed = removed
-        self._made = Decision()
+    ``graph`` holds the resources to have; what it does not have is deleted, for ``removal_reason``.
+    """
+    overrides = Overrides(blueprint, state, resource_types)
+    plan = ChangeSet(observed.lookups)
+    planner = _Planner(blueprint, graph, resource_types, state, observed, overrides, plan)
+    for declaration in graph.nodes.values():  # in topological order: what a resource refers to is planned before it
+        planner.plan_resource(declaration)
+    planner.reopen_gates()
+    plan.drift.extend(drift.detect(state, observed, resource_types, overrides))
+    plan.deletions.extend(plan_deletions(plan, graph.nodes, resource_types, state, observed, removal_reason))
+    return plan
 
-    def decide(self) -> Decision:
-        """The whole decision; refusals are collected in it."""
-        for resource in self._graph.nodes.values():
-            spec = self._spec_of(resource)
-            if spec is not None:
-                self._settle(self._verdict(resource, spec))
-        self._wake_gates()
-        for entry in self._state.resources.values():
-            self._notice_drift(entry)
-        self._made.removals += deletions.of(
-            self._made,
-            self._graph.nodes,
-            kinds=self._kinds,
-            state=self._state,
-            reality=self._reality,
-            removed=self._removed,
-        )
-        return self._made
 
-    def known(self, ref: Ref) -> PartialValue:
-        """What ``ref`` stands for, as far as it is known now; the reference itself if it is not."""
-        if ref.root in self._reality.lookups:
-            return get_path(self._reality.lookups[ref.root], ref.path)
-        values = self._made.values.get(ref.address)
-        if values is None or not ref.path or ref.path[0] not in values:
-            return ref
-        return get_path(values, ref.path)
+@dataclass(frozen=True)
+class _Planner:
+    blueprint: Blueprint
+    graph: Graph
+    types: ResourceTypes
+    state: State
+    observed: ObservedState
+    overrides: Overrides
+    plan: ChangeSet
 
-    # What a resource is wanted to be.
+    def plan_resource(self, declaration: Resource) -> None:
+        """Plan the change of one resource. What is wrong with its spec becomes a diagnostic."""
+        spec = self._spec_of(declaration)
+        if spec is not None:
+            change = self._plan(Target(declaration, self.types(declaration.kind), spec))
+            self.plan.changes[declaration.address] = change
+            self.plan.values[declaration.address] = _known_values(change)
 
-    def _spec_of(self, resource: Resource) -> Spec | None:
-        form = self._kinds(resource.kind).spec
-        fault = self._blueprint.marks.fault
+    def _spec_of(self, declaration: Resource) -> Spec | None:
+        form, diagnostics = self.types(declaration.kind).spec, self.plan.diagnostics
+        diagnostic = self.blueprint.marks.fault
         try:
-            tree = resolve(resource.spec, self.known)
+            tree = resolve(declaration.spec, self.plan.value_of)
         except (KeyError, InvalidReference) as error:
-            told = f"{resource.address} refers to something that is not there: {error}"
-            self._made.faults.append(fault(resource.path, told))
+            message = f"{declaration.address} refers to something that does not exist: {error}"
+            diagnostics.append(diagnostic(declaration.path, message))
             return None
         try:
             return form.model_validate(tree)
         except ValidationError:
-            for misfit in spec_errors(form, tree):
-                path = (*resource.path, "spec", *misfit.path)
-                self._made.faults.append(fault(path, misfit.message, misfit.hint, key=misfit.key))
+            for wrong in spec_errors(form, tree):
+                path = (*declaration.path, "spec", *wrong.path)
+                diagnostics.append(diagnostic(path, wrong.message, wrong.hint, key=wrong.key))
             return None
 
-    def _named(self, kind: ResourceType, spec: Spec, current: str) -> Spec:
-        if kind.name_field and current and spec.known(kind.name_field):
-            name = current_name(getattr(spec, kind.name_field), kind.name_limit, current)
-            return spec.model_copy(update={kind.name_field: name})
-        return spec
-
-    # What becomes of it.
-
-    def _verdict(self, resource: Resource, spec: Spec) -> Verdict:
-        kind = self._kinds(resource.kind)
-        prior = self._state.resources.get(resource.address)
-        if prior is not None and prior.kind != kind.name:
-            why = f"the kind changed from {prior.kind}"
-            other = Verdict(kind, resource, spec, Op.REPLACE, prior, reasons=(why,), prior_kind=self._kinds(prior.kind))
-            return self._replacement(other, prior)
+    def _plan(self, target: Target) -> Change:
+        address = target.declaration.address
+        prior = self.state.resources.get(address)
         if prior is None:
-            return self._newcomer(resource, kind, spec)
-        spec = self._named(kind, spec, prior.name)
-        if kind.gate or kind.virtual:
-            return self._remembered(resource, kind, spec, prior)
-        if resource.address in self._reality.unreadable:
-            return self._left_alone(resource, kind, spec, prior)
-        seen = self._reality.seen.get(resource.address)
-        if seen is None:
+            return self._plan_create(target)
+        if prior.kind != target.type.name:
+            return self._plan_replace(target, prior, f"the kind changed from {prior.kind}")
+        target = _with_current_name(target, prior.name)
+        if target.type.gate or target.type.virtual:
+            return self._plan_virtual(target, prior)
+        if address in self.observed.unreadable:
+            return self._plan_unreadable(target, prior, self.observed.unreadable[address])
+        live = self.observed.resources.get(address)
+        if live is None:
             why = f"{prior.id} is gone: it was deleted outside smplan"
-            fresh = Verdict(kind, resource, spec, Op.CREATE, prior, reasons=(why,))
-            return replace(fresh, generation=prior.generation, name=prior.name)
-        return self._compared(resource, kind, spec, prior, seen)
+            return Create(target, self._resource(target, prior.generation, prior.name), (why,))
+        return self._plan_existing(target, prior, live)
 
-    def _newcomer(self, resource: Resource, kind: ResourceType, spec: Spec) -> Verdict:
-        seen = self._reality.found.get(resource.address)
-        if kind.gate:
-            return Verdict(kind, resource, spec, Op.GATE, reasons=("it was never passed",))
-        changes = diff.diff(spec, seen.spec) if seen else ()
-        fixed = any(change.replaces for change in changes)
-        if seen is None or self._is_left(kind, seen) or self._goes_astray(resource, kind, seen, fixed=fixed):
-            fresh = Verdict(kind, resource, spec, Op.CREATE, reasons=("it does not exist yet",))
-            return replace(fresh, generation=1 + self._last_generation(resource.address))
-        why = self._claim(resource, kind, spec, seen, changes)
-        if why is None:
-            return Verdict(kind, resource, spec)
-        return Verdict(kind, resource, spec, Op.ADOPT, seen=seen, changes=changes, reasons=(why,))
-
-    def _claim(
-        self,
-        resource: Resource,
-        kind: ResourceType,
-        spec: Spec,
-        seen: ObservedResource,
-        changes: tuple[AttributeChange, ...],
-    ) -> str | None:
-        """Why what was found may be taken over; None (and a refusal) if it may not."""
-        place = (resource.address, kind.name, kind.key(encode(spec.tree())))
-        begun = not kind.taggable and place in self._reality.begun
-        ours = begun or seen.claimed_by == (self._state.lineage, resource.address)
-        if ours and not any(change.replaces for change in changes):
-            return f"an interrupted run made {seen.id}: it is taken up and finished"
+    def _plan_create(self, target: Target) -> Change:
+        """The change of a resource that is not in the state."""
+        address, type = target.declaration.address, target.type
+        generation = 1 + max((each.generation for each in self.state.deposed if each.address == address), default=0)
+        if type.gate:
+            return Gate(target, self._resource(target, generation), ("it has not passed yet",))
+        live = self.observed.by_natural_key.get(address)
+        changes = diff.diff(target.spec, live.spec) if live else ()
         fixed = [change.path for change in changes if change.replaces]
-        if resource.lifecycle.adopt and not fixed:
-            return f"{seen.id} exists already and the blueprint says `adopt`"
-        owner = (
-            f"it belongs to {seen.claimed_by[1]} of state {seen.claimed_by[0]}" if seen.claimed_by else "it is not ours"
-        )
-        told = f"{resource.address}: {kind.name} {seen.id} exists already and {owner}"
-        if fixed:
-            told += f"; it also differs in what cannot be changed: {', '.join(fixed)}"
-        self._made.strangers.append(told)
-        return None
+        if live is None or self._is_leftover(target, live, bool(fixed)):
+            return Create(target, self._resource(target, generation), ("it does not exist yet",))
+        why = self._adoption_reason(target, live, fixed)
+        if not why:
+            return NoOp(target)
+        return Adopt(target, self._resource(target, generation, id=live.id), (why,), live, changes)
 
-    def _remembered(self, resource: Resource, kind: ResourceType, spec: Spec, prior: ResourceState) -> Verdict:
-        """A kind with no reality behind it is compared with what the state says."""
-        after, before = encode(spec.tree()), prior.spec
-        changes = tuple(
-            AttributeChange(".".join(path), was, becomes)
-            for path, was, becomes in (diff.leaves(before, after) if before != after else ())
-        )
-        reasons = ("the blueprint changed",) if changes else _protection(resource, prior)
+    def _adoption_reason(self, target: Target, live: ObservedResource, fixed: list[str]) -> str:
+        """Why what exists may be adopted; empty if it may not. ``fixed``: the immutable fields in which it differs."""
+        address, type, owner = target.declaration.address, target.type, live.owner
+        key = (address, type.name, type.identity_digest(encode(target.spec.managed_fields())))
+        pending = not type.taggable and key in self.observed.pending
+        if not fixed and (pending or owner == (self.state.lineage, address)):
+            return f"an interrupted run created {live.id}; it is adopted and completed"
+        if not fixed and target.declaration.lifecycle.adopt:
+            return f"{live.id} exists already and the blueprint says `adopt`"
+        whose = f"it belongs to {owner[1]} of state {owner[0]}" if owner else "no state owns it"
+        differs = f"; it also differs in what cannot be changed: {', '.join(fixed)}" if fixed else ""
+        self.plan.unowned.append(f"{address}: {type.name} {live.id} exists already and {whose}{differs}")
+        return ""
+
+    def _plan_virtual(self, target: Target, prior: ResourceState) -> Change:
+        """The change of a gate or virtual resource, which is compared with its record."""
+        before, after = prior.spec, encode(target.spec.managed_fields())
+        paths = diff.changed_paths(before, after) if before != after else ()
+        changes = tuple(AttributeChange(".".join(path), was, becomes) for path, was, becomes in paths)
+        reasons = ("the blueprint changed",) if changes else _protection_change(target, prior)
         if prior.status is Status.INCOMPLETE:
             reasons = ("an interrupted run began it",)
-        op = (Op.GATE if kind.gate else Op.UPDATE) if reasons else None
-        seen = ObservedResource(prior.id, spec, prior.outputs)
-        return Verdict(kind, resource, spec, op, prior, seen, changes, reasons)
+        if not reasons:
+            return NoOp(target, ObservedResource(prior.id, target.spec, prior.outputs))
+        live = ObservedResource(prior.id, target.type.spec.model_construct(**decode(before)), prior.outputs)
+        if target.type.gate:
+            return Gate(target, self._resource(target, prior.generation), reasons, live, changes)
+        return Update(target, self._resource(target, prior.generation, id=prior.id), reasons, live, changes)
 
-    def _left_alone(self, resource: Resource, kind: ResourceType, spec: Spec, prior: ResourceState) -> Verdict:
-        why = self._reality.unreadable[resource.address]
-        self._made.unreadable[resource.address] = why
-        applied = kind.spec.model_validate(decode(prior.spec))
-        changes = diff.diff(spec, applied, prior.spec)
-        if changes:
-            fields = ", ".join(change.path for change in changes)
-            self._made.refusals.append(
-                f"{resource.address} cannot be changed ({fields}): it is not readable now, {why}; run again when it is"
-            )
-        return Verdict(kind, resource, applied, None, prior, ObservedResource(prior.id, applied, prior.outputs))
+    def _plan_unreadable(self, target: Target, prior: ResourceState, why: str) -> Change:
+        """No change: the resource is left as it was applied. A change in the blueprint is a violation."""
+        address, applied = target.declaration.address, target.type.spec.model_validate(decode(prior.spec))
+        self.plan.unreadable[address] = why
+        changed = ", ".join(change.path for change in diff.diff(target.spec, applied, prior.spec))
+        if changed:
+            message = f"{address} cannot be changed ({changed}): it is not readable now, {why}; run again when it is"
+            self.plan.guard_violations.append(message)
+        return NoOp(replace(target, spec=applied), ObservedResource(prior.id, applied, prior.outputs))
 
-    def _compared(
-        self, resource: Resource, kind: ResourceType, spec: Spec, prior: ResourceState, seen: ObservedResource
-    ) -> Verdict:
-        ignore = resource.lifecycle.ignore
+    def _plan_existing(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
+        """The change of a resource that the state records and that exists."""
+        ignore = (*target.declaration.lifecycle.ignore, *self.overrides.fields(prior, live.spec))
         if ignore:
-            spec = kind.spec.model_validate(diff.keep_ignored(spec.tree(), seen.spec.tree(), ignore))
-        changes = diff.diff(spec, seen.spec, prior.spec)
-        verdict = Verdict(kind, resource, spec, None, prior, seen, changes, (), prior.generation, prior.name)
-        if any(change.replaces for change in changes):
-            fields = ", ".join(change.path for change in changes if change.replaces)
-            why = (f"{fields} cannot be changed in place",)
-            return self._replacement(replace(verdict, op=Op.REPLACE, reasons=why), prior)
+            tree = diff.apply_ignore(target.spec.managed_fields(), live.spec.managed_fields(), ignore)
+            target = replace(target, spec=target.type.spec.model_validate(tree))
+        changes = diff.diff(target.spec, live.spec, prior.spec)
+        fixed = ", ".join(change.path for change in changes if change.replaces)
+        if fixed:
+            return self._plan_replace(target, prior, f"{fixed} cannot be changed in place", live, changes)
+        reasons = (*(_who_changed(change, prior) for change in changes), *_protection_change(target, prior))
+        resource = self._resource(target, prior.generation, prior.name, id=live.id)
         if prior.status is Status.INCOMPLETE:
-            return replace(verdict, op=Op.ADOPT, reasons=("an interrupted run made it: it is taken up and finished",))
-        reasons = (*(self._why(change, prior) for change in changes), *_protection(resource, prior))
-        return replace(verdict, op=Op.UPDATE, reasons=reasons) if reasons else verdict
+            return Adopt(target, resource, ("an interrupted run created it; it is completed",), live, changes)
+        return Update(target, resource, reasons, live, changes) if reasons else NoOp(target, live)
 
-    def _why(self, change: AttributeChange, prior: ResourceState) -> str:
-        applied = prior.spec
-        for step in change.path.split("."):
-            applied = applied.get(step) if isinstance(applied, dict) else None
-        who = "changed outside smplan" if applied == change.after else "the blueprint changed"
-        return f"{change.path}: {who}"
+    def _plan_replace(
+        self,
+        target: Target,
+        prior: ResourceState,
+        why: str,
+        live: ObservedResource | None = None,
+        changes: Changes = (),
+    ) -> Replace:
+        declaration, type, generation, name = target.declaration, target.type, prior.generation + 1, ""
+        if prior.prevent_destroy or declaration.lifecycle.prevent_destroy:
+            message = f"{declaration.address} would be replaced ({why}) and is protected by `prevent_destroy`"
+            self.plan.guard_violations.append(message)
+        delete_before_create = not type.create_before_delete or self._refers_to_deleted(declaration.address)
+        clashes = prior.kind == type.name or self._name_taken(target)
+        if type.name_field and target.spec.known(type.name_field) and not delete_before_create and clashes:
+            written = resolve(declaration.spec[type.name_field], self.plan.value_of)
+            name = replacement_name(written, type.name_limit, encode(target.spec.managed_fields()), generation)
+            target = replace(target, spec=target.spec.model_copy(update={type.name_field: name}))
+        resource, prior_type = self._resource(target, generation, name), self.types(prior.kind)
+        return Replace(target, resource, (why,), prior, prior_type, live, changes, delete_before_create)
 
-    def _replacement(self, verdict: Verdict, prior: ResourceState) -> Verdict:
-        kind, spec = verdict.kind, verdict.spec
-        if prior.prevent_destroy or verdict.resource.lifecycle.prevent_destroy:
-            self._made.refusals.append(
-                f"{verdict.address} would be replaced ({verdict.reasons[0]}) and is protected by `prevent_destroy`"
-            )
-        before = {edge.before for edge in self._graph.needs.get(verdict.address, ()) if edge.reference}
-        forced = any(self._made.verdicts[address].delete_first for address in before if address in self._made.verdicts)
-        delete_first = forced or not kind.create_before_delete
-        generation, name = prior.generation + 1, ""
-        clashes = prior.kind == kind.name or self._taken(verdict)
-        if kind.name_field and spec.known(kind.name_field) and not delete_first and clashes:
-            written = resolve(verdict.resource.spec[kind.name_field], self.known)
-            name = replacement_name(written, kind.name_limit, encode(spec.tree()), generation)
-            spec = spec.model_copy(update={kind.name_field: name})
-        return replace(verdict, spec=spec, generation=generation, name=name, delete_first=delete_first)
+    def _refers_to_deleted(self, address: str) -> bool:
+        """Whether it refers to a resource whose old generation is deleted before the new one is created."""
+        before = (edge.before for edge in self.graph.incoming.get(address, ()) if edge.reference)
+        changes = (self.plan.changes.get(other) for other in before)
+        return any(isinstance(change, Replace) and change.delete_before_create for change in changes)
 
-    # What there was before.
+    def _resource(self, target: Target, generation: int, name: str = "", *, id: str = "") -> ResourceState:
+        """What the state will hold; ``id`` is that of what exists already."""
+        address, protected = target.declaration.address, target.declaration.lifecycle.prevent_destroy
+        dependencies = tuple(edge.before for edge in self.graph.incoming.get(address, ()))
+        spec = encode(target.spec.managed_fields())
+        resource = ResourceState(address, target.type.name, id, spec, {}, dependencies)
+        return replace(resource, generation=generation, name=name, prevent_destroy=protected)
 
-    def _last_generation(self, address: str) -> int:
-        """The youngest of the older generations that are not gone yet."""
-        return max((entry.generation for entry in self._older(address)), default=0)
+    def _name_taken(self, target: Target) -> bool:
+        """Whether a deposed generation exists where the new one is to be created."""
+        deposed = (each for each in self.state.deposed if each.address == target.declaration.address)
+        return any(target.conflicts_with(each) for each in deposed)
 
-    def _older(self, address: str) -> Iterator[ResourceState]:
-        return (entry for entry in self._state.deposed if entry.address == address)
-
-    def _taken(self, verdict: Verdict) -> bool:
-        """Whether an older generation stands where the new one is to be made."""
-        return any(deletions.in_the_way(verdict, entry) for entry in self._older(verdict.address))
-
-    def _is_left(self, kind: ResourceType, seen: ObservedResource) -> bool:
-        """Whether it is an older generation, which is on its way out."""
-        return any((entry.kind, entry.id) == (kind.name, seen.id) for entry in self._state.deposed)
-
-    def _goes_astray(self, resource: Resource, kind: ResourceType, seen: ObservedResource, *, fixed: bool) -> bool:
-        """Whether an interrupted run made it, for another address or ``fixed`` to be otherwise: then it goes first."""
-        return any(
-            (stray.entry.kind, stray.entry.id) == (kind.name, seen.id)
-            and (fixed or stray.entry.address != resource.address)
-            for stray in self._reality.strays
+    def _is_leftover(self, target: Target, live: ObservedResource, differs: bool) -> bool:
+        """Whether it is deleted first: a deposed generation, or untracked for another address, or one that differs."""
+        identity = (target.type.name, live.id)
+        untracked = (each.resource for each in self.observed.untracked)
+        return any((each.kind, each.id) == identity for each in self.state.deposed) or any(
+            (each.kind, each.id) == identity and (differs or each.address != target.declaration.address)
+            for each in untracked
         )
 
-    def _notice_drift(self, entry: ResourceState) -> None:
-        kind = self._kinds(entry.kind)
-        if kind.gate or kind.virtual or entry.address in self._reality.unreadable:
-            return
-        self._made.drift += drift.of(entry, self._reality.seen.get(entry.address), kind)
-
-    # What others may refer to afterwards.
-
-    def _settle(self, verdict: Verdict) -> None:
-        self._made.verdicts[verdict.address] = verdict
-        self._made.values[verdict.address] = self._values_of(verdict)
-
-    def _values_of(self, verdict: Verdict) -> dict[str, PartialValue]:
-        values = verdict.spec.tree()
-        if verdict.kind.compute_outputs:
-            values |= verdict.kind.compute_outputs(verdict.spec)
-        stays = verdict.op in (None, Op.UPDATE, Op.ADOPT)
-        if stays and verdict.seen is not None:
-            values["id"] = verdict.seen.id
-            for name, value in verdict.seen.outputs.items():
-                if verdict.op is None or not verdict.kind.outputs.get(name, False):
-                    values.setdefault(name, value)
-        return values
-
-    def _wake_gates(self) -> None:
-        """A gate is passed again when something it waits for, or something that waits for it, is about to change."""
-        verdicts = self._made.verdicts
-        stirred = {address for address, verdict in verdicts.items() if verdict.op is not None}
-        asleep = {address for address, verdict in verdicts.items() if verdict.kind.gate and verdict.op is None}
-        for edge in self._graph.edges() if asleep and stirred else ():
-            for gate, other in ((edge.before, edge.after), (edge.after, edge.before)):
-                if gate in asleep and other in stirred:
-                    asleep.discard(gate)
-                    why = (f"it guards {other}, which is about to change",)
-                    verdicts[gate] = replace(verdicts[gate], op=Op.GATE, reasons=why)
+    def reopen_gates(self) -> None:
+        """Plan a gate again if something that it depends on, or that depends on it, is about to change."""
+        changes = self.plan.changes
+        idle = {address: change for address, change in changes.items() if isinstance(change, NoOp)}
+        gates = {address: change for address, change in idle.items() if change.target.type.gate}
+        for edge in self.graph.edges() if gates else ():
+            for address, other in ((edge.before, edge.after), (edge.after, edge.before)):
+                if address in gates and other in changes and other not in idle:
+                    gate, generation = gates.pop(address), self.state.resources[address].generation
+                    why = f"it guards {other}, which is about to change"
+                    changes[address] = Gate(gate.target, self._resource(gate.target, generation), (why,), gate.live)
 
 
-def _protection(resource: Resource, prior: ResourceState) -> tuple[str, ...]:
-    """Why the state must change although reality need not: protection counts as the state says, so it is put there."""
-    wanted = resource.lifecycle.prevent_destroy
-    return (
-        () if wanted == prior.prevent_destroy else (f"prevent_destroy is {'set' if wanted else 'lifted'} in the state",)
-    )
+def _known_values(change: Change) -> dict[str, PartialValue]:
+    """The attributes that others may refer to, as far as they are known before apply."""
+    type, spec = change.target.type, change.target.spec
+    values = spec.managed_fields()
+    if type.compute_outputs:
+        values |= type.compute_outputs(spec)
+    live = change.live if isinstance(change, (NoOp, Update, Adopt)) else None
+    if live:
+        values["id"] = live.id
+        stable = (name for name in live.outputs if isinstance(change, NoOp) or not type.outputs.get(name, False))
+        values = {name: live.outputs[name] for name in stable} | values
+    return values
+
+
+def _with_current_name(target: Target, current: str) -> Target:
+    """``target`` under the name of its current generation, where that has a suffix."""
+    field = target.type.name_field
+    if not field or not current or not target.spec.known(field):
+        return target
+    name = current_name(getattr(target.spec, field), target.type.name_limit, current)
+    return replace(target, spec=target.spec.model_copy(update={field: name}))
+
+
+def _who_changed(change: AttributeChange, prior: ResourceState) -> str:
+    applied = prior.spec
+    for step in change.path.split("."):
+        applied = applied.get(step) if isinstance(applied, dict) else None
+    return f"{change.path}: {'changed outside smplan' if applied == change.after else 'the blueprint changed'}"
+
+
+def _protection_change(target: Target, prior: ResourceState) -> tuple[str, ...]:
+    """Why the state changes although nothing else does: protection counts as the state records it."""
+    wanted = target.declaration.lifecycle.prevent_destroy
+    changed = f"prevent_destroy is {'set' if wanted else 'lifted'} in the state"
+    return () if wanted == prior.prevent_destroy else (changed,)

@@ -1,4 +1,4 @@
-"""What happened since the state was saved, entry by entry, and what all of it comes to (``core.folding`` folds it)."""
+"""Journal entries: what happened since the state was saved, and the result of replaying it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from smplan.core.state.model import ResourceState, State, resource_to_json
 from smplan.core.values import Json
 
 CREATING_OPS = frozenset({"create", "replace", "adopt"})
-"""The ops that bring a new id into the state: their intent is an orphan until that id is journalled."""
+"""The ops that bring a new id into the state: their intent is a pending create until that id is journaled."""
 ResourceKey: TypeAlias = tuple[str, str, str]
-"""Where a thing would stand: address, kind, and what it can be looked for by (``Kind.key``)."""
+"""What a create is known by before it has an id: address, kind and identity digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +29,27 @@ class RunBegan:
 
 @dataclass(frozen=True, slots=True)
 class StepIntent:
-    """A step is about to be carried out. ``entry`` is what state will hold; its id is empty while it is not known.
+    """A step is about to run. ``resource`` is what the state will hold; its id is empty while it is not known.
 
-    ``key`` is the ``Kind.key`` of what is made, or of the orphan that a delete clears; empty if there is no such thing.
-    ``token`` goes with the request that makes it: AWS makes only one thing of one token. Empty for other ops.
+    ``key`` is the ``ResourceType.identity_digest`` of what is created, or of the pending create that a delete clears;
+    empty for other ops. ``token`` is sent with the create: AWS creates only one resource per token.
     """
 
     step: str
     op: str
-    entry: ResourceState
+    resource: ResourceState
     key: str = ""
     token: str = ""
 
     @property
-    def place(self) -> ResourceKey:
-        """Where it makes something: intents of one place make the same thing, or find it."""
-        return self.entry.address, self.entry.kind, self.key
+    def resource_key(self) -> ResourceKey:
+        """Intents of one key create the same resource, or find it."""
+        return self.resource.address, self.resource.kind, self.key
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceCreated:
-    """What a create, replace or adopt brings in has an id."""
+    """The resource of a create, replace or adopt has an id."""
 
     step: str
     id: str
@@ -57,7 +57,7 @@ class ResourceCreated:
 
 @dataclass(frozen=True, slots=True)
 class StepSucceeded:
-    """A step is over and its result is known."""
+    """A step is complete and its result is known."""
 
     step: str
     id: str
@@ -67,7 +67,7 @@ class StepSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """A step did not come to its end; what it meant to do stays open, unless it is sure that it was ``never_sent``."""
+    """A step did not complete; its intent stays open unless its request was certainly ``never_sent``."""
 
     step: str
     error: str
@@ -104,10 +104,10 @@ class UnfinishedRun:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedState:
-    """The state as the journal left it, the last run unless it ended complete, and what may have been made unseen.
+    """The state as the journal left it, the last run unless it ended complete, and the pending creates.
 
-    ``finished`` is how the last run began if it ended complete: all that is left to do for it is to save the state.
-    ``pending_creates``: intents of any run to create, replace or adopt whose id was never journalled, one per key.
+    ``completed_but_unsaved`` is the beginning of the last run if it ended complete: only its state is left to save.
+    ``pending_creates``: intents of any run to create, replace or adopt whose id was never journaled, one per key.
     Each may have created a resource that no state records: find it before creating it (again). A pending create is
     cleared when a resource with the same key is created, adopted, deleted or forgotten; a different kind or name at
     the same address does not clear it.
@@ -116,11 +116,11 @@ class ReplayedState:
     state: State
     run: UnfinishedRun | None = None
     pending_creates: tuple[StepIntent, ...] = ()
-    finished: RunBegan | None = None
+    completed_but_unsaved: RunBegan | None = None
 
     def digest(self) -> str:
-        """What a plan is bound to: the state, and what may have been made unseen."""
+        """What a plan is bound to: the SHA-256 of the state and its pending creates."""
         if not self.pending_creates:
             return self.state.digest()
-        pending_creates = [[each.op, resource_to_json(each.entry), each.key] for each in self.pending_creates]
+        pending_creates = [[each.op, resource_to_json(each.resource), each.key] for each in self.pending_creates]
         return canonical_json.digest([self.state.digest(), pending_creates])

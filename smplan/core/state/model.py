@@ -1,4 +1,4 @@
-"""What smplan remembers of what it made: the last value in the way of the data, and the first of the next run."""
+"""The state: the resources that one blueprint created, as applied."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smplan.core.values import Json
 from smplan.errors import StoreError
 
 USED_PLANS = 100
-"""How many ids of used plans are remembered; older plans have expired by then."""
+"""How many ids of used plans are kept; older plans have expired by then."""
 
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
 _LINEAGE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -21,7 +21,7 @@ _KEY = re.compile(r"(?:[0-9a-f]{2}){16,}")
 
 
 class Status(StrEnum):
-    """How far a thing has come: ``INCOMPLETE`` is made, but not configured or settled yet."""
+    """``INCOMPLETE``: created, but not configured or ready yet."""
 
     READY = "ready"
     INCOMPLETE = "incomplete"
@@ -29,10 +29,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResourceState:
-    """One thing that exists because of smplan.
+    """The record of one resource that smplan created or adopted.
 
-    ``spec`` is as applied, in the form of ``values.encode``; ``needs`` are the addresses it was made after;
-    ``name`` is the name in force where it carries a suffix.
+    ``spec`` is as applied, in the form of ``values.encode``; ``dependencies`` are the addresses it was created after;
+    ``name`` is the current name where it has a suffix.
     """
 
     address: str
@@ -40,7 +40,7 @@ class ResourceState:
     id: str
     spec: Json
     outputs: Mapping[str, Json]
-    needs: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
     generation: int = 1
     name: str = ""
     status: Status = Status.READY
@@ -49,10 +49,10 @@ class ResourceState:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that one blueprint has made. ``deposed`` are replaced things that are not gone yet.
+    """Everything that one blueprint created. ``deposed`` are replaced generations that are not deleted yet.
 
-    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved, ``key`` (hex) keys
-    the hashes that stand for secrets in specs.
+    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved, ``key`` (hex) is a
+    random key that nothing uses yet.
     """
 
     name: str
@@ -113,7 +113,7 @@ def resource_to_json(entry: ResourceState) -> dict[str, Json]:
         "id": entry.id,
         "spec": entry.spec,
         "outputs": dict(entry.outputs),
-        "needs": list(entry.needs),
+        "dependencies": list(entry.dependencies),
         "generation": entry.generation,
         "name": entry.name,
         "status": entry.status.value,
@@ -130,7 +130,7 @@ def resource_from_json(data: Json, at: str) -> ResourceState:
         id=members.text("id"),
         spec=members.anything("spec"),
         outputs=members.table("outputs"),
-        needs=members.texts("needs"),
+        dependencies=members.texts("dependencies"),
         generation=members.number("generation"),
         name=members.text("name"),
         status=_status(members.text("status"), at),
@@ -148,12 +148,12 @@ def _status(text: str, at: str) -> Status:
 
 
 def integrity_errors(state: State) -> list[str]:
-    """Every invariant that ``state`` breaks, in words; none for a sound one.
+    """Every invariant that ``state`` violates, as a message.
 
-    ``needs`` may name what is gone: a thing that was deleted or forgotten stays named in what was made after it until
-    that is next applied.
+    ``dependencies`` may name what is gone: a resource that was deleted or forgotten stays named in what was created
+    after it until that is next applied.
     """
-    return [*_of_whole(state), *_of_entries(state)]
+    return [*_of_whole(state), *_of_resources(state)]
 
 
 def _of_whole(state: State) -> Iterator[str]:
@@ -166,29 +166,29 @@ def _of_whole(state: State) -> Iterator[str]:
     if not _KEY.fullmatch(state.key):
         yield "key is not at least 16 bytes in hex"
     if len(state.used_plans) > USED_PLANS:
-        yield f"{len(state.used_plans)} used plans are remembered, {USED_PLANS} at most may be"
+        yield f"{len(state.used_plans)} used plans are kept, the limit is {USED_PLANS}"
 
 
-def _of_entries(state: State) -> Iterator[str]:
-    for address, entry in state.resources.items():
-        if address != entry.address:
-            yield f"{address}: is kept under this address and says it is {entry.address}"
+def _of_resources(state: State) -> Iterator[str]:
+    for address, resource in state.resources.items():
+        if address != resource.address:
+            yield f"{address}: is stored under this address, and its own is {resource.address}"
     seen: set[tuple[str, str]] = set()
-    for entry in (*state.resources.values(), *state.deposed):
-        yield from _of_entry(entry)
-        if (entry.kind, entry.id) in seen:
-            yield f"{entry.address}: {entry.kind} {entry.id} is in the state twice"
-        seen.add((entry.kind, entry.id))
+    for resource in (*state.resources.values(), *state.deposed):
+        yield from _of_resource(resource)
+        if (resource.kind, resource.id) in seen:
+            yield f"{resource.address}: {resource.kind} {resource.id} is in the state twice"
+        seen.add((resource.kind, resource.id))
 
 
-def _of_entry(entry: ResourceState) -> Iterator[str]:
-    if not entry.address:
-        yield f"{entry.kind} {entry.id}: has no address"
-    if not entry.kind:
-        yield f"{entry.address}: has no kind"
-    if not entry.id:
-        yield f"{entry.address}: has no id"
-    if entry.generation < 1:
-        yield f"{entry.address}: generation {entry.generation} is less than 1"
-    if entry.address in entry.needs:
-        yield f"{entry.address}: needs itself"
+def _of_resource(resource: ResourceState) -> Iterator[str]:
+    if not resource.address:
+        yield f"{resource.kind} {resource.id}: has no address"
+    if not resource.kind:
+        yield f"{resource.address}: has no kind"
+    if not resource.id:
+        yield f"{resource.address}: has no id"
+    if resource.generation < 1:
+        yield f"{resource.address}: generation {resource.generation} is less than 1"
+    if resource.address in resource.dependencies:
+        yield f"{resource.address}: depends on itself"

@@ -98,7 +98,7 @@ def _as_they_are(entries: list[ResourceState]) -> list[Draft]:
         return address == other or any(comes_after(before, other) for before in made[address].after)
 
     for entry in entries:
-        for address in entry.needs:
+        for address in entry.dependencies:
             if address in made and not comes_after(address, entry.address):
                 made[entry.address].after.append(address)
     return list(made.values())

@@ -50,8 +50,8 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
     if op == "configure":
         return makes
     if op == "update":
-        return makes or (step.op is Op.UPDATE and step.target == record.id)
-    return step.op is Op.DELETE and step.target == record.id
+        return makes or (step.op is Op.UPDATE and step.physical_id == record.id)
+    return step.op is Op.DELETE and step.physical_id == record.id
 
 
 def check_world(folded: ReplayedState | None, cloud: Cloud, adopting: set[str]) -> None:
@@ -94,7 +94,7 @@ def _check_records(
 
 
 def _stand_of(intent: StepIntent) -> Stand:
-    entry = intent.entry
+    entry = intent.resource
     return entry.address, entry.kind, _natural(entry.spec)
 
 

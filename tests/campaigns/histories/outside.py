@@ -131,10 +131,11 @@ class Outside:
         if rules is None or not rules.unique or self._cloud.under(draft.kind, rules.key, draft.spec[rules.key]):
             return False
         begun = folded is not None and (
-            any(draft.address == each.entry.address for each in folded.pending_creates)
+            any(draft.address == each.resource.address for each in folded.pending_creates)
             or draft.address in folded.state.resources
             or (
-                folded.run is not None and any(draft.address == each.entry.address for each in folded.run.open.values())
+                folded.run is not None
+                and any(draft.address == each.resource.address for each in folded.run.open.values())
             )
         )
         return draft.kind != "sim.port" or not begun

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from smplan.core.plan.duration import critical_path_seconds
 from smplan.core.plan.model import Dependency, Op, Step
+from smplan.core.state.model import ResourceState
 
 
-def step(id: str, seconds: float, *needs: str) -> Step:
+def step(id: str, seconds: float, *after: str) -> Step:
     return Step(
-        id, id, "toy.thing", Op.CREATE, needs=tuple(Dependency(need, "") for need in needs), expected_seconds=seconds
+        id,
+        Op.CREATE,
+        ResourceState(id, "toy.thing", "", {}, {}),
+        depends_on=tuple(Dependency(earlier, "") for earlier in after),
+        expected_seconds=seconds,
     )
 
 
@@ -19,14 +24,14 @@ def test_no_steps_take_no_time() -> None:
     assert critical_path_seconds(()) == 0
 
 
-def test_the_longest_path_counts_and_not_the_sum() -> None:
+def test_the_duration_is_that_of_the_longest_path() -> None:
     assert critical_path_seconds(DIAMOND) == 115
 
 
-def test_what_is_done_takes_no_time_any_more() -> None:
+def test_completed_steps_take_no_time() -> None:
     assert critical_path_seconds(DIAMOND, {"c"}) == 50
     assert critical_path_seconds(DIAMOND, {each.id for each in DIAMOND}) == 0
 
 
-def test_a_need_outside_the_steps_does_not_count() -> None:
+def test_a_dependency_outside_the_steps_does_not_count() -> None:
     assert critical_path_seconds((step("b", 1, "gone"),)) == 1

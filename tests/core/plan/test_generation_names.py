@@ -16,7 +16,7 @@ def test_each_generation_has_a_name_of_its_own() -> None:
     assert len(names) == 4
 
 
-def test_the_name_in_force_is_kept_until_the_written_name_changes() -> None:
+def test_the_current_name_is_kept_until_the_written_name_changes() -> None:
     current = replacement_name("alb", 32, {}, 2)
     assert current_name("alb", 32, current) == current
     assert current_name("nlb", 32, current) == "nlb"

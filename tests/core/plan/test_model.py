@@ -9,6 +9,7 @@ import pytest
 
 from smplan.core.blueprint import BackendConfig
 from smplan.core.plan.model import Op, Plan, StateRef, Step, from_text, to_text, with_digest
+from smplan.core.state.model import ResourceState
 from smplan.errors import Stale
 
 
@@ -20,21 +21,23 @@ def example() -> Plan:
             mode="apply",
             created="2026-01-01T00:00:00+00:00",
             expires="2026-01-08T00:00:00+00:00",
-            engine="0.1.0",
+            smplan_version="0.1.0",
             blueprint={"file": "b.yaml", "digest": "d"},
             variables={"x": 1, "ü": "☃"},
             base=StateRef("lineage", 3, "digest", exists=True),
-            place=BackendConfig("local", {"path": "state"}),
+            backend=BackendConfig("local", {"path": "state"}),
             account="1",
             region="r",
             lookups={},
             stream_manager=None,
-            steps=(Step("a:create", "a", "toy.thing", Op.CREATE, ("why",), None, {"name": "a", "n": 1.5}),),
+            steps=(
+                Step("a:create", Op.CREATE, ResourceState("a", "toy.thing", "", {"name": "a", "n": 1.5}, {}), ("why",)),
+            ),
         )
     )
 
 
-def test_a_plan_comes_back_as_it_was_written() -> None:
+def test_a_plan_is_read_back_as_it_was_written() -> None:
     assert from_text(to_text(example())) == example()
 
 
@@ -43,7 +46,7 @@ def test_counts_and_emptiness() -> None:
     assert not example().empty
 
 
-def test_every_flipped_character_is_refused_or_means_the_same() -> None:
+def test_every_changed_character_is_refused_or_means_the_same() -> None:
     text = to_text(example())
     generator = random.Random(7)
     for _ in range(400):
@@ -58,7 +61,7 @@ def test_every_flipped_character_is_refused_or_means_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda plan: plan | {"region": "mars"}, "changed after it was made"),
         (lambda plan: plan | {"extra": 1}, "changed after it was made"),
@@ -68,8 +71,8 @@ def test_every_flipped_character_is_refused_or_means_the_same() -> None:
         (lambda _: [], "not a plan of format"),
     ],
 )
-def test_a_touched_plan_is_refused(change, told) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(Stale, match=told):
+def test_a_modified_plan_is_refused(change, message) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(Stale, match=message):
         from_text(json.dumps(change(json.loads(to_text(example())))), file="plan.json")
 
 
@@ -84,7 +87,7 @@ def test_a_touched_plan_is_refused(change, told) -> None:  # type: ignore[no-unt
         to_text(example()).replace('"id": "p1"', '"id": "p1", "id": "p1"'),
     ],
 )
-def test_what_is_no_plan_is_refused_in_one_sentence(text: str) -> None:
+def test_other_text_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(Stale, match=r"plan\.json is not a plan that smplan can read"):
         from_text(text, file="plan.json")
 

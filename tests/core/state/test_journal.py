@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smplan.core.plan.model import Op
 from smplan.core.state.journal import (
     JournalEntry,
     ReplayedState,
@@ -17,14 +18,14 @@ from smplan.core.state.journal import (
     StepSucceeded,
 )
 from smplan.core.state.model import USED_PLANS, ResourceState, State, Status, integrity_errors
-from smplan.core.state.replay import Replay, replay
+from smplan.core.state.replay import OPS, Replay, replay
 from smplan.errors import StoreError
 
 EMPTY = State("fleet", "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001", 1, {}, key="ab" * 16)
 BEGAN = RunBegan("r1", "p1", "d1", 1, "2026-11-23T03:00:00Z")
 
 
-def entry(address: str = "a", id: str = "", **changes: object) -> ResourceState:
+def record(address: str = "a", id: str = "", **changes: object) -> ResourceState:
     made = ResourceState(address, "core.value", id, {"input": 1}, {})
     return replace(made, **changes)  # type: ignore[arg-type]  # the names of ResourceState's fields, whatever their types
 
@@ -45,71 +46,78 @@ def holding(*entries: ResourceState) -> State:
     return replace(EMPTY, resources={each.address: each for each in entries})
 
 
-READY = entry(id="i1", spec={"input": 2}, outputs={"output": 2})
+READY = record(id="i1", spec={"input": 2}, outputs={"output": 2})
 
 
-def test_a_create_is_incomplete_once_made_and_ready_once_done() -> None:
-    create = StepIntent("s1", "create", entry())
+def test_a_resource_is_incomplete_once_created_and_ready_once_the_step_succeeded() -> None:
+    create = StepIntent("s1", "create", record())
     made = after(create, ResourceCreated("s1", "i1"))
-    assert made.state.resources == {"a": entry(id="i1", status=Status.INCOMPLETE)}
+    assert made.state.resources == {"a": record(id="i1", status=Status.INCOMPLETE)}
     assert after(create, ResourceCreated("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
 
 
-def test_a_create_whose_id_is_unknown_is_an_orphan() -> None:
-    create = StepIntent("s1", "create", entry())
+def test_a_create_without_an_id_is_pending() -> None:
+    create = StepIntent("s1", "create", record())
     folded = after(create)
     assert folded.state.resources == {}
     assert folded.pending_creates == (create,)
     assert after(create, ResourceCreated("s1", "i1")).pending_creates == ()
 
 
-def test_an_id_may_change_between_made_and_done() -> None:
-    create = StepIntent("s1", "create", entry())
+def test_the_id_may_change_between_create_and_success() -> None:
+    create = StepIntent("s1", "create", record())
     assert after(create, ResourceCreated("s1", "pending"), done("s1", "i1")).state.resources["a"].id == "i1"
 
 
-def test_a_replacement_keeps_the_old_one_until_it_is_deleted() -> None:
-    base = holding(entry(id="i1"))
-    steps = [StepIntent("s1", "replace", entry(generation=2)), ResourceCreated("s1", "i2")]
+def test_a_replaced_generation_is_deposed_until_it_is_deleted() -> None:
+    base = holding(record(id="i1"))
+    steps = [StepIntent("s1", "replace", record(generation=2)), ResourceCreated("s1", "i2")]
     folded = after(*steps, base=base)
-    assert folded.state.resources["a"] == entry(id="i2", generation=2, status=Status.INCOMPLETE)
-    assert folded.state.deposed == (entry(id="i1"),)
-    steps += [done("s1", "i2"), StepIntent("s2", "delete", entry(id="i1")), done("s2", "i1")]
+    assert folded.state.resources["a"] == record(id="i2", generation=2, status=Status.INCOMPLETE)
+    assert folded.state.deposed == (record(id="i1"),)
+    steps += [done("s1", "i2"), StepIntent("s2", "delete", record(id="i1")), done("s2", "i1")]
     folded = after(*steps, base=base)
     assert folded.state.resources["a"].status is Status.READY
     assert folded.state.deposed == ()
 
 
-def test_a_replacement_of_what_was_deleted_first_leaves_nothing_old() -> None:
+def test_a_generation_that_was_deleted_first_is_not_deposed() -> None:
     steps = [
-        StepIntent("s1", "delete", entry(id="i1")),
+        StepIntent("s1", "delete", record(id="i1")),
         done("s1", ""),
-        StepIntent("s2", "replace", entry(generation=2)),
+        StepIntent("s2", "replace", record(generation=2)),
         ResourceCreated("s2", "i1"),
         done("s2", "i1"),
     ]
-    folded = after(*steps, base=holding(entry(id="i1")))
+    folded = after(*steps, base=holding(record(id="i1")))
     assert folded.state.resources["a"].generation == 2
     assert folded.state.deposed == ()
 
 
-def test_a_replacement_under_the_same_id_leaves_nothing_old() -> None:
-    folded = after(StepIntent("s1", "replace", entry()), ResourceCreated("s1", "i1"), base=holding(entry(id="i1")))
+def test_a_replacement_with_the_same_id_deposes_nothing() -> None:
+    folded = after(StepIntent("s1", "replace", record()), ResourceCreated("s1", "i1"), base=holding(record(id="i1")))
     assert folded.state.deposed == ()
 
 
-@pytest.mark.parametrize("op", ["update", "refresh"])
-def test_an_update_brings_spec_and_outputs(op: str) -> None:
-    folded = after(StepIntent("s1", op, entry(id="i1", needs=("b",))), done("s1", "i1"), base=holding(entry(id="i1")))
-    assert folded.state.resources == {"a": replace(READY, needs=("b",))}
+def test_the_ops_of_a_journal_are_those_of_a_plan() -> None:
+    assert frozenset(Op) == OPS
+
+
+def test_an_update_records_spec_and_outputs() -> None:
+    folded = after(
+        StepIntent("s1", "update", record(id="i1", dependencies=("b",))),
+        done("s1", "i1"),
+        base=holding(record(id="i1")),
+    )
+    assert folded.state.resources == {"a": replace(READY, dependencies=("b",))}
 
 
 def test_a_gate_enters_the_state_when_it_has_passed() -> None:
-    assert after(StepIntent("s1", "gate", entry()), done("s1", "a")).state.resources["a"].id == "a"
+    assert after(StepIntent("s1", "gate", record()), done("s1", "a")).state.resources["a"].id == "a"
 
 
-def test_an_adoption_is_incomplete_once_made_and_ready_once_done() -> None:
-    adopt = StepIntent("s1", "adopt", entry(id="i1"))
+def test_an_adopted_resource_is_incomplete_until_the_step_succeeded() -> None:
+    adopt = StepIntent("s1", "adopt", record(id="i1"))
     assert after(adopt).pending_creates == (adopt,)
     assert after(adopt, ResourceCreated("s1", "i1")).state.resources["a"].status is Status.INCOMPLETE
     assert after(adopt, ResourceCreated("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
@@ -117,59 +125,59 @@ def test_an_adoption_is_incomplete_once_made_and_ready_once_done() -> None:
 
 
 @pytest.mark.parametrize("op", ["delete", "forget"])
-def test_what_is_deleted_or_forgotten_leaves_the_state(op: str) -> None:
-    folded = after(StepIntent("s1", op, entry(id="i1")), done("s1", "i1"), base=holding(entry(id="i1")))
+def test_a_deleted_or_forgotten_resource_leaves_the_state(op: str) -> None:
+    folded = after(StepIntent("s1", op, record(id="i1")), done("s1", "i1"), base=holding(record(id="i1")))
     assert folded.state.resources == {}
 
 
-def test_forgetting_what_was_never_found_clears_the_orphan_and_nothing_else() -> None:
-    create = StepIntent("s1", "create", entry())
-    forget = StepIntent("s1", "forget", entry())
+def test_forgetting_a_pending_create_clears_nothing_else() -> None:
+    create = StepIntent("s1", "create", record())
+    forget = StepIntent("s1", "forget", record())
     steps = [create, RunBegan("r2", "p2", "d2", 1, ""), forget]
     assert after(*steps).pending_creates == (create,)
     assert after(*steps, done("s1", "")).pending_creates == ()
 
 
-def test_a_delete_of_the_present_one_leaves_the_orphan() -> None:
-    base = holding(entry(id="i1"))
-    steps = [StepIntent("s1", "replace", entry()), StepIntent("s2", "delete", entry(id="i1")), done("s2", "i1")]
+def test_deleting_the_current_resource_leaves_the_pending_create() -> None:
+    base = holding(record(id="i1"))
+    steps = [StepIntent("s1", "replace", record()), StepIntent("s2", "delete", record(id="i1")), done("s2", "i1")]
     assert after(*steps, base=base).pending_creates == (steps[0],)
 
 
-def test_what_was_begun_under_an_address_is_not_forgotten_when_something_else_is_made_there() -> None:
-    thing, port = StepIntent("s1", "create", entry(kind="toy.thing"), "k1"), StepIntent("s2", "create", entry(), "k1")
-    other = StepIntent("s3", "create", entry(), "k2")
+def test_a_pending_create_survives_the_create_of_another_resource_at_its_address() -> None:
+    thing, port = StepIntent("s1", "create", record(kind="toy.thing"), "k1"), StepIntent("s2", "create", record(), "k1")
+    other = StepIntent("s3", "create", record(), "k2")
     steps = [thing, RunBegan("r2", "p2", "", 1, ""), port, other]
     assert after(*steps).pending_creates == (thing, port, other)
     assert after(*steps, ResourceCreated("s2", "i2")).pending_creates == (thing, other)
     assert after(*steps, StepFailed("s3", "not ours", "", never_sent=True)).pending_creates == (thing, port)
-    gone = [StepIntent("s4", "delete", entry(kind="toy.thing", id="i1"), "k1"), done("s4", "i1")]
+    gone = [StepIntent("s4", "delete", record(kind="toy.thing", id="i1"), "k1"), done("s4", "i1")]
     assert after(*steps, *gone).pending_creates == (port, other)
     assert after(thing).digest() != after(replace(thing, key="k2")).digest()
 
 
-def test_what_is_changed_needs_what_it_did_and_what_it_will_until_the_change_is_done() -> None:
-    base = holding(entry(id="i1", needs=("b", "c")))
-    update = StepIntent("s1", "update", entry(id="i1", needs=("c", "d")))
-    assert after(update, base=base).state.resources["a"] == entry(id="i1", needs=("b", "c", "d"))
-    assert after(update, StepFailed("s1", "no", ""), base=base).state.resources["a"].needs == ("b", "c", "d")
-    assert after(update, done("s1", "i1"), base=base).state.resources["a"].needs == ("c", "d")
+def test_during_an_update_a_resource_has_its_old_and_new_dependencies() -> None:
+    base = holding(record(id="i1", dependencies=("b", "c")))
+    update = StepIntent("s1", "update", record(id="i1", dependencies=("c", "d")))
+    assert after(update, base=base).state.resources["a"] == record(id="i1", dependencies=("b", "c", "d"))
+    assert after(update, StepFailed("s1", "no", ""), base=base).state.resources["a"].dependencies == ("b", "c", "d")
+    assert after(update, done("s1", "i1"), base=base).state.resources["a"].dependencies == ("c", "d")
 
 
-def test_what_is_taken_up_needs_what_it_was_made_after_until_it_is_done() -> None:
-    base = holding(entry(id="i1", needs=("b",), status=Status.INCOMPLETE))
-    adopt = [StepIntent("s1", "adopt", entry(id="i1", needs=("c",))), ResourceCreated("s1", "i1")]
-    assert set(after(*adopt, base=base).state.resources["a"].needs) == {"b", "c"}
-    assert after(*adopt, done("s1", "i1"), base=base).state.resources["a"].needs == ("c",)
-    begun = [StepIntent("s1", "create", entry(needs=("b",))), RunBegan("r2", "p2", "", 1, "")]
-    again = [StepIntent("s2", "create", entry(needs=("c",))), ResourceCreated("s2", "i1")]
-    assert set(after(*begun, *again[:1]).pending_creates[0].entry.needs) == {"b", "c"}
-    assert set(after(*begun, *again).state.resources["a"].needs) == {"b", "c"}
-    assert after(*begun, *again, done("s2", "i1")).state.resources["a"].needs == ("c",)
+def test_during_an_adopt_a_resource_has_the_dependencies_of_its_create() -> None:
+    base = holding(record(id="i1", dependencies=("b",), status=Status.INCOMPLETE))
+    adopt = [StepIntent("s1", "adopt", record(id="i1", dependencies=("c",))), ResourceCreated("s1", "i1")]
+    assert set(after(*adopt, base=base).state.resources["a"].dependencies) == {"b", "c"}
+    assert after(*adopt, done("s1", "i1"), base=base).state.resources["a"].dependencies == ("c",)
+    begun = [StepIntent("s1", "create", record(dependencies=("b",))), RunBegan("r2", "p2", "", 1, "")]
+    again = [StepIntent("s2", "create", record(dependencies=("c",))), ResourceCreated("s2", "i1")]
+    assert set(after(*begun, *again[:1]).pending_creates[0].resource.dependencies) == {"b", "c"}
+    assert set(after(*begun, *again).state.resources["a"].dependencies) == {"b", "c"}
+    assert after(*begun, *again, done("s2", "i1")).state.resources["a"].dependencies == ("c",)
 
 
 def test_the_last_run_is_open_until_it_ends_complete() -> None:
-    create, other = StepIntent("s1", "create", entry()), StepIntent("s2", "create", entry("b"))
+    create, other = StepIntent("s1", "create", record()), StepIntent("s2", "create", record("b"))
     steps = [create, ResourceCreated("s1", "i1"), done("s1", "i1"), other, StepFailed("s2", "no", "")]
     run = after(*steps, ended("failed")).run
     assert run is not None
@@ -183,17 +191,17 @@ def test_outputs_are_set_by_a_run_that_ends_complete() -> None:
     assert after(ended("failed", outputs={"url": "x"})).state.outputs == {}
 
 
-def test_a_new_run_hides_the_unfinished_one_but_not_its_orphans() -> None:
-    create = StepIntent("s1", "create", entry())
-    update = StepIntent("s2", "update", entry("b", "i2"))
-    folded = after(create, update, RunBegan("r2", "p2", "d2", 1, ""), base=holding(entry("b", "i2")))
+def test_a_new_run_replaces_the_unfinished_one_but_keeps_its_pending_creates() -> None:
+    create = StepIntent("s1", "create", record())
+    update = StepIntent("s2", "update", record("b", "i2"))
+    folded = after(create, update, RunBegan("r2", "p2", "d2", 1, ""), base=holding(record("b", "i2")))
     assert folded.run is not None
     assert (folded.run.run, folded.run.open) == ("r2", {})
     assert folded.pending_creates == (create,)
 
 
-def test_a_plan_that_is_applied_again_goes_on_where_it_stopped() -> None:
-    first, second = StepIntent("s1", "create", entry()), StepIntent("s2", "create", entry("b"))
+def test_a_plan_that_is_applied_again_is_resumed() -> None:
+    first, second = StepIntent("s1", "create", record()), StepIntent("s2", "create", record("b"))
     again = RunBegan("r2", "p1", "d1", 1, "")
     stopped = [
         first,
@@ -212,13 +220,13 @@ def test_a_plan_that_is_applied_again_goes_on_where_it_stopped() -> None:
 
 
 def test_a_plan_that_was_complete_begins_anew() -> None:
-    run = after(StepIntent("s1", "gate", entry()), done("s1", "a"), ended("complete"), BEGAN).run
+    run = after(StepIntent("s1", "gate", record()), done("s1", "a"), ended("complete"), BEGAN).run
     assert run is not None
     assert run.done == set()
 
 
 def test_a_step_that_failed_may_be_tried_again() -> None:
-    create = StepIntent("s1", "create", entry())
+    create = StepIntent("s1", "create", record())
     folded = after(
         create, StepFailed("s1", "no", ""), create, ResourceCreated("s1", "i1"), ResourceCreated("s1", "i1"), create
     )
@@ -233,63 +241,63 @@ def test_a_step_may_fail_before_anything_was_intended() -> None:
     assert run.failed == {"s1": "no"}
 
 
-def test_a_step_done_after_it_failed_has_not_failed() -> None:
-    run = after(StepIntent("s1", "gate", entry()), StepFailed("s1", "no", ""), done("s1", "a")).run
+def test_a_step_that_succeeds_after_a_failure_has_not_failed() -> None:
+    run = after(StepIntent("s1", "gate", record()), StepFailed("s1", "no", ""), done("s1", "a")).run
     assert run is not None
     assert run.failed == {}
 
 
-def test_used_plans_are_remembered_up_to_a_limit() -> None:
+def test_used_plans_are_kept_up_to_a_limit() -> None:
     runs = [RunBegan(f"r{n}", f"p{n}", "", 1, "") for n in range(USED_PLANS + 5)]
     used = replay(EMPTY, runs).state.used_plans
     assert (len(used), used[0], used[-1]) == (USED_PLANS, "p5", f"p{USED_PLANS + 4}")
 
 
-def test_orphans_of_an_earlier_journal_come_before_the_first_run() -> None:
-    create = StepIntent("s1", "create", entry())
+def test_pending_creates_of_an_earlier_journal_come_before_the_first_run() -> None:
+    create = StepIntent("s1", "create", record())
     folded = replay(EMPTY, [create])
     assert folded.pending_creates == (create,)
     assert folded.run is None
 
 
-CREATE = StepIntent("s1", "create", entry())
+CREATE = StepIntent("s1", "create", record())
 MADE = ResourceCreated("s1", "i1")
 
 
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([MADE], "entry 1: no run is going on"),
-        ([done("s1", "i1")], "entry 1: no run is going on"),
-        ([StepFailed("s1", "", "")], "entry 1: no run is going on"),
-        ([ended("complete")], "entry 1: no run is going on"),
-        ([StepIntent("s1", "update", entry())], "entry 1: update a is intended before any run began"),
-        ([BEGAN, ended("failed"), CREATE], "entry 3: no run is going on"),
-        ([BEGAN, StepIntent("s1", "melt", entry())], "entry 2: `melt` is not an op"),
+        ([MADE], "entry 1: no run is in progress"),
+        ([done("s1", "i1")], "entry 1: no run is in progress"),
+        ([StepFailed("s1", "", "")], "entry 1: no run is in progress"),
+        ([ended("complete")], "entry 1: no run is in progress"),
+        ([StepIntent("s1", "update", record())], "entry 1: update a is intended before any run began"),
+        ([BEGAN, ended("failed"), CREATE], "entry 3: no run is in progress"),
+        ([BEGAN, StepIntent("s1", "melt", record())], "entry 2: `melt` is not an op"),
         ([BEGAN, MADE], "entry 2: step s1 has no open intent"),
         ([BEGAN, done("s1", "i1")], "entry 2: step s1 has no open intent"),
-        ([BEGAN, CREATE, StepIntent("s1", "create", entry("b"))], "entry 3: step s1 is open as create a"),
-        ([BEGAN, CREATE, MADE, done("s1", "i1"), CREATE], "entry 5: step s1 is intended after it was done"),
+        ([BEGAN, CREATE, StepIntent("s1", "create", record("b"))], "entry 3: step s1 is open as create a"),
+        ([BEGAN, CREATE, MADE, done("s1", "i1"), CREATE], "entry 5: step s1 is intended after it succeeded"),
         ([BEGAN, CREATE, MADE, done("s1", "i1"), MADE], "entry 5: step s1 has no open intent"),
         (
             [BEGAN, CREATE, MADE, done("s1", "i1"), StepFailed("s1", "", "")],
-            "entry 5: step s1 failed after it was done",
+            "entry 5: step s1 failed after it succeeded",
         ),
-        ([BEGAN, CREATE, ResourceCreated("s1", "")], "entry 3: step s1 made ``"),
-        ([BEGAN, CREATE, MADE, ResourceCreated("s1", "i2")], "entry 4: step s1 made `i2` after `i1`"),
-        ([BEGAN, StepIntent("s1", "gate", entry()), MADE], "entry 3: step s1 made something, but its op is gate"),
-        ([BEGAN, CREATE, done("s1", "i1")], "entry 3: step s1 is done before a was made"),
-        ([BEGAN, CREATE, MADE, done("s1", "")], "entry 4: step s1 is done and a has no id"),
+        ([BEGAN, CREATE, ResourceCreated("s1", "")], "entry 3: step s1 created ``"),
+        ([BEGAN, CREATE, MADE, ResourceCreated("s1", "i2")], "entry 4: step s1 created `i2` after `i1`"),
+        ([BEGAN, StepIntent("s1", "gate", record()), MADE], "entry 3: step s1 created something, but its op is gate"),
+        ([BEGAN, CREATE, done("s1", "i1")], "entry 3: step s1 succeeded before a was created"),
+        ([BEGAN, CREATE, MADE, done("s1", "")], "entry 4: step s1 succeeded and a has no id"),
         (
-            [BEGAN, StepIntent("s1", "update", entry()), done("s1", "i1")],
+            [BEGAN, StepIntent("s1", "update", record()), done("s1", "i1")],
             "entry 3: step s1 is an update of a, which is not",
         ),
-        ([BEGAN, ended("complete", run="r9")], "entry 2: run r9 ended while run r1 was going on"),
+        ([BEGAN, ended("complete", run="r9")], "entry 2: run r9 ended while run r1 was in progress"),
         ([BEGAN, ended("fine")], "entry 2: `fine` is not an outcome"),
         ([BEGAN, CREATE, ended("complete")], "entry 3: run r1 ended complete with step s1 open"),
     ],
 )
-def test_what_cannot_have_happened_is_refused_with_the_entry_number(entries: list[JournalEntry], message: str) -> None:
+def test_an_impossible_entry_is_rejected_with_its_number(entries: list[JournalEntry], message: str) -> None:
     with pytest.raises(StoreError, match=f"^journal {message}"):
         replay(EMPTY, entries)
 
@@ -318,7 +326,7 @@ class History:
         if op == "create" and address in self.present:
             op = "replace"
         id = self.present.get(address, "") if op in ("update", "delete") else ""
-        self.entries.append(StepIntent(step, op, entry(address, id)))
+        self.entries.append(StepIntent(step, op, record(address, id)))
         if op in ("create", "replace"):
             self._bring(op, step, address, new, stop)
         elif stop == "done":
@@ -343,7 +351,7 @@ class History:
     def clear_old(self) -> None:
         for address, id in sorted(self.deposed):
             self.steps += 1
-            self.entries += [StepIntent(f"s{self.steps}", "delete", entry(address, id)), done(f"s{self.steps}", id)]
+            self.entries += [StepIntent(f"s{self.steps}", "delete", record(address, id)), done(f"s{self.steps}", id)]
         self.deposed.clear()
 
 
@@ -368,16 +376,16 @@ def histories(draw: st.DrawFn) -> History:
 
 
 @given(histories())
-def test_any_history_leaves_a_sound_state_that_says_what_happened(history: History) -> None:
+def test_any_history_leaves_a_valid_state_that_records_it(history: History) -> None:
     folded = replay(EMPTY, history.entries)
     assert integrity_errors(folded.state) == []
     assert {address: each.id for address, each in folded.state.resources.items()} == history.present
     assert {(each.address, each.id) for each in folded.state.deposed} == history.deposed
-    assert {each.entry.address for each in folded.pending_creates} == history.unseen
+    assert {each.resource.address for each in folded.pending_creates} == history.unseen
 
 
 @given(histories(), st.data())
-def test_a_fold_may_pause_anywhere(history: History, data: st.DataObject) -> None:
+def test_a_replay_may_be_split_anywhere(history: History, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(history.entries)))
     folding = Replay(EMPTY)
     for each in history.entries[:cut]:

@@ -21,7 +21,14 @@ def state(*entries: ResourceState, **changes: object) -> State:
 
 
 FULL = state(
-    entry("alb", needs=("sg", "gone"), generation=2, name="a-1f2e3d", status=Status.INCOMPLETE, prevent_destroy=True),
+    entry(
+        "alb",
+        dependencies=("sg", "gone"),
+        generation=2,
+        name="a-1f2e3d",
+        status=Status.INCOMPLETE,
+        prevent_destroy=True,
+    ),
     entry('node["a"]', spec={"$secret": "env:X", "list": [1, None, 2.5, "ü"]}),
     deposed=(entry("alb", id="arn:old"),),
     used_plans=("p1", "p2"),
@@ -49,7 +56,7 @@ def test_the_digest_does_not_depend_on_the_order_of_resources() -> None:
         replace(FULL, resources={**FULL.resources, "alb": replace(FULL.resources["alb"], status=Status.READY)}),
     ],
 )
-def test_the_digest_tells_every_difference(other: State) -> None:
+def test_every_difference_changes_the_digest(other: State) -> None:
     assert other.digest() != FULL.digest()
 
 
@@ -59,14 +66,12 @@ def test_the_digest_tells_every_difference(other: State) -> None:
         (("serial",), "3", "state.serial is not a whole number"),
         (("resources", "alb", "id"), None, "state.resources.alb.id is not text"),
         (("resources", "alb", "status"), "fine", "state.resources.alb.status is neither ready nor incomplete"),
-        (("deposed", 0, "needs"), "sg", r"state.deposed\[0\].needs is not a list"),
+        (("deposed", 0, "dependencies"), "sg", r"state.deposed\[0\].dependencies is not a list"),
         (("resources", "alb", "extra"), 1, "state.resources.alb.extra is not known"),
         (("extra",), 1, "state.extra is not known"),
     ],
 )
-def test_a_state_that_does_not_fit_is_refused_with_the_place(
-    path: tuple[str, ...], value: object, message: str
-) -> None:
+def test_a_malformed_state_is_rejected_with_the_path(path: tuple[str, ...], value: object, message: str) -> None:
     data = json.loads(json.dumps(states.to_json(FULL)))
     inner = data
     for step in path[:-1]:
@@ -76,7 +81,7 @@ def test_a_state_that_does_not_fit_is_refused_with_the_place(
         states.from_json(data)
 
 
-def test_a_sound_state_has_no_problems() -> None:
+def test_a_valid_state_has_no_integrity_errors() -> None:
     assert integrity_errors(FULL) == []
 
 
@@ -88,7 +93,7 @@ def test_a_sound_state_has_no_problems() -> None:
         (state(serial=-1), "serial -1 is negative"),
         (state(key="ab"), "key is not at least 16 bytes"),
         (state(used_plans=tuple(map(str, range(101)))), "101 used plans"),
-        (state(resources={"a": entry("b")}), "a: is kept under this address"),
+        (state(resources={"a": entry("b")}), "a: is stored under this address"),
         (state(entry("a", id="x"), entry("b", id="x")), "b: aws.elbv2.load_balancer x is in the state twice"),
         (
             state(entry("a", id="x"), deposed=(entry("a", id="x"),)),
@@ -98,14 +103,14 @@ def test_a_sound_state_has_no_problems() -> None:
         (state(entry(kind="")), "alb: has no kind"),
         (state(entry(id="")), "alb: has no id"),
         (state(entry(generation=0)), "alb: generation 0"),
-        (state(entry(needs=("alb",))), "alb: needs itself"),
+        (state(entry(dependencies=("alb",))), "alb: depends on itself"),
         (state(deposed=(entry(id=""),)), "alb: has no id"),
     ],
 )
-def test_each_broken_invariant_is_told(broken: State, problem: str) -> None:
+def test_each_violated_invariant_is_reported(broken: State, problem: str) -> None:
     assert len(integrity_errors(broken)) == 1
     assert problem in integrity_errors(broken)[0]
 
 
-def test_what_an_entry_was_made_after_may_be_gone() -> None:
-    assert integrity_errors(state(entry("a", needs=("gone",)))) == []
+def test_a_dependency_may_be_gone() -> None:
+    assert integrity_errors(state(entry("a", dependencies=("gone",)))) == []

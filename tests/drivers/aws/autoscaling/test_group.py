@@ -161,7 +161,7 @@ def test_a_version_that_is_no_number_is_shown_as_it_is() -> None:
     script = Script(describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": [group]})
     live = Group(scripted(autoscaling=script)).read_many(["g"])["g"]
     assert live.spec.launch_template is not None
-    assert live.spec.launch_template.tree() == {"id": "lt-1", "version": "$Latest"}
+    assert live.spec.launch_template.managed_fields() == {"id": "lt-1", "version": "$Latest"}
     assert live.spec.health_check_grace_period == 0
 
 

@@ -176,4 +176,4 @@ def test_a_metric_of_ones_own_reads_as_no_metric() -> None:
     }
     script = Script(describe_policies=lambda _: {"ScalingPolicies": [found]})
     live = ScalingPolicy(scripted(autoscaling=script)).read_many(["g/p"])["g/p"]
-    assert live.spec.tree()["target_tracking"] == {"target_value": 1.0, "disable_scale_in": False}
+    assert live.spec.managed_fields()["target_tracking"] == {"target_value": 1.0, "disable_scale_in": False}

@@ -48,7 +48,7 @@ def test_a_group_name_is_not_an_id() -> None:
 
 def test_a_name_to_come_is_not_checked_yet() -> None:
     waiting = {"name": Ref("name"), "description": "x", "vpc_id": Ref("vpc", path=("id",))}
-    assert SecurityGroupSpec.model_validate(waiting).tree() == waiting
+    assert SecurityGroupSpec.model_validate(waiting).managed_fields() == waiting
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_a_spec_that_aws_refuses_is_refused(changes: dict[str, Any], says: str) 
 
 def test_a_name_and_subnets_to_come_are_not_checked_yet() -> None:
     waiting = {"name": Ref("name"), "subnets": Ref("subnets", path=("ids",))}
-    assert spec(**waiting).tree()["name"] == Ref("name")
+    assert spec(**waiting).managed_fields()["name"] == Ref("name")
 
 
 def test_an_update_sends_only_what_differs(stage: Stage) -> None:

@@ -134,7 +134,7 @@ def test_one_of_another_kind_can_be_read() -> None:
     empty = dict.fromkeys(("protocol", "vpc_id", "health_check_protocol", "health_check_path", "matcher"), "")
     live = TargetGroup(context(Script(answers).aws())).find(spec())
     assert live is not None
-    assert live.spec.tree() == {
+    assert live.spec.managed_fields() == {
         **empty,
         "name": "tg",
         "tags": {},

@@ -1,0 +1,71 @@
+"""Words for messages: quoted names, counts, suggestions for misspelled names, and names of types."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+
+from smplan.core.blueprint import printable
+from smplan.core.values import Interpolation, Path, Ref, Secret
+
+_LONGEST_WORD = 80
+_MANY_WORDS = 300
+_FEW_NAMES = 14
+
+
+def shape(value: object) -> str:
+    """The name of the type of ``value``, for messages."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int():
+            return "an integer"
+        case float():
+            return "a number"
+        case str():
+            return "text"
+        case list() | tuple():
+            return "a list"
+        case Secret():
+            return "a secret"
+        case Ref() | Interpolation():
+            return "a reference"
+    return "a map"
+
+
+def dotted(path: Path) -> str:
+    """``targets[0].role``."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return printable(text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…")
+
+
+def quoted(text: str) -> str:
+    """``text`` between backticks, short and without control characters."""
+    return f"`{printable(text if len(text) <= _LONGEST_WORD else text[:_LONGEST_WORD] + '…')}`"
+
+
+def count(number: int, unit: str) -> str:
+    """``1 item``, ``2 items``."""
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def one_of(word: str, names: Collection[str]) -> str:
+    """The name that was probably meant; otherwise all names, if they are few."""
+    near = suggestion(word, names)
+    if near or not names or len(names) > _FEW_NAMES:
+        return near
+    return f"known here: {', '.join(sorted(names))}"
+
+
+def suggestion(word: str, names: Iterable[str]) -> str:
+    """``did you mean …?`` if one of ``names`` is close to ``word``, else empty. Fast for any number of names."""
+    if not word or len(word) > _LONGEST_WORD:
+        return ""
+    words = list(names)
+    if len(words) > _MANY_WORDS:
+        words = [name for name in words if name[:1] == word[:1] and abs(len(name) - len(word)) <= 2][:_MANY_WORDS]
+    lowered = {name.lower(): name for name in reversed(words)}
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return f"did you mean `{lowered[near[0]]}`?" if near else ""

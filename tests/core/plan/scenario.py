@@ -1,0 +1,255 @@
+"""A small language for planner tests: what is wanted, what the state records, what exists, and the plan.
+
+``want("a", size=2)`` is a resource of the blueprint, ``have("a", size=1)`` one that the state records and that exists
+as recorded. ``planned(wants, haves)`` is the plan; its ``story`` is the steps in order, each with what it waits for:
+``["a:create", "b:create after a:create"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from smplan.core import graph
+from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, Resource, SourceMap
+from smplan.core.graph import Graph
+from smplan.core.plan.changes import ChangeSet
+from smplan.core.plan.model import Step
+from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
+from smplan.core.plan.planner import plan_changes
+from smplan.core.plan.steps import plan_steps
+from smplan.core.resource_type import Override, ResourceType
+from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
+from smplan.core.state.journal import StepIntent
+from smplan.core.state.model import ResourceState, State, Status
+from smplan.core.values import Json, PartialValue, Secret, decode, encode, parse_text
+
+LINEAGE = "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001"
+
+
+class ThingSpec(Spec):
+    """Named, resizable, and bound to a zone."""
+
+    name: Annotated[str, IMMUTABLE]
+    zone: Annotated[str | None, IMMUTABLE] = None
+    size: int = 1
+    limit: int | None = None
+    uses: Annotated[PartialList[str] | None, UNORDERED] = None
+    seed: Annotated[int | None, INITIAL] = None
+    note: Annotated[str | None, WRITE_ONLY] = None
+    password: Annotated[str | None, SENSITIVE] = None
+
+
+class PortSpec(Spec):
+    """One exists per number."""
+
+    number: Annotated[int, IMMUTABLE]
+    of: Annotated[str, IMMUTABLE]
+
+
+class GateSpec(Spec):
+    """What is waited for."""
+
+    of: str
+
+
+class ValueSpec(Spec):
+    """Any value."""
+
+    input: Any = None
+
+
+class ScheduleSpec(Spec):
+    """Sets the size of a thing now and then."""
+
+    thing: str
+    size: int | None = None
+    limit: int | None = None
+
+
+THING = ResourceType(
+    "thing", ThingSpec, {"arn": False, "version": True}, name_field="name", name_limit=20, risks={"delete": "data loss"}
+)
+TYPES = {
+    "thing": THING,
+    "remote": replace(THING, name="remote", via_stream_manager=True),
+    "port": ResourceType("port", PortSpec, create_before_delete=False, taggable=False),
+    "gate": ResourceType("gate", GateSpec, gate=True, taggable=False, expected_seconds=180),
+    "value": ResourceType(
+        "value", ValueSpec, {"output": True}, virtual=True, compute_outputs=lambda spec: {"output": spec.input}
+    ),
+    "schedule": ResourceType("schedule", ScheduleSpec, overrides=(Override("thing", "thing", ("size", "limit")),)),
+}
+
+
+@dataclass(frozen=True)
+class Have:
+    """A record of the state, and what exists of it."""
+
+    record: ResourceState
+    live: ObservedResource | None
+
+
+def want(
+    address: str, kind: str = "thing", *, after: Sequence[str] = (), lifecycle: Any = None, **spec: Any
+) -> Resource:
+    """A resource of the blueprint. A thing is named after its address; ``"${b.id}"`` is a reference."""
+    tree = parsed({**_defaults(address, kind), **spec})
+    return Resource(
+        address, address, None, kind, tree, tuple(after), Lifecycle(**lifecycle or {}), ("resources", address)
+    )
+
+
+def have(
+    address: str,
+    kind: str = "thing",
+    *,
+    after: Sequence[str] = (),
+    live: Mapping[str, Any] | None = None,
+    gone: bool = False,
+    outputs: Mapping[str, Json] | None = None,
+    generation: int = 1,
+    current_name: str = "",
+    status: Status = Status.READY,
+    prevent_destroy: bool = False,
+    **spec: Any,
+) -> Have:
+    """A resource of the state, created ``after`` others. It exists as recorded, but for ``live``; or it is ``gone``."""
+    renamed = {"name": current_name} if current_name else {}
+    recorded = encode(parsed({**_defaults(address, kind), **spec, **renamed}))
+    record = ResourceState(
+        address,
+        kind,
+        f"id-{address}",
+        recorded,
+        outputs or {},
+        tuple(after),
+        generation,
+        current_name,
+        status,
+        prevent_destroy,
+    )
+    readable = {key: value for key, value in recorded.items() if key not in ("note", "password")}
+    exists = not gone and not TYPES[kind].gate and not TYPES[kind].virtual
+    return Have(record, observed(kind, record.id, {**readable, **(live or {})}, address, outputs) if exists else None)
+
+
+def deposed(
+    address: str, kind: str = "thing", *, after: Sequence[str] = (), generation: int = 1, **spec: Any
+) -> ResourceState:
+    """An older generation of ``address`` that the state still records."""
+    record = have(address, kind, after=after, generation=generation, **spec).record
+    return replace(record, id=f"old-{address}-{generation}")
+
+
+def pending(
+    address: str, kind: str = "thing", *, op: str = "create", after: Sequence[str] = (), **spec: Any
+) -> StepIntent:
+    """A create that an interrupted run may have sent."""
+    record = replace(have(address, kind, after=after, **spec).record, id="")
+    return StepIntent(f"{address}:{op}", op, record, TYPES[kind].identity_digest(record.spec))
+
+
+def created(intent: StepIntent) -> Untracked:
+    """What a pending create made: it exists, and no state records it."""
+    record = replace(intent.resource, id=f"new-{intent.resource.address}")
+    owner = record.address if TYPES[record.kind].taggable else ""
+    return Untracked(record, observed(record.kind, record.id, record.spec, owner), intent.key)
+
+
+def observed(
+    kind: str, id: str, spec: Mapping[str, Any], address: str = "", outputs: Mapping[str, Json] | None = None
+) -> ObservedResource:
+    """What exists; ``address`` is that of its ownership tags (with a slash: lineage and address)."""
+    lineage, _, owner = address.rpartition("/")
+    found = TYPES[kind].spec.model_validate(decode(dict(spec)))
+    return ObservedResource(id, found, outputs or {}, (lineage or LINEAGE, owner) if owner else None)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, as changes and as steps."""
+
+    changes: ChangeSet
+    steps: tuple[Step, ...]
+
+    @property
+    def story(self) -> list[str]:
+        """Each step, in order, with what it waits for."""
+        return [
+            f"{step.id} after {', '.join(each.step for each in step.depends_on)}" if step.depends_on else step.id
+            for step in self.steps
+        ]
+
+    @property
+    def ops(self) -> dict[str, str]:
+        """The op of each step."""
+        return {step.id: str(step.op) for step in self.steps}
+
+    def __getitem__(self, id: str) -> Step:
+        return next(step for step in self.steps if step.id == id)
+
+
+def planned(
+    wants: Iterable[Resource],
+    haves: Iterable[Have] = (),
+    *,
+    deposed: Iterable[ResourceState] = (),
+    pending: Iterable[StepIntent] = (),
+    untracked: Iterable[Untracked] = (),
+    found: Mapping[str, ObservedResource] | None = None,
+    unreadable: Mapping[str, str] | None = None,
+    lookups: Mapping[str, Mapping[str, Json]] | None = None,
+    destroy: bool = False,
+) -> Planned:
+    """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address."""
+    blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
+    records = {each.record.address: each.record for each in haves}
+    state = State("toys", LINEAGE, 3, records, tuple(deposed), key="ab" * 16)
+    seen = ObservedState(
+        resources={each.record.address: each.live for each in haves if each.live},
+        unreadable=unreadable or {},
+        by_natural_key=found or {},
+        pending=frozenset(each.resource_key for each in pending),
+        untracked=tuple(untracked),
+        lookups=lookups or {},
+    )
+    ordered = Graph({}) if destroy else graph.build(blueprint, lambda resources: ())
+    changes = plan_changes(blueprint, ordered, TYPES.__getitem__, state, seen)
+    return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, state, pending))
+
+
+def blueprint_of(wants: Iterable[Resource]) -> Blueprint:
+    """A blueprint of these resources."""
+    return Blueprint(
+        name="toys",
+        region=None,
+        account=None,
+        stream_manager=None,
+        state=BackendConfig("local"),
+        variables={},
+        lookups=(),
+        resources=tuple(wants),
+        outputs={},
+        digest="0" * 64,
+        file="toys.yaml",
+        marks=SourceMap("toys.yaml", "", dict),
+    )
+
+
+def parsed(value: Any) -> PartialValue:
+    """``value`` with its references parsed; ``"secret:SOURCE"`` is a secret."""
+    if isinstance(value, str) and value.startswith("secret:"):
+        return Secret(value.removeprefix("secret:"))
+    if isinstance(value, str):
+        return parse_text(value)
+    if isinstance(value, dict):
+        return {key: parsed(item) for key, item in value.items()}
+    return [parsed(item) for item in value] if isinstance(value, list) else value
+
+
+def _defaults(address: str, kind: str) -> dict[str, Any]:
+    if kind in ("thing", "remote"):
+        return {"name": address}
+    return {"number": 1, "of": "x"} if kind == "port" else {}

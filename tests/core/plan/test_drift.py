@@ -1,0 +1,34 @@
+"""Drift: how what exists differs from what was last applied."""
+
+from __future__ import annotations
+
+from smplan.core.plan.model import Drift
+from tests.core.plan.scenario import Have, have, planned
+
+
+def drift(*haves: Have, unreadable: dict[str, str] | None = None) -> list[Drift]:
+    return planned([], haves, unreadable=unreadable).changes.drift
+
+
+def test_drift_names_each_attribute_with_what_was_applied_and_what_it_is_now() -> None:
+    (found,) = drift(have("a", size=1, limit=2, live={"size": 9}), have("b"))
+    assert (found.address, found.gone) == ("a", False)
+    assert [(change.path, change.before, change.after) for change in found.changes] == [("size", 1, 9)]
+
+
+def test_a_missing_resource_is_gone() -> None:
+    assert drift(have("a", gone=True)) == [Drift("a", "thing", "id-a", gone=True)]
+
+
+def test_what_cannot_be_read_or_has_no_reality_does_not_drift() -> None:
+    unreadable = {"r": "down"}
+    assert (
+        drift(have("r", "remote", gone=True), have("g", "gate", of="x"), have("v", "value"), unreadable=unreadable)
+        == []
+    )
+
+
+def test_a_record_of_another_version_does_not_drift() -> None:
+    other = have("a")
+    other.record.spec["colour"] = "red"
+    assert drift(other) == []

@@ -1,0 +1,196 @@
+"""What holds for every plan, whatever the blueprint, the state and what exists."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from smplan.core.blueprint import Resource
+from smplan.core.plan.changes import NoOp
+from smplan.core.plan.model import Op, Step
+from smplan.core.plan.observed import Untracked
+from smplan.core.state.journal import StepIntent
+from smplan.core.state.model import ResourceState, Status
+from tests.core.plan.scenario import TYPES, Have, Planned, created, deposed, have, observed, pending, planned, want
+
+ADDRESSES = "abcde"
+KINDS = st.sampled_from(["thing", "thing", "thing", "port", "port", "remote", "gate", "value"])
+REMOVABLE = st.sampled_from(["thing", "port", "remote"])
+NOW_AND_THEN = st.sampled_from([False, False, False, True])
+
+
+@dataclass(frozen=True)
+class World:
+    """One input of the planner."""
+
+    wants: tuple[Resource, ...]
+    haves: tuple[Have, ...]
+    deposed: tuple[ResourceState, ...]
+    pending: tuple[StepIntent, ...]
+    untracked: tuple[Untracked, ...]
+    found: dict[str, Any]
+    unreadable: dict[str, str]
+    destroy: bool
+
+    def plan(self) -> Planned:
+        """The plan of this input."""
+        return planned(
+            self.wants,
+            self.haves,
+            deposed=self.deposed,
+            pending=self.pending,
+            untracked=self.untracked,
+            found=self.found,
+            unreadable=self.unreadable,
+            destroy=self.destroy,
+        )
+
+
+@st.composite
+def specs(draw: st.DrawFn, kind: str, refs: tuple[str, ...] = ()) -> dict[str, Any]:
+    other = draw(st.sampled_from(["x", *(f"${{{address}.id}}" for address in refs)]))
+    if kind == "port":
+        return {"number": draw(st.integers(1, 2)), "of": other}
+    if kind == "gate":
+        return {"of": other}
+    if kind == "value":
+        return {"input": other}
+    spec: dict[str, Any] = {"size": draw(st.integers(1, 2)), "zone": draw(st.sampled_from(["x", "y"]))}
+    if draw(st.booleans()):
+        spec["name"] = "shared"
+    return spec | ({"uses": [other]} if refs else {})
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    order = draw(st.permutations(ADDRESSES))[: draw(st.integers(0, len(ADDRESSES)))]
+    wants = [draw(wanted(address, tuple(order[:at]))) for at, address in enumerate(order)]
+    kinds = {each.address: each.kind for each in wants}
+    haves = [draw(existing(address, kinds.get(address))) for address in ADDRESSES if draw(st.booleans())]
+    generations = {each.record.address: each.record.generation for each in haves}
+    older = [draw(records(address)) for address in ADDRESSES if generations.get(address, 2) > 1 and draw(NOW_AND_THEN)]
+    intents = [draw(intended(address)) for address in ADDRESSES if draw(NOW_AND_THEN)]
+    untracked = [created(intent) for intent in intents if draw(st.booleans())]
+    fresh = [each for each in wants if each.address not in generations and each.kind in ("thing", "port")]
+    return World(
+        tuple(wants),
+        tuple(haves),
+        tuple(older),
+        tuple(intents),
+        tuple(untracked),
+        {each.address: draw(under_natural_key(each, older, untracked)) for each in fresh if draw(st.booleans())},
+        {each.record.address: "down" for each in haves if each.record.kind == "remote" and draw(st.booleans())},
+        draw(NOW_AND_THEN),
+    )
+
+
+@st.composite
+def wanted(draw: st.DrawFn, address: str, earlier: tuple[str, ...]) -> Resource:
+    kind = draw(KINDS)
+    after = [other for other in earlier if draw(NOW_AND_THEN)]
+    lifecycle = {"adopt": draw(NOW_AND_THEN), "prevent_destroy": draw(NOW_AND_THEN)}
+    return want(address, kind, after=after, lifecycle=lifecycle, **draw(specs(kind, earlier)))
+
+
+def others(address: str) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from([each for each in ADDRESSES if each != address]), max_size=2, unique=True)
+
+
+@st.composite
+def existing(draw: st.DrawFn, address: str, kind: str | None) -> Have:
+    kind = kind if kind and draw(st.booleans()) else draw(KINDS)
+    status = draw(st.sampled_from([Status.READY, Status.READY, Status.INCOMPLETE]))
+    return have(
+        address,
+        kind,
+        after=draw(others(address)),
+        gone=draw(NOW_AND_THEN),
+        live={"size": 9} if kind == "thing" and draw(NOW_AND_THEN) else None,
+        generation=draw(st.integers(1, 2)),
+        status=status,
+        **draw(specs(kind)),
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn, address: str) -> ResourceState:
+    kind = draw(REMOVABLE)
+    return deposed(address, kind, after=draw(others(address)), **draw(specs(kind)))
+
+
+@st.composite
+def intended(draw: st.DrawFn, address: str) -> StepIntent:
+    kind = draw(REMOVABLE)
+    op = draw(st.sampled_from(["create", "adopt"]))
+    return pending(address, kind, op=op, after=draw(others(address)), **draw(specs(kind)))
+
+
+@st.composite
+def under_natural_key(
+    draw: st.DrawFn, resource: Resource, older: list[ResourceState], untracked: list[Untracked]
+) -> Any:
+    same = [each.live for each in untracked if each.resource.kind == resource.kind]
+    same += [observed(each.kind, each.id, each.spec, each.address) for each in older if each.kind == resource.kind]
+    if same and draw(st.booleans()):
+        return draw(st.sampled_from(same))
+    owner = draw(st.sampled_from(["", resource.address, "other/z"])) if TYPES[resource.kind].taggable else ""
+    spec = {"name": resource.address} if resource.kind == "thing" else {}
+    return observed(resource.kind, f"found-{resource.address}", {**spec, **draw(specs(resource.kind))}, owner)
+
+
+@given(worlds())
+@settings(max_examples=300)
+def test_a_resource_has_one_change_and_every_step_an_id_of_its_own(world: World) -> None:
+    plan = world.plan()
+    forward = Counter(step.address for step in plan.steps if step.op not in (Op.DELETE, Op.FORGET))
+    assert all(number == 1 for number in forward.values())
+    assert len({step.id for step in plan.steps}) == len(plan.steps)
+    assert set(plan.changes.changes) == (set() if world.destroy else {each.address for each in world.wants})
+
+
+@given(worlds())
+@settings(max_examples=300)
+def test_every_step_comes_after_the_steps_it_depends_on(world: World) -> None:
+    before: set[str] = set()
+    for step in world.plan().steps:
+        assert {each.step for each in step.depends_on} <= before
+        before.add(step.id)
+
+
+@given(worlds())
+@settings(max_examples=300)
+def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World) -> None:
+    plan = world.plan()
+    removed = Counter((step.kind, step.physical_id) for step in plan.steps if step.op in (Op.DELETE, Op.FORGET))
+    for record in (*(each.record for each in world.haves), *world.deposed):
+        change = plan.changes.changes.get(record.address)
+        kept = record not in world.deposed and change is not None and change.target.type.name == record.kind
+        if kept and not isinstance(change, NoOp) and change.op is Op.REPLACE:  # type: ignore[union-attr]
+            kept = False
+        assert removed[record.kind, record.id] == (0 if kept else 1), record
+
+
+@given(worlds())
+@settings(max_examples=300)
+def test_nothing_is_both_kept_and_deleted(world: World) -> None:
+    plan = world.plan()
+    removed = {(step.kind, step.physical_id) for step in plan.steps if step.op is Op.DELETE}
+    kept = {(step.kind, step.physical_id) for step in plan.steps if step.op in (Op.UPDATE, Op.ADOPT)}
+    assert not removed & kept
+
+
+@given(worlds())
+@settings(max_examples=300)
+def test_equal_input_gives_equal_bytes(world: World) -> None:
+    assert as_bytes(world.plan()) == as_bytes(replace(world).plan())
+
+
+def as_bytes(plan: Planned) -> bytes:
+    steps = TypeAdapter(tuple[Step, ...]).dump_json(plan.steps)
+    return steps + json.dumps(plan.changes.guard_violations + plan.changes.unowned).encode()

@@ -1,0 +1,199 @@
+"""The order of steps, as stories: every step with the steps it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from smplan.core.plan.edges import StepEdge
+from smplan.core.plan.model import Op, Step
+from smplan.core.plan.steps import in_order
+from smplan.core.state.model import ResourceState
+from smplan.errors import Bug
+from tests.core.plan.scenario import Planned, created, deposed, have, observed, pending, planned, want
+
+
+@dataclass(frozen=True)
+class Story:
+    """A rule of order, a plan, and its steps."""
+
+    rule: str
+    plan: Callable[[], Planned]
+    steps: tuple[str, ...]
+
+
+def port(address: str = "p", number: int = 1, of: str = "x") -> dict[str, object]:
+    return {"address": address, "kind": "port", "number": number, "of": of}
+
+
+PENDING = pending("a", after=["z"])
+STORIES = [
+    Story(
+        "a resource is created after what it refers to",
+        lambda: planned([want("b", uses=["${a.id}"]), want("a")]),
+        ("a:create", "b:create after a:create"),
+    ),
+    Story(
+        "order is seen through resources that do not change",
+        lambda: planned(
+            [want("a", size=2), want("b", after=["a"]), want("c", after=["b"], size=2)],
+            [have("a"), have("b"), have("c")],
+        ),
+        ("a:update", "c:update after a:update"),
+    ),
+    Story(
+        "without an order of its own, the order of the blueprint holds",
+        lambda: planned([want("c"), want("a"), want("b")]),
+        ("c:create", "a:create", "b:create"),
+    ),
+    Story(
+        "a new generation is ready, and used, before the old one is deleted",
+        lambda: planned(
+            [want("a", zone="y"), want("b", uses=["${a.id}"])],
+            [have("a", zone="x"), have("b", uses=["id-a"], after=["a"])],
+        ),
+        ("a:replace", "b:update after a:replace", "a:delete#1 after a:replace, b:update"),
+    ),
+    Story(
+        "what cannot exist twice is deleted before its successor is created",
+        lambda: planned([want(**port(number=2))], [have(**port())]),
+        ("p:delete#1", "p:replace after p:delete#1"),
+    ),
+    Story(
+        "a chain of such resources is deleted from its end and created from its beginning",
+        lambda: planned(
+            [want(**port(number=2)), want(**port("q", 9, "${p.id}"))],
+            [have(**port()), have(**port("q", 9, "id-p"), after=["p"])],
+        ),
+        (
+            "q:delete#1",
+            "p:delete#1 after q:delete#1",
+            "p:replace after p:delete#1",
+            "q:replace after p:replace, q:delete#1",
+        ),
+    ),
+    Story(
+        "such a delete does not wait for what itself waits for the successor",
+        lambda: planned(
+            [want(**port(number=2)), want("b", after=["p"]), want("u", uses=["${b.id}"])],
+            [have(**port()), have("a", after=["p"]), have("u", uses=["id-a"], after=["a"])],
+        ),
+        (
+            "p:delete#1",
+            "p:replace after p:delete#1",
+            "b:create after p:replace",
+            "u:update after b:create",
+            "a:delete#1 after u:update",
+        ),
+    ),
+    Story(
+        "a resource is deleted after those created after it, and after others stop referring to it",
+        lambda: planned(
+            [want("c", uses=[])], [have("a"), have("b", after=["a"]), have("c", uses=["id-a"], after=["a"])]
+        ),
+        ("c:update", "b:delete#1", "a:delete#1 after b:delete#1, c:update"),
+    ),
+    Story(
+        "resources created after each other by turns are deleted in some order",
+        lambda: planned([], [have("a", after=["b"]), have("b", after=["a"])]),
+        ("a:delete#1", "b:delete#1"),
+    ),
+    Story(
+        "a deposed generation is deleted once the current one is ready",
+        lambda: planned([want("a", size=2)], [have("a", generation=2)], deposed=[deposed("a")]),
+        ("a:update", "a:delete#1 after a:update"),
+    ),
+    Story(
+        "a deposed generation that has the name of the new one is deleted first",
+        lambda: planned([want("a")], deposed=[deposed("a")]),
+        ("a:delete#1", "a:create after a:delete#1"),
+    ),
+    Story(
+        "a deposed generation is deleted before what it was created after",
+        lambda: planned([want("a")], [have("a", generation=2), have("z")], deposed=[deposed("a", after=["z"])]),
+        ("a:delete#1", "z:delete#1 after a:delete#1"),
+    ),
+    Story(
+        "a deposed generation and what was created after each other do not wait for each other",
+        lambda: planned([], [have("a", generation=2), have("z", after=["a"])], deposed=[deposed("a", after=["z"])]),
+        ("z:delete#1", "a:delete#2 after z:delete#1", "a:delete#1 after z:delete#1"),
+    ),
+    Story(
+        "an untracked resource is deleted before what it was created after, and before the new one",
+        lambda: planned(
+            [want("a", zone="y")],
+            [have("z")],
+            pending=[PENDING],
+            untracked=[created(PENDING)],
+            found={"a": created(PENDING).live},
+        ),
+        ("a:delete#pending-1", "a:create after a:delete#pending-1", "z:delete#1 after a:delete#pending-1"),
+    ),
+    Story(
+        "an untracked resource is deleted before another address takes its name",
+        lambda: planned([want("b", name="a")], untracked=[created(pending("a"))]),
+        ("a:delete#pending-1", "b:create after a:delete#pending-1"),
+    ),
+    Story(
+        "an untracked resource of another name waits for nothing and holds up nothing",
+        lambda: planned([want("b")], untracked=[created(pending("a"))]),
+        ("b:create", "a:delete#pending-1"),
+    ),
+    Story(
+        "an untracked resource is deleted before what is adopted at its address",
+        lambda: planned(
+            [want("a")],
+            untracked=[created(pending("a", "remote"))],
+            found={"a": observed("thing", "t", {"name": "a"}, "a")},
+        ),
+        ("a:delete#pending-1", "a:adopt after a:delete#pending-1"),
+    ),
+    Story(
+        "what a pending create depends on is deleted after that is adopted or created",
+        lambda: planned([want("a")], [have("z")], pending=[PENDING], untracked=[created(PENDING)]),
+        ("a:create", "z:delete#1 after a:create"),
+    ),
+]
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.rule)
+def test_in_which_order(story: Story) -> None:
+    assert tuple(story.plan().story) == story.steps
+
+
+def test_every_dependency_has_a_reason() -> None:
+    for story in STORIES:
+        assert all(each.reason for step in story.plan().steps for each in step.depends_on), story.rule
+
+
+def test_a_long_chain_that_does_not_change_is_seen_through() -> None:
+    def chain(ends: int) -> list[dict[str, object]]:
+        inputs = {0: ends, 1199: ends}
+        return [
+            {"address": f"n{at}", "kind": "value", "input": inputs.get(at, 0), "after": [f"n{at - 1}"] if at else []}
+            for at in range(1200)
+        ]
+
+    plan = planned([want(**each) for each in chain(2)], [have(**each) for each in chain(1)])  # type: ignore[arg-type]
+    assert plan.story == ["n0:update", "n1199:update after n0:update"]
+
+
+def steps(*ids: str) -> list[Step]:
+    return [Step(id, Op.CREATE, ResourceState(id, "value", "", {}, {})) for id in ids]
+
+
+def test_in_a_cycle_the_droppable_edges_are_dropped() -> None:
+    edges = [StepEdge("a", "b", "x"), StepEdge("b", "a", "y", droppable=True), StepEdge("c", "a", "z", droppable=True)]
+    ordered = in_order(steps("a", "b", "c"), edges)
+    assert [(step.id, [each.step for each in step.depends_on]) for step in ordered] == [
+        ("c", []),
+        ("a", ["c"]),
+        ("b", ["a"]),
+    ]
+
+
+def test_a_cycle_without_droppable_edges_is_a_bug() -> None:
+    with pytest.raises(Bug, match="the steps wait for each other: "):
+        in_order(steps("a", "b"), [StepEdge("a", "b", "x"), StepEdge("b", "a", "y")])
