@@ -17,8 +17,8 @@ from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, R
 from smplan.core.state.model import ResourceState, State
 from smplan.errors import Locked, SmplanError
 from smplan.stores.interface import LockHolder, Store
-from smplan.stores.locked import LockedState
 from smplan.stores.local import LocalStore
+from smplan.stores.locked import LockedState
 from smplan.stores.s3 import S3Store
 from tests.campaigns.stored import LINEAGE
 from tests.stores.samples import Wire

@@ -13,8 +13,8 @@ import pytest
 
 from smplan.core.state.journal import JournalEntry, StepIntent
 from smplan.core.state.model import State
-from smplan.stores.locked import LockedState
 from smplan.stores.local import _LocalHeld
+from smplan.stores.locked import LockedState
 from tests.campaigns.histories.command import lived, one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING

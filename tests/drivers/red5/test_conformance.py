@@ -203,7 +203,7 @@ def test_settle_tells_each_role_and_ends_when_all_serve(stage: Stage) -> None:
     live = stage.read(kind, id)
     assert live is not None
     assert live.outputs == {"state": "active", "nodes_in_service": 3}
-    assert driver.patience(spec) == 1800
+    assert driver.timeout(spec) == 1800
     assert driver.patience(spec_of(kind, timeout=60)) == 60
 
 
