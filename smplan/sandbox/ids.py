@@ -13,7 +13,7 @@ ADMIN_TOKEN = "sandbox-admin-token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Prerequisites:
     """Ids and names of what stands in a new sandbox (region ``us-east-1``)."""
 
     account: str

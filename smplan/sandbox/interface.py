@@ -57,7 +57,7 @@ class Route:
     """Targets that failed their checks or have not passed them yet."""
 
 
-class World(Protocol):
+class AwsView(Protocol):
     """The emulated AWS as its other half sees it. Every method is thread-safe and tells the present state."""
 
     def instances(self) -> Sequence[InstanceView]:

@@ -13,13 +13,13 @@ from typing import Any, Protocol, Self, cast
 from smplan.sandbox import fixtures
 from smplan.sandbox.aws import handlers, moto_state
 from smplan.sandbox.aws.elbv2 import targets
-from smplan.sandbox.aws.moto_client import Application, Inside
-from smplan.sandbox.aws.server import Front
+from smplan.sandbox.aws.moto_client import Application, MotoClient
+from smplan.sandbox.aws.server import AwsServer
 from smplan.sandbox.aws.state.account import Cloud
 from smplan.sandbox.clock import Clock
-from smplan.sandbox.ids import ACCESS_KEY, ACCOUNT, ADMIN_TOKEN, REGION, SECRET_KEY, Facts
-from smplan.sandbox.interface import World
-from smplan.sandbox.network.aws_view import Present
+from smplan.sandbox.ids import ACCESS_KEY, ACCOUNT, ADMIN_TOKEN, REGION, SECRET_KEY, Prerequisites
+from smplan.sandbox.interface import AwsView
+from smplan.sandbox.network.aws_view import MotoAwsView
 from smplan.sandbox.network.gateway import Gateway
 
 POLL_SECONDS = 0.05
@@ -53,7 +53,7 @@ class GatewayPart(Protocol):
 class Sandbox:
     """An AWS to practise on. Use it as a context manager; ``facts`` and ``env()`` are there once it has started."""
 
-    facts: Facts
+    facts: Prerequisites
     cloud: Cloud
 
     def __init__(
@@ -63,7 +63,7 @@ class Sandbox:
         account: str = ACCOUNT,
         clock: Clock | None = None,
         port: int = 0,
-        gateway: Callable[[World, Clock], GatewayPart] | None = Gateway,
+        gateway: Callable[[AwsView, Clock], GatewayPart] | None = Gateway,
     ) -> None:
         """``speed``: virtual seconds in a second. ``port``: of the emulated AWS, 0 for a free one.
 
@@ -88,17 +88,17 @@ class Sandbox:
         _taken.add(self.account)
         handlers.load()
         moto = _moto(self.account)
-        self.cloud = Cloud(self.clock, Inside(moto), self.account)
+        self.cloud = Cloud(self.clock, MotoClient(moto), self.account)
         self.facts = fixtures.make(self.cloud)
-        self.world = Present(self.cloud, self.facts, self._lock)
-        self._serve(Front(self.cloud, moto, self._lock))
+        self.world = MotoAwsView(self.cloud, self.facts, self._lock)
+        self._serve(AwsServer(self.cloud, moto, self._lock))
         if self._make_gateway is not None:
             self._gateway = self._make_gateway(self.world, self.clock)
             self._gateway.start()
         self._begin(self._tick_on, "sandbox-time")
         return self
 
-    def _serve(self, front: Front) -> None:
+    def _serve(self, front: AwsServer) -> None:
         from moto.moto_server.werkzeug_app import MotoRequestHandler
         from werkzeug.serving import make_server
 

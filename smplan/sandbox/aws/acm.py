@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from smplan.sandbox.aws import moto_state
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 
@@ -16,7 +23,7 @@ def users(cloud: Cloud, arn: str) -> list[str]:
     ]
 
 
-@answers("acm", "DescribeCertificate")
+@handles("acm", "DescribeCertificate")
 def describe(call: Call) -> Fields:
     """InUseBy lists the load balancers (API reference, CertificateDetail)."""
     found = call.moto()["Certificate"]
@@ -30,7 +37,7 @@ def names_of(certificate: Fields) -> list[str]:
     return list(dict.fromkeys([certificate["DomainName"], *others]))
 
 
-@answers("acm", "ListCertificates")
+@handles("acm", "ListCertificates")
 def list_all(call: Call) -> Fields:
     """With the names of each certificate (API reference, CertificateSummary: up to 100)."""
     answer = call.moto()
@@ -46,10 +53,10 @@ def list_all(call: Call) -> Fields:
     return {**answer, "CertificateSummaryList": found}
 
 
-@answers("acm", "DeleteCertificate")
+@handles("acm", "DeleteCertificate")
 def delete(call: Call) -> None:
     """ResourceInUseException while a listener has it (API reference, DeleteCertificate)."""
     arn = call["CertificateArn"]
     if users(call.cloud, arn):
-        raise Refusal("ResourceInUseException", f"Certificate {arn} in account {call.cloud.account} is in use.")
+        raise AwsError("ResourceInUseException", f"Certificate {arn} in account {call.cloud.account} is in use.")
     call.moto()

@@ -8,12 +8,19 @@ from http.client import responses
 from typing import Any
 
 from smplan.sandbox.aws import protocol
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 from smplan.sandbox.aws.moto_client import Application, collected
-from smplan.sandbox.aws.requests import RULES, Call, Fields, Refusal
+from smplan.sandbox.aws.requests import (
+    HANDLERS,
+    Call,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 
-class Front:
+class AwsServer:
     """A WSGI application. ``lock`` is held while a request runs, because moto is not thread-safe."""
 
     def __init__(self, cloud: Cloud, moto: Application, lock: threading.RLock) -> None:
@@ -37,13 +44,13 @@ class Front:
             return self._passed_on(environ)
         try:
             return self._by_service(sent, environ)
-        except Refusal as refusal:
+        except AwsError as refusal:
             return protocol.write(sent, refusal)
 
-    def _by_service(self, sent: protocol.Sent, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    def _by_service(self, sent: protocol.ParsedRequest, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         if sent.region != self._cloud.region and sent.service not in protocol.GLOBAL:
-            raise Refusal("UnsupportedOperation", f"the sandbox has no region but {self._cloud.region}")
-        rule = RULES.get((sent.service, sent.action))
+            raise AwsError("UnsupportedOperation", f"the sandbox has no region but {self._cloud.region}")
+        rule = HANDLERS.get((sent.service, sent.action))
         with refused_if_unknown(f"{sent.service}:{sent.action}"):
             if rule is None:
                 if sent.service in self._cloud.replaced:
@@ -78,12 +85,12 @@ class refused_if_unknown:  # noqa: N801 - reads as a statement
         """Nothing to prepare."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or isinstance(error, Refusal) or not isinstance(error, Exception):
+        if error is None or isinstance(error, AwsError) or not isinstance(error, Exception):
             return
         text = str(error).partition(" has not been implemented")[0]
         if text.startswith("The filter"):
             # EC2 refuses filters it does not know; so it does those that only the sandbox does not know.
-            raise Refusal("InvalidParameterValue", f"{text} is not known to the sandbox") from error
+            raise AwsError("InvalidParameterValue", f"{text} is not known to the sandbox") from error
         if isinstance(error, NotImplementedError):
-            raise Refusal("InvalidAction", f"the sandbox does not know {self._action}") from error
-        raise Refusal("InternalFailure", f"the sandbox failed at {self._action}: {error!r}", status=500) from error
+            raise AwsError("InvalidAction", f"the sandbox does not know {self._action}") from error
+        raise AwsError("InternalFailure", f"the sandbox failed at {self._action}: {error!r}", status=500) from error

@@ -11,12 +11,15 @@ from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.ec2.instances import launch
 from smplan.sandbox.aws.elbv2.load_balancers import dns_name
 from smplan.sandbox.aws.elbv2.targets import is_active, target_states
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 from smplan.sandbox.aws.moto_state import BalancerView, IngressView, ListenerView
-from smplan.sandbox.aws.requests import Fields, Refusal
 from smplan.sandbox.aws.route53 import normal
 from smplan.sandbox.aws.state.account import Cloud
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, REBOOT_SECONDS
-from smplan.sandbox.ids import Facts
+from smplan.sandbox.ids import Prerequisites
 from smplan.sandbox.interface import InstanceView, NodeRefused, Route, Target
 
 MYSQL = 3306
@@ -24,10 +27,10 @@ LONGEST_CHAIN = 8
 """CNAMEs followed, at most."""
 
 
-class Present:
+class MotoAwsView:
     """Answers from the present state, each under the sandbox's lock."""
 
-    def __init__(self, cloud: Cloud, facts: Facts, lock: threading.RLock) -> None:
+    def __init__(self, cloud: Cloud, facts: Prerequisites, lock: threading.RLock) -> None:
         self._cloud = cloud
         self._facts = facts
         self._lock = lock
@@ -139,14 +142,14 @@ class Present:
         with self._lock:
             try:
                 return self._launched(name, image_name, instance_type, user_data)
-            except Refusal as refusal:
+            except AwsError as refusal:
                 raise NodeRefused(str(refusal)) from refusal
 
     def _launched(self, name: str, image_name: str, instance_type: str, user_data: str) -> str:
         images = self._cloud.moto.ask("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
         image = next((each for each in images if image_name in {each.get("Name"), each["ImageId"]}), None)
         if image is None:
-            raise Refusal("InvalidAMIID.NotFound", f"there is no image named {image_name}")
+            raise AwsError("InvalidAMIID.NotFound", f"there is no image named {image_name}")
         request: Fields = {
             "ImageId": image["ImageId"],
             "InstanceType": instance_type,

@@ -16,9 +16,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from smplan.sandbox.clock import Clock
-from smplan.sandbox.interface import Route, World
+from smplan.sandbox.interface import AwsView, Route
 from smplan.sandbox.network.certificates import Authority
-from smplan.sandbox.stream_manager.requests import Answer, Behaviour, Request, page
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+    Request,
+    Response,
+    html_page,
+)
 from smplan.sandbox.stream_manager.simulator import StreamManagers
 
 HOST = "127.0.0.1"
@@ -34,7 +39,7 @@ _UNAVAILABLE = "503 Service Temporarily Unavailable"
 class Gateway:
     """Everything that answers in the sandbox beside AWS. ``stream_managers`` may be asked without a socket."""
 
-    def __init__(self, world: World, clock: Clock, behaviour: Behaviour | None = None) -> None:
+    def __init__(self, world: AwsView, clock: Clock, behaviour: Behaviour | None = None) -> None:
         self.stream_managers = StreamManagers(world, clock, behaviour)
         self._world = world
         self._turn = count()
@@ -86,23 +91,25 @@ class Gateway:
         """Let the passing of time have its effect on groups and nodes."""
         self.stream_managers.tick()
 
-    def answer(self, host: str, request: Request, *, tls: bool) -> Answer | None:
+    def answer(self, host: str, request: Request, *, tls: bool) -> Response | None:
         """What a load balancer answers to a request for ``host`` (with a port, or not); None: nobody listens."""
         name, _, port = host.partition(":")
         route = self._world.load_balancer_for(name, int(port) if port.isdigit() else 443 if tls else 80)
         if route is None:
-            return page(404, "404 Not Found")
+            return html_page(404, "404 Not Found")
         if route.problem in _CLOSED:
             return None
         if tls != (route.listener_protocol == "HTTPS"):
-            return page(400, "400 The plain HTTP request was sent to HTTPS port")
+            return html_page(400, "400 The plain HTTP request was sent to HTTPS port")
         return self._forwarded(route, request)
 
-    def _forwarded(self, route: Route, request: Request) -> Answer:
+    def _forwarded(self, route: Route, request: Request) -> Response:
         if not route.healthy:
-            return page(503, _UNAVAILABLE)
+            return html_page(503, _UNAVAILABLE)
         target = route.healthy[next(self._turn) % len(route.healthy)]
-        return self.stream_managers.answer(target.instance_id, target.port, request) or page(502, "502 Bad Gateway")
+        return self.stream_managers.answer(target.instance_id, target.port, request) or html_page(
+            502, "502 Bad Gateway"
+        )
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> int | None:
         """Show the certificate of the listener whom the client wants; to others, one that is nobody's."""
@@ -149,7 +156,7 @@ class _Connection(BaseHTTPRequestHandler):
         self.close_connection = True
         length = self.headers.get("Content-Length", "0")
         if not length.isdigit() or int(length) > LARGEST_BODY:
-            self._send(page(413, "413 Request Entity Too Large"))
+            self._send(html_page(413, "413 Request Entity Too Large"))
             return
         asked = urlsplit(self.path)
         query = dict(parse_qsl(asked.query, keep_blank_values=True))
@@ -161,7 +168,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - http.server looks for these names
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))

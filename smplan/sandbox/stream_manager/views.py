@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from smplan.sandbox.stream_manager.database import Group, Json, Node
-from smplan.sandbox.stream_manager.requests import milliseconds
+from smplan.sandbox.stream_manager.database import Json, Node, NodeGroup
+from smplan.sandbox.stream_manager.responses import (
+    milliseconds,
+)
 
 
-def group(each: Group) -> Json:
+def group(each: NodeGroup) -> Json:
     """A group; ``originConnections`` is reserved and always 0."""
     return {
         "id": each.id,

@@ -5,7 +5,10 @@ import re
 import pytest
 
 from smplan.sandbox.interface import PROPERTIES_PATH
-from smplan.sandbox.stream_manager.requests import Behaviour, Request
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+    Request,
+)
 from tests.sandbox.stream_manager.world import GROUP, GUIDE, PROPERTIES, UNIQUE, Rig, instance
 
 ROOT = Request("GET", "/", {})

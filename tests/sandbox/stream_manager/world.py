@@ -10,7 +10,10 @@ from typing import Any
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import ADMIN_TOKEN
 from smplan.sandbox.interface import PROPERTIES_PATH, InstanceView, NodeRefused, Route
-from smplan.sandbox.stream_manager.requests import Behaviour, Request
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+    Request,
+)
 from smplan.sandbox.stream_manager.simulator import PORT, StreamManagers
 
 GROUP = "sg-stream-manager"

@@ -5,7 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
-from smplan.sandbox.aws.requests import Call, Fields, Refusal
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+)
 
 
 def once(call: Call, make: Callable[[], Fields]) -> Fields:
@@ -18,7 +24,7 @@ def once(call: Call, make: Callable[[], Fields]) -> Fields:
     if key in tokens:
         request, answer = tokens[key]
         if request != call.params:
-            raise Refusal(
+            raise AwsError(
                 "IdempotentParameterMismatch",
                 "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
             )

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from smplan.sandbox.aws.requests import Fields
+from smplan.sandbox.aws.errors import (
+    Fields,
+)
 
 IMAGE_SECONDS = 60.0
 BOOT_SECONDS = 90.0
@@ -26,7 +28,7 @@ class Image:
 
 
 @dataclass(slots=True)
-class Template:
+class LaunchTemplate:
     """A launch template; ``versions`` as DescribeLaunchTemplateVersions tells them, by number."""
 
     id: str
@@ -45,7 +47,7 @@ class Template:
 
 
 @dataclass(slots=True)
-class Compute:
+class Ec2State:
     """Everything EC2 that moto does not keep."""
 
     images: dict[str, Image] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class Compute:
     """Instance id -> when it was launched."""
     rebooted: dict[str, float] = field(default_factory=dict)
     """Instance id -> when it was last rebooted."""
-    templates: dict[str, Template] = field(default_factory=dict)
+    templates: dict[str, LaunchTemplate] = field(default_factory=dict)
     descriptions: dict[str, str] = field(default_factory=dict)
     """Security group rule id -> description, for rules whose source is a group or a prefix list."""
     tokens: dict[tuple[str, str], tuple[Fields, Fields]] = field(default_factory=dict)
