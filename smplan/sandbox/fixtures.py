@@ -1,4 +1,4 @@
-"""What the guide expects to stand already: network, groups, database, Stream Manager instance, certificate, zone."""
+"""What the guide expects to exist: network, groups, database, Stream Manager instance, certificate, zone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY_NAMES = ("red5pro", "ops")
 
 
 def make(cloud: Cloud) -> Prerequisites:
-    """Make them all and tell their ids. The database does not admit the Stream Managers yet: the guide's first step."""
+    """Create them all; their ids. The database does not admit the Stream Managers yet: the guide's first step."""
     vpc_id = _vpc(cloud)
     subnet_ids = tuple(_subnet(cloud, vpc_id, number, zone) for number, zone in enumerate(ZONES))
     groups = {name: _group(cloud, vpc_id, name, ports) for name, ports in PORTS.items()}
@@ -159,6 +159,6 @@ def _certificate(cloud: Cloud) -> str:
 
 
 def _zone(cloud: Cloud) -> str:
-    answer = cloud.moto.ask("route53", "CreateHostedZone", {"Name": f"{DOMAIN}.", "CallerReference": "sandbox"})
-    zone_id: str = answer["HostedZone"]["Id"]
+    response = cloud.moto.ask("route53", "CreateHostedZone", {"Name": f"{DOMAIN}.", "CallerReference": "sandbox"})
+    zone_id: str = response["HostedZone"]["Id"]
     return zone_id.removeprefix("/hostedzone/")

@@ -25,14 +25,14 @@ from smplan.sandbox.network.gateway import Gateway
 POLL_SECONDS = 0.05
 """Wall time within which the server sees that it is to stop."""
 TICK_SECONDS = (0.05, 1.0)
-"""Wall time between two looks at what is due: at the least and at the most."""
+"""Wall time between two checks of what is due: at the least and at the most."""
 TICK_VIRTUAL_SECONDS = 15.0
-"""Virtual time between two looks, within those bounds."""
+"""Virtual time between two checks, within those bounds."""
 _taken: set[str] = set()
 
 
 class GatewayPart(Protocol):
-    """The way of packets into the sandbox: load balancers and Stream Managers that answer."""
+    """The way of packets into the sandbox: load balancers and Stream Managers."""
 
     def start(self) -> object:
         """Open the servers."""
@@ -67,7 +67,7 @@ class Sandbox:
     ) -> None:
         """``speed``: virtual seconds in a second. ``port``: of the emulated AWS, 0 for a free one.
 
-        Two sandboxes in one process need two ``account`` ids. Without a ``gateway`` no Stream Manager answers, and
+        Two sandboxes in one process need two ``account`` ids. Without a ``gateway`` no Stream Manager responds, and
         every instance that has booted passes its health checks.
         """
         self._port = port
@@ -102,7 +102,7 @@ class Sandbox:
         from moto.moto_server.werkzeug_app import MotoRequestHandler
         from werkzeug.serving import make_server
 
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request helps nobody
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request is noise
         self._server = make_server("127.0.0.1", self._port, front, threaded=True, request_handler=MotoRequestHandler)
         self._begin(partial(self._server.serve_forever, POLL_SECONDS), "sandbox-aws")
 
@@ -194,7 +194,7 @@ def _method_names(of: type) -> list[str]:
 
 def _moto(account: str) -> Application:
     """moto as a WSGI application in which every request belongs to ``account``."""
-    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a thousand images nobody here needs; 1 s
+    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a thousand images that are not needed; 1 s
     import moto.core.responses
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 

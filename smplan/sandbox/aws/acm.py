@@ -40,9 +40,9 @@ def names_of(certificate: Fields) -> list[str]:
 @handles("acm", "ListCertificates")
 def list_all(call: Call) -> Fields:
     """With the names of each certificate (API reference, CertificateSummary: up to 100)."""
-    answer = call.moto()
+    response = call.moto()
     found = []
-    for each in answer["CertificateSummaryList"]:
+    for each in response["CertificateSummaryList"]:
         asked = {"CertificateArn": each["CertificateArn"]}
         names = names_of(call.cloud.moto.ask("acm", "DescribeCertificate", asked)["Certificate"])
         more = {
@@ -50,7 +50,7 @@ def list_all(call: Call) -> Fields:
             "HasAdditionalSubjectAlternativeNames": len(names) > 100,
         }
         found.append({**each, **more})
-    return {**answer, "CertificateSummaryList": found}
+    return {**response, "CertificateSummaryList": found}
 
 
 @handles("acm", "DeleteCertificate")

@@ -29,8 +29,8 @@ def put(call: Call) -> None:
     held = _held(cloud, name)
     tags = None
     if held:
-        answer = cloud.moto.ask("cloudwatch", "ListTagsForResource", {"ResourceARN": held["AlarmArn"]})
-        tags = answer["Tags"] or None
+        response = cloud.moto.ask("cloudwatch", "ListTagsForResource", {"ResourceARN": held["AlarmArn"]})
+        tags = response["Tags"] or None
     call.moto(Tags=tags if held else call["Tags"])
     state = held or {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation"}
     _set(cloud, name, state["StateValue"], state.get("StateReason", ""))
@@ -57,7 +57,7 @@ def set_state(call: Call) -> None:
 
 
 def _breach(call: Call, alarm: Fields) -> float:
-    """How far the latest value that StateReasonData tells is beyond the threshold; 0 if it tells none."""
+    """How far the latest value in StateReasonData is beyond the threshold; 0 without one."""
     with contextlib.suppress(ValueError, LookupError, TypeError):
         return float(json.loads(call["StateReasonData"])["recentDatapoints"][-1]) - float(alarm["Threshold"])
     return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 Fields: TypeAlias = dict[str, Any]
-"""A request's or an answer's fields, named as in AWS's API reference."""
+"""The fields of a request or a response, named as in AWS's API reference."""
 
 
 class AwsError(Exception):

@@ -16,5 +16,5 @@ def load() -> None:
 
 
 def actions() -> list[str]:
-    """``service:Action`` of everything the sandbox answers itself; the rest is moto's."""
+    """``service:Action`` of everything the sandbox handles itself; the rest is moto's."""
     return sorted(f"{service}:{action}" for service, action in HANDLERS)

@@ -42,16 +42,16 @@ class MotoClient:
         return self._clients[service]
 
     def ask(self, service: str, action: str, params: Fields) -> Fields:
-        """The answer to one action, without its metadata. Raises AwsError."""
+        """The response to one action, without its metadata. Raises AwsError."""
         client = self.client(service)
         try:
-            answer = client._make_api_call(action, params)
+            response = client._make_api_call(action, params)
         except ClientError as error:
             fault = error.response["Error"]
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             raise AwsError(fault.get("Code", ""), fault.get("Message", ""), status=status) from error
-        answer.pop("ResponseMetadata", None)
-        return cast("Fields", answer)
+        response.pop("ResponseMetadata", None)
+        return cast("Fields", response)
 
     def _made(self, service: str) -> Any:
         config = Config(

@@ -101,7 +101,7 @@ def read(environ: dict[str, Any]) -> ParsedRequest | None:
 
 
 def _service(scope: str, body: bytes) -> str | None:
-    if scope == "elasticloadbalancing":  # two APIs share the signing name; the version tells them apart
+    if scope == "elasticloadbalancing":  # two APIs share the signing name; the version distinguishes them
         return "elbv2" if parse_qs(body.decode()).get("Version") == ["2015-12-01"] else None
     return _SERVICES.get(scope)
 
@@ -111,18 +111,18 @@ class _Fault(ServiceException):
 
     def __init__(self, refusal: AwsError) -> None:
         super().__init__(refusal.code, refusal.message)
-        # AWS answers codes that its models leave out; moto warns of each unless it stands in this list.
+        # AWS returns codes that its models omit; moto warns of each that is not in this list.
         if refusal.code not in COMMON_ERROR_CODES:
             COMMON_ERROR_CODES.append(refusal.code)
 
 
-def write(sent: ParsedRequest, answer: Fields | AwsError | None) -> tuple[int, dict[str, str], bytes]:
-    """``answer`` as status, headers and body in the request's protocol."""
+def write(sent: ParsedRequest, response: Fields | AwsError | None) -> tuple[int, dict[str, str], bytes]:
+    """``response`` as status, headers and body in the request's protocol."""
     serializer = get_serializer_class(sent.service, sent.protocol)(operation_model=sent.operation)
-    value = _Fault(answer) if isinstance(answer, AwsError) else (answer or {})
+    value = _Fault(response) if isinstance(response, AwsError) else (response or {})
     written = serializer.serialize(value)
     status = int(written["status_code"])
-    if isinstance(answer, AwsError) and answer.status:
-        status = answer.status
+    if isinstance(response, AwsError) and response.status:
+        status = response.status
     body = written["body"]
     return status, dict(written["headers"]), body.encode() if isinstance(body, str) else body

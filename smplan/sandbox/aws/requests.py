@@ -34,7 +34,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {}
 
 
 def handles(service: str, *actions: str) -> Callable[[Handler], Handler]:
-    """Make the decorated function answer these actions in place of moto."""
+    """Make the decorated function handle these actions in place of moto."""
 
     def register(rule: Handler) -> Handler:
         for action in actions:

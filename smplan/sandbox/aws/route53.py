@@ -29,14 +29,14 @@ def record_sets(cloud: Cloud, zone_id: str) -> list[Fields]:
     found: list[Fields] = []
     params: Fields = {"HostedZoneId": zone_id}
     while True:
-        answer = cloud.moto.ask("route53", "ListResourceRecordSets", params)
-        found += answer["ResourceRecordSets"]
-        if not answer.get("IsTruncated"):
+        response = cloud.moto.ask("route53", "ListResourceRecordSets", params)
+        found += response["ResourceRecordSets"]
+        if not response.get("IsTruncated"):
             return found
         params = {
             "HostedZoneId": zone_id,
-            "StartRecordName": answer["NextRecordName"],
-            "StartRecordType": answer["NextRecordType"],
+            "StartRecordName": response["NextRecordName"],
+            "StartRecordType": response["NextRecordType"],
         }
 
 
@@ -85,7 +85,7 @@ def _try(records: dict[Key, Fields], action: str, record: Fields, apex: str) -> 
 
 
 def _check_cname(records: dict[Key, Fields], key: Key, apex: str) -> None:
-    """A CNAME stands alone, and never at the apex (Developer Guide, "CNAME record type")."""
+    """A CNAME is the only record of its name, and never at the apex (Developer Guide, "CNAME record type")."""
     name, kind, _ = key
     if kind == "CNAME" and name == apex:
         raise _bad(f"RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {apex}")

@@ -29,8 +29,8 @@ class AwsServer:
         self._lock = lock
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer one request."""
-        protocol.body_of(environ)  # before the lock: a client that stalls in the middle holds up nobody
+        """Respond to one request."""
+        protocol.body_of(environ)  # before the lock: a client that stalls in the middle does not hold up others
         with self._lock:
             status, headers, body = self._answer(environ)
         headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
@@ -57,22 +57,22 @@ class AwsServer:
                     raise NotImplementedError
                 return _known(collected(self._moto, environ))
             self._cloud.tick()
-            answer: Fields | None = rule(Call(self._cloud, sent.service, sent.action, sent.params()))
-            return protocol.write(sent, answer)
+            response: Fields | None = rule(Call(self._cloud, sent.service, sent.action, sent.params()))
+            return protocol.write(sent, response)
 
     def _passed_on(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         try:
             return collected(self._moto, environ)
         except Exception as error:  # moto's own mistakes must not kill the connection
-            return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot answer this: {error!r}".encode()
+            return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot handle this: {error!r}".encode()
 
 
-def _known(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
-    """``answer``, unless it is the web page that moto has for paths it does not know."""
-    status, headers, _ = answer
+def _known(response: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
+    """``response``, unless it is the web page that moto has for paths it does not know."""
+    status, headers, _ = response
     if status == 404 and headers.get("Content-Type", "").startswith("text/html"):
         raise NotImplementedError
-    return answer
+    return response
 
 
 class refused_if_unknown:  # noqa: N801 - reads as a statement

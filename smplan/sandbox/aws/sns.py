@@ -74,19 +74,19 @@ def list_all(call: Call) -> Fields:
     return _shown(call.cloud, call.moto())
 
 
-def _shown(cloud: Cloud, answer: Fields) -> Fields:
-    for each in answer["Subscriptions"]:
+def _shown(cloud: Cloud, response: Fields) -> Fields:
+    for each in response["Subscriptions"]:
         if each["SubscriptionArn"] in cloud.pending_subscriptions:
             each["SubscriptionArn"] = PENDING
-    return answer
+    return response
 
 
 @handles("sns", "GetSubscriptionAttributes")
 def attributes(call: Call) -> Fields:
     """Says whether the subscription is pending."""
-    answer = call.moto()
+    response = call.moto()
     pending = call["SubscriptionArn"] in call.cloud.pending_subscriptions
-    return {"Attributes": {**answer["Attributes"], PENDING: str(pending).lower()}}
+    return {"Attributes": {**response["Attributes"], PENDING: str(pending).lower()}}
 
 
 @handles("sns", "ConfirmSubscription")

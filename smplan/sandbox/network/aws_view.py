@@ -28,7 +28,7 @@ LONGEST_CHAIN = 8
 
 
 class MotoAwsView:
-    """Answers from the present state, each under the sandbox's lock."""
+    """Answers queries from the present state, each under the sandbox's lock."""
 
     def __init__(self, cloud: Cloud, facts: Prerequisites, lock: threading.RLock) -> None:
         self._cloud = cloud
@@ -95,7 +95,7 @@ class MotoAwsView:
         return None
 
     def _aliases(self) -> Iterator[tuple[str, str]]:
-        """Each name of a CNAME or an alias, and what it stands for."""
+        """Each name of a CNAME or an alias, and its target."""
         for name, target in moto_state.aliases(self._cloud.account):
             yield normal(name), normal(target).removeprefix("dualstack.")
 
@@ -162,14 +162,14 @@ class MotoAwsView:
         return str(launch(self._cloud, request)["InstanceId"])
 
     def terminate_node(self, instance_id: str) -> None:
-        """Terminate a node's instance; nothing happens if it is gone."""
+        """Terminate a node's instance; does nothing if it was terminated."""
         with self._lock:
             if moto_state.state_of(self._cloud.account, instance_id) not in {"", "terminated"}:
                 self._cloud.moto.ask("ec2", "TerminateInstances", {"InstanceIds": [instance_id]})
 
 
 def booted_at(cloud: Cloud, instance_id: str) -> float:
-    """When the software of an instance answers, after its launch or its last reboot."""
+    """When the software of an instance responds, after its launch or its last reboot."""
     compute = cloud.compute
     launched = compute.launched.get(instance_id, 0.0) + BOOT_SECONDS
     return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)

@@ -1,7 +1,7 @@
 """Groups and their nodes on the clock: launched, reporting, in service, terminated, swept.
 
 How long each state lasts is our split of the 70 to 90 s that Red5 gives for the start of a node (Stream Manager REST
-API, Guide on Group Setup Time Planning). Nodes of Stream Managers that cannot be told apart never come into service:
+API, Guide on Group Setup Time Planning). Nodes of Stream Managers that cannot be distinguished never come into service:
 what really happens then is not documented, this is our model.
 """
 
@@ -57,7 +57,7 @@ class Fleet:
             self._sweep(now)
 
     def _forget_lost(self) -> None:
-        """Nodes whose instances somebody else terminated leave the database."""
+        """Nodes whose instances were terminated outside leave the database."""
         there = {each.id for each in self._world.instances()}
         for node in list(self._store.nodes.values()):
             if node.instance_id not in there:

@@ -95,5 +95,5 @@ def _alarm(call: ApiCall, role: str) -> Json:
 
 @route("GET", "geoinfo/region")
 def list_regions(_: ApiCall) -> list[Json]:
-    """R1: regions that an administrator registered; nobody did."""
+    """R1: regions that an administrator registered: none."""
     return []

@@ -19,7 +19,7 @@ class Behaviour:
     bad_token_status: int = 400
     """HTTP status for a wrong or missing access token."""
     wraps_posted_config: bool = False
-    """Whether a POST of a launch configuration answers ``{"launchconfig": ...}``, as the documents say, or bare."""
+    """Whether a POST of a launch configuration returns ``{"launchconfig": ...}``, as the documents say, or bare."""
     wraps_config: bool = True
     """The same for GET, PUT and DELETE."""
     honours_names: bool = True
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP answer."""
+    """One HTTP response."""
 
     status: int
     content_type: str

@@ -1,4 +1,4 @@
-"""The simulated Stream Managers: which instances are some, whether each answers, and what it answers.
+"""The simulated Stream Managers: which instances run one, whether each responds, and with what.
 
 Those that run share one store, as real ones share a MySQL database. One that may not reach the database serves nothing.
 """
@@ -36,7 +36,7 @@ ROOT = "/streammanager/api/"
 NOTICE_SECONDS = 60.0
 """How long an instance goes on as it is after a rule of the database changed: open connections outlive their rule."""
 TABLES = (configurations, groups, nodes)
-"""The modules whose functions answer the API; importing them fills the table."""
+"""The modules whose functions handle the API; importing them fills the table."""
 
 
 class StreamManagers:
@@ -56,8 +56,8 @@ class StreamManagers:
         with self._lock:
             self._move(self._serving())
 
-    def answer(self, instance_id: str, port: int, request: Request) -> Response | None:
-        """What the instance answers on one of its ports; None if nothing does."""
+    def respond(self, instance_id: str, port: int, request: Request) -> Response | None:
+        """The instance's response on one of its ports; None if nothing listens."""
         with self._lock:
             serving = self._serving()
             self._move(serving)
@@ -82,7 +82,7 @@ class StreamManagers:
         return held[1]
 
     def _move(self, serving: list[InstanceView]) -> None:
-        """Any of them does the work. They must be told apart by ``streammanager.ip``."""
+        """Any of them does the work. They are distinguished by ``streammanager.ip``."""
         if not serving:
             return
         all_settings = [settings(each) for each in serving]

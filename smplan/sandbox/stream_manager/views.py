@@ -36,7 +36,7 @@ def node(each: Node) -> Json:
 
 
 def launched(each: Node) -> Json:
-    """What the launch of an origin answers once EC2 has said yes."""
+    """The response to the launch of an origin once EC2 has accepted it."""
     return {
         "id": each.id,
         "identifier": each.identifier,
@@ -48,7 +48,7 @@ def launched(each: Node) -> Json:
 
 
 def node_stats(each: Node, parents: list[Node], now: float) -> Json:
-    """A node with its load; nobody ever connects in the sandbox."""
+    """A node with its load; no client connects in the sandbox."""
     ping = {"lastPing": milliseconds(now)} if each.state == "inservice" else {}
     return {
         **node(each),

@@ -112,7 +112,7 @@ class Rig:
         """Status and data of one call of the API."""
         data = b"" if body is None else json.dumps(body).encode()
         full = f"/streammanager/api/{api}/admin/{path}"
-        answer = self.managers.answer(at, PORT, Request(method, full, {"accessToken": ADMIN_TOKEN, **query}, data))
+        answer = self.managers.respond(at, PORT, Request(method, full, {"accessToken": ADMIN_TOKEN, **query}, data))
         assert answer is not None
         is_json = answer.content_type.startswith("application/json")
         return answer.status, json.loads(answer.body) if is_json else answer.body.decode()

@@ -10,7 +10,7 @@ def page(call: Call, key: str, items: list[Fields], *, limit: int = 100) -> Fiel
     """One page of ``items`` and the token of the next, as Auto Scaling pages: MaxRecords and NextToken."""
     start = int(call["NextToken"] or 0)
     size = int(call["MaxRecords"] or limit)
-    answer: Fields = {key: items[start : start + size]}
+    response: Fields = {key: items[start : start + size]}
     if start + size < len(items):
-        answer["NextToken"] = str(start + size)
-    return answer
+        response["NextToken"] = str(start + size)
+    return response

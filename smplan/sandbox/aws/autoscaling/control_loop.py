@@ -110,7 +110,7 @@ def _finish(cloud: Cloud, group: ScalingGroup) -> bool:
     """Members whose termination is due leave the group; an emptied group that was deleted goes."""
     gone = [member for member in group.members if member.gone_at is not None and cloud.now() >= member.gone_at]
     for member in gone:
-        with contextlib.suppress(AwsError):  # somebody may have terminated it by hand
+        with contextlib.suppress(AwsError):  # it may have been terminated by hand
             cloud.moto.ask("ec2", "TerminateInstances", {"InstanceIds": [member.id]})
         group.members.remove(member)
         if member.ending is not None:
@@ -202,8 +202,8 @@ def _launch(cloud: Cloud, group: ScalingGroup) -> bool:
 
 
 def _subnets(cloud: Cloud, group: ScalingGroup) -> list[Fields]:
-    answer = cloud.moto.ask("ec2", "DescribeSubnets", {"SubnetIds": subnet_ids(group.fields)})
-    found: list[Fields] = answer["Subnets"]
+    response = cloud.moto.ask("ec2", "DescribeSubnets", {"SubnetIds": subnet_ids(group.fields)})
+    found: list[Fields] = response["Subnets"]
     return found
 
 

@@ -252,8 +252,8 @@ def _passes(group: ScalingGroup, wanted: Fields) -> bool:
 
 
 def described(group: ScalingGroup, *, instances: bool = True) -> Fields:
-    """The group as DescribeAutoScalingGroups tells it."""
-    answer: Fields = {
+    """The group as DescribeAutoScalingGroups returns it."""
+    response: Fields = {
         **group.fields,
         "AutoScalingGroupName": group.name,
         "AutoScalingGroupARN": group.arn,
@@ -267,13 +267,13 @@ def described(group: ScalingGroup, *, instances: bool = True) -> Fields:
         "TrafficSources": [{"Identifier": arn, "Type": "elbv2"} for arn in group.fields["TargetGroupARNs"]],
     }
     if group.deleted_at is not None:
-        answer["Status"] = "Delete in progress"
-    return answer
+        response["Status"] = "Delete in progress"
+    return response
 
 
 def described_member(member: GroupInstance) -> Fields:
-    """An instance as its group tells it: with what it was launched from."""
-    answer: dict[str, Any] = {
+    """An instance as its group describes it, with what it was launched from."""
+    response: dict[str, Any] = {
         "InstanceId": member.id,
         "InstanceType": member.instance_type,
         "AvailabilityZone": member.zone,
@@ -282,7 +282,7 @@ def described_member(member: GroupInstance) -> Fields:
         "ProtectedFromScaleIn": member.protected,
     }
     if member.launch_configuration:
-        answer["LaunchConfigurationName"] = member.launch_configuration
+        response["LaunchConfigurationName"] = member.launch_configuration
     if member.launch_template:
-        answer["LaunchTemplate"] = member.launch_template
-    return answer
+        response["LaunchTemplate"] = member.launch_template
+    return response

@@ -52,8 +52,8 @@ def _own(cloud: Cloud) -> list[Fields]:
 
 def _remember(call: Call, image_id: str) -> None:
     cloud, instance_id = call.cloud, call["InstanceId"]
-    answer = cloud.moto.ask("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
-    instance = answer["Reservations"][0]["Instances"][0]
+    response = cloud.moto.ask("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
+    instance = response["Reservations"][0]["Instances"][0]
     root = str(instance.get("RootDeviceName", "/dev/sda1"))
     volume = _root_volume(cloud, instance, root)
     source = cloud.compute.images.get(instance.get("ImageId", ""))
@@ -79,7 +79,7 @@ def _root_volume(cloud: Cloud, instance: Fields, root: str) -> Fields:
 
 
 def snapshots_of(cloud: Cloud, image_id: str) -> list[str]:
-    """The snapshots an image stands on."""
+    """The snapshots of an image."""
     image = cloud.moto.ask("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"][0]
     return [each["Ebs"]["SnapshotId"] for each in image.get("BlockDeviceMappings", []) if "Ebs" in each]
 
@@ -97,16 +97,16 @@ def describe(call: Call) -> Fields:
     filters = call["Filters"] or []
     states = [each.get("Values") or [] for each in filters if each["Name"] == "state"]
     others = [each for each in filters if each["Name"] != "state"]
-    answer = call.moto(Filters=others or None)
-    found = [seen(cloud, each) for each in answer["Images"]]
+    response = call.moto(Filters=others or None)
+    found = [seen(cloud, each) for each in response["Images"]]
     for image_id in call["ImageIds"] or []:
         if not any(each["ImageId"] == image_id for each in found):
             raise AwsError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
-    return {**answer, "Images": [each for each in found if all(each["State"] in values for values in states)]}
+    return {**response, "Images": [each for each in found if all(each["State"] in values for values in states)]}
 
 
 def seen(cloud: Cloud, image: Fields) -> Fields:
-    """An image as AWS tells it now."""
+    """An image as AWS describes it now."""
     own = cloud.compute.images.get(image["ImageId"])
     if own is None:
         return image
@@ -136,7 +136,7 @@ def seen(cloud: Cloud, image: Fields) -> Fields:
 @handles("ec2", "DescribeSnapshots")
 def describe_snapshots(call: Call) -> Fields:
     """Pending with a rising progress while their image is."""
-    cloud, answer = call.cloud, call.moto()
+    cloud, response = call.cloud, call.moto()
     owners = {
         snapshot: cloud.compute.images[each["ImageId"]]
         for each in _own(cloud)
@@ -144,8 +144,8 @@ def describe_snapshots(call: Call) -> Fields:
         for snapshot in [mapping["Ebs"]["SnapshotId"] for mapping in each.get("BlockDeviceMappings", [])]
     }
     return {
-        **answer,
-        "Snapshots": [_snapshot(cloud, each, owners.get(each["SnapshotId"])) for each in answer["Snapshots"]],
+        **response,
+        "Snapshots": [_snapshot(cloud, each, owners.get(each["SnapshotId"])) for each in response["Snapshots"]],
     }
 
 

@@ -51,10 +51,10 @@ def _run(cloud: Cloud, params: Fields) -> Fields:
     if request.get("KeyName"):
         cloud.moto.ask("ec2", "DescribeKeyPairs", {"KeyNames": [request["KeyName"]]})
     request["BlockDeviceMappings"] = _volumes(image, request.get("BlockDeviceMappings") or [])
-    answer = cloud.moto.ask("ec2", "RunInstances", _flat(request))
-    for instance in answer["Instances"]:
+    response = cloud.moto.ask("ec2", "RunInstances", _flat(request))
+    for instance in response["Instances"]:
         cloud.compute.launched[instance["InstanceId"]] = cloud.now()
-    return answer
+    return response
 
 
 def _with_template(cloud: Cloud, request: Fields) -> Fields:

@@ -58,7 +58,7 @@ def _version(call: Call, template: LaunchTemplate, number: int, data: Fields) ->
 
 
 def _checked(data: Fields) -> Fields:
-    """User data is base64 of 16,384 bytes at most; groups stand on the template or on its interface, not both."""
+    """User data is base64 of 16,384 bytes at most; security groups go on the template or on its interface."""
     try:
         size = len(base64.b64decode(data.get("UserData") or "", validate=True))
     except binascii.Error as error:
@@ -105,7 +105,7 @@ def require_template(cloud: Cloud, params: Fields) -> LaunchTemplate:
 
 
 def resolved(template: LaunchTemplate, version: Any) -> Fields:
-    """One version as DescribeLaunchTemplateVersions tells it; ``version`` a number, ``$Latest`` or ``$Default``."""
+    """One version as DescribeLaunchTemplateVersions returns it; ``version`` a number, ``$Latest`` or ``$Default``."""
     text = str(version or "$Default")
     number = {"$latest": template.latest, "$default": template.default}.get(text.lower())
     if number is None:
@@ -233,7 +233,7 @@ def _unique(versions: list[Fields]) -> list[Fields]:
 def _page(call: Call, key: str, items: list[Fields]) -> Fields:
     """One page: MaxResults (default 200) and NextToken."""
     start, size = int(call["NextToken"] or 0), int(call["MaxResults"] or 200)
-    answer: Fields = {key: items[start : start + size]}
+    response: Fields = {key: items[start : start + size]}
     if start + size < len(items):
-        answer["NextToken"] = str(start + size)
-    return answer
+        response["NextToken"] = str(start + size)
+    return response

@@ -80,21 +80,21 @@ def authorize(call: Call) -> Fields:
         }
         for permission in permissions
     ]
-    answer = call.moto(IpPermissions=bare or None)
-    for rule in answer.get("SecurityGroupRules", []):
+    response = call.moto(IpPermissions=bare or None)
+    for rule in response.get("SecurityGroupRules", []):
         source = rule.get("ReferencedGroupInfo", {}).get("GroupId") or rule.get("PrefixListId")
         for owner, text in texts:
             if owner == source:
                 call.cloud.compute.descriptions[rule["SecurityGroupRuleId"]] = text
-    return _described(call.cloud, answer)
+    return _described(call.cloud, response)
 
 
-def _described(cloud: Cloud, answer: Fields) -> Fields:
-    for rule in answer.get("SecurityGroupRules", []):
+def _described(cloud: Cloud, response: Fields) -> Fields:
+    for rule in response.get("SecurityGroupRules", []):
         text = cloud.compute.descriptions.get(rule["SecurityGroupRuleId"])
         if text:
             rule["Description"] = text
-    return answer
+    return response
 
 
 @handles("ec2", "DescribeSecurityGroupRules")
@@ -106,28 +106,28 @@ def describe_rules(call: Call) -> Fields:
 @handles("ec2", "ModifySecurityGroupRules")
 def modify_rules(call: Call) -> Fields:
     """The whole rule is replaced, its description too."""
-    answer = call.moto()
+    response = call.moto()
     for each in call["SecurityGroupRules"] or []:
         rule = each.get("SecurityGroupRule") or {}
         if rule.get("ReferencedGroupId") or rule.get("PrefixListId"):
             call.cloud.compute.descriptions[each["SecurityGroupRuleId"]] = rule.get("Description") or ""
-    return answer
+    return response
 
 
 @handles("ec2", "DescribeNetworkInterfaces")
 def describe_interfaces(call: Call) -> Fields:
     """Load balancers have one in each subnet, for a while after they are deleted too (iasql-engine#654)."""
-    answer = call.moto()
+    response = call.moto()
     alive = {each.id for each in moto_state.instances(call.cloud.account) if each.state != "terminated"}
     kept = [
         each
-        for each in answer["NetworkInterfaces"]
+        for each in response["NetworkInterfaces"]
         if "InstanceId" not in each.get("Attachment", {}) or each["Attachment"]["InstanceId"] in alive
     ]
     if call["NetworkInterfaceIds"]:
-        return {**answer, "NetworkInterfaces": kept}
+        return {**response, "NetworkInterfaces": kept}
     own = [each for each in _of_balancers(call.cloud) if all(_passes(each, wanted) for wanted in call["Filters"] or [])]
-    return {**answer, "NetworkInterfaces": [*kept, *own]}
+    return {**response, "NetworkInterfaces": [*kept, *own]}
 
 
 def _of_balancers(cloud: Cloud) -> Iterator[Fields]:

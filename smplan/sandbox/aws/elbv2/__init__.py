@@ -1,1 +1,1 @@
-"""Elastic Load Balancing: load balancers, listeners, target groups and the health of targets. Other services stay out."""
+"""Elastic Load Balancing: load balancers, listeners, target groups and the health of targets."""

@@ -58,7 +58,7 @@ def _check_policy(name: str) -> None:
 
 @handles("elbv2", "CreateListener")
 def create(call: Call) -> Fields:
-    """One listener a port. The same settings again answer the existing one (API reference: "idempotent")."""
+    """One listener a port. Repeating the same settings returns the existing one (API reference: "idempotent")."""
     cloud = call.cloud
     cloud.moto.ask("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [call["LoadBalancerArn"]]})
     _check_tls(cloud, call["Protocol"], call["Certificates"] or [], call["SslPolicy"])
@@ -73,8 +73,8 @@ def create(call: Call) -> Fields:
 
 
 def _of(cloud: Cloud, balancer_arn: str) -> list[Fields]:
-    answer = cloud.moto.ask("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer_arn})
-    return [_seen(each) for each in answer["Listeners"]]
+    response = cloud.moto.ask("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer_arn})
+    return [_seen(each) for each in response["Listeners"]]
 
 
 def _seen(listener: Fields) -> Fields:
@@ -183,9 +183,9 @@ def tags(call: Call) -> Fields:
 @handles("elbv2", "DescribeListeners")
 def describe(call: Call) -> Fields:
     """Of one load balancer, or by ARN; an unknown one fails the whole call."""
-    answer = call.moto()
-    found = [_seen(each) for each in answer["Listeners"]]
+    response = call.moto()
+    found = [_seen(each) for each in response["Listeners"]]
     for arn in call["ListenerArns"] or []:
         if not any(each["ListenerArn"] == arn for each in found):
             raise AwsError("ListenerNotFound", f"Listener '{arn}' not found")
-    return {**answer, "Listeners": found}
+    return {**response, "Listeners": found}

@@ -52,7 +52,7 @@ def invalid(message: str) -> AwsError:
 
 @handles("elbv2", "CreateLoadBalancer")
 def create(call: Call) -> Fields:
-    """The same settings again answer the existing one; others are refused (API reference: "idempotent")."""
+    """Repeating the same settings returns the existing one; others are refused (API reference: "idempotent")."""
     cloud, name = call.cloud, call["Name"]
     if not _NAME.fullmatch(name):
         raise invalid(
@@ -65,8 +65,8 @@ def create(call: Call) -> Fields:
     if same_name:
         return {"LoadBalancers": [_same(call, same_name[0], subnets)]}
     _check_gateway(call, subnets[0]["VpcId"])
-    answer = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(cloud, subnets[0]["VpcId"])])
-    made = answer["LoadBalancers"][0]
+    response = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(cloud, subnets[0]["VpcId"])])
+    made = response["LoadBalancers"][0]
     cloud.balancing.active_at[made["LoadBalancerArn"]] = cloud.now() + PROVISIONING_SECONDS
     return {"LoadBalancers": [_seen(cloud, made)]}
 
@@ -76,10 +76,10 @@ def _subnets(call: Call) -> list[Fields]:
     ids = call["Subnets"] or [each["SubnetId"] for each in call["SubnetMappings"] or []]
     found = []
     for subnet in ids:
-        answer = call.cloud.describe_ec2("DescribeSubnets", SubnetIds=[subnet])
-        if not answer:
+        response = call.cloud.describe_ec2("DescribeSubnets", SubnetIds=[subnet])
+        if not response:
             raise AwsError("SubnetNotFound", f"The subnet ID '{subnet}' does not exist")
-        found.append(answer["Subnets"][0])
+        found.append(response["Subnets"][0])
     zones = {each["AvailabilityZone"] for each in found}
     if len(found) > len(zones):
         raise AwsError(
@@ -93,15 +93,15 @@ def _subnets(call: Call) -> list[Fields]:
 
 def _check_groups(cloud: Cloud, ids: list[str], vpc_id: str) -> None:
     for group in ids:
-        answer = cloud.describe_ec2("DescribeSecurityGroups", GroupIds=[group])
-        if not answer or answer["SecurityGroups"][0]["VpcId"] != vpc_id:
+        response = cloud.describe_ec2("DescribeSecurityGroups", GroupIds=[group])
+        if not response or response["SecurityGroups"][0]["VpcId"] != vpc_id:
             raise AwsError("InvalidSecurityGroup", f"The security group '{group}' does not exist in {vpc_id}")
 
 
 def _default_group(cloud: Cloud, vpc_id: str) -> str:
     filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
-    answer = cloud.moto.ask("ec2", "DescribeSecurityGroups", {"Filters": filters})
-    return str(answer["SecurityGroups"][0]["GroupId"])
+    response = cloud.moto.ask("ec2", "DescribeSecurityGroups", {"Filters": filters})
+    return str(response["SecurityGroups"][0]["GroupId"])
 
 
 def _check_gateway(call: Call, vpc_id: str) -> None:
@@ -127,9 +127,9 @@ def _same(call: Call, held: Fields, subnets: list[Fields]) -> Fields:
 
 
 def describe_all(cloud: Cloud, params: Fields | None = None) -> list[Fields]:
-    """Load balancers as DescribeLoadBalancers tells them; ``params`` as in its request."""
-    answer = cloud.moto.ask("elbv2", "DescribeLoadBalancers", params or {})
-    return [_seen(cloud, each) for each in answer["LoadBalancers"]]
+    """Load balancers as DescribeLoadBalancers returns them; ``params`` as in its request."""
+    response = cloud.moto.ask("elbv2", "DescribeLoadBalancers", params or {})
+    return [_seen(cloud, each) for each in response["LoadBalancers"]]
 
 
 def _seen(cloud: Cloud, balancer: Fields) -> Fields:
@@ -159,8 +159,8 @@ def describe(call: Call) -> Fields:
     for arn in call["LoadBalancerArns"] or []:
         if arn not in held:
             raise AwsError("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
-    answer = call.moto()
-    return {**answer, "LoadBalancers": [_seen(call.cloud, each) for each in answer["LoadBalancers"]]}
+    response = call.moto()
+    return {**response, "LoadBalancers": [_seen(call.cloud, each) for each in response["LoadBalancers"]]}
 
 
 @handles("elbv2", "DeleteLoadBalancer")

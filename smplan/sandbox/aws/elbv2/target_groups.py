@@ -48,7 +48,7 @@ _ATTRIBUTES = {
 
 @handles("elbv2", "CreateTargetGroup")
 def create(call: Call) -> Fields:
-    """The same settings again answer the existing one; others are refused (API reference: "idempotent")."""
+    """Repeating the same settings returns the existing one; others are refused (API reference: "idempotent")."""
     cloud, name = call.cloud, call["Name"]
     held = [each for each in _all(cloud) if each["TargetGroupName"] == name]
     if not held:
@@ -62,8 +62,8 @@ def create(call: Call) -> Fields:
 
 
 def _all(cloud: Cloud) -> list[Fields]:
-    answer = cloud.moto.ask("elbv2", "DescribeTargetGroups", {})
-    return [_seen(cloud, each) for each in answer["TargetGroups"]]
+    response = cloud.moto.ask("elbv2", "DescribeTargetGroups", {})
+    return [_seen(cloud, each) for each in response["TargetGroups"]]
 
 
 def _seen(cloud: Cloud, group: Fields) -> Fields:
@@ -82,8 +82,8 @@ def describe(call: Call) -> Fields:
         }
     for arn in call["TargetGroupArns"] or []:
         require_group(call.cloud, arn)
-    answer = call.moto()
-    return {**answer, "TargetGroups": [_seen(call.cloud, each) for each in answer["TargetGroups"]]}
+    response = call.moto()
+    return {**response, "TargetGroups": [_seen(call.cloud, each) for each in response["TargetGroups"]]}
 
 
 @handles("elbv2", "ModifyTargetGroup")

@@ -41,7 +41,7 @@ def is_active(cloud: Cloud, balancer_arn: str) -> bool:
 
 
 def register(cloud: Cloud, group_arn: str, instance_id: str, *, at: float, port: int | None = None) -> None:
-    """Make an instance a target; one that drains comes back. Nothing happens if the target group is gone."""
+    """Make an instance a target; one that drains comes back. Does nothing if the target group was deleted."""
     group = moto_state.target_group(cloud.account, group_arn)
     if group is None:
         return
@@ -139,7 +139,7 @@ def apply(cloud: Cloud, check: Check, *, passed: bool) -> bool:
 
 
 def target_states(cloud: Cloud, group_arn: str) -> dict[str, str]:
-    """Instance id -> state as DescribeTargetHealth tells it; the best one if it has several ports."""
+    """Instance id -> state as DescribeTargetHealth returns it; the best one if it has several ports."""
     order = ("unhealthy", "draining", "unused", "initial", "healthy")
     states: dict[str, str] = {}
     for target in cloud.balancing.of(group_arn).values():

@@ -17,7 +17,7 @@ from smplan.sandbox.ids import REGION
 
 TickFunction = Callable[["Cloud"], bool]
 TICKS: list[TickFunction] = []
-"""What time brings, in the order it is applied; each tells whether it changed anything."""
+"""What time brings, in the order it is applied; each returns whether it changed anything."""
 
 
 def on_tick(moved: TickFunction) -> TickFunction:
@@ -27,10 +27,10 @@ def on_tick(moved: TickFunction) -> TickFunction:
 
 
 class Cloud:
-    """The emulated AWS. Whoever uses it holds the sandbox's lock."""
+    """The emulated AWS. Use it only while holding the sandbox's lock."""
 
     replaced = frozenset({"autoscaling"})
-    """Services that moto answers nothing of."""
+    """Services of which moto handles nothing."""
 
     def __init__(self, clock: Clock, moto: MotoClient, account: str) -> None:
         self.clock = clock
@@ -46,7 +46,7 @@ class Cloud:
         self.changes: dict[str, float] = {}
         """Route 53 change id -> when it is INSYNC."""
         self.pending_subscriptions: set[str] = set()
-        """ARNs of SNS subscriptions that nobody has confirmed."""
+        """ARNs of SNS subscriptions that are not confirmed."""
 
     def now(self) -> float:
         """Virtual seconds since 1970."""

@@ -29,7 +29,7 @@ class Image:
 
 @dataclass(slots=True)
 class LaunchTemplate:
-    """A launch template; ``versions`` as DescribeLaunchTemplateVersions tells them, by number."""
+    """A launch template; ``versions`` as DescribeLaunchTemplateVersions returns them, by number."""
 
     id: str
     name: str
@@ -59,4 +59,4 @@ class Ec2State:
     descriptions: dict[str, str] = field(default_factory=dict)
     """Security group rule id -> description, for rules whose source is a group or a prefix list."""
     tokens: dict[tuple[str, str], tuple[Fields, Fields]] = field(default_factory=dict)
-    """(action, client token) -> the request and its answer."""
+    """(action, client token) -> the request and its response."""
