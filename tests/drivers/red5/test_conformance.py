@@ -14,7 +14,9 @@ from smplan.drivers import registry
 from smplan.drivers.base import Progress
 from smplan.errors import Denied, InUse, Invalid, LostAnswer, NotFound, Unreachable
 from smplan.sandbox.ids import ADMIN_TOKEN
-from smplan.sandbox.stream_manager.requests import Behaviour
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+)
 from tests.drivers.conformance import differences, updatable
 from tests.drivers.red5.stage import CASES, CLAIM, Stage, equal, spec_of
 
