@@ -61,6 +61,12 @@ def test_links_between_files_resolve(page: Path) -> None:
             assert anchor in anchors(linked.read_text(encoding="utf-8")), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if "decisions" not in page.parts], ids=lambda page: page.name)
+def test_modules_that_are_named_exist(page: Path) -> None:
+    for name in re.findall(r"`((?:[\w]+/)+\w+\.py)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists() or (ROOT / "smplan" / name).exists(), f"{page.name} names {name}"
+
+
 @pytest.mark.parametrize("event", get_args(events.Event), ids=lambda event: event.__name__)
 def test_every_event_is_documented_with_its_members(event: type) -> None:
     assert in_code(rows(reference("events.md"))[event.__name__]) >= members(event)
