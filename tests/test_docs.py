@@ -67,6 +67,12 @@ def test_modules_that_are_named_exist(page: Path) -> None:
         assert (ROOT / name).exists() or (ROOT / "smplan" / name).exists(), f"{page.name} names {name}"
 
 
+def test_make_targets_that_are_named_exist() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert set(re.findall(r"(?:`|\$ )make ([a-z][\w-]*)", text)) - targets == set()
+
+
 @pytest.mark.parametrize("event", get_args(events.Event), ids=lambda event: event.__name__)
 def test_every_event_is_documented_with_its_members(event: type) -> None:
     assert in_code(rows(reference("events.md"))[event.__name__]) >= members(event)
