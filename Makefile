@@ -7,7 +7,7 @@ PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo check format lint test coverage schemas crash-matrix race torn damage faults histories bench lock clean
+.PHONY: demo check format lint test coverage schemas docs crash-matrix race torn damage faults histories bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -42,8 +42,13 @@ coverage: $(STAMP)
 	$(BIN)/coverage report --include='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --show-missing --fail-under=100
 	$(BIN)/coverage report --omit='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --fail-under=95
 
-schemas: $(STAMP)
+schemas: docs
 	$(BIN)/smplan schema --write schemas
+
+# The page is replaced only if it could be made.
+docs: $(STAMP)
+	$(BIN)/smplan kinds --markdown > docs/.kinds.md
+	mv docs/.kinds.md docs/kinds.md
 
 # Campaigns: all that can go wrong, at full size (an hour or more for the matrices); `make check` runs a seeded slice of each.
 # Each prints its figures and seeds, and ends with 1 if anything was lost or made twice. OPTIONS="--share 0.1 --seed 2"
