@@ -7,12 +7,13 @@ PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo check format lint test coverage schemas docs crash-matrix race torn damage faults histories bench lock clean
+# make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
 
-check: lint coverage
+check: lint package coverage
 
 $(STAMP): .ci/constraints.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "smplan needs Python 3.11 or newer; none was found" >&2; exit 1; fi
@@ -32,13 +33,21 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+quick: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pytest -n auto -q tests/core tests/blueprint tests/guide tests/render
+
+package: $(STAMP)
+	.ci/package $(PYTHON)
+
 test: $(STAMP)
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal
 
 # Every branch of what decides, runs and stores; nearly all of the rest.
 coverage: $(STAMP)
 	$(BIN)/coverage erase
-	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --show-missing --fail-under=100
 	$(BIN)/coverage report --omit='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --fail-under=95
 

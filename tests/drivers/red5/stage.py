@@ -82,9 +82,9 @@ class Deafening(Gateway):
 
     deaf = False
 
-    def answer(self, host: str, request: Request, *, tls: bool) -> Response | None:
-        answer = super().answer(host, request, tls=tls)
-        return None if self.deaf and request.method != "GET" else answer
+    def respond(self, host: str, request: Request, *, tls: bool) -> Response | None:
+        response = super().respond(host, request, tls=tls)
+        return None if self.deaf and request.method != "GET" else response
 
 
 class Stage:

@@ -206,7 +206,7 @@ def test_settle_tells_each_role_and_ends_when_all_serve(stage: Stage) -> None:
     assert live is not None
     assert live.outputs == {"state": "active", "nodes_in_service": 3}
     assert driver.timeout(spec) == 1800
-    assert driver.patience(spec_of(kind, timeout=60)) == 60
+    assert driver.timeout(spec_of(kind, timeout=60)) == 60
 
 
 def test_vanish_counts_the_nodes_that_are_left(stage: Stage) -> None:
