@@ -73,7 +73,7 @@ def test_an_account_is_taken_once_a_process_and_free_again_after(still: Sandbox)
         vpc = first.facts.vpc_id
     first.stop()
     with Sandbox(account=account, gateway=None) as second:
-        found = second.cloud.moto.ask("ec2", "DescribeVpcs", {})["Vpcs"]
+        found = second.aws.moto.call("ec2", "DescribeVpcs", {})["Vpcs"]
         assert vpc not in [each["VpcId"] for each in found]
 
 
@@ -226,7 +226,7 @@ def test_the_gateway_is_part_of_the_sandbox_and_answers_health_checks() -> None:
         sandbox.clock.advance(200)
         sandbox.tick()
         assert made[0].asked == [(sandbox.facts.instance_id, 5080, "/ok")]
-        (held,) = sandbox.cloud.balancing.targets.values()
+        (held,) = sandbox.aws.elbv2.targets.values()
         assert [each.state for each in held.values()] == ["unhealthy"]
     assert set(made[0].log[1:-1]) == {"tick"}
     assert (made[0].log[0], made[0].log[-1]) == ("start", "stop")

@@ -17,10 +17,7 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
+from smplan.sandbox.aws.errors import AwsError, Fields
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _SERVICES = {
@@ -106,20 +103,20 @@ def _service(scope: str, body: bytes) -> str | None:
     return _SERVICES.get(scope)
 
 
-class _Fault(ServiceException):
-    """A refusal in the shape that moto's serialisers expect."""
+class _MotoError(ServiceException):
+    """An AwsError in the shape that moto's serializers expect."""
 
-    def __init__(self, refusal: AwsError) -> None:
-        super().__init__(refusal.code, refusal.message)
+    def __init__(self, error: AwsError) -> None:
+        super().__init__(error.code, error.message)
         # AWS returns codes that its models omit; moto warns of each that is not in this list.
-        if refusal.code not in COMMON_ERROR_CODES:
-            COMMON_ERROR_CODES.append(refusal.code)
+        if error.code not in COMMON_ERROR_CODES:
+            COMMON_ERROR_CODES.append(error.code)
 
 
-def write(sent: ParsedRequest, response: Fields | AwsError | None) -> tuple[int, dict[str, str], bytes]:
+def write(request: ParsedRequest, response: Fields | AwsError | None) -> tuple[int, dict[str, str], bytes]:
     """``response`` as status, headers and body in the request's protocol."""
-    serializer = get_serializer_class(sent.service, sent.protocol)(operation_model=sent.operation)
-    value = _Fault(response) if isinstance(response, AwsError) else (response or {})
+    serializer = get_serializer_class(request.service, request.protocol)(operation_model=request.operation)
+    value = _MotoError(response) if isinstance(response, AwsError) else (response or {})
     written = serializer.serialize(value)
     status = int(written["status_code"])
     if isinstance(response, AwsError) and response.status:

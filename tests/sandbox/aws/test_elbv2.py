@@ -378,7 +378,7 @@ def test_a_healthy_target_needs_several_failures_and_an_unhealthy_one_several_pa
 ) -> None:
     group = target_group(still, elb, name, UnhealthyThresholdCount=2, HealthyThresholdCount=3)
     listen(elb, balancer(still, elb, name)["LoadBalancerArn"], group)
-    instance, compute = still.facts.instance_id, still.cloud.compute
+    instance, compute = still.facts.instance_id, still.aws.ec2
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance}])
     later(160)
 
