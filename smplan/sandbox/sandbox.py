@@ -179,11 +179,6 @@ class Sandbox:
             return self.world.has_booted(check.target.instance_id)
         return self._gateway.health(check.target.instance_id, check.port, check.path)
 
-    @property
-    def rules(self) -> list[str]:
-        """``service:Action`` of everything that is answered by the sandbox's own rules."""
-        return handlers.actions()
-
 
 @cache
 def _method_names(of: type) -> list[str]:

@@ -253,14 +253,6 @@ def test_user_data_is_read_once_decoded(still: Sandbox, aws_of: Client) -> None:
     assert seen.user_data == base64.b64encode(b"twice").decode()
 
 
-def test_rules_are_listed_and_made_once(still: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from smplan.sandbox.aws.requests import handles
-
-    assert "ec2:CreateImage" in still.rules
-    with pytest.raises(ValueError, match="two rules"):
-        handles("ec2", "CreateImage")(lambda call: None)
-
-
 def test_the_service_module_loads_neither_moto_nor_boto3() -> None:
     code = "import sys, smplan.sandbox.process; print([m for m in ('moto', 'boto3', 'flask') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,20 +18,13 @@ from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
 from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import has_handlers
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
-_SERVICES = {
-    "acm": "acm",
-    "autoscaling": "autoscaling",
-    "ec2": "ec2",
-    "monitoring": "cloudwatch",
-    "rds": "rds",
-    "route53": "route53",
-    "secretsmanager": "secretsmanager",
-    "sns": "sns",
-    "ssm": "ssm",
-    "sts": "sts",
-}
+_SIGNING_NAMES = {"monitoring": "cloudwatch"}
+"""Signing name -> service, where they differ."""
+_MOTO_ALONE = {"rds", "secretsmanager", "ssm", "sts"}
+"""Services without a handler whose unknown actions are rejected as AWS rejects them."""
 GLOBAL = {"route53", "sts"}
 
 
@@ -81,7 +74,7 @@ def body_of(environ: dict[str, Any]) -> bytes:
 
 
 def read(environ: dict[str, Any]) -> ParsedRequest | None:
-    """The request in ``environ``; None if its service has no rules here or it is no operation of that service."""
+    """The request in ``environ``; None if the service is left to moto as it is, or has no such operation."""
     body = body_of(environ)
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     service = _service(scope["service"], body) if scope else None
@@ -100,7 +93,8 @@ def read(environ: dict[str, Any]) -> ParsedRequest | None:
 def _service(scope: str, body: bytes) -> str | None:
     if scope == "elasticloadbalancing":  # two APIs share the signing name; the version distinguishes them
         return "elbv2" if parse_qs(body.decode()).get("Version") == ["2015-12-01"] else None
-    return _SERVICES.get(scope)
+    name = _SIGNING_NAMES.get(scope, scope)
+    return name if name in _MOTO_ALONE or has_handlers(name) else None
 
 
 class _MotoError(ServiceException):

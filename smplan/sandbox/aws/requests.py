@@ -44,3 +44,8 @@ def handles(service: str, *actions: str) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def has_handlers(service: str) -> bool:
+    """Whether any action of the service is handled here."""
+    return any(name == service for name, _ in HANDLERS)

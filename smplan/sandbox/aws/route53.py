@@ -18,6 +18,11 @@ def normal(name: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
+def _changes(account: Account) -> dict[str, float]:
+    """Change id -> the virtual second at which it is INSYNC."""
+    return account.table("route53.changes")
+
+
 def record_sets(account: Account, zone_id: str) -> list[Fields]:
     """Every record set of a zone."""
     found: list[Fields] = []
@@ -52,7 +57,7 @@ def change(call: Call) -> Fields:
         batch = {"Changes": [each]}
         account.moto.call("route53", "ChangeResourceRecordSets", {"HostedZoneId": zone_id, "ChangeBatch": batch})
     change_id = f"C{secrets.token_hex(10).upper()}"
-    account.changes[change_id] = account.now() + INSYNC_SECONDS
+    _changes(account)[change_id] = account.now() + INSYNC_SECONDS
     return {"ChangeInfo": _info(account, change_id)}
 
 
@@ -106,11 +111,11 @@ def _bad(message: str) -> AwsError:
 
 
 def _info(account: Account, change_id: str) -> Fields:
-    insync = account.now() >= account.changes[change_id]
+    insync_at = _changes(account)[change_id]
     return {
         "Id": f"/change/{change_id}",
-        "Status": "INSYNC" if insync else "PENDING",
-        "SubmittedAt": account.time(account.changes[change_id] - INSYNC_SECONDS),
+        "Status": "INSYNC" if account.now() >= insync_at else "PENDING",
+        "SubmittedAt": account.time(insync_at - INSYNC_SECONDS),
     }
 
 
@@ -118,6 +123,6 @@ def _info(account: Account, change_id: str) -> Fields:
 def get_change(call: Call) -> Fields:
     """PENDING for about half a minute, then INSYNC."""
     change_id = str(call["Id"]).removeprefix("/change/")
-    if change_id not in call.account.changes:
+    if change_id not in _changes(call.account):
         raise AwsError("NoSuchChange", f"A change with the specified id {change_id} does not exist", status=404)
     return {"ChangeInfo": _info(call.account, change_id)}

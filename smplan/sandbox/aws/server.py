@@ -47,7 +47,7 @@ class AwsServer:
         handler = HANDLERS.get((request.service, request.action))
         with moto_errors_as_aws_errors(f"{request.service}:{request.action}"):
             if handler is None:
-                if request.service in self._account.replaced:
+                if request.service in self._account.without_moto:
                     raise NotImplementedError
                 return _reject_html_404(collected(self._moto, environ))
             self._account.tick()

@@ -27,6 +27,11 @@ def create(call: Call) -> Fields:
     return call.moto()
 
 
+def _pending(account: Account) -> dict[str, str]:
+    """ARN -> endpoint of each subscription that is not confirmed."""
+    return account.table("sns.pending_subscriptions")
+
+
 def _exists(account: Account, arn: str) -> bool:
     try:
         account.moto.call("sns", "GetTopicAttributes", {"TopicArn": arn})
@@ -38,11 +43,11 @@ def _exists(account: Account, arn: str) -> bool:
 @handles("sns", "Subscribe")
 def subscribe(call: Call) -> Fields:
     """Pending until the endpoint's owner confirms; the same subscription again gives the same ARN."""
-    pending = call.account.pending_subscriptions
+    pending = _pending(call.account)
     before = {each["SubscriptionArn"] for each in _of_topic(call.account, call["TopicArn"])}
     arn = call.moto(ReturnSubscriptionArn=True)["SubscriptionArn"]
     if call["Protocol"] in _CONFIRMED_BY_PEOPLE and arn not in before:
-        pending.add(arn)
+        pending[arn] = call["Endpoint"] or ""
     if arn in pending and not call["ReturnSubscriptionArn"]:
         return {"SubscriptionArn": "pending confirmation"}
     return {"SubscriptionArn": arn}
@@ -70,7 +75,7 @@ def list_all(call: Call) -> Fields:
 
 def _shown(account: Account, response: Fields) -> Fields:
     for each in response["Subscriptions"]:
-        if each["SubscriptionArn"] in account.pending_subscriptions:
+        if each["SubscriptionArn"] in _pending(account):
             each["SubscriptionArn"] = PENDING
     return response
 
@@ -79,7 +84,7 @@ def _shown(account: Account, response: Fields) -> Fields:
 def attributes(call: Call) -> Fields:
     """Says whether the subscription is pending."""
     response = call.moto()
-    pending = call["SubscriptionArn"] in call.account.pending_subscriptions
+    pending = call["SubscriptionArn"] in _pending(call.account)
     return {"Attributes": {**response["Attributes"], PENDING: str(pending).lower()}}
 
 
@@ -87,15 +92,13 @@ def attributes(call: Call) -> Fields:
 def confirm(call: Call) -> Fields:
     """The token is the endpoint, or anything if only one of the topic's subscriptions is pending."""
     pending = [
-        each
-        for each in _of_topic(call.account, call["TopicArn"])
-        if each["SubscriptionArn"] in call.account.pending_subscriptions
+        each for each in _of_topic(call.account, call["TopicArn"]) if each["SubscriptionArn"] in _pending(call.account)
     ]
     chosen = [each for each in pending if each["Endpoint"] == call["Token"]] or pending
     if not chosen:
         raise AwsError("InvalidParameter", "Invalid parameter: Token")
     arn = chosen[0]["SubscriptionArn"]
-    call.account.pending_subscriptions.discard(arn)
+    del _pending(call.account)[arn]
     return {"SubscriptionArn": arn}
 
 
@@ -103,7 +106,7 @@ def confirm(call: Call) -> Fields:
 def unsubscribe(call: Call) -> None:
     """A pending subscription cannot be deleted (API reference, Unsubscribe)."""
     arn = call["SubscriptionArn"]
-    if arn == PENDING or arn in call.account.pending_subscriptions:
+    if arn == PENDING or arn in _pending(call.account):
         raise AwsError(
             "InvalidParameter", "Invalid parameter: Cannot unsubscribe a subscription that is pending confirmation"
         )
@@ -115,5 +118,6 @@ def delete(call: Call) -> None:
     """Absent is success; subscriptions go with it."""
     if _exists(call.account, call["TopicArn"]):
         gone = {each["SubscriptionArn"] for each in _of_topic(call.account, call["TopicArn"])}
-        call.account.pending_subscriptions -= gone
+        for arn in gone:
+            _pending(call.account).pop(arn, None)
         call.moto()

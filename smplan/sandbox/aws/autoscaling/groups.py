@@ -15,6 +15,7 @@ from smplan.sandbox.aws.state.autoscaling import GroupInstance, ScalingGroup, in
 FIRST_LAUNCH_SECONDS = 1.0
 """How long a new group is empty."""
 _ROLE = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+_SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 _PLAIN = (
     "MinSize",
     "MaxSize",
@@ -48,7 +49,7 @@ def create(call: Call) -> None:
         raise invalid("The name of a group must not contain a colon")
     fields = _first_fields(account, call)
     _set_source(account, fields, call.params, required=True)
-    _check_sizes(fields)
+    check_sizes(fields)
     _check_places(account, fields)
     arn = account.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
     first = account.now() + FIRST_LAUNCH_SECONDS
@@ -107,7 +108,8 @@ def _set_source(account: Account, fields: Fields, params: Fields, *, required: b
     fields.update(source)
 
 
-def _check_sizes(fields: Fields) -> None:
+def check_sizes(fields: Fields) -> None:
+    """Raises AwsError (ValidationError) unless MinSize <= DesiredCapacity <= MaxSize."""
     low, high, desired = int(fields["MinSize"]), int(fields["MaxSize"]), int(fields["DesiredCapacity"])
     if low > high:
         raise invalid(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
@@ -154,16 +156,23 @@ def update(call: Call) -> None:
     account = call.account
     group = account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
-    fields = dict(group.fields)
+    fields = resized(group, call.params)
     fields.update({key: call.params[key] for key in _PLAIN if key in call.params})
-    if "DesiredCapacity" in call.params:
-        fields["DesiredCapacity"] = call.params["DesiredCapacity"]
-    elif int(fields["MinSize"]) <= int(fields["MaxSize"]):
-        fields["DesiredCapacity"] = min(max(group.desired, int(fields["MinSize"])), int(fields["MaxSize"]))
     _set_source(account, fields, call.params, required=False)
-    _check_sizes(fields)
+    check_sizes(fields)
     _check_places(account, fields)
     group.fields = fields
+
+
+def resized(group: ScalingGroup, sizes: Fields) -> Fields:
+    """The group's fields with the MinSize, MaxSize and DesiredCapacity of ``sizes``, each optional.
+
+    Without a DesiredCapacity, the present one moves into the new bounds. ``check_sizes`` has not been called.
+    """
+    fields = {**group.fields, **{key: sizes[key] for key in _SIZES if key in sizes}}
+    if "DesiredCapacity" not in sizes and int(fields["MinSize"]) <= int(fields["MaxSize"]):
+        fields["DesiredCapacity"] = min(max(group.desired, int(fields["MinSize"])), int(fields["MaxSize"]))
+    return fields
 
 
 def refuse_deleted(group: ScalingGroup) -> None:

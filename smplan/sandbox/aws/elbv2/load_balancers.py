@@ -55,9 +55,9 @@ def create(call: Call) -> Fields:
         )
     subnets = _subnets(call)
     _check_groups(account, call["SecurityGroups"] or [], subnets[0]["VpcId"])
-    same_name = [each for each in describe_all(account) if each["LoadBalancerName"] == name]
-    if same_name:
-        return {"LoadBalancers": [_same(call, same_name[0], subnets)]}
+    arns = [each.arn for each in moto_state.balancers(account.id) if each.name == name]
+    if arns:
+        return {"LoadBalancers": [_same(call, _by_arn(account, arns[0]), subnets)]}
     _check_gateway(call, subnets[0]["VpcId"])
     response = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(account, subnets[0]["VpcId"])])
     made = response["LoadBalancers"][0]
@@ -120,10 +120,10 @@ def _same(call: Call, held: Fields, subnets: list[Fields]) -> Fields:
     return held
 
 
-def describe_all(account: Account, params: Fields | None = None) -> list[Fields]:
-    """Load balancers as DescribeLoadBalancers returns them; ``params`` as in its request."""
-    response = account.moto.call("elbv2", "DescribeLoadBalancers", params or {})
-    return [_seen(account, each) for each in response["LoadBalancers"]]
+def _by_arn(account: Account, arn: str) -> Fields:
+    """The load balancer as DescribeLoadBalancers returns it. Raises AwsError: LoadBalancerNotFound."""
+    response = account.moto.call("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [arn]})
+    return _seen(account, response["LoadBalancers"][0])
 
 
 def _seen(account: Account, balancer: Fields) -> Fields:
@@ -235,6 +235,6 @@ def set_subnets(call: Call) -> Fields:
 @handles("elbv2", "SetSecurityGroups")
 def set_groups(call: Call) -> Fields:
     """Groups must exist in the load balancer's VPC."""
-    held = describe_all(call.account, {"LoadBalancerArns": [call["LoadBalancerArn"]]})[0]
-    _check_groups(call.account, call["SecurityGroups"], held["VpcId"])
+    balancer = _by_arn(call.account, call["LoadBalancerArn"])
+    _check_groups(call.account, call["SecurityGroups"], balancer["VpcId"])
     return call.moto()

@@ -1,4 +1,4 @@
-"""What the emulated AWS remembers beside moto's own records, by service, and the time that moves it."""
+"""The emulated account: what AWS remembers besides moto's own records, and the clock that moves it on."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from smplan.sandbox.ids import REGION
 
 TickFunction = Callable[["Account"], bool]
 TICKS: list[TickFunction] = []
-"""What time brings, in the order it is applied; each returns whether it changed anything."""
+"""Run at every tick; each returns whether it changed anything."""
 
 
 def on_tick(function: TickFunction) -> TickFunction:
-    """Apply the decorated function at every tick."""
+    """Run the decorated function at every tick."""
     TICKS.append(function)
     return function
 
 
 class Account:
-    """The emulated AWS. Use it only while holding the sandbox's lock."""
+    """One account of the emulated AWS. Use it only while holding the sandbox's lock."""
 
-    replaced = frozenset({"autoscaling"})
-    """Services of which moto handles nothing."""
+    without_moto = frozenset({"autoscaling"})
+    """Services whose requests never reach moto."""
 
     def __init__(self, clock: Clock, moto: MotoClient, account_id: str) -> None:
         self.clock = clock
@@ -43,10 +43,6 @@ class Account:
         self.elbv2 = Elbv2State()
         self.autoscaling = AutoScalingState()
         self._tables: dict[str, dict[Any, Any]] = {}
-        self.changes: dict[str, float] = {}
-        """Route 53 change id -> when it is INSYNC."""
-        self.pending_subscriptions: set[str] = set()
-        """ARNs of SNS subscriptions that are not confirmed."""
 
     def now(self) -> float:
         """Virtual seconds since 1970."""
@@ -61,14 +57,14 @@ class Account:
         return f"arn:aws:{service}:{self.region}:{self.id}:{rest}"
 
     def table(self, name: str) -> dict[Any, Any]:
-        """Rows that one handler keeps for itself under a name such as ``autoscaling.schedules``, empty at first.
+        """The rows that one module keeps under ``name``, such as ``route53.changes``; empty in a new account.
 
-        A handler that needs a place for its data takes it here; nothing has to be declared elsewhere.
+        A table needs no declaration, so a new handler with data of its own is still a single file.
         """
         return self._tables.setdefault(name, {})
 
     def describe_ec2(self, action: str, **params: Any) -> Fields | None:
-        """EC2's response; None if it knows no such thing."""
+        """EC2's response; None if EC2 rejects the request."""
         try:
             return self.moto.call("ec2", action, params)
         except AwsError:
