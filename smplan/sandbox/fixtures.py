@@ -6,7 +6,7 @@ from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.ec2.instances import launch
 from smplan.sandbox.aws.errors import Fields
 from smplan.sandbox.aws.state.account import Account
-from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, Image
+from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, MachineImage
 from smplan.sandbox.ids import DOMAIN, REGION, Prerequisites
 from smplan.sandbox.interface import PROPERTIES_PATH
 
@@ -106,7 +106,7 @@ def _group(account: Account, vpc_id: str, name: str, ports: tuple[int, ...]) -> 
 def _image(account: Account, name: str, files: dict[str, str]) -> str:
     request = {"Name": name, "Description": f"{name} of the sandbox", "Architecture": "x86_64"}
     image: str = account.moto.call("ec2", "RegisterImage", request)["ImageId"]
-    account.ec2.images[image] = Image(account.now(), account.now(), ROOT_GIB, files)
+    account.ec2.images[image] = MachineImage(account.now(), account.now(), ROOT_GIB, files)
     return image
 
 

@@ -31,7 +31,7 @@ TICK_VIRTUAL_SECONDS = 15.0
 _taken: set[str] = set()
 
 
-class GatewayPart(Protocol):
+class NetworkGateway(Protocol):
     """The way of packets into the sandbox: load balancers and Stream Managers."""
 
     def start(self) -> object:
@@ -63,7 +63,7 @@ class Sandbox:
         account: str = ACCOUNT,
         clock: Clock | None = None,
         port: int = 0,
-        gateway: Callable[[AwsView, Clock], GatewayPart] | None = Gateway,
+        gateway: Callable[[AwsView, Clock], NetworkGateway] | None = Gateway,
     ) -> None:
         """``speed``: virtual seconds in a second. ``port``: of the emulated AWS, 0 for a free one.
 
@@ -74,7 +74,7 @@ class Sandbox:
         self.clock = clock or Clock(speed)
         self.account = account
         self._make_gateway = gateway
-        self._gateway: GatewayPart | None = None
+        self._gateway: NetworkGateway | None = None
         self._lock = threading.RLock()
         self._ticking = threading.Lock()
         self._stopped = threading.Event()
@@ -169,12 +169,12 @@ class Sandbox:
                 # Outside the lock: a Stream Manager that is asked may itself ask the emulated AWS.
                 outcomes = [(check, self._passes(check)) for check in due]
                 with self._lock:
-                    changed = [targets.apply(self.aws, check, passed=passed) for check, passed in outcomes]
+                    changed = [targets.record_check(self.aws, check, passed=passed) for check, passed in outcomes]
                     self.aws.tick()
                 if not any(changed):
                     return
 
-    def _passes(self, check: targets.Check) -> bool:
+    def _passes(self, check: targets.HealthCheck) -> bool:
         if self._gateway is None:
             return self.world.has_booted(check.target.instance_id)
         return self._gateway.health(check.target.instance_id, check.port, check.path)

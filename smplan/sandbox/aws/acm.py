@@ -1,4 +1,4 @@
-"""Certificate Manager: what certificates are used by."""
+"""Certificate Manager: which load balancers use a certificate, and its names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account
 
 
-def users(account: Account, arn: str) -> list[str]:
+def load_balancers_with(account: Account, arn: str) -> list[str]:
     """Load balancers with a listener that has the certificate."""
     return [
         balancer.arn
@@ -20,9 +20,11 @@ def users(account: Account, arn: str) -> list[str]:
 @handles("acm", "DescribeCertificate")
 def describe(call: Call) -> Fields:
     """InUseBy lists the load balancers (API reference, CertificateDetail)."""
-    found = call.moto()["Certificate"]
-    names = {"SubjectAlternativeNames": names_of(found)}
-    return {"Certificate": {**found, **names, "InUseBy": users(call.account, call["CertificateArn"])}}
+    certificate = call.moto()["Certificate"]
+    names = {"SubjectAlternativeNames": names_of(certificate)}
+    return {
+        "Certificate": {**certificate, **names, "InUseBy": load_balancers_with(call.account, call["CertificateArn"])}
+    }
 
 
 def names_of(certificate: Fields) -> list[str]:
@@ -37,8 +39,8 @@ def list_all(call: Call) -> Fields:
     response = call.moto()
     found = []
     for each in response["CertificateSummaryList"]:
-        asked = {"CertificateArn": each["CertificateArn"]}
-        names = names_of(call.account.moto.call("acm", "DescribeCertificate", asked)["Certificate"])
+        request = {"CertificateArn": each["CertificateArn"]}
+        names = names_of(call.account.moto.call("acm", "DescribeCertificate", request)["Certificate"])
         more = {
             "SubjectAlternativeNameSummaries": names[:100],
             "HasAdditionalSubjectAlternativeNames": len(names) > 100,
@@ -51,6 +53,6 @@ def list_all(call: Call) -> Fields:
 def delete(call: Call) -> None:
     """ResourceInUseException while a listener has it (API reference, DeleteCertificate)."""
     arn = call["CertificateArn"]
-    if users(call.account, arn):
+    if load_balancers_with(call.account, arn):
         raise AwsError("ResourceInUseException", f"Certificate {arn} in account {call.account.id} is in use.")
     call.moto()

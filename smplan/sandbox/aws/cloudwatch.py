@@ -1,4 +1,4 @@
-"""CloudWatch: alarms that know nothing at first, and run policies when they are set off."""
+"""CloudWatch: alarms, which lack data at first and run scaling policies when their state changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from smplan.sandbox.aws.requests import (
 from smplan.sandbox.aws.state.account import Account
 
 
-def _held(account: Account, name: str) -> Fields | None:
+def _find_alarm(account: Account, name: str) -> Fields | None:
     alarms = account.moto.call("cloudwatch", "DescribeAlarms", {"AlarmNames": [name]})["MetricAlarms"]
     return alarms[0] if alarms else None
 
@@ -26,17 +26,17 @@ def _held(account: Account, name: str) -> Fields | None:
 def put(call: Call) -> None:
     """A new alarm lacks data; an existing one is overwritten, keeps its state, and takes no tags (API reference)."""
     account, name = call.account, call["AlarmName"]
-    held = _held(account, name)
+    alarm = _find_alarm(account, name)
     tags = None
-    if held:
-        response = account.moto.call("cloudwatch", "ListTagsForResource", {"ResourceARN": held["AlarmArn"]})
+    if alarm:
+        response = account.moto.call("cloudwatch", "ListTagsForResource", {"ResourceARN": alarm["AlarmArn"]})
         tags = response["Tags"] or None
-    call.moto(Tags=tags if held else call["Tags"])
-    state = held or {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation"}
-    _set(account, name, state["StateValue"], state.get("StateReason", ""))
+    call.moto(Tags=tags if alarm else call["Tags"])
+    state = alarm or {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation"}
+    _set_state(account, name, state["StateValue"], state.get("StateReason", ""))
 
 
-def _set(account: Account, name: str, state: str, reason: str) -> None:
+def _set_state(account: Account, name: str, state: str, reason: str) -> None:
     account.moto.call("cloudwatch", "SetAlarmState", {"AlarmName": name, "StateValue": state, "StateReason": reason})
 
 
@@ -44,16 +44,16 @@ def _set(account: Account, name: str, state: str, reason: str) -> None:
 def set_state(call: Call) -> None:
     """Only a change of state runs actions; AlarmNotification can be suspended for a group (API references)."""
     account, name = call.account, call["AlarmName"]
-    held = _held(account, name)
-    if held is None:
+    alarm = _find_alarm(account, name)
+    if alarm is None:
         raise AwsError("ResourceNotFound", f"Alarm {name} does not exist", status=404)
     call.moto()
     state = call["StateValue"]
-    if state == held["StateValue"] or not held.get("ActionsEnabled", True):
+    if state == alarm["StateValue"] or not alarm.get("ActionsEnabled", True):
         return
     key = {"ALARM": "AlarmActions", "OK": "OKActions"}.get(state, "InsufficientDataActions")
-    for arn in held.get(key, []):
-        _act(account, arn, held, breach=_breach(call, held))
+    for arn in alarm.get(key, []):
+        _run_action(account, arn, alarm, breach=_breach(call, alarm))
 
 
 def _breach(call: Call, alarm: Fields) -> float:
@@ -63,13 +63,13 @@ def _breach(call: Call, alarm: Fields) -> float:
     return 0.0
 
 
-def _act(account: Account, arn: str, alarm: Fields, *, breach: float) -> None:
+def _run_action(account: Account, arn: str, alarm: Fields, *, breach: float) -> None:
     policy = policy_by_arn(account, arn)
     if policy is None:
         return
     group = account.autoscaling.group(policy.group)
-    cooling = policy.fields["PolicyType"] == "SimpleScaling" and account.now() < group.cooldown_until
-    if not cooling and "AlarmNotification" not in group.suspended:
+    in_cooldown = policy.fields["PolicyType"] == "SimpleScaling" and account.now() < group.cooldown_until
+    if not in_cooldown and "AlarmNotification" not in group.suspended:
         run_policy(
             account,
             policy,
@@ -81,9 +81,9 @@ def _act(account: Account, arn: str, alarm: Fields, *, breach: float) -> None:
 @handles("cloudwatch", "DeleteAlarms")
 def delete(call: Call) -> None:
     """Names that exist are deleted even if another of the call does not (API reference, DeleteAlarms)."""
-    missing = [name for name in call["AlarmNames"] if _held(call.account, name) is None]
-    there = [name for name in call["AlarmNames"] if name not in missing]
-    if there:
-        call.moto(AlarmNames=there)
+    missing = [name for name in call["AlarmNames"] if _find_alarm(call.account, name) is None]
+    existing = [name for name in call["AlarmNames"] if name not in missing]
+    if existing:
+        call.moto(AlarmNames=existing)
     if missing:
         raise AwsError("ResourceNotFound", f"Alarms do not exist: {', '.join(missing)}", status=404)

@@ -28,14 +28,14 @@ class MotoClient:
     def __init__(self, application: Application) -> None:
         self._application = application
         core = botocore.session.get_session()
-        core.register_component("data_loader", _Shared(include_default_search_paths=True))
+        core.register_component("data_loader", _MotoModelLoader(include_default_search_paths=True))
         self._session = boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION, botocore_session=core)
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
         """The client of ``service`` that speaks to the application directly."""
         if service not in self._clients:
-            self._clients[service] = self._made(service)
+            self._clients[service] = self._create_client(service)
         return self._clients[service]
 
     def call(self, service: str, action: str, params: Fields) -> Fields:
@@ -44,13 +44,13 @@ class MotoClient:
         try:
             response = client._make_api_call(action, params)
         except ClientError as error:
-            fault = error.response["Error"]
+            reply = error.response["Error"]
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise AwsError(fault.get("Code", ""), fault.get("Message", ""), status=status) from error
+            raise AwsError(reply.get("Code", ""), reply.get("Message", ""), status=status) from error
         response.pop("ResponseMetadata", None)
         return cast("Fields", response)
 
-    def _made(self, service: str) -> Any:
+    def _create_client(self, service: str) -> Any:
         config = Config(
             parameter_validation=False,
             retries={"mode": "standard", "total_max_attempts": 1},
@@ -63,10 +63,10 @@ class MotoClient:
             "before-parameter-build.autoscaling.CreateLaunchConfiguration",
         ):
             client.meta.events.unregister(event, handlers.base64_encode_user_data)
-        client.meta.events.register("before-send", self._sent)
+        client.meta.events.register("before-send", self._send)
         return client
 
-    def _sent(self, request: Any, **_: object) -> AWSResponse:
+    def _send(self, request: Any, **_: object) -> AWSResponse:
         url = urlsplit(request.url)
         body = request.body or b""
         body = body.encode() if isinstance(body, str) else body
@@ -88,11 +88,11 @@ class MotoClient:
             text = value.decode() if isinstance(value, bytes) else str(value)
             key = name.upper().replace("-", "_")
             environ[key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"] = text
-        status, headers, content = collected(self._application, environ)
-        return AWSResponse(request.url, status, cast("Any", HeadersDict(headers)), _Raw(content))
+        status, headers, content = run_wsgi(self._application, environ)
+        return AWSResponse(request.url, status, cast("Any", HeadersDict(headers)), _RawBody(content))
 
 
-class _Shared(Loader):
+class _MotoModelLoader(Loader):
     """botocore's models as moto has loaded them already: reading EC2's alone takes a third of a second."""
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
@@ -102,7 +102,7 @@ class _Shared(Loader):
         return super().load_service_model(service_name, type_name, api_version)
 
 
-class _Raw(io.BytesIO):
+class _RawBody(io.BytesIO):
     """A body as botocore wants to read it."""
 
     def stream(self, **_: object) -> Iterable[bytes]:
@@ -110,12 +110,12 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-def collected(application: Application, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+def run_wsgi(application: Application, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
     """Run ``application`` once: its status, headers and whole body."""
-    seen: list[tuple[int, dict[str, str]]] = []
+    started: list[tuple[int, dict[str, str]]] = []
 
     def start(status: str, headers: list[tuple[str, str]], *_: object) -> None:
-        seen.append((int(status.split(" ", 1)[0]), dict(headers)))
+        started.append((int(status.split(" ", 1)[0]), dict(headers)))
 
     chunks = application(environ, start)
     try:
@@ -124,4 +124,4 @@ def collected(application: Application, environ: dict[str, Any]) -> tuple[int, d
         close = getattr(chunks, "close", None)
         if close:
             close()
-    return (*seen[-1], content)
+    return (*started[-1], content)

@@ -11,7 +11,7 @@ from smplan.sandbox.ids import REGION
 
 
 @dataclass(frozen=True, slots=True)
-class ListenerView:
+class MotoListener:
     """A listener and every target group its default action and rules forward to."""
 
     arn: str
@@ -22,7 +22,7 @@ class ListenerView:
 
 
 @dataclass(frozen=True, slots=True)
-class BalancerView:
+class MotoLoadBalancer:
     """A load balancer with its listeners."""
 
     arn: str
@@ -31,11 +31,11 @@ class BalancerView:
     group_ids: tuple[str, ...]
     subnet_ids: tuple[str, ...]
     zones: tuple[str, ...]
-    listeners: tuple[ListenerView, ...]
+    listeners: tuple[MotoListener, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class TargetGroupView:
+class MotoTargetGroup:
     """What health checks and draining need of a target group. Times in seconds."""
 
     arn: str
@@ -49,7 +49,7 @@ class TargetGroupView:
 
 
 @dataclass(frozen=True, slots=True)
-class Ec2View:
+class MotoInstance:
     """An instance as moto keeps it."""
 
     id: str
@@ -65,7 +65,7 @@ class Ec2View:
 
 
 @dataclass(frozen=True, slots=True)
-class IngressView:
+class MotoIngressRule:
     """One way into a security group: from another group, or from a range of addresses. Ports are None for all."""
 
     protocol: str
@@ -81,10 +81,10 @@ def _backend(service: str, account_id: str, region: str = REGION) -> Any:
     return cast("Any", get_backend)(service)[account_id][region]
 
 
-def balancers(account_id: str) -> Iterator[BalancerView]:
+def balancers(account_id: str) -> Iterator[MotoLoadBalancer]:
     """Every load balancer, the oldest first."""
     for each in list(_backend("elbv2", account_id).load_balancers.values()):
-        yield BalancerView(
+        yield MotoLoadBalancer(
             arn=each.arn,
             name=each.name,
             vpc_id=each.vpc_id,
@@ -95,10 +95,10 @@ def balancers(account_id: str) -> Iterator[BalancerView]:
         )
 
 
-def _listener(listener: Any) -> ListenerView:
+def _listener(listener: Any) -> MotoListener:
     actions = [action.data for rule in listener.rules.values() for action in rule.actions]
     arns = [arn for action in actions for arn in forwarded(action)]
-    return ListenerView(
+    return MotoListener(
         arn=listener.arn,
         port=int(listener.port),
         protocol=str(listener.protocol),
@@ -113,11 +113,11 @@ def forwarded(action: dict[str, Any]) -> list[str]:
     return [arn for arn in dict.fromkeys([action.get("TargetGroupArn"), *arns]) if arn]
 
 
-def ingress(account_id: str, group_id: str) -> Iterator[IngressView]:
+def ingress(account_id: str, group_id: str) -> Iterator[MotoIngressRule]:
     """Every way into a security group; none if there is no such group."""
     group = _backend("ec2", account_id).get_security_group_from_id(group_id)
     for rule in list(group.ingress_rules) if group else ():
-        yield IngressView(
+        yield MotoIngressRule(
             protocol=str(rule.ip_protocol),
             from_port=rule.from_port,
             to_port=rule.to_port,
@@ -131,12 +131,12 @@ def vpc_cidr(account_id: str, vpc_id: str) -> str:
     return str(_backend("ec2", account_id).get_vpc(vpc_id).cidr_block)
 
 
-def target_group(account_id: str, arn: str) -> TargetGroupView | None:
+def target_group(account_id: str, arn: str) -> MotoTargetGroup | None:
     """The target group, or None."""
     found = _backend("elbv2", account_id).target_groups.get(arn)
     if found is None:
         return None
-    return TargetGroupView(
+    return MotoTargetGroup(
         arn=arn,
         port=int(found.port),
         check_port=str(found.health_check_port),
@@ -148,13 +148,13 @@ def target_group(account_id: str, arn: str) -> TargetGroupView | None:
     )
 
 
-def instances(account_id: str) -> Iterator[Ec2View]:
+def instances(account_id: str) -> Iterator[MotoInstance]:
     """Every instance that EC2 still lists, terminated ones too."""
     for each in list(_backend("ec2", account_id).all_instances()):
         yield _instance(each)
 
 
-def instance(account_id: str, instance_id: str) -> Ec2View | None:
+def instance(account_id: str, instance_id: str) -> MotoInstance | None:
     """The instance, or None."""
     found = _backend("ec2", account_id).get_instance_by_id(instance_id)
     return None if found is None else _instance(found)
@@ -166,8 +166,8 @@ def state_of(account_id: str, instance_id: str) -> str:
     return "" if found is None else str(found.state)
 
 
-def _instance(each: Any) -> Ec2View:
-    return Ec2View(
+def _instance(each: Any) -> MotoInstance:
+    return MotoInstance(
         id=each.id,
         state=each.state,
         zone=each.placement.zone,

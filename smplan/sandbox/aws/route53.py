@@ -1,4 +1,4 @@
-"""Route 53: changes that are refused whole, and take half a minute to be everywhere."""
+"""Route 53: record sets, changed all or nothing, INSYNC after half a minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INSYNC_SECONDS = 30.0
 Key = tuple[str, str, str]
 
 
-def normal(name: str) -> str:
+def normalized(name: str) -> str:
     """A name as Route 53 keeps it: lower case, with the final dot, ``*`` as ``\\052``."""
     text = name.lower().replace("*", "\\052")
     return text if text.endswith(".") else f"{text}."
@@ -40,45 +40,45 @@ def record_sets(account: Account, zone_id: str) -> list[Fields]:
 
 
 def _key(record: Fields) -> Key:
-    return normal(record["Name"]), record["Type"], record.get("SetIdentifier") or ""
+    return normalized(record["Name"]), record["Type"], record.get("SetIdentifier") or ""
 
 
 @handles("route53", "ChangeResourceRecordSets")
 def change(call: Call) -> Fields:
     """All or nothing (API reference, ChangeResourceRecordSets): InvalidChangeBatch says what is wrong."""
     account, zone_id = call.account, str(call["HostedZoneId"]).removeprefix("/hostedzone/")
-    apex = normal(account.moto.call("route53", "GetHostedZone", {"Id": zone_id})["HostedZone"]["Name"])
+    apex = normalized(account.moto.call("route53", "GetHostedZone", {"Id": zone_id})["HostedZone"]["Name"])
     records = {_key(each): each for each in record_sets(account, zone_id)}
     changes = call["ChangeBatch"]["Changes"]
     for each in changes:
-        _try(records, each["Action"], each["ResourceRecordSet"], apex)
+        _apply_change(records, each["Action"], each["ResourceRecordSet"], apex)
     # moto knows no order within a batch that DELETE and CREATE the same name with another type need
     for each in sorted(changes, key=lambda one: one["Action"] != "DELETE"):
         batch = {"Changes": [each]}
         account.moto.call("route53", "ChangeResourceRecordSets", {"HostedZoneId": zone_id, "ChangeBatch": batch})
     change_id = f"C{secrets.token_hex(10).upper()}"
     _changes(account)[change_id] = account.now() + INSYNC_SECONDS
-    return {"ChangeInfo": _info(account, change_id)}
+    return {"ChangeInfo": _change_info(account, change_id)}
 
 
-def _try(records: dict[Key, Fields], action: str, record: Fields, apex: str) -> None:
+def _apply_change(records: dict[Key, Fields], action: str, record: Fields, apex: str) -> None:
     """Apply one change to ``records``. Raises AwsError."""
     key = _key(record)
     shown = f"[name='{key[0]}', type='{key[1]}']"
     if not (key[0] == apex or key[0].endswith(f".{apex}")):
-        raise _bad(f"RRSet with DNS name {key[0]} is not permitted in zone {apex}")
-    held = records.get(key)
+        raise _invalid_batch(f"RRSet with DNS name {key[0]} is not permitted in zone {apex}")
+    existing = records.get(key)
     if action == "DELETE":
-        if held is None:
-            raise _bad(f"Tried to delete resource record set {shown} but it was not found")
-        if not _same(held, record):
-            raise _bad(
+        if existing is None:
+            raise _invalid_batch(f"Tried to delete resource record set {shown} but it was not found")
+        if not _same(existing, record):
+            raise _invalid_batch(
                 f"Tried to delete resource record set {shown} but the values provided do not match the current values"
             )
         del records[key]
         return
-    if action == "CREATE" and held is not None:
-        raise _bad(f"Tried to create resource record set {shown} but it already exists")
+    if action == "CREATE" and existing is not None:
+        raise _invalid_batch(f"Tried to create resource record set {shown} but it already exists")
     _check_cname(records, key, apex)
     records[key] = record
 
@@ -87,30 +87,30 @@ def _check_cname(records: dict[Key, Fields], key: Key, apex: str) -> None:
     """A CNAME is the only record of its name, and never at the apex (Developer Guide, "CNAME record type")."""
     name, kind, _ = key
     if kind == "CNAME" and name == apex:
-        raise _bad(f"RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {apex}")
+        raise _invalid_batch(f"RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {apex}")
     for other_name, other_kind, _ in records:
         if other_name == name and other_kind != kind and "CNAME" in {kind, other_kind}:
-            raise _bad(
+            raise _invalid_batch(
                 f"RRSet of type {kind} with DNS name {name} is not permitted as it conflicts with other records "
                 f"with the same DNS name in zone {apex}"
             )
 
 
-def _same(held: Fields, given: Fields) -> bool:
-    values = [sorted(value["Value"] for value in each.get("ResourceRecords") or []) for each in (held, given)]
+def _same(existing: Fields, wanted: Fields) -> bool:
+    values = [sorted(value["Value"] for value in each.get("ResourceRecords") or []) for each in (existing, wanted)]
     targets = [
-        (normal(alias["DNSName"]), alias["HostedZoneId"]) if (alias := each.get("AliasTarget")) else None
-        for each in (held, given)
+        (normalized(alias["DNSName"]), alias["HostedZoneId"]) if (alias := each.get("AliasTarget")) else None
+        for each in (existing, wanted)
     ]
-    same_ttl = str(held.get("TTL") or "") == str(given.get("TTL") or "")
+    same_ttl = str(existing.get("TTL") or "") == str(wanted.get("TTL") or "")
     return values[0] == values[1] and targets[0] == targets[1] and same_ttl
 
 
-def _bad(message: str) -> AwsError:
+def _invalid_batch(message: str) -> AwsError:
     return AwsError("InvalidChangeBatch", f"[{message}]")
 
 
-def _info(account: Account, change_id: str) -> Fields:
+def _change_info(account: Account, change_id: str) -> Fields:
     insync_at = _changes(account)[change_id]
     return {
         "Id": f"/change/{change_id}",
@@ -125,4 +125,4 @@ def get_change(call: Call) -> Fields:
     change_id = str(call["Id"]).removeprefix("/change/")
     if change_id not in _changes(call.account):
         raise AwsError("NoSuchChange", f"A change with the specified id {change_id} does not exist", status=404)
-    return {"ChangeInfo": _info(call.account, change_id)}
+    return {"ChangeInfo": _change_info(call.account, change_id)}

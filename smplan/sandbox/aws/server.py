@@ -9,7 +9,7 @@ from typing import Any
 
 from smplan.sandbox.aws import protocol
 from smplan.sandbox.aws.errors import AwsError, Fields
-from smplan.sandbox.aws.moto_client import Application, collected
+from smplan.sandbox.aws.moto_client import Application, run_wsgi
 from smplan.sandbox.aws.requests import HANDLERS, Call
 from smplan.sandbox.aws.state.account import Account
 
@@ -49,14 +49,14 @@ class AwsServer:
             if handler is None:
                 if request.service in self._account.without_moto:
                     raise NotImplementedError
-                return _reject_html_404(collected(self._moto, environ))
+                return _reject_html_404(run_wsgi(self._moto, environ))
             self._account.tick()
             response: Fields | None = handler(Call(self._account, request.service, request.action, request.params()))
             return protocol.write(request, response)
 
     def _forward_to_moto(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         try:
-            return collected(self._moto, environ)
+            return run_wsgi(self._moto, environ)
         except Exception as error:  # moto's own mistakes must not kill the connection
             return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot handle this: {error!r}".encode()
 

@@ -1,4 +1,4 @@
-"""SNS: topics, and subscriptions that people have to confirm."""
+"""SNS: topics, and subscriptions, pending until their endpoint's owner confirms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account
 
-_CONFIRMED_BY_PEOPLE = {"email", "email-json", "http", "https"}
+_CONFIRMED_BY_OWNER = {"email", "email-json", "http", "https"}
 PENDING = "PendingConfirmation"
 
 
@@ -15,11 +15,11 @@ def create(call: Call) -> Fields:
     """The same name gives the same topic; with other tags it is refused (API reference, CreateTopic)."""
     account, arn = call.account, call.account.arn("sns", call["Name"])
     if _exists(account, arn):
-        held = {
+        tags = {
             tag["Key"]: tag["Value"]
             for tag in account.moto.call("sns", "ListTagsForResource", {"ResourceArn": arn})["Tags"]
         }
-        if call["Tags"] is not None and {tag["Key"]: tag["Value"] for tag in call["Tags"]} != held:
+        if call["Tags"] is not None and {tag["Key"]: tag["Value"] for tag in call["Tags"]} != tags:
             raise AwsError(
                 "InvalidParameter", "Invalid parameter: Tags Reason: Topic already exists with different tags"
             )
@@ -44,16 +44,16 @@ def _exists(account: Account, arn: str) -> bool:
 def subscribe(call: Call) -> Fields:
     """Pending until the endpoint's owner confirms; the same subscription again gives the same ARN."""
     pending = _pending(call.account)
-    before = {each["SubscriptionArn"] for each in _of_topic(call.account, call["TopicArn"])}
+    before = {each["SubscriptionArn"] for each in _subscriptions_of(call.account, call["TopicArn"])}
     arn = call.moto(ReturnSubscriptionArn=True)["SubscriptionArn"]
-    if call["Protocol"] in _CONFIRMED_BY_PEOPLE and arn not in before:
+    if call["Protocol"] in _CONFIRMED_BY_OWNER and arn not in before:
         pending[arn] = call["Endpoint"] or ""
     if arn in pending and not call["ReturnSubscriptionArn"]:
         return {"SubscriptionArn": "pending confirmation"}
     return {"SubscriptionArn": arn}
 
 
-def _of_topic(account: Account, topic: str) -> list[Fields]:
+def _subscriptions_of(account: Account, topic: str) -> list[Fields]:
     if not _exists(account, topic):
         raise AwsError("NotFound", "Topic does not exist", status=404)
     found: list[Fields] = account.moto.call("sns", "ListSubscriptionsByTopic", {"TopicArn": topic})["Subscriptions"]
@@ -63,17 +63,17 @@ def _of_topic(account: Account, topic: str) -> list[Fields]:
 @handles("sns", "ListSubscriptionsByTopic")
 def list_by_topic(call: Call) -> Fields:
     """``PendingConfirmation`` in place of the ARN until it is confirmed."""
-    _of_topic(call.account, call["TopicArn"])
-    return _shown(call.account, call.moto())
+    _subscriptions_of(call.account, call["TopicArn"])
+    return _with_pending(call.account, call.moto())
 
 
 @handles("sns", "ListSubscriptions")
 def list_all(call: Call) -> Fields:
     """``PendingConfirmation`` in place of the ARN until it is confirmed."""
-    return _shown(call.account, call.moto())
+    return _with_pending(call.account, call.moto())
 
 
-def _shown(account: Account, response: Fields) -> Fields:
+def _with_pending(account: Account, response: Fields) -> Fields:
     for each in response["Subscriptions"]:
         if each["SubscriptionArn"] in _pending(account):
             each["SubscriptionArn"] = PENDING
@@ -92,7 +92,9 @@ def attributes(call: Call) -> Fields:
 def confirm(call: Call) -> Fields:
     """The token is the endpoint, or anything if only one of the topic's subscriptions is pending."""
     pending = [
-        each for each in _of_topic(call.account, call["TopicArn"]) if each["SubscriptionArn"] in _pending(call.account)
+        each
+        for each in _subscriptions_of(call.account, call["TopicArn"])
+        if each["SubscriptionArn"] in _pending(call.account)
     ]
     chosen = [each for each in pending if each["Endpoint"] == call["Token"]] or pending
     if not chosen:
@@ -117,7 +119,7 @@ def unsubscribe(call: Call) -> None:
 def delete(call: Call) -> None:
     """Absent is success; subscriptions go with it."""
     if _exists(call.account, call["TopicArn"]):
-        gone = {each["SubscriptionArn"] for each in _of_topic(call.account, call["TopicArn"])}
-        for arn in gone:
+        deleted = {each["SubscriptionArn"] for each in _subscriptions_of(call.account, call["TopicArn"])}
+        for arn in deleted:
             _pending(call.account).pop(arn, None)
         call.moto()

@@ -15,8 +15,8 @@ from smplan.sandbox.aws.errors import (
     AwsError,
     Fields,
 )
-from smplan.sandbox.aws.moto_state import BalancerView, IngressView, ListenerView
-from smplan.sandbox.aws.route53 import normal
+from smplan.sandbox.aws.moto_state import MotoIngressRule, MotoListener, MotoLoadBalancer
+from smplan.sandbox.aws.route53 import normalized
 from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, REBOOT_SECONDS
 from smplan.sandbox.ids import Prerequisites
@@ -41,7 +41,7 @@ class MotoAwsView:
             found = moto_state.instances(self._account.id)
             return [self._seen(each) for each in found if each.state in {"pending", "running"}]
 
-    def _seen(self, each: moto_state.Ec2View) -> InstanceView:
+    def _seen(self, each: moto_state.MotoInstance) -> InstanceView:
         image = self._account.ec2.images.get(each.image_id)
         return InstanceView(
             id=each.id,
@@ -75,11 +75,11 @@ class MotoAwsView:
     def load_balancer_for(self, host: str, port: int) -> Route | None:
         """The way of a request to ``host`` (an ALB's DNS name, or a CNAME or alias of it); None if no ALB has it."""
         with self._lock:
-            balancer = self._balancer(normal(host))
+            balancer = self._balancer(normalized(host))
             return None if balancer is None else self._route(balancer, port)
 
-    def _balancer(self, name: str) -> BalancerView | None:
-        by_name = {normal(dns_name(each.arn)): each for each in moto_state.balancers(self._account.id)}
+    def _balancer(self, name: str) -> MotoLoadBalancer | None:
+        by_name = {normalized(dns_name(each.arn)): each for each in moto_state.balancers(self._account.id)}
         records: dict[str, str] | None = None
         for _ in range(LONGEST_CHAIN):
             found = by_name.get(name) or by_name.get(name.removeprefix("internal-"))
@@ -87,7 +87,7 @@ class MotoAwsView:
                 return found
             records = dict(self._aliases()) if records is None else records
             if name not in records:
-                wildcard = normal("*." + name.partition(".")[2])
+                wildcard = normalized("*." + name.partition(".")[2])
                 if wildcard not in records:
                     return None
                 name = wildcard
@@ -97,9 +97,9 @@ class MotoAwsView:
     def _aliases(self) -> Iterator[tuple[str, str]]:
         """Each name of a CNAME or an alias, and its target."""
         for name, target in moto_state.aliases(self._account.id):
-            yield normal(name), normal(target).removeprefix("dualstack.")
+            yield normalized(name), normalized(target).removeprefix("dualstack.")
 
-    def _route(self, balancer: BalancerView, port: int) -> Route:
+    def _route(self, balancer: MotoLoadBalancer, port: int) -> Route:
         listener = next((each for each in balancer.listeners if each.port == port), None)
         healthy, unhealthy = self._targets(listener)
         return Route(
@@ -112,7 +112,7 @@ class MotoAwsView:
             unhealthy=unhealthy,
         )
 
-    def _problem(self, balancer: BalancerView, listener: ListenerView | None, healthy: tuple[Target, ...]) -> str:
+    def _problem(self, balancer: MotoLoadBalancer, listener: MotoListener | None, healthy: tuple[Target, ...]) -> str:
         if not is_active(self._account, balancer.arn):
             return "not active"
         if listener is None:
@@ -121,17 +121,17 @@ class MotoAwsView:
             return "no target group"
         return "" if healthy else "no healthy target"
 
-    def _targets(self, listener: ListenerView | None) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+    def _targets(self, listener: MotoListener | None) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
         healthy: list[Target] = []
         others: list[Target] = []
         for arn in listener.target_group_arns if listener else ():
             states = target_states(self._account, arn)
-            for each in self._account.elbv2.of(arn).values():
+            for each in self._account.elbv2.targets_of(arn).values():
                 target = Target(instance_id=each.instance_id, port=each.port)
                 (healthy if states.get(each.instance_id) == "healthy" else others).append(target)
         return tuple(healthy), tuple(others)
 
-    def _domains(self, listener: ListenerView | None) -> tuple[str, ...]:
+    def _domains(self, listener: MotoListener | None) -> tuple[str, ...]:
         names: dict[str, None] = {}
         for arn in listener.certificate_arns if listener and listener.protocol == "HTTPS" else ():
             names |= dict.fromkeys(moto_state.certificate_names(self._account.id, arn))
@@ -175,7 +175,7 @@ def booted_at(account: Account, instance_id: str) -> float:
     return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)
 
 
-def _admits(rule: IngressView, group_ids: set[str], network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+def _admits(rule: MotoIngressRule, group_ids: set[str], network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
     if rule.protocol not in {"tcp", "6", "-1"}:
         return False
     if rule.from_port is not None and rule.to_port is not None and not rule.from_port <= MYSQL <= rule.to_port:

@@ -19,7 +19,7 @@ NOBODY = "nobody.invalid"
 """Who a listener says it is if it has no certificate for anything."""
 
 
-class Authority:
+class CertificateAuthority:
     """Makes certificates in a folder of its own. ``ca_file`` is what clients trust; ``close`` removes it all.
 
     Safe to share among threads.

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.interface import AwsView, Route
-from smplan.sandbox.network.certificates import Authority
+from smplan.sandbox.network.certificates import CertificateAuthority
 from smplan.sandbox.stream_manager.responses import (
     Behaviour,
     Request,
@@ -43,13 +43,13 @@ class Gateway:
         self.stream_managers = StreamManagers(world, clock, behaviour)
         self._world = world
         self._turn = count()
-        self._authority: Authority | None = None
+        self._authority: CertificateAuthority | None = None
         self._servers: list[_Server] = []
         self._threads: list[threading.Thread] = []
 
     def start(self) -> Gateway:
         """Open both listeners on free loopback ports; itself."""
-        self._authority = Authority()
+        self._authority = CertificateAuthority()
         context = self._authority.context(())
         context.sni_callback = self._choose
         self._servers = [_Server(self), _Server(self, context)]

@@ -17,13 +17,13 @@ def attach(call: Call) -> None:
     group = account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
     check_target_groups(account, arns)
-    held = group.fields["TargetGroupARNs"]
-    new = [arn for arn in arns if arn not in held]
-    group.fields["TargetGroupARNs"] = [*held, *new]
-    join(call, group, new)
+    attached = group.fields["TargetGroupARNs"]
+    new = [arn for arn in arns if arn not in attached]
+    group.fields["TargetGroupARNs"] = [*attached, *new]
+    register_members(call, group, new)
 
 
-def join(call: Call, group: ScalingGroup, arns: list[str]) -> None:
+def register_members(call: Call, group: ScalingGroup, arns: list[str]) -> None:
     """Register the group's members in service with these target groups."""
     for member in group.members:
         if member.lifecycle == "InService":
@@ -38,13 +38,13 @@ def detach(call: Call) -> None:
     for arn in call["TargetGroupARNs"]:
         if arn not in group.fields["TargetGroupARNs"]:
             raise invalid(f"Trying to remove Target Groups that are not part of the group: {arn}")
-        leave(call, group, [arn])
+        deregister_members(call, group, [arn])
     group.fields["TargetGroupARNs"] = [
         arn for arn in group.fields["TargetGroupARNs"] if arn not in call["TargetGroupARNs"]
     ]
 
 
-def leave(call: Call, group: ScalingGroup, arns: list[str]) -> None:
+def deregister_members(call: Call, group: ScalingGroup, arns: list[str]) -> None:
     """Deregister the group's members from these target groups."""
     for member in group.members:
         for arn in arns:

@@ -32,16 +32,16 @@ def run(account: Account) -> bool:
 
 def _step(account: Account, group: ScalingGroup) -> bool:
     changed = [
-        _settle(account, group),
+        _put_in_service(account, group),
         _check_health(account, group),
-        _replace(account, group),
-        _finish(account, group),
+        _replace_unhealthy(account, group),
+        _finish_terminations(account, group),
         _scale(account, group),
     ]
     return any(changed)
 
 
-def _settle(account: Account, group: ScalingGroup) -> bool:
+def _put_in_service(account: Account, group: ScalingGroup) -> bool:
     """Pending members that have booted join their target groups and are in service."""
     changed = False
     for member in group.members:
@@ -62,7 +62,7 @@ def _check_health(account: Account, group: ScalingGroup) -> bool:
     running = moto_state.running(account.id)
     changed = False
     for member in group.members:
-        if not member.counts or member.health != "Healthy":
+        if not member.in_capacity or member.health != "Healthy":
             continue
         if member.id not in running or _failed_at_balancer(account, group, member):
             member.health = "Unhealthy"
@@ -79,18 +79,18 @@ def _failed_at_balancer(account: Account, group: ScalingGroup, member: GroupInst
     return "unhealthy" in states
 
 
-def _replace(account: Account, group: ScalingGroup) -> bool:
+def _replace_unhealthy(account: Account, group: ScalingGroup) -> bool:
     """Unhealthy members are terminated even if protected from scale-in (User Guide, "instance scale-in protection")."""
     if "ReplaceUnhealthy" in group.suspended or "Terminate" in group.suspended:
         return False
-    sick = [member for member in group.members if member.counts and member.health == "Unhealthy"]
-    for member in sick:
+    unhealthy = [member for member in group.members if member.in_capacity and member.health == "Unhealthy"]
+    for member in unhealthy:
         reason = "ELB system health check failure" if group.fields["HealthCheckType"] == "ELB" else "EC2 health check"
-        end(account, group, member, f"an instance was taken out of service in response to an {reason}.")
-    return bool(sick)
+        terminate(account, group, member, f"an instance was taken out of service in response to an {reason}.")
+    return bool(unhealthy)
 
 
-def end(account: Account, group: ScalingGroup, member: GroupInstance, cause: str) -> Fields:
+def terminate(account: Account, group: ScalingGroup, member: GroupInstance, cause: str) -> Fields:
     """Begin to terminate a member: it drains from its target groups first. The activity."""
     delay = 0.0
     for arn in group.fields["TargetGroupARNs"]:
@@ -98,27 +98,29 @@ def end(account: Account, group: ScalingGroup, member: GroupInstance, cause: str
     if member.lifecycle == "Pending":
         close(account, member.activity, failed="Instance was terminated before it was in service")
     member.lifecycle = "Terminating"
-    member.gone_at = account.now() + delay + TERMINATING_SECONDS
-    member.ending = record(account, group, f"Terminating EC2 instance: {member.id}", cause)
-    return member.ending
+    member.terminated_at = account.now() + delay + TERMINATING_SECONDS
+    member.termination = record(account, group, f"Terminating EC2 instance: {member.id}", cause)
+    return member.termination
 
 
-def _finish(account: Account, group: ScalingGroup) -> bool:
+def _finish_terminations(account: Account, group: ScalingGroup) -> bool:
     """Members whose termination is due leave the group; an emptied group that was deleted goes."""
-    gone = [member for member in group.members if member.gone_at is not None and account.now() >= member.gone_at]
-    for member in gone:
+    terminated = [
+        member for member in group.members if member.terminated_at is not None and account.now() >= member.terminated_at
+    ]
+    for member in terminated:
         with contextlib.suppress(AwsError):  # it may have been terminated by hand
             account.moto.call("ec2", "TerminateInstances", {"InstanceIds": [member.id]})
         group.members.remove(member)
-        if member.ending is not None:
-            close(account, member.ending, at=member.gone_at)
+        if member.termination is not None:
+            close(account, member.termination, at=member.terminated_at)
     if group.deleted_at is None or group.members or account.now() < group.deleted_at + DELETING_SECONDS:
-        return bool(gone)
-    _forget(account, group)
+        return bool(terminated)
+    _delete_group(account, group)
     return True
 
 
-def _forget(account: Account, group: ScalingGroup) -> None:
+def _delete_group(account: Account, group: ScalingGroup) -> None:
     """With the group go its policies, and alarms left without action (API reference, DeleteAutoScalingGroup)."""
     for key in [key for key in account.autoscaling.policies if key[0] == group.name]:
         drop_policy(account, key, delete_bare_alarms=True)
@@ -127,10 +129,10 @@ def _forget(account: Account, group: ScalingGroup) -> None:
 
 def _scale(account: Account, group: ScalingGroup) -> bool:
     """Keep up the desired capacity."""
-    active = [member for member in group.members if member.counts]
+    active = [member for member in group.members if member.in_capacity]
     if group.deleted_at is not None:
         for member in active:
-            end(account, group, member, "the group was deleted.")
+            terminate(account, group, member, "the group was deleted.")
         return bool(active)
     missing = group.desired - len(active)
     if missing > 0 and "Launch" not in group.suspended and account.now() >= group.retry_at:
@@ -139,7 +141,7 @@ def _scale(account: Account, group: ScalingGroup) -> bool:
     if missing < 0 and "Terminate" not in group.suspended:
         victims = _victims(group, -missing)
         for member in victims:
-            end(
+            terminate(
                 account,
                 group,
                 member,
@@ -154,7 +156,7 @@ def _victims(group: ScalingGroup, count: int) -> list[GroupInstance]:
     chosen: list[GroupInstance] = []
     newest_first = group.fields["TerminationPolicies"][:1] == ["NewestInstance"]
     for _ in range(count):
-        left = [member for member in group.members if member.counts and member not in chosen]
+        left = [member for member in group.members if member.in_capacity and member not in chosen]
         fullness = Counter(member.zone for member in left)
         free = [member for member in left if not member.protected]
         if not free:
@@ -166,29 +168,29 @@ def _victims(group: ScalingGroup, count: int) -> list[GroupInstance]:
 
 def _launch(account: Account, group: ScalingGroup) -> bool:
     """One more instance, in the zone with the fewest; a refusal shows only as a Failed activity."""
-    places = {each["SubnetId"]: each["AvailabilityZone"] for each in _subnets(account, group)}
-    held = Counter(member.zone for member in group.members if member.counts)
-    subnet = min(places, key=lambda each: (held[places[each]], subnet_ids(group.fields).index(each)))
+    zones = {each["SubnetId"]: each["AvailabilityZone"] for each in _describe_subnets(account, group)}
+    in_zone = Counter(member.zone for member in group.members if member.in_capacity)
+    subnet = min(zones, key=lambda each: (in_zone[zones[each]], subnet_ids(group.fields).index(each)))
     cause = "an instance was started in response to a difference between desired and actual capacity."
     activity = record(account, group, "Launching a new EC2 instance", cause)
     try:
         request, source = launch_request(account, group)
         request["SubnetId"] = subnet
         request["TagSpecifications"] = _tags(group, request.get("TagSpecifications", []))
-        made = launch(account, request)
+        instance = launch(account, request)
     except AwsError as error:
         activity["Description"] = "Launching a new EC2 instance.  Status Reason: " + error.message
         close(account, activity, failed=f"{error.message} Launching EC2 instance failed.")
         group.retry_at = account.now() + RETRY_SECONDS
         return False
-    activity["Description"] = f"Launching a new EC2 instance: {made['InstanceId']}"
+    activity["Description"] = f"Launching a new EC2 instance: {instance['InstanceId']}"
     activity["StatusCode"] = "PreInService"
     group.members.append(
         GroupInstance(
-            id=made["InstanceId"],
-            zone=places[subnet],
+            id=instance["InstanceId"],
+            zone=zones[subnet],
             subnet_id=subnet,
-            instance_type=made["InstanceType"],
+            instance_type=instance["InstanceType"],
             protected=bool(group.fields["NewInstancesProtectedFromScaleIn"]),
             launched_at=account.now(),
             activity=activity,
@@ -198,7 +200,7 @@ def _launch(account: Account, group: ScalingGroup) -> bool:
     return True
 
 
-def _subnets(account: Account, group: ScalingGroup) -> list[Fields]:
+def _describe_subnets(account: Account, group: ScalingGroup) -> list[Fields]:
     response = account.moto.call("ec2", "DescribeSubnets", {"SubnetIds": subnet_ids(group.fields)})
     found: list[Fields] = response["Subnets"]
     return found

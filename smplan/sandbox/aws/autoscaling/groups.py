@@ -214,7 +214,7 @@ def delete(call: Call) -> None:
     """ResourceInUse with instances and no ForceDelete (API reference); its policies go, and their alarms' actions."""
     group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     if group.members and not call["ForceDelete"]:
-        if not any(member.counts for member in group.members):
+        if not any(member.in_capacity for member in group.members):
             raise AwsError(
                 "ScalingActivityInProgress",
                 "You cannot delete an AutoScalingGroup while there are scaling activities in progress for that group.",

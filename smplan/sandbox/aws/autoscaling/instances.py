@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smplan.sandbox.aws.autoscaling._paging import page
-from smplan.sandbox.aws.autoscaling.control_loop import end
+from smplan.sandbox.aws.autoscaling.control_loop import terminate
 from smplan.sandbox.aws.autoscaling.groups import described_member
 from smplan.sandbox.aws.errors import Fields
 from smplan.sandbox.aws.requests import Call, handles
@@ -42,7 +42,7 @@ def _member(call: Call) -> tuple[ScalingGroup, GroupInstance]:
 
 
 @handles("autoscaling", "TerminateInstanceInAutoScalingGroup")
-def terminate(call: Call) -> Fields:
+def terminate_instance(call: Call) -> Fields:
     """With decrement the capacity falls, never below Min; without, the instance is replaced (API reference)."""
     group, member = _member(call)
     if call["ShouldDecrementDesiredCapacity"]:
@@ -52,10 +52,12 @@ def terminate(call: Call) -> Fields:
                 "group's min size constraint."
             )
         group.fields["DesiredCapacity"] = group.desired - 1
-    if member.ending is not None:
-        return {"Activity": member.ending}
+    if member.termination is not None:
+        return {"Activity": member.termination}
     return {
-        "Activity": end(call.account, group, member, "instance was taken out of service in response to a user request.")
+        "Activity": terminate(
+            call.account, group, member, "instance was taken out of service in response to a user request."
+        )
     }
 
 

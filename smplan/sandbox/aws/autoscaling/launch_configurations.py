@@ -46,7 +46,7 @@ def create(call: Call) -> None:
             "Launch Configuration by this name already exists - "
             f"A launch configuration already exists with the name {name}",
         )
-    _checked(account, call.params)
+    _validate(account, call.params)
     fields: Fields = {key: call.params[key] for key in _KEPT if key in call.params}
     account.autoscaling.configurations[name] = {
         "LaunchConfigurationName": name,
@@ -67,7 +67,7 @@ def create(call: Call) -> None:
     }
 
 
-def _checked(account: Account, params: Fields) -> None:
+def _validate(account: Account, params: Fields) -> None:
     """What AWS refuses at once; a wrong instance type or volume shows only in scaling activities."""
     if not params.get("ImageId") or not params.get("InstanceType"):
         raise invalid(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smplan.sandbox.aws.autoscaling.launch_configurations import require_image
-from smplan.sandbox.aws.ec2.launch_templates import require_template, resolved
+from smplan.sandbox.aws.ec2.launch_templates import require_template, version_of
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.autoscaling import ScalingGroup, invalid
@@ -18,7 +18,7 @@ def check_source(account: Account, configuration: str | None, template: Fields |
         if configuration not in account.autoscaling.configurations:
             raise invalid(f"Launch configuration name not found - Launch configuration {configuration} not found")
         return {"LaunchConfigurationName": configuration}
-    version = version_of(account, template or {})
+    version = resolve_version(account, template or {})
     data = version["LaunchTemplateData"]
     if not data.get("ImageId"):
         raise invalid(f"{_FORMED}The launch template must contain an ImageId")
@@ -46,10 +46,10 @@ def _check_volumes(image: Fields, data: Fields) -> None:
             raise invalid(f"{_FORMED}Volume of size {size}GB is smaller than snapshot, expect size>= {least}GB")
 
 
-def version_of(account: Account, template: Fields) -> Fields:
+def resolve_version(account: Account, template: Fields) -> Fields:
     """The version of a template that a reference means now: a number, ``$Latest`` or ``$Default`` (the default)."""
     try:
-        return resolved(require_template(account, template), template.get("Version"))
+        return version_of(require_template(account, template), template.get("Version"))
     except AwsError as error:
         raise invalid(f"{_FORMED}{error.message}") from error
 
@@ -61,7 +61,7 @@ def launch_request(account: Account, group: ScalingGroup) -> tuple[Fields, Field
         data = account.autoscaling.configurations[name]
         request = _request(data, data["SecurityGroups"], {"Enabled": data["InstanceMonitoring"]["Enabled"]})
         return request, {"launch_configuration": name}
-    version = version_of(account, group.fields["LaunchTemplate"])
+    version = resolve_version(account, group.fields["LaunchTemplate"])
     data = version["LaunchTemplateData"]
     interfaces = data.get("NetworkInterfaces") or [{}]
     groups = data.get("SecurityGroupIds") or interfaces[0].get("Groups") or []

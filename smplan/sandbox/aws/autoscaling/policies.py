@@ -11,7 +11,7 @@ from smplan.sandbox.aws.autoscaling.groups import in_cooldown, refuse_deleted
 from smplan.sandbox.aws.errors import Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account, new_id
-from smplan.sandbox.aws.state.autoscaling import Policy, ScalingGroup, invalid
+from smplan.sandbox.aws.state.autoscaling import ScalingGroup, ScalingPolicy, invalid
 
 _KEPT = (
     "AdjustmentType",
@@ -54,7 +54,7 @@ def put(call: Call) -> Fields:
         fields.setdefault("MetricAggregationType", "Average")
     if kind != "StepScaling":
         fields.setdefault("StepAdjustments", [])
-    policy = account.autoscaling.policies[group.name, name] = Policy(group.name, name, arn, fields)
+    policy = account.autoscaling.policies[group.name, name] = ScalingPolicy(group.name, name, arn, fields)
     if kind == "TargetTrackingScaling":
         _make_alarms(account, policy)
     return {"PolicyARN": arn, "Alarms": alarms_of(account, arn)}
@@ -78,7 +78,7 @@ def _check(kind: str, params: Fields) -> None:
         raise invalid("MinAdjustmentMagnitude is only supported with the adjustment type PercentChangeInCapacity")
 
 
-def _make_alarms(account: Account, policy: Policy) -> None:
+def _make_alarms(account: Account, policy: ScalingPolicy) -> None:
     """Target tracking makes and owns its alarms (User Guide, "target tracking scaling policies")."""
     if alarms_of(account, policy.arn):
         return
@@ -135,7 +135,7 @@ def describe(call: Call) -> Fields:
     return page(call, "ScalingPolicies", found, limit=50)
 
 
-def _policy(account: Account, group: str | None, name: str) -> Policy:
+def _policy(account: Account, group: str | None, name: str) -> ScalingPolicy:
     for policy in account.autoscaling.policies.values():
         if policy.arn == name or (policy.name == name and policy.group == group):
             return policy
@@ -203,12 +203,12 @@ def execute(call: Call) -> None:
     run_policy(call.account, policy, breach=breach, cause="a user request executed policy")
 
 
-def policy_by_arn(account: Account, arn: str) -> Policy | None:
+def policy_by_arn(account: Account, arn: str) -> ScalingPolicy | None:
     """The policy that an alarm's action names."""
     return next((policy for policy in account.autoscaling.policies.values() if policy.arn == arn), None)
 
 
-def run_policy(account: Account, policy: Policy, *, breach: float, cause: str) -> None:
+def run_policy(account: Account, policy: ScalingPolicy, *, breach: float, cause: str) -> None:
     """Change the desired capacity by the policy, within Min and Max; a simple policy starts the cooldown."""
     group = account.autoscaling.group(policy.group)
     fields = policy.fields

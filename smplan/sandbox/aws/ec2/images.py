@@ -7,7 +7,7 @@ import re
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account
-from smplan.sandbox.aws.state.ec2 import IMAGE_SECONDS, Image
+from smplan.sandbox.aws.state.ec2 import IMAGE_SECONDS, MachineImage
 
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 
@@ -22,9 +22,11 @@ def create(call: Call) -> Fields:
             "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, "
             "'(', ')', '.', '-', '/' and '_'",
         )
-    for held in _own(account):
-        if held.get("Name") == name:
-            raise AwsError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {held['ImageId']}")
+    for existing in _own_images(account):
+        if existing.get("Name") == name:
+            raise AwsError(
+                "InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {existing['ImageId']}"
+            )
     specifications = call["TagSpecifications"] or []
     for each in specifications:
         if each.get("ResourceType") not in {"image", "snapshot"}:
@@ -33,26 +35,26 @@ def create(call: Call) -> Fields:
                 f"'{each.get('ResourceType')}' is not a valid taggable resource type for this operation.",
             )
     image_tags = [each for each in specifications if each["ResourceType"] == "image"]
-    made = call.moto(TagSpecifications=image_tags or None, ClientToken=None)["ImageId"]
-    _remember(call, made)
-    _tag_snapshots(account, made, specifications)
-    return {"ImageId": made}
+    image_id = call.moto(TagSpecifications=image_tags or None, ClientToken=None)["ImageId"]
+    _record_image(call, image_id)
+    _tag_snapshots(account, image_id, specifications)
+    return {"ImageId": image_id}
 
 
-def _own(account: Account) -> list[Fields]:
+def _own_images(account: Account) -> list[Fields]:
     found: list[Fields] = account.moto.call("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
     return found
 
 
-def _remember(call: Call, image_id: str) -> None:
+def _record_image(call: Call, image_id: str) -> None:
     account, instance_id = call.account, call["InstanceId"]
     response = account.moto.call("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
     instance = response["Reservations"][0]["Instances"][0]
     root = str(instance.get("RootDeviceName", "/dev/sda1"))
     volume = _root_volume(account, instance, root)
     source = account.ec2.images.get(instance.get("ImageId", ""))
-    account.ec2.images[image_id] = Image(
-        made_at=account.now(),
+    account.ec2.images[image_id] = MachineImage(
+        created_at=account.now(),
         available_at=account.now() + IMAGE_SECONDS,
         volume_size=int(volume.get("Size", 8)),
         volume_type=str(volume.get("VolumeType", "gp3")),
@@ -92,14 +94,14 @@ def describe(call: Call) -> Fields:
     states = [each.get("Values") or [] for each in filters if each["Name"] == "state"]
     others = [each for each in filters if each["Name"] != "state"]
     response = call.moto(Filters=others or None)
-    found = [seen(account, each) for each in response["Images"]]
+    found = [described_image(account, each) for each in response["Images"]]
     for image_id in call["ImageIds"] or []:
         if not any(each["ImageId"] == image_id for each in found):
             raise AwsError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
     return {**response, "Images": [each for each in found if all(each["State"] in values for values in states)]}
 
 
-def seen(account: Account, image: Fields) -> Fields:
+def described_image(account: Account, image: Fields) -> Fields:
     """An image as AWS describes it now."""
     own = account.ec2.images.get(image["ImageId"])
     if own is None:
@@ -133,7 +135,7 @@ def describe_snapshots(call: Call) -> Fields:
     account, response = call.account, call.moto()
     owners = {
         snapshot: account.ec2.images[each["ImageId"]]
-        for each in _own(account)
+        for each in _own_images(account)
         if each["ImageId"] in account.ec2.images
         for snapshot in [mapping["Ebs"]["SnapshotId"] for mapping in each.get("BlockDeviceMappings", [])]
     }
@@ -143,10 +145,10 @@ def describe_snapshots(call: Call) -> Fields:
     }
 
 
-def _snapshot(account: Account, snapshot: Fields, image: Image | None) -> Fields:
+def _snapshot(account: Account, snapshot: Fields, image: MachineImage | None) -> Fields:
     if image is None:
         return snapshot
-    share = min(1.0, (account.now() - image.made_at) / max(1.0, image.available_at - image.made_at))
+    share = min(1.0, (account.now() - image.created_at) / max(1.0, image.available_at - image.created_at))
     state = "completed" if share >= 1 else "pending"
     return {**snapshot, "VolumeSize": image.volume_size, "State": state, "Progress": f"{int(share * 100)}%"}
 
@@ -168,7 +170,7 @@ def deregister(call: Call) -> Fields:
 
 def require_available(account: Account, image_id: str) -> Fields:
     """The image if instances can be run from it, or EC2's refusal."""
-    image = seen(account, _found(account, image_id))
+    image = described_image(account, _registered(account, image_id))
     if image["State"] != "available":
         raise AwsError(
             "InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available: it is {image['State']}"
@@ -176,9 +178,9 @@ def require_available(account: Account, image_id: str) -> Fields:
     return image
 
 
-def _found(account: Account, image_id: str) -> Fields:
+def _registered(account: Account, image_id: str) -> Fields:
     images = account.moto.call("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"]
-    if not images:  # moto handles nothing, rather than a refusal, for an image that was deregistered
+    if not images:  # moto returns an empty list, not an error, for an image that was deregistered
         raise AwsError("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available")
     found: Fields = images[0]
     return found

@@ -1,4 +1,4 @@
-"""EC2: running instances, and the tags of everything."""
+"""EC2: instances, and the tags of every resource."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from smplan.sandbox.aws.ec2.client_tokens import once
 from smplan.sandbox.aws.ec2.images import require_available
-from smplan.sandbox.aws.ec2.launch_templates import require_template, resolved
+from smplan.sandbox.aws.ec2.launch_templates import require_template, version_of
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account
@@ -33,8 +33,8 @@ def run(call: Call) -> Fields:
 
 def launch(account: Account, request: Fields) -> Fields:
     """Run one instance as EC2 would; what is described of it. Raises AwsError."""
-    made: Fields = _run(account, {"MinCount": 1, "MaxCount": 1, **request})["Instances"][0]
-    return made
+    instance: Fields = _run(account, {"MinCount": 1, "MaxCount": 1, **request})["Instances"][0]
+    return instance
 
 
 def _run(account: Account, params: Fields) -> Fields:
@@ -45,7 +45,7 @@ def _run(account: Account, params: Fields) -> Fields:
     if request.get("KeyName"):
         account.moto.call("ec2", "DescribeKeyPairs", {"KeyNames": [request["KeyName"]]})
     request["BlockDeviceMappings"] = _volumes(image, request.get("BlockDeviceMappings") or [])
-    response = account.moto.call("ec2", "RunInstances", _flat(request))
+    response = account.moto.call("ec2", "RunInstances", _without_interfaces(request))
     for instance in response["Instances"]:
         account.ec2.launched[instance["InstanceId"]] = account.now()
     return response
@@ -56,7 +56,7 @@ def _with_template(account: Account, request: Fields) -> Fields:
     reference = request.pop("LaunchTemplate", None)
     if not reference:
         return request
-    data = resolved(require_template(account, reference), reference.get("Version"))["LaunchTemplateData"]
+    data = version_of(require_template(account, reference), reference.get("Version"))["LaunchTemplateData"]
     merged = {**{key: data[key] for key in _FROM_TEMPLATE if data.get(key)}, **request}
     tags = [each for each in data.get("TagSpecifications") or [] if each["ResourceType"] in {"instance", "volume"}]
     merged["TagSpecifications"] = [*tags, *(request.get("TagSpecifications") or [])]
@@ -81,8 +81,8 @@ def _volumes(image: Fields, wanted: list[Fields]) -> list[Fields]:
     return list(given.values())
 
 
-def _flat(request: Fields) -> Fields:
-    """moto loses the security groups of network interfaces: say them on the instance."""
+def _without_interfaces(request: Fields) -> Fields:
+    """The request with the first interface's subnet and groups on the instance: moto loses an interface's groups."""
     interfaces = request.pop("NetworkInterfaces", None) or [{}]
     first = interfaces[0]
     if first.get("SubnetId"):
@@ -113,10 +113,10 @@ def delete_tags(call: Call) -> None:
     if others:
         call.moto(Resources=others)
     for each in templates:
-        held = require_template(call.account, {"LaunchTemplateId": each}).tags
-        for tag in call["Tags"] or [{"Key": key} for key in list(held)]:
-            if "Value" not in tag or held.get(tag["Key"]) == tag["Value"]:
-                held.pop(tag["Key"], None)
+        tags = require_template(call.account, {"LaunchTemplateId": each}).tags
+        for tag in call["Tags"] or [{"Key": key} for key in list(tags)]:
+            if "Value" not in tag or tags.get(tag["Key"]) == tag["Value"]:
+                tags.pop(tag["Key"], None)
 
 
 def _split(call: Call) -> tuple[list[str], list[str]]:

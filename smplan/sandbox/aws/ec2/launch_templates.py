@@ -27,8 +27,8 @@ def _create(call: Call) -> Fields:
     account, name = call.account, call["LaunchTemplateName"]
     if any(each.name == name for each in account.ec2.templates.values()):
         raise AwsError("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
-    data = _checked(call["LaunchTemplateData"] or {})
-    template = LaunchTemplate(id=f"lt-0{secrets.token_hex(8)}", name=name, made_at=account.time())
+    data = _validated(call["LaunchTemplateData"] or {})
+    template = LaunchTemplate(id=f"lt-0{secrets.token_hex(8)}", name=name, created_at=account.time())
     for each in call["TagSpecifications"] or []:
         if each.get("ResourceType") == "launch-template":
             template.tags.update({tag["Key"]: tag.get("Value", "") for tag in each.get("Tags") or []})
@@ -51,7 +51,7 @@ def _version(call: Call, template: LaunchTemplate, number: int, data: Fields) ->
     return version
 
 
-def _checked(data: Fields) -> Fields:
+def _validated(data: Fields) -> Fields:
     """User data is base64 of 16,384 bytes at most; security groups go on the template or on its interface."""
     try:
         size = len(base64.b64decode(data.get("UserData") or "", validate=True))
@@ -71,7 +71,7 @@ def _described(account: Account, template: LaunchTemplate) -> Fields:
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
-        "CreateTime": template.made_at,
+        "CreateTime": template.created_at,
         "CreatedBy": f"arn:aws:iam::{account.id}:root",
         "DefaultVersionNumber": template.default,
         "LatestVersionNumber": template.latest,
@@ -98,7 +98,7 @@ def require_template(account: Account, params: Fields) -> LaunchTemplate:
     )
 
 
-def resolved(template: LaunchTemplate, version: Any) -> Fields:
+def version_of(template: LaunchTemplate, version: Any) -> Fields:
     """One version as DescribeLaunchTemplateVersions returns it; ``version`` a number, ``$Latest`` or ``$Default``."""
     text = str(version or "$Default")
     number = {"$latest": template.latest, "$default": template.default}.get(text.lower())
@@ -120,12 +120,12 @@ def create_version(call: Call) -> Fields:
 
 def _create_version(call: Call) -> Fields:
     template = require_template(call.account, call.params)
-    data = _checked(call["LaunchTemplateData"] or {})
+    data = _validated(call["LaunchTemplateData"] or {})
     if call["SourceVersion"]:
-        data = {**resolved(template, call["SourceVersion"])["LaunchTemplateData"], **data}
-    number = template.made = template.made + 1
+        data = {**version_of(template, call["SourceVersion"])["LaunchTemplateData"], **data}
+    number = template.last_number = template.last_number + 1
     template.versions[number] = _version(call, template, number, data)
-    return {"LaunchTemplateVersion": resolved(template, number)}
+    return {"LaunchTemplateVersion": version_of(template, number)}
 
 
 @handles("ec2", "ModifyLaunchTemplate")
@@ -133,7 +133,7 @@ def modify(call: Call) -> Fields:
     """Moves the default version."""
     template = require_template(call.account, call.params)
     if call["DefaultVersion"]:
-        template.default = int(resolved(template, call["DefaultVersion"])["VersionNumber"])
+        template.default = int(version_of(template, call["DefaultVersion"])["VersionNumber"])
     return {"LaunchTemplate": _described(call.account, template)}
 
 
@@ -211,13 +211,13 @@ def describe_versions(call: Call) -> Fields:
                 "MissingParameter",
                 "Either a launch template ID or a launch template name must be specified in the request.",
             )
-        found = [resolved(each, version) for each in call.account.ec2.templates.values() for version in wanted]
+        found = [version_of(each, version) for each in call.account.ec2.templates.values() for version in wanted]
         return _page(call, "LaunchTemplateVersions", _unique(found))
     template = require_template(call.account, call.params)
     if not wanted:
-        low, high = int(call["MinVersion"] or 1), int(call["MaxVersion"] or template.made)
+        low, high = int(call["MinVersion"] or 1), int(call["MaxVersion"] or template.last_number)
         wanted = [str(number) for number in sorted(template.versions, reverse=True) if low <= number <= high]
-    return _page(call, "LaunchTemplateVersions", _unique([resolved(template, each) for each in wanted]))
+    return _page(call, "LaunchTemplateVersions", _unique([version_of(template, each) for each in wanted]))
 
 
 def _unique(versions: list[Fields]) -> list[Fields]:

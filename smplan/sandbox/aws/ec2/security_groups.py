@@ -1,4 +1,4 @@
-"""EC2: security groups, what still holds them, and the network interfaces of load balancers."""
+"""EC2: security groups, what still uses them, and the network interfaces of load balancers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SOURCES = ("UserIdGroupPairs", "PrefixListIds")
 def delete(call: Call) -> Fields:
     """DependencyViolation while an instance, load balancer, database or another group's rule has it (API reference)."""
     group_id = call["GroupId"]
-    if group_id and next(holders(call.account, group_id), None):
+    if group_id and next(users(call.account, group_id), None):
         raise AwsError("DependencyViolation", f"resource {group_id} has a dependent object")
     return call.moto()
 
 
-def holders(account: Account, group_id: str) -> Iterator[str]:
+def users(account: Account, group_id: str) -> Iterator[str]:
     """Ids of what uses a security group."""
     for instance in moto_state.instances(account.id):
         if instance.state != "terminated" and group_id in instance.group_ids:
@@ -39,11 +39,11 @@ def holders(account: Account, group_id: str) -> Iterator[str]:
         if group_id in [each["VpcSecurityGroupId"] for each in database.get("VpcSecurityGroups", [])]:
             yield database["DBInstanceIdentifier"]
     for group in account.moto.call("ec2", "DescribeSecurityGroups", {})["SecurityGroups"]:
-        if group["GroupId"] != group_id and group_id in _referred(group):
+        if group["GroupId"] != group_id and group_id in _referenced_groups(group):
             yield group["GroupId"]
 
 
-def _referred(group: Fields) -> set[str]:
+def _referenced_groups(group: Fields) -> set[str]:
     rules = [*group.get("IpPermissions", []), *group.get("IpPermissionsEgress", [])]
     return {pair.get("GroupId", "") for rule in rules for pair in rule.get("UserIdGroupPairs", [])}
 
@@ -127,12 +127,14 @@ def describe_interfaces(call: Call) -> Fields:
     if call["NetworkInterfaceIds"]:
         return {**response, "NetworkInterfaces": kept}
     own = [
-        each for each in _of_balancers(call.account) if all(_passes(each, wanted) for wanted in call["Filters"] or [])
+        each
+        for each in _balancer_interfaces(call.account)
+        if all(_passes(each, wanted) for wanted in call["Filters"] or [])
     ]
     return {**response, "NetworkInterfaces": [*kept, *own]}
 
 
-def _of_balancers(account: Account) -> Iterator[Fields]:
+def _balancer_interfaces(account: Account) -> Iterator[Fields]:
     for each in interfaces(account):
         short = "/".join(each.arn.split("/")[1:])
         for subnet in each.subnet_ids:
@@ -158,7 +160,7 @@ def _passes(interface: Fields, wanted: Fields) -> bool:
         case "subnet-id":
             return interface["SubnetId"] in values
         case "description":
-            return any(_like(interface["Description"], value) for value in values)
+            return any(_matches(interface["Description"], value) for value in values)
         case "requester-id":
             return interface["RequesterId"] in values
         case "status":
@@ -167,6 +169,6 @@ def _passes(interface: Fields, wanted: Fields) -> bool:
             return False
 
 
-def _like(text: str, pattern: str) -> bool:
+def _matches(text: str, pattern: str) -> bool:
     start, star, _ = pattern.partition("*")
     return text.startswith(start) if star else text == pattern

@@ -57,40 +57,40 @@ def create(call: Call) -> Fields:
     account.moto.call("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [call["LoadBalancerArn"]]})
     _check_tls(account, call["Protocol"], call["Certificates"] or [], call["SslPolicy"])
     _check_actions(account, call["LoadBalancerArn"], call["DefaultActions"])
-    held = [each for each in _of(account, call["LoadBalancerArn"]) if each["Port"] == call["Port"]]
-    if held:
-        return {"Listeners": [_same(call, held[0])]}
+    existing = [each for each in _listeners_of(account, call["LoadBalancerArn"]) if each["Port"] == call["Port"]]
+    if existing:
+        return {"Listeners": [_reuse(call, existing[0])]}
     changes: Fields = {}
     if call["Protocol"] == "HTTPS":
         changes["SslPolicy"] = call["SslPolicy"] or DEFAULT_POLICY
-    return {"Listeners": [_seen(each) for each in call.moto(**changes)["Listeners"]]}
+    return {"Listeners": [_described(each) for each in call.moto(**changes)["Listeners"]]}
 
 
-def _of(account: Account, balancer_arn: str) -> list[Fields]:
+def _listeners_of(account: Account, balancer_arn: str) -> list[Fields]:
     response = account.moto.call("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer_arn})
-    return [_seen(each) for each in response["Listeners"]]
+    return [_described(each) for each in response["Listeners"]]
 
 
-def _seen(listener: Fields) -> Fields:
+def _described(listener: Fields) -> Fields:
     """HTTP listeners have neither policy nor certificates."""
     if listener.get("Protocol") == "HTTPS":
         return listener
     return {key: value for key, value in listener.items() if key not in {"SslPolicy", "Certificates"}}
 
 
-def _same(call: Call, held: Fields) -> Fields:
+def _reuse(call: Call, existing: Fields) -> Fields:
     wanted = [each.get("CertificateArn") for each in call["Certificates"] or []]
-    has = [each.get("CertificateArn") for each in held.get("Certificates", [])]
+    has = [each.get("CertificateArn") for each in existing.get("Certificates", [])]
     actions = [moto_state.forwarded(each) for each in call["DefaultActions"]]
     same = (
-        held["Protocol"] == call["Protocol"]
+        existing["Protocol"] == call["Protocol"]
         and wanted == has[: len(wanted)]
-        and (held.get("SslPolicy") == (call["SslPolicy"] or DEFAULT_POLICY) or call["Protocol"] != "HTTPS")
-        and actions == [moto_state.forwarded(each) for each in held["DefaultActions"]]
+        and (existing.get("SslPolicy") == (call["SslPolicy"] or DEFAULT_POLICY) or call["Protocol"] != "HTTPS")
+        and actions == [moto_state.forwarded(each) for each in existing["DefaultActions"]]
     )
     if not same:
         raise AwsError("DuplicateListener", "A listener already exists on this port for this load balancer")
-    return held
+    return existing
 
 
 def _check_tls(account: Account, protocol: str, certificates: list[Fields], policy: str | None) -> None:
@@ -140,23 +140,25 @@ def _check_actions(account: Account, balancer_arn: str, actions: list[Fields]) -
 def modify(call: Call) -> Fields:
     """The same rules as at creation; what is not sent stays."""
     account, changes = call.account, dict[str, Any]()
-    held = account.moto.call("elbv2", "DescribeListeners", {"ListenerArns": [call["ListenerArn"]]})["Listeners"][0]
-    protocol = call["Protocol"] or held["Protocol"]
-    was_https = held["Protocol"] == "HTTPS"
-    certificates = call["Certificates"] or (held.get("Certificates", []) if was_https and protocol == "HTTPS" else [])
+    listener = account.moto.call("elbv2", "DescribeListeners", {"ListenerArns": [call["ListenerArn"]]})["Listeners"][0]
+    protocol = call["Protocol"] or listener["Protocol"]
+    was_https = listener["Protocol"] == "HTTPS"
+    certificates = call["Certificates"] or (
+        listener.get("Certificates", []) if was_https and protocol == "HTTPS" else []
+    )
     _check_tls(account, protocol, certificates, call["SslPolicy"])
-    _check_actions(account, held["LoadBalancerArn"], call["DefaultActions"] or [])
+    _check_actions(account, listener["LoadBalancerArn"], call["DefaultActions"] or [])
     port = call["Port"]
     if port and any(
         each["Port"] == port and each["ListenerArn"] != call["ListenerArn"]
-        for each in _of(account, held["LoadBalancerArn"])
+        for each in _listeners_of(account, listener["LoadBalancerArn"])
     ):
         raise AwsError("DuplicateListener", "A listener already exists on this port for this load balancer")
     if protocol == "HTTPS" and not was_https and not call["SslPolicy"]:
         changes["SslPolicy"] = DEFAULT_POLICY
     if protocol == "HTTPS" and not call["Certificates"]:
         changes["Certificates"] = [{"CertificateArn": each["CertificateArn"]} for each in certificates]
-    return {"Listeners": [_seen(each) for each in call.moto(**changes)["Listeners"]]}
+    return {"Listeners": [_described(each) for each in call.moto(**changes)["Listeners"]]}
 
 
 @handles("elbv2", "DescribeTags")
@@ -178,7 +180,7 @@ def tags(call: Call) -> Fields:
 def describe(call: Call) -> Fields:
     """Of one load balancer, or by ARN; an unknown one fails the whole call."""
     response = call.moto()
-    found = [_seen(each) for each in response["Listeners"]]
+    found = [_described(each) for each in response["Listeners"]]
     for arn in call["ListenerArns"] or []:
         if not any(each["ListenerArn"] == arn for each in found):
             raise AwsError("ListenerNotFound", f"Listener '{arn}' not found")

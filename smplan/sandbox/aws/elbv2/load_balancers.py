@@ -9,7 +9,7 @@ from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account
-from smplan.sandbox.aws.state.elbv2 import LINGERING_SECONDS, PROVISIONING_SECONDS, Interfaces
+from smplan.sandbox.aws.state.elbv2 import INTERFACE_DELETE_SECONDS, PROVISIONING_SECONDS, NetworkInterfaces
 
 ZONE_ID = "Z35SXDOTRQ7X7K"
 """The hosted zone of Application Load Balancers in us-east-1 (AWS General Reference)."""
@@ -57,12 +57,12 @@ def create(call: Call) -> Fields:
     _check_groups(account, call["SecurityGroups"] or [], subnets[0]["VpcId"])
     arns = [each.arn for each in moto_state.balancers(account.id) if each.name == name]
     if arns:
-        return {"LoadBalancers": [_same(call, _by_arn(account, arns[0]), subnets)]}
+        return {"LoadBalancers": [_reuse(call, _by_arn(account, arns[0]), subnets)]}
     _check_gateway(call, subnets[0]["VpcId"])
     response = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(account, subnets[0]["VpcId"])])
-    made = response["LoadBalancers"][0]
-    account.elbv2.active_at[made["LoadBalancerArn"]] = account.now() + PROVISIONING_SECONDS
-    return {"LoadBalancers": [_seen(account, made)]}
+    created = response["LoadBalancers"][0]
+    account.elbv2.active_at[created["LoadBalancerArn"]] = account.now() + PROVISIONING_SECONDS
+    return {"LoadBalancers": [_described(account, created)]}
 
 
 def _subnets(call: Call) -> list[Fields]:
@@ -107,26 +107,26 @@ def _check_gateway(call: Call, vpc_id: str) -> None:
         raise AwsError("InvalidSubnet", f"VPC {vpc_id} has no internet gateway")
 
 
-def _same(call: Call, held: Fields, subnets: list[Fields]) -> Fields:
+def _reuse(call: Call, existing: Fields, subnets: list[Fields]) -> Fields:
     groups = call["SecurityGroups"]
     same = (
-        held["Scheme"] == (call["Scheme"] or "internet-facing")
-        and held.get("IpAddressType", "ipv4") == (call["IpAddressType"] or "ipv4")
-        and {each["SubnetId"] for each in held["AvailabilityZones"]} == {each["SubnetId"] for each in subnets}
-        and (groups is None or set(held["SecurityGroups"]) == set(groups))
+        existing["Scheme"] == (call["Scheme"] or "internet-facing")
+        and existing.get("IpAddressType", "ipv4") == (call["IpAddressType"] or "ipv4")
+        and {each["SubnetId"] for each in existing["AvailabilityZones"]} == {each["SubnetId"] for each in subnets}
+        and (groups is None or set(existing["SecurityGroups"]) == set(groups))
     )
     if not same:
         raise AwsError("DuplicateLoadBalancerName", f"A load balancer with the name '{call['Name']}' already exists")
-    return held
+    return existing
 
 
 def _by_arn(account: Account, arn: str) -> Fields:
     """The load balancer as DescribeLoadBalancers returns it. Raises AwsError: LoadBalancerNotFound."""
     response = account.moto.call("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [arn]})
-    return _seen(account, response["LoadBalancers"][0])
+    return _described(account, response["LoadBalancers"][0])
 
 
-def _seen(account: Account, balancer: Fields) -> Fields:
+def _described(account: Account, balancer: Fields) -> Fields:
     """With its real state, DNS name (a new one for each) and hosted zone."""
     active = account.now() >= account.elbv2.active_at.get(balancer["LoadBalancerArn"], 0.0)
     return {
@@ -149,40 +149,42 @@ def dns_name(arn: str, scheme: str = "internet-facing") -> str:
 @handles("elbv2", "DescribeLoadBalancers")
 def describe(call: Call) -> Fields:
     """Provisioning for two minutes; an unknown ARN or name fails the whole call."""
-    held = {each.arn for each in moto_state.balancers(call.account.id)}
+    known = {each.arn for each in moto_state.balancers(call.account.id)}
     for arn in call["LoadBalancerArns"] or []:
-        if arn not in held:
+        if arn not in known:
             raise AwsError("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
     response = call.moto()
-    return {**response, "LoadBalancers": [_seen(call.account, each) for each in response["LoadBalancers"]]}
+    return {**response, "LoadBalancers": [_described(call.account, each) for each in response["LoadBalancers"]]}
 
 
 @handles("elbv2", "DeleteLoadBalancer")
 def delete(call: Call) -> None:
     """Absent is success; protected is refused; its network interfaces stay for a while (iasql-engine#654)."""
     account, arn = call.account, call["LoadBalancerArn"]
-    held = next((each for each in moto_state.balancers(account.id) if each.arn == arn), None)
-    if held is None:
+    balancer = next((each for each in moto_state.balancers(account.id) if each.arn == arn), None)
+    if balancer is None:
         return
     if account.elbv2.attributes.get(arn, {}).get("deletion_protection.enabled") == "true":
         raise AwsError(
             "OperationNotPermitted",
             f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
         )
-    for listener in held.listeners:
+    for listener in balancer.listeners:
         account.moto.call("elbv2", "DeleteListener", {"ListenerArn": listener.arn})
     call.moto()
-    gone_at = account.now() + LINGERING_SECONDS
-    account.elbv2.lingering.append(Interfaces(held.name, arn, held.group_ids, held.subnet_ids, gone_at))
+    deleted_at = account.now() + INTERFACE_DELETE_SECONDS
+    account.elbv2.deleted_interfaces.append(
+        NetworkInterfaces(balancer.name, arn, balancer.group_ids, balancer.subnet_ids, deleted_at)
+    )
     account.elbv2.attributes.pop(arn, None)
     account.elbv2.active_at.pop(arn, None)
 
 
-def interfaces(account: Account) -> Iterator[Interfaces]:
+def interfaces(account: Account) -> Iterator[NetworkInterfaces]:
     """The network interfaces of load balancers, those of deleted ones too until they go."""
     for each in moto_state.balancers(account.id):
-        yield Interfaces(each.name, each.arn, each.group_ids, each.subnet_ids, float("inf"))
-    yield from (each for each in account.elbv2.lingering if account.now() < each.gone_at)
+        yield NetworkInterfaces(each.name, each.arn, each.group_ids, each.subnet_ids, float("inf"))
+    yield from (each for each in account.elbv2.deleted_interfaces if account.now() < each.deleted_at)
 
 
 def _require(account: Account, arn: str) -> None:
@@ -197,8 +199,8 @@ def attributes(call: Call) -> Fields:
 
 
 def _attributes(account: Account, arn: str) -> Fields:
-    held = {**DEFAULTS, **account.elbv2.attributes.get(arn, {})}
-    return {"Attributes": [{"Key": key, "Value": held[key]} for key in sorted(held)]}
+    values = {**DEFAULTS, **account.elbv2.attributes.get(arn, {})}
+    return {"Attributes": [{"Key": key, "Value": values[key]} for key in sorted(values)]}
 
 
 @handles("elbv2", "ModifyLoadBalancerAttributes")

@@ -44,23 +44,23 @@ _ATTRIBUTES = {
 def create(call: Call) -> Fields:
     """Repeating the same settings returns the existing one; others are refused (API reference: "idempotent")."""
     account, name = call.account, call["Name"]
-    held = [each for each in _all(account) if each["TargetGroupName"] == name]
-    if not held:
-        return {"TargetGroups": [_seen(account, each) for each in call.moto()["TargetGroups"]]}
-    if any(key in call.params and call.params[key] != held[0].get(key) for key in _COMPARED):
+    existing = [each for each in _all(account) if each["TargetGroupName"] == name]
+    if not existing:
+        return {"TargetGroups": [_described(account, each) for each in call.moto()["TargetGroups"]]}
+    if any(key in call.params and call.params[key] != existing[0].get(key) for key in _COMPARED):
         raise AwsError(
             "DuplicateTargetGroupName",
             f"A target group with the same name '{name}' exists, but with different settings",
         )
-    return {"TargetGroups": held}
+    return {"TargetGroups": existing}
 
 
 def _all(account: Account) -> list[Fields]:
     response = account.moto.call("elbv2", "DescribeTargetGroups", {})
-    return [_seen(account, each) for each in response["TargetGroups"]]
+    return [_described(account, each) for each in response["TargetGroups"]]
 
 
-def _seen(account: Account, group: Fields) -> Fields:
+def _described(account: Account, group: Fields) -> Fields:
     """With the load balancer that sends to it now, not every one that ever did."""
     balancer = balancer_of(account, group["TargetGroupArn"])
     return {**group, "LoadBalancerArns": [balancer.arn] if balancer else []}
@@ -77,23 +77,23 @@ def describe(call: Call) -> Fields:
     for arn in call["TargetGroupArns"] or []:
         require_group(call.account, arn)
     response = call.moto()
-    return {**response, "TargetGroups": [_seen(call.account, each) for each in response["TargetGroups"]]}
+    return {**response, "TargetGroups": [_described(call.account, each) for each in response["TargetGroups"]]}
 
 
 @handles("elbv2", "ModifyTargetGroup")
 def modify(call: Call) -> Fields:
     """Health checks only; the timeout stays below the interval."""
-    held = call.account.moto.call("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [call["TargetGroupArn"]]})[
+    group = call.account.moto.call("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [call["TargetGroupArn"]]})[
         "TargetGroups"
     ][0]
-    after = {**held, **call.params}
+    after = {**group, **call.params}
     if after["HealthCheckTimeoutSeconds"] >= after["HealthCheckIntervalSeconds"]:
         raise AwsError(
             "InvalidConfigurationRequest",
             f"Health check timeout '{after['HealthCheckTimeoutSeconds']}' must be smaller than the interval "
             f"'{after['HealthCheckIntervalSeconds']}'",
         )
-    return {"TargetGroups": [_seen(call.account, each) for each in call.moto()["TargetGroups"]]}
+    return {"TargetGroups": [_described(call.account, each) for each in call.moto()["TargetGroups"]]}
 
 
 @handles("elbv2", "ModifyTargetGroupAttributes")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.errors import AwsError, Fields
-from smplan.sandbox.aws.moto_state import BalancerView, TargetGroupView
+from smplan.sandbox.aws.moto_state import MotoLoadBalancer, MotoTargetGroup
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account, on_tick
 from smplan.sandbox.aws.state.elbv2 import RegisteredTarget
 
 
-def require_group(account: Account, arn: str | None) -> TargetGroupView:
+def require_group(account: Account, arn: str | None) -> MotoTargetGroup:
     """The target group, or ELB's refusal."""
     group = moto_state.target_group(account.id, arn or "")
     if group is None:
@@ -21,7 +21,7 @@ def require_group(account: Account, arn: str | None) -> TargetGroupView:
     return group
 
 
-def balancer_of(account: Account, group_arn: str) -> BalancerView | None:
+def balancer_of(account: Account, group_arn: str) -> MotoLoadBalancer | None:
     """The load balancer that sends to the target group."""
     for balancer in moto_state.balancers(account.id):
         if any(group_arn in listener.target_group_arns for listener in balancer.listeners):
@@ -40,93 +40,95 @@ def register(account: Account, group_arn: str, instance_id: str, *, at: float, p
     if group is None:
         return
     key = (instance_id, port or group.port)
-    held = account.elbv2.of(group_arn).get(key)
-    if held is None or held.gone_at is not None:
-        account.elbv2.of(group_arn)[key] = RegisteredTarget(*key, registered_at=at)
+    existing = account.elbv2.targets_of(group_arn).get(key)
+    if existing is None or existing.drained_at is not None:
+        account.elbv2.targets_of(group_arn)[key] = RegisteredTarget(*key, registered_at=at)
 
 
 def deregister(account: Account, group_arn: str, instance_id: str, *, port: int | None = None) -> float:
     """Let an instance drain; how long that takes in seconds (0 if no requests went to it)."""
     group = moto_state.target_group(account.id, group_arn)
-    targets = account.elbv2.of(group_arn)
+    targets = account.elbv2.targets_of(group_arn)
     longest = 0.0
     for key, target in list(targets.items()):
-        if target.instance_id != instance_id or target.gone_at is not None or (port and target.port != port):
+        if target.instance_id != instance_id or target.drained_at is not None or (port and target.port != port):
             continue
         if group is None or balancer_of(account, group_arn) is None or target.state not in {"healthy", "unhealthy"}:
             del targets[key]
             continue
-        target.gone_at = account.now() + group.deregistration_delay
+        target.drained_at = account.now() + group.deregistration_delay
         longest = max(longest, group.deregistration_delay)
     return longest
 
 
 @on_tick
-def forget_drained(account: Account) -> bool:
+def drain_targets(account: Account) -> bool:
     """Targets leave when they have drained; instances that were terminated by hand begin to drain."""
     running = moto_state.running(account.id)
     changed = False
     for arn, targets in account.elbv2.targets.items():
         for key, target in list(targets.items()):
-            if target.gone_at is not None and account.now() >= target.gone_at:
+            if target.drained_at is not None and account.now() >= target.drained_at:
                 del targets[key]
                 changed = True
-            elif target.gone_at is None and _is_gone(account, target.instance_id, running):
+            elif target.drained_at is None and _is_terminated(account, target.instance_id, running):
                 deregister(account, arn, target.instance_id)
                 changed = True
     return changed
 
 
-def _is_gone(account: Account, instance_id: str, running: set[str]) -> bool:
+def _is_terminated(account: Account, instance_id: str, running: set[str]) -> bool:
     return instance_id not in running and moto_state.state_of(account.id, instance_id) in {"", "terminated"}
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A health check that is due: ask the instance, then report to ``apply``."""
+class HealthCheck:
+    """A health check that is due: ask the instance, then report to ``record_check``."""
 
     target: RegisteredTarget
-    group: TargetGroupView
+    group: MotoTargetGroup
     port: int
     path: str
-    times: int
+    count: int
 
 
-def due_checks(account: Account) -> Iterator[Check]:
+def due_checks(account: Account) -> Iterator[HealthCheck]:
     """Health checks whose time has come; only where an active load balancer sends to."""
     for arn, targets in account.elbv2.targets.items():
         balancer, group = balancer_of(account, arn), moto_state.target_group(account.id, arn)
         for target in list(targets.values()):
             if group is None or balancer is None or not is_active(account, balancer.arn):
-                _rest(target)
-            elif target.gone_at is None:
+                _reset(target)
+            elif target.drained_at is None:
                 yield from _due(account, target, group, balancer)
 
 
-def _rest(target: RegisteredTarget) -> None:
+def _reset(target: RegisteredTarget) -> None:
     target.state, target.streak, target.checked_at = "initial", 0, None
 
 
-def _due(account: Account, target: RegisteredTarget, group: TargetGroupView, balancer: BalancerView) -> Iterator[Check]:
+def _due(
+    account: Account, target: RegisteredTarget, group: MotoTargetGroup, balancer: MotoLoadBalancer
+) -> Iterator[HealthCheck]:
     began = max(target.registered_at, account.elbv2.active_at.get(balancer.arn, 0.0))
     since = began if target.checked_at is None else target.checked_at
-    times = int((account.now() - since) // group.interval)
-    if times > 0:
+    count = int((account.now() - since) // group.interval)
+    if count > 0:
         port = target.port if group.check_port == "traffic-port" else int(group.check_port)
-        yield Check(target, group, port, group.check_path, times)
+        yield HealthCheck(target, group, port, group.check_path, count)
 
 
-def apply(account: Account, check: Check, *, passed: bool) -> bool:
+def record_check(account: Account, check: HealthCheck, *, passed: bool) -> bool:
     """Count the outcome; whether the state changed. A new target needs one pass (ELB User Guide, "health checks")."""
-    target, group, times = check.target, check.group, check.times
+    target, group, count = check.target, check.group, check.count
     before = target.state
     target.checked_at = account.now()
     if passed:
-        target.streak = max(target.streak, 0) + times
+        target.streak = max(target.streak, 0) + count
         if target.state == "initial" or target.streak >= group.healthy_threshold:
             target.state = "healthy"
     else:
-        target.streak = min(target.streak, 0) - times
+        target.streak = min(target.streak, 0) - count
         if -target.streak >= group.unhealthy_threshold:
             target.state = "unhealthy"
     return target.state != before
@@ -136,7 +138,7 @@ def target_states(account: Account, group_arn: str) -> dict[str, str]:
     """Instance id -> state as DescribeTargetHealth returns it; the best one if it has several ports."""
     order = ("unhealthy", "draining", "unused", "initial", "healthy")
     states: dict[str, str] = {}
-    for target in account.elbv2.of(group_arn).values():
+    for target in account.elbv2.targets_of(group_arn).values():
         state = _health(account, group_arn, target)["State"]
         if order.index(state) >= order.index(states.get(target.instance_id, "unhealthy")):
             states[target.instance_id] = state
@@ -145,28 +147,28 @@ def target_states(account: Account, group_arn: str) -> dict[str, str]:
 
 def _health(account: Account, group_arn: str, target: RegisteredTarget) -> Fields:
     """The TargetHealth of the API reference, with its reason codes."""
-    if target.gone_at is not None:
-        return _why("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
+    if target.drained_at is not None:
+        return _target_health("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
     balancer = balancer_of(account, group_arn)
     if balancer is None:
-        return _why(
+        return _target_health(
             "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
         )
     instance = moto_state.instance(account.id, target.instance_id)
     if instance is None or instance.state not in {"pending", "running"}:
-        return _why("unused", "Target.InvalidState", "Target is in the stopped state")
+        return _target_health("unused", "Target.InvalidState", "Target is in the stopped state")
     if instance.zone not in balancer.zones:
-        return _why(
+        return _target_health(
             "unused", "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer"
         )
     if target.state == "initial":
-        return _why("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
+        return _target_health("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
     if target.state == "unhealthy":
-        return _why("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
+        return _target_health("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
     return {"State": "healthy"}
 
 
-def _why(state: str, reason: str, text: str) -> Fields:
+def _target_health(state: str, reason: str, text: str) -> Fields:
     return {"State": state, "Reason": reason, "Description": text}
 
 
@@ -199,21 +201,21 @@ def describe_health(call: Call) -> Fields:
     """All targets, or those asked for: unknown ones are ``unused``."""
     account = call.account
     group = require_group(account, call["TargetGroupArn"])
-    held = account.elbv2.of(group.arn)
+    targets = account.elbv2.targets_of(group.arn)
     if not call["Targets"]:
-        return {"TargetHealthDescriptions": [_described(account, group, target) for target in held.values()]}
+        return {"TargetHealthDescriptions": [_described(account, group, target) for target in targets.values()]}
     found = []
     for wanted in call["Targets"]:
         key = (wanted["Id"], wanted.get("Port") or group.port)
-        if key in held:
-            found.append(_described(account, group, held[key]))
+        if key in targets:
+            found.append(_described(account, group, targets[key]))
         else:
-            health = _why("unused", "Target.NotRegistered", "Target is not registered to the target group")
+            health = _target_health("unused", "Target.NotRegistered", "Target is not registered to the target group")
             found.append({"Target": {"Id": key[0], "Port": key[1]}, "TargetHealth": health})
     return {"TargetHealthDescriptions": found}
 
 
-def _described(account: Account, group: TargetGroupView, target: RegisteredTarget) -> Fields:
+def _described(account: Account, group: MotoTargetGroup, target: RegisteredTarget) -> Fields:
     port = str(target.port) if group.check_port == "traffic-port" else group.check_port
     return {
         "Target": {"Id": target.instance_id, "Port": target.port},

@@ -1,4 +1,4 @@
-"""What the sandbox remembers of Auto Scaling: all of it, because moto's own differs from AWS nearly everywhere."""
+"""Auto Scaling's part of an account: all of it, because moto's own differs from AWS nearly everywhere."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class GroupInstance:
     lifecycle: str = "Pending"
     health: str = "Healthy"
     in_service_at: float = 0.0
-    gone_at: float | None = None
-    ending: Fields | None = None
+    terminated_at: float | None = None
+    termination: Fields | None = None
     """The activity that terminates it."""
 
     @property
-    def counts(self) -> bool:
+    def in_capacity(self) -> bool:
         """Whether it is part of the group's capacity."""
         return self.lifecycle in {"Pending", "InService"}
 
@@ -48,7 +48,6 @@ class ScalingGroup:
     suspended: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, list[str]] = field(default_factory=dict)
-    refreshes: list[Fields] = field(default_factory=list)
     cooldown_until: float = 0.0
     deleted_at: float | None = None
     retry_at: float = 0.0
@@ -64,7 +63,7 @@ class ScalingGroup:
 
 
 @dataclass(slots=True)
-class Policy:
+class ScalingPolicy:
     """A scaling policy; ``fields`` as DescribePolicies says them, less its alarms."""
 
     group: str
@@ -75,14 +74,14 @@ class Policy:
 
 @dataclass(slots=True)
 class AutoScalingState:
-    """Everything of Auto Scaling."""
+    """Launch configurations, groups and policies."""
 
     configurations: dict[str, Fields] = field(default_factory=dict)
     groups: dict[str, ScalingGroup] = field(default_factory=dict)
-    policies: dict[tuple[str, str], Policy] = field(default_factory=dict)
+    policies: dict[tuple[str, str], ScalingPolicy] = field(default_factory=dict)
 
     def group(self, name: str | None) -> ScalingGroup:
-        """The group of that name; refused as Auto Scaling does if there is none, or it is being deleted."""
+        """The group of that name; raises AwsError (ValidationError) if there is none."""
         found = self.groups.get(name or "")
         if found is None:
             raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")

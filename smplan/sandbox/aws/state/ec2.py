@@ -1,4 +1,4 @@
-"""What the sandbox remembers of EC2: when things become usable, what images carry, which tokens were used."""
+"""EC2's part of an account: when images and instances become usable, launch templates, client tokens."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ REBOOT_SECONDS = 60.0
 
 
 @dataclass(slots=True)
-class Image:
+class MachineImage:
     """An image made in the sandbox. Times are virtual seconds."""
 
-    made_at: float
+    created_at: float
     available_at: float
     volume_size: int
     files: Mapping[str, str]
@@ -31,9 +31,9 @@ class LaunchTemplate:
 
     id: str
     name: str
-    made_at: datetime
+    created_at: datetime
     default: int = 1
-    made: int = 1
+    last_number: int = 1
     """The highest number ever given to a version."""
     versions: dict[int, Fields] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -46,9 +46,9 @@ class LaunchTemplate:
 
 @dataclass(slots=True)
 class Ec2State:
-    """Everything EC2 that moto does not keep."""
+    """What moto does not keep of EC2."""
 
-    images: dict[str, Image] = field(default_factory=dict)
+    images: dict[str, MachineImage] = field(default_factory=dict)
     launched: dict[str, float] = field(default_factory=dict)
     """Instance id -> when it was launched."""
     rebooted: dict[str, float] = field(default_factory=dict)

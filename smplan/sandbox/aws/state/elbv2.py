@@ -1,11 +1,11 @@
-"""What the sandbox remembers of load balancing: states, targets and their health, interfaces that linger."""
+"""Elastic Load Balancing's part of an account: provisioning, targets and their health, network interfaces."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 PROVISIONING_SECONDS = 120.0
-LINGERING_SECONDS = 30.0
+INTERFACE_DELETE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -19,33 +19,33 @@ class RegisteredTarget:
     streak: int = 0
     """Checks in a row with the same outcome: above 0 passed, below 0 failed."""
     checked_at: float | None = None
-    gone_at: float | None = None
+    drained_at: float | None = None
     """When draining ends; None while registered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Interfaces:
-    """The network interfaces of a load balancer; ``gone_at`` is when they go after its deletion."""
+class NetworkInterfaces:
+    """The network interfaces of a load balancer; ``deleted_at`` is in virtual seconds, infinite while it exists."""
 
     name: str
     arn: str
     group_ids: tuple[str, ...]
     subnet_ids: tuple[str, ...]
-    gone_at: float
+    deleted_at: float
 
 
 @dataclass(slots=True)
 class Elbv2State:
-    """Everything of load balancing that moto does not keep."""
+    """What moto does not keep of load balancing."""
 
     active_at: dict[str, float] = field(default_factory=dict)
     """Load balancer ARN -> when it is active."""
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     """Load balancer ARN -> attributes that were set."""
-    lingering: list[Interfaces] = field(default_factory=list)
+    deleted_interfaces: list[NetworkInterfaces] = field(default_factory=list)
     targets: dict[str, dict[tuple[str, int], RegisteredTarget]] = field(default_factory=dict)
     """Target group ARN -> (instance id, port) -> target."""
 
-    def of(self, group_arn: str) -> dict[tuple[str, int], RegisteredTarget]:
-        """The targets of a group, draining ones too."""
+    def targets_of(self, group_arn: str) -> dict[tuple[str, int], RegisteredTarget]:
+        """The targets of a target group by id and port, draining ones included."""
         return self.targets.setdefault(group_arn, {})
