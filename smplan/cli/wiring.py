@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +92,10 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
     """
     from smplan.drivers.aws.client import Aws
     from smplan.drivers.aws.secrets import resolve
+    from smplan.drivers.http import HttpClient
 
     aws = Aws(region or None, on_call=on_call)
+    connect_map, ca_file = os.environ.get("SMPLAN_CONNECT_TO", ""), os.environ.get("SMPLAN_CA_FILE") or None
 
     def secret(source: str) -> str:
         return resolve(source, aws=aws, environ=os.environ)
@@ -106,13 +109,14 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
             token=lambda: secret(token.source) if token is not None else "",
             connect_to=settings.get("connect_to"),
             api_version=settings.get("api_version") or "4.0",
-            connect_map=os.environ.get("SMPLAN_CONNECT_TO", ""),
-            ca_file=os.environ.get("SMPLAN_CA_FILE") or None,
+            connect_map=connect_map,
+            ca_file=ca_file,
             patience=aws.patience,
             guard=lambda: aws.guard(),
         )
 
-    return Providers(aws, connect=connect, secrets=secret)
+    http = partial(HttpClient, connect_map=connect_map, ca_file=ca_file)
+    return Providers(aws, connect=connect, secrets=secret, http=http)
 
 
 def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] | None = None) -> Plan:

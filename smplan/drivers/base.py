@@ -16,17 +16,14 @@ The engine alone decides what happens and when; a driver only speaks the wire. I
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from smplan.core.resource_type import Override
 from smplan.core.spec import Spec
 from smplan.core.values import Json, PartialValue
-
-if TYPE_CHECKING:
-    from smplan.drivers.aws.client import Aws
-    from smplan.drivers.red5.client import StreamManager
+from smplan.drivers.context import Context
 
 S = TypeVar("S", bound=Spec)
 
@@ -97,14 +94,6 @@ class IamActions:
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Context:
-    """What drivers are built with. ``stream_manager`` opens the API, or raises Unreachable when none is there yet."""
-
-    aws: Aws
-    stream_manager: Callable[[], StreamManager]
 
 
 class Driver(ABC, Generic[S]):

@@ -12,7 +12,9 @@ from smplan.core.events import Retried
 from smplan.core.resource_type import ResourceType
 from smplan.core.values import PartialValue, Secret, known
 from smplan.drivers import registry
-from smplan.drivers.base import Context, Driver, Lookup
+from smplan.drivers.base import Driver, Lookup
+from smplan.drivers.context import Context, HttpFactory
+from smplan.drivers.http import HttpClient
 from smplan.drivers.retry import Pause, rest
 from smplan.engine.runtime import REAL, Runtime
 from smplan.errors import Bug, Unreachable
@@ -31,7 +33,15 @@ Connect: TypeAlias = "Callable[[Mapping[str, Any]], StreamManager]"
 class Providers:
     """One account and region, and the Stream Managers in it; ``runtime`` is how time passes there."""
 
-    def __init__(self, aws: Aws, *, connect: Connect, secrets: Secrets, runtime: Runtime = REAL) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        *,
+        connect: Connect,
+        secrets: Secrets,
+        http: HttpFactory = HttpClient,
+        runtime: Runtime = REAL,
+    ) -> None:
         self.aws = aws
         self.runtime = runtime
         self.secret = secrets
@@ -40,7 +50,7 @@ class Providers:
         self._open: tuple[PartialValue, StreamManager] | None = None
         self._drivers: dict[str, Driver[Any]] = {}
         self._lock = threading.RLock()
-        self._context = Context(aws, self._stream_manager)
+        self._context = Context(aws, self._stream_manager, http)
 
     def reach_stream_manager_by(self, settings: Callable[[], PartialValue]) -> None:
         """Say where the settings of Stream Manager come from; they are asked for when a driver needs the API."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.client import Aws
+from smplan.drivers.context import AwsAccount
 from smplan.errors import Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def tagged(resource_types: Sequence[Any], all_tags: Mapping[str, str]) -> list[T
     return [{"ResourceType": each, "Tags": tags.listed(all_tags)} for each in resource_types]
 
 
-def retag(aws: Aws, id: str, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
+def retag(aws: AwsAccount, id: str, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
     """Make the person's tags on ``id`` those of ``wanted``; None means that tags are not managed."""
     if wanted is None:
         return

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.client import Aws
+from smplan.drivers.context import AwsAccount
 from smplan.errors import NotFound
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def described(
     return list(every())
 
 
-def all_tags(aws: Aws, arns: Collection[str]) -> dict[str, dict[str, str]]:
+def all_tags(aws: AwsAccount, arns: Collection[str]) -> dict[str, dict[str, str]]:
     """The tags of each of ``arns``, ownership included; one that is gone is absent."""
     found: dict[str, dict[str, str]] = {}
     for batch in batches(arns):
@@ -52,7 +52,7 @@ def all_tags(aws: Aws, arns: Collection[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _tags(aws: Aws, arns: list[str]) -> dict[str, dict[str, str]]:
+def _tags(aws: AwsAccount, arns: list[str]) -> dict[str, dict[str, str]]:
     answer = aws.read.elbv2.describe_tags(ResourceArns=arns)
     # one that AWS leaves out has no tags: only NotFound may mean that it is gone
     return {arn: {} for arn in arns} | {
@@ -60,7 +60,7 @@ def _tags(aws: Aws, arns: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def retag(aws: Aws, arn: str, *, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
+def retag(aws: AwsAccount, arn: str, *, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
     """Make the person's tags on ``arn`` those of ``wanted``; None means that tags are not managed."""
     if wanted is None:
         return
