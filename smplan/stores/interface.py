@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
+from types import TracebackType
 
 from smplan.core.state.journal import JournalEntry, ReplayedState, StepIntent
 from smplan.core.state.model import State
 from smplan.core.state.replay import replay
 from smplan.errors import Locked, StoreError
-from smplan.stores.locked import LockedState
 from smplan.stores.move_marker import MoveMarker
 
 FIRST_PAUSE = 0.05
@@ -101,6 +101,67 @@ class Clock:
 
 def silent(word: str) -> None:
     """Tell nobody."""
+
+
+class LockedState(ABC):
+    """A held lock: the right to write one state and its journal. Leaving the ``with`` block releases it.
+
+    One thread appends and saves; any may ``check``. ``snapshot`` is what was stored when the lock was taken: it was
+    read under the lock, so it need not be read again.
+    """
+
+    snapshot: Snapshot
+
+    @abstractmethod
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Make ``entries`` durable, all or none: they are when this returns. After a fault, try the same again.
+
+        Raises Locked if the lock is lost, StoreError if they could not be written, Bug if they cannot follow the
+        stored journal or if no state was saved yet.
+        """
+
+    @abstractmethod
+    def save(self, state: State) -> State:
+        """Make ``state`` durable in place of state and journal. It is returned with its new serial.
+
+        Pending creates of the journal are kept beside it, the state it replaces in the history. Raises Locked if the
+        lock is lost, StoreError if it could not be written, Bug if ``state`` breaks an invariant or was made from
+        another one than what is stored.
+        """
+
+    @abstractmethod
+    def folded(self) -> ReplayedState:
+        """What state and journal replay into now. Raises Bug if no state was saved yet."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises Locked if the lock was lost: call it just before anything that only its holder may do."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Release the lock. Never raises; done twice, it does nothing."""
+
+    @abstractmethod
+    def put(self, document: bytes) -> None:
+        """Put ``document`` in place of the state, whatever that is: only a move does so, and saves nothing after."""
+
+    @abstractmethod
+    def put_past(self, serial: int, document: bytes) -> None:
+        """Keep ``document`` as what the state was with ``serial``."""
+
+    @abstractmethod
+    def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
+        """Make ``entries`` upon ``base`` the whole journal."""
+
+    @abstractmethod
+    def set_aside(self) -> list[str]:
+        """Copy state and journal to where they are not read; the names of the copies."""
+
+    def __enter__(self) -> LockedState:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
 
 
 class Store(ABC):

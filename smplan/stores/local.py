@@ -16,8 +16,8 @@ from smplan.core.state.model import State
 from smplan.errors import GuardRefused, Locked, StoreError
 from smplan.stores import codec, files, history, journal_file
 from smplan.stores.files import Disk
-from smplan.stores.interface import Clock, LockHolder, LockInfo, Snapshot, Store, silent, snapshot
-from smplan.stores.locked import LockedState
+from smplan.stores.interface import Clock, LockedState, LockHolder, LockInfo, Snapshot, Store, silent, snapshot
+from smplan.stores.locked import LockedStateBase
 
 _LOOKS = 10
 """How often a reader looks again when somebody saves while it reads."""
@@ -132,7 +132,7 @@ class LocalStore(Store):
             self.renew(journal)
             if journal.torn:
                 self.say(f"the last line of {self.journal} was unfinished and is left out: nobody relied on it yet")
-            return _LocalHeld(self, descriptor, found, journal)
+            return LocalLockedState(self, descriptor, found, journal)
         except BaseException:
             os.close(descriptor)
             raise
@@ -191,14 +191,13 @@ def _flock(descriptor: int, kind: int) -> bool:
     return True
 
 
-class _LocalHeld(LockedState):
-    _store: LocalStore
-
+class LocalLockedState(LockedStateBase):
     def __init__(self, store: LocalStore, lock: int, found: Snapshot, journal: journal_file.Journal) -> None:
         self._lock: int | None = lock
         self._journal = journal
         self._descriptor: int | None = None
-        super().__init__(store, found)
+        self._store = store
+        super().__init__(found, store.say)
 
     def check(self) -> None:
         """Raises Locked if the lock was released, or its file removed: somebody else may hold a new one."""

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from smplan.core.state.journal import JournalEntry, ReplayedState, StepIntent
 from smplan.core.state.model import State, integrity_errors
 from smplan.core.state.replay import Replay
 from smplan.errors import Bug, StoreError
-
-if TYPE_CHECKING:
-    from smplan.stores.interface import Snapshot, Store
+from smplan.stores.interface import LockedState, Snapshot
 
 
-class LockedState(ABC):
-    """A held lock. One thread appends and saves; any may ``check``. Leaving the ``with`` block releases it.
+class LockedStateBase(LockedState):
+    """Accepts only entries and states that can be read back, and finds out what became of a write that failed."""
 
-    ``snapshot`` is what was stored when the lock was taken: read under the lock, so it needs no second reading.
-    """
-
-    def __init__(self, store: Store, found: Snapshot) -> None:
-        self._store = store
+    def __init__(self, found: Snapshot, say: Callable[[str], None]) -> None:
         self.snapshot = found
+        self._say = say
         self._tried: tuple[JournalEntry, ...] = ()
         self._landed: tuple[JournalEntry, ...] = ()
         self._start(found.stored, found.entries)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
-        """Make ``entries`` durable, all or none: they are when this returns. After a fault, try the same again.
-
-        Raises Locked if the lock is lost, StoreError if they could not be written, Bug if they cannot follow what is
-        there or if no state was saved yet.
-        """
         if not entries:
             return
         self.check()
@@ -53,12 +41,6 @@ class LockedState(ABC):
         self._known += len(entries)
 
     def save(self, state: State) -> State:
-        """Make ``state`` durable in place of state and journal. It comes back with its new serial.
-
-        Orphans of the journal are kept beside it, the state it replaces in the history. Raises Locked if the lock is
-        lost, StoreError if it could not be written, Bug if ``state`` breaks an invariant or was made from another one
-        than what is stored.
-        """
         self.check()
         folding = self._ready()
         saved = replace(state, serial=state.serial + 1)
@@ -76,38 +58,13 @@ class LockedState(ABC):
         try:
             self.put_past(serial, self._present())
         except StoreError as error:
-            self._store.say(f"the state with serial {serial} could not be kept in the history: {error}")
+            self._say(f"the state with serial {serial} could not be kept in the history: {error}")
 
     def folded(self) -> ReplayedState:
-        """What state and journal fold into now. Raises Bug if no state was saved yet."""
         folding = self._ready()
         if folding is None:
             raise Bug("there is no state yet: save one first")
         return folding.result()
-
-    @abstractmethod
-    def check(self) -> None:
-        """Raises Locked if the lock was lost: call it just before anything that only its holder may do."""
-
-    @abstractmethod
-    def release(self) -> None:
-        """Give the lock back. Never raises; done twice, it does nothing."""
-
-    @abstractmethod
-    def put(self, document: bytes) -> None:
-        """Put ``document`` in place of the state, whatever that is: only a move does so, and saves nothing after."""
-
-    @abstractmethod
-    def put_past(self, serial: int, document: bytes) -> None:
-        """Keep ``document`` as what the state was with ``serial``."""
-
-    @abstractmethod
-    def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
-        """Make ``entries`` upon ``base`` the whole journal."""
-
-    @abstractmethod
-    def set_aside(self) -> list[str]:
-        """Copy state and journal to where nobody reads them; the names of the copies."""
 
     @abstractmethod
     def _present(self) -> bytes:
@@ -122,12 +79,6 @@ class LockedState(ABC):
     @abstractmethod
     def _reload(self) -> Snapshot:
         """What is really there, after a write whose outcome is unknown; the next write builds on it."""
-
-    def __enter__(self) -> LockedState:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.release()
 
     def _start(self, stored: State | None, entries: Sequence[JournalEntry]) -> None:
         self._unsure = False

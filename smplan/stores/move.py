@@ -15,8 +15,7 @@ from smplan.core.blueprint import BackendConfig
 from smplan.core.state.model import State
 from smplan.errors import GuardRefused, StoreError
 from smplan.stores import codec
-from smplan.stores.interface import LockHolder, Snapshot, Store
-from smplan.stores.locked import LockedState
+from smplan.stores.interface import LockedState, LockHolder, Snapshot, Store
 from smplan.stores.move_marker import MoveMarker, named
 
 

@@ -140,7 +140,7 @@ def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[Subject]:
         memory.objects = {**whole, key: data}
         return looked(store)
 
-    for name, key in {"state": "fleet", "batch": f"{store.journal(1)}/00000003.json"}.items():
+    for name, key in {"state": "fleet", "batch": f"{store.objects.journal(1)}00000003.json"}.items():
         yield Subject(f"S3 {name}, {size.name}", whole[key], partial(read, key), seen[-1:])
 
 
@@ -153,14 +153,14 @@ def lock_object(stack: ExitStack) -> Subject:
     stack.callback(lambda: setattr(memory, "objects", whole))
 
     def read(data: bytes) -> object:
-        memory.objects = {**whole, store.lock_key: data}
+        memory.objects = {**whole, store.objects.lock_key: data}
         try:
             store.lock(NEXT).release()
         except Locked:
             return store.holder()
         return "the lock"
 
-    return Subject("S3 lock", whole[store.lock_key], read, [HOLDER])
+    return Subject("S3 lock", whole[store.objects.lock_key], read, [HOLDER])
 
 
 def plan_file(size: Size, seed: int, folder: Path) -> Subject:

@@ -27,9 +27,8 @@ from pathlib import Path
 from smplan.core.state.journal import JournalEntry
 from smplan.core.state.model import State
 from smplan.errors import StoreError
-from smplan.stores.interface import Clock, LockHolder, Snapshot
+from smplan.stores.interface import Clock, LockedState, LockHolder, Snapshot
 from smplan.stores.local import LocalStore
-from smplan.stores.locked import LockedState
 from tests.campaigns import crashes, stored
 from tests.campaigns.tally import Tally
 from tests.stores.disks import Killed, MeddlingDisk, QuickDisk

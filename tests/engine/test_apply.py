@@ -37,8 +37,7 @@ from smplan.errors import (
     TimedOut,
     Unreachable,
 )
-from smplan.stores.interface import LockHolder
-from smplan.stores.locked import LockedState
+from smplan.stores.interface import LockedState, LockHolder
 from tests.engine.conftest import NOON, Bench
 from tests.engine.toy import PortSpec, blueprint, lookup, lost, resource, thing
 

@@ -11,7 +11,7 @@ import pytest
 from smplan.core.state.journal import StepFailed
 from smplan.errors import StoreError
 from smplan.stores.files import Disk
-from smplan.stores.locked import LockedState
+from smplan.stores.interface import LockedState
 from tests.stores.s3.test_bucket import CUT, LOST, Faults
 from tests.stores.samples import BEGAN, HOLDER, HandClock, LocalPlace, Place, S3Place, Wire, create, intent, saved
 

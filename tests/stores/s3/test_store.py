@@ -100,7 +100,10 @@ def test_a_writer_without_the_lock_that_does_not_stop_is_told(s3_place: S3Place)
 
     def meddle(name: str, arguments: dict[str, Any]) -> None:
         if name == "put_object" and ".journal/" in arguments["Key"]:
-            s3_place.put(arguments["Key"], s3_place.store().batch(state(serial=1), int(arguments["Key"][-13:-5]), ()))
+            s3_place.put(
+                arguments["Key"],
+                s3_place.store().objects.encode_batch(state(serial=1), int(arguments["Key"][-13:-5]), ()),
+            )
 
     wire.before = meddle
     with pytest.raises(Locked, match="written by somebody who does not hold its lock"):

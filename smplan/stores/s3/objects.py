@@ -1,0 +1,136 @@
+"""The objects of one state in a bucket: their keys, and how they are read together.
+
+The state is at ``<key>``, its journal in ``<key>.journal/<serial>/``, one object per batch, its lock in ``<key>.lock``.
+``<key>.history/`` holds the states before it, ``<key>.moved/`` what a move backed up.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from smplan.core.state.journal import JournalEntry
+from smplan.core.state.model import State
+from smplan.errors import StoreError
+from smplan.stores import codec, history
+from smplan.stores.interface import Snapshot, snapshot
+from smplan.stores.s3.bucket import Bucket
+
+READ_ATTEMPTS = 10
+"""How often the objects are read again when the state is saved meanwhile."""
+PARALLEL_READS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A snapshot and what a writer must know: ETag and writer of the state object, and the number of the next batch."""
+
+    snapshot: Snapshot
+    etag: str | None = None
+    next_batch: int = 1
+    writer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateObjects:
+    """The objects in ``bucket`` of the state at ``key``."""
+
+    bucket: Bucket
+    key: str
+
+    @property
+    def location(self) -> str:
+        """``s3://bucket/key``."""
+        return self.bucket.place(self.key)
+
+    @property
+    def lock_key(self) -> str:
+        """The key of the lock object."""
+        return f"{self.key}.lock"
+
+    @property
+    def journals(self) -> str:
+        """What the keys of all batches start with."""
+        return f"{self.key}.journal/"
+
+    def journal(self, serial: int) -> str:
+        """What the keys of the batches on ``serial`` start with."""
+        return f"{self.journals}{serial}/"
+
+    def batch_key(self, base: State, number: int) -> str:
+        """The key of one batch."""
+        return f"{self.journal(base.serial)}{number:08d}.json"
+
+    def past_key(self, serial: int | None) -> str:
+        """The key of the state that had ``serial``; of the present one for None."""
+        return self.key if serial is None else f"{self.key}.history/{history.name(serial)}"
+
+    def past(self) -> list[int]:
+        """The serials in the history, newest first."""
+        folder = f"{self.key}.history/"
+        return history.serials(key.removeprefix(folder) for key in self.bucket.keys(folder))
+
+    def document(self, serial: int | None = None) -> bytes | None:
+        """The bytes of the state object, or of one in the history; None if there is none."""
+        found = self.bucket.get(self.past_key(serial), codec.STATE_BYTES)
+        return found.body if found else None
+
+    def load(self) -> Loaded:
+        """What is stored now, and what a writer must know of it."""
+        for _ in range(READ_ATTEMPTS):
+            found = self._load()
+            if found:
+                return found
+        raise StoreError(f"{self.location} changes faster than it can be read", hint="run the same command again")
+
+    def _load(self) -> Loaded | None:
+        """One reading; None if state was saved while it went on."""
+        found = self.bucket.get(self.key, codec.STATE_BYTES)
+        if found is None:
+            return Loaded(Snapshot())
+        stored, mark = codec.decode_document(found.body, self.location)
+        if stored is None:
+            return Loaded(Snapshot(mark=mark), found.etag)
+        keys = self.bucket.keys(self.journal(stored.state.serial))
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            bodies = list(pool.map(lambda key: self.bucket.get(key, codec.JOURNAL_BYTES), keys))
+        if self.bucket.etag(self.key) != found.etag:
+            return None
+        entries = [
+            entry
+            for number, (key, body) in enumerate(zip(keys, bodies, strict=True), 1)
+            for entry in self._decode_batch(key, body.body if body else b"", stored.state, number)
+        ]
+        base = Snapshot(version=stored.version, pending_creates=stored.pending_creates, saved=stored.saved, mark=mark)
+        return Loaded(snapshot(stored.state, base, entries, self.location), found.etag, len(keys) + 1, stored.writer)
+
+    def encode_batch(self, base: State, number: int, entries: Sequence[JournalEntry]) -> bytes:
+        """The bytes of one batch, like no other's."""
+        return codec.seal(
+            codec.JOURNAL,
+            {
+                "lineage": base.lineage,
+                "serial": base.serial,
+                "number": number,
+                "nonce": secrets.token_hex(8),
+                "entries": [codec.entry_json(entry) for entry in entries],
+            },
+        )
+
+    def _decode_batch(self, key: str, body: bytes, base: State, number: int) -> list[JournalEntry]:
+        place = self.bucket.place(key)
+        if key != self.batch_key(base, number):
+            raise codec.damaged(place, f"batch {number} is missing before it", codec.JOURNAL)
+        members, _ = codec.unseal(codec.JOURNAL, body, place)
+        try:
+            origin = (members.text("lineage"), members.number("serial"), members.number("number"))
+            if origin != (base.lineage, base.serial, number):
+                raise StoreError(f"it is batch {origin[2]} on serial {origin[1]} of {origin[0]}")
+            members.text("nonce")
+            entries = [codec.parse_entry(item, "entry") for item in members.items("entries")]
+            members.end()
+        except StoreError as error:
+            raise codec.damaged(place, str(error), codec.JOURNAL) from error
+        return entries
