@@ -91,8 +91,7 @@ def pull(
 ) -> None:
     """Print the whole state document, as it can be put in place of a local state.
 
-    What stands in the journal is folded in. Secrets are in it as hashes only, but what it says of a fleet is not for
-    everybody.
+    What stands in the journal is folded in. Contains no secrets, but treat it as confidential.
     """
     from smplan.cli import wiring
 

@@ -59,7 +59,7 @@ def holder(who: str) -> LockHolder:
 def first(store: Store) -> None:
     """Save a state whose counter is at nought."""
     with store.lock(holder("first")) as held:
-        held.save(State("fleet", LINEAGE, 0, {}, outputs={"counter": 0}, key="ab" * 16))
+        held.save(State("fleet", LINEAGE, 0, {}, outputs={"counter": 0}))
 
 
 def turn(address: str, counter: int) -> list[JournalEntry]:

@@ -31,7 +31,7 @@ def entry(address: str, id: str = "") -> ResourceState:
 
 
 def state(*addresses: str, serial: int = 0) -> State:
-    return State("fleet", LINEAGE, serial, {each: entry(each, each) for each in addresses}, key="ab" * 16)
+    return State("fleet", LINEAGE, serial, {each: entry(each, each) for each in addresses})
 
 
 def create(address: str) -> list[JournalEntry]:

@@ -17,7 +17,6 @@ USED_PLANS = 100
 
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
 _LINEAGE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_KEY = re.compile(r"(?:[0-9a-f]{2}){16,}")
 
 
 class Status(StrEnum):
@@ -51,8 +50,7 @@ class ResourceState:
 class State:
     """Everything that one blueprint created. ``deposed`` are replaced generations that are not deleted yet.
 
-    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved, ``key`` (hex) is a
-    random key that nothing uses yet.
+    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved.
     """
 
     name: str
@@ -62,7 +60,6 @@ class State:
     deposed: tuple[ResourceState, ...] = ()
     used_plans: tuple[str, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
-    key: str = field(kw_only=True)
 
     def digest(self) -> str:
         """The SHA-256 of the whole state in canonical JSON: what a plan is bound to."""
@@ -79,7 +76,6 @@ def to_json(state: State) -> dict[str, Json]:
         "deposed": [resource_to_json(entry) for entry in state.deposed],
         "used_plans": list(state.used_plans),
         "outputs": dict(state.outputs),
-        "key": state.key,
     }
 
 
@@ -99,7 +95,6 @@ def from_json(data: Json) -> State:
         ),
         used_plans=members.texts("used_plans"),
         outputs=members.table("outputs"),
-        key=members.text("key"),
     )
     members.end()
     return state
@@ -163,8 +158,6 @@ def _of_whole(state: State) -> Iterator[str]:
         yield f"lineage `{state.lineage}` is not a UUID"
     if state.serial < 0:
         yield f"serial {state.serial} is negative"
-    if not _KEY.fullmatch(state.key):
-        yield "key is not at least 16 bytes in hex"
     if len(state.used_plans) > USED_PLANS:
         yield f"{len(state.used_plans)} used plans are kept, the limit is {USED_PLANS}"
 
