@@ -32,12 +32,12 @@ def register(state: typer.Typer) -> None:
 def list_(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
     """List what the state holds: address, kind, id."""
     from smplan.cli import wiring
-    from smplan.core.state.model import resource_to_json
+    from smplan.core.state.strict_json import to_json
     from smplan.render import text
 
     state = wiring.state_now(wiring.found_store(blueprint))
     entries = [*state.resources.values(), *state.deposed]
-    told = json.dumps([resource_to_json(entry) for entry in entries], indent=1) if as_json else text.entries(entries)
+    told = json.dumps([to_json(entry) for entry in entries], indent=1) if as_json else text.entries(entries)
     typer.echo(told.rstrip("\n"))
 
 
@@ -50,7 +50,7 @@ def show(
     import difflib
 
     from smplan.cli import wiring
-    from smplan.core.state.model import resource_to_json
+    from smplan.core.state.strict_json import to_json
     from smplan.errors import SmplanError
     from smplan.render import text
 
@@ -60,7 +60,7 @@ def show(
         hint = f"did you mean `{near[0]}`?" if near else "smplan state list shows what there is"
         raise SmplanError(f"the state has nothing at `{address}`", hint=hint)
     entry = resources[address]
-    typer.echo(json.dumps(resource_to_json(entry), indent=1) if as_json else text.entry(entry).rstrip("\n"))
+    typer.echo(json.dumps(to_json(entry), indent=1) if as_json else text.entry(entry).rstrip("\n"))
 
 
 def history(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
@@ -213,6 +213,6 @@ def _unfinished(target: Store) -> tuple[BackendConfig, BackendConfig]:
     from smplan.errors import GuardRefused
 
     mark = target.look().mark
-    if mark and mark.coming:
+    if mark and mark.incoming:
         return mark.source, mark.target
     raise GuardRefused(f"the state is in {target.location} already", hint="name another place")

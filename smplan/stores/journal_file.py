@@ -9,17 +9,26 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from smplan.core.state.journal import JournalEntry
 from smplan.core.state.model import State
-from smplan.core.state.strict_json import ObjectReader
+from smplan.core.state.strict_json import from_json, to_json
 from smplan.core.values import Json
 from smplan.errors import StoreError
-from smplan.stores.codec import JOURNAL, VERSION, check_format, damaged, entry_json, parse, parse_entry, plain
+from smplan.stores.codec import JOURNAL, damaged, parse, plain, with_header, without_header
 
 _SECTOR = 512
 _SUM = 8
 _BEGINNING = re.compile(rb"[0-9a-f]{1,8}(?: (?:\[[ -~]*)?)?\Z")
+
+_Record: TypeAlias = tuple[JournalEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    lineage: str
+    serial: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,12 @@ class Journal:
 
 def header(state: State) -> bytes:
     """The first line of a local journal: which state it builds upon."""
-    first = {"format": JOURNAL, "format_version": VERSION, "lineage": state.lineage, "serial": state.serial}
-    return _line(plain(first), b"")
+    return _line(plain(with_header(JOURNAL, to_json(_Base(state.lineage, state.serial)))), b"")
 
 
 def batch(entries: Sequence[JournalEntry], after: bytes) -> bytes:
     """One line of a local journal, there as a whole or not at all. ``after``: the check sum of the line before it."""
-    return _line(plain([entry_json(entry) for entry in entries]), after)
+    return _line(plain(to_json(entries, _Record)), after)
 
 
 def check_sum(line: bytes) -> bytes:
@@ -75,7 +83,7 @@ def read(data: bytes, place: str, state: State) -> Journal:
         return Journal(stale=True)
     if len(bodies) == 1:  # both are written at once
         raise damaged(place, "it ends before its first batch", JOURNAL)
-    entries = tuple(entry for number, body in enumerate(bodies[1:], 2) for entry in _batch(body, f"{place}:{number}"))
+    entries = tuple(entry for number, body in enumerate(bodies[1:], 2) for entry in _entries(body, f"{place}:{number}"))
     return Journal(entries, whole, sums[-1], torn=not last)
 
 
@@ -119,23 +127,19 @@ def _body(line: bytes, after: bytes, place: str) -> Json:
 
 
 def _builds_on(first: Json, state: State, place: str) -> bool:
-    members = ObjectReader(first, f"{place}:1")
-    check_format(members, JOURNAL, place)
-    lineage, serial = members.text("lineage"), members.number("serial")
-    members.end()
-    if lineage != state.lineage or serial > state.serial:
+    _, members = without_header((JOURNAL,), first, f"{place}:1")
+    base = from_json(_Base, members, f"{place}:1")
+    if base.lineage != state.lineage or base.serial > state.serial:
         raise damaged(
             place,
-            f"it builds on {lineage} serial {serial}, the state is {state.lineage} serial {state.serial}",
+            f"it builds on {base.lineage} serial {base.serial}, the state is {state.lineage} serial {state.serial}",
             JOURNAL,
         )
-    return serial == state.serial
+    return base.serial == state.serial
 
 
-def _batch(body: Json, place: str) -> list[JournalEntry]:
+def _entries(body: Json, place: str) -> _Record:
     try:
-        if not isinstance(body, list):
-            raise StoreError("it is not a batch of entries")
-        return [parse_entry(item, "entry") for item in body]
+        return from_json(_Record, body, "entries")
     except StoreError as error:
         raise damaged(place, str(error), JOURNAL) from error

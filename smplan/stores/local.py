@@ -88,13 +88,13 @@ class LocalStore(Store):
                     str(self.journal), f"the state it builds on, {self.path}, is not there", codec.JOURNAL
                 )
             return Snapshot(), journal_file.Journal(stale=True)
-        stored, mark = codec.decode_document(file.data, str(self.path))
+        stored, mark, version = codec.decode_document(file.data, str(self.path))
         if stored is None:
             return Snapshot(mark=mark), journal_file.Journal(stale=True)
         written = journal_file.Journal(stale=True)
         if journal is not None:
             written = journal_file.read(journal.data, str(self.journal), stored.state)
-        base = Snapshot(version=stored.version, pending_creates=stored.pending_creates, saved=stored.saved, mark=mark)
+        base = Snapshot(version=version, pending_creates=stored.pending_creates, saved=stored.saved, mark=mark)
         return snapshot(stored.state, base, written.entries, self.location), written
 
     def grip(self) -> LockInfo | None:
@@ -146,7 +146,7 @@ class LocalStore(Store):
                 self._take(descriptor)
                 self.disk.chmod(descriptor)
                 self.disk.truncate(descriptor, 0)
-                files.write(self.disk, descriptor, codec.seal(codec.LOCK, codec.holder_json(holder)))
+                files.write(self.disk, descriptor, codec.seal(codec.LOCK, holder))
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -176,8 +176,7 @@ class LocalStore(Store):
         """The holder written in the lock file; somebody unknown while it is being written, or if it is damaged."""
         data = os.pread(descriptor, codec.LOCK_BYTES, 0)
         try:
-            members, _ = codec.unseal(codec.LOCK, data, str(self.lock_file))
-            return codec.parse_holder({name: members.text(name) for name in ("who", "operation", "run", "since")})
+            return codec.unseal({codec.LOCK: LockHolder}, data, str(self.lock_file))[0]
         except StoreError:
             return LockHolder("somebody", "unknown", "unknown", "an unknown time")
 

@@ -45,7 +45,7 @@ class Move:
         source, target = self.source.store, self.target.store
         with source.lock(self.holder, moving=True) as old, target.lock(self.holder, moving=True) as new:
             mark = old.snapshot.mark
-            if mark and (mark.coming or named(mark.target) != named(self.target.place)):
+            if mark and (mark.incoming or named(mark.target) != named(self.target.place)):
                 raise mark.refusal(source.location)
             return self._finish(mark, new) if mark else self._begin(old, new)
 
@@ -62,7 +62,7 @@ class Move:
         old.check()
         for name in old.set_aside():
             self.say(f"set aside: {name}")
-        old.put(codec.encode_moved(replace(mark, coming=False)))  # from here on the new place counts
+        old.put(codec.encode_moved(replace(mark, incoming=False)))  # from here on the new place counts
         return self._open(new, mark, stored, copy)
 
     def _check_free(self, found: Snapshot, stored: State) -> None:
@@ -83,7 +83,7 @@ class Move:
     def _copy(self, old: LockedState, new: LockedState, stored: State, mark: MoveMarker) -> Snapshot:
         """Write everything to the new place, under the note, and read it back."""
         found, source, target = old.snapshot, self.source.store, self.target.store
-        new.put(codec.encode_coming(mark, stored, found.pending_creates, found.saved))
+        new.put(codec.encode_incoming(mark, stored, found.pending_creates, found.saved))
         new.put_journal(stored, found.written)
         for serial in source.past():
             document = source.document(serial) or b""
@@ -106,7 +106,7 @@ class Move:
         found = new.snapshot
         if found.mark is None and found.stored and found.stored.lineage == mark.lineage:
             return found.stored
-        if found.mark and not found.mark.coming:
+        if found.mark and not found.mark.incoming:
             raise found.mark.refusal(self.target.store.location)
         if found.mark is None or found.stored is None or found.mark.move != mark.move:
             location = self.source.store.location

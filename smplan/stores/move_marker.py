@@ -17,11 +17,11 @@ class Moved(StoreError):
 class MoveMarker:
     """A note about the move ``move`` (hex) of the state ``lineage`` from ``source`` to ``target``, begun ``at``.
 
-    ``coming``: in the new place until the move is over. Otherwise it lies in the old place, for good: an empty place
+    ``incoming``: in the new place until the move is over. Otherwise it lies in the old place, for good: an empty place
     would make the next plan create everything a second time.
     """
 
-    coming: bool
+    incoming: bool
     move: str
     source: BackendConfig
     target: BackendConfig
@@ -30,7 +30,7 @@ class MoveMarker:
 
     def refusal(self, location: str) -> Moved:
         """What to tell who reads or locks ``location`` and finds this."""
-        if self.coming:
+        if self.incoming:
             return Moved(
                 f"a move of the state from {named(self.source)} to {location}, begun at {self.at}, is not finished",
                 hint=f"run `smplan state move --to {named(self.target)}` again; until then {named(self.source)} "

@@ -175,7 +175,7 @@ def test_a_move_that_was_cut_off_is_finished_from_either_blueprint(smplan: Shell
     smplan.ok("state", "move", "--to", "new/toy.state.json", "--yes")
     mark = store.look().mark
     assert mark is not None
-    coming = codec.encode_coming(
+    coming = codec.encode_incoming(
         type(mark)(True, mark.move, mark.source, mark.target, mark.lineage, mark.at), found.stored, (), found.saved
     )
     (smplan.folder / "new" / "toy.state.json").write_bytes(coming)

@@ -188,12 +188,3 @@ def test_the_time_of_a_save_outlives_the_next_lock(place: Place) -> None:
     before = place.store().read().saved
     place.store().lock(OTHER).release()
     assert place.store().read().saved == before != ""
-
-
-def test_a_state_from_before_times_were_kept_is_read(local_place: LocalPlace) -> None:
-    from smplan.core.state.model import to_json
-
-    document = {"state": to_json(state("a", serial=1)), "open": [], "writer": ""}
-    local_place.put("fleet.state.json", codec.seal(codec.STATE, document))
-    found = local_place.store().read()
-    assert (found.stored, found.saved) == (state("a", serial=1), "")

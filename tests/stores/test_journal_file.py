@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from smplan.core.canonical_json import canonical
+from smplan.core.state.journal import JournalEntry, ResourceCreated, RunEnded, StepFailed, StepSucceeded
 from smplan.errors import StoreError
 from smplan.stores import journal_file
 from tests.stores.samples import BEGAN, create, intent, state
@@ -24,6 +27,68 @@ def line(data: object, after: bytes = b"") -> bytes:
 
 def raw(body: bytes, after: bytes = HEAD) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body, zlib.crc32(journal_file.check_sum(after))), body)
+
+
+ENTRIES: list[tuple[JournalEntry, dict[str, Any]]] = [
+    (
+        BEGAN,
+        {
+            "type": "run_began",
+            "run": "r1",
+            "plan_id": "p1",
+            "plan_digest": "d1",
+            "base_serial": 1,
+            "at": "2026-11-23T03:00:00Z",
+        },
+    ),
+    (
+        intent("a"),
+        {
+            "type": "step_intent",
+            "step": "s-a",
+            "op": "create",
+            "resource": {
+                "address": "a",
+                "kind": "core.value",
+                "id": "",
+                "spec": {"input": "a"},
+                "outputs": {},
+                "dependencies": [],
+                "generation": 1,
+                "name": "",
+                "status": "ready",
+                "prevent_destroy": False,
+            },
+            "key": "",
+            "token": "",
+        },
+    ),
+    (ResourceCreated("s-a", "i"), {"type": "resource_created", "step": "s-a", "id": "i"}),
+    (
+        StepFailed("s-b", "no ‒ really", "then", never_sent=False),
+        {"type": "step_failed", "step": "s-b", "error": "no ‒ really", "at": "then", "never_sent": False},
+    ),
+    (
+        StepSucceeded("s-a", "i", {"input": [1, {"$ref": "b.id"}]}, {"output": None}),
+        {
+            "type": "step_succeeded",
+            "step": "s-a",
+            "id": "i",
+            "spec": {"input": [1, {"$ref": "b.id"}]},
+            "outputs": {"output": None},
+        },
+    ),
+    (
+        RunEnded("r1", "complete", {"url": "x"}, "then"),
+        {"type": "run_ended", "run": "r1", "outcome": "complete", "outputs": {"url": "x"}, "at": "then"},
+    ),
+]
+
+
+def test_the_format_of_every_entry() -> None:
+    record = journal_file.batch([entry for entry, _ in ENTRIES], journal_file.check_sum(HEAD))
+    assert json.loads(record[9:]) == [data for _, data in ENTRIES]
+    assert journal_file.read(HEAD + record, "it", BASE).entries == tuple(entry for entry, _ in ENTRIES)
 
 
 def test_a_journal_is_read_batch_by_batch() -> None:
@@ -93,8 +158,8 @@ def test_a_journal_cut_before_the_end_of_its_first_batch_is_damaged() -> None:
         (HEAD + b"\n" + LAST, "it:2 is damaged: its check sum is wrong"),
         (HEAD + FIRST[:-5] + b"\n" + LAST, "it:2 is damaged: its check sum is wrong"),
         (HEAD + FIRST + b"some words", "line 3 has no end"),
-        (HEAD + line({"a": 1}, HEAD), "it:2 is damaged: it is not a batch"),
-        (HEAD + line([{"type": "melted"}], HEAD), "it:2 is damaged: entry.type"),
+        (HEAD + line({"a": 1}, HEAD), "it:2 is damaged: entries is not a list"),
+        (HEAD + line([{"type": "melted"}], HEAD), "it:2 is damaged: entries\\[0\\].type"),
         (HEAD + raw(b"[1, 2]"), "it:2 is damaged: it is JSON, but not"),
         (line([1]), "it:1 is not an object"),
         (line({"format": "smplan/state", "format_version": 1}), "is a smplan/state, not a smplan/journal"),

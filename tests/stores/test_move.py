@@ -21,7 +21,7 @@ from smplan.stores.move_marker import Moved, MoveMarker, stanza
 from smplan.stores.s3 import S3Store
 from tests.stores.disks import Killed, MeddlingDisk, T
 from tests.stores.memory_s3 import MemoryS3
-from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, intent, state
+from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, forged, intent, state
 
 AT = "2026-11-23T03:00:00+00:00"
 BUCKET = "bucket"
@@ -314,7 +314,7 @@ def test_a_state_that_is_still_coming_is_not_moved_on(files: Scene) -> None:
     mark = MoveMarker(True, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
     assert before.stored is not None
     with files.store("b").lock(HOLDER) as held:
-        held.put(codec.encode_coming(mark, before.stored, (), ""))
+        held.put(codec.encode_incoming(mark, before.stored, (), ""))
     with pytest.raises(Moved, match="is not finished"):
         replace(files, kinds=("local", "local")).move("ba")
 
@@ -368,25 +368,30 @@ def test_an_older_smplan_would_not_take_a_note_for_a_state(files: Scene) -> None
     document = files.store("a").document()
     assert document is not None
     with pytest.raises(StoreError, match="is a smplan/moved, not a smplan/state"):
-        codec.unseal(codec.STATE, document, "it")
+        codec.unseal({codec.STATE: codec.StateDocument}, document, "it")
     with pytest.raises(Moved, match="the state was moved from it to"):
         codec.decode_state(document, "it")
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("change", "problem"),
     [
-        {"mark": {}},
-        {"mark": {"move": "m", "source": {"backend": "s3", "options": {}}, "target": {}, "lineage": "", "at": ""}},
-        {"mark": {"move": "m", "source": {"backend": "local", "options": {}}, "target": {}, "lineage": "", "at": ""}},
-        {"more": 1},
-        {},
+        (lambda document: document.pop("marker"), "marker is missing"),
+        (lambda document: document.update(more=1), "more is not known"),
+        (lambda document: document["marker"].pop("at"), "marker.at is missing"),
+        (lambda document: document["marker"].update(incoming=True), "marker.incoming does not fit the format"),
+        (lambda document: document["marker"]["source"].update(options={}), "marker.source.options.path is not text"),
+        (
+            lambda document: document["marker"]["target"].update(backend="s3"),
+            "marker.target.options.bucket is not text",
+        ),
     ],
 )
-def test_a_note_that_does_not_fit_is_refused(files: Scene, changes: dict[str, Any]) -> None:
+def test_a_forged_marker_is_rejected(files: Scene, change: Callable[[dict[str, Any]], object], problem: str) -> None:
+    marker = MoveMarker(False, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
     with files.store("a").lock(HOLDER) as held:
-        held.put(codec.seal(codec.MOVED, changes))
-    with pytest.raises(StoreError, match="is damaged"):
+        held.put(forged(codec.encode_moved(marker), change))
+    with pytest.raises(StoreError, match=f"is damaged: {problem}"):
         files.store("a").read()
 
 

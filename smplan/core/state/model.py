@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from smplan.core import canonical_json
-from smplan.core.state.strict_json import ObjectReader
+from smplan.core.state import strict_json
 from smplan.core.values import Json
-from smplan.errors import StoreError
 
 USED_PLANS = 100
 """How many ids of used plans are kept; older plans have expired by then."""
@@ -63,83 +62,7 @@ class State:
 
     def digest(self) -> str:
         """The SHA-256 of the whole state in canonical JSON: what a plan is bound to."""
-        return canonical_json.digest(to_json(self))
-
-
-def to_json(state: State) -> dict[str, Json]:
-    """``state`` as plain JSON."""
-    return {
-        "name": state.name,
-        "lineage": state.lineage,
-        "serial": state.serial,
-        "resources": {address: resource_to_json(entry) for address, entry in state.resources.items()},
-        "deposed": [resource_to_json(entry) for entry in state.deposed],
-        "used_plans": list(state.used_plans),
-        "outputs": dict(state.outputs),
-    }
-
-
-def from_json(data: Json) -> State:
-    """The state that ``to_json`` made ``data`` from. Raises StoreError naming the member that does not fit."""
-    members = ObjectReader(data, "state")
-    state = State(
-        name=members.text("name"),
-        lineage=members.text("lineage"),
-        serial=members.number("serial"),
-        resources={
-            address: resource_from_json(entry, f"state.resources.{address}")
-            for address, entry in members.table("resources").items()
-        },
-        deposed=tuple(
-            resource_from_json(entry, f"state.deposed[{at}]") for at, entry in enumerate(members.items("deposed"))
-        ),
-        used_plans=members.texts("used_plans"),
-        outputs=members.table("outputs"),
-    )
-    members.end()
-    return state
-
-
-def resource_to_json(entry: ResourceState) -> dict[str, Json]:
-    """``entry`` as plain JSON."""
-    return {
-        "address": entry.address,
-        "kind": entry.kind,
-        "id": entry.id,
-        "spec": entry.spec,
-        "outputs": dict(entry.outputs),
-        "dependencies": list(entry.dependencies),
-        "generation": entry.generation,
-        "name": entry.name,
-        "status": entry.status.value,
-        "prevent_destroy": entry.prevent_destroy,
-    }
-
-
-def resource_from_json(data: Json, at: str) -> ResourceState:
-    """The entry that ``resource_to_json`` made ``data`` from; ``at`` names its place in errors. Raises StoreError."""
-    members = ObjectReader(data, at)
-    entry = ResourceState(
-        address=members.text("address"),
-        kind=members.text("kind"),
-        id=members.text("id"),
-        spec=members.anything("spec"),
-        outputs=members.table("outputs"),
-        dependencies=members.texts("dependencies"),
-        generation=members.number("generation"),
-        name=members.text("name"),
-        status=_status(members.text("status"), at),
-        prevent_destroy=members.flag("prevent_destroy"),
-    )
-    members.end()
-    return entry
-
-
-def _status(text: str, at: str) -> Status:
-    try:
-        return Status(text)
-    except ValueError:
-        raise StoreError(f"{at}.status is neither ready nor incomplete") from None
+        return canonical_json.digest(strict_json.to_json(self))
 
 
 def integrity_errors(state: State) -> list[str]:

@@ -17,36 +17,31 @@ from smplan.stores.s3.bucket import Bucket, Object
 from smplan.stores.s3.errors import Expired, Refused
 
 _TRIES = 5
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _NOBODYS_ETAG = '"00000000000000000000000000000000"'
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock object. ``epoch`` grows with every takeover; it ``expires`` by the server's clock."""
+    """A lock object. ``epoch`` grows with every takeover; ``expires`` is ISO, UTC, by the server's clock."""
 
     holder: LockHolder
     epoch: int
     nonce: str
-    expires: datetime
+    expires: str
 
-
-def encode(lock: Lock) -> bytes:
-    """The lock object's bytes."""
-    expires = lock.expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    holder = codec.holder_json(lock.holder)
-    document = {"holder": holder, "epoch": lock.epoch, "nonce": lock.nonce, "expires": expires}
-    return codec.seal(codec.LOCK, document)
+    @property
+    def expires_at(self) -> datetime:
+        """``expires`` as a time. Raises ValueError."""
+        return datetime.strptime(self.expires, _TIME).replace(tzinfo=UTC)
 
 
 def decode(data: bytes, place: str) -> Lock:
-    """What ``encode`` made ``data`` from. Raises StoreError saying what is wrong with ``place``."""
-    members, _ = codec.unseal(codec.LOCK, data, place)
+    """The lock sealed in ``data``. Raises StoreError saying what is wrong with ``place``."""
+    lock, _ = codec.unseal({codec.LOCK: Lock}, data, place)
     try:
-        expires = datetime.strptime(members.text("expires"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        holder = codec.parse_holder(members.anything("holder"))
-        lock = Lock(holder, members.number("epoch"), members.text("nonce"), expires)
-        members.end()
-    except (StoreError, ValueError) as error:
+        _ = lock.expires_at
+    except ValueError as error:
         raise codec.damaged(place, str(error), codec.LOCK) from error
     return lock
 
@@ -88,7 +83,7 @@ class Lease:
     def _acquire(self) -> None:
         for _ in range(_TRIES):
             found = look(self._bucket, self._key)
-            if found and found[1].expires >= found[0].date:
+            if found and found[1].expires_at >= found[0].date:
                 raise self._taken(found[1])
             self.epoch = found[1].epoch + 1 if found else 1
             try:
@@ -104,23 +99,23 @@ class Lease:
     def _taken(self, lock: Lock) -> Locked:
         return Locked(
             f"{self._bucket.place(self._key)} is held by {lock.holder}",
-            hint=f"wait until that has ended; if it died, its lease runs out at {lock.expires:%H:%M:%S} UTC by itself",
+            hint=f"wait until that has ended; if it died, its lease expires at {lock.expires_at:%H:%M:%S} UTC",
         )
 
     def _write(self, etag: str | None) -> None:
         """Write the lock object, good for a whole lease from now."""
         sent = self._clock.now()
         expires = self._bucket.now() + timedelta(seconds=math.ceil(self._seconds) + 1)
-        lock = Lock(self._holder, self.epoch, self.nonce, expires)
-        self._etag = self._bucket.put(self._key, encode(lock), etag=etag)
+        lock = Lock(self._holder, self.epoch, self.nonce, expires.strftime(_TIME))
+        self._etag = self._bucket.put(self._key, codec.seal(codec.LOCK, lock), etag=etag)
         self._good_until = sent + self._seconds * 5 / 6
 
     def _probe(self) -> None:
         """Find out a store that ignores conditions: with it, everybody would hold every lock."""
-        strange = Lock(self._holder, self.epoch, "probe", self._bucket.now())
+        strange = Lock(self._holder, self.epoch, "probe", self._bucket.now().strftime(_TIME))
         for header, etag in (("If-None-Match", None), ("If-Match", _NOBODYS_ETAG)):
             try:
-                self._bucket.put(self._key, encode(strange), etag=etag)
+                self._bucket.put(self._key, codec.seal(codec.LOCK, strange), etag=etag)
             except Refused:
                 continue
             with suppress(StoreError):  # it has run out already, and is in nobody's way

@@ -75,7 +75,8 @@ class S3Store(Store):
         if found is None:
             return None
         object, lock = found
-        return LockInfo(lock.holder, lock.expires.isoformat(), lock.epoch, lock.expires < object.date, object.etag)
+        expires = lock.expires_at
+        return LockInfo(lock.holder, expires.isoformat(), lock.epoch, expires < object.date, object.etag)
 
     def break_lock(self, grip: LockInfo, holder: LockHolder) -> None:
         """Remove the lock object; taking the lock and giving it back then shuts its former holder out (``_fence``)."""
