@@ -33,7 +33,7 @@ ENTRIES: list[tuple[JournalEntry, dict[str, Any]]] = [
     (
         BEGAN,
         {
-            "type": "run_began",
+            "type": "RunBegan",
             "run": "r1",
             "plan_id": "p1",
             "plan_digest": "d1",
@@ -44,7 +44,7 @@ ENTRIES: list[tuple[JournalEntry, dict[str, Any]]] = [
     (
         intent("a"),
         {
-            "type": "step_intent",
+            "type": "StepIntent",
             "step": "s-a",
             "op": "create",
             "resource": {
@@ -63,15 +63,15 @@ ENTRIES: list[tuple[JournalEntry, dict[str, Any]]] = [
             "token": "",
         },
     ),
-    (ResourceCreated("s-a", "i"), {"type": "resource_created", "step": "s-a", "id": "i"}),
+    (ResourceCreated("s-a", "i"), {"type": "ResourceCreated", "step": "s-a", "id": "i"}),
     (
         StepFailed("s-b", "no ‒ really", "then", never_sent=False),
-        {"type": "step_failed", "step": "s-b", "error": "no ‒ really", "at": "then", "never_sent": False},
+        {"type": "StepFailed", "step": "s-b", "error": "no ‒ really", "at": "then", "never_sent": False},
     ),
     (
         StepSucceeded("s-a", "i", {"input": [1, {"$ref": "b.id"}]}, {"output": None}),
         {
-            "type": "step_succeeded",
+            "type": "StepSucceeded",
             "step": "s-a",
             "id": "i",
             "spec": {"input": [1, {"$ref": "b.id"}]},
@@ -80,7 +80,7 @@ ENTRIES: list[tuple[JournalEntry, dict[str, Any]]] = [
     ),
     (
         RunEnded("r1", "complete", {"url": "x"}, "then"),
-        {"type": "run_ended", "run": "r1", "outcome": "complete", "outputs": {"url": "x"}, "at": "then"},
+        {"type": "RunEnded", "run": "r1", "outcome": "complete", "outputs": {"url": "x"}, "at": "then"},
     ),
 ]
 

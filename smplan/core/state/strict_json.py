@@ -1,12 +1,11 @@
 """Dataclasses as JSON and back: members are the fields, and each must be what the annotation of its field says.
 
 Annotations may be ``str``, ``int``, ``bool``, a StrEnum, ``Json``, ``Mapping[str, X]``, ``tuple[X, ...]``, a dataclass,
-or a union of dataclasses, told apart by a member ``type``: the name of the class in snake case.
+or a union of dataclasses, distinguished by a member ``type``: the name of the class.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
@@ -130,12 +129,11 @@ def _table(form: _Form) -> _Form:
 
 
 def _union(classes: tuple[Any, ...]) -> _Form:
-    names = {cls: re.sub(r"(?<=.)(?=[A-Z])", "_", cls.__name__).lower() for cls in classes}
-    forms = {name: _form(cls) for cls, name in names.items()}
+    forms = {cls.__name__: _form(cls) for cls in classes}
     by_name = _choice(forms)
 
     def encode(value: Any) -> Json:
-        name = names[type(value)]
+        name = type(value).__name__
         return {"type": name, **forms[name].encode(value)}
 
     def decode(data: Json) -> Any:

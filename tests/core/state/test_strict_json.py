@@ -59,7 +59,7 @@ JSON = {
     "free": {"x": None},
     "leaf": {"text": "a", "names": ["b", "c"]},
     "by_name": {"d": {"text": "e", "names": []}},
-    "mixed": [{"type": "other_leaf", "number": 2}, {"type": "leaf", "text": "f", "names": []}],
+    "mixed": [{"type": "OtherLeaf", "number": 2}, {"type": "Leaf", "text": "f", "names": []}],
 }
 
 
@@ -95,9 +95,9 @@ def test_a_tuple_is_converted_with_its_annotation() -> None:
         (("by_name",), {"d": None}, "tree.by_name.d is not an object"),
         (("by_name", "d"), {"text": "e"}, "tree.by_name.d.names is missing"),
         (("mixed", 1, "text"), 5, "tree.mixed[1].text is not text"),
-        (("mixed", 1, "type"), "tree", "tree.mixed[1].type `tree` is not known to this version of smplan"),
+        (("mixed", 1, "type"), "Tree", "tree.mixed[1].type `Tree` is not known to this version of smplan"),
         (("mixed", 0), {"number": 2}, "tree.mixed[0].type is not text"),
-        (("mixed", 0), "other_leaf", "tree.mixed[0] is not an object"),
+        (("mixed", 0), "OtherLeaf", "tree.mixed[0] is not an object"),
     ],
 )
 def test_what_does_not_fit_is_rejected_with_its_path(path: tuple[Any, ...], value: object, message: str) -> None:
