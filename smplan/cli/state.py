@@ -133,7 +133,7 @@ def _earlier(store: Store, serial: int) -> bytes:
     present = store.read().stored
     document = store.document() if present and present.serial == serial else store.document(serial)
     if document is None:
-        kept = ", ".join(map(str, store.past())) or "none"
+        kept = ", ".join(map(str, store.history())) or "none"
         raise SmplanError(f"the state with serial {serial} is not kept", hint=f"kept are: {kept}")
     codec.decode_state(document, f"the state with serial {serial}")
     return document
@@ -165,8 +165,8 @@ def move(
     """
     from smplan.cli import wiring
     from smplan.engine.plan import utc_now
-    from smplan.stores.move import End, Move
-    from smplan.stores.move_marker import stanza
+    from smplan.stores.move import Endpoint, Move
+    from smplan.stores.move_marker import backend_block
 
     found, wanted = wiring.found(blueprint), _place(to, region, kms_key_id)
     source, target = found.place, found.store_at(wanted)
@@ -177,8 +177,8 @@ def move(
     if not yes:
         options.ask(f"Move the state from {old.location} to {target.location}?")
     at = utc_now().isoformat(timespec="seconds")
-    Move(End(old, source), End(target, wanted), wiring.holder("move"), at, wiring.say).run()
-    typer.echo(f"The state is in {target.location} now. Write this into the blueprint:\n\n{stanza(wanted)}")
+    Move(Endpoint(old, source), Endpoint(target, wanted), wiring.holder("move"), at, wiring.say).run()
+    typer.echo(f"The state is in {target.location} now. Write this into the blueprint:\n\n{backend_block(wanted)}")
     options.next_command("smplan plan BLUEPRINT   # with the new place; plans made before are void")
 
 
@@ -203,16 +203,16 @@ def _place(to: str, region: str | None, kms_key_id: str | None) -> BackendConfig
 
 def _spot(place: BackendConfig) -> str:
     """One name for a place, however it was written."""
-    from smplan.stores.move_marker import named
+    from smplan.stores.move_marker import uri
 
-    return named(place) if place.backend == "s3" else str(Path(named(place)).resolve())
+    return uri(place) if place.backend == "s3" else str(Path(uri(place)).resolve())
 
 
 def _unfinished(target: Store) -> tuple[BackendConfig, BackendConfig]:
     """Where a state comes from and goes whose move was cut off, when the blueprint names the new place already."""
     from smplan.errors import GuardRefused
 
-    mark = target.look().mark
-    if mark and mark.incoming:
-        return mark.source, mark.target
+    marker = target.read_unchecked().marker
+    if marker and marker.incoming:
+        return marker.source, marker.target
     raise GuardRefused(f"the state is in {target.location} already", hint="name another place")

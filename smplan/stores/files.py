@@ -70,7 +70,7 @@ class File:
 
 
 @contextmanager
-def told(path: Path, doing: str) -> Iterator[None]:
+def translate_os_errors(path: Path, doing: str) -> Iterator[None]:
     """Let faults of the system out as StoreError with the path and a hint."""
     try:
         yield
@@ -82,9 +82,9 @@ def told(path: Path, doing: str) -> Iterator[None]:
         ) from error
 
 
-def read(disk: Disk, path: Path, limit: int, say: Callable[[str], None]) -> File | None:
+def read(disk: Disk, path: Path, limit: int, on_warning: Callable[[str], None]) -> File | None:
     """The file at ``path``, None if there is none. One that others may read is mended, and ``say`` is told."""
-    with told(path, "read"):
+    with translate_os_errors(path, "read"):
         try:
             descriptor = disk.open(path, os.O_RDONLY)
         except FileNotFoundError:
@@ -99,13 +99,13 @@ def read(disk: Disk, path: Path, limit: int, say: Callable[[str], None]) -> File
                 )
             if found.st_mode & 0o077:
                 disk.chmod(descriptor)
-                say(f"{path} could be read by others than you; it is now yours alone (0600)")
+                on_warning(f"{path} could be read by others than you; it is now yours alone (0600)")
             return File(file.read(), (found.st_ino, found.st_mtime_ns, found.st_size))
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
     """The stamp of the file now at ``path``, None if there is none."""
-    with told(path, "read"):
+    with translate_os_errors(path, "read"):
         try:
             found = os.stat(path, follow_symlinks=False)
         except FileNotFoundError:
@@ -116,7 +116,7 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 def replace(disk: Disk, path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``, durably. Whatever happens on the way, a reader finds the old file or the new one."""
     temporary = path.with_name(path.name + ".tmp")
-    with told(path, "written"):
+    with translate_os_errors(path, "written"):
         with suppress(FileNotFoundError):
             disk.unlink(temporary)
         descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -135,7 +135,7 @@ def replace(disk: Disk, path: Path, data: bytes) -> None:
         sync_folder(disk, path.parent)
 
 
-def keep_beside(disk: Disk, path: Path, data: bytes) -> str:
+def back_up(disk: Disk, path: Path, data: bytes) -> str:
     """Put ``data`` beside ``path`` as ``….moved``, or ``….moved-2`` and so on: what lies there already stays."""
     copy = path.with_name(f"{path.name}.moved")
     number = 1

@@ -52,7 +52,7 @@ def versions(store: Store) -> Iterator[Version]:
     found = store.read()
     if found.stored and found.folded:
         yield _version(found.folded.state, found.saved, current=True)
-    for serial in store.past():
+    for serial in store.history():
         document = store.document(serial)
         if document is None:
             continue  # swept by a save that goes on meanwhile

@@ -43,8 +43,8 @@ class LockInfo:
     holder: LockHolder
     until: str = ""
     epoch: int = 0
-    over: bool = False
-    tag: str = ""
+    expired: bool = False
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Snapshot:
     version: str = ""
     pending_creates: tuple[StepIntent, ...] = ()
     saved: str = ""
-    mark: MoveMarker | None = None
+    marker: MoveMarker | None = None
 
     @property
     def written(self) -> tuple[JournalEntry, ...]:
@@ -99,7 +99,7 @@ class Clock:
         Event().wait(seconds)
 
 
-def silent(word: str) -> None:
+def ignore(word: str) -> None:
     """Tell nobody."""
 
 
@@ -146,7 +146,7 @@ class LockedState(ABC):
         """Put ``document`` in place of the state, whatever that is: only a move does so, and saves nothing after."""
 
     @abstractmethod
-    def put_past(self, serial: int, document: bytes) -> None:
+    def put_version(self, serial: int, document: bytes) -> None:
         """Keep ``document`` as what the state was with ``serial``."""
 
     @abstractmethod
@@ -154,7 +154,7 @@ class LockedState(ABC):
         """Make ``entries`` upon ``base`` the whole journal."""
 
     @abstractmethod
-    def set_aside(self) -> list[str]:
+    def back_up(self) -> list[str]:
         """Copy state and journal to where they are not read; the names of the copies."""
 
     def __enter__(self) -> LockedState:
@@ -169,19 +169,19 @@ class Store(ABC):
 
     location: str
 
-    def __init__(self, *, say: Callable[[str], None] = silent, clock: Clock | None = None) -> None:
-        self.say = say
+    def __init__(self, *, on_warning: Callable[[str], None] = ignore, clock: Clock | None = None) -> None:
+        self.on_warning = on_warning
         self.clock = clock or Clock()
 
     def read(self) -> Snapshot:
         """What is stored now. Raises StoreError for what cannot be read or trusted, Moved for what is elsewhere."""
-        found = self.look()
-        if found.mark:
-            raise found.mark.refusal(self.location)
+        found = self.read_unchecked()
+        if found.marker:
+            raise found.marker.refusal(self.location)
         return found
 
     @abstractmethod
-    def look(self) -> Snapshot:
+    def read_unchecked(self) -> Snapshot:
         """What is stored now, the note of a move included."""
 
     @abstractmethod
@@ -189,32 +189,32 @@ class Store(ABC):
         """The stored bytes of the state now, or as it was with ``serial``; None if there are none."""
 
     @abstractmethod
-    def past(self) -> list[int]:
+    def history(self) -> list[int]:
         """The serials of the states that were replaced and are still kept, newest first."""
 
     @abstractmethod
-    def leftovers(self) -> list[str]:
+    def residue(self) -> list[str]:
         """Names of what lies here although there may be no state: journals, earlier states."""
 
     @abstractmethod
-    def grip(self) -> LockInfo | None:
+    def lock_info(self) -> LockInfo | None:
         """The lock as it is now, if it is there."""
 
     @abstractmethod
-    def break_lock(self, grip: LockInfo, holder: LockHolder) -> None:
-        """Take the lock away from whoever has it, if it is still as in ``grip``; ``holder`` is who does that.
+    def break_lock(self, info: LockInfo, holder: LockHolder) -> None:
+        """Take the lock away from whoever has it, if it is still as in ``info``; ``holder`` is who does that.
 
         From then on nothing that its holder writes is accepted. Raises GuardRefused.
         """
 
     @abstractmethod
-    def probe(self, holder: LockHolder) -> None:
+    def test_lock(self, holder: LockHolder) -> None:
         """Take the lock and give it back, touching nothing else. Raises Locked, or StoreError if it does not work."""
 
     def holder(self) -> LockHolder | None:
         """Who holds the lock now, if anybody."""
-        grip = self.grip()
-        return grip.holder if grip and not grip.over else None
+        info = self.lock_info()
+        return info.holder if info and not info.expired else None
 
     def lock(self, holder: LockHolder, *, wait_seconds: float = 0, moving: bool = False) -> LockedState:
         """The lock, and with it the right to write; tried for ``wait_seconds``. Raises Locked naming who has it.
@@ -222,10 +222,10 @@ class Store(ABC):
         Raises Moved where a move left a note, unless it is taken for ``moving``.
         """
         held = self._patiently(holder, wait_seconds)
-        mark = held.snapshot.mark
-        if mark and not moving:
+        marker = held.snapshot.marker
+        if marker and not moving:
             held.release()
-            raise mark.refusal(self.location)
+            raise marker.refusal(self.location)
         return held
 
     def _patiently(self, holder: LockHolder, wait_seconds: float) -> LockedState:

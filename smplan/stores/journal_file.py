@@ -50,12 +50,12 @@ def header(state: State) -> bytes:
     return _line(plain(with_header(JOURNAL, to_json(_Base(state.lineage, state.serial)))), b"")
 
 
-def batch(entries: Sequence[JournalEntry], after: bytes) -> bytes:
+def record(entries: Sequence[JournalEntry], after: bytes) -> bytes:
     """One line of a local journal, there as a whole or not at all. ``after``: the check sum of the line before it."""
     return _line(plain(to_json(entries, _Record)), after)
 
 
-def check_sum(line: bytes) -> bytes:
+def checksum(line: bytes) -> bytes:
     """The check sum that ``line`` begins with."""
     return line[:_SUM]
 
@@ -71,11 +71,11 @@ def _crc(body: bytes, after: bytes) -> int:
 def read(data: bytes, place: str, state: State) -> Journal:
     """The journal in ``data``, if it builds on ``state``. Raises StoreError naming the line that cannot be trusted."""
     start = data.rfind(b"\n", 0, -1) + 1
-    after = check_sum(data[data.rfind(b"\n", 0, max(start - 1, 0)) + 1 : start])
-    last = _ended(data, start, after, place)
+    after = checksum(data[data.rfind(b"\n", 0, max(start - 1, 0)) + 1 : start])
+    last = _complete_tail(data, start, after, place)
     whole = data[:start] + last
     lines = whole.split(b"\n")[:-1]
-    sums = [b"", *map(check_sum, lines)]
+    sums = [b"", *map(checksum, lines)]
     bodies = [_body(line, sums[at], f"{place}:{at + 1}") for at, line in enumerate(lines)]
     if not bodies:
         raise damaged(place, "it has no first line", JOURNAL)
@@ -87,7 +87,7 @@ def read(data: bytes, place: str, state: State) -> Journal:
     return Journal(entries, whole, sums[-1], torn=not last)
 
 
-def _ended(data: bytes, start: int, after: bytes, place: str) -> bytes:
+def _complete_tail(data: bytes, start: int, after: bytes, place: str) -> bytes:
     """The last line, at ``start``, with its end; nothing if it was being written when the machine stopped."""
     last = data[start:]
     if last.endswith(b"\n") and b"\0" not in last:

@@ -16,7 +16,7 @@ from smplan.core.state.model import State
 from smplan.errors import GuardRefused, Locked, StoreError
 from smplan.stores import codec, files, history, journal_file
 from smplan.stores.files import Disk
-from smplan.stores.interface import Clock, LockedState, LockHolder, LockInfo, Snapshot, Store, silent, snapshot
+from smplan.stores.interface import Clock, LockedState, LockHolder, LockInfo, Snapshot, Store, ignore, snapshot
 from smplan.stores.locked import LockedStateBase
 
 _LOOKS = 10
@@ -33,50 +33,50 @@ class LocalStore(Store):
         self,
         path: Path,
         *,
-        say: Callable[[str], None] = silent,
+        on_warning: Callable[[str], None] = ignore,
         clock: Clock | None = None,
         disk: Disk | None = None,
     ) -> None:
-        super().__init__(say=say, clock=clock)
+        super().__init__(on_warning=on_warning, clock=clock)
         name = path.name.removesuffix(".json").removesuffix(".state")
         self.path = path
         self.journal = path.with_name(f"{name}.journal.jsonl")
         self.lock_file = path.with_name(f"{name}.lock")
-        self.history = path.with_name(f"{name}.history")
+        self.history_folder = path.with_name(f"{name}.history")
         self.location = str(path)
         self.disk = disk or Disk()
 
-    def look(self) -> Snapshot:
+    def read_unchecked(self) -> Snapshot:
         """What is stored now; a save that happens meanwhile is seen whole or not at all."""
         return self.load()[0]
 
     def document(self, serial: int | None = None) -> bytes | None:
         """The bytes of the state file, or of one in the history."""
-        file = files.read(self.disk, self.past_file(serial), codec.STATE_BYTES, self.say)
+        file = files.read(self.disk, self.version_file(serial), codec.STATE_BYTES, self.on_warning)
         return file.data if file else None
 
-    def past(self) -> list[int]:
+    def history(self) -> list[int]:
         """The serials in the history, newest first."""
-        with files.told(self.history, "read"):
+        with files.translate_os_errors(self.history_folder, "read"):
             try:
-                return history.serials(os.listdir(self.history))
+                return history.serials(os.listdir(self.history_folder))
             except FileNotFoundError:
                 return []
 
-    def past_file(self, serial: int | None) -> Path:
+    def version_file(self, serial: int | None) -> Path:
         """The file of the state that had ``serial``; of the present one for None."""
-        return self.path if serial is None else self.history / history.name(serial)
+        return self.path if serial is None else self.history_folder / history.name(serial)
 
-    def leftovers(self) -> list[str]:
+    def residue(self) -> list[str]:
         """The journal file, and the earlier states."""
         there = [self.journal] if files.stamp(self.journal) else []
-        return [str(path) for path in (*there, *map(self.past_file, self.past()))]
+        return [str(path) for path in (*there, *map(self.version_file, self.history()))]
 
     def load(self) -> tuple[Snapshot, journal_file.Journal]:
         """What is stored now, and how its journal lies in the file."""
         for _ in range(_LOOKS):
-            file = files.read(self.disk, self.path, codec.STATE_BYTES, self.say)
-            journal = files.read(self.disk, self.journal, codec.JOURNAL_BYTES, self.say)
+            file = files.read(self.disk, self.path, codec.STATE_BYTES, self.on_warning)
+            journal = files.read(self.disk, self.journal, codec.JOURNAL_BYTES, self.on_warning)
             if files.stamp(self.path) == (file.stamp if file else None):
                 return self._understood(file, journal)
         raise StoreError(f"{self.path} changes faster than it can be read", hint="run the same command again")
@@ -88,18 +88,18 @@ class LocalStore(Store):
                     str(self.journal), f"the state it builds on, {self.path}, is not there", codec.JOURNAL
                 )
             return Snapshot(), journal_file.Journal(stale=True)
-        stored, mark, version = codec.decode_document(file.data, str(self.path))
+        stored, marker, version = codec.decode_document(file.data, str(self.path))
         if stored is None:
-            return Snapshot(mark=mark), journal_file.Journal(stale=True)
+            return Snapshot(marker=marker), journal_file.Journal(stale=True)
         written = journal_file.Journal(stale=True)
         if journal is not None:
             written = journal_file.read(journal.data, str(self.journal), stored.state)
-        base = Snapshot(version=version, pending_creates=stored.pending_creates, saved=stored.saved, mark=mark)
+        base = Snapshot(version=version, pending_creates=stored.pending_creates, saved=stored.saved, marker=marker)
         return snapshot(stored.state, base, written.entries, self.location), written
 
-    def grip(self) -> LockInfo | None:
+    def lock_info(self) -> LockInfo | None:
         """The lock now. One whose process has died is held by nobody, whatever is written in it."""
-        with files.told(self.lock_file, "read"):
+        with files.translate_os_errors(self.lock_file, "read"):
             try:
                 descriptor = self.disk.open(self.lock_file, os.O_RDONLY)
             except FileNotFoundError:
@@ -109,17 +109,17 @@ class LocalStore(Store):
             finally:
                 os.close(descriptor)
 
-    def break_lock(self, grip: LockInfo, holder: LockHolder) -> None:
+    def break_lock(self, info: LockInfo, holder: LockHolder) -> None:
         """Raises GuardRefused: the system keeps the lock for its process, and for as long as that lives."""
         raise GuardRefused(
-            f"{self.location} is locked by {grip.holder}: a local lock cannot be broken, it goes with its process",
+            f"{self.location} is locked by {info.holder}: a local lock cannot be broken, it goes with its process",
             hint="end that process; the lock is free at once, and the journal has what it did",
         )
 
-    def probe(self, holder: LockHolder) -> None:
+    def test_lock(self, holder: LockHolder) -> None:
         """Take the lock and give it back."""
         descriptor = self._seize(holder)
-        with files.told(self.lock_file, "written"):
+        with files.translate_os_errors(self.lock_file, "written"):
             try:
                 self.disk.truncate(descriptor, 0)
             finally:
@@ -131,7 +131,9 @@ class LocalStore(Store):
             found, journal = self.load()
             self.renew(journal)
             if journal.torn:
-                self.say(f"the last line of {self.journal} was unfinished and is left out: nobody relied on it yet")
+                self.on_warning(
+                    f"the last line of {self.journal} was unfinished and is left out: nobody relied on it yet"
+                )
             return LocalLockedState(self, descriptor, found, journal)
         except BaseException:
             os.close(descriptor)
@@ -139,7 +141,7 @@ class LocalStore(Store):
 
     def _seize(self, holder: LockHolder) -> int:
         """The descriptor of the lock file, locked, with ``holder`` written into it."""
-        with files.told(self.lock_file, "locked"):
+        with files.translate_os_errors(self.lock_file, "locked"):
             files.make_folder(self.disk, self.path.parent)
             descriptor = self.disk.open(self.lock_file, os.O_RDWR | os.O_CREAT)
             try:
@@ -196,13 +198,13 @@ class LocalLockedState(LockedStateBase):
         self._journal = journal
         self._descriptor: int | None = None
         self._store = store
-        super().__init__(found, store.say)
+        super().__init__(found, store.on_warning)
 
     def check(self) -> None:
         """Raises Locked if the lock was released, or its file removed: somebody else may hold a new one."""
         store = self._store
         if self._lock is not None:
-            with files.told(store.lock_file, "read"), suppress(FileNotFoundError):
+            with files.translate_os_errors(store.lock_file, "read"), suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(self._lock), os.stat(store.lock_file, follow_symlinks=False)):
                     return
         raise Locked(
@@ -225,35 +227,35 @@ class LocalLockedState(LockedStateBase):
         disk, path = self._store.disk, self._store.journal
         if self._journal.stale:
             first = journal_file.header(base)
-            line = journal_file.batch(entries, journal_file.check_sum(first))
+            line = journal_file.record(entries, journal_file.checksum(first))
             files.replace(disk, path, first + line)
         else:
-            line = journal_file.batch(entries, self._journal.sum)
-            with files.told(path, "written"):
+            line = journal_file.record(entries, self._journal.sum)
+            with files.translate_os_errors(path, "written"):
                 if self._descriptor is None:
                     self._descriptor = disk.open(path, os.O_WRONLY | os.O_APPEND)
                 files.write(disk, self._descriptor, line)
                 disk.sync(self._descriptor)
-        self._journal = journal_file.Journal(sum=journal_file.check_sum(line))
+        self._journal = journal_file.Journal(sum=journal_file.checksum(line))
 
     def _save(self, state: State, pending_creates: tuple[StepIntent, ...]) -> None:
         now = self._store.clock.date().isoformat(timespec="seconds")
         self.put(codec.encode_state(state, pending_creates, saved=now))
         self._drop_journal()  # it builds on an earlier state now, and counts for nothing
         with suppress(OSError, StoreError):
-            for serial in history.too_old(self._store.past(), state.serial):
-                self._store.disk.unlink(self._store.past_file(serial))
+            for serial in history.too_old(self._store.history(), state.serial):
+                self._store.disk.unlink(self._store.version_file(serial))
 
     def put(self, document: bytes) -> None:
         """Replace the state file."""
         files.replace(self._store.disk, self._store.path, document)
 
-    def put_past(self, serial: int, document: bytes) -> None:
+    def put_version(self, serial: int, document: bytes) -> None:
         """Write a file of the history."""
         store = self._store
-        with files.told(store.history, "made"):
-            files.make_folder(store.disk, store.history)
-        files.replace(store.disk, store.past_file(serial), document)
+        with files.translate_os_errors(store.history_folder, "made"):
+            files.make_folder(store.disk, store.history_folder)
+        files.replace(store.disk, store.version_file(serial), document)
 
     def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
         """Write the journal file anew, or remove it."""
@@ -261,14 +263,14 @@ class LocalLockedState(LockedStateBase):
         if entries:
             self._append(base, entries)
 
-    def set_aside(self) -> list[str]:
+    def back_up(self) -> list[str]:
         """Copy state and journal to files called ``….moved``; what lies there already stays."""
         store = self._store
         copies = []
         for path in (store.path, store.journal):
-            file = files.read(store.disk, path, codec.JOURNAL_BYTES, store.say)
+            file = files.read(store.disk, path, codec.JOURNAL_BYTES, store.on_warning)
             if file:
-                copies.append(files.keep_beside(store.disk, path, file.data))
+                copies.append(files.back_up(store.disk, path, file.data))
         return copies
 
     def _drop_journal(self) -> None:
@@ -277,7 +279,7 @@ class LocalLockedState(LockedStateBase):
         with suppress(OSError):
             self._store.disk.unlink(self._store.journal)
 
-    def _present(self) -> bytes:
+    def _stored_bytes(self) -> bytes:
         return self._store.document() or b""
 
     def _reload(self) -> Snapshot:

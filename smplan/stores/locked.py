@@ -17,38 +17,38 @@ from smplan.stores.interface import LockedState, Snapshot
 class LockedStateBase(LockedState):
     """Accepts only entries and states that can be read back, and finds out what became of a write that failed."""
 
-    def __init__(self, found: Snapshot, say: Callable[[str], None]) -> None:
+    def __init__(self, found: Snapshot, on_warning: Callable[[str], None]) -> None:
         self.snapshot = found
-        self._say = say
+        self._on_warning = on_warning
         self._tried: tuple[JournalEntry, ...] = ()
-        self._landed: tuple[JournalEntry, ...] = ()
+        self._confirmed: tuple[JournalEntry, ...] = ()
         self._start(found.stored, found.entries)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         if not entries:
             return
         self.check()
-        folding = self._ready()
-        if folding is None:
+        replay = self._ready()
+        if replay is None:
             raise Bug("a journal needs a state to build upon: save one first")
-        if self._landed == tuple(entries):
-            self._landed = ()
+        if self._confirmed == tuple(entries):
+            self._confirmed = ()
             return  # the write that seemed to fail did not
         with self._all_or_none(entries):
             for entry in entries:
-                _add(folding, entry)
-            self._append(folding.base, entries)
+                _add(replay, entry)
+            self._append(replay.base, entries)
         self._known += len(entries)
 
     def save(self, state: State) -> State:
         self.check()
-        folding = self._ready()
+        replay = self._ready()
         saved = replace(state, serial=state.serial + 1)
-        _judge(state, saved, folding)
-        pending_creates = folding.pending_creates if folding else ()
+        _check_base(state, saved, replay)
+        pending_creates = replay.pending_creates if replay else ()
         with self._all_or_none():
-            if folding and folding.base.serial < saved.serial:
-                self._remember(folding.base.serial)
+            if replay and replay.base.serial < saved.serial:
+                self._remember(replay.base.serial)
             self._save(saved, pending_creates)
         self._start(saved, pending_creates)
         return saved
@@ -56,18 +56,18 @@ class LockedStateBase(LockedState):
     def _remember(self, serial: int) -> None:
         """Keep the state that is about to be replaced. That this fails is no reason to lose the new one."""
         try:
-            self.put_past(serial, self._present())
+            self.put_version(serial, self._stored_bytes())
         except StoreError as error:
-            self._say(f"the state with serial {serial} could not be kept in the history: {error}")
+            self._on_warning(f"the state with serial {serial} could not be kept in the history: {error}")
 
     def folded(self) -> ReplayedState:
-        folding = self._ready()
-        if folding is None:
+        replay = self._ready()
+        if replay is None:
             raise Bug("there is no state yet: save one first")
-        return folding.result()
+        return replay.result()
 
     @abstractmethod
-    def _present(self) -> bytes:
+    def _stored_bytes(self) -> bytes:
         """The stored bytes of the state that this holder would replace. Raises Locked if it is somebody else's."""
 
     @abstractmethod
@@ -83,17 +83,17 @@ class LockedStateBase(LockedState):
     def _start(self, stored: State | None, entries: Sequence[JournalEntry]) -> None:
         self._unsure = False
         self._known = len(entries)
-        self._folding = folding = Replay(stored) if stored else None
-        if folding:
+        self._folding = replay = Replay(stored) if stored else None
+        if replay:
             for entry in entries:
-                folding.add(entry)
+                replay.add(entry)
 
     def _ready(self) -> Replay | None:
         """What is there, read again if the last write may have failed."""
         if self._unsure:
             found = self._reload()
             if self._tried and found.entries[self._known :] == self._tried:
-                self._landed = self._tried
+                self._confirmed = self._tried
             self._start(found.stored, found.entries)
         return self._folding
 
@@ -104,17 +104,17 @@ class LockedStateBase(LockedState):
         An append that was ``tried`` has landed if its entries follow all that were known before it. To look for them
         at the end only could find an equal batch that is older.
         """
-        self._unsure, self._tried, self._landed = True, tuple(tried), ()
+        self._unsure, self._tried, self._confirmed = True, tuple(tried), ()
         yield
         self._unsure, self._tried = False, ()
 
 
-def _judge(state: State, saved: State, folding: Replay | None) -> None:
+def _check_base(state: State, saved: State, replay: Replay | None) -> None:
     """Refuse an unsound state, and one not made from what is stored; but let a save that was cut off be repeated."""
     found = integrity_errors(state)
     if found:
         raise Bug(f"the state is unsound and was not saved: {'; '.join(found[:5])}")
-    base = folding.base if folding else state
+    base = replay.base if replay else state
     if (state.lineage, state.serial) != (base.lineage, base.serial) and saved != base:
         raise Bug(
             f"the state to save was made from {state.lineage} serial {state.serial}, "
@@ -122,8 +122,8 @@ def _judge(state: State, saved: State, folding: Replay | None) -> None:
         )
 
 
-def _add(folding: Replay, entry: JournalEntry) -> None:
+def _add(replay: Replay, entry: JournalEntry) -> None:
     try:
-        folding.add(entry)
+        replay.add(entry)
     except StoreError as error:
         raise Bug(f"refused to write what could not be read back: {error}") from error

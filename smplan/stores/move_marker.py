@@ -32,23 +32,23 @@ class MoveMarker:
         """What to tell who reads or locks ``location`` and finds this."""
         if self.incoming:
             return Moved(
-                f"a move of the state from {named(self.source)} to {location}, begun at {self.at}, is not finished",
-                hint=f"run `smplan state move --to {named(self.target)}` again; until then {named(self.source)} "
+                f"a move of the state from {uri(self.source)} to {location}, begun at {self.at}, is not finished",
+                hint=f"run `smplan state move --to {uri(self.target)}` again; until then {uri(self.source)} "
                 "still has the state, or has it set aside",
             )
         return Moved(
-            f"the state was moved from {location} to {named(self.target)} at {self.at}",
-            hint=f"write `{stanza(self.target)}` into the blueprint",
+            f"the state was moved from {location} to {uri(self.target)} at {self.at}",
+            hint=f"write `{backend_block(self.target)}` into the blueprint",
         )
 
 
-def named(place: BackendConfig) -> str:
+def uri(place: BackendConfig) -> str:
     """A place as people write it: ``s3://bucket/key``, or a path."""
     options = place.options
     return f"s3://{options['bucket']}/{options['key']}" if place.backend == "s3" else str(options["path"])
 
 
-def stanza(place: BackendConfig) -> str:
+def backend_block(place: BackendConfig) -> str:
     """The line of a blueprint that names ``place``."""
     options = "".join(f", {name}: {json.dumps(value)}" for name, value in place.options.items())
     return f"state: {{backend: {place.backend}{options}}}"

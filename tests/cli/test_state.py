@@ -173,10 +173,13 @@ def test_a_move_that_was_cut_off_is_finished_from_either_blueprint(smplan: Shell
     found = store.read()
     assert found.stored is not None
     smplan.ok("state", "move", "--to", "new/toy.state.json", "--yes")
-    mark = store.look().mark
-    assert mark is not None
+    marker = store.read_unchecked().marker
+    assert marker is not None
     coming = codec.encode_incoming(
-        type(mark)(True, mark.move, mark.source, mark.target, mark.lineage, mark.at), found.stored, (), found.saved
+        type(marker)(True, marker.move, marker.source, marker.target, marker.lineage, marker.at),
+        found.stored,
+        (),
+        found.saved,
     )
     (smplan.folder / "new" / "toy.state.json").write_bytes(coming)
     smplan.write(

@@ -15,8 +15,8 @@ from tests.stores.samples import BEGAN, create, intent, state
 
 BASE = state(serial=4)
 HEAD = journal_file.header(BASE)
-FIRST = journal_file.batch([BEGAN, *create("a")], journal_file.check_sum(HEAD))
-LAST = journal_file.batch([intent("b")], journal_file.check_sum(FIRST))
+FIRST = journal_file.record([BEGAN, *create("a")], journal_file.checksum(HEAD))
+LAST = journal_file.record([intent("b")], journal_file.checksum(FIRST))
 WHOLE = HEAD + FIRST + LAST
 KEPT = (BEGAN, *create("a"))
 
@@ -26,7 +26,7 @@ def line(data: object, after: bytes = b"") -> bytes:
 
 
 def raw(body: bytes, after: bytes = HEAD) -> bytes:
-    return b"%08x %s\n" % (zlib.crc32(body, zlib.crc32(journal_file.check_sum(after))), body)
+    return b"%08x %s\n" % (zlib.crc32(body, zlib.crc32(journal_file.checksum(after))), body)
 
 
 ENTRIES: list[tuple[JournalEntry, dict[str, Any]]] = [
@@ -86,14 +86,14 @@ ENTRIES: list[tuple[JournalEntry, dict[str, Any]]] = [
 
 
 def test_the_format_of_every_entry() -> None:
-    record = journal_file.batch([entry for entry, _ in ENTRIES], journal_file.check_sum(HEAD))
+    record = journal_file.record([entry for entry, _ in ENTRIES], journal_file.checksum(HEAD))
     assert json.loads(record[9:]) == [data for _, data in ENTRIES]
     assert journal_file.read(HEAD + record, "it", BASE).entries == tuple(entry for entry, _ in ENTRIES)
 
 
 def test_a_journal_is_read_batch_by_batch() -> None:
     journal = journal_file.read(WHOLE, "it", BASE)
-    assert journal == journal_file.Journal((*KEPT, intent("b")), WHOLE, journal_file.check_sum(LAST))
+    assert journal == journal_file.Journal((*KEPT, intent("b")), WHOLE, journal_file.checksum(LAST))
 
 
 def test_a_last_line_cut_anywhere_was_never_relied_upon() -> None:
@@ -110,7 +110,7 @@ def test_a_last_line_that_lacks_only_its_end_counts() -> None:
 
 def test_a_last_line_of_which_pieces_never_reached_the_disk_is_left_out() -> None:
     kept = HEAD + FIRST
-    whole = kept + journal_file.batch([intent("b" * 2000)], journal_file.check_sum(FIRST))
+    whole = kept + journal_file.record([intent("b" * 2000)], journal_file.checksum(FIRST))
     sector = (len(kept) // 512 + 1) * 512
     for torn in (
         whole[:sector] + bytes(len(whole) - sector),
@@ -123,7 +123,7 @@ def test_a_last_line_of_which_pieces_never_reached_the_disk_is_left_out() -> Non
 
 
 def test_a_single_byte_that_became_zero_is_damage_wherever_it_stands() -> None:
-    spaces = journal_file.batch([intent(" " * 2000)], journal_file.check_sum(FIRST))
+    spaces = journal_file.record([intent(" " * 2000)], journal_file.checksum(FIRST))
     whole = HEAD + FIRST + spaces
     at = (len(HEAD + FIRST) // 512 + 2) * 512
     assert whole[at] == ord(" ")

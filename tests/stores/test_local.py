@@ -14,7 +14,7 @@ from smplan.errors import Locked, StoreError
 from smplan.stores import codec, journal_file
 from smplan.stores.files import Disk
 from smplan.stores.local import LocalStore
-from tests.stores.disks import MeddlingDisk
+from tests.stores.disks import FaultyDisk
 from tests.stores.samples import BEGAN, HOLDER, OTHER, LocalPlace, create, entry, intent, saved, state
 
 LAST = 21
@@ -25,7 +25,7 @@ R2 = RunBegan("r2", "p2", "d2", 2, "")
 def test_a_batch_costs_what_it_holds_not_what_the_state_holds(tmp_path: Path) -> None:
     place = LocalPlace(tmp_path)
     saved(place, *(f"a{number}" for number in range(3000)))
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         held.append(create("b"))
@@ -53,7 +53,7 @@ def test_a_file_that_others_may_read_is_mended_and_told(local_place: LocalPlace)
     path = local_place.folder / "fleet.state.json"
     path.chmod(0o644)
     words: list[str] = []
-    assert local_place.store(say=words.append).read().stored == kept
+    assert local_place.store(on_warning=words.append).read().stored == kept
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(words) == 1
     assert "now yours alone (0600)" in words[0]
@@ -136,7 +136,7 @@ def test_a_journal_left_over_by_a_save_counts_for_nothing_and_goes_with_the_next
 
 def test_a_save_succeeds_even_if_the_old_journal_cannot_be_removed(local_place: LocalPlace) -> None:
     saved(local_place)
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with local_place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         disk.arm(LAST, OSError(errno.EIO, "no"))
@@ -154,7 +154,7 @@ def test_an_unfinished_last_line_is_told_to_the_next_holder_and_cut_off(local_pl
     whole = local_place.files()["fleet.journal.jsonl"]
     local_place.put("fleet.journal.jsonl", whole[:-30])
     words: list[str] = []
-    with local_place.store(say=words.append).lock(HOLDER) as held:
+    with local_place.store(on_warning=words.append).lock(HOLDER) as held:
         assert held.snapshot.entries == (BEGAN,)
         held.append(create("a"))
     assert "unfinished" in words[0]
@@ -163,7 +163,7 @@ def test_an_unfinished_last_line_is_told_to_the_next_holder_and_cut_off(local_pl
 
 def test_what_a_failed_sync_left_in_memory_is_written_anew(local_place: LocalPlace) -> None:
     saved(local_place)
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with local_place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         held.append(create("a"))
@@ -189,7 +189,7 @@ def test_a_last_line_that_lacks_only_its_end_is_kept_and_followed(local_place: L
 
 def test_a_journal_that_does_not_fold_is_refused(local_place: LocalPlace) -> None:
     first = journal_file.header(saved(local_place))
-    local_place.put("fleet.journal.jsonl", first + journal_file.batch(create("a")[1:], journal_file.check_sum(first)))
+    local_place.put("fleet.journal.jsonl", first + journal_file.record(create("a")[1:], journal_file.checksum(first)))
     with pytest.raises(StoreError, match="does not fit its state: journal entry 1: no run is in progress"):
         local_place.store().read()
 
@@ -246,7 +246,7 @@ def test_a_lock_goes_with_its_process(local_place: LocalPlace) -> None:
 
 
 def test_a_lock_that_cannot_be_written_is_not_taken(local_place: LocalPlace) -> None:
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     disk.arm(4, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     with pytest.raises(StoreError, match="No space left") as caught:
         local_place.store(disk=disk).lock(HOLDER)

@@ -13,9 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from smplan.errors import StoreError
 from smplan.stores.codec import STATE_BYTES
-from smplan.stores.interface import Clock, silent
+from smplan.stores.interface import Clock, ignore
 from smplan.stores.s3 import errors
-from smplan.stores.s3.errors import Missing, Refused, Unclear
+from smplan.stores.s3.errors import Ambiguous, NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -65,12 +65,12 @@ class Bucket:
         *,
         kms_key_id: str | None,
         clock: Clock,
-        say: Callable[[str], None] = silent,
+        on_warning: Callable[[str], None] = ignore,
     ) -> None:
         self.name = name
         self._client = client
         self._clock = clock
-        self.say = say
+        self.on_warning = on_warning
         self._sealed: dict[str, Any] = {}
         if kms_key_id:
             self._sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
@@ -97,7 +97,7 @@ class Bucket:
         """The object at ``key``, None if there is none. Raises StoreError, also for more than ``limit`` bytes."""
 
         def once() -> Object | None:
-            with suppress(Missing), self._asking(key) as ask:
+            with suppress(NotFound), self._asking(key) as ask:
                 answer = ask(self._client.get_object, Bucket=self.name, Key=key)
                 if answer["ContentLength"] > limit:
                     raise StoreError(f"{self.place(key)} is larger than {limit} bytes", hint="look who wrote it")
@@ -113,7 +113,7 @@ class Bucket:
         """The ETag of the object at ``key``, None if there is none."""
 
         def once() -> str | None:
-            with suppress(Missing), self._asking(key) as ask:
+            with suppress(NotFound), self._asking(key) as ask:
                 return str(ask(self._client.head_object, Bucket=self.name, Key=key)["ETag"])
             return None
 
@@ -122,7 +122,7 @@ class Bucket:
     def put(self, key: str, body: bytes, *, etag: str | None) -> str:
         """Write ``body`` if the object still has ``etag``, or if there is none (None). The new ETag.
 
-        Raises Refused if the condition did not hold, Unclear if nobody can tell whether it was written.
+        Raises PreconditionFailed if the condition did not hold, Ambiguous if nobody can tell whether it was written.
         What looks refused or unclear counts as written if ``body`` is what is there: give it a part of its own.
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
@@ -134,19 +134,19 @@ class Bucket:
             with self._asking(key) as ask:
                 answer = ask(self._client.put_object, Bucket=self.name, Key=key, Body=body, **condition, **sealed)
                 return str(answer["ETag"])
-        except (Missing, Refused, Unclear) as problem:
+        except (NotFound, PreconditionFailed, Ambiguous) as problem:
             found = self.get(key, STATE_BYTES)
             if found and found.body == body:
                 return found.etag
-            if isinstance(problem, Missing):
-                raise Refused(str(problem), hint=problem.hint) from problem
+            if isinstance(problem, NotFound):
+                raise PreconditionFailed(str(problem), hint=problem.hint) from problem
             raise
 
     def delete(self, key: str, etag: str) -> None:
-        """Remove the object if it still has ``etag``. Raises Refused if it has another; already gone is success."""
+        """Remove the object if it still has ``etag``. Raises PreconditionFailed if it has another. Gone is success."""
 
         def once() -> None:
-            with suppress(Missing), self._asking(key) as ask:
+            with suppress(NotFound), self._asking(key) as ask:
                 ask(self._client.delete_object, Bucket=self.name, Key=key, IfMatch=etag)
 
         self._patiently(once)
@@ -189,8 +189,8 @@ class Bucket:
         for pause in PAUSES:
             try:
                 return once()
-            except Unclear as problem:
-                self.say(f"{problem}; again in {pause:.1f} s")
+            except Ambiguous as problem:
+                self.on_warning(f"{problem}; again in {pause:.1f} s")
                 self._clock.pause(pause)
         return once()
 

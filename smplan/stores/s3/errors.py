@@ -11,15 +11,15 @@ from smplan.core.clock_skew import FIX_CLOCK_HINT
 from smplan.errors import StoreError
 
 
-class Missing(StoreError):
+class NotFound(StoreError):
     """There is no such object."""
 
 
-class Refused(StoreError):
+class PreconditionFailed(StoreError):
     """The condition of a write did not hold: somebody else wrote first."""
 
 
-class Unclear(StoreError):
+class Ambiguous(StoreError):
     """No clear answer: what was asked may or may not have been done."""
 
 
@@ -38,9 +38,9 @@ _RENEW = (
 )
 
 _KINDS: tuple[tuple[re.Pattern[str], type[StoreError]], ...] = (
-    (re.compile(r"PreconditionFailed|412"), Refused),
-    (re.compile(r"NoSuchKey|NotFound|404"), Missing),
-    (re.compile(r"ConditionalRequestConflict|OperationAborted|RequestTimeout|SlowDown|Throttling.*|409"), Unclear),
+    (re.compile(r"PreconditionFailed|412"), PreconditionFailed),
+    (re.compile(r"NoSuchKey|NotFound|404"), NotFound),
+    (re.compile(r"ConditionalRequestConflict|OperationAborted|RequestTimeout|SlowDown|Throttling.*|409"), Ambiguous),
 )
 _EXPIRED = re.compile(r"ExpiredToken|ExpiredTokenException|TokenRefreshRequired|RequestExpired")
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -82,7 +82,7 @@ def from_answer(response: Any, place: str) -> StoreError:
         if pattern.fullmatch(code):
             return StoreError(message, hint=hint)
     if int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500:
-        return Unclear(message, hint="run the same command again in a minute")
+        return Ambiguous(message, hint="run the same command again in a minute")
     return StoreError(message, hint="look at the bucket, its policy and its region")
 
 
@@ -109,7 +109,7 @@ def from_library(error: Exception, place: str) -> StoreError:
         case botocore.ParamValidationError():
             return StoreError(f"{place}: {error}", hint="mend `state` in the blueprint")
         case _:
-            return Unclear(
+            return Ambiguous(
                 f"{place} got no answer: {error}",
                 hint="check the network and AWS_ENDPOINT_URL, then run the same command again",
             )

@@ -14,7 +14,7 @@ from smplan.errors import Locked, StoreError
 from smplan.stores import codec
 from smplan.stores.interface import Clock, LockHolder
 from smplan.stores.s3.bucket import Bucket, Object
-from smplan.stores.s3.errors import Expired, Refused
+from smplan.stores.s3.errors import Expired, PreconditionFailed
 
 _TRIES = 5
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -59,17 +59,24 @@ class Lease:
     """
 
     def __init__(
-        self, bucket: Bucket, key: str, holder: LockHolder, *, seconds: float, clock: Clock, say: Callable[[str], None]
+        self,
+        bucket: Bucket,
+        key: str,
+        holder: LockHolder,
+        *,
+        seconds: float,
+        clock: Clock,
+        on_warning: Callable[[str], None],
     ) -> None:
         self._bucket = bucket
         self._key = key
         self._holder = holder
         self._seconds = seconds
         self._clock = clock
-        self._say = say
+        self._on_warning = on_warning
         self._mutex = threading.RLock()
         self._stopped = threading.Event()
-        self._beating: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
         self._lost = ""
         self.nonce = secrets.token_hex(16)
         self.epoch = 1
@@ -88,7 +95,7 @@ class Lease:
             self.epoch = found[1].epoch + 1 if found else 1
             try:
                 self._write(found[0].etag if found else None)
-            except Refused:
+            except PreconditionFailed:
                 continue  # somebody was faster: look who
             return
         raise StoreError(
@@ -116,7 +123,7 @@ class Lease:
         for header, etag in (("If-None-Match", None), ("If-Match", _NOBODYS_ETAG)):
             try:
                 self._bucket.put(self._key, codec.seal(codec.LOCK, strange), etag=etag)
-            except Refused:
+            except PreconditionFailed:
                 continue
             with suppress(StoreError):  # it has run out already, and is in nobody's way
                 self._bucket.remove([self._key])
@@ -125,17 +132,17 @@ class Lease:
                 hint="keep state in a store that honours conditional writes, as S3 does, or in local files",
             )
 
-    def beat(self, every: float) -> None:
+    def start_heartbeat(self, every: float) -> None:
         """Renew from now on, every so many seconds, in a thread of its own."""
-        self._beating = threading.Thread(target=self._beat, args=(every,), name="smplan-lease", daemon=True)
-        self._beating.start()
+        self._thread = threading.Thread(target=self._heartbeat, args=(every,), name="smplan-lease", daemon=True)
+        self._thread.start()
 
-    def _beat(self, every: float) -> None:
+    def _heartbeat(self, every: float) -> None:
         while not self._stopped.wait(every):
             try:
                 self.renew()
             except StoreError as error:
-                self._say(f"the lock could not be renewed, and will be tried again: {error}")
+                self._on_warning(f"the lock could not be renewed, and will be tried again: {error}")
 
     def renew(self) -> None:
         """Make the lease good for its full length again. Raises StoreError if that could not be done this time."""
@@ -144,7 +151,7 @@ class Lease:
                 return
             try:
                 self._write(self._etag)
-            except Refused:
+            except PreconditionFailed:
                 self._look_again()
 
     def _look_again(self) -> None:
@@ -153,9 +160,9 @@ class Lease:
         if found and found[1].nonce == self.nonce:
             self._write(found[0].etag)
         else:
-            self.lose(f"it is held by {found[1].holder} now" if found else "its object was removed")
+            self.mark_lost(f"it is held by {found[1].holder} now" if found else "its object was removed")
 
-    def lose(self, why: str) -> None:
+    def mark_lost(self, why: str) -> None:
         """Hold it no more."""
         self._lost = self._lost or why
 
@@ -183,16 +190,16 @@ class Lease:
         with self._mutex:
             if not self._lost:
                 self._give_back()
-        if self._beating:
-            self._beating.join()
+        if self._thread:
+            self._thread.join()
 
     def _give_back(self) -> None:
         try:
             try:
                 self._bucket.delete(self._key, self._etag)
-            except Refused:
+            except PreconditionFailed:
                 found = look(self._bucket, self._key)
                 if found and found[1].nonce == self.nonce:
                     self._bucket.delete(self._key, found[0].etag)
         except StoreError as error:
-            self._say(f"the lock could not be given back and will run out by itself: {error}")
+            self._on_warning(f"the lock could not be given back and will run out by itself: {error}")

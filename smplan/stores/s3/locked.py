@@ -12,7 +12,7 @@ from smplan.errors import Locked, StoreError
 from smplan.stores import codec, history, journal_file
 from smplan.stores.interface import Snapshot
 from smplan.stores.locked import LockedStateBase
-from smplan.stores.s3.errors import Refused
+from smplan.stores.s3.errors import PreconditionFailed
 from smplan.stores.s3.lease import Lease
 from smplan.stores.s3.objects import Loaded, StateObjects
 
@@ -20,13 +20,13 @@ from smplan.stores.s3.objects import Loaded, StateObjects
 class S3LockedState(LockedStateBase):
     """A held lease on ``objects``, as they were ``found`` when it was taken."""
 
-    def __init__(self, objects: StateObjects, lease: Lease, found: Loaded, say: Callable[[str], None]) -> None:
+    def __init__(self, objects: StateObjects, lease: Lease, found: Loaded, on_warning: Callable[[str], None]) -> None:
         self._objects = objects
         self._bucket = objects.bucket
         self._lease = lease
         self._etag = found.etag
         self._next = found.next_batch
-        super().__init__(found.snapshot, say)
+        super().__init__(found.snapshot, on_warning)
 
     def check(self) -> None:
         """Raises Locked if the lease was lost, or ran out and could not be renewed."""
@@ -58,7 +58,7 @@ class S3LockedState(LockedStateBase):
         with suppress(StoreError):  # they count for nothing
             self._sweep(state)
 
-    def _present(self) -> bytes:
+    def _stored_bytes(self) -> bytes:
         found = self._bucket.get(self._objects.key, codec.STATE_BYTES)
         self._still_ours(found.etag if found else None)
         return found.body if found else b""
@@ -67,12 +67,12 @@ class S3LockedState(LockedStateBase):
         """Replace the state object."""
         self._etag = self._put(self._objects.key, document, self._etag)
 
-    def put_past(self, serial: int, document: bytes) -> None:
+    def put_version(self, serial: int, document: bytes) -> None:
         """Write an object of the history. One that lies there from before an older state was put back gives way."""
-        bucket, key = self._bucket, self._objects.past_key(serial)
+        bucket, key = self._bucket, self._objects.version_key(serial)
         try:
             bucket.put(key, document, etag=None)
-        except Refused:
+        except PreconditionFailed:
             bucket.put(key, document, etag=bucket.etag(key))
 
     def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
@@ -82,14 +82,14 @@ class S3LockedState(LockedStateBase):
         if entries:
             self._append(base, entries)
 
-    def set_aside(self) -> list[str]:
+    def back_up(self) -> list[str]:
         """Write state and journal under ``<key>.moved/``, in the form of local files that may be put anywhere."""
         bucket, found, document = self._bucket, self.snapshot, self._objects.document()
         folder = f"{self._objects.key}.moved/{bucket.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         copies = {f"{folder}/state.json": document or b""}
         if found.stored and found.written:
             first = journal_file.header(found.stored)
-            copies[f"{folder}/journal.jsonl"] = first + journal_file.batch(found.written, journal_file.check_sum(first))
+            copies[f"{folder}/journal.jsonl"] = first + journal_file.record(found.written, journal_file.checksum(first))
         for key, body in copies.items():
             bucket.put(key, body, etag=None)
         return [bucket.place(key) for key in copies]
@@ -97,11 +97,11 @@ class S3LockedState(LockedStateBase):
     def _put(self, key: str, body: bytes, etag: str | None) -> str:
         try:
             return self._bucket.put(key, body, etag=etag)
-        except Refused as error:
+        except PreconditionFailed as error:
             raise self._lost(key) from error
 
     def _lost(self, key: str) -> Locked:
-        self._lease.lose(f"somebody else wrote {self._bucket.place(key)}")
+        self._lease.mark_lost(f"somebody else wrote {self._bucket.place(key)}")
         return Locked(
             f"the lock on {self._objects.location} was lost: somebody else wrote {key}",
             hint="run the same command again; what was journalled is safe",
@@ -112,7 +112,7 @@ class S3LockedState(LockedStateBase):
         objects, bucket = self._objects, self._bucket
         kept = objects.journal(state.serial)
         bucket.remove([key for key in bucket.keys(objects.journals) if not key.startswith(kept)])
-        bucket.remove([objects.past_key(serial) for serial in history.too_old(objects.past(), state.serial)])
+        bucket.remove([objects.version_key(serial) for serial in history.too_old(objects.history(), state.serial)])
 
     def _reload(self) -> Snapshot:
         found = self._objects.load()

@@ -74,18 +74,18 @@ class StateObjects:
         """The key of one batch."""
         return f"{self.journal(base.serial)}{number:08d}.json"
 
-    def past_key(self, serial: int | None) -> str:
+    def version_key(self, serial: int | None) -> str:
         """The key of the state that had ``serial``; of the present one for None."""
         return self.key if serial is None else f"{self.key}.history/{history.name(serial)}"
 
-    def past(self) -> list[int]:
+    def history(self) -> list[int]:
         """The serials in the history, newest first."""
         folder = f"{self.key}.history/"
         return history.serials(key.removeprefix(folder) for key in self.bucket.keys(folder))
 
     def document(self, serial: int | None = None) -> bytes | None:
         """The bytes of the state object, or of one in the history; None if there is none."""
-        found = self.bucket.get(self.past_key(serial), codec.STATE_BYTES)
+        found = self.bucket.get(self.version_key(serial), codec.STATE_BYTES)
         return found.body if found else None
 
     def load(self) -> Loaded:
@@ -101,9 +101,9 @@ class StateObjects:
         found = self.bucket.get(self.key, codec.STATE_BYTES)
         if found is None:
             return Loaded(Snapshot())
-        stored, mark, version = codec.decode_document(found.body, self.location)
+        stored, marker, version = codec.decode_document(found.body, self.location)
         if stored is None:
-            return Loaded(Snapshot(mark=mark), found.etag)
+            return Loaded(Snapshot(marker=marker), found.etag)
         keys = self.bucket.keys(self.journal(stored.state.serial))
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
             bodies = list(pool.map(lambda key: self.bucket.get(key, codec.JOURNAL_BYTES), keys))
@@ -114,7 +114,7 @@ class StateObjects:
             for number, (key, body) in enumerate(zip(keys, bodies, strict=True), 1)
             for entry in self._decode_batch(key, body.body if body else b"", stored.state, number)
         ]
-        base = Snapshot(version=version, pending_creates=stored.pending_creates, saved=stored.saved, mark=mark)
+        base = Snapshot(version=version, pending_creates=stored.pending_creates, saved=stored.saved, marker=marker)
         return Loaded(snapshot(stored.state, base, entries, self.location), found.etag, len(keys) + 1, stored.writer)
 
     def encode_batch(self, base: State, number: int, entries: Sequence[JournalEntry]) -> bytes:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from smplan.core.values import Json
 from smplan.errors import GuardRefused, Locked
 from smplan.stores import codec
-from smplan.stores.interface import Clock, LockedState, LockHolder, LockInfo, Snapshot, Store, silent
+from smplan.stores.interface import Clock, LockedState, LockHolder, LockInfo, Snapshot, Store, ignore
 from smplan.stores.s3.bucket import Bucket
-from smplan.stores.s3.errors import Refused
+from smplan.stores.s3.errors import PreconditionFailed
 from smplan.stores.s3.lease import Lease, look
 from smplan.stores.s3.locked import S3LockedState
 from smplan.stores.s3.objects import Loaded, StateObjects
@@ -35,19 +35,19 @@ class S3Store(Store):
         *,
         client: S3Client,
         kms_key_id: str | None = None,
-        say: Callable[[str], None] = silent,
+        on_warning: Callable[[str], None] = ignore,
         clock: Clock | None = None,
         lease_seconds: float = LEASE_SECONDS,
         renew_seconds: float = RENEW_SECONDS,
     ) -> None:
-        super().__init__(say=say, clock=clock)
-        self.bucket = Bucket(client, bucket, kms_key_id=kms_key_id, clock=self.clock, say=self.say)
+        super().__init__(on_warning=on_warning, clock=clock)
+        self.bucket = Bucket(client, bucket, kms_key_id=kms_key_id, clock=self.clock, on_warning=self.on_warning)
         self.objects = StateObjects(self.bucket, key)
         self.location = self.objects.location
         self._lease_seconds = lease_seconds
         self._renew_seconds = renew_seconds
 
-    def look(self) -> Snapshot:
+    def read_unchecked(self) -> Snapshot:
         """What is stored now; a save that happens meanwhile is seen whole or not at all."""
         return self.objects.load().snapshot
 
@@ -55,21 +55,21 @@ class S3Store(Store):
         """The bytes of the state object, or of one in the history."""
         return self.objects.document(serial)
 
-    def past(self) -> list[int]:
+    def history(self) -> list[int]:
         """The serials in the history, newest first."""
-        return self.objects.past()
+        return self.objects.history()
 
-    def leftovers(self) -> list[str]:
+    def residue(self) -> list[str]:
         """The batches of any journal, and the earlier states."""
         objects = self.objects
-        keys = [*self.bucket.keys(objects.journals), *map(objects.past_key, objects.past())]
+        keys = [*self.bucket.keys(objects.journals), *map(objects.version_key, objects.history())]
         return [self.bucket.place(key) for key in keys]
 
     def policy(self) -> dict[str, Json]:
         """A bucket policy that refuses unconditional writes of this state."""
         return policy(self.bucket.name, self.objects.key, self.bucket.partition)
 
-    def grip(self) -> LockInfo | None:
+    def lock_info(self) -> LockInfo | None:
         """The lock now; a lease that has run out is held by nobody."""
         found = look(self.bucket, self.objects.lock_key)
         if found is None:
@@ -78,11 +78,11 @@ class S3Store(Store):
         expires = lock.expires_at
         return LockInfo(lock.holder, expires.isoformat(), lock.epoch, expires < object.date, object.etag)
 
-    def break_lock(self, grip: LockInfo, holder: LockHolder) -> None:
+    def break_lock(self, info: LockInfo, holder: LockHolder) -> None:
         """Remove the lock object; taking the lock and giving it back then shuts its former holder out (``_fence``)."""
         try:
-            self.bucket.delete(self.objects.lock_key, grip.tag)
-        except Refused as error:
+            self.bucket.delete(self.objects.lock_key, info.etag)
+        except PreconditionFailed as error:
             raise GuardRefused(
                 f"the lock on {self.location} has changed since it was shown: it was renewed or taken, "
                 "so somebody is at work",
@@ -91,19 +91,21 @@ class S3Store(Store):
         with suppress(Locked):  # somebody else took it at once, and shut the former holder out
             self.lock(holder).release()
 
-    def probe(self, holder: LockHolder) -> None:
+    def test_lock(self, holder: LockHolder) -> None:
         """Take the lease, which tries whether the store honours conditions, and give it back."""
         self._lease(holder).release()
 
     def _lease(self, holder: LockHolder) -> Lease:
         lock_key = self.objects.lock_key
-        return Lease(self.bucket, lock_key, holder, seconds=self._lease_seconds, clock=self.clock, say=self.say)
+        return Lease(
+            self.bucket, lock_key, holder, seconds=self._lease_seconds, clock=self.clock, on_warning=self.on_warning
+        )
 
     def _acquire(self, holder: LockHolder) -> LockedState:
         lease = self._lease(holder)
-        lease.beat(self._renew_seconds)
+        lease.start_heartbeat(self._renew_seconds)
         try:
-            return S3LockedState(self.objects, lease, self._fence(lease), self.say)
+            return S3LockedState(self.objects, lease, self._fence(lease), self.on_warning)
         except BaseException:
             lease.release()
             raise
@@ -119,9 +121,9 @@ class S3Store(Store):
         for _ in range(_FENCE_ATTEMPTS):
             found = objects.load()
             state = found.snapshot.stored
-            if state is None or found.snapshot.mark:
+            if state is None or found.snapshot.marker:
                 return found
-            with suppress(Refused):
+            with suppress(PreconditionFailed):
                 pending_creates, saved = found.snapshot.pending_creates, found.snapshot.saved
                 marked = codec.encode_state(state, pending_creates, writer=lease.nonce, saved=saved)
                 etag = self.bucket.put(objects.key, marked, etag=found.etag)

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from smplan.errors import StoreError
 from smplan.stores.s3 import S3Store, connect
 from smplan.stores.s3.bucket import READ_SECONDS, Bucket
-from smplan.stores.s3.errors import Expired, Refused, Unclear
+from smplan.stores.s3.errors import Ambiguous, Expired, PreconditionFailed
 from tests.stores.samples import HandClock, S3Place, Wire
 
 
@@ -43,7 +43,7 @@ def opened(place: S3Place, **options: Any) -> tuple[Bucket, Wire]:
 def test_an_object_is_written_only_where_none_is(s3_place: S3Place) -> None:
     bucket, _ = opened(s3_place)
     etag = bucket.put("k", b"one", etag=None)
-    with pytest.raises(Refused):
+    with pytest.raises(PreconditionFailed):
         bucket.put("k", b"two", etag=None)
     assert bucket.etag("k") == etag
     assert s3_place.files() == {"k": b"one"}
@@ -53,9 +53,9 @@ def test_an_object_is_replaced_only_as_it_was_seen(s3_place: S3Place) -> None:
     bucket, _ = opened(s3_place)
     first = bucket.put("k", b"one", etag=None)
     second = bucket.put("k", b"two", etag=first)
-    with pytest.raises(Refused):
+    with pytest.raises(PreconditionFailed):
         bucket.put("k", b"three", etag=first)
-    with pytest.raises(Refused):
+    with pytest.raises(PreconditionFailed):
         bucket.put("other", b"three", etag=second)
     assert s3_place.files() == {"k": b"two"}
 
@@ -64,7 +64,7 @@ def test_an_object_is_removed_only_as_it_was_seen(s3_place: S3Place) -> None:
     bucket, _ = opened(s3_place)
     first = bucket.put("k", b"one", etag=None)
     second = bucket.put("k", b"two", etag=first)
-    with pytest.raises(Refused):
+    with pytest.raises(PreconditionFailed):
         bucket.delete("k", first)
     bucket.delete("k", second)
     assert s3_place.files() == {}
@@ -99,14 +99,14 @@ def test_a_write_that_was_not_done_is_sent_again(s3_place: S3Place, problem: Exc
 def test_a_write_that_stays_unclear_is_told(s3_place: S3Place) -> None:
     bucket, wire = opened(s3_place)
     wire.before = Faults(CUT, times=99)
-    with pytest.raises(Unclear, match=r"s3://.*/k got no answer"):
+    with pytest.raises(Ambiguous, match=r"s3://.*/k got no answer"):
         bucket.put("k", b"one", etag=None)
     assert wire.calls.count("put_object") == 4
 
 
 def test_every_call_that_is_made_again_is_told(s3_place: S3Place) -> None:
     said: list[str] = []
-    bucket, wire = opened(s3_place, say=said.append)
+    bucket, wire = opened(s3_place, on_warning=said.append)
     wire.before = Faults(CUT, times=2)
     bucket.put("k", b"one", etag=None)
     assert len(said) == 2
@@ -140,7 +140,7 @@ def test_a_write_refused_after_a_lost_answer_of_somebody_else_is_refused(s3_plac
     bucket, wire = opened(s3_place)
     s3_place.put("k", b"theirs")
     wire.before = Faults(CUT)
-    with pytest.raises(Refused):
+    with pytest.raises(PreconditionFailed):
         bucket.put("k", b"one", etag=None)
 
 

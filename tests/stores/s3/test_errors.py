@@ -5,7 +5,7 @@ from botocore import exceptions as botocore
 
 from smplan.errors import StoreError
 from smplan.stores.s3 import errors
-from smplan.stores.s3.errors import Expired, Missing, Refused, Unclear
+from smplan.stores.s3.errors import Ambiguous, Expired, NotFound, PreconditionFailed
 
 
 def answer(code: str, status: int = 400, text: str = "said so") -> dict[str, object]:
@@ -15,13 +15,13 @@ def answer(code: str, status: int = 400, text: str = "said so") -> dict[str, obj
 @pytest.mark.parametrize(
     ("code", "status", "kind", "hint"),
     [
-        ("PreconditionFailed", 412, Refused, "run the same"),
-        ("NoSuchKey", 404, Missing, "run the same"),
-        ("404", 404, Missing, "run the same"),
-        ("ConditionalRequestConflict", 409, Unclear, "run the same"),
-        ("SlowDown", 503, Unclear, "run the same"),
-        ("InternalError", 500, Unclear, "in a minute"),
-        ("", 502, Unclear, "in a minute"),
+        ("PreconditionFailed", 412, PreconditionFailed, "run the same"),
+        ("NoSuchKey", 404, NotFound, "run the same"),
+        ("404", 404, NotFound, "run the same"),
+        ("ConditionalRequestConflict", 409, Ambiguous, "run the same"),
+        ("SlowDown", 503, Ambiguous, "run the same"),
+        ("InternalError", 500, Ambiguous, "in a minute"),
+        ("", 502, Ambiguous, "in a minute"),
         ("NoSuchBucket", 404, StoreError, "create the bucket"),
         ("AccessDenied", 403, StoreError, "s3:PutObject"),
         ("403", 403, StoreError, "s3:ListBucket"),
@@ -59,8 +59,8 @@ def test_an_answer_that_says_nothing_is_an_error_too() -> None:
         (botocore.NoCredentialsError(), StoreError, "no AWS credentials"),
         (botocore.ProfileNotFound(profile="x"), StoreError, "could not be found"),
         (botocore.ParamValidationError(report="bad name"), StoreError, "bad name"),
-        (botocore.EndpointConnectionError(endpoint_url="http://x"), Unclear, "got no answer"),
-        (botocore.ReadTimeoutError(endpoint_url="http://x"), Unclear, "got no answer"),
+        (botocore.EndpointConnectionError(endpoint_url="http://x"), Ambiguous, "got no answer"),
+        (botocore.ReadTimeoutError(endpoint_url="http://x"), Ambiguous, "got no answer"),
     ],
 )
 def test_a_request_without_an_answer_becomes_an_error_with_a_remedy(

@@ -34,7 +34,7 @@ class Scene:
         clock = clock or HandClock()
         client: Any = wire or Wire(self.place.client, self.server)
         bucket = Bucket(client, self.place.bucket, kms_key_id=None, clock=clock)
-        return Lease(bucket, "lock", holder, seconds=60, clock=clock, say=self.words.append)
+        return Lease(bucket, "lock", holder, seconds=60, clock=clock, on_warning=self.words.append)
 
     def lock(self) -> Lock:
         return decode(self.place.files()["lock"], "lock")
@@ -213,7 +213,7 @@ def test_the_heart_beats_until_the_release(scene: Scene) -> None:
     lease = scene.lease()
     before = scene.place.files()["lock"]
     scene.server.time += 10
-    lease.beat(0.02)
+    lease.start_heartbeat(0.02)
     until(lambda: scene.place.files()["lock"] != before)
     lease.release()
     assert scene.place.files() == {}
@@ -230,7 +230,7 @@ def test_a_heartbeat_that_fails_is_told_and_tried_again(scene: Scene) -> None:
 
     wire.before = meddle
     clock.time += 5
-    lease.beat(0.02)
+    lease.start_heartbeat(0.02)
     until(lambda: len(scene.words) == 2)
     assert "will be tried again" in scene.words[0]
     lease.release()
