@@ -86,7 +86,7 @@ def plain(data: Json) -> bytes:
 
 
 def parse(data: bytes) -> Json:
-    """The JSON that ``plain`` made ``data`` from. Raises ValueError for anything else, however it is bent."""
+    """The JSON that ``plain`` made ``data`` from. Raises ValueError for anything else."""
     try:
         parsed = json.loads(data.decode("ascii"))
         _check_depth(parsed)
@@ -174,7 +174,7 @@ def encode_moved(marker: MoveMarker) -> bytes:
 
 def _limited(data: bytes) -> bytes:
     if len(data) > STATE_BYTES:
-        raise StoreError(f"the state is larger than {STATE_BYTES >> 20} MiB", hint="split the blueprint in several")
+        raise StoreError(f"the state is larger than {STATE_BYTES >> 20} MiB", hint="split the blueprint")
     return data
 
 

@@ -1,4 +1,4 @@
-"""What a store is: one state, its journal and its lock, the same to everyone who reads or writes them."""
+"""The store interface: read, lock and write one state, its journal and its history."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from smplan.stores.move_marker import MoveMarker
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+"""Seconds between tries at a lock that is taken, doubling from the first to the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True)
 class LockInfo:
-    """A lock that somebody has, or left behind (``over``: it ran out).
+    """A lock as stored. In S3 it is valid ``until`` then (ISO, by the server's clock), and may have ``expired``.
 
-    In S3 it is good ``until`` (ISO, by the server's clock), ``epoch`` counts its takeovers, and ``tag`` is its ETag.
+    ``epoch`` counts its takeovers, ``etag`` is the ETag of its object.
     """
 
     holder: LockHolder
@@ -52,7 +53,7 @@ class Snapshot:
     """All that is stored, at one moment: nothing at all, or a state with its journal and what both replay into.
 
     ``entries`` starts with the pending creates that earlier journals left. ``version`` changes whenever the stored
-    state does; ``saved`` is when it was (ISO, UTC; empty if that was never written down). ``mark``: a move left a note.
+    state does; ``saved`` is when it did (ISO, UTC). ``marker`` is what a move left here.
     """
 
     stored: State | None = None
@@ -77,17 +78,17 @@ def snapshot(stored: State, base: Snapshot, written: Sequence[JournalEntry], pla
     except StoreError as error:
         raise StoreError(
             f"the journal of {place} does not fit its state: {error}",
-            hint="put back state and journal from the same backup",
+            hint="restore state and journal from the same backup",
         ) from error
 
 
 class Clock:
-    """Seconds that never jump, and how to let some pass. Where the system can tell, sleep of the machine counts."""
+    """A monotonic clock, and pauses. Time that the machine sleeps counts where the system reports it."""
 
     _id = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def now(self) -> float:
-        """Seconds since some fixed moment."""
+        """Seconds since a fixed moment."""
         return time.clock_gettime(self._id)
 
     def date(self) -> datetime:
@@ -99,8 +100,8 @@ class Clock:
         Event().wait(seconds)
 
 
-def ignore(word: str) -> None:
-    """Tell nobody."""
+def ignore(message: str) -> None:
+    """Drop ``message``."""
 
 
 class LockedState(ABC):
@@ -114,7 +115,7 @@ class LockedState(ABC):
 
     @abstractmethod
     def append(self, entries: Sequence[JournalEntry]) -> None:
-        """Make ``entries`` durable, all or none: they are when this returns. After a fault, try the same again.
+        """Make ``entries`` durable, all or none: they are when this returns. After an error, append the same again.
 
         Raises Locked if the lock is lost, StoreError if they could not be written, Bug if they cannot follow the
         stored journal or if no state was saved yet.
@@ -155,7 +156,7 @@ class LockedState(ABC):
 
     @abstractmethod
     def back_up(self) -> list[str]:
-        """Copy state and journal to where they are not read; the names of the copies."""
+        """Copy state and journal to where no store reads them; the names of the copies."""
 
     def __enter__(self) -> LockedState:
         return self
@@ -165,7 +166,7 @@ class LockedState(ABC):
 
 
 class Store(ABC):
-    """Where one state lives. ``location`` names it for people; ``say`` hears what was mended or left out."""
+    """Where one state is kept. ``location`` names it in messages; ``on_warning`` gets what was fixed or left out."""
 
     location: str
 
@@ -174,7 +175,7 @@ class Store(ABC):
         self.clock = clock or Clock()
 
     def read(self) -> Snapshot:
-        """What is stored now. Raises StoreError for what cannot be read or trusted, Moved for what is elsewhere."""
+        """What is stored now. Raises StoreError if it cannot be read or trusted, Moved if a move left a marker."""
         found = self.read_unchecked()
         if found.marker:
             raise found.marker.refusal(self.location)
@@ -182,7 +183,7 @@ class Store(ABC):
 
     @abstractmethod
     def read_unchecked(self) -> Snapshot:
-        """What is stored now, the note of a move included."""
+        """What is stored now, with the marker of a move if there is one. Raises StoreError."""
 
     @abstractmethod
     def document(self, serial: int | None = None) -> bytes | None:
@@ -194,41 +195,41 @@ class Store(ABC):
 
     @abstractmethod
     def residue(self) -> list[str]:
-        """Names of what lies here although there may be no state: journals, earlier states."""
+        """Names of journals and earlier states, which may exist without a state."""
 
     @abstractmethod
     def lock_info(self) -> LockInfo | None:
-        """The lock as it is now, if it is there."""
+        """The lock as it is now; None if it is free."""
 
     @abstractmethod
     def break_lock(self, info: LockInfo, holder: LockHolder) -> None:
-        """Take the lock away from whoever has it, if it is still as in ``info``; ``holder`` is who does that.
+        """Release the lock of another process, for ``holder``, if it is still as in ``info``. Raises GuardRefused.
 
-        From then on nothing that its holder writes is accepted. Raises GuardRefused.
+        From then on nothing that the former holder writes is accepted.
         """
 
     @abstractmethod
     def test_lock(self, holder: LockHolder) -> None:
-        """Take the lock and give it back, touching nothing else. Raises Locked, or StoreError if it does not work."""
+        """Take and release the lock, writing nothing else. Raises Locked, or StoreError if locking does not work."""
 
     def holder(self) -> LockHolder | None:
-        """Who holds the lock now, if anybody."""
+        """Who holds the lock now; None if it is free or expired."""
         info = self.lock_info()
         return info.holder if info and not info.expired else None
 
     def lock(self, holder: LockHolder, *, wait_seconds: float = 0, moving: bool = False) -> LockedState:
-        """The lock, and with it the right to write; tried for ``wait_seconds``. Raises Locked naming who has it.
+        """Take the lock, trying for ``wait_seconds``. Raises Locked naming its holder.
 
-        Raises Moved where a move left a note, unless it is taken for ``moving``.
+        Raises Moved where a move left a marker, unless the lock is taken for ``moving``.
         """
-        held = self._patiently(holder, wait_seconds)
+        held = self._acquire_within(holder, wait_seconds)
         marker = held.snapshot.marker
         if marker and not moving:
             held.release()
             raise marker.refusal(self.location)
         return held
 
-    def _patiently(self, holder: LockHolder, wait_seconds: float) -> LockedState:
+    def _acquire_within(self, holder: LockHolder, wait_seconds: float) -> LockedState:
         deadline = self.clock.now() + wait_seconds
         pause = FIRST_PAUSE
         while True:
@@ -243,4 +244,4 @@ class Store(ABC):
 
     @abstractmethod
     def _acquire(self, holder: LockHolder) -> LockedState:
-        """One try at the lock, and a read under it. Raises Locked at once."""
+        """Try once to take the lock, and read under it. Raises Locked at once."""

@@ -1,6 +1,6 @@
-"""The lines of a local journal: one batch a line, each with a check sum over itself and the check sum before it.
+"""The lines of a local journal: one record per line, with a checksum of itself and of the checksum before it.
 
-So half a line is known as such, and so is a line that is missing, doubled or not in its place.
+This detects a line that is cut off, missing, doubled or out of order. A record holds the entries of one append.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class _Base:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A local journal as read. ``whole``: its bytes that stand; ``sum``: what the next line goes on from.
+    """A local journal as read. ``whole``: its valid bytes; ``sum``: the checksum that the next line builds on.
 
-    A ``stale`` one builds on an earlier state and counts for nothing. ``torn``: an unfinished line was left out.
+    A ``stale`` one builds on an earlier state and is ignored. ``torn``: an unfinished last line was left out.
     """
 
     entries: tuple[JournalEntry, ...] = ()
@@ -46,17 +46,17 @@ class Journal:
 
 
 def header(state: State) -> bytes:
-    """The first line of a local journal: which state it builds upon."""
+    """The first line of a local journal: which state it builds on."""
     return _line(plain(with_header(JOURNAL, to_json(_Base(state.lineage, state.serial)))), b"")
 
 
 def record(entries: Sequence[JournalEntry], after: bytes) -> bytes:
-    """One line of a local journal, there as a whole or not at all. ``after``: the check sum of the line before it."""
+    """``entries`` as one line, which is read as a whole or not at all. ``after``: the checksum of the line before."""
     return _line(plain(to_json(entries, _Record)), after)
 
 
 def checksum(line: bytes) -> bytes:
-    """The check sum that ``line`` begins with."""
+    """The checksum that ``line`` begins with."""
     return line[:_SUM]
 
 
@@ -82,13 +82,13 @@ def read(data: bytes, place: str, state: State) -> Journal:
     if not _builds_on(bodies[0], state, place):
         return Journal(stale=True)
     if len(bodies) == 1:  # both are written at once
-        raise damaged(place, "it ends before its first batch", JOURNAL)
+        raise damaged(place, "it ends before its first record", JOURNAL)
     entries = tuple(entry for number, body in enumerate(bodies[1:], 2) for entry in _entries(body, f"{place}:{number}"))
     return Journal(entries, whole, sums[-1], torn=not last)
 
 
 def _complete_tail(data: bytes, start: int, after: bytes, place: str) -> bytes:
-    """The last line, at ``start``, with its end; nothing if it was being written when the machine stopped."""
+    """The last line, at ``start``, completed; empty if it was being written when the machine stopped."""
     last = data[start:]
     if last.endswith(b"\n") and b"\0" not in last:
         return last
@@ -103,7 +103,7 @@ def _complete_tail(data: bytes, start: int, after: bytes, place: str) -> bytes:
 
 
 def _unwritten(data: bytes, start: int) -> bool:
-    """Whether part of the line at ``start`` never reached the disk: the sectors of one write do not all reach it."""
+    """Whether part of the line at ``start`` never reached the disk: sectors of one write may be lost separately."""
     first = data.find(b"\0", start)
     if first != start and (first < 0 or first % _SECTOR):
         return False
@@ -111,7 +111,7 @@ def _unwritten(data: bytes, start: int) -> bool:
 
 
 def _checked(line: bytes, after: bytes) -> bytes | None:
-    """The JSON of a line whose check sum is right, else None."""
+    """The JSON of a line whose checksum is right, else None."""
     crc, _, body = line.partition(b" ")
     return body if body and crc == b"%08x" % _crc(body, after) else None
 
@@ -120,7 +120,7 @@ def _body(line: bytes, after: bytes, place: str) -> Json:
     body = _checked(line, after)
     try:
         if body is None:
-            raise ValueError("its check sum is wrong")
+            raise ValueError("its checksum is wrong")
         return parse(body)
     except ValueError as error:
         raise damaged(place, str(error), JOURNAL) from error

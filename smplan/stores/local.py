@@ -1,6 +1,6 @@
 """State in local files: ``<name>.state.json``, its journal ``<name>.journal.jsonl``, its lock ``<name>.lock``.
 
-``<name>.history/`` holds the states before it, ``….moved`` what a move set aside.
+``<name>.history/`` holds replaced states, ``….moved`` are backups of a move.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from smplan.stores.files import Disk
 from smplan.stores.interface import Clock, LockedState, LockHolder, LockInfo, Snapshot, Store, ignore, snapshot
 from smplan.stores.locked import LockedStateBase
 
-_LOOKS = 10
-"""How often a reader looks again when somebody saves while it reads."""
-_TRIES = 5
-_GLANCE = 0.02
-"""Seconds between tries at a lock that may only be looked at by ``holder``."""
+READ_ATTEMPTS = 10
+"""How often the files are read again when the state is saved meanwhile."""
+LOCK_ATTEMPTS = 5
+LOCK_PAUSE = 0.02
+"""Seconds between tries at a lock: ``lock_info`` holds it for a moment, too."""
 
 
 class LocalStore(Store):
-    """The state at ``path``; journal and lock are its neighbours. Files are 0600, links are refused."""
+    """The state at ``path``; journal, lock and history are beside it. Files are 0600, symbolic links are rejected."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class LocalStore(Store):
         self.disk = disk or Disk()
 
     def read_unchecked(self) -> Snapshot:
-        """What is stored now; a save that happens meanwhile is seen whole or not at all."""
+        """What is stored now; a concurrent save is seen as a whole or not at all."""
         return self.load()[0]
 
     def document(self, serial: int | None = None) -> bytes | None:
@@ -64,28 +64,28 @@ class LocalStore(Store):
                 return []
 
     def version_file(self, serial: int | None) -> Path:
-        """The file of the state that had ``serial``; of the present one for None."""
+        """The file of the state with ``serial``; of the current one for None."""
         return self.path if serial is None else self.history_folder / history.name(serial)
 
     def residue(self) -> list[str]:
         """The journal file, and the earlier states."""
-        there = [self.journal] if files.stamp(self.journal) else []
-        return [str(path) for path in (*there, *map(self.version_file, self.history()))]
+        journal = [self.journal] if files.stamp(self.journal) else []
+        return [str(path) for path in (*journal, *map(self.version_file, self.history()))]
 
     def load(self) -> tuple[Snapshot, journal_file.Journal]:
-        """What is stored now, and how its journal lies in the file."""
-        for _ in range(_LOOKS):
+        """What is stored now, and its journal as a file."""
+        for _ in range(READ_ATTEMPTS):
             file = files.read(self.disk, self.path, codec.STATE_BYTES, self.on_warning)
             journal = files.read(self.disk, self.journal, codec.JOURNAL_BYTES, self.on_warning)
             if files.stamp(self.path) == (file.stamp if file else None):
-                return self._understood(file, journal)
+                return self._parse(file, journal)
         raise StoreError(f"{self.path} changes faster than it can be read", hint="run the same command again")
 
-    def _understood(self, file: files.File | None, journal: files.File | None) -> tuple[Snapshot, journal_file.Journal]:
+    def _parse(self, file: files.File | None, journal: files.File | None) -> tuple[Snapshot, journal_file.Journal]:
         if file is None:
             if journal is not None:
                 raise codec.damaged(
-                    str(self.journal), f"the state it builds on, {self.path}, is not there", codec.JOURNAL
+                    str(self.journal), f"the state it builds on, {self.path}, is missing", codec.JOURNAL
                 )
             return Snapshot(), journal_file.Journal(stale=True)
         stored, marker, version = codec.decode_document(file.data, str(self.path))
@@ -98,27 +98,27 @@ class LocalStore(Store):
         return snapshot(stored.state, base, written.entries, self.location), written
 
     def lock_info(self) -> LockInfo | None:
-        """The lock now. One whose process has died is held by nobody, whatever is written in it."""
+        """The lock now. It is free once its process has ended, whatever is written in the file."""
         with files.translate_os_errors(self.lock_file, "read"):
             try:
                 descriptor = self.disk.open(self.lock_file, os.O_RDONLY)
             except FileNotFoundError:
                 return None
             try:
-                return None if _flock(descriptor, fcntl.LOCK_SH) else LockInfo(self._written(descriptor))
+                return None if _flock(descriptor, fcntl.LOCK_SH) else LockInfo(self._read_holder(descriptor))
             finally:
                 os.close(descriptor)
 
     def break_lock(self, info: LockInfo, holder: LockHolder) -> None:
-        """Raises GuardRefused: the system keeps the lock for its process, and for as long as that lives."""
+        """Raises GuardRefused: the system keeps the lock until its process ends."""
         raise GuardRefused(
-            f"{self.location} is locked by {info.holder}: a local lock cannot be broken, it goes with its process",
-            hint="end that process; the lock is free at once, and the journal has what it did",
+            f"{self.location} is locked by {info.holder}: a local lock cannot be broken, it ends with its process",
+            hint="end that process: the lock is free at once, and the journal has what it did",
         )
 
     def test_lock(self, holder: LockHolder) -> None:
-        """Take the lock and give it back."""
-        descriptor = self._seize(holder)
+        """Take and release the lock."""
+        descriptor = self._lock_file(holder)
         with files.translate_os_errors(self.lock_file, "written"):
             try:
                 self.disk.truncate(descriptor, 0)
@@ -126,26 +126,26 @@ class LocalStore(Store):
                 os.close(descriptor)
 
     def _acquire(self, holder: LockHolder) -> LockedState:
-        descriptor = self._seize(holder)
+        descriptor = self._lock_file(holder)
         try:
             found, journal = self.load()
             self.renew(journal)
             if journal.torn:
                 self.on_warning(
-                    f"the last line of {self.journal} was unfinished and is left out: nobody relied on it yet"
+                    f"the last line of {self.journal} was unfinished and is left out: no step depended on it"
                 )
             return LocalLockedState(self, descriptor, found, journal)
         except BaseException:
             os.close(descriptor)
             raise
 
-    def _seize(self, holder: LockHolder) -> int:
+    def _lock_file(self, holder: LockHolder) -> int:
         """The descriptor of the lock file, locked, with ``holder`` written into it."""
         with files.translate_os_errors(self.lock_file, "locked"):
             files.make_folder(self.disk, self.path.parent)
             descriptor = self.disk.open(self.lock_file, os.O_RDWR | os.O_CREAT)
             try:
-                self._take(descriptor)
+                self._flock_exclusively(descriptor)
                 self.disk.chmod(descriptor)
                 self.disk.truncate(descriptor, 0)
                 files.write(self.disk, descriptor, codec.seal(codec.LOCK, holder))
@@ -155,36 +155,36 @@ class LocalStore(Store):
         return descriptor
 
     def renew(self, journal: journal_file.Journal) -> None:
-        """Write a journal that was left over anew, durably, before anything builds upon it.
+        """Rewrite the journal of an earlier process durably, before anything builds on it.
 
-        Half a line goes with that. And what can be read may be in memory only: it came from a process that ended
-        before its fsync, or whose fsync failed, and such pages no later fsync need write.
+        That drops an unfinished line. And what can be read may be in memory only: if the process ended before its
+        fsync, or that failed, no later fsync need write those pages.
         """
         if not journal.stale:
             files.replace(self.disk, self.journal, journal.whole)
 
-    def _take(self, descriptor: int) -> None:
-        for _ in range(_TRIES):
+    def _flock_exclusively(self, descriptor: int) -> None:
+        for _ in range(LOCK_ATTEMPTS):
             if _flock(descriptor, fcntl.LOCK_EX):
                 return
-            self.clock.pause(_GLANCE)
-        who = self._written(descriptor)
+            self.clock.pause(LOCK_PAUSE)
+        who = self._read_holder(descriptor)
         raise Locked(
             f"{self.location} is locked by {who}",
-            hint="wait until that has ended; the lock goes with its process, so there is nothing to remove",
+            hint="wait until that has ended; the lock ends with its process, so there is nothing to delete",
         )
 
-    def _written(self, descriptor: int) -> LockHolder:
-        """The holder written in the lock file; somebody unknown while it is being written, or if it is damaged."""
+    def _read_holder(self, descriptor: int) -> LockHolder:
+        """The holder written in the lock file; unknown while it is being written, or if it is damaged."""
         data = os.pread(descriptor, codec.LOCK_BYTES, 0)
         try:
             return codec.unseal({codec.LOCK: LockHolder}, data, str(self.lock_file))[0]
         except StoreError:
-            return LockHolder("somebody", "unknown", "unknown", "an unknown time")
+            return LockHolder("an unknown process", "unknown", "unknown", "an unknown time")
 
 
 def _flock(descriptor: int, kind: int) -> bool:
-    """Whether the lock could be had without waiting."""
+    """Whether the lock was taken without waiting."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -201,19 +201,19 @@ class LocalLockedState(LockedStateBase):
         super().__init__(found, store.on_warning)
 
     def check(self) -> None:
-        """Raises Locked if the lock was released, or its file removed: somebody else may hold a new one."""
+        """Raises Locked if the lock was released, or its file deleted: another process may hold a new one."""
         store = self._store
         if self._lock is not None:
             with files.translate_os_errors(store.lock_file, "read"), suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(self._lock), os.stat(store.lock_file, follow_symlinks=False)):
                     return
         raise Locked(
-            f"the lock on {store.location} was lost: {store.lock_file} was removed, or the lock released",
-            hint="run the same command again, and leave lock files where they are",
+            f"the lock on {store.location} was lost: {store.lock_file} was deleted, or the lock released",
+            hint="run the same command again, and do not delete lock files",
         )
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -241,9 +241,9 @@ class LocalLockedState(LockedStateBase):
     def _save(self, state: State, pending_creates: tuple[StepIntent, ...]) -> None:
         now = self._store.clock.date().isoformat(timespec="seconds")
         self.put(codec.encode_state(state, pending_creates, saved=now))
-        self._drop_journal()  # it builds on an earlier state now, and counts for nothing
+        self._drop_journal()  # it builds on an earlier state now, and is ignored if this fails
         with suppress(OSError, StoreError):
-            for serial in history.too_old(self._store.history(), state.serial):
+            for serial in history.expired(self._store.history(), state.serial):
                 self._store.disk.unlink(self._store.version_file(serial))
 
     def put(self, document: bytes) -> None:
@@ -253,18 +253,18 @@ class LocalLockedState(LockedStateBase):
     def put_version(self, serial: int, document: bytes) -> None:
         """Write a file of the history."""
         store = self._store
-        with files.translate_os_errors(store.history_folder, "made"):
+        with files.translate_os_errors(store.history_folder, "created"):
             files.make_folder(store.disk, store.history_folder)
         files.replace(store.disk, store.version_file(serial), document)
 
     def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
-        """Write the journal file anew, or remove it."""
+        """Rewrite the journal file, or delete it."""
         self._drop_journal()
         if entries:
             self._append(base, entries)
 
     def back_up(self) -> list[str]:
-        """Copy state and journal to files called ``….moved``; what lies there already stays."""
+        """Copy state and journal to new files called ``….moved``."""
         store = self._store
         copies = []
         for path in (store.path, store.journal):

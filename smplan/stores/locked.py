@@ -1,4 +1,4 @@
-"""A held lock: the right to write one state and its journal, and what must hold whenever somebody does."""
+"""The part of a locked state that all stores share: checks before each write, and recovery after a failed one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from smplan.stores.interface import LockedState, Snapshot
 
 
 class LockedStateBase(LockedState):
-    """Accepts only entries and states that can be read back, and finds out what became of a write that failed."""
+    """Writes only entries and states that can be read back, and finds out whether a failed write was done."""
 
     def __init__(self, found: Snapshot, on_warning: Callable[[str], None]) -> None:
         self.snapshot = found
         self._on_warning = on_warning
-        self._tried: tuple[JournalEntry, ...] = ()
+        self._attempted: tuple[JournalEntry, ...] = ()
         self._confirmed: tuple[JournalEntry, ...] = ()
         self._start(found.stored, found.entries)
 
@@ -28,13 +28,13 @@ class LockedStateBase(LockedState):
         if not entries:
             return
         self.check()
-        replay = self._ready()
+        replay = self._current()
         if replay is None:
-            raise Bug("a journal needs a state to build upon: save one first")
+            raise Bug("a journal needs a state to build on: save one first")
         if self._confirmed == tuple(entries):
             self._confirmed = ()
-            return  # the write that seemed to fail did not
-        with self._all_or_none(entries):
+            return  # the write that seemed to fail was done
+        with self._reread_if_it_fails(entries):
             for entry in entries:
                 _add(replay, entry)
             self._append(replay.base, entries)
@@ -42,33 +42,33 @@ class LockedStateBase(LockedState):
 
     def save(self, state: State) -> State:
         self.check()
-        replay = self._ready()
+        replay = self._current()
         saved = replace(state, serial=state.serial + 1)
         _check_base(state, saved, replay)
         pending_creates = replay.pending_creates if replay else ()
-        with self._all_or_none():
+        with self._reread_if_it_fails():
             if replay and replay.base.serial < saved.serial:
-                self._remember(replay.base.serial)
+                self._keep_version(replay.base.serial)
             self._save(saved, pending_creates)
         self._start(saved, pending_creates)
         return saved
 
-    def _remember(self, serial: int) -> None:
-        """Keep the state that is about to be replaced. That this fails is no reason to lose the new one."""
+    def _keep_version(self, serial: int) -> None:
+        """Keep the state that is about to be replaced in the history. If that fails, the new one is saved anyway."""
         try:
             self.put_version(serial, self._stored_bytes())
         except StoreError as error:
             self._on_warning(f"the state with serial {serial} could not be kept in the history: {error}")
 
     def folded(self) -> ReplayedState:
-        replay = self._ready()
+        replay = self._current()
         if replay is None:
             raise Bug("there is no state yet: save one first")
         return replay.result()
 
     @abstractmethod
     def _stored_bytes(self) -> bytes:
-        """The stored bytes of the state that this holder would replace. Raises Locked if it is somebody else's."""
+        """The bytes of the state that a save replaces. Raises Locked if another holder wrote them."""
 
     @abstractmethod
     def _append(self, base: State, entries: Sequence[JournalEntry]) -> None: ...
@@ -78,42 +78,42 @@ class LockedStateBase(LockedState):
 
     @abstractmethod
     def _reload(self) -> Snapshot:
-        """What is really there, after a write whose outcome is unknown; the next write builds on it."""
+        """What is stored after a write whose outcome is unknown; the next write builds on it."""
 
     def _start(self, stored: State | None, entries: Sequence[JournalEntry]) -> None:
-        self._unsure = False
+        self._uncertain = False
         self._known = len(entries)
-        self._folding = replay = Replay(stored) if stored else None
+        self._replay = replay = Replay(stored) if stored else None
         if replay:
             for entry in entries:
                 replay.add(entry)
 
-    def _ready(self) -> Replay | None:
-        """What is there, read again if the last write may have failed."""
-        if self._unsure:
+    def _current(self) -> Replay | None:
+        """What is stored, read again if the last write may have failed; None if there is no state yet."""
+        if self._uncertain:
             found = self._reload()
-            if self._tried and found.entries[self._known :] == self._tried:
-                self._confirmed = self._tried
+            if self._attempted and found.entries[self._known :] == self._attempted:
+                self._confirmed = self._attempted
             self._start(found.stored, found.entries)
-        return self._folding
+        return self._replay
 
     @contextmanager
-    def _all_or_none(self, tried: Sequence[JournalEntry] = ()) -> Iterator[None]:
-        """After a fault the memory of what is there may be wrong; the next write reads it first.
+    def _reread_if_it_fails(self, attempted: Sequence[JournalEntry] = ()) -> Iterator[None]:
+        """After an error it is uncertain what is stored: the next write reads it first.
 
-        An append that was ``tried`` has landed if its entries follow all that were known before it. To look for them
-        at the end only could find an equal batch that is older.
+        An ``attempted`` append was done if its entries follow all that were known before it. Searching for them at the
+        end only could find an equal batch that is older.
         """
-        self._unsure, self._tried, self._confirmed = True, tuple(tried), ()
+        self._uncertain, self._attempted, self._confirmed = True, tuple(attempted), ()
         yield
-        self._unsure, self._tried = False, ()
+        self._uncertain, self._attempted = False, ()
 
 
 def _check_base(state: State, saved: State, replay: Replay | None) -> None:
-    """Refuse an unsound state, and one not made from what is stored; but let a save that was cut off be repeated."""
+    """Raise Bug for a state that is invalid or not based on what is stored, except a repeated save."""
     found = integrity_errors(state)
     if found:
-        raise Bug(f"the state is unsound and was not saved: {'; '.join(found[:5])}")
+        raise Bug(f"the state is invalid and was not saved: {'; '.join(found[:5])}")
     base = replay.base if replay else state
     if (state.lineage, state.serial) != (base.lineage, base.serial) and saved != base:
         raise Bug(
@@ -126,4 +126,4 @@ def _add(replay: Replay, entry: JournalEntry) -> None:
     try:
         replay.add(entry)
     except StoreError as error:
-        raise Bug(f"refused to write what could not be read back: {error}") from error
+        raise Bug(f"an entry that could not be read back was not written: {error}") from error

@@ -41,7 +41,7 @@ LEASE = 10**6
 """Seconds: longer than any campaign."""
 LOCKED_EVERY = 32
 """One in so many damaged files is also met by somebody who takes the lock, which reads in the same way."""
-SOMEBODY = LockHolder("somebody", "unknown", "unknown", "an unknown time")
+UNKNOWN = LockHolder("an unknown process", "unknown", "unknown", "an unknown time")
 END_LOST = ("cut", "a line dropped, doubled, moved")
 """The ways that may take away just the last lines of a local journal."""
 
@@ -126,7 +126,7 @@ def lock_file(folder: Path, stack: ExitStack) -> Subject:
         store.lock_file.write_bytes(data)
         return store.holder()
 
-    return Subject("lock", store.lock_file.read_bytes(), read, [HOLDER, SOMEBODY])
+    return Subject("lock", store.lock_file.read_bytes(), read, [HOLDER, UNKNOWN])
 
 
 def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[Subject]:

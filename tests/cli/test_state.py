@@ -153,7 +153,7 @@ def test_a_state_moves_to_s3_and_back(smplan: Shell, bucket: str) -> None:
         f"The state is in s3://{bucket}/k/toy.json now. Write this into the blueprint:\n\n"
         f'state: {{backend: s3, bucket: "{bucket}", key: "k/toy.json"}}\n'
     )
-    assert "set aside: state/toy.state.json.moved" in done.err
+    assert "backed up: state/toy.state.json.moved" in done.err
     refused = smplan("plan", "toy.yaml")
     assert refused.code == 1
     assert f"the state was moved from state/toy.state.json to s3://{bucket}/k/toy.json at" in refused.err

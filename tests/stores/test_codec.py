@@ -53,7 +53,7 @@ def test_the_format_of_a_stored_state() -> None:
     }
 
 
-def test_a_stored_state_comes_back_with_all_that_is_kept_beside_it() -> None:
+def test_a_stored_state_survives_the_round_trip_with_its_pending_creates() -> None:
     stored = codec.decode_state(codec.encode_state(state("a"), [intent("b")], "me"), "it")
     assert (stored.state, stored.pending_creates, stored.writer) == (state("a"), (intent("b"),), "me")
 
@@ -100,13 +100,13 @@ DOCUMENT = canonical(json.loads(codec.encode_state(state())) | {"digest": None})
         (DOCUMENT.replace('"serial":0', '"serial":-1'), "serial -1 is negative"),
     ],
 )
-def test_a_forged_document_is_refused_however_it_is_bent(body: str, message: str) -> None:
+def test_a_forged_document_is_rejected(body: str, message: str) -> None:
     with pytest.raises(StoreError, match=message) as caught:
         codec.decode_state(sealed(body.encode()), "it")
     assert caught.value.hint or "is not" in message
 
 
-def test_what_could_not_be_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_could_not_be_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     deep: list[object] = []
     for _ in range(300):
         deep = [deep]

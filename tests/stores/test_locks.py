@@ -13,18 +13,18 @@ from tests.stores.s3.test_bucket import CUT, Faults
 from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved, state
 
 
-def test_a_free_lock_has_no_grip(place: Place) -> None:
+def test_a_free_lock_has_no_info(place: Place) -> None:
     assert place.store().lock_info() is None
     place.store().lock(HOLDER).release()
     assert place.store().lock_info() is None
 
 
-def test_a_local_grip_is_its_holder(local_place: LocalPlace) -> None:
+def test_the_info_of_a_local_lock_is_its_holder(local_place: LocalPlace) -> None:
     with local_place.store().lock(HOLDER):
         assert local_place.store().lock_info() == LockInfo(HOLDER)
 
 
-def test_a_grip_in_s3_says_until_when_and_how_often_it_was_taken_over(s3_place: S3Place) -> None:
+def test_the_info_of_a_lock_in_s3_has_its_expiry_and_epoch(s3_place: S3Place) -> None:
     server = HandClock()
     first = s3_place.store(client=Wire(s3_place.client, server), clock=HandClock())
     first.lock(HOLDER)
@@ -40,7 +40,7 @@ def test_a_grip_in_s3_says_until_when_and_how_often_it_was_taken_over(s3_place: 
     assert taken.until == "2026-11-23T03:19:41+00:00"
 
 
-def test_a_local_lock_is_not_broken_but_its_process_is_named(local_place: LocalPlace) -> None:
+def test_a_local_lock_cannot_be_broken(local_place: LocalPlace) -> None:
     with local_place.store().lock(HOLDER) as held:
         info = local_place.store().lock_info()
         assert info is not None
@@ -50,7 +50,7 @@ def test_a_local_lock_is_not_broken_but_its_process_is_named(local_place: LocalP
         held.check()
 
 
-def test_whoever_held_a_broken_lock_cannot_write_once_it_is_taken_anew(s3_place: S3Place) -> None:
+def test_the_holder_of_a_broken_lock_cannot_write_once_it_is_taken_again(s3_place: S3Place) -> None:
     saved(s3_place)
     held = s3_place.store().lock(HOLDER)
     held.append([BEGAN])
@@ -67,7 +67,7 @@ def test_whoever_held_a_broken_lock_cannot_write_once_it_is_taken_anew(s3_place:
     assert set(folded.state.resources) == {"b"}
 
 
-def test_whoever_held_a_broken_lock_cannot_write_although_nobody_took_it_since(s3_place: S3Place) -> None:
+def test_the_holder_of_a_broken_lock_cannot_write_even_if_it_is_free(s3_place: S3Place) -> None:
     saved(s3_place)
     held = s3_place.store().lock(HOLDER)
     info = s3_place.store().lock_info()
@@ -81,7 +81,7 @@ def test_whoever_held_a_broken_lock_cannot_write_although_nobody_took_it_since(s
 
 
 @pytest.mark.parametrize("write", ["append", "save"])
-def test_whoever_held_a_broken_lock_cannot_write_after_another_has_saved_either(s3_place: S3Place, write: str) -> None:
+def test_the_holder_of_a_broken_lock_cannot_write_after_another_has_saved(s3_place: S3Place, write: str) -> None:
     kept_before = saved(s3_place)
     held = s3_place.store().lock(HOLDER)
     held.append([BEGAN])
@@ -106,7 +106,7 @@ def test_whoever_held_a_broken_lock_cannot_write_after_another_has_saved_either(
 
 
 @pytest.mark.parametrize("write", ["append", "save"])
-def test_a_former_holder_does_not_come_in_again_by_reading_after_a_fault(s3_place: S3Place, write: str) -> None:
+def test_a_former_holder_does_not_regain_the_lock_by_rereading_after_an_error(s3_place: S3Place, write: str) -> None:
     saved(s3_place)
     wire = Wire(s3_place.client)
     held = s3_place.store(client=wire, clock=HandClock()).lock(HOLDER)
@@ -136,7 +136,7 @@ def test_a_lock_that_changed_since_it_was_shown_is_not_broken(s3_place: S3Place)
         assert s3_place.store().holder() == OTHER
 
 
-def test_breaking_a_lock_that_is_gone_is_content(s3_place: S3Place) -> None:
+def test_breaking_a_lock_that_is_gone_succeeds(s3_place: S3Place) -> None:
     held = s3_place.store().lock(HOLDER)
     info = s3_place.store().lock_info()
     held.release()
@@ -145,7 +145,7 @@ def test_breaking_a_lock_that_is_gone_is_content(s3_place: S3Place) -> None:
     assert s3_place.store().lock_info() is None
 
 
-def test_a_probe_takes_the_lock_and_leaves_everything_as_it_was(place: Place) -> None:
+def test_testing_the_lock_changes_nothing(place: Place) -> None:
     saved(place, "a")
     before = place.files()
     place.store().test_lock(OTHER)
@@ -153,12 +153,12 @@ def test_a_probe_takes_the_lock_and_leaves_everything_as_it_was(place: Place) ->
     assert place.store().lock_info() is None
 
 
-def test_a_probe_is_told_who_has_the_lock(place: Place) -> None:
+def test_testing_a_lock_that_is_held_names_the_holder(place: Place) -> None:
     with place.store().lock(HOLDER), pytest.raises(Locked, match="ann@ci pid 7"):
         place.store().test_lock(OTHER)
 
 
-def test_a_careless_store_that_cannot_remove_either_is_named_for_what_it_ignores(s3_place: S3Place) -> None:
+def test_a_store_that_ignores_conditions_is_rejected_even_if_cleanup_fails(s3_place: S3Place) -> None:
     server = HandClock()
     wire = Wire(s3_place.client, server)
     cut = Faults(CUT, "delete_objects", 99)

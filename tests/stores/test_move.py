@@ -152,7 +152,7 @@ def test_everything_comes_with_the_state(scene: Scene) -> None:
     assert scene.store("b").document(1) == scene.store("a").document(1)
 
 
-def test_the_unfinished_run_goes_on_in_the_new_place(scene: Scene) -> None:
+def test_an_unfinished_run_is_resumed_in_the_new_place(scene: Scene) -> None:
     scene.filled()
     scene.move()
     with scene.store("b").lock(OTHER) as held:
@@ -162,7 +162,7 @@ def test_the_unfinished_run_goes_on_in_the_new_place(scene: Scene) -> None:
     assert scene.store("b").history() == [2, 1]
 
 
-def test_the_old_place_says_where_the_state_went_and_what_to_write(scene: Scene) -> None:
+def test_the_old_place_names_the_new_one_and_the_line_for_the_blueprint(scene: Scene) -> None:
     scene.filled()
     scene.move()
     for use in (scene.store("a").read, lambda: scene.store("a").lock(OTHER)):
@@ -172,10 +172,10 @@ def test_the_old_place_says_where_the_state_went_and_what_to_write(scene: Scene)
     assert scene.store("a").holder() is None
 
 
-def test_what_was_set_aside_is_whole_and_in_the_form_of_local_files(scene: Scene) -> None:
+def test_the_backup_is_complete_and_in_the_format_of_local_files(scene: Scene) -> None:
     before = scene.filled()
     scene.move()
-    names = [word.removeprefix("set aside: ") for word in scene.words]
+    names = [word.removeprefix("backed up: ") for word in scene.words]
     state_bytes, journal_bytes = (contents(scene, name) for name in names)
     stored = codec.decode_state(state_bytes, "it")
     assert before.stored == stored.state
@@ -246,7 +246,7 @@ def judge(scene: Scene, before: Snapshot) -> str:
     return "old, nothing new"
 
 
-def test_the_old_state_may_go_on_after_a_move_was_cut_off(scene: Scene) -> None:
+def test_the_old_state_may_be_written_after_an_interrupted_move(scene: Scene) -> None:
     scene.filled()
     counted = Countdown(8)
     with pytest.raises(Killed):
@@ -270,11 +270,11 @@ def test_a_place_that_holds_a_state_is_refused(scene: Scene) -> None:
     assert scene.store("b").read().stored == kept
 
 
-def test_a_place_with_something_left_of_a_state_is_refused(scene: Scene) -> None:
+def test_a_place_with_earlier_states_is_refused(scene: Scene) -> None:
     scene.filled()
     with scene.store("b").lock(HOLDER) as held:
         held.put_version(7, b"earlier")
-    with pytest.raises(GuardRefused, match=r"holds what is left of a state: .*00000007\.json"):
+    with pytest.raises(GuardRefused, match=r"holds the remains of a state: .*00000007\.json"):
         scene.move()
 
 
@@ -282,16 +282,16 @@ def test_a_place_with_a_journal_only_is_refused(scene: Scene) -> None:
     scene.filled()
     with scene.store("b").lock(HOLDER) as held:
         held.put_journal(state(), [BEGAN])
-    with pytest.raises((GuardRefused, StoreError), match=r"what is left of a state|is not there"):
+    with pytest.raises((GuardRefused, StoreError), match=r"the remains of a state|is missing"):
         scene.move()
 
 
-def test_a_place_with_a_note_about_another_state_is_refused(scene: Scene) -> None:
+def test_a_place_with_the_marker_of_another_state_is_refused(scene: Scene) -> None:
     scene.filled()
     marker = MoveMarker(False, "m", scene.spot("b"), Spot("local", {"path": "x"}), "another", AT)
     with scene.store("b").lock(HOLDER) as held:
         held.put(codec.encode_moved(marker))
-    with pytest.raises(GuardRefused, match="holds a note: the state was moved from"):
+    with pytest.raises(GuardRefused, match="holds a marker: the state was moved from"):
         scene.move()
 
 
@@ -301,7 +301,7 @@ def test_without_a_state_there_is_nothing_to_move(scene: Scene) -> None:
     assert isinstance(scene.look("b"), Snapshot)
 
 
-def test_a_state_that_went_elsewhere_is_not_moved(files: Scene) -> None:
+def test_a_state_that_was_moved_to_a_third_place_is_not_moved(files: Scene) -> None:
     files.filled()
     files.move()
     elsewhere = replace(files, kinds=("local", "s3"))
@@ -309,7 +309,7 @@ def test_a_state_that_went_elsewhere_is_not_moved(files: Scene) -> None:
         elsewhere.move()
 
 
-def test_a_state_that_is_still_coming_is_not_moved_on(files: Scene) -> None:
+def test_an_incoming_state_is_not_moved_on(files: Scene) -> None:
     before = files.filled()
     marker = MoveMarker(True, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
     assert before.stored is not None
@@ -328,7 +328,7 @@ def test_both_locks_are_needed(scene: Scene) -> None:
     assert scene.store("a").holder() is None
 
 
-def test_a_copy_that_does_not_come_back_as_it_was_written_ends_the_move(tmp_path: Path) -> None:
+def test_a_copy_that_reads_back_different_ends_the_move(tmp_path: Path) -> None:
     scene = Scene(tmp_path, ("local", "s3"))
     before = scene.filled()
     wire = Wire(scene.client, scene.server)
@@ -338,14 +338,14 @@ def test_a_copy_that_does_not_come_back_as_it_was_written_ends_the_move(tmp_path
             del scene.client.objects[arguments["Key"]]
 
     wire.after = lose
-    with pytest.raises(StoreError, match="the copy does not come back from s3://") as caught:
+    with pytest.raises(StoreError, match="the copy read back from s3://") as caught:
         scene.move(wire=wire)
     assert "the state is still in" in str(caught.value)
     assert same(scene.look("a"), before)
     scene.move()
 
 
-def test_a_new_place_that_lost_the_copy_points_to_what_was_set_aside(scene: Scene) -> None:
+def test_if_the_new_place_lost_the_copy_the_hint_names_the_backup(scene: Scene) -> None:
     scene.filled()
     scene.move()
     marker = scene.store("a").read_unchecked().marker
@@ -353,7 +353,7 @@ def test_a_new_place_that_lost_the_copy_points_to_what_was_set_aside(scene: Scen
     with scene.store("b").lock(HOLDER, moving=True) as held:
         held.put_journal(state(), [])
         held.put(codec.encode_state(replace(state(), lineage=LINEAGE[:-1] + "9")))
-    with pytest.raises(StoreError, match="and it is not there") as caught:
+    with pytest.raises(StoreError, match="and the state is missing there") as caught:
         scene.move()
     assert ".moved" in caught.value.hint
     with scene.store("b").lock(HOLDER, moving=True) as held:
@@ -362,7 +362,7 @@ def test_a_new_place_that_lost_the_copy_points_to_what_was_set_aside(scene: Scen
         scene.move()
 
 
-def test_an_older_smplan_would_not_take_a_note_for_a_state(files: Scene) -> None:
+def test_a_marker_is_not_read_as_a_state(files: Scene) -> None:
     files.filled()
     files.move()
     document = files.store("a").document()
@@ -395,7 +395,7 @@ def test_a_forged_marker_is_rejected(files: Scene, change: Callable[[dict[str, A
         files.store("a").read()
 
 
-def test_a_second_copy_set_aside_leaves_the_first(files: Scene) -> None:
+def test_a_second_backup_keeps_the_first(files: Scene) -> None:
     files.filled()
     for there in ("ab", "ba", "ab"):
         files.move(there)

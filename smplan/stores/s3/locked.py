@@ -1,4 +1,4 @@
-"""The right to write a state in S3: every write names the version it replaces, or that there is none yet."""
+"""The locked state in S3: every write names the ETag that it replaces, or that there is no object yet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from smplan.stores.s3.objects import Loaded, StateObjects
 
 
 class S3LockedState(LockedStateBase):
-    """A held lease on ``objects``, as they were ``found`` when it was taken."""
+    """``objects`` under a held lease, as they were ``found`` when it was taken."""
 
     def __init__(self, objects: StateObjects, lease: Lease, found: Loaded, on_warning: Callable[[str], None]) -> None:
         self._objects = objects
@@ -29,11 +29,11 @@ class S3LockedState(LockedStateBase):
         super().__init__(found.snapshot, on_warning)
 
     def check(self) -> None:
-        """Raises Locked if the lease was lost, or ran out and could not be renewed."""
+        """Raises Locked if the lease was lost, or expired and could not be renewed."""
         self._lease.check()
 
     def release(self) -> None:
-        """Give the lease back."""
+        """Release the lease."""
         self._lease.release()
 
     def _append(self, base: State, entries: Sequence[JournalEntry]) -> None:
@@ -41,12 +41,12 @@ class S3LockedState(LockedStateBase):
         self._put(objects.batch_key(base, number), objects.encode_batch(base, number, entries), None)
         self._next = number + 1
         self.check()
-        self._still_ours(self._bucket.etag(self._objects.key))
+        self._check_writer(self._bucket.etag(self._objects.key))
 
-    def _still_ours(self, etag: str | None, writer: str = "") -> None:
-        """Raises Locked if somebody else wrote the state object, as whoever takes the lock does first.
+    def _check_writer(self, etag: str | None, writer: str = "") -> None:
+        """Raises Locked if another process wrote the state object, as each new holder does first.
 
-        A batch alone does not tell: where another holder has saved, its number is free again and nobody reads it.
+        That a batch was written proves nothing: after another holder has saved, its number is free, and it is ignored.
         """
         if etag != self._etag and not writer.startswith(self._lease.nonce):
             raise self._lost(self._objects.key)
@@ -55,12 +55,12 @@ class S3LockedState(LockedStateBase):
         writer, now = f"{self._lease.nonce} {secrets.token_hex(8)}", self._bucket.now()
         self.put(codec.encode_state(state, pending_creates, writer, now.isoformat(timespec="seconds")))
         self._next = 1
-        with suppress(StoreError):  # they count for nothing
-            self._sweep(state)
+        with suppress(StoreError):  # they are ignored from now on
+            self._delete_old(state)
 
     def _stored_bytes(self) -> bytes:
         found = self._bucket.get(self._objects.key, codec.STATE_BYTES)
-        self._still_ours(found.etag if found else None)
+        self._check_writer(found.etag if found else None)
         return found.body if found else b""
 
     def put(self, document: bytes) -> None:
@@ -68,7 +68,7 @@ class S3LockedState(LockedStateBase):
         self._etag = self._put(self._objects.key, document, self._etag)
 
     def put_version(self, serial: int, document: bytes) -> None:
-        """Write an object of the history. One that lies there from before an older state was put back gives way."""
+        """Write an object of the history, over one from before an older state was restored."""
         bucket, key = self._bucket, self._objects.version_key(serial)
         try:
             bucket.put(key, document, etag=None)
@@ -76,14 +76,14 @@ class S3LockedState(LockedStateBase):
             bucket.put(key, document, etag=bucket.etag(key))
 
     def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
-        """Remove every batch of any journal, and write one of ``entries``."""
+        """Delete every batch of any journal, and write one of ``entries``."""
         self._bucket.remove(self._bucket.keys(self._objects.journals))
         self._next = 1
         if entries:
             self._append(base, entries)
 
     def back_up(self) -> list[str]:
-        """Write state and journal under ``<key>.moved/``, in the form of local files that may be put anywhere."""
+        """Write state and journal under ``<key>.moved/``, in the format of local files."""
         bucket, found, document = self._bucket, self.snapshot, self._objects.document()
         folder = f"{self._objects.key}.moved/{bucket.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         copies = {f"{folder}/state.json": document or b""}
@@ -92,7 +92,7 @@ class S3LockedState(LockedStateBase):
             copies[f"{folder}/journal.jsonl"] = first + journal_file.record(found.written, journal_file.checksum(first))
         for key, body in copies.items():
             bucket.put(key, body, etag=None)
-        return [bucket.place(key) for key in copies]
+        return [bucket.uri(key) for key in copies]
 
     def _put(self, key: str, body: bytes, etag: str | None) -> str:
         try:
@@ -101,21 +101,21 @@ class S3LockedState(LockedStateBase):
             raise self._lost(key) from error
 
     def _lost(self, key: str) -> Locked:
-        self._lease.mark_lost(f"somebody else wrote {self._bucket.place(key)}")
+        self._lease.mark_lost(f"another process wrote {self._bucket.uri(key)}")
         return Locked(
-            f"the lock on {self._objects.location} was lost: somebody else wrote {key}",
-            hint="run the same command again; what was journalled is safe",
+            f"the lock on {self._objects.location} was lost: another process wrote {key}",
+            hint="run the same command again; what was journaled is safe",
         )
 
-    def _sweep(self, state: State) -> None:
-        """Remove batches that build on earlier states, and the states that are too old to be kept."""
+    def _delete_old(self, state: State) -> None:
+        """Delete batches that build on earlier states, and states too old for the history."""
         objects, bucket = self._objects, self._bucket
         kept = objects.journal(state.serial)
         bucket.remove([key for key in bucket.keys(objects.journals) if not key.startswith(kept)])
-        bucket.remove([objects.version_key(serial) for serial in history.too_old(objects.history(), state.serial)])
+        bucket.remove([objects.version_key(serial) for serial in history.expired(objects.history(), state.serial)])
 
     def _reload(self) -> Snapshot:
         found = self._objects.load()
-        self._still_ours(found.etag, found.writer)
+        self._check_writer(found.etag, found.writer)
         self._etag, self._next = found.etag, found.next_batch
         return found.snapshot

@@ -1,7 +1,7 @@
 """The objects of one state in a bucket: their keys, and how they are read together.
 
 The state is at ``<key>``, its journal in ``<key>.journal/<serial>/``, one object per batch, its lock in ``<key>.lock``.
-``<key>.history/`` holds the states before it, ``<key>.moved/`` what a move backed up.
+``<key>.history/`` holds replaced states, ``<key>.moved/`` backups of a move.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """``nonce`` makes its bytes like no other's: whether a write landed is found out by comparing them."""
+    """``nonce`` makes its bytes unique: comparing them tells whether a write was done."""
 
     lineage: str
     serial: int
@@ -54,7 +54,7 @@ class StateObjects:
     @property
     def location(self) -> str:
         """``s3://bucket/key``."""
-        return self.bucket.place(self.key)
+        return self.bucket.uri(self.key)
 
     @property
     def lock_key(self) -> str:
@@ -75,7 +75,7 @@ class StateObjects:
         return f"{self.journal(base.serial)}{number:08d}.json"
 
     def version_key(self, serial: int | None) -> str:
-        """The key of the state that had ``serial``; of the present one for None."""
+        """The key of the state with ``serial``; of the current one for None."""
         return self.key if serial is None else f"{self.key}.history/{history.name(serial)}"
 
     def history(self) -> list[int]:
@@ -89,7 +89,7 @@ class StateObjects:
         return found.body if found else None
 
     def load(self) -> Loaded:
-        """What is stored now, and what a writer must know of it."""
+        """What is stored now, and what a writer must know of it. Raises StoreError."""
         for _ in range(READ_ATTEMPTS):
             found = self._load()
             if found:
@@ -97,7 +97,7 @@ class StateObjects:
         raise StoreError(f"{self.location} changes faster than it can be read", hint="run the same command again")
 
     def _load(self) -> Loaded | None:
-        """One reading; None if state was saved while it went on."""
+        """Read once; None if the state was saved meanwhile."""
         found = self.bucket.get(self.key, codec.STATE_BYTES)
         if found is None:
             return Loaded(Snapshot())
@@ -118,12 +118,12 @@ class StateObjects:
         return Loaded(snapshot(stored.state, base, entries, self.location), found.etag, len(keys) + 1, stored.writer)
 
     def encode_batch(self, base: State, number: int, entries: Sequence[JournalEntry]) -> bytes:
-        """The bytes of one batch, like no other's."""
+        """The bytes of one batch, different from those of any other."""
         batch = _Batch(base.lineage, base.serial, number, secrets.token_hex(8), tuple(entries))
         return codec.seal(codec.JOURNAL, batch)
 
     def _decode_batch(self, key: str, body: bytes, base: State, number: int) -> tuple[JournalEntry, ...]:
-        place = self.bucket.place(key)
+        place = self.bucket.uri(key)
         if key != self.batch_key(base, number):
             raise codec.damaged(place, f"batch {number} is missing before it", codec.JOURNAL)
         found, _ = codec.unseal({codec.JOURNAL: _Batch}, body, place)

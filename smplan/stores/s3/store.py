@@ -1,4 +1,4 @@
-"""A state in S3: read, locked by a lease, and every earlier holder shut out before the next one writes."""
+"""The store in S3: locked by a lease, and every former holder fenced off before the next one writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from smplan.stores import codec
 from smplan.stores.interface import Clock, LockedState, LockHolder, LockInfo, Snapshot, Store, ignore
 from smplan.stores.s3.bucket import Bucket
 from smplan.stores.s3.errors import PreconditionFailed
-from smplan.stores.s3.lease import Lease, look
+from smplan.stores.s3.lease import Lease
+from smplan.stores.s3.lease import read as read_lock
 from smplan.stores.s3.locked import S3LockedState
 from smplan.stores.s3.objects import Loaded, StateObjects
 from smplan.stores.s3.policy import policy
@@ -26,7 +27,7 @@ _FENCE_ATTEMPTS = 10
 
 
 class S3Store(Store):
-    """The state at ``s3://bucket/key``. ``client`` must not wait long (see ``connect``): a lease runs out."""
+    """The state at ``s3://bucket/key``. ``client`` must time out sooner than a lease (see ``connect``)."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class S3Store(Store):
         self._renew_seconds = renew_seconds
 
     def read_unchecked(self) -> Snapshot:
-        """What is stored now; a save that happens meanwhile is seen whole or not at all."""
+        """What is stored now; a concurrent save is seen as a whole or not at all."""
         return self.objects.load().snapshot
 
     def document(self, serial: int | None = None) -> bytes | None:
@@ -63,15 +64,15 @@ class S3Store(Store):
         """The batches of any journal, and the earlier states."""
         objects = self.objects
         keys = [*self.bucket.keys(objects.journals), *map(objects.version_key, objects.history())]
-        return [self.bucket.place(key) for key in keys]
+        return [self.bucket.uri(key) for key in keys]
 
     def policy(self) -> dict[str, Json]:
         """A bucket policy that refuses unconditional writes of this state."""
         return policy(self.bucket.name, self.objects.key, self.bucket.partition)
 
     def lock_info(self) -> LockInfo | None:
-        """The lock now; a lease that has run out is held by nobody."""
-        found = look(self.bucket, self.objects.lock_key)
+        """The lock now; a lease that has expired is held by no one."""
+        found = read_lock(self.bucket, self.objects.lock_key)
         if found is None:
             return None
         object, lock = found
@@ -79,20 +80,20 @@ class S3Store(Store):
         return LockInfo(lock.holder, expires.isoformat(), lock.epoch, expires < object.date, object.etag)
 
     def break_lock(self, info: LockInfo, holder: LockHolder) -> None:
-        """Remove the lock object; taking the lock and giving it back then shuts its former holder out (``_fence``)."""
+        """Delete the lock object; then take and release the lock, which fences its former holder off (``_fence``)."""
         try:
             self.bucket.delete(self.objects.lock_key, info.etag)
         except PreconditionFailed as error:
             raise GuardRefused(
                 f"the lock on {self.location} has changed since it was shown: it was renewed or taken, "
-                "so somebody is at work",
-                hint="smplan lock show tells who; only if nobody should be, break it again",
+                "so its holder is running",
+                hint="run `smplan lock show` to see the holder; break the lock again only if it should not be running",
             ) from error
-        with suppress(Locked):  # somebody else took it at once, and shut the former holder out
+        with suppress(Locked):  # another process took it at once, and fenced the former holder off
             self.lock(holder).release()
 
     def test_lock(self, holder: LockHolder) -> None:
-        """Take the lease, which tries whether the store honours conditions, and give it back."""
+        """Take and release the lease, which tests that the store honors conditions."""
         self._lease(holder).release()
 
     def _lease(self, holder: LockHolder) -> Lease:
@@ -111,11 +112,11 @@ class S3Store(Store):
             raise
 
     def _fence(self, lease: Lease) -> Loaded:
-        """Shut out every earlier holder, then read.
+        """Shut out every former holder, then read.
 
-        One that was stopped and resumes believes in its lease. Its save fails, because the state object has another
+        One that was suspended and resumes still trusts its lease. Its save fails, because the state object has another
         ETag now; its next batch fails, because the number is taken. What it wrote before that is read here.
-        Where a move left a note nothing is written: the move replaces the note by its ETag.
+        Where a move left a marker nothing is written: the move replaces the marker by its ETag.
         """
         objects = self.objects
         for _ in range(_FENCE_ATTEMPTS):
@@ -131,6 +132,6 @@ class S3Store(Store):
                 self.bucket.put(objects.batch_key(state, number), objects.encode_batch(state, number, ()), etag=None)
                 return Loaded(found.snapshot, etag, number + 1)
         raise Locked(
-            f"{self.location} is written by somebody who does not hold its lock",
-            hint="find out who, stop it, and run the same command again",
+            f"{self.location} is written by a process that does not hold its lock",
+            hint="find and stop that process, then run the same command again",
         )

@@ -98,7 +98,7 @@ def keys(name: str, arguments: dict[str, Any]) -> list[str]:
     return [each["Key"] for each in arguments["Delete"]["Objects"]] if name == "delete_objects" else [arguments["Key"]]
 
 
-def test_everything_that_smplan_asks_for_is_let_pass(life: list[tuple[str, dict[str, Any]]]) -> None:
+def test_everything_that_smplan_requests_is_allowed(life: list[tuple[str, dict[str, Any]]]) -> None:
     document = policy("b", KEY, "aws")
     written = set()
     for name, arguments in life:
