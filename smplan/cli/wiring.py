@@ -79,10 +79,10 @@ def store_at(place: BackendConfig, name: str, region: str | None = None) -> Stor
 
         client = s3.connect(options.get("region") or region)
         kms_key_id = options.get("kms_key_id")
-        return s3.S3Store(options["bucket"], options["key"], client=client, kms_key_id=kms_key_id, say=say)
+        return s3.S3Store(options["bucket"], options["key"], client=client, kms_key_id=kms_key_id, on_warning=say)
     from smplan.stores.local import LocalStore
 
-    return LocalStore(Path(options["path"]), say=say)
+    return LocalStore(Path(options["path"]), on_warning=say)
 
 
 def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None) -> Providers:

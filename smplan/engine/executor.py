@@ -41,7 +41,7 @@ from smplan.engine.waiter import CancelToken
 from smplan.errors import Bug, Expired, Interrupted, Invalid, NotOurs, Partial, SmplanError, TimedOut
 
 if TYPE_CHECKING:
-    from smplan.stores.locked import LockedState
+    from smplan.stores.interface import LockedState
 
 PARALLEL = 16
 

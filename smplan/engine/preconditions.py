@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 from smplan.core import diff
 from smplan.core.plan.model import Op, Plan, Step
 from smplan.core.plan.observed import ObservedState
@@ -27,7 +25,7 @@ def check_base(plan: Plan, folded: ReplayedState | None) -> tuple[ReplayedState,
     if folded is None:
         if plan.base.exists:
             raise Stale("the state that the plan was made from is gone", hint=_AGAIN)
-        return ReplayedState(State(plan.name, plan.base.lineage, 0, {}, key=secrets.token_hex(32))), False
+        return ReplayedState(State(plan.name, plan.base.lineage, 0, {})), False
     run = folded.run
     if run is not None and run.plan_id == plan.id:
         if run.plan_digest != plan.digest:

@@ -23,7 +23,7 @@ from typing import Any
 
 from smplan.core.state.journal import JournalEntry, RunBegan
 from smplan.errors import Locked
-from smplan.stores.locked import LockedState
+from smplan.stores.interface import LockedState
 from tests.campaigns import racers
 from tests.campaigns.gate import Gate, Hold, Seen
 from tests.campaigns.racers import BUCKET, Place, client

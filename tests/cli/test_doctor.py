@@ -76,7 +76,7 @@ def test_a_damaged_state_is_found(smplan: Shell) -> None:
     (smplan.folder / "state" / "toy.state.json").write_text("rotten")
     done = smplan("doctor", "--state")
     assert (done.code, signs(done)["state"], signs(done)["locking"]) == (1, "✗", "✓")
-    assert any("put back a copy that you trust" in each for each in hints(done))
+    assert any("restore a trusted copy" in each for each in hints(done))
 
 
 def test_a_held_lock_is_found_and_left_alone(smplan: Shell) -> None:

@@ -153,7 +153,7 @@ def test_a_state_moves_to_s3_and_back(smplan: Shell, bucket: str) -> None:
         f"The state is in s3://{bucket}/k/toy.json now. Write this into the blueprint:\n\n"
         f'state: {{backend: s3, bucket: "{bucket}", key: "k/toy.json"}}\n'
     )
-    assert "set aside: state/toy.state.json.moved" in done.err
+    assert "backed up: state/toy.state.json.moved" in done.err
     refused = smplan("plan", "toy.yaml")
     assert refused.code == 1
     assert f"the state was moved from state/toy.state.json to s3://{bucket}/k/toy.json at" in refused.err
@@ -173,10 +173,13 @@ def test_a_move_that_was_cut_off_is_finished_from_either_blueprint(smplan: Shell
     found = store.read()
     assert found.stored is not None
     smplan.ok("state", "move", "--to", "new/toy.state.json", "--yes")
-    mark = store.look().mark
-    assert mark is not None
-    coming = codec.encode_coming(
-        type(mark)(True, mark.move, mark.source, mark.target, mark.lineage, mark.at), found.stored, (), found.saved
+    marker = store.read_unchecked().marker
+    assert marker is not None
+    coming = codec.encode_incoming(
+        type(marker)(True, marker.move, marker.source, marker.target, marker.lineage, marker.at),
+        found.stored,
+        (),
+        found.saved,
     )
     (smplan.folder / "new" / "toy.state.json").write_bytes(coming)
     smplan.write(

@@ -15,14 +15,14 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-class QuickDisk(Disk):
+class NoFsyncDisk(Disk):
     """A disk that is not waited for: nobody pulls its plug."""
 
     def sync(self, descriptor: int) -> None:
         pass
 
 
-class MeddlingDisk(QuickDisk):
+class FaultyDisk(NoFsyncDisk):
     """A disk that fails at one of its calls, and once only, or for as long as it is armed (``lasting``).
 
     With ``halves`` a write takes half of what it gets, so that a fault finds writes that are half done.
@@ -52,28 +52,28 @@ class MeddlingDisk(QuickDisk):
         return call()
 
     def open(self, path: Path, flags: int) -> int:
-        return self._meddle("open", lambda: super(MeddlingDisk, self).open(path, flags))
+        return self._meddle("open", lambda: super(FaultyDisk, self).open(path, flags))
 
     def mkdir(self, folder: Path) -> None:
-        self._meddle("mkdir", lambda: super(MeddlingDisk, self).mkdir(folder))
+        self._meddle("mkdir", lambda: super(FaultyDisk, self).mkdir(folder))
 
     def chmod(self, descriptor: int) -> None:
-        self._meddle("chmod", lambda: super(MeddlingDisk, self).chmod(descriptor))
+        self._meddle("chmod", lambda: super(FaultyDisk, self).chmod(descriptor))
 
     def write(self, descriptor: int, data: bytes) -> int:
         taken = data[: len(data) // 2 or 1] if self.halves else data
-        written = self._meddle("write", lambda: super(MeddlingDisk, self).write(descriptor, taken))
+        written = self._meddle("write", lambda: super(FaultyDisk, self).write(descriptor, taken))
         self.written += written
         return written
 
     def sync(self, descriptor: int) -> None:
-        self._meddle("sync", lambda: super(MeddlingDisk, self).sync(descriptor))
+        self._meddle("sync", lambda: super(FaultyDisk, self).sync(descriptor))
 
     def truncate(self, descriptor: int, length: int) -> None:
-        self._meddle("truncate", lambda: super(MeddlingDisk, self).truncate(descriptor, length))
+        self._meddle("truncate", lambda: super(FaultyDisk, self).truncate(descriptor, length))
 
     def rename(self, source: Path, target: Path) -> None:
-        self._meddle("rename", lambda: super(MeddlingDisk, self).rename(source, target))
+        self._meddle("rename", lambda: super(FaultyDisk, self).rename(source, target))
 
     def unlink(self, path: Path) -> None:
-        self._meddle("unlink", lambda: super(MeddlingDisk, self).unlink(path))
+        self._meddle("unlink", lambda: super(FaultyDisk, self).unlink(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -9,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from smplan.core.canonical_json import canonical
 from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, StepIntent, StepSucceeded
 from smplan.core.state.model import ResourceState, State
 from smplan.stores.interface import Clock, LockHolder, Store
@@ -31,7 +34,7 @@ def entry(address: str, id: str = "") -> ResourceState:
 
 
 def state(*addresses: str, serial: int = 0) -> State:
-    return State("fleet", LINEAGE, serial, {each: entry(each, each) for each in addresses}, key="ab" * 16)
+    return State("fleet", LINEAGE, serial, {each: entry(each, each) for each in addresses})
 
 
 def create(address: str) -> list[JournalEntry]:
@@ -45,6 +48,15 @@ def create(address: str) -> list[JournalEntry]:
 
 def intent(address: str) -> StepIntent:
     return StepIntent(f"s-{address}", "create", entry(address))
+
+
+def forged(sealed: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """``sealed`` after a ``change`` of its JSON, with a digest that is right again."""
+    document = json.loads(sealed)
+    del document["digest"]
+    change(document)
+    body = canonical(document)
+    return b'{"digest":"' + sha256(body).hexdigest().encode() + b'",' + body[1:] + b"\n"
 
 
 class Place(ABC):

@@ -11,7 +11,7 @@ import pytest
 from smplan.core.state.journal import StepFailed
 from smplan.errors import StoreError
 from smplan.stores.files import Disk
-from smplan.stores.locked import LockedState
+from smplan.stores.interface import LockedState
 from tests.stores.s3.test_bucket import CUT, LOST, Faults
 from tests.stores.samples import BEGAN, HOLDER, HandClock, LocalPlace, Place, S3Place, Wire, create, intent, saved
 
@@ -67,7 +67,7 @@ def fail_to_append(held: LockedState, entries: list[Any], trouble: Trouble, land
 
 
 @pytest.mark.parametrize("landed", [True, False])
-def test_it_is_there_once(place: Place, landed: bool) -> None:
+def test_a_repeated_append_is_written_once(place: Place, landed: bool) -> None:
     held, trouble = troubled(place)
     fail_to_append(held, create("a"), trouble, landed)
     held.append(create("a"))
@@ -77,7 +77,7 @@ def test_it_is_there_once(place: Place, landed: bool) -> None:
 
 
 @pytest.mark.parametrize("landed", [True, False])
-def test_an_equal_batch_that_is_older_is_not_taken_for_it(place: Place, landed: bool) -> None:
+def test_an_older_equal_batch_is_not_mistaken_for_the_repeated_one(place: Place, landed: bool) -> None:
     held, trouble = troubled(place)
     held.append([intent("a")])
     fail_to_append(held, [intent("a")], trouble, landed)
@@ -86,7 +86,7 @@ def test_an_equal_batch_that_is_older_is_not_taken_for_it(place: Place, landed: 
     assert place.store().read().entries == (BEGAN, intent("a"), intent("a"))
 
 
-def test_another_batch_after_one_that_landed_is_written(place: Place) -> None:
+def test_a_different_batch_after_a_lost_response_is_written(place: Place) -> None:
     held, trouble = troubled(place)
     held.append([intent("a")])
     failed = StepFailed("s-a", "no", "")
@@ -97,7 +97,7 @@ def test_another_batch_after_one_that_landed_is_written(place: Place) -> None:
     assert place.store().read().entries == (BEGAN, intent("a"), failed, intent("b"), failed)
 
 
-def test_looking_at_the_fold_in_between_changes_nothing(place: Place) -> None:
+def test_replaying_between_two_attempts_changes_nothing(place: Place) -> None:
     held, trouble = troubled(place)
     fail_to_append(held, create("a"), trouble, True)
     assert set(held.folded().state.resources) == {"a"}

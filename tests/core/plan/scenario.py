@@ -206,7 +206,7 @@ def planned(
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address."""
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     records = {each.record.address: each.record for each in haves}
-    state = State("toys", LINEAGE, 3, records, tuple(deposed), key="ab" * 16)
+    state = State("toys", LINEAGE, 3, records, tuple(deposed))
     seen = ObservedState(
         resources={each.record.address: each.live for each in haves if each.live},
         unreadable=unreadable or {},
