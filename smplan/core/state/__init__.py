@@ -1,4 +1,5 @@
-"""State and journal as values: what they hold, how a journal replays onto a state, and how both become JSON.
+"""What smplan records of what it created: the state, the journal of a run, and how a journal replays into the state.
 
-Pure: reading and writing them is for ``stores``.
+Belongs here: these values, their invariants and their strict decoding. Does not belong here: files, buckets and locks
+(``stores``).
 """
