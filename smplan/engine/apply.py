@@ -43,7 +43,7 @@ class Applier:
         """
         if self.now().isoformat() > plan.expires:
             raise Stale(f"the plan expired at {plan.expires}", hint="make a new plan with `smplan plan`")
-        self.world.attend(self.report, self.stop.pause)
+        self.world.attend(self.report, self.stop.wait)
         with self.store.lock(self.holder, wait_seconds=self.wait_seconds) as held:
             if preconditions.is_finished(plan, held.snapshot.folded):
                 return self._save_at_last(plan, held)

@@ -107,7 +107,7 @@ class Executor:
         self._stop = stop
         self._parallel = parallel
         self._now = now
-        self._heard: ResultQueue[ResourceCreated | _Finished | _Left] = world.runtime.mailbox()
+        self._heard: ResultQueue[ResourceCreated | _Finished | _Left] = world.runtime.result_queue()
         self._reporting = threading.Lock()
         self._report_to = report
         self._run = folded.run if folded.run and folded.run.plan_id == plan.id else None
@@ -138,17 +138,17 @@ class Executor:
         """Carry out every step that can be. Raises only if the journal cannot be written, or the lock was lost."""
         self._sorter.prepare()
         finished_before = self._run.done if self._run else frozenset()
-        with self._world.runtime.crew(self._parallel, "step") as crew:
+        with self._world.runtime.worker_pool(self._parallel, "step") as crew:
             try:
                 while self._sorter.is_active():
                     self._gather(finished_before)
                     self._start(crew)
                     if self._running:
                         self._listen()
-                    elif self._stop.asked:
+                    elif self._stop.cancelled:
                         break
             except BaseException:
-                self._stop.drain()
+                self._stop.cancel()
                 raise
         return self._outcome()
 
@@ -171,7 +171,7 @@ class Executor:
         self._report(StepSkipped(step.id, step.address, step.op, f"it needs {because}, which was not done"))
 
     def _start(self, crew: WorkerPool) -> None:
-        if self._stop.asked:
+        if self._stop.cancelled:
             if not self._drained and self._running:
                 self._report(Draining(len(self._running)))
             self._drained = True
@@ -295,7 +295,7 @@ class Executor:
             return
         self._failed.append((step.address, error))
         if isinstance(error, Expired):
-            self._stop.drain()
+            self._stop.cancel()
         self._report(StepErrored(step.id, step.address, step.op, error.message, error.hint, seconds))
 
     def _outcome(self) -> Outcome:

@@ -17,14 +17,14 @@ from smplan.engine.refresh import Report
 from smplan.engine.waiter import CancelToken, Waiter
 from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, Stale, TimedOut, Unreachable
 
-LAG_SECONDS = 300
+READ_AFTER_WRITE_TIMEOUT = 300
 """AWS may not know for a while what it just made (EC2 API reference, eventual consistency)."""
 
 
-SENDS = 2
+MAX_CREATE_ATTEMPTS = 2
 """How often a create is sent at the most: again only when looking has shown that the first one did nothing. Should it
 have been done all the same, its name is taken, and the second one is refused."""
-LOOKS = (0.5, 1.0, 2.0)
+LOST_RESPONSE_BACKOFF = (0.5, 1.0, 2.0)
 """Seconds between looks for what a create without an answer may have made."""
 
 
@@ -129,7 +129,7 @@ class Carrier:
                 return driver.create(task.spec, self._claim(task)), True
             except LostAnswer:
                 found, ours_perhaps = self._appeared(driver, task.spec), True
-                if found is None and sent == SENDS:
+                if found is None and sent == MAX_CREATE_ATTEMPTS:
                     raise
             except Conflict:
                 found = driver.find(task.spec)
@@ -139,11 +139,11 @@ class Carrier:
 
     def _appeared(self, driver: Driver[Any], spec: Any) -> Live[Any] | None:
         """What a create without an answer made, if it made anything: AWS may take a moment to show it."""
-        for pause in LOOKS:
+        for pause in LOST_RESPONSE_BACKOFF:
             found = driver.find(spec)
             if found is not None:
                 return found
-            self.stop.pause(pause)
+            self.stop.wait(pause)
         return driver.find(spec)
 
     def _claim(self, task: Task) -> Claim:
@@ -204,14 +204,14 @@ class Carrier:
         if live is None:
             return Result(step.physical_id)
         waiter = self._waiter(step, driver.timeout_seconds)
-        waiter.follow(lambda: self._checked(driver.drain(live)))
+        waiter.wait(lambda: self._checked(driver.drain(live)))
 
         def delete() -> None:
             self.check()
             self._again_if_lost(lambda: driver.delete(step.physical_id))
 
-        waiter.until_free(delete, f"{driver.kind} {step.physical_id} to be let go")
-        waiter.follow(lambda: driver.wait_deleted(step.physical_id))
+        waiter.retry_while_in_use(delete, f"{driver.kind} {step.physical_id} to be let go")
+        waiter.wait(lambda: driver.wait_deleted(step.physical_id))
         return Result(step.physical_id)
 
     def _checked(self, draining: Iterator[Progress]) -> Iterator[Progress]:
@@ -232,14 +232,14 @@ class Carrier:
     def _settle(self, driver: Driver[Any], step: Step, id: str, spec: Any) -> None:
         waiter = self._waiter(step, driver.timeout(spec))
         try:
-            waiter.follow(lambda: driver.wait_ready(id, spec))
+            waiter.wait(lambda: driver.wait_ready(id, spec))
         except TimedOut as error:
             why = _likely(driver, spec)
             raise TimedOut(f"{error.message}{why}", hint=_GO_ON, address=step.address) from None
 
     def _read(self, driver: Driver[Any], step: Step, id: str) -> Live[Any]:
         """The thing as it is; waits while AWS does not know yet what it just made."""
-        waiter = self._waiter(step, LAG_SECONDS)
+        waiter = self._waiter(step, READ_AFTER_WRITE_TIMEOUT)
         found: list[Live[Any]] = []
 
         def look() -> Any:
@@ -250,7 +250,7 @@ class Carrier:
                 else:
                     yield Progress(f"{driver.kind} {id} to appear")
 
-        waiter.follow(look)
+        waiter.wait(look)
         return found[0]
 
     def _waiter(self, step: Step, patience: float) -> Waiter:

@@ -14,7 +14,7 @@ from smplan.core.values import PartialValue, Secret, known
 from smplan.drivers import registry
 from smplan.drivers.base import Context, Driver, Lookup
 from smplan.drivers.retry import Pause, rest
-from smplan.engine.runtime import REAL, Runtime
+from smplan.engine.runtime import SYSTEM, Runtime
 from smplan.errors import Bug, Unreachable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Connect: TypeAlias = "Callable[[Mapping[str, Any]], StreamManager]"
 class Providers:
     """One account and region, and the Stream Managers in it; ``runtime`` is how time passes there."""
 
-    def __init__(self, aws: Aws, *, connect: Connect, secrets: Secrets, runtime: Runtime = REAL) -> None:
+    def __init__(self, aws: Aws, *, connect: Connect, secrets: Secrets, runtime: Runtime = SYSTEM) -> None:
         self.aws = aws
         self.runtime = runtime
         self.secret = secrets

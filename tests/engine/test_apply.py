@@ -257,7 +257,7 @@ def test_a_create_whose_answer_was_lost_is_resolved_by_looking(bench: Bench) -> 
 def test_a_create_that_never_arrived_is_sent_once_more_after_looking(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01, 0.01))
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01, 0.01))
     bench.cloud.fail("create", "t-a", lost())
     bench.make(blueprint(thing("a")))
     assert bench.cloud.made == {"t-a": 1}
@@ -268,7 +268,7 @@ def test_a_create_that_never_arrived_is_sent_once_more_after_looking(
 def test_a_create_that_is_taken_for_lost_and_shows_late_is_refused_by_its_name_and_taken_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01,))
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01,))
     bench.cloud.fail("create", "p-1", lost(), Conflict("it is there"))
 
     def appear() -> None:
@@ -283,8 +283,8 @@ def test_a_create_that_is_taken_for_lost_and_shows_late_is_refused_by_its_name_a
 def test_a_create_that_never_arrives_fails_and_is_made_by_the_next_run(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01,))
-    bench.cloud.fail("create", "t-a", *[lost()] * operations.SENDS)
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01,))
+    bench.cloud.fail("create", "t-a", *[lost()] * operations.MAX_CREATE_ATTEMPTS)
     made = bench.plan(blueprint(thing("a")))
     assert bench.apply(made).outcome == "failed"
     assert bench.apply(made).outcome == "complete"

@@ -134,8 +134,8 @@ def test_calls_made_again_are_told_to_whoever_listens_now_and_their_pauses_end_w
     aws = Aws()
     world = world_with(cloud, aws)()
     heard = Log()
-    world.attend(heard, cloud.stop.pause)
-    cloud.stop.drain()
+    world.attend(heard, cloud.stop.wait)
+    cloud.stop.cancel()
 
     def throttled() -> None:
         raise Throttled("slow down")
