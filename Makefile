@@ -7,12 +7,13 @@ PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo check format lint test coverage schemas crash-matrix race torn damage faults histories bench lock clean
+# make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
 
-check: lint coverage
+check: lint package coverage
 
 $(STAMP): .ci/constraints.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "smplan needs Python 3.11 or newer; none was found" >&2; exit 1; fi
@@ -32,18 +33,31 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+quick: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pytest -n auto -q tests/core tests/blueprint tests/guide tests/render
+
+package: $(STAMP)
+	.ci/package $(PYTHON)
+
 test: $(STAMP)
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal
 
 # Every branch of what decides, runs and stores; nearly all of the rest.
 coverage: $(STAMP)
 	$(BIN)/coverage erase
-	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --show-missing --fail-under=100
 	$(BIN)/coverage report --omit='smplan/core/*,smplan/engine/*,smplan/stores/*' --skip-covered --fail-under=95
 
-schemas: $(STAMP)
+schemas: docs
 	$(BIN)/smplan schema --write schemas
+
+# The page is replaced only if it could be made.
+docs: $(STAMP)
+	$(BIN)/smplan kinds --markdown > docs/.kinds.md
+	mv docs/.kinds.md docs/kinds.md
 
 # Campaigns: all that can go wrong, at full size (an hour or more for the matrices); `make check` runs a seeded slice of each.
 # Each prints its figures and seeds, and ends with 1 if anything was lost or made twice. OPTIONS="--share 0.1 --seed 2"

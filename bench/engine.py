@@ -1,10 +1,10 @@
 """Wall and CPU seconds and peak memory of plan, apply, empty plan and destroy, for N values in chains of ten.
 
-    python bench/engine.py [N ...] [--rounds R]
+    python bench/engine.py [N ...] [--rounds R] [--terraform]
 
-Each figure is of a whole command in a process of its own (start-up included); with several rounds the median is
-printed. The ratios compare with Terraform 1.11.4 and `terraform_data` on the same work, measured once: 0.2 / 1.8 /
-6.8 s to plan N = 100 / 1000 / 3000, and 0.6 / 23 / 229 s to apply.
+Each figure is of a whole command in a process of its own, start-up included; with several rounds it is the median.
+With `--terraform` the same work is done by Terraform with `terraform_data` on the same machine, and the last column
+says how many times as long it takes.
 """
 
 from __future__ import annotations
@@ -17,17 +17,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TERRAFORM = {("plan", 100): 0.2, ("plan", 1000): 1.8, ("plan", 3000): 6.8}
-TERRAFORM |= {("apply", 100): 0.6, ("apply", 1000): 23.0, ("apply", 3000): 229.0}
+Commands = dict[str, list[str]]
 
-COMMANDS = {
-    "plan": ["plan", "blueprint.json"],
-    "apply": ["apply", "--yes"],
-    "empty plan": ["plan", "blueprint.json", "--detailed-exitcode"],
-    "destroy": ["destroy", "blueprint.json", "--yes"],
+SMPLAN: Commands = {
+    "plan": [sys.executable, "-m", "smplan", "plan", "blueprint.json"],
+    "apply": [sys.executable, "-m", "smplan", "apply", "--yes"],
+    "empty plan": [sys.executable, "-m", "smplan", "plan", "blueprint.json", "--detailed-exitcode"],
+    "destroy": [sys.executable, "-m", "smplan", "destroy", "blueprint.json", "--yes"],
+}
+TERRAFORM: Commands = {
+    "plan": ["terraform", "plan", "-input=false", "-out=plan"],
+    "apply": ["terraform", "apply", "-input=false", "plan"],
+    "empty plan": ["terraform", "plan", "-input=false", "-detailed-exitcode"],
+    "destroy": ["terraform", "destroy", "-auto-approve"],
 }
 
 
@@ -53,28 +59,37 @@ def write_blueprint(folder: Path, count: int) -> None:
     (folder / "blueprint.json").write_text(json.dumps(document, indent=0))
 
 
-def run(folder: Path, arguments: list[str]) -> Cost:
-    """One command, in ``folder``; it must end with 0."""
+def write_terraform(folder: Path, count: int) -> None:
+    """The same values as ``terraform_data``, in an initialized folder."""
+    values = {
+        f"v{at:05d}": {"input": f"${{terraform_data.v{at - 1:05d}.output}}" if at % 10 else f"value {at}"}
+        for at in range(count)
+    }
+    (folder / "main.tf.json").write_text(json.dumps({"resource": {"terraform_data": values}}, indent=0))
+    run(folder, ["terraform", "init"])
+
+
+def run(folder: Path, command: Sequence[str]) -> Cost:
+    """The cost of one command in ``folder``; it must end with 0."""
     since = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "smplan", *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - since
     if status != 0:
-        told = process.stderr.read().decode() if process.stderr else ""
-        sys.exit(f"smplan {' '.join(arguments)} ended with {os.waitstatus_to_exitcode(status)}: {told}")
+        error = process.stderr.read().decode() if process.stderr else ""
+        sys.exit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}: {error}")
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def measure(count: int, rounds: int) -> dict[str, Cost]:
+def measure(count: int, rounds: int, commands: Commands = SMPLAN) -> dict[str, Cost]:
     """The median cost of each command."""
-    costs: dict[str, list[Cost]] = {name: [] for name in COMMANDS}
+    write = write_terraform if commands is TERRAFORM else write_blueprint
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            write_blueprint(Path(folder), count)
-            for name, arguments in COMMANDS.items():
-                costs[name].append(run(Path(folder), arguments))
+            write(Path(folder), count)
+            for name, command in commands.items():
+                costs[name].append(run(Path(folder), command))
     return {
         name: Cost(
             statistics.median(cost.wall for cost in found),
@@ -90,16 +105,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("counts", nargs="*", type=int, default=[100, 1000, 3000, 10000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--terraform", action="store_true", help="measure Terraform too")
     given = parser.parse_args()
-    print(
-        f"{'N':>6}  {'command':<11} {'wall s':>8} {'cpu s':>8} {'peak MiB':>9} {'ms each':>8}  against Terraform 1.11.4"
-    )
+    print(f"{'N':>6}  {'command':<11} {'wall s':>8} {'cpu s':>8} {'peak MiB':>9} {'ms each':>8}  Terraform, wall s")
     for count in given.counts:
+        theirs = measure(count, given.rounds, TERRAFORM) if given.terraform else {}
         for name, cost in measure(count, given.rounds).items():
-            theirs = TERRAFORM.get((name, count))
-            ratio = f"{theirs / cost.wall:.1f} times as fast ({theirs} s)" if theirs else ""
+            ratio = f"{theirs[name].wall:.2f} ({theirs[name].wall / cost.wall:.1f} times as long)" if theirs else ""
             each = cost.wall / count * 1000
-            print(f"{count:>6}  {name:<11} {cost.wall:>8.2f} {cost.cpu:>8.2f} {cost.peak:>9.1f} {each:>8.2f}  {ratio}")
+            print(
+                f"{count:>6}  {name:<11} {cost.wall:>8.2f} {cost.cpu:>8.2f} {cost.peak:>9.1f} {each:>8.2f}  {ratio}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

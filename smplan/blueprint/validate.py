@@ -226,9 +226,7 @@ def _wrong_instance(group: Declaration, ref: Ref) -> tuple[str, str] | None:
         example = f"`{replace(ref, index=key)}`, or inside a `for_each` `{replace(ref, index_from_each=True)}`"
         return f"{quoted(ref.root)} has one instance for each key: say which", f"write {example}"
     if group.keys is not None and ref.index not in group.keys:
-        return f"{quoted(ref.root)} has no instance {quoted(str(ref.index))}", one_of(
-            str(ref.index), group.keys
-        )
+        return f"{quoted(ref.root)} has no instance {quoted(str(ref.index))}", one_of(str(ref.index), group.keys)
     if ref.index in group.off:
         message = f"{quoted(ref.address)} does not exist: its `when` is false"
         return message, "give both the same `when`, or take the reference away"

@@ -23,10 +23,17 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: smplan schema > blueprint.schema.json")(schema)
 
 
-def kinds(kind: Kind = None, as_json: options.AsJson = False) -> None:
+def kinds(
+    kind: Kind = None,
+    as_json: options.AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of all kinds as Markdown.")] = False,
+) -> None:
     """List the kinds, or show the fields and outputs of one."""
     from smplan.drivers import catalogue
 
+    if markdown:
+        typer.echo(_reference(), nl=False)
+        return
     if kind is not None:
         found = _one(kind)
         typer.echo(json.dumps(_data(found), indent=1) if as_json else _described(found))
@@ -40,6 +47,13 @@ def kinds(kind: Kind = None, as_json: options.AsJson = False) -> None:
         what = each.summary or each.lookup_summary
         typer.echo(f"{each.name:<{width}}  {'' if each.spec else '(lookup) '}{what}")
     options.next_command("smplan kinds KIND   # its fields and outputs")
+
+
+def _reference() -> str:
+    from smplan.drivers import registry
+    from smplan.render import kinds_doc
+
+    return kinds_doc.page(registry.drivers(), registry.lookups())
 
 
 def schema(

@@ -38,5 +38,5 @@ class Clock:
         return datetime.fromtimestamp(self.now(), UTC)
 
     def wall(self, seconds: float) -> float:
-        """How long ``seconds`` of virtual time last on the wall's clock; infinite if the clock stands still."""
+        """How long ``seconds`` of virtual time last on the wall's clock; infinite if the clock is stopped."""
         return seconds / self.speed if self.speed else float("inf")

@@ -1,13 +1,15 @@
-"""What the guide expects to stand already: network, groups, database, Stream Manager instance, certificate, zone."""
+"""What the guide expects to exist: network, groups, database, Stream Manager instance, certificate, zone."""
 
 from __future__ import annotations
 
 from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.ec2.instances import launch
-from smplan.sandbox.aws.requests import Fields
+from smplan.sandbox.aws.errors import (
+    Fields,
+)
 from smplan.sandbox.aws.state.account import Cloud
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, Image
-from smplan.sandbox.ids import DOMAIN, REGION, Facts
+from smplan.sandbox.ids import DOMAIN, REGION, Prerequisites
 from smplan.sandbox.interface import PROPERTIES_PATH
 
 ZONES = (f"{REGION}a", f"{REGION}b", f"{REGION}c")
@@ -27,8 +29,8 @@ ROOT_GIB = 16
 KEY_NAMES = ("red5pro", "ops")
 
 
-def make(cloud: Cloud) -> Facts:
-    """Make them all and tell their ids. The database does not admit the Stream Managers yet: the guide's first step."""
+def make(cloud: Cloud) -> Prerequisites:
+    """Create them all; their ids. The database does not admit the Stream Managers yet: the guide's first step."""
     vpc_id = _vpc(cloud)
     subnet_ids = tuple(_subnet(cloud, vpc_id, number, zone) for number, zone in enumerate(ZONES))
     groups = {name: _group(cloud, vpc_id, name, ports) for name, ports in PORTS.items()}
@@ -38,7 +40,7 @@ def make(cloud: Cloud) -> Facts:
     for key in KEY_NAMES:
         cloud.moto.ask("ec2", "CreateKeyPair", {"KeyName": key, "KeyType": "ed25519"})
     _database(cloud, subnet_ids, groups["red5pro-database"])
-    return Facts(
+    return Prerequisites(
         account=cloud.account,
         region=REGION,
         vpc_id=vpc_id,
@@ -157,6 +159,6 @@ def _certificate(cloud: Cloud) -> str:
 
 
 def _zone(cloud: Cloud) -> str:
-    answer = cloud.moto.ask("route53", "CreateHostedZone", {"Name": f"{DOMAIN}.", "CallerReference": "sandbox"})
-    zone_id: str = answer["HostedZone"]["Id"]
+    response = cloud.moto.ask("route53", "CreateHostedZone", {"Name": f"{DOMAIN}.", "CallerReference": "sandbox"})
+    zone_id: str = response["HostedZone"]["Id"]
     return zone_id.removeprefix("/hostedzone/")

@@ -13,8 +13,8 @@ ADMIN_TOKEN = "sandbox-admin-token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """Ids and names of what stands in a new sandbox (region ``us-east-1``)."""
+class Prerequisites:
+    """Ids and names of what a new sandbox holds (region ``us-east-1``)."""
 
     account: str
     region: str

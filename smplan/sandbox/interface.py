@@ -24,7 +24,7 @@ class InstanceView:
     """Decoded text of the instance's user data; "" without one."""
     launched_at: float
     booted_at: float
-    """When its software answers, at the earliest."""
+    """When its software responds, at the earliest."""
     image_id: str
     instance_type: str
     tags: Mapping[str, str]
@@ -57,8 +57,8 @@ class Route:
     """Targets that failed their checks or have not passed them yet."""
 
 
-class World(Protocol):
-    """The emulated AWS as its other half sees it. Every method is thread-safe and tells the present state."""
+class AwsView(Protocol):
+    """The emulated AWS as network and Stream Managers see it: thread-safe, always the present state."""
 
     def instances(self) -> Sequence[InstanceView]:
         """Instances that are pending or running."""
@@ -73,7 +73,7 @@ class World(Protocol):
         """Run one EC2 instance for a node, tagged ``Name=name``; its id. Raises NodeRefused with AWS's reason."""
 
     def terminate_node(self, instance_id: str) -> None:
-        """Terminate a node's instance; nothing happens if it is gone."""
+        """Terminate a node's instance; does nothing if it was terminated."""
 
 
 class NodeRefused(Exception):

@@ -1,4 +1,4 @@
-"""What stands in a sandbox, told by the AWS API itself: to see that nothing was left behind, or made twice."""
+"""What exists in a sandbox, read through the AWS API: shows what was left behind or created twice."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def inventory(env: Mapping[str, str]) -> set[str]:
     def client(service: str) -> Any:
         return session.client(cast("Any", service), endpoint_url=env["AWS_ENDPOINT_URL"])
 
-    looks = (_compute(client("ec2")), _balancing(client("elbv2")), _scaling(client("autoscaling")))
+    parts = (_compute(client("ec2")), _balancing(client("elbv2")), _scaling(client("autoscaling")))
     others = (_alarms(client("cloudwatch")), _topics(client("sns")), _records(client("route53")))
-    return {found for look in (*looks, *others) for found in look}
+    return {found for part in (*parts, *others) for found in part}
 
 
 def _compute(ec2: Any) -> Iterator[str]:

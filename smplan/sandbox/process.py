@@ -1,6 +1,6 @@
 """The sandbox as a process of its own: started, stopped and found again by what it keeps in a folder.
 
-Whether it runs is told by a lock that it holds as long as it lives, not by a process id, which may be somebody
+Whether it runs is known from a lock that it holds as long as it lives, not by a process id, which may be another
 else's by now. Only the holder of that lock is ever sent a signal.
 """
 
@@ -66,7 +66,7 @@ def status(directory: Path = FOLDER) -> Running | None:
 def start(
     speed: float = SPEED, directory: Path = FOLDER, *, port: int = 0, launch_configurations: bool = True
 ) -> Running:
-    """Start one and wait until it answers. Raises SmplanError: one runs already, the extra is missing, it failed."""
+    """Start one and wait until it responds. Raises SmplanError: one runs already, the extra is missing, it failed."""
     if _alive(directory):
         raise SmplanError(
             "a sandbox runs here already",
@@ -95,7 +95,7 @@ def start(
 
 
 def stop(directory: Path = FOLDER) -> bool:
-    """Stop it, and wait until it is gone; whether one ran. Raises SmplanError if it cannot be stopped."""
+    """Stop it, and wait until it has ended; whether one ran. Raises SmplanError if it cannot be stopped."""
     if not _alive(directory):
         status(directory)
         return False
@@ -131,7 +131,7 @@ def reset(directory: Path = FOLDER) -> Running:
 
 
 def _alive(directory: Path) -> bool:
-    """Whether somebody holds the lock."""
+    """Whether the lock is held."""
     try:
         with (directory / "sandbox.lock").open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,26 +13,26 @@ from typing import Any, Protocol, Self, cast
 from smplan.sandbox import fixtures
 from smplan.sandbox.aws import handlers, moto_state
 from smplan.sandbox.aws.elbv2 import targets
-from smplan.sandbox.aws.moto_client import Application, Inside
-from smplan.sandbox.aws.server import Front
+from smplan.sandbox.aws.moto_client import Application, MotoClient
+from smplan.sandbox.aws.server import AwsServer
 from smplan.sandbox.aws.state.account import Cloud
 from smplan.sandbox.clock import Clock
-from smplan.sandbox.ids import ACCESS_KEY, ACCOUNT, ADMIN_TOKEN, REGION, SECRET_KEY, Facts
-from smplan.sandbox.interface import World
-from smplan.sandbox.network.aws_view import Present
+from smplan.sandbox.ids import ACCESS_KEY, ACCOUNT, ADMIN_TOKEN, REGION, SECRET_KEY, Prerequisites
+from smplan.sandbox.interface import AwsView
+from smplan.sandbox.network.aws_view import MotoAwsView
 from smplan.sandbox.network.gateway import Gateway
 
 POLL_SECONDS = 0.05
 """Wall time within which the server sees that it is to stop."""
 TICK_SECONDS = (0.05, 1.0)
-"""Wall time between two looks at what is due: at the least and at the most."""
+"""Wall time between two checks of what is due: at the least and at the most."""
 TICK_VIRTUAL_SECONDS = 15.0
-"""Virtual time between two looks, within those bounds."""
+"""Virtual time between two checks, within those bounds."""
 _taken: set[str] = set()
 
 
 class GatewayPart(Protocol):
-    """The way of packets into the sandbox: load balancers and Stream Managers that answer."""
+    """The way of packets into the sandbox: load balancers and Stream Managers."""
 
     def start(self) -> object:
         """Open the servers."""
@@ -53,7 +53,7 @@ class GatewayPart(Protocol):
 class Sandbox:
     """An AWS to practise on. Use it as a context manager; ``facts`` and ``env()`` are there once it has started."""
 
-    facts: Facts
+    facts: Prerequisites
     cloud: Cloud
 
     def __init__(
@@ -63,11 +63,11 @@ class Sandbox:
         account: str = ACCOUNT,
         clock: Clock | None = None,
         port: int = 0,
-        gateway: Callable[[World, Clock], GatewayPart] | None = Gateway,
+        gateway: Callable[[AwsView, Clock], GatewayPart] | None = Gateway,
     ) -> None:
         """``speed``: virtual seconds in a second. ``port``: of the emulated AWS, 0 for a free one.
 
-        Two sandboxes in one process need two ``account`` ids. Without a ``gateway`` no Stream Manager answers, and
+        Two sandboxes in one process need two ``account`` ids. Without a ``gateway`` no Stream Manager responds, and
         every instance that has booted passes its health checks.
         """
         self._port = port
@@ -88,21 +88,21 @@ class Sandbox:
         _taken.add(self.account)
         handlers.load()
         moto = _moto(self.account)
-        self.cloud = Cloud(self.clock, Inside(moto), self.account)
+        self.cloud = Cloud(self.clock, MotoClient(moto), self.account)
         self.facts = fixtures.make(self.cloud)
-        self.world = Present(self.cloud, self.facts, self._lock)
-        self._serve(Front(self.cloud, moto, self._lock))
+        self.world = MotoAwsView(self.cloud, self.facts, self._lock)
+        self._serve(AwsServer(self.cloud, moto, self._lock))
         if self._make_gateway is not None:
             self._gateway = self._make_gateway(self.world, self.clock)
             self._gateway.start()
         self._begin(self._tick_on, "sandbox-time")
         return self
 
-    def _serve(self, front: Front) -> None:
+    def _serve(self, front: AwsServer) -> None:
         from moto.moto_server.werkzeug_app import MotoRequestHandler
         from werkzeug.serving import make_server
 
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request helps nobody
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request is noise
         self._server = make_server("127.0.0.1", self._port, front, threaded=True, request_handler=MotoRequestHandler)
         self._begin(partial(self._server.serve_forever, POLL_SECONDS), "sandbox-aws")
 
@@ -194,7 +194,7 @@ def _method_names(of: type) -> list[str]:
 
 def _moto(account: str) -> Application:
     """moto as a WSGI application in which every request belongs to ``account``."""
-    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a thousand images nobody here needs; 1 s
+    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a thousand images that are not needed; 1 s
     import moto.core.responses
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 

@@ -16,8 +16,9 @@ from botocore.config import Config
 from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, RunEnded, StepIntent, StepSucceeded
 from smplan.core.state.model import ResourceState, State
 from smplan.errors import Locked, SmplanError
-from smplan.stores.interface import Held, LockHolder, Store
+from smplan.stores.interface import LockHolder, Store
 from smplan.stores.local import LocalStore
+from smplan.stores.locked import LockedState
 from smplan.stores.s3 import S3Store
 from tests.campaigns.stored import LINEAGE
 from tests.stores.samples import Wire
@@ -75,7 +76,7 @@ def turn(address: str, counter: int) -> list[JournalEntry]:
     ]
 
 
-def count_on(held: Held, address: str) -> None:
+def count_on(held: LockedState, address: str) -> None:
     """Read, append, save: the counter goes on by one."""
     counter: Any = held.folded().state.outputs["counter"]
     held.append(turn(address, counter + 1))
@@ -160,7 +161,7 @@ def _meet(store: Store, point: str, stop: Callable[[], None]) -> None:
     wire.before = before
 
 
-def _write(held: Held, store: Store, who: str, point: str) -> None:
+def _write(held: LockedState, store: Store, who: str, point: str) -> None:
     """What the holder was about to do."""
     if "driver" in point:
         held.check()

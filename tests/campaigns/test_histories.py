@@ -13,8 +13,8 @@ import pytest
 
 from smplan.core.state.journal import JournalEntry, StepIntent
 from smplan.core.state.model import State
-from smplan.stores.interface import Held
 from smplan.stores.local import _LocalHeld
+from smplan.stores.locked import LockedState
 from tests.campaigns.histories.command import lived, one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING
@@ -49,16 +49,16 @@ def broken_laws() -> set[str]:
 
 
 def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    append, waiting = Held.append, []
+    append, waiting = LockedState.append, []
 
-    def late(held: Held, entries: Sequence[JournalEntry]) -> None:
+    def late(held: LockedState, entries: Sequence[JournalEntry]) -> None:
         if all(isinstance(entry, StepIntent) for entry in entries):
             waiting.extend(entries)
             return
         append(held, [*waiting, *entries])
         waiting.clear()
 
-    monkeypatch.setattr(Held, "append", late)
+    monkeypatch.setattr(LockedState, "append", late)
     assert "nothing is changed before its intent is durable" in broken_laws()
 
 

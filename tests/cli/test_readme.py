@@ -1,4 +1,4 @@
-"""Every command line of the documentation is one that smplan understands."""
+"""Every command line in the documentation exists, with its options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ import typer.main
 from smplan.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "blueprints").glob("*.yaml"))]
+TEXTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "blueprints").glob("*.yaml")),
+]
 LINE = re.compile(r"(?:^\s*(?:\$ |# +)|`|\$\()(smplan [a-z][^`#)\n]*?)(?:\s{2,}|\s*[`#)]|\s*$)", re.MULTILINE)
 
 
@@ -22,8 +26,8 @@ def commands() -> list[str]:
     return sorted({found for path in TEXTS for found in LINE.findall(path.read_text(encoding="utf-8"))})
 
 
-def understood(words: list[str]) -> list[str]:
-    """What of ``words`` no command or option knows."""
+def unknown_words(words: list[str]) -> list[str]:
+    """The words that are no command or option of smplan."""
     command: Any = typer.main.get_command(app)
     words = words[1:]
     while words and hasattr(command, "commands"):
@@ -37,15 +41,15 @@ def understood(words: list[str]) -> list[str]:
     return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
 
 
-def test_the_documentation_holds_command_lines() -> None:
+def test_command_lines_are_found_in_the_documentation() -> None:
     assert {"smplan init", "smplan apply plan.json --yes", "smplan sandbox env"} <= set(commands())
 
 
 @pytest.mark.parametrize("line", commands())
-def test_every_command_line_of_the_documentation_exists(line: str) -> None:
-    assert understood(shlex.split(line.replace("…", "x"))) == []
+def test_every_command_line_in_the_documentation_exists(line: str) -> None:
+    assert unknown_words(shlex.split(line.replace("…", "x"))) == []
 
 
 @pytest.mark.parametrize("line", ["smplan plna x", "smplan plan --nope", "smplan state lst", "smplan --nope"])
-def test_one_that_does_not_exist_would_be_found(line: str) -> None:
-    assert understood(shlex.split(line)) != []
+def test_an_unknown_command_or_option_is_found(line: str) -> None:
+    assert unknown_words(shlex.split(line)) != []

@@ -51,7 +51,7 @@ def test_waits_are_over_at_once_unless_a_kind_says_otherwise(thing: Thing) -> No
     assert [*thing.wait_ready("thing", Spec()), *thing.drain(live), *thing.wait_deleted("thing")] == []
     assert thing.configure("thing", Spec()) is None
     assert thing.find(Spec()) is None
-    assert thing.patience(Spec()) == thing.timeout_seconds
+    assert thing.timeout(Spec()) == thing.timeout_seconds
 
 
 def test_a_kind_without_updates_says_so(thing: Thing) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from subprocess import CompletedProcess
 from typing import Any
 
-from smplan.sandbox.ids import Facts
+from smplan.sandbox.ids import Prerequisites
 from tests.e2e.conftest import Stage
 
 HOST = "streammanager.example.com"
@@ -21,7 +21,7 @@ POLL_SECONDS = 0.1
 class Shown:
     """What stands after apply, as AWS's and Stream Manager's own answers. See ``look`` for each."""
 
-    facts: Facts
+    facts: Prerequisites
     data: dict[str, Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
@@ -148,7 +148,7 @@ def _from_configuration(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _look_at_balancing(stage: Stage, data: dict[str, Any], facts: Facts) -> None:
+def _look_at_balancing(stage: Stage, data: dict[str, Any], facts: Prerequisites) -> None:
     elbv2 = stage.client("elbv2")
     (data["balancer"],) = elbv2.describe_load_balancers()["LoadBalancers"]
     (data["target_group"],) = elbv2.describe_target_groups()["TargetGroups"]

@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 
 from smplan.drivers.aws.client import Aws
 from smplan.sandbox.clock import Clock
-from smplan.sandbox.ids import Facts
-from smplan.sandbox.interface import PROPERTIES_PATH, World
+from smplan.sandbox.ids import Prerequisites
+from smplan.sandbox.interface import PROPERTIES_PATH, AwsView
 from smplan.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Client, refused
 
@@ -190,7 +190,7 @@ def test_many_clients_at_once_lose_nothing(still: Sandbox, aws_of: Client, name:
 class Recorded:
     """A gateway that says of every instance what a test wants."""
 
-    def __init__(self, world: World, clock: Clock) -> None:
+    def __init__(self, world: AwsView, clock: Clock) -> None:
         self.world, self.clock = world, clock
         self.asked: list[tuple[str, int, str]] = []
         self.log: list[str] = []
@@ -216,7 +216,7 @@ class Recorded:
 def test_the_gateway_is_part_of_the_sandbox_and_answers_health_checks() -> None:
     made: list[Recorded] = []
 
-    def gateway(world: World, clock: Clock) -> Recorded:
+    def gateway(world: AwsView, clock: Clock) -> Recorded:
         made.append(Recorded(world, clock))
         return made[-1]
 
@@ -254,11 +254,11 @@ def test_user_data_is_read_once_decoded(still: Sandbox, aws_of: Client) -> None:
 
 
 def test_rules_are_listed_and_made_once(still: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from smplan.sandbox.aws.requests import answers
+    from smplan.sandbox.aws.requests import handles
 
     assert "ec2:CreateImage" in still.rules
     with pytest.raises(ValueError, match="two rules"):
-        answers("ec2", "CreateImage")(lambda call: None)
+        handles("ec2", "CreateImage")(lambda call: None)
 
 
 def test_the_service_module_loads_neither_moto_nor_boto3() -> None:
@@ -268,7 +268,7 @@ def test_the_service_module_loads_neither_moto_nor_boto3() -> None:
 
 
 def test_facts_are_frozen(box: Sandbox) -> None:
-    assert isinstance(box.facts, Facts)
+    assert isinstance(box.facts, Prerequisites)
     change: Callable[[], None] = lambda: setattr(box.facts, "region", "x")  # noqa: E731
     with pytest.raises(AttributeError):
         change()

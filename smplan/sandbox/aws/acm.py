@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from smplan.sandbox.aws import moto_state
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 
@@ -16,7 +23,7 @@ def users(cloud: Cloud, arn: str) -> list[str]:
     ]
 
 
-@answers("acm", "DescribeCertificate")
+@handles("acm", "DescribeCertificate")
 def describe(call: Call) -> Fields:
     """InUseBy lists the load balancers (API reference, CertificateDetail)."""
     found = call.moto()["Certificate"]
@@ -30,12 +37,12 @@ def names_of(certificate: Fields) -> list[str]:
     return list(dict.fromkeys([certificate["DomainName"], *others]))
 
 
-@answers("acm", "ListCertificates")
+@handles("acm", "ListCertificates")
 def list_all(call: Call) -> Fields:
     """With the names of each certificate (API reference, CertificateSummary: up to 100)."""
-    answer = call.moto()
+    response = call.moto()
     found = []
-    for each in answer["CertificateSummaryList"]:
+    for each in response["CertificateSummaryList"]:
         asked = {"CertificateArn": each["CertificateArn"]}
         names = names_of(call.cloud.moto.ask("acm", "DescribeCertificate", asked)["Certificate"])
         more = {
@@ -43,13 +50,13 @@ def list_all(call: Call) -> Fields:
             "HasAdditionalSubjectAlternativeNames": len(names) > 100,
         }
         found.append({**each, **more})
-    return {**answer, "CertificateSummaryList": found}
+    return {**response, "CertificateSummaryList": found}
 
 
-@answers("acm", "DeleteCertificate")
+@handles("acm", "DeleteCertificate")
 def delete(call: Call) -> None:
     """ResourceInUseException while a listener has it (API reference, DeleteCertificate)."""
     arn = call["CertificateArn"]
     if users(call.cloud, arn):
-        raise Refusal("ResourceInUseException", f"Certificate {arn} in account {call.cloud.account} is in use.")
+        raise AwsError("ResourceInUseException", f"Certificate {arn} in account {call.cloud.account} is in use.")
     call.moto()

@@ -6,7 +6,14 @@ import contextlib
 import json
 
 from smplan.sandbox.aws.autoscaling.policies import policy_by_arn, run_policy
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 
@@ -15,15 +22,15 @@ def _held(cloud: Cloud, name: str) -> Fields | None:
     return alarms[0] if alarms else None
 
 
-@answers("cloudwatch", "PutMetricAlarm")
+@handles("cloudwatch", "PutMetricAlarm")
 def put(call: Call) -> None:
     """A new alarm lacks data; an existing one is overwritten, keeps its state, and takes no tags (API reference)."""
     cloud, name = call.cloud, call["AlarmName"]
     held = _held(cloud, name)
     tags = None
     if held:
-        answer = cloud.moto.ask("cloudwatch", "ListTagsForResource", {"ResourceARN": held["AlarmArn"]})
-        tags = answer["Tags"] or None
+        response = cloud.moto.ask("cloudwatch", "ListTagsForResource", {"ResourceARN": held["AlarmArn"]})
+        tags = response["Tags"] or None
     call.moto(Tags=tags if held else call["Tags"])
     state = held or {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation"}
     _set(cloud, name, state["StateValue"], state.get("StateReason", ""))
@@ -33,13 +40,13 @@ def _set(cloud: Cloud, name: str, state: str, reason: str) -> None:
     cloud.moto.ask("cloudwatch", "SetAlarmState", {"AlarmName": name, "StateValue": state, "StateReason": reason})
 
 
-@answers("cloudwatch", "SetAlarmState")
+@handles("cloudwatch", "SetAlarmState")
 def set_state(call: Call) -> None:
     """Only a change of state runs actions; AlarmNotification can be suspended for a group (API references)."""
     cloud, name = call.cloud, call["AlarmName"]
     held = _held(cloud, name)
     if held is None:
-        raise Refusal("ResourceNotFound", f"Alarm {name} does not exist", status=404)
+        raise AwsError("ResourceNotFound", f"Alarm {name} does not exist", status=404)
     call.moto()
     state = call["StateValue"]
     if state == held["StateValue"] or not held.get("ActionsEnabled", True):
@@ -50,7 +57,7 @@ def set_state(call: Call) -> None:
 
 
 def _breach(call: Call, alarm: Fields) -> float:
-    """How far the latest value that StateReasonData tells is beyond the threshold; 0 if it tells none."""
+    """How far the latest value in StateReasonData is beyond the threshold; 0 without one."""
     with contextlib.suppress(ValueError, LookupError, TypeError):
         return float(json.loads(call["StateReasonData"])["recentDatapoints"][-1]) - float(alarm["Threshold"])
     return 0.0
@@ -68,7 +75,7 @@ def _act(cloud: Cloud, arn: str, alarm: Fields, *, breach: float) -> None:
         )
 
 
-@answers("cloudwatch", "DeleteAlarms")
+@handles("cloudwatch", "DeleteAlarms")
 def delete(call: Call) -> None:
     """Names that exist are deleted even if another of the call does not (API reference, DeleteAlarms)."""
     missing = [name for name in call["AlarmNames"] if _held(call.cloud, name) is None]
@@ -76,4 +83,4 @@ def delete(call: Call) -> None:
     if there:
         call.moto(AlarmNames=there)
     if missing:
-        raise Refusal("ResourceNotFound", f"Alarms do not exist: {', '.join(missing)}", status=404)
+        raise AwsError("ResourceNotFound", f"Alarms do not exist: {', '.join(missing)}", status=404)

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 
 from smplan.sandbox import aws
-from smplan.sandbox.aws.requests import RULES
+from smplan.sandbox.aws.requests import HANDLERS
 
 
 def load() -> None:
@@ -16,5 +16,5 @@ def load() -> None:
 
 
 def actions() -> list[str]:
-    """``service:Action`` of everything the sandbox answers itself; the rest is moto's."""
-    return sorted(f"{service}:{action}" for service, action in RULES)
+    """``service:Action`` of everything the sandbox handles itself; the rest is moto's."""
+    return sorted(f"{service}:{action}" for service, action in HANDLERS)

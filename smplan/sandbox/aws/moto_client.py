@@ -16,13 +16,16 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from moto.core.utils import get_service_model
 
-from smplan.sandbox.aws.requests import Fields, Refusal
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 from smplan.sandbox.ids import ACCESS_KEY, REGION, SECRET_KEY
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-class Inside:
+class MotoClient:
     """Clients of a WSGI application. The caller holds the sandbox's lock: moto is not thread-safe."""
 
     def __init__(self, application: Application) -> None:
@@ -39,16 +42,16 @@ class Inside:
         return self._clients[service]
 
     def ask(self, service: str, action: str, params: Fields) -> Fields:
-        """The answer to one action, without its metadata. Raises Refusal."""
+        """The response to one action, without its metadata. Raises AwsError."""
         client = self.client(service)
         try:
-            answer = client._make_api_call(action, params)
+            response = client._make_api_call(action, params)
         except ClientError as error:
             fault = error.response["Error"]
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise Refusal(fault.get("Code", ""), fault.get("Message", ""), status=status) from error
-        answer.pop("ResponseMetadata", None)
-        return cast("Fields", answer)
+            raise AwsError(fault.get("Code", ""), fault.get("Message", ""), status=status) from error
+        response.pop("ResponseMetadata", None)
+        return cast("Fields", response)
 
     def _made(self, service: str) -> Any:
         config = Config(

@@ -193,7 +193,7 @@ def running(account: str) -> set[str]:
 
 
 def aliases(account: str) -> Iterator[tuple[str, str]]:
-    """Each name of a CNAME or an alias in any hosted zone, and what it stands for, both as they were written."""
+    """Each name of a CNAME or an alias in any hosted zone, and its target, both as written."""
     for zone in list(_backend("route53", account, "aws").zones.values()):
         for record in list(zone.rrsets):
             if record.alias_target:

@@ -17,7 +17,10 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
-from smplan.sandbox.aws.requests import Fields, Refusal
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _SERVICES = {
@@ -36,7 +39,7 @@ GLOBAL = {"route53", "sts"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class ParsedRequest:
     """A request as its service's model reads it."""
 
     service: str
@@ -80,7 +83,7 @@ def body_of(environ: dict[str, Any]) -> bytes:
     return body
 
 
-def read(environ: dict[str, Any]) -> Sent | None:
+def read(environ: dict[str, Any]) -> ParsedRequest | None:
     """The request in ``environ``; None if its service has no rules here or it is no operation of that service."""
     body = body_of(environ)
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -94,11 +97,11 @@ def read(environ: dict[str, Any]) -> Sent | None:
         operation, uri_params = get_service_router(service).match(request)
     except (NotFound, NotImplementedError):
         return None
-    return Sent(service, scope["region"], operation, protocol, uri_params, request)
+    return ParsedRequest(service, scope["region"], operation, protocol, uri_params, request)
 
 
 def _service(scope: str, body: bytes) -> str | None:
-    if scope == "elasticloadbalancing":  # two APIs share the signing name; the version tells them apart
+    if scope == "elasticloadbalancing":  # two APIs share the signing name; the version distinguishes them
         return "elbv2" if parse_qs(body.decode()).get("Version") == ["2015-12-01"] else None
     return _SERVICES.get(scope)
 
@@ -106,20 +109,20 @@ def _service(scope: str, body: bytes) -> str | None:
 class _Fault(ServiceException):
     """A refusal in the shape that moto's serialisers expect."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: AwsError) -> None:
         super().__init__(refusal.code, refusal.message)
-        # AWS answers codes that its models leave out; moto warns of each unless it stands in this list.
+        # AWS returns codes that its models omit; moto warns of each that is not in this list.
         if refusal.code not in COMMON_ERROR_CODES:
             COMMON_ERROR_CODES.append(refusal.code)
 
 
-def write(sent: Sent, answer: Fields | Refusal | None) -> tuple[int, dict[str, str], bytes]:
-    """``answer`` as status, headers and body in the request's protocol."""
+def write(sent: ParsedRequest, response: Fields | AwsError | None) -> tuple[int, dict[str, str], bytes]:
+    """``response`` as status, headers and body in the request's protocol."""
     serializer = get_serializer_class(sent.service, sent.protocol)(operation_model=sent.operation)
-    value = _Fault(answer) if isinstance(answer, Refusal) else (answer or {})
+    value = _Fault(response) if isinstance(response, AwsError) else (response or {})
     written = serializer.serialize(value)
     status = int(written["status_code"])
-    if isinstance(answer, Refusal) and answer.status:
-        status = answer.status
+    if isinstance(response, AwsError) and response.status:
+        status = response.status
     body = written["body"]
     return status, dict(written["headers"]), body.encode() if isinstance(body, str) else body

@@ -1,26 +1,13 @@
-"""One request to the emulated AWS, the rules that answer it, and how a rule refuses."""
+"""A request to the emulated AWS, and the table of handlers that respond to it in place of moto."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from smplan.sandbox.aws.state.account import Cloud
-
-Fields: TypeAlias = dict[str, Any]
-"""A request's or an answer's fields, named as in AWS's API reference."""
-
-
-class Refusal(Exception):
-    """AWS's way to say no: its error ``code``, its ``message``, and the HTTP status if it is not the model's."""
-
-    def __init__(self, code: str, message: str, *, status: int | None = None) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.status = status
+from smplan.sandbox.aws.errors import Fields
+from smplan.sandbox.aws.state.account import Cloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +24,23 @@ class Call:
         return self.params.get(name)
 
     def moto(self, **changes: Any) -> Fields:
-        """What moto answers to this request, with ``changes`` made (None: left out). Raises Refusal."""
+        """What moto responds to this request, with ``changes`` made (None: left out). Raises AwsError."""
         params = {name: value for name, value in {**self.params, **changes}.items() if value is not None}
         return self.cloud.moto.ask(self.service, self.action, params)
 
 
-Rule: TypeAlias = Callable[[Call], "Fields | None"]
-RULES: dict[tuple[str, str], Rule] = {}
+Handler: TypeAlias = Callable[[Call], "Fields | None"]
+HANDLERS: dict[tuple[str, str], Handler] = {}
 
 
-def answers(service: str, *actions: str) -> Callable[[Rule], Rule]:
-    """Make the decorated function answer these actions in place of moto."""
+def handles(service: str, *actions: str) -> Callable[[Handler], Handler]:
+    """Make the decorated function handle these actions in place of moto."""
 
-    def register(rule: Rule) -> Rule:
+    def register(rule: Handler) -> Handler:
         for action in actions:
-            if (service, action) in RULES:
+            if (service, action) in HANDLERS:
                 raise ValueError(f"{service}:{action} has two rules")
-            RULES[service, action] = rule
+            HANDLERS[service, action] = rule
         return rule
 
     return register

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import secrets
 
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 INSYNC_SECONDS = 30.0
@@ -22,14 +29,14 @@ def record_sets(cloud: Cloud, zone_id: str) -> list[Fields]:
     found: list[Fields] = []
     params: Fields = {"HostedZoneId": zone_id}
     while True:
-        answer = cloud.moto.ask("route53", "ListResourceRecordSets", params)
-        found += answer["ResourceRecordSets"]
-        if not answer.get("IsTruncated"):
+        response = cloud.moto.ask("route53", "ListResourceRecordSets", params)
+        found += response["ResourceRecordSets"]
+        if not response.get("IsTruncated"):
             return found
         params = {
             "HostedZoneId": zone_id,
-            "StartRecordName": answer["NextRecordName"],
-            "StartRecordType": answer["NextRecordType"],
+            "StartRecordName": response["NextRecordName"],
+            "StartRecordType": response["NextRecordType"],
         }
 
 
@@ -37,7 +44,7 @@ def _key(record: Fields) -> Key:
     return normal(record["Name"]), record["Type"], record.get("SetIdentifier") or ""
 
 
-@answers("route53", "ChangeResourceRecordSets")
+@handles("route53", "ChangeResourceRecordSets")
 def change(call: Call) -> Fields:
     """All or nothing (API reference, ChangeResourceRecordSets): InvalidChangeBatch says what is wrong."""
     cloud, zone_id = call.cloud, str(call["HostedZoneId"]).removeprefix("/hostedzone/")
@@ -56,7 +63,7 @@ def change(call: Call) -> Fields:
 
 
 def _try(records: dict[Key, Fields], action: str, record: Fields, apex: str) -> None:
-    """Apply one change to ``records``. Raises Refusal."""
+    """Apply one change to ``records``. Raises AwsError."""
     key = _key(record)
     shown = f"[name='{key[0]}', type='{key[1]}']"
     if not (key[0] == apex or key[0].endswith(f".{apex}")):
@@ -78,7 +85,7 @@ def _try(records: dict[Key, Fields], action: str, record: Fields, apex: str) -> 
 
 
 def _check_cname(records: dict[Key, Fields], key: Key, apex: str) -> None:
-    """A CNAME stands alone, and never at the apex (Developer Guide, "CNAME record type")."""
+    """A CNAME is the only record of its name, and never at the apex (Developer Guide, "CNAME record type")."""
     name, kind, _ = key
     if kind == "CNAME" and name == apex:
         raise _bad(f"RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {apex}")
@@ -100,8 +107,8 @@ def _same(held: Fields, given: Fields) -> bool:
     return values[0] == values[1] and targets[0] == targets[1] and same_ttl
 
 
-def _bad(message: str) -> Refusal:
-    return Refusal("InvalidChangeBatch", f"[{message}]")
+def _bad(message: str) -> AwsError:
+    return AwsError("InvalidChangeBatch", f"[{message}]")
 
 
 def _info(cloud: Cloud, change_id: str) -> Fields:
@@ -113,10 +120,10 @@ def _info(cloud: Cloud, change_id: str) -> Fields:
     }
 
 
-@answers("route53", "GetChange")
+@handles("route53", "GetChange")
 def get_change(call: Call) -> Fields:
     """PENDING for about half a minute, then INSYNC."""
     change_id = str(call["Id"]).removeprefix("/change/")
     if change_id not in call.cloud.changes:
-        raise Refusal("NoSuchChange", f"A change with the specified id {change_id} does not exist", status=404)
+        raise AwsError("NoSuchChange", f"A change with the specified id {change_id} does not exist", status=404)
     return {"ChangeInfo": _info(call.cloud, change_id)}

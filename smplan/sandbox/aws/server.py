@@ -8,12 +8,19 @@ from http.client import responses
 from typing import Any
 
 from smplan.sandbox.aws import protocol
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 from smplan.sandbox.aws.moto_client import Application, collected
-from smplan.sandbox.aws.requests import RULES, Call, Fields, Refusal
+from smplan.sandbox.aws.requests import (
+    HANDLERS,
+    Call,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 
-class Front:
+class AwsServer:
     """A WSGI application. ``lock`` is held while a request runs, because moto is not thread-safe."""
 
     def __init__(self, cloud: Cloud, moto: Application, lock: threading.RLock) -> None:
@@ -22,8 +29,8 @@ class Front:
         self._lock = lock
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer one request."""
-        protocol.body_of(environ)  # before the lock: a client that stalls in the middle holds up nobody
+        """Respond to one request."""
+        protocol.body_of(environ)  # before the lock: a client that stalls in the middle does not hold up others
         with self._lock:
             status, headers, body = self._answer(environ)
         headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
@@ -37,35 +44,35 @@ class Front:
             return self._passed_on(environ)
         try:
             return self._by_service(sent, environ)
-        except Refusal as refusal:
+        except AwsError as refusal:
             return protocol.write(sent, refusal)
 
-    def _by_service(self, sent: protocol.Sent, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    def _by_service(self, sent: protocol.ParsedRequest, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         if sent.region != self._cloud.region and sent.service not in protocol.GLOBAL:
-            raise Refusal("UnsupportedOperation", f"the sandbox has no region but {self._cloud.region}")
-        rule = RULES.get((sent.service, sent.action))
+            raise AwsError("UnsupportedOperation", f"the sandbox has no region but {self._cloud.region}")
+        rule = HANDLERS.get((sent.service, sent.action))
         with refused_if_unknown(f"{sent.service}:{sent.action}"):
             if rule is None:
                 if sent.service in self._cloud.replaced:
                     raise NotImplementedError
                 return _known(collected(self._moto, environ))
             self._cloud.tick()
-            answer: Fields | None = rule(Call(self._cloud, sent.service, sent.action, sent.params()))
-            return protocol.write(sent, answer)
+            response: Fields | None = rule(Call(self._cloud, sent.service, sent.action, sent.params()))
+            return protocol.write(sent, response)
 
     def _passed_on(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         try:
             return collected(self._moto, environ)
         except Exception as error:  # moto's own mistakes must not kill the connection
-            return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot answer this: {error!r}".encode()
+            return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot handle this: {error!r}".encode()
 
 
-def _known(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
-    """``answer``, unless it is the web page that moto has for paths it does not know."""
-    status, headers, _ = answer
+def _known(response: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
+    """``response``, unless it is the web page that moto has for paths it does not know."""
+    status, headers, _ = response
     if status == 404 and headers.get("Content-Type", "").startswith("text/html"):
         raise NotImplementedError
-    return answer
+    return response
 
 
 class refused_if_unknown:  # noqa: N801 - reads as a statement
@@ -78,12 +85,12 @@ class refused_if_unknown:  # noqa: N801 - reads as a statement
         """Nothing to prepare."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or isinstance(error, Refusal) or not isinstance(error, Exception):
+        if error is None or isinstance(error, AwsError) or not isinstance(error, Exception):
             return
         text = str(error).partition(" has not been implemented")[0]
         if text.startswith("The filter"):
             # EC2 refuses filters it does not know; so it does those that only the sandbox does not know.
-            raise Refusal("InvalidParameterValue", f"{text} is not known to the sandbox") from error
+            raise AwsError("InvalidParameterValue", f"{text} is not known to the sandbox") from error
         if isinstance(error, NotImplementedError):
-            raise Refusal("InvalidAction", f"the sandbox does not know {self._action}") from error
-        raise Refusal("InternalFailure", f"the sandbox failed at {self._action}: {error!r}", status=500) from error
+            raise AwsError("InvalidAction", f"the sandbox does not know {self._action}") from error
+        raise AwsError("InternalFailure", f"the sandbox failed at {self._action}: {error!r}", status=500) from error

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 _CONFIRMED_BY_PEOPLE = {"email", "email-json", "http", "https"}
 PENDING = "PendingConfirmation"
 
 
-@answers("sns", "CreateTopic")
+@handles("sns", "CreateTopic")
 def create(call: Call) -> Fields:
-    """The same name answers the same topic; with other tags it is refused (API reference, CreateTopic)."""
+    """The same name gives the same topic; with other tags it is refused (API reference, CreateTopic)."""
     cloud, arn = call.cloud, call.cloud.arn("sns", call["Name"])
     if _exists(cloud, arn):
         held = {
@@ -19,7 +26,7 @@ def create(call: Call) -> Fields:
             for tag in cloud.moto.ask("sns", "ListTagsForResource", {"ResourceArn": arn})["Tags"]
         }
         if call["Tags"] is not None and {tag["Key"]: tag["Value"] for tag in call["Tags"]} != held:
-            raise Refusal(
+            raise AwsError(
                 "InvalidParameter", "Invalid parameter: Tags Reason: Topic already exists with different tags"
             )
         return {"TopicArn": arn}
@@ -29,14 +36,14 @@ def create(call: Call) -> Fields:
 def _exists(cloud: Cloud, arn: str) -> bool:
     try:
         cloud.moto.ask("sns", "GetTopicAttributes", {"TopicArn": arn})
-    except Refusal:
+    except AwsError:
         return False
     return True
 
 
-@answers("sns", "Subscribe")
+@handles("sns", "Subscribe")
 def subscribe(call: Call) -> Fields:
-    """Pending until the endpoint's owner confirms; the same subscription again answers the same ARN."""
+    """Pending until the endpoint's owner confirms; the same subscription again gives the same ARN."""
     pending = call.cloud.pending_subscriptions
     before = {each["SubscriptionArn"] for each in _of_topic(call.cloud, call["TopicArn"])}
     arn = call.moto(ReturnSubscriptionArn=True)["SubscriptionArn"]
@@ -49,40 +56,40 @@ def subscribe(call: Call) -> Fields:
 
 def _of_topic(cloud: Cloud, topic: str) -> list[Fields]:
     if not _exists(cloud, topic):
-        raise Refusal("NotFound", "Topic does not exist", status=404)
+        raise AwsError("NotFound", "Topic does not exist", status=404)
     found: list[Fields] = cloud.moto.ask("sns", "ListSubscriptionsByTopic", {"TopicArn": topic})["Subscriptions"]
     return found
 
 
-@answers("sns", "ListSubscriptionsByTopic")
+@handles("sns", "ListSubscriptionsByTopic")
 def list_by_topic(call: Call) -> Fields:
     """``PendingConfirmation`` in place of the ARN until it is confirmed."""
     _of_topic(call.cloud, call["TopicArn"])
     return _shown(call.cloud, call.moto())
 
 
-@answers("sns", "ListSubscriptions")
+@handles("sns", "ListSubscriptions")
 def list_all(call: Call) -> Fields:
     """``PendingConfirmation`` in place of the ARN until it is confirmed."""
     return _shown(call.cloud, call.moto())
 
 
-def _shown(cloud: Cloud, answer: Fields) -> Fields:
-    for each in answer["Subscriptions"]:
+def _shown(cloud: Cloud, response: Fields) -> Fields:
+    for each in response["Subscriptions"]:
         if each["SubscriptionArn"] in cloud.pending_subscriptions:
             each["SubscriptionArn"] = PENDING
-    return answer
+    return response
 
 
-@answers("sns", "GetSubscriptionAttributes")
+@handles("sns", "GetSubscriptionAttributes")
 def attributes(call: Call) -> Fields:
     """Says whether the subscription is pending."""
-    answer = call.moto()
+    response = call.moto()
     pending = call["SubscriptionArn"] in call.cloud.pending_subscriptions
-    return {"Attributes": {**answer["Attributes"], PENDING: str(pending).lower()}}
+    return {"Attributes": {**response["Attributes"], PENDING: str(pending).lower()}}
 
 
-@answers("sns", "ConfirmSubscription")
+@handles("sns", "ConfirmSubscription")
 def confirm(call: Call) -> Fields:
     """The token is the endpoint, or anything if only one of the topic's subscriptions is pending."""
     pending = [
@@ -92,24 +99,24 @@ def confirm(call: Call) -> Fields:
     ]
     chosen = [each for each in pending if each["Endpoint"] == call["Token"]] or pending
     if not chosen:
-        raise Refusal("InvalidParameter", "Invalid parameter: Token")
+        raise AwsError("InvalidParameter", "Invalid parameter: Token")
     arn = chosen[0]["SubscriptionArn"]
     call.cloud.pending_subscriptions.discard(arn)
     return {"SubscriptionArn": arn}
 
 
-@answers("sns", "Unsubscribe")
+@handles("sns", "Unsubscribe")
 def unsubscribe(call: Call) -> None:
     """A pending subscription cannot be deleted (API reference, Unsubscribe)."""
     arn = call["SubscriptionArn"]
     if arn == PENDING or arn in call.cloud.pending_subscriptions:
-        raise Refusal(
+        raise AwsError(
             "InvalidParameter", "Invalid parameter: Cannot unsubscribe a subscription that is pending confirmation"
         )
     call.moto()
 
 
-@answers("sns", "DeleteTopic")
+@handles("sns", "DeleteTopic")
 def delete(call: Call) -> None:
     """Absent is success; subscriptions go with it."""
     if _exists(call.cloud, call["TopicArn"]):

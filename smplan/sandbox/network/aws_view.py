@@ -11,12 +11,15 @@ from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.ec2.instances import launch
 from smplan.sandbox.aws.elbv2.load_balancers import dns_name
 from smplan.sandbox.aws.elbv2.targets import is_active, target_states
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 from smplan.sandbox.aws.moto_state import BalancerView, IngressView, ListenerView
-from smplan.sandbox.aws.requests import Fields, Refusal
 from smplan.sandbox.aws.route53 import normal
 from smplan.sandbox.aws.state.account import Cloud
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, REBOOT_SECONDS
-from smplan.sandbox.ids import Facts
+from smplan.sandbox.ids import Prerequisites
 from smplan.sandbox.interface import InstanceView, NodeRefused, Route, Target
 
 MYSQL = 3306
@@ -24,10 +27,10 @@ LONGEST_CHAIN = 8
 """CNAMEs followed, at most."""
 
 
-class Present:
-    """Answers from the present state, each under the sandbox's lock."""
+class MotoAwsView:
+    """Answers queries from the present state, each under the sandbox's lock."""
 
-    def __init__(self, cloud: Cloud, facts: Facts, lock: threading.RLock) -> None:
+    def __init__(self, cloud: Cloud, facts: Prerequisites, lock: threading.RLock) -> None:
         self._cloud = cloud
         self._facts = facts
         self._lock = lock
@@ -92,7 +95,7 @@ class Present:
         return None
 
     def _aliases(self) -> Iterator[tuple[str, str]]:
-        """Each name of a CNAME or an alias, and what it stands for."""
+        """Each name of a CNAME or an alias, and its target."""
         for name, target in moto_state.aliases(self._cloud.account):
             yield normal(name), normal(target).removeprefix("dualstack.")
 
@@ -139,14 +142,14 @@ class Present:
         with self._lock:
             try:
                 return self._launched(name, image_name, instance_type, user_data)
-            except Refusal as refusal:
+            except AwsError as refusal:
                 raise NodeRefused(str(refusal)) from refusal
 
     def _launched(self, name: str, image_name: str, instance_type: str, user_data: str) -> str:
         images = self._cloud.moto.ask("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
         image = next((each for each in images if image_name in {each.get("Name"), each["ImageId"]}), None)
         if image is None:
-            raise Refusal("InvalidAMIID.NotFound", f"there is no image named {image_name}")
+            raise AwsError("InvalidAMIID.NotFound", f"there is no image named {image_name}")
         request: Fields = {
             "ImageId": image["ImageId"],
             "InstanceType": instance_type,
@@ -159,14 +162,14 @@ class Present:
         return str(launch(self._cloud, request)["InstanceId"])
 
     def terminate_node(self, instance_id: str) -> None:
-        """Terminate a node's instance; nothing happens if it is gone."""
+        """Terminate a node's instance; does nothing if it was terminated."""
         with self._lock:
             if moto_state.state_of(self._cloud.account, instance_id) not in {"", "terminated"}:
                 self._cloud.moto.ask("ec2", "TerminateInstances", {"InstanceIds": [instance_id]})
 
 
 def booted_at(cloud: Cloud, instance_id: str) -> float:
-    """When the software of an instance answers, after its launch or its last reboot."""
+    """When the software of an instance responds, after its launch or its last reboot."""
     compute = cloud.compute
     launched = compute.launched.get(instance_id, 0.0) + BOOT_SECONDS
     return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)

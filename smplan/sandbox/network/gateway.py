@@ -16,9 +16,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from smplan.sandbox.clock import Clock
-from smplan.sandbox.interface import Route, World
+from smplan.sandbox.interface import AwsView, Route
 from smplan.sandbox.network.certificates import Authority
-from smplan.sandbox.stream_manager.requests import Answer, Behaviour, Request, page
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+    Request,
+    Response,
+    html_page,
+)
 from smplan.sandbox.stream_manager.simulator import StreamManagers
 
 HOST = "127.0.0.1"
@@ -32,9 +37,9 @@ _UNAVAILABLE = "503 Service Temporarily Unavailable"
 
 
 class Gateway:
-    """Everything that answers in the sandbox beside AWS. ``stream_managers`` may be asked without a socket."""
+    """Everything that serves in the sandbox besides AWS. ``stream_managers`` may be called without a socket."""
 
-    def __init__(self, world: World, clock: Clock, behaviour: Behaviour | None = None) -> None:
+    def __init__(self, world: AwsView, clock: Clock, behaviour: Behaviour | None = None) -> None:
         self.stream_managers = StreamManagers(world, clock, behaviour)
         self._world = world
         self._turn = count()
@@ -76,36 +81,38 @@ class Gateway:
         return {"SMPLAN_CONNECT_TO": ",".join(ways), "SMPLAN_CA_FILE": str(self._authority.ca_file)}
 
     def health(self, instance_id: str, port: int, path: str) -> bool:
-        """Whether the instance answers 200 now."""
+        """Whether the instance responds with 200 now."""
         asked = urlsplit(path)
         request = Request("GET", asked.path, dict(parse_qsl(asked.query)))
-        answer = self.stream_managers.answer(instance_id, port, request)
-        return answer is not None and answer.status == 200
+        response = self.stream_managers.respond(instance_id, port, request)
+        return response is not None and response.status == 200
 
     def tick(self) -> None:
         """Let the passing of time have its effect on groups and nodes."""
         self.stream_managers.tick()
 
-    def answer(self, host: str, request: Request, *, tls: bool) -> Answer | None:
-        """What a load balancer answers to a request for ``host`` (with a port, or not); None: nobody listens."""
+    def respond(self, host: str, request: Request, *, tls: bool) -> Response | None:
+        """A load balancer's response to a request for ``host`` (with a port, or not); None: nothing listens."""
         name, _, port = host.partition(":")
         route = self._world.load_balancer_for(name, int(port) if port.isdigit() else 443 if tls else 80)
         if route is None:
-            return page(404, "404 Not Found")
+            return html_page(404, "404 Not Found")
         if route.problem in _CLOSED:
             return None
         if tls != (route.listener_protocol == "HTTPS"):
-            return page(400, "400 The plain HTTP request was sent to HTTPS port")
+            return html_page(400, "400 The plain HTTP request was sent to HTTPS port")
         return self._forwarded(route, request)
 
-    def _forwarded(self, route: Route, request: Request) -> Answer:
+    def _forwarded(self, route: Route, request: Request) -> Response:
         if not route.healthy:
-            return page(503, _UNAVAILABLE)
+            return html_page(503, _UNAVAILABLE)
         target = route.healthy[next(self._turn) % len(route.healthy)]
-        return self.stream_managers.answer(target.instance_id, target.port, request) or page(502, "502 Bad Gateway")
+        return self.stream_managers.respond(target.instance_id, target.port, request) or html_page(
+            502, "502 Bad Gateway"
+        )
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> int | None:
-        """Show the certificate of the listener whom the client wants; to others, one that is nobody's."""
+        """Show the certificate of the listener whom the client wants; to others, one for no name."""
         route = self._world.load_balancer_for(name, 443) if name else None
         if route is not None and (route.problem in _CLOSED or route.listener_protocol != "HTTPS"):
             return ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE
@@ -131,7 +138,7 @@ class _Server(ThreadingHTTPServer):
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
-        with suppress(OSError, ValueError):  # the client may have gone already
+        with suppress(OSError, ValueError):  # the client may have closed the connection
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -139,7 +146,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Connection(BaseHTTPRequestHandler):
-    """One request, one answer, and the connection is closed."""
+    """One request, one response, and the connection is closed."""
 
     protocol_version = "HTTP/1.1"
     timeout = SILENCE_SECONDS
@@ -149,25 +156,25 @@ class _Connection(BaseHTTPRequestHandler):
         self.close_connection = True
         length = self.headers.get("Content-Length", "0")
         if not length.isdigit() or int(length) > LARGEST_BODY:
-            self._send(page(413, "413 Request Entity Too Large"))
+            self._send(html_page(413, "413 Request Entity Too Large"))
             return
         asked = urlsplit(self.path)
         query = dict(parse_qsl(asked.query, keep_blank_values=True))
         request = Request(self.command, asked.path, query, self.rfile.read(int(length)))
         tls = self.server.context is not None
-        answer = self.server.gateway.answer(self.headers.get("Host", ""), request, tls=tls)
-        if answer is not None:
-            self._send(answer)
+        response = self.server.gateway.respond(self.headers.get("Host", ""), request, tls=tls)
+        if response is not None:
+            self._send(response)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - http.server looks for these names
+    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - http.server calls these names
 
-    def _send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(answer.body)
+        self.wfile.write(response.body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """No log: the access token is in the URL."""

@@ -34,7 +34,7 @@ class Node:
 
 
 @dataclass(slots=True, kw_only=True)
-class Group:
+class NodeGroup:
     """One node group."""
 
     id: int
@@ -50,12 +50,12 @@ class Group:
 
 
 @dataclass(slots=True)
-class Store:
+class Database:
     """The database; ``policies`` and ``configs`` hold the objects as the API shows them, unwrapped."""
 
     policies: dict[str, Json] = field(default_factory=dict)
     configs: dict[str, Json] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, NodeGroup] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
     thresholds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, DEFAULT_THRESHOLD))
     ids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -64,7 +64,7 @@ class Store:
         """The nodes of a group, of one role if one is given, oldest first."""
         return [each for each in self.nodes.values() if each.group == group and role in (None, each.role)]
 
-    def limits(self, group: Group) -> dict[str, tuple[int, int]]:
+    def limits(self, group: NodeGroup) -> dict[str, tuple[int, int]]:
         """Role -> least and most nodes, by the entries of its regions, else by ``default``; of several the higher.
 
         Without an origin in the policy there may be one (Stream Manager REST API, Launch New Origin).

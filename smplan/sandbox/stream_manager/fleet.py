@@ -1,7 +1,7 @@
 """Groups and their nodes on the clock: launched, reporting, in service, terminated, swept.
 
 How long each state lasts is our split of the 70 to 90 s that Red5 gives for the start of a node (Stream Manager REST
-API, Guide on Group Setup Time Planning). Nodes of Stream Managers that cannot be told apart never come into service:
+API, Guide on Group Setup Time Planning). Nodes of Stream Managers that cannot be distinguished never come into service:
 what really happens then is not documented, this is our model.
 """
 
@@ -13,9 +13,13 @@ from collections.abc import Mapping
 
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import REGION
-from smplan.sandbox.interface import NodeRefused, World
-from smplan.sandbox.stream_manager.database import Group, Json, Node, Store
-from smplan.sandbox.stream_manager.requests import Behaviour, Refused, milliseconds
+from smplan.sandbox.interface import AwsView, NodeRefused
+from smplan.sandbox.stream_manager.database import Database, Json, Node, NodeGroup
+from smplan.sandbox.stream_manager.responses import (
+    ApiError,
+    Behaviour,
+    milliseconds,
+)
 
 PENDING_SECONDS = 25.0
 SERVING_SECONDS = PENDING_SECONDS + 55.0
@@ -29,7 +33,7 @@ PREFIX = "instancecontroller.instanceNamePrefix"
 class Fleet:
     """What the Stream Managers do with EC2. Only ``tick`` lets time have its effect."""
 
-    def __init__(self, world: World, clock: Clock, store: Store, behaviour: Behaviour) -> None:
+    def __init__(self, world: AwsView, clock: Clock, store: Database, behaviour: Behaviour) -> None:
         self._world = world
         self._clock = clock
         self._store = store
@@ -53,7 +57,7 @@ class Fleet:
             self._sweep(now)
 
     def _forget_lost(self) -> None:
-        """Nodes whose instances somebody else terminated leave the database."""
+        """Nodes whose instances were terminated outside leave the database."""
         there = {each.id for each in self._world.instances()}
         for node in list(self._store.nodes.values()):
             if node.instance_id not in there:
@@ -75,7 +79,7 @@ class Fleet:
         elif age >= PENDING_SECONDS:
             node.state = "running"
 
-    def _see_to(self, group: Group, now: float) -> None:
+    def _see_to(self, group: NodeGroup, now: float) -> None:
         nodes = self._store.nodes_of(group.name)
         if group.state == "terminating":
             if not nodes:
@@ -88,17 +92,17 @@ class Fleet:
         elif not nodes and now >= group.changed_at + TOLERANCE_SECONDS and self._may_drop(group):
             del self._store.groups[group.name]
 
-    def _may_drop(self, group: Group) -> bool:
+    def _may_drop(self, group: NodeGroup) -> bool:
         return group.state != "new" or self._behaviour.drops_new_groups
 
-    def _fill(self, group: Group) -> None:
+    def _fill(self, group: NodeGroup) -> None:
         """Launch what is missing to the least number of each role. EC2's refusals are tried again at the next tick."""
         for role, (least, _) in sorted(self._store.limits(group).items()):
             nodes = [node for node in self._store.nodes_of(group.name, role) if node.ended_at is None]
             for _ in range(least - len(nodes)):
                 try:
                     self.launch(group, role)
-                except Refused:
+                except ApiError:
                     return
 
     def _sweep(self, now: float) -> None:
@@ -113,15 +117,15 @@ class Fleet:
     def _prefix(self) -> str:
         return self._settings.get(PREFIX) or "node"
 
-    def launch(self, group: Group, role: str) -> Node:
+    def launch(self, group: NodeGroup, role: str) -> Node:
         """Run one more node. Refused as EC2 refuses, or without a target for the role."""
         config = self._store.configs[group.launch_config]
         target = next((each for each in config["targets"]["target"] if each["role"] == role), None)
         if target is None:
-            raise Refused(400, f"launch configuration {group.launch_config} has no target for the role {role}")
+            raise ApiError(400, f"launch configuration {group.launch_config} has no target for the role {role}")
         region = group.regions[group.launches % len(group.regions)]
         if region != REGION:
-            raise Refused(400, f"there is no VPC of the configured name in {region}")
+            raise ApiError(400, f"there is no VPC of the configured name in {region}")
         name = self._identifier(f"{region}a")
         try:
             instance_id = self._world.launch_node(
@@ -131,7 +135,7 @@ class Fleet:
                 user_data=_user_data(config, self._files),
             )
         except NodeRefused as error:
-            raise Refused(400, f"the cloud refused to launch the node: {error}") from error
+            raise ApiError(400, f"the cloud refused to launch the node: {error}") from error
         group.launches += 1
         return self._launched(group, name, instance_id, target)
 
@@ -142,7 +146,7 @@ class Fleet:
             now += 1
         return f"{self._prefix}-{zone}-{now}"
 
-    def _launched(self, group: Group, name: str, instance_id: str, target: Json) -> Node:
+    def _launched(self, group: NodeGroup, name: str, instance_id: str, target: Json) -> Node:
         seen = next((each for each in self._world.instances() if each.id == instance_id), None)
         node = Node(
             id=next(self._store.ids),
@@ -182,5 +186,5 @@ def _user_data(config: Json, files: Mapping[str, str]) -> str:
         try:
             return base64.b64decode(value, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise Refused(400, "UserData is not base64 text") from None
+            raise ApiError(400, "UserData is not base64 text") from None
     return files.get(value, "")

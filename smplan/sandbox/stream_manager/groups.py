@@ -8,28 +8,34 @@ from typing import Any
 
 from smplan.sandbox.stream_manager import payloads as forms
 from smplan.sandbox.stream_manager import views as views
-from smplan.sandbox.stream_manager.database import ROLES, Group, Json
-from smplan.sandbox.stream_manager.requests import Call, Refused, route
+from smplan.sandbox.stream_manager.database import ROLES, Json, NodeGroup
+from smplan.sandbox.stream_manager.requests import (
+    ApiCall,
+    route,
+)
+from smplan.sandbox.stream_manager.responses import (
+    ApiError,
+)
 
 _INFO = {"origin": ("minPublishers", "maxPublishers"), "edge": ("minSubscribers", "maxSubscribers")}
 
 
 @route("POST", "nodegroup", status=201)
-def create_group(call: Call) -> Json:
+def create_group(call: ApiCall) -> Json:
     """G1. The launch configuration and the scale policy must be there."""
     given = call.json()
     regions = given.get("regions")
     if not isinstance(regions, list) or not regions or not all(isinstance(each, str) for each in regions):
-        raise Refused(400, "regions must name at least one region")
+        raise ApiError(400, "regions must name at least one region")
     for key, held in (("launchConfig", call.store.configs), ("scalePolicy", call.store.policies)):
         if given.get(key) not in held:
-            raise Refused(400, f"{key} {given.get(key)} does not exist")
+            raise ApiError(400, f"{key} {given.get(key)} does not exist")
     name = f"group-{uuid.uuid4()}"
     if given.get("name") is not None and call.behaviour.honours_names:
         name = forms.name(given)
     if name in call.store.groups:
-        raise Refused(400, f"the group {name} already exists")
-    call.store.groups[name] = Group(
+        raise ApiError(400, f"the group {name} already exists")
+    call.store.groups[name] = NodeGroup(
         id=next(call.store.ids),
         name=name,
         regions=tuple(regions),
@@ -41,19 +47,19 @@ def create_group(call: Call) -> Json:
 
 
 @route("GET", "nodegroup")
-def list_groups(call: Call) -> list[Json]:
+def list_groups(call: ApiCall) -> list[Json]:
     """G2."""
     return [views.group(each) for each in call.store.groups.values()]
 
 
 @route("GET", "nodegroup/{group}")
-def read_group(call: Call) -> Json:
+def read_group(call: ApiCall) -> Json:
     """G3."""
     return views.group(_group(call))
 
 
 @route("PUT", "nodegroup/{group}")
-def resize_group(call: Call) -> Json:
+def resize_group(call: ApiCall) -> Json:
     """G4: writes new limits into the group's scale policy, by the capacity of its nodes."""
     group = _group(call)
     capacities = {
@@ -64,9 +70,9 @@ def resize_group(call: Call) -> Json:
     policy = call.store.policies[group.scale_policy]
     held = {each["name"]: each for each in policy["targets"]["region"]}
     if not set(wanted) <= set(held):
-        raise Refused(400, "a resize cannot add regions")
+        raise ApiError(400, "a resize cannot add regions")
     if {target["role"] for region in held.values() for target in region["target"]} - set(_INFO):
-        raise Refused(400, "only groups of origins and edges can be resized")
+        raise ApiError(400, "only groups of origins and edges can be resized")
     for name, info in wanted.items():
         held[name] = {**held[name], "target": [_resized(each, info, capacities) for each in held[name]["target"]]}
     call.store.policies[group.scale_policy] = {**policy, "targets": {"region": list(held.values())}}
@@ -76,23 +82,23 @@ def resize_group(call: Call) -> Json:
 def _regions(given: Json) -> list[Any]:
     regions = given.get("region")
     if not isinstance(regions, list) or not all(isinstance(each, dict) and each.get("name") for each in regions):
-        raise Refused(400, "region is missing")
+        raise ApiError(400, "region is missing")
     return regions
 
 
 def _resized(target: Json, info: Any, capacities: dict[str, int]) -> Json:
     if not isinstance(info, dict):
-        raise Refused(400, "info is missing")
+        raise ApiError(400, "info is missing")
     least, most = (
         max(1, math.ceil(forms.number(info, key) / capacities.get(target["role"], 1))) for key in _INFO[target["role"]]
     )
     if least > most:
-        raise Refused(400, f"the least number of {target['role']}s is more than the most")
+        raise ApiError(400, f"the least number of {target['role']}s is more than the most")
     return {**target, "minLimit": least, "maxLimit": most}
 
 
 @route("DELETE", "nodegroup/{group}")
-def delete_group(call: Call) -> Json:
+def delete_group(call: ApiCall) -> Json:
     """G5: an empty group goes at once; else its nodes are terminated in the background, and then it goes."""
     group = _group(call)
     shown = views.group(group)
@@ -107,31 +113,31 @@ def delete_group(call: Call) -> Json:
 
 
 @route("POST", "nodegroup/{group}/node/origin", status=201)
-def launch_origin(call: Call) -> Json:
+def launch_origin(call: ApiCall) -> Json:
     """G6: this starts a group, or adds an origin to it."""
     group = _group(call)
     if group.state == "terminating":
-        raise Refused(400, f"the group {group.name} is terminating")
+        raise ApiError(400, f"the group {group.name} is terminating")
     most = call.store.limits(group)["origin"][1]
     if sum(node.ended_at is None for node in call.store.nodes_of(group.name, "origin")) >= most:
-        raise Refused(400, f"the group {group.name} has its {most} origins already")
+        raise ApiError(400, f"the group {group.name} has its {most} origins already")
     return views.launched(call.fleet.launch(group, "origin"))
 
 
 @route("GET", "nodegroup/{group}/node")
-def list_nodes(call: Call) -> list[Json]:
+def list_nodes(call: ApiCall) -> list[Json]:
     """G7."""
     return [views.node(each) for each in call.store.nodes_of(_group(call).name)]
 
 
 @route("GET", "nodegroup/{group}/stats")
-def group_stats(call: Call) -> Json:
+def group_stats(call: ApiCall) -> Json:
     """G9."""
     return views.group_stats(call.store.nodes_of(_group(call).name))
 
 
 @route("GET", "nodegroup/{group}/node/relations")
-def list_relations(call: Call) -> list[Json]:
+def list_relations(call: ApiCall) -> list[Json]:
     """G10: every origin feeds every edge."""
     group = _group(call).name
     link = call.query.get("linkstate") == "true"
@@ -143,16 +149,16 @@ def list_relations(call: Call) -> list[Json]:
 
 
 @route("GET", "nodegroup/{group}/node/{role}")
-def list_nodes_of_role(call: Call) -> list[Json]:
+def list_nodes_of_role(call: ApiCall) -> list[Json]:
     """G8."""
     group, role = _group(call), call.names["role"]
     if role not in ROLES:
-        raise Refused(400, f"{role} is no role of a node")
+        raise ApiError(400, f"{role} is no role of a node")
     return [views.node(each) for each in call.store.nodes_of(group.name, role)]
 
 
-def _group(call: Call) -> Group:
+def _group(call: ApiCall) -> NodeGroup:
     found = call.store.groups.get(call.names["group"])
     if found is None:
-        raise Refused(404, f"the group {call.names['group']} was not found")
+        raise ApiError(404, f"the group {call.names['group']} was not found")
     return found

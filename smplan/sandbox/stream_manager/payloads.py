@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from smplan.sandbox.stream_manager.database import ROLES, Json
-from smplan.sandbox.stream_manager.requests import Refused
+from smplan.sandbox.stream_manager.responses import (
+    ApiError,
+)
 
 NAME_LIMIT = 254
 TEXT_LIMIT = 65_535
@@ -19,7 +21,7 @@ def policy(data: Json) -> Json:
     given = _object(data.get("policy"), "policy")
     regions = [_region(_object(each, "region")) for each in _list(_object(given.get("targets"), "targets"), "region")]
     if "default" not in {each["name"] for each in regions}:
-        raise Refused(400, "the scale policy needs a region named default")
+        raise ApiError(400, "the scale policy needs a region named default")
     return {
         "name": name(given),
         "description": str(given.get("description") or ""),
@@ -37,7 +39,7 @@ def _region(given: Json) -> Json:
 def _limits(given: Json) -> Json:
     least, most = number(given, "minLimit"), number(given, "maxLimit")
     if least > most:
-        raise Refused(400, f"minLimit {least} is more than maxLimit {most}")
+        raise ApiError(400, f"minLimit {least} is more than maxLimit {most}")
     others = {key: number(given, key) for key in _NUMBERS if given.get(key) is not None}
     return {"role": _role(given), "minLimit": least, "maxLimit": most, **others}
 
@@ -45,13 +47,13 @@ def _limits(given: Json) -> Json:
 def config(data: Json, version: str) -> Json:
     """A launch configuration, unwrapped. Refused if it is none. Images of roles came with API 4.0."""
     if len(json.dumps(data)) > TEXT_LIMIT:
-        raise Refused(400, f"the launch configuration is longer than {TEXT_LIMIT} characters")
+        raise ApiError(400, f"the launch configuration is longer than {TEXT_LIMIT} characters")
     given = _object(data.get("launchconfig"), "launchconfig")
     targets = [
         _target(_object(each, "target"), version) for each in _list(_object(given.get("targets"), "targets"), "target")
     ]
     if not isinstance(given.get("image"), str) or not given["image"]:
-        raise Refused(400, "image is missing")
+        raise ApiError(400, "image is missing")
     return {
         "name": name(given),
         "description": str(given.get("description") or ""),
@@ -65,7 +67,7 @@ def config(data: Json, version: str) -> Json:
 
 def _target(given: Json, version: str) -> Json:
     if not isinstance(given.get("instanceType"), str):
-        raise Refused(400, "instanceType is missing")
+        raise ApiError(400, "instanceType is missing")
     image = {"image": given["image"]} if version == "4.0" and given.get("image") else {}
     capacity = number(given, "connectionCapacity")
     return {"role": _role(given), "instanceType": given["instanceType"], "connectionCapacity": capacity, **image}
@@ -75,7 +77,7 @@ def name(given: Json) -> str:
     """The object's name. Refused if it has none that a column of the database takes."""
     found = given.get("name")
     if not isinstance(found, str) or not 0 < len(found) <= NAME_LIMIT:
-        raise Refused(400, f"name must have 1 to {NAME_LIMIT} characters")
+        raise ApiError(400, f"name must have 1 to {NAME_LIMIT} characters")
     return found
 
 
@@ -84,34 +86,34 @@ def number(given: Json, key: str) -> int:
     try:
         found = float(given[key])
     except (KeyError, TypeError, ValueError):
-        raise Refused(400, f"{key} must be a number") from None
+        raise ApiError(400, f"{key} must be a number") from None
     if found < 0 or not found.is_integer():
-        raise Refused(400, f"{key} must be a whole number of at least 0")
+        raise ApiError(400, f"{key} must be a whole number of at least 0")
     return int(found)
 
 
 def _role(given: Json) -> str:
     found = given.get("role")
     if found not in ROLES:
-        raise Refused(400, f"role must be one of {', '.join(ROLES)}")
+        raise ApiError(400, f"role must be one of {', '.join(ROLES)}")
     return str(found)
 
 
 def _ordered(targets: list[Json]) -> list[Json]:
     roles = [each["role"] for each in targets]
     if len(set(roles)) < len(roles):
-        raise Refused(400, "a role is listed twice")
+        raise ApiError(400, "a role is listed twice")
     return sorted(targets, key=lambda each: str(each["role"]))
 
 
 def _object(data: Any, what: str) -> Json:
     if not isinstance(data, dict):
-        raise Refused(400, f"{what} is missing")
+        raise ApiError(400, f"{what} is missing")
     return data
 
 
 def _list(data: Json, key: str) -> list[Any]:
     found = data.get(key)
     if not isinstance(found, list) or not found:
-        raise Refused(400, f"{key} is missing")
+        raise ApiError(400, f"{key} is missing")
     return found

@@ -1,4 +1,4 @@
-"""The simulated Stream Managers: which instances are some, whether each answers, and what it answers.
+"""The simulated Stream Managers: which instances run one, whether each responds, and with what.
 
 Those that run share one store, as real ones share a MySQL database. One that may not reach the database serves nothing.
 """
@@ -11,21 +11,23 @@ from collections.abc import Mapping
 
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import ADMIN_TOKEN
-from smplan.sandbox.interface import PROPERTIES_PATH, InstanceView, World
+from smplan.sandbox.interface import PROPERTIES_PATH, AwsView, InstanceView
 from smplan.sandbox.stream_manager import configurations, groups, nodes
 from smplan.sandbox.stream_manager.boot import settings
-from smplan.sandbox.stream_manager.database import Store
+from smplan.sandbox.stream_manager.database import Database
 from smplan.sandbox.stream_manager.fleet import Fleet
 from smplan.sandbox.stream_manager.requests import (
-    Answer,
-    Behaviour,
-    Call,
-    Refused,
-    Request,
+    ApiCall,
     find,
-    page,
-    refusal,
-    told,
+)
+from smplan.sandbox.stream_manager.responses import (
+    ApiError,
+    Behaviour,
+    Request,
+    Response,
+    error_response,
+    html_page,
+    json_response,
 )
 
 PORT = 5080
@@ -34,15 +36,15 @@ ROOT = "/streammanager/api/"
 NOTICE_SECONDS = 60.0
 """How long an instance goes on as it is after a rule of the database changed: open connections outlive their rule."""
 TABLES = (configurations, groups, nodes)
-"""The modules whose functions answer the API; importing them fills the table."""
+"""The modules whose functions handle the API; importing them fills the table."""
 
 
 class StreamManagers:
     """All of them. Safe to share among threads; never call it with the emulated AWS's lock held."""
 
-    def __init__(self, world: World, clock: Clock, behaviour: Behaviour | None = None) -> None:
+    def __init__(self, world: AwsView, clock: Clock, behaviour: Behaviour | None = None) -> None:
         self.behaviour = behaviour or Behaviour()
-        self.store = Store()
+        self.store = Database()
         self._world = world
         self._clock = clock
         self._fleet = Fleet(world, clock, self.store, self.behaviour)
@@ -54,8 +56,8 @@ class StreamManagers:
         with self._lock:
             self._move(self._serving())
 
-    def answer(self, instance_id: str, port: int, request: Request) -> Answer | None:
-        """What the instance answers on one of its ports; None if nothing does."""
+    def respond(self, instance_id: str, port: int, request: Request) -> Response | None:
+        """The instance's response on one of its ports; None if nothing listens."""
         with self._lock:
             serving = self._serving()
             self._move(serving)
@@ -80,25 +82,25 @@ class StreamManagers:
         return held[1]
 
     def _move(self, serving: list[InstanceView]) -> None:
-        """Any of them does the work. They must be told apart by ``streammanager.ip``."""
+        """Any of them does the work. They are distinguished by ``streammanager.ip``."""
         if not serving:
             return
         all_settings = [settings(each) for each in serving]
         addresses = {each.get("streammanager.ip", "") for each in all_settings}
         self._fleet.tick(all_settings[0], serving[0].files, managed=len(addresses) == len(serving))
 
-    def _answered(self, me: InstanceView, request: Request) -> Answer:
+    def _answered(self, me: InstanceView, request: Request) -> Response:
         if request.path in ("", "/"):
-            return page(200, "Red5 Pro")
+            return html_page(200, "Red5 Pro")
         version, _, rest = request.path.removeprefix(ROOT).partition("/admin/")
         found = find(request.method, rest) if request.path.startswith(ROOT) and version in VERSIONS else None
         if found is None:
-            return page(404, "HTTP Status 404 – Not Found")
+            return html_page(404, "HTTP Status 404 – Not Found")
         handler, status, names = found
         now = self._clock.now()
         try:
             self._admit(settings(me), request.query)
-            call = Call(
+            call = ApiCall(
                 store=self.store,
                 fleet=self._fleet,
                 behaviour=self.behaviour,
@@ -108,11 +110,11 @@ class StreamManagers:
                 query=request.query,
                 body=request.body,
             )
-            return told(status, handler(call))
-        except Refused as refused:
-            return refusal(refused, now)
+            return json_response(status, handler(call))
+        except ApiError as refused:
+            return error_response(refused, now)
 
     def _admit(self, held: Mapping[str, str], query: Mapping[str, str]) -> None:
         token = held.get("rest.administratorToken") or ADMIN_TOKEN
         if not hmac.compare_digest(query.get("accessToken", "").encode(), token.encode()):
-            raise Refused(self.behaviour.bad_token_status, "the access token is not valid")
+            raise ApiError(self.behaviour.bad_token_status, "the access token is not valid")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from smplan.sandbox.stream_manager.database import Group, Json, Node
-from smplan.sandbox.stream_manager.requests import milliseconds
+from smplan.sandbox.stream_manager.database import Json, Node, NodeGroup
+from smplan.sandbox.stream_manager.responses import (
+    milliseconds,
+)
 
 
-def group(each: Group) -> Json:
+def group(each: NodeGroup) -> Json:
     """A group; ``originConnections`` is reserved and always 0."""
     return {
         "id": each.id,
@@ -34,7 +36,7 @@ def node(each: Node) -> Json:
 
 
 def launched(each: Node) -> Json:
-    """What the launch of an origin answers once EC2 has said yes."""
+    """The response to the launch of an origin once EC2 has accepted it."""
     return {
         "id": each.id,
         "identifier": each.identifier,
@@ -46,7 +48,7 @@ def launched(each: Node) -> Json:
 
 
 def node_stats(each: Node, parents: list[Node], now: float) -> Json:
-    """A node with its load; nobody ever connects in the sandbox."""
+    """A node with its load; no client connects in the sandbox."""
     ping = {"lastPing": milliseconds(now)} if each.state == "inservice" else {}
     return {
         **node(each),

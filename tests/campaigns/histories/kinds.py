@@ -235,7 +235,7 @@ class Base(Lookup):
         self.process = process
         self.cloud = cloud
 
-    def look(self, where: Mapping[str, Json]) -> dict[str, Json]:
+    def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
         record = self.process.call(
             "look", self.kind, where["name"], lambda: self.cloud.under(self.kind, "name", where["name"])
         )

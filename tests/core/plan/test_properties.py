@@ -145,7 +145,7 @@ def under_natural_key(
 
 
 @given(worlds())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_resource_has_one_change_and_every_step_an_id_of_its_own(world: World) -> None:
     plan = world.plan()
     forward = Counter(step.address for step in plan.steps if step.op not in (Op.DELETE, Op.FORGET))
@@ -155,7 +155,7 @@ def test_a_resource_has_one_change_and_every_step_an_id_of_its_own(world: World)
 
 
 @given(worlds())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_every_step_comes_after_the_steps_it_depends_on(world: World) -> None:
     before: set[str] = set()
     for step in world.plan().steps:
@@ -164,7 +164,7 @@ def test_every_step_comes_after_the_steps_it_depends_on(world: World) -> None:
 
 
 @given(worlds())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World) -> None:
     plan = world.plan()
     removed = Counter((step.kind, step.physical_id) for step in plan.steps if step.op in (Op.DELETE, Op.FORGET))
@@ -177,7 +177,7 @@ def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World)
 
 
 @given(worlds())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_nothing_is_both_kept_and_deleted(world: World) -> None:
     plan = world.plan()
     removed = {(step.kind, step.physical_id) for step in plan.steps if step.op is Op.DELETE}
@@ -186,7 +186,7 @@ def test_nothing_is_both_kept_and_deleted(world: World) -> None:
 
 
 @given(worlds())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_equal_input_gives_equal_bytes(world: World) -> None:
     assert as_bytes(world.plan()) == as_bytes(replace(world).plan())
 

@@ -124,7 +124,7 @@ def test_a_gate_makes_and_deletes_nothing() -> None:
     assert made.create(SPEC, Claim(Owner("l", "a"), "t")) == PASSED
     assert made.read_many([PASSED]) == {}
     made.delete(PASSED)
-    assert made.patience(SPEC) == 900
+    assert made.timeout(SPEC) == 900
 
 
 def http_gate() -> HttpGate:
@@ -140,7 +140,7 @@ def test_a_url_is_waited_for_until_it_answers_as_it_should(monkeypatch: pytest.M
         said = [progress.said for progress in http_gate().wait_ready(PASSED, spec)]
     assert [said[0], said[2]] == ["HTTP 503", "HTTP 200, without `ready` in it"]
     assert "got no answer" in said[1]
-    assert http_gate().patience(spec) == 7
+    assert http_gate().timeout(spec) == 7
 
 
 def test_a_url_that_nobody_serves_is_no_fault_while_waiting() -> None:

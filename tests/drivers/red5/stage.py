@@ -14,7 +14,11 @@ from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import ADMIN_TOKEN
 from smplan.sandbox.interface import Route, Target
 from smplan.sandbox.network.gateway import Gateway
-from smplan.sandbox.stream_manager.requests import Answer, Behaviour, Request
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+    Request,
+    Response,
+)
 from tests.drivers.conformance import differences, hasty
 from tests.sandbox.stream_manager.world import FakeWorld, instance
 
@@ -78,9 +82,9 @@ class Deafening(Gateway):
 
     deaf = False
 
-    def answer(self, host: str, request: Request, *, tls: bool) -> Answer | None:
-        answer = super().answer(host, request, tls=tls)
-        return None if self.deaf and request.method != "GET" else answer
+    def respond(self, host: str, request: Request, *, tls: bool) -> Response | None:
+        response = super().respond(host, request, tls=tls)
+        return None if self.deaf and request.method != "GET" else response
 
 
 class Stage:

@@ -14,7 +14,9 @@ from smplan.drivers import registry
 from smplan.drivers.base import Progress
 from smplan.errors import Denied, InUse, Invalid, LostAnswer, NotFound, Unreachable
 from smplan.sandbox.ids import ADMIN_TOKEN
-from smplan.sandbox.stream_manager.requests import Behaviour
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+)
 from tests.drivers.conformance import differences, updatable
 from tests.drivers.red5.stage import CASES, CLAIM, Stage, equal, spec_of
 
@@ -203,8 +205,8 @@ def test_settle_tells_each_role_and_ends_when_all_serve(stage: Stage) -> None:
     live = stage.read(kind, id)
     assert live is not None
     assert live.outputs == {"state": "active", "nodes_in_service": 3}
-    assert driver.patience(spec) == 1800
-    assert driver.patience(spec_of(kind, timeout=60)) == 60
+    assert driver.timeout(spec) == 1800
+    assert driver.timeout(spec_of(kind, timeout=60)) == 60
 
 
 def test_vanish_counts_the_nodes_that_are_left(stage: Stage) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from smplan.sandbox.aws.autoscaling.launch_configurations import check_user_data
-from smplan.sandbox.aws.requests import Refusal
+from smplan.sandbox.aws.errors import (
+    AwsError,
+)
 from smplan.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Client, refused
 
@@ -383,7 +385,7 @@ def test_a_launch_configuration_that_cannot_be_is_refused(
 
 
 def test_user_data_of_a_launch_configuration_is_base64() -> None:
-    with pytest.raises(Refusal, match="BASE64"):
+    with pytest.raises(AwsError, match="BASE64"):
         check_user_data("not base64!")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from smplan.sandbox.interface import NodeRefused, World
+from smplan.sandbox.interface import AwsView, NodeRefused
 from smplan.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Client
 
@@ -136,7 +136,7 @@ def test_the_database_is_reached_only_through_a_rule(
 
 
 def test_nodes_are_instances_of_their_own(still: Sandbox, aws_of: Client, name: str) -> None:
-    world: World = still.world
+    world: AwsView = still.world
     made = world.launch_node(name=name, image_name="red5pro-node", instance_type="c5.large", user_data="role=origin")
     (seen,) = [each for each in world.instances() if each.id == made]
     assert (seen.tags["Name"], seen.user_data, dict(seen.files)) == (name, "role=origin", {})

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from smplan.sandbox.stream_manager.requests import Behaviour
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+)
 from tests.sandbox.stream_manager.world import Rig, config, group_body, policy
 
 POLICIES = "configurations/scalepolicy"

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from smplan.sandbox.interface import PROPERTIES_PATH
-from smplan.sandbox.stream_manager.requests import Behaviour
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+)
 from tests.sandbox.stream_manager.world import PROPERTIES, Rig, config, group_body, instance, policy
 
 ORIGIN = "nodegroup/group/node/origin"

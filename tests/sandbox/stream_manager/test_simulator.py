@@ -5,7 +5,10 @@ import re
 import pytest
 
 from smplan.sandbox.interface import PROPERTIES_PATH
-from smplan.sandbox.stream_manager.requests import Behaviour, Request
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+    Request,
+)
 from tests.sandbox.stream_manager.world import GROUP, GUIDE, PROPERTIES, UNIQUE, Rig, instance
 
 ROOT = Request("GET", "/", {})
@@ -13,10 +16,10 @@ ROOT = Request("GET", "/", {})
 
 def test_a_stream_manager_answers_on_its_own_port_only() -> None:
     rig = Rig()
-    answer = rig.managers.answer("i-1", 5080, ROOT)
+    answer = rig.managers.respond("i-1", 5080, ROOT)
     assert answer is not None
     assert (answer.status, answer.content_type.partition(";")[0]) == (200, "text/html")
-    assert rig.managers.answer("i-1", 80, ROOT) is None
+    assert rig.managers.respond("i-1", 80, ROOT) is None
 
 
 @pytest.mark.parametrize(
@@ -27,17 +30,17 @@ def test_a_stream_manager_answers_on_its_own_port_only() -> None:
 def test_what_keeps_an_instance_from_answering(changes: dict[str, object]) -> None:
     rig = Rig()
     rig.world.add(instance("i-2", **changes))
-    assert rig.managers.answer("i-2", 5080, ROOT) is None
-    assert rig.managers.answer("i-1", 5080, ROOT) is not None
+    assert rig.managers.respond("i-2", 5080, ROOT) is None
+    assert rig.managers.respond("i-1", 5080, ROOT) is not None
 
 
 def test_an_instance_answers_once_it_has_booted() -> None:
     rig = Rig()
     rig.world.add(instance("i-2", booted_at=rig.clock.now() + 90))
     rig.later(89)
-    assert rig.managers.answer("i-2", 5080, ROOT) is None
+    assert rig.managers.respond("i-2", 5080, ROOT) is None
     rig.later(1)
-    assert rig.managers.answer("i-2", 5080, ROOT) is not None
+    assert rig.managers.respond("i-2", 5080, ROOT) is not None
 
 
 def test_a_change_of_the_databases_rules_is_noticed_within_a_minute() -> None:
@@ -47,12 +50,12 @@ def test_a_change_of_the_databases_rules_is_noticed_within_a_minute() -> None:
         rig.world.admitted = {GROUP} if admitted else set()
         for seconds in (0, 60):
             rig.later(seconds)
-            answers.append(rig.managers.answer("i-1", 5080, ROOT) is not None)
+            answers.append(rig.managers.respond("i-1", 5080, ROOT) is not None)
     assert answers == [True, True, True, False, False, True]
 
 
 def test_unknown_instances_do_not_answer() -> None:
-    assert Rig().managers.answer("i-gone", 5080, ROOT) is None
+    assert Rig().managers.respond("i-gone", 5080, ROOT) is None
 
 
 def test_the_stream_managers_share_their_database() -> None:
@@ -77,7 +80,7 @@ def test_the_cloud_controller_is_told_as_text() -> None:
     ],
 )
 def test_what_is_not_there_is_a_page_not_an_envelope(path: str) -> None:
-    answer = Rig().managers.answer("i-1", 5080, Request("GET", path, {}))
+    answer = Rig().managers.respond("i-1", 5080, Request("GET", path, {}))
     assert answer is not None
     assert (answer.status, answer.content_type.partition(";")[0]) == (404, "text/html")
 
@@ -99,7 +102,7 @@ def test_the_token_is_the_one_of_the_settings() -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"[]"])
 def test_a_body_must_be_a_json_object(body: bytes) -> None:
     path = "/streammanager/api/4.0/admin/nodegroup"
-    answer = Rig().managers.answer("i-1", 5080, Request("POST", path, {"accessToken": "sandbox-admin-token"}, body))
+    answer = Rig().managers.respond("i-1", 5080, Request("POST", path, {"accessToken": "sandbox-admin-token"}, body))
     assert answer is not None
     assert answer.status == 400
 

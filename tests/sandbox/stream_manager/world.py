@@ -10,7 +10,10 @@ from typing import Any
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import ADMIN_TOKEN
 from smplan.sandbox.interface import PROPERTIES_PATH, InstanceView, NodeRefused, Route
-from smplan.sandbox.stream_manager.requests import Behaviour, Request
+from smplan.sandbox.stream_manager.responses import (
+    Behaviour,
+    Request,
+)
 from smplan.sandbox.stream_manager.simulator import PORT, StreamManagers
 
 GROUP = "sg-stream-manager"
@@ -109,7 +112,7 @@ class Rig:
         """Status and data of one call of the API."""
         data = b"" if body is None else json.dumps(body).encode()
         full = f"/streammanager/api/{api}/admin/{path}"
-        answer = self.managers.answer(at, PORT, Request(method, full, {"accessToken": ADMIN_TOKEN, **query}, data))
+        answer = self.managers.respond(at, PORT, Request(method, full, {"accessToken": ADMIN_TOKEN, **query}, data))
         assert answer is not None
         is_json = answer.content_type.startswith("application/json")
         return answer.status, json.loads(answer.body) if is_json else answer.body.decode()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from smplan.sandbox.aws.requests import Fields
+from smplan.sandbox.aws.errors import (
+    Fields,
+)
 from smplan.sandbox.aws.state.account import Cloud, new_id
-from smplan.sandbox.aws.state.autoscaling import Group
+from smplan.sandbox.aws.state.autoscaling import ScalingGroup
 
 
-def record(cloud: Cloud, group: Group, description: str, cause: str) -> Fields:
+def record(cloud: Cloud, group: ScalingGroup, description: str, cause: str) -> Fields:
     """A new scaling activity, newest first."""
     activity: Fields = {
         "ActivityId": new_id(),

@@ -12,9 +12,12 @@ from smplan.sandbox.aws.autoscaling.launch_sources import launch_request
 from smplan.sandbox.aws.autoscaling.policies import drop_policy
 from smplan.sandbox.aws.ec2.instances import launch
 from smplan.sandbox.aws.elbv2.targets import deregister, register, target_states
-from smplan.sandbox.aws.requests import Fields, Refusal
-from smplan.sandbox.aws.state.account import Cloud, each_tick
-from smplan.sandbox.aws.state.autoscaling import Group, Member
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.state.account import Cloud, on_tick
+from smplan.sandbox.aws.state.autoscaling import GroupInstance, ScalingGroup
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS
 
 RETRY_SECONDS = 60.0
@@ -23,14 +26,14 @@ TERMINATING_SECONDS = 10.0
 DELETING_SECONDS = 10.0
 
 
-@each_tick
+@on_tick
 def run(cloud: Cloud) -> bool:
     """Move every group on by what is due now; whether anything changed."""
     changed = [_step(cloud, group) for group in list(cloud.scaling.groups.values())]
     return any(changed)
 
 
-def _step(cloud: Cloud, group: Group) -> bool:
+def _step(cloud: Cloud, group: ScalingGroup) -> bool:
     changed = [
         _settle(cloud, group),
         _check_health(cloud, group),
@@ -41,7 +44,7 @@ def _step(cloud: Cloud, group: Group) -> bool:
     return any(changed)
 
 
-def _settle(cloud: Cloud, group: Group) -> bool:
+def _settle(cloud: Cloud, group: ScalingGroup) -> bool:
     """Pending members that have booted join their target groups and are in service."""
     changed = False
     for member in group.members:
@@ -55,7 +58,7 @@ def _settle(cloud: Cloud, group: Group) -> bool:
     return changed
 
 
-def _check_health(cloud: Cloud, group: Group) -> bool:
+def _check_health(cloud: Cloud, group: ScalingGroup) -> bool:
     """EC2's own checks always count; the load balancer's only for ELB groups, once the grace period is over."""
     if "HealthCheck" in group.suspended:
         return False
@@ -70,7 +73,7 @@ def _check_health(cloud: Cloud, group: Group) -> bool:
     return changed
 
 
-def _failed_at_balancer(cloud: Cloud, group: Group, member: Member) -> bool:
+def _failed_at_balancer(cloud: Cloud, group: ScalingGroup, member: GroupInstance) -> bool:
     if group.fields["HealthCheckType"] != "ELB" or member.lifecycle != "InService":
         return False
     if cloud.now() < member.in_service_at + int(group.fields["HealthCheckGracePeriod"]):
@@ -79,7 +82,7 @@ def _failed_at_balancer(cloud: Cloud, group: Group, member: Member) -> bool:
     return "unhealthy" in states
 
 
-def _replace(cloud: Cloud, group: Group) -> bool:
+def _replace(cloud: Cloud, group: ScalingGroup) -> bool:
     """Unhealthy members are terminated even if protected from scale-in (User Guide, "instance scale-in protection")."""
     if "ReplaceUnhealthy" in group.suspended or "Terminate" in group.suspended:
         return False
@@ -90,7 +93,7 @@ def _replace(cloud: Cloud, group: Group) -> bool:
     return bool(sick)
 
 
-def end(cloud: Cloud, group: Group, member: Member, cause: str) -> Fields:
+def end(cloud: Cloud, group: ScalingGroup, member: GroupInstance, cause: str) -> Fields:
     """Begin to terminate a member: it drains from its target groups first. The activity."""
     delay = 0.0
     for arn in group.fields["TargetGroupARNs"]:
@@ -103,11 +106,11 @@ def end(cloud: Cloud, group: Group, member: Member, cause: str) -> Fields:
     return member.ending
 
 
-def _finish(cloud: Cloud, group: Group) -> bool:
+def _finish(cloud: Cloud, group: ScalingGroup) -> bool:
     """Members whose termination is due leave the group; an emptied group that was deleted goes."""
     gone = [member for member in group.members if member.gone_at is not None and cloud.now() >= member.gone_at]
     for member in gone:
-        with contextlib.suppress(Refusal):  # somebody may have terminated it by hand
+        with contextlib.suppress(AwsError):  # it may have been terminated by hand
             cloud.moto.ask("ec2", "TerminateInstances", {"InstanceIds": [member.id]})
         group.members.remove(member)
         if member.ending is not None:
@@ -118,14 +121,14 @@ def _finish(cloud: Cloud, group: Group) -> bool:
     return True
 
 
-def _forget(cloud: Cloud, group: Group) -> None:
+def _forget(cloud: Cloud, group: ScalingGroup) -> None:
     """With the group go its policies, and alarms left without action (API reference, DeleteAutoScalingGroup)."""
     for key in [key for key in cloud.scaling.policies if key[0] == group.name]:
         drop_policy(cloud, key, delete_bare_alarms=True)
     del cloud.scaling.groups[group.name]
 
 
-def _scale(cloud: Cloud, group: Group) -> bool:
+def _scale(cloud: Cloud, group: ScalingGroup) -> bool:
     """Keep up the desired capacity."""
     active = [member for member in group.members if member.counts]
     if group.deleted_at is not None:
@@ -149,9 +152,9 @@ def _scale(cloud: Cloud, group: Group) -> bool:
     return False
 
 
-def _victims(group: Group, count: int) -> list[Member]:
+def _victims(group: ScalingGroup, count: int) -> list[GroupInstance]:
     """Unprotected members of the fullest zone first, oldest first (default termination policy, User Guide)."""
-    chosen: list[Member] = []
+    chosen: list[GroupInstance] = []
     newest_first = group.fields["TerminationPolicies"][:1] == ["NewestInstance"]
     for _ in range(count):
         left = [member for member in group.members if member.counts and member not in chosen]
@@ -164,7 +167,7 @@ def _victims(group: Group, count: int) -> list[Member]:
     return chosen
 
 
-def _launch(cloud: Cloud, group: Group) -> bool:
+def _launch(cloud: Cloud, group: ScalingGroup) -> bool:
     """One more instance, in the zone with the fewest; a refusal shows only as a Failed activity."""
     places = {each["SubnetId"]: each["AvailabilityZone"] for each in _subnets(cloud, group)}
     held = Counter(member.zone for member in group.members if member.counts)
@@ -176,7 +179,7 @@ def _launch(cloud: Cloud, group: Group) -> bool:
         request["SubnetId"] = subnet
         request["TagSpecifications"] = _tags(group, request.get("TagSpecifications", []))
         made = launch(cloud, request)
-    except Refusal as refusal:
+    except AwsError as refusal:
         activity["Description"] = "Launching a new EC2 instance.  Status Reason: " + refusal.message
         close(cloud, activity, failed=f"{refusal.message} Launching EC2 instance failed.")
         group.retry_at = cloud.now() + RETRY_SECONDS
@@ -184,7 +187,7 @@ def _launch(cloud: Cloud, group: Group) -> bool:
     activity["Description"] = f"Launching a new EC2 instance: {made['InstanceId']}"
     activity["StatusCode"] = "PreInService"
     group.members.append(
-        Member(
+        GroupInstance(
             id=made["InstanceId"],
             zone=places[subnet],
             subnet_id=subnet,
@@ -198,13 +201,13 @@ def _launch(cloud: Cloud, group: Group) -> bool:
     return True
 
 
-def _subnets(cloud: Cloud, group: Group) -> list[Fields]:
-    answer = cloud.moto.ask("ec2", "DescribeSubnets", {"SubnetIds": subnet_ids(group.fields)})
-    found: list[Fields] = answer["Subnets"]
+def _subnets(cloud: Cloud, group: ScalingGroup) -> list[Fields]:
+    response = cloud.moto.ask("ec2", "DescribeSubnets", {"SubnetIds": subnet_ids(group.fields)})
+    found: list[Fields] = response["Subnets"]
     return found
 
 
-def _tags(group: Group, specifications: list[Fields]) -> list[Fields]:
+def _tags(group: ScalingGroup, specifications: list[Fields]) -> list[Fields]:
     """The template's tags, then the group's that propagate, then Auto Scaling's own mark."""
     tags = {
         tag["Key"]: tag["Value"]

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from smplan.sandbox.aws.autoscaling.launch_configurations import known, page
+from smplan.sandbox.aws.autoscaling._paging import (
+    page,
+)
 from smplan.sandbox.aws.autoscaling.launch_sources import check_source
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud, new_id
-from smplan.sandbox.aws.state.autoscaling import Group, Member, invalid
+from smplan.sandbox.aws.state.autoscaling import GroupInstance, ScalingGroup, invalid
 
 FIRST_LAUNCH_SECONDS = 1.0
 """How long a new group is empty."""
@@ -34,12 +43,12 @@ _PLAIN = (
 )
 
 
-@answers("autoscaling", "CreateAutoScalingGroup")
+@handles("autoscaling", "CreateAutoScalingGroup")
 def create(call: Call) -> None:
     """Defaults are the API's, not the console's: grace period 0, cooldown 300, health checks of EC2 (API reference)."""
     cloud, name = call.cloud, call["AutoScalingGroupName"]
     if name in cloud.scaling.groups:
-        raise Refusal(
+        raise AwsError(
             "AlreadyExists",
             f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
         )
@@ -51,7 +60,7 @@ def create(call: Call) -> None:
     _check_places(cloud, fields)
     arn = cloud.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
     first = cloud.now() + FIRST_LAUNCH_SECONDS
-    group = Group(name=name, arn=arn, fields=fields, created_at=cloud.time(), retry_at=first)
+    group = ScalingGroup(name=name, arn=arn, fields=fields, created_at=cloud.time(), retry_at=first)
     for tag in call["Tags"] or []:
         group.tags[tag["Key"]] = tag_of(group.name, tag)
     cloud.scaling.groups[name] = group
@@ -123,7 +132,7 @@ def _check_places(cloud: Cloud, fields: Fields) -> None:
         raise invalid("At least one Availability Zone or VPC Subnet is required.")
     zones = []
     for subnet in ids:
-        found = known(cloud, "DescribeSubnets", SubnetIds=[subnet])
+        found = cloud.describe_ec2("DescribeSubnets", SubnetIds=[subnet])
         if not found:
             raise invalid(f"The subnet ID '{subnet}' does not exist")
         zones.append(found["Subnets"][0]["AvailabilityZone"])
@@ -141,13 +150,13 @@ def check_target_groups(cloud: Cloud, arns: Iterable[str]) -> None:
     for arn in arns:
         try:
             cloud.moto.ask("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [arn]})
-        except Refusal as refusal:
+        except AwsError as refusal:
             raise invalid(
                 f"Provided Target Groups may not be valid. Please ensure they exist and try again. ({arn})"
             ) from refusal
 
 
-@answers("autoscaling", "UpdateAutoScalingGroup")
+@handles("autoscaling", "UpdateAutoScalingGroup")
 def update(call: Call) -> None:
     """Only what is sent changes. Raising Min or lowering Max moves the desired capacity (API reference)."""
     cloud = call.cloud
@@ -165,13 +174,13 @@ def update(call: Call) -> None:
     group.fields = fields
 
 
-def refuse_deleted(group: Group) -> None:
+def refuse_deleted(group: ScalingGroup) -> None:
     """Nothing can be changed on a group that is being deleted."""
     if group.deleted_at is not None:
         raise invalid(f"AutoScalingGroup {group.name} is pending delete; you cannot perform this operation on it")
 
 
-@answers("autoscaling", "SetDesiredCapacity")
+@handles("autoscaling", "SetDesiredCapacity")
 def set_desired(call: Call) -> None:
     """Outside Min and Max: refused. HonorCooldown refuses during a cooldown (API reference)."""
     group = call.cloud.scaling.group(call["AutoScalingGroupName"])
@@ -192,24 +201,24 @@ def set_desired(call: Call) -> None:
     group.fields["DesiredCapacity"] = wanted
 
 
-def in_cooldown(group: Group) -> Refusal:
+def in_cooldown(group: ScalingGroup) -> AwsError:
     """The refusal while a group cools down."""
-    return Refusal(
+    return AwsError(
         "ScalingActivityInProgress", f"Scaling activity is in progress: {group.name} is in its cooldown period"
     )
 
 
-@answers("autoscaling", "DeleteAutoScalingGroup")
+@handles("autoscaling", "DeleteAutoScalingGroup")
 def delete(call: Call) -> None:
     """ResourceInUse with instances and no ForceDelete (API reference); its policies go, and their alarms' actions."""
     group = call.cloud.scaling.group(call["AutoScalingGroupName"])
     if group.members and not call["ForceDelete"]:
         if not any(member.counts for member in group.members):
-            raise Refusal(
+            raise AwsError(
                 "ScalingActivityInProgress",
                 "You cannot delete an AutoScalingGroup while there are scaling activities in progress for that group.",
             )
-        raise Refusal(
+        raise AwsError(
             "ResourceInUse",
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
             "still in the group.",
@@ -218,7 +227,7 @@ def delete(call: Call) -> None:
         group.deleted_at = call.cloud.now()
 
 
-@answers("autoscaling", "DescribeAutoScalingGroups")
+@handles("autoscaling", "DescribeAutoScalingGroups")
 def describe(call: Call) -> Fields:
     """Unknown names are left out, not refused."""
     names, filters = call["AutoScalingGroupNames"], call["Filters"] or []
@@ -230,7 +239,7 @@ def describe(call: Call) -> Fields:
     return page(call, "AutoScalingGroups", found, limit=50)
 
 
-def _passes(group: Group, wanted: Fields) -> bool:
+def _passes(group: ScalingGroup, wanted: Fields) -> bool:
     name, values = wanted["Name"], wanted.get("Values") or []
     if name == "tag-key":
         return any(key in values for key in group.tags)
@@ -242,9 +251,9 @@ def _passes(group: Group, wanted: Fields) -> bool:
     raise invalid(f"Filter type {name} is not correct. Allowed types are: tag-key, tag-value, tag:<key>")
 
 
-def described(group: Group, *, instances: bool = True) -> Fields:
-    """The group as DescribeAutoScalingGroups tells it."""
-    answer: Fields = {
+def described(group: ScalingGroup, *, instances: bool = True) -> Fields:
+    """The group as DescribeAutoScalingGroups returns it."""
+    response: Fields = {
         **group.fields,
         "AutoScalingGroupName": group.name,
         "AutoScalingGroupARN": group.arn,
@@ -258,13 +267,13 @@ def described(group: Group, *, instances: bool = True) -> Fields:
         "TrafficSources": [{"Identifier": arn, "Type": "elbv2"} for arn in group.fields["TargetGroupARNs"]],
     }
     if group.deleted_at is not None:
-        answer["Status"] = "Delete in progress"
-    return answer
+        response["Status"] = "Delete in progress"
+    return response
 
 
-def described_member(member: Member) -> Fields:
-    """An instance as its group tells it: with what it was launched from."""
-    answer: dict[str, Any] = {
+def described_member(member: GroupInstance) -> Fields:
+    """An instance as its group describes it, with what it was launched from."""
+    response: dict[str, Any] = {
         "InstanceId": member.id,
         "InstanceType": member.instance_type,
         "AvailabilityZone": member.zone,
@@ -273,7 +282,7 @@ def described_member(member: Member) -> Fields:
         "ProtectedFromScaleIn": member.protected,
     }
     if member.launch_configuration:
-        answer["LaunchConfigurationName"] = member.launch_configuration
+        response["LaunchConfigurationName"] = member.launch_configuration
     if member.launch_template:
-        answer["LaunchTemplate"] = member.launch_template
-    return answer
+        response["LaunchTemplate"] = member.launch_template
+    return response

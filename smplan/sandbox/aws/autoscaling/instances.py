@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from smplan.sandbox.aws.autoscaling._paging import (
+    page,
+)
 from smplan.sandbox.aws.autoscaling.control_loop import end
 from smplan.sandbox.aws.autoscaling.groups import described_member
-from smplan.sandbox.aws.autoscaling.launch_configurations import page
-from smplan.sandbox.aws.requests import Call, Fields, answers
-from smplan.sandbox.aws.state.autoscaling import Group, Member, invalid
+from smplan.sandbox.aws.errors import (
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
+from smplan.sandbox.aws.state.autoscaling import GroupInstance, ScalingGroup, invalid
 
 PROTECTION_LIMIT = 50
 
 
-@answers("autoscaling", "DescribeAutoScalingInstances")
+@handles("autoscaling", "DescribeAutoScalingInstances")
 def describe(call: Call) -> Fields:
     """Instances of every group; unknown ids are left out."""
     ids = call["InstanceIds"]
@@ -24,7 +32,7 @@ def describe(call: Call) -> Fields:
     return page(call, "AutoScalingInstances", found, limit=50)
 
 
-@answers("autoscaling", "DescribeScalingActivities")
+@handles("autoscaling", "DescribeScalingActivities")
 def activities(call: Call) -> Fields:
     """Newest first; of deleted groups nothing is kept."""
     name, ids = call["AutoScalingGroupName"], call["ActivityIds"]
@@ -33,14 +41,14 @@ def activities(call: Call) -> Fields:
     return page(call, "Activities", sorted(found, key=lambda each: each["StartTime"], reverse=True))
 
 
-def _member(call: Call) -> tuple[Group, Member]:
+def _member(call: Call) -> tuple[ScalingGroup, GroupInstance]:
     found = call.cloud.scaling.group_of(call["InstanceId"])
     if found is None:
         raise invalid(f"Instance Id not found - No managed instance found for instance ID: {call['InstanceId']}")
     return found
 
 
-@answers("autoscaling", "TerminateInstanceInAutoScalingGroup")
+@handles("autoscaling", "TerminateInstanceInAutoScalingGroup")
 def terminate(call: Call) -> Fields:
     """With decrement the capacity falls, never below Min; without, the instance is replaced (API reference)."""
     group, member = _member(call)
@@ -58,7 +66,7 @@ def terminate(call: Call) -> Fields:
     }
 
 
-@answers("autoscaling", "SetInstanceProtection")
+@handles("autoscaling", "SetInstanceProtection")
 def protect(call: Call) -> None:
     """At most 50 instances a call, all of the group (API reference, SetInstanceProtection)."""
     group = call.cloud.scaling.group(call["AutoScalingGroupName"])
@@ -77,7 +85,7 @@ def protect(call: Call) -> None:
         member.protected = bool(call["ProtectedFromScaleIn"])
 
 
-@answers("autoscaling", "SetInstanceHealth")
+@handles("autoscaling", "SetInstanceHealth")
 def set_health(call: Call) -> None:
     """Within the grace period only if ShouldRespectGracePeriod is false (API reference)."""
     group, member = _member(call)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
 
-from smplan.sandbox.aws.requests import Call, Fields, answers
-from smplan.sandbox.aws.requests import Refusal as Refused
+from smplan.sandbox.aws.autoscaling._paging import page
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud, new_id
 from smplan.sandbox.aws.state.autoscaling import invalid
 
@@ -33,15 +39,15 @@ _CLOSED = (
 )
 
 
-@answers("autoscaling", "CreateLaunchConfiguration")
+@handles("autoscaling", "CreateLaunchConfiguration")
 def create(call: Call) -> None:
     """AlreadyExists even if identical (API reference, CreateLaunchConfiguration); closed to newer accounts."""
     cloud, name = call.cloud, call["LaunchConfigurationName"]
     if not cloud.launch_configurations:
         # docs.aws.amazon.com/autoscaling/ec2/userguide/LaunchConfiguration.html: accounts since 2024-10-01
-        raise Refused("UnsupportedOperation", _CLOSED)
+        raise AwsError("UnsupportedOperation", _CLOSED)
     if name in cloud.scaling.configurations:
-        raise Refused(
+        raise AwsError(
             "AlreadyExists",
             "Launch Configuration by this name already exists - "
             f"A launch configuration already exists with the name {name}",
@@ -77,10 +83,10 @@ def _checked(cloud: Cloud, params: Fields) -> None:
     check_user_data(params.get("UserData"))
     require_image(cloud, params["ImageId"])
     for group_id in params.get("SecurityGroups") or []:
-        if not known(cloud, "DescribeSecurityGroups", GroupIds=[group_id]):
+        if not cloud.describe_ec2("DescribeSecurityGroups", GroupIds=[group_id]):
             raise invalid(f"The security group '{group_id}' does not exist")
     key = params.get("KeyName")
-    if key and not known(cloud, "DescribeKeyPairs", KeyNames=[key]):
+    if key and not cloud.describe_ec2("DescribeKeyPairs", KeyNames=[key]):
         raise invalid(f"The key pair '{key}' does not exist")
 
 
@@ -99,22 +105,14 @@ def check_user_data(text: str | None) -> None:
 
 def require_image(cloud: Cloud, image_id: str) -> Fields:
     """The image, or Auto Scaling's refusal: deregistered images are refused too."""
-    images = known(cloud, "DescribeImages", ImageIds=[image_id])
+    images = cloud.describe_ec2("DescribeImages", ImageIds=[image_id])
     if not images or not images["Images"]:
         raise invalid(f"The image id '[{image_id}]' does not exist")
     found: Fields = images["Images"][0]
     return found
 
 
-def known(cloud: Cloud, action: str, **params: Any) -> Fields | None:
-    """EC2's answer; None if it knows no such thing."""
-    try:
-        return cloud.moto.ask("ec2", action, params)
-    except Refused:
-        return None
-
-
-@answers("autoscaling", "DescribeLaunchConfigurations")
+@handles("autoscaling", "DescribeLaunchConfigurations")
 def describe(call: Call) -> Fields:
     """Unknown names are left out, not refused."""
     names = call["LaunchConfigurationNames"]
@@ -122,7 +120,7 @@ def describe(call: Call) -> Fields:
     return page(call, "LaunchConfigurations", found, limit=50)
 
 
-@answers("autoscaling", "DeleteLaunchConfiguration")
+@handles("autoscaling", "DeleteLaunchConfiguration")
 def delete(call: Call) -> None:
     """ResourceInUse while a group uses it (API reference, DeleteLaunchConfiguration)."""
     name, scaling = call["LaunchConfigurationName"], call.cloud.scaling
@@ -130,18 +128,8 @@ def delete(call: Call) -> None:
         raise invalid(f"Launch configuration name not found - Launch configuration {name} not found")
     for group in scaling.groups.values():
         if group.fields.get("LaunchConfigurationName") == name:
-            raise Refused(
+            raise AwsError(
                 "ResourceInUse",
                 f"Cannot delete launch configuration {name} because it is attached to AutoScalingGroup {group.name}",
             )
     del scaling.configurations[name]
-
-
-def page(call: Call, key: str, items: list[Fields], *, limit: int = 100) -> Fields:
-    """One page of ``items`` and the token of the next, as Auto Scaling pages: MaxRecords and NextToken."""
-    start = int(call["NextToken"] or 0)
-    size = int(call["MaxRecords"] or limit)
-    answer: Fields = {key: items[start : start + size]}
-    if start + size < len(items):
-        answer["NextToken"] = str(start + size)
-    return answer

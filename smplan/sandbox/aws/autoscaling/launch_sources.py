@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from smplan.sandbox.aws.autoscaling.launch_configurations import require_image
 from smplan.sandbox.aws.ec2.launch_templates import require_template, resolved
-from smplan.sandbox.aws.requests import Fields, Refusal
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 from smplan.sandbox.aws.state.account import Cloud
-from smplan.sandbox.aws.state.autoscaling import Group, invalid
+from smplan.sandbox.aws.state.autoscaling import ScalingGroup, invalid
 
 _FORMED = "You must use a valid fully-formed launch template. "
 _COPIED = ("ImageId", "InstanceType", "KeyName", "UserData", "BlockDeviceMappings", "MetadataOptions")
 
 
 def check_source(cloud: Cloud, configuration: str | None, template: Fields | None) -> Fields:
-    """The group's fields for its source. Raises Refusal (ValidationError) if it does not exist or cannot work."""
+    """The group's fields for its source. Raises AwsError (ValidationError) if it does not exist or cannot work."""
     if configuration:
         if configuration not in cloud.scaling.configurations:
             raise invalid(f"Launch configuration name not found - Launch configuration {configuration} not found")
@@ -50,11 +53,11 @@ def version_of(cloud: Cloud, template: Fields) -> Fields:
     """The version of a template that a reference means now: a number, ``$Latest`` or ``$Default`` (the default)."""
     try:
         return resolved(require_template(cloud, template), template.get("Version"))
-    except Refusal as refusal:
+    except AwsError as refusal:
         raise invalid(f"{_FORMED}{refusal.message}") from refusal
 
 
-def launch_request(cloud: Cloud, group: Group) -> tuple[Fields, Fields]:
+def launch_request(cloud: Cloud, group: ScalingGroup) -> tuple[Fields, Fields]:
     """The RunInstances request for one more instance, and what the member remembers of its source."""
     if "LaunchConfigurationName" in group.fields:
         name = group.fields["LaunchConfigurationName"]

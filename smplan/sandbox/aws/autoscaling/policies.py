@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from smplan.sandbox.aws.autoscaling._paging import (
+    page,
+)
 from smplan.sandbox.aws.autoscaling.activities import close, record
 from smplan.sandbox.aws.autoscaling.groups import in_cooldown, refuse_deleted
-from smplan.sandbox.aws.autoscaling.launch_configurations import page
-from smplan.sandbox.aws.requests import Call, Fields, answers
+from smplan.sandbox.aws.errors import (
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud, new_id
-from smplan.sandbox.aws.state.autoscaling import Group, Policy, invalid
+from smplan.sandbox.aws.state.autoscaling import Policy, ScalingGroup, invalid
 
 _KEPT = (
     "AdjustmentType",
@@ -36,7 +44,7 @@ _REFUSED = {
 }
 
 
-@answers("autoscaling", "PutScalingPolicy")
+@handles("autoscaling", "PutScalingPolicy")
 def put(call: Call) -> Fields:
     """Names are per group, the ARN survives updates, a recreated policy gets a new one (API reference)."""
     cloud = call.cloud
@@ -59,7 +67,7 @@ def put(call: Call) -> Fields:
     return {"PolicyARN": arn, "Alarms": alarms_of(cloud, arn)}
 
 
-def _new_arn(cloud: Cloud, group: Group, name: str) -> str:
+def _new_arn(cloud: Cloud, group: ScalingGroup, name: str) -> str:
     return cloud.arn("autoscaling", f"scalingPolicy:{new_id()}:autoScalingGroupName/{group.name}:policyName/{name}")
 
 
@@ -111,7 +119,7 @@ def alarms_of(cloud: Cloud, arn: str) -> list[Fields]:
     ]
 
 
-@answers("autoscaling", "DescribePolicies")
+@handles("autoscaling", "DescribePolicies")
 def describe(call: Call) -> Fields:
     """Of one group or all; unknown names are left out."""
     cloud, names, kinds = call.cloud, call["PolicyNames"], call["PolicyTypes"]
@@ -141,7 +149,7 @@ def _policy(cloud: Cloud, group: str | None, name: str) -> Policy:
     raise invalid(f"PolicyName/PolicyArn not found - Policy {name} not found")
 
 
-@answers("autoscaling", "DeletePolicy")
+@handles("autoscaling", "DeletePolicy")
 def delete(call: Call) -> None:
     """Its alarms lose the action and stay (API reference, DeletePolicy); target tracking's own alarms go."""
     policy = _policy(call.cloud, call["AutoScalingGroupName"], call["PolicyName"])
@@ -186,9 +194,9 @@ _ALARM_OUTPUTS = {
 }
 
 
-@answers("autoscaling", "ExecutePolicy")
+@handles("autoscaling", "ExecutePolicy")
 def execute(call: Call) -> None:
-    """Refused for target tracking, and during the cooldown if it is to be honoured (API reference)."""
+    """Refusal for target tracking, and during the cooldown if it is to be honoured (API reference)."""
     policy = _policy(call.cloud, call["AutoScalingGroupName"], call["PolicyName"])
     group = call.cloud.scaling.group(policy.group)
     kind = policy.fields["PolicyType"]
@@ -239,7 +247,7 @@ def _adjustment(fields: Fields, breach: float) -> int | None:
     return None
 
 
-def _wanted(group: Group, fields: Fields, change: int) -> int:
+def _wanted(group: ScalingGroup, fields: Fields, change: int) -> int:
     match fields["AdjustmentType"]:
         case "ExactCapacity":
             return change

@@ -1,11 +1,17 @@
-"""EC2: client tokens. The same token with the same request answers what was made then; with another it is refused."""
+"""EC2: client tokens. A repeated token returns the first response; with another request it is refused."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
 
-from smplan.sandbox.aws.requests import Call, Fields, Refusal
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+)
 
 
 def once(call: Call, make: Callable[[], Fields]) -> Fields:
@@ -16,14 +22,14 @@ def once(call: Call, make: Callable[[], Fields]) -> Fields:
     tokens = call.cloud.compute.tokens
     key = (call.action, token)
     if key in tokens:
-        request, answer = tokens[key]
+        request, response = tokens[key]
         if request != call.params:
-            raise Refusal(
+            raise AwsError(
                 "IdempotentParameterMismatch",
                 "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
             )
-        return copy.deepcopy(answer)
+        return copy.deepcopy(response)
     request = copy.deepcopy(call.params)
-    answer = make()
-    tokens[key] = (request, copy.deepcopy(answer))
-    return answer
+    response = make()
+    tokens[key] = (request, copy.deepcopy(response))
+    return response

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import re
 
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 from smplan.sandbox.aws.state.ec2 import IMAGE_SECONDS, Image
 
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 
 
-@answers("ec2", "CreateImage")
+@handles("ec2", "CreateImage")
 def create(call: Call) -> Fields:
     """The name is unique in the account (API reference, CreateImage); without NoReboot the instance reboots."""
     cloud, name = call.cloud, call["Name"]
     if not _NAME.fullmatch(name or ""):
-        raise Refusal(
+        raise AwsError(
             "InvalidAMIName.Malformed",
             "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, "
             "'(', ')', '.', '-', '/' and '_'",
         )
     for held in _own(cloud):
         if held.get("Name") == name:
-            raise Refusal("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {held['ImageId']}")
+            raise AwsError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {held['ImageId']}")
     specifications = call["TagSpecifications"] or []
     for each in specifications:
         if each.get("ResourceType") not in {"image", "snapshot"}:
-            raise Refusal(
+            raise AwsError(
                 "InvalidParameterValue",
                 f"'{each.get('ResourceType')}' is not a valid taggable resource type for this operation.",
             )
@@ -45,8 +52,8 @@ def _own(cloud: Cloud) -> list[Fields]:
 
 def _remember(call: Call, image_id: str) -> None:
     cloud, instance_id = call.cloud, call["InstanceId"]
-    answer = cloud.moto.ask("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
-    instance = answer["Reservations"][0]["Instances"][0]
+    response = cloud.moto.ask("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
+    instance = response["Reservations"][0]["Instances"][0]
     root = str(instance.get("RootDeviceName", "/dev/sda1"))
     volume = _root_volume(cloud, instance, root)
     source = cloud.compute.images.get(instance.get("ImageId", ""))
@@ -72,7 +79,7 @@ def _root_volume(cloud: Cloud, instance: Fields, root: str) -> Fields:
 
 
 def snapshots_of(cloud: Cloud, image_id: str) -> list[str]:
-    """The snapshots an image stands on."""
+    """The snapshots of an image."""
     image = cloud.moto.ask("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"][0]
     return [each["Ebs"]["SnapshotId"] for each in image.get("BlockDeviceMappings", []) if "Ebs" in each]
 
@@ -83,23 +90,23 @@ def _tag_snapshots(cloud: Cloud, image_id: str, specifications: list[Fields]) ->
         cloud.moto.ask("ec2", "CreateTags", {"Resources": snapshots_of(cloud, image_id), "Tags": tags})
 
 
-@answers("ec2", "DescribeImages")
+@handles("ec2", "DescribeImages")
 def describe(call: Call) -> Fields:
     """Pending until the snapshot is done; an unknown id fails the whole call."""
     cloud = call.cloud
     filters = call["Filters"] or []
     states = [each.get("Values") or [] for each in filters if each["Name"] == "state"]
     others = [each for each in filters if each["Name"] != "state"]
-    answer = call.moto(Filters=others or None)
-    found = [seen(cloud, each) for each in answer["Images"]]
+    response = call.moto(Filters=others or None)
+    found = [seen(cloud, each) for each in response["Images"]]
     for image_id in call["ImageIds"] or []:
         if not any(each["ImageId"] == image_id for each in found):
-            raise Refusal("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
-    return {**answer, "Images": [each for each in found if all(each["State"] in values for values in states)]}
+            raise AwsError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
+    return {**response, "Images": [each for each in found if all(each["State"] in values for values in states)]}
 
 
 def seen(cloud: Cloud, image: Fields) -> Fields:
-    """An image as AWS tells it now."""
+    """An image as AWS describes it now."""
     own = cloud.compute.images.get(image["ImageId"])
     if own is None:
         return image
@@ -126,10 +133,10 @@ def seen(cloud: Cloud, image: Fields) -> Fields:
     }
 
 
-@answers("ec2", "DescribeSnapshots")
+@handles("ec2", "DescribeSnapshots")
 def describe_snapshots(call: Call) -> Fields:
     """Pending with a rising progress while their image is."""
-    cloud, answer = call.cloud, call.moto()
+    cloud, response = call.cloud, call.moto()
     owners = {
         snapshot: cloud.compute.images[each["ImageId"]]
         for each in _own(cloud)
@@ -137,8 +144,8 @@ def describe_snapshots(call: Call) -> Fields:
         for snapshot in [mapping["Ebs"]["SnapshotId"] for mapping in each.get("BlockDeviceMappings", [])]
     }
     return {
-        **answer,
-        "Snapshots": [_snapshot(cloud, each, owners.get(each["SnapshotId"])) for each in answer["Snapshots"]],
+        **response,
+        "Snapshots": [_snapshot(cloud, each, owners.get(each["SnapshotId"])) for each in response["Snapshots"]],
     }
 
 
@@ -150,7 +157,7 @@ def _snapshot(cloud: Cloud, snapshot: Fields, image: Image | None) -> Fields:
     return {**snapshot, "VolumeSize": image.volume_size, "State": state, "Progress": f"{int(share * 100)}%"}
 
 
-@answers("ec2", "DeregisterImage")
+@handles("ec2", "DeregisterImage")
 def deregister(call: Call) -> Fields:
     """Snapshots stay unless DeleteAssociatedSnapshots is true (API reference, DeregisterImage)."""
     cloud, image_id = call.cloud, call["ImageId"]
@@ -169,13 +176,15 @@ def require_available(cloud: Cloud, image_id: str) -> Fields:
     """The image if instances can be run from it, or EC2's refusal."""
     image = seen(cloud, _found(cloud, image_id))
     if image["State"] != "available":
-        raise Refusal("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available: it is {image['State']}")
+        raise AwsError(
+            "InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available: it is {image['State']}"
+        )
     return image
 
 
 def _found(cloud: Cloud, image_id: str) -> Fields:
     images = cloud.moto.ask("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"]
-    if not images:  # moto answers nothing, rather than a refusal, for an image that was deregistered
-        raise Refusal("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available")
+    if not images:  # moto handles nothing, rather than a refusal, for an image that was deregistered
+        raise AwsError("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available")
     found: Fields = images[0]
     return found

@@ -7,7 +7,14 @@ from typing import Any
 from smplan.sandbox.aws.ec2.client_tokens import once
 from smplan.sandbox.aws.ec2.images import require_available
 from smplan.sandbox.aws.ec2.launch_templates import require_template, resolved
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 _FROM_TEMPLATE = (
@@ -24,14 +31,14 @@ _FROM_TEMPLATE = (
 )
 
 
-@answers("ec2", "RunInstances")
+@handles("ec2", "RunInstances")
 def run(call: Call) -> Fields:
-    """The same client token answers the same instances (API reference, RunInstances)."""
+    """The same client token gives the same instances (API reference, RunInstances)."""
     return once(call, lambda: _run(call.cloud, {**call.params, "ClientToken": None}))
 
 
 def launch(cloud: Cloud, request: Fields) -> Fields:
-    """Run one instance as EC2 would; what is described of it. Raises Refusal."""
+    """Run one instance as EC2 would; what is described of it. Raises AwsError."""
     made: Fields = _run(cloud, {"MinCount": 1, "MaxCount": 1, **request})["Instances"][0]
     return made
 
@@ -39,15 +46,15 @@ def launch(cloud: Cloud, request: Fields) -> Fields:
 def _run(cloud: Cloud, params: Fields) -> Fields:
     request = _with_template(cloud, {key: value for key, value in params.items() if value is not None})
     if not request.get("ImageId"):
-        raise Refusal("MissingParameter", "The request must contain the parameter ImageId")
+        raise AwsError("MissingParameter", "The request must contain the parameter ImageId")
     image = require_available(cloud, request["ImageId"])
     if request.get("KeyName"):
         cloud.moto.ask("ec2", "DescribeKeyPairs", {"KeyNames": [request["KeyName"]]})
     request["BlockDeviceMappings"] = _volumes(image, request.get("BlockDeviceMappings") or [])
-    answer = cloud.moto.ask("ec2", "RunInstances", _flat(request))
-    for instance in answer["Instances"]:
+    response = cloud.moto.ask("ec2", "RunInstances", _flat(request))
+    for instance in response["Instances"]:
         cloud.compute.launched[instance["InstanceId"]] = cloud.now()
-    return answer
+    return response
 
 
 def _with_template(cloud: Cloud, request: Fields) -> Fields:
@@ -70,7 +77,7 @@ def _volumes(image: Fields, wanted: list[Fields]) -> list[Fields]:
         asked: dict[str, Any] = given.get(name, {"DeviceName": name}).get("Ebs") or {}
         size = int(asked.get("VolumeSize") or base.get("VolumeSize", 8))
         if size < int(base.get("VolumeSize", 0)):
-            raise Refusal(
+            raise AwsError(
                 "InvalidBlockDeviceMapping",
                 f"Volume of size {size}GB is smaller than snapshot '{base.get('SnapshotId')}', "
                 f"expect size >= {base.get('VolumeSize')}GB",
@@ -91,13 +98,13 @@ def _flat(request: Fields) -> Fields:
     return request
 
 
-@answers("ec2", "CreateTags")
+@handles("ec2", "CreateTags")
 def create_tags(call: Call) -> None:
     """Keys that begin with ``aws:`` are AWS's own (Tagging guide)."""
     tags = {tag["Key"]: tag.get("Value", "") for tag in call["Tags"] or []}
     for key in tags:
         if key.startswith("aws:"):
-            raise Refusal("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+            raise AwsError("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
     templates, others = _split(call)
     if others:
         call.moto(Resources=others)
@@ -105,7 +112,7 @@ def create_tags(call: Call) -> None:
         require_template(call.cloud, {"LaunchTemplateId": template}).tags.update(tags)
 
 
-@answers("ec2", "DeleteTags")
+@handles("ec2", "DeleteTags")
 def delete_tags(call: Call) -> None:
     """Without tags: all of them. With a value: only if it has that value (API reference)."""
     templates, others = _split(call)
@@ -124,7 +131,7 @@ def _split(call: Call) -> tuple[list[str], list[str]]:
     return [each for each in ids if each.startswith("lt-")], [each for each in ids if not each.startswith("lt-")]
 
 
-@answers("ec2", "RebootInstances")
+@handles("ec2", "RebootInstances")
 def reboot(call: Call) -> None:
     """The software is down until the instance has booted again."""
     call.moto()

@@ -9,14 +9,21 @@ import secrets
 from typing import Any
 
 from smplan.sandbox.aws.ec2.client_tokens import once
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
-from smplan.sandbox.aws.state.ec2 import Template
+from smplan.sandbox.aws.state.ec2 import LaunchTemplate
 
 USER_DATA_BYTES = 16384
 
 
-@answers("ec2", "CreateLaunchTemplate")
+@handles("ec2", "CreateLaunchTemplate")
 def create(call: Call) -> Fields:
     """The name is unique in account and region (API reference)."""
     return once(call, lambda: _create(call))
@@ -25,9 +32,9 @@ def create(call: Call) -> Fields:
 def _create(call: Call) -> Fields:
     cloud, name = call.cloud, call["LaunchTemplateName"]
     if any(each.name == name for each in cloud.compute.templates.values()):
-        raise Refusal("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
+        raise AwsError("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
     data = _checked(call["LaunchTemplateData"] or {})
-    template = Template(id=f"lt-0{secrets.token_hex(8)}", name=name, made_at=cloud.time())
+    template = LaunchTemplate(id=f"lt-0{secrets.token_hex(8)}", name=name, made_at=cloud.time())
     for each in call["TagSpecifications"] or []:
         if each.get("ResourceType") == "launch-template":
             template.tags.update({tag["Key"]: tag.get("Value", "") for tag in each.get("Tags") or []})
@@ -36,7 +43,7 @@ def _create(call: Call) -> Fields:
     return {"LaunchTemplate": _described(cloud, template)}
 
 
-def _version(call: Call, template: Template, number: int, data: Fields) -> Fields:
+def _version(call: Call, template: LaunchTemplate, number: int, data: Fields) -> Fields:
     version: Fields = {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
@@ -51,22 +58,22 @@ def _version(call: Call, template: Template, number: int, data: Fields) -> Field
 
 
 def _checked(data: Fields) -> Fields:
-    """User data is base64 of 16,384 bytes at most; groups stand on the template or on its interface, not both."""
+    """User data is base64 of 16,384 bytes at most; security groups go on the template or on its interface."""
     try:
         size = len(base64.b64decode(data.get("UserData") or "", validate=True))
     except binascii.Error as error:
-        raise Refusal("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.") from error
+        raise AwsError("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.") from error
     if size > USER_DATA_BYTES:
-        raise Refusal("InvalidUserData.Malformed", "User data is limited to 16384 bytes")
+        raise AwsError("InvalidUserData.Malformed", "User data is limited to 16384 bytes")
     if data.get("NetworkInterfaces") and (data.get("SecurityGroupIds") or data.get("SecurityGroups")):
-        raise Refusal(
+        raise AwsError(
             "InvalidParameterCombination",
             "Network interfaces and an instance-level security groups may not be specified on the same request",
         )
     return copy.deepcopy(data)
 
 
-def _described(cloud: Cloud, template: Template) -> Fields:
+def _described(cloud: Cloud, template: LaunchTemplate) -> Fields:
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
@@ -78,12 +85,12 @@ def _described(cloud: Cloud, template: Template) -> Fields:
     }
 
 
-def require_template(cloud: Cloud, params: Fields) -> Template:
+def require_template(cloud: Cloud, params: Fields) -> LaunchTemplate:
     """The template that an id or a name means, or EC2's refusal."""
     wanted, name = params.get("LaunchTemplateId"), params.get("LaunchTemplateName")
     if wanted:
         if wanted not in cloud.compute.templates:
-            raise Refusal(
+            raise AwsError(
                 "InvalidLaunchTemplateId.NotFound",
                 f"The specified launch template, with template ID {wanted}, does not exist.",
             )
@@ -91,27 +98,27 @@ def require_template(cloud: Cloud, params: Fields) -> Template:
     for template in cloud.compute.templates.values():
         if template.name == name:
             return template
-    raise Refusal(
+    raise AwsError(
         "InvalidLaunchTemplateName.NotFoundException",
         f"The specified launch template, with template name {name}, does not exist.",
     )
 
 
-def resolved(template: Template, version: Any) -> Fields:
-    """One version as DescribeLaunchTemplateVersions tells it; ``version`` a number, ``$Latest`` or ``$Default``."""
+def resolved(template: LaunchTemplate, version: Any) -> Fields:
+    """One version as DescribeLaunchTemplateVersions returns it; ``version`` a number, ``$Latest`` or ``$Default``."""
     text = str(version or "$Default")
     number = {"$latest": template.latest, "$default": template.default}.get(text.lower())
     if number is None:
         number = int(text) if text.isdigit() else 0
     if number not in template.versions:
-        raise Refusal(
+        raise AwsError(
             "InvalidLaunchTemplateId.VersionNotFound",
             f"Could not find the specified version {text} for the launch template with ID {template.id}.",
         )
     return {**copy.deepcopy(template.versions[number]), "DefaultVersion": number == template.default}
 
 
-@answers("ec2", "CreateLaunchTemplateVersion")
+@handles("ec2", "CreateLaunchTemplateVersion")
 def create_version(call: Call) -> Fields:
     """With SourceVersion, what is not sent comes from there (API reference)."""
     return once(call, lambda: _create_version(call))
@@ -127,7 +134,7 @@ def _create_version(call: Call) -> Fields:
     return {"LaunchTemplateVersion": resolved(template, number)}
 
 
-@answers("ec2", "ModifyLaunchTemplate")
+@handles("ec2", "ModifyLaunchTemplate")
 def modify(call: Call) -> Fields:
     """Moves the default version."""
     template = require_template(call.cloud, call.params)
@@ -136,7 +143,7 @@ def modify(call: Call) -> Fields:
     return {"LaunchTemplate": _described(call.cloud, template)}
 
 
-@answers("ec2", "DeleteLaunchTemplate")
+@handles("ec2", "DeleteLaunchTemplate")
 def delete(call: Call) -> Fields:
     """Whether a scaling group uses it does not matter (API reference)."""
     template = require_template(call.cloud, call.params)
@@ -144,7 +151,7 @@ def delete(call: Call) -> Fields:
     return {"LaunchTemplate": _described(call.cloud, template)}
 
 
-@answers("ec2", "DeleteLaunchTemplateVersions")
+@handles("ec2", "DeleteLaunchTemplateVersions")
 def delete_versions(call: Call) -> Fields:
     """The default version cannot be deleted; each version succeeds or fails alone (API reference)."""
     template = require_template(call.cloud, call.params)
@@ -174,7 +181,7 @@ def delete_versions(call: Call) -> Fields:
     }
 
 
-@answers("ec2", "DescribeLaunchTemplates")
+@handles("ec2", "DescribeLaunchTemplates")
 def describe(call: Call) -> Fields:
     """An unknown id or name fails the whole call."""
     cloud = call.cloud
@@ -189,7 +196,7 @@ def describe(call: Call) -> Fields:
     return _page(call, "LaunchTemplates", [_described(cloud, each) for each in found])
 
 
-def _passes(template: Template, wanted: Fields) -> bool:
+def _passes(template: LaunchTemplate, wanted: Fields) -> bool:
     name, values = wanted["Name"], wanted.get("Values") or []
     if name == "launch-template-name":
         return template.name in values
@@ -197,16 +204,16 @@ def _passes(template: Template, wanted: Fields) -> bool:
         return any(key in values for key in template.tags)
     if name.startswith("tag:"):
         return template.tags.get(name.removeprefix("tag:")) in values
-    raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
+    raise AwsError("InvalidParameterValue", f"The filter '{name}' is invalid")
 
 
-@answers("ec2", "DescribeLaunchTemplateVersions")
+@handles("ec2", "DescribeLaunchTemplateVersions")
 def describe_versions(call: Call) -> Fields:
     """Without a template: the ``$Latest`` or ``$Default`` of all (API reference)."""
     wanted = call["Versions"] or []
     if not call["LaunchTemplateId"] and not call["LaunchTemplateName"]:
         if not wanted or any(not each.startswith("$") for each in wanted):
-            raise Refusal(
+            raise AwsError(
                 "MissingParameter",
                 "Either a launch template ID or a launch template name must be specified in the request.",
             )
@@ -226,7 +233,7 @@ def _unique(versions: list[Fields]) -> list[Fields]:
 def _page(call: Call, key: str, items: list[Fields]) -> Fields:
     """One page: MaxResults (default 200) and NextToken."""
     start, size = int(call["NextToken"] or 0), int(call["MaxResults"] or 200)
-    answer: Fields = {key: items[start : start + size]}
+    response: Fields = {key: items[start : start + size]}
     if start + size < len(items):
-        answer["NextToken"] = str(start + size)
-    return answer
+        response["NextToken"] = str(start + size)
+    return response

@@ -7,18 +7,25 @@ from collections.abc import Iterator
 
 from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.elbv2.load_balancers import interfaces
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 _SOURCES = ("UserIdGroupPairs", "PrefixListIds")
 
 
-@answers("ec2", "DeleteSecurityGroup")
+@handles("ec2", "DeleteSecurityGroup")
 def delete(call: Call) -> Fields:
     """DependencyViolation while an instance, load balancer, database or another group's rule has it (API reference)."""
     group_id = call["GroupId"]
     if group_id and next(holders(call.cloud, group_id), None):
-        raise Refusal("DependencyViolation", f"resource {group_id} has a dependent object")
+        raise AwsError("DependencyViolation", f"resource {group_id} has a dependent object")
     return call.moto()
 
 
@@ -41,7 +48,7 @@ def _referred(group: Fields) -> set[str]:
     return {pair.get("GroupId", "") for rule in rules for pair in rule.get("UserIdGroupPairs", [])}
 
 
-@answers("ec2", "DeleteSubnet")
+@handles("ec2", "DeleteSubnet")
 def delete_subnet(call: Call) -> Fields:
     """DependencyViolation while an instance or a load balancer's interface is in it (API reference)."""
     subnet = call["SubnetId"]
@@ -49,11 +56,11 @@ def delete_subnet(call: Call) -> Fields:
         each.state != "terminated" and each.subnet_id == subnet for each in moto_state.instances(call.cloud.account)
     )
     if used or any(subnet in each.subnet_ids for each in interfaces(call.cloud)):
-        raise Refusal("DependencyViolation", f"The subnet '{subnet}' has dependencies and cannot be deleted.")
+        raise AwsError("DependencyViolation", f"The subnet '{subnet}' has dependencies and cannot be deleted.")
     return call.moto()
 
 
-@answers("ec2", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress")
+@handles("ec2", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress")
 def authorize(call: Call) -> Fields:
     """A rule's description is no part of its identity (InvalidPermission.Duplicate), and is kept for every source."""
     permissions = call["IpPermissions"] or []
@@ -73,54 +80,54 @@ def authorize(call: Call) -> Fields:
         }
         for permission in permissions
     ]
-    answer = call.moto(IpPermissions=bare or None)
-    for rule in answer.get("SecurityGroupRules", []):
+    response = call.moto(IpPermissions=bare or None)
+    for rule in response.get("SecurityGroupRules", []):
         source = rule.get("ReferencedGroupInfo", {}).get("GroupId") or rule.get("PrefixListId")
         for owner, text in texts:
             if owner == source:
                 call.cloud.compute.descriptions[rule["SecurityGroupRuleId"]] = text
-    return _described(call.cloud, answer)
+    return _described(call.cloud, response)
 
 
-def _described(cloud: Cloud, answer: Fields) -> Fields:
-    for rule in answer.get("SecurityGroupRules", []):
+def _described(cloud: Cloud, response: Fields) -> Fields:
+    for rule in response.get("SecurityGroupRules", []):
         text = cloud.compute.descriptions.get(rule["SecurityGroupRuleId"])
         if text:
             rule["Description"] = text
-    return answer
+    return response
 
 
-@answers("ec2", "DescribeSecurityGroupRules")
+@handles("ec2", "DescribeSecurityGroupRules")
 def describe_rules(call: Call) -> Fields:
     """With the descriptions of rules whose source is a group or a prefix list."""
     return _described(call.cloud, call.moto())
 
 
-@answers("ec2", "ModifySecurityGroupRules")
+@handles("ec2", "ModifySecurityGroupRules")
 def modify_rules(call: Call) -> Fields:
     """The whole rule is replaced, its description too."""
-    answer = call.moto()
+    response = call.moto()
     for each in call["SecurityGroupRules"] or []:
         rule = each.get("SecurityGroupRule") or {}
         if rule.get("ReferencedGroupId") or rule.get("PrefixListId"):
             call.cloud.compute.descriptions[each["SecurityGroupRuleId"]] = rule.get("Description") or ""
-    return answer
+    return response
 
 
-@answers("ec2", "DescribeNetworkInterfaces")
+@handles("ec2", "DescribeNetworkInterfaces")
 def describe_interfaces(call: Call) -> Fields:
     """Load balancers have one in each subnet, for a while after they are deleted too (iasql-engine#654)."""
-    answer = call.moto()
+    response = call.moto()
     alive = {each.id for each in moto_state.instances(call.cloud.account) if each.state != "terminated"}
     kept = [
         each
-        for each in answer["NetworkInterfaces"]
+        for each in response["NetworkInterfaces"]
         if "InstanceId" not in each.get("Attachment", {}) or each["Attachment"]["InstanceId"] in alive
     ]
     if call["NetworkInterfaceIds"]:
-        return {**answer, "NetworkInterfaces": kept}
+        return {**response, "NetworkInterfaces": kept}
     own = [each for each in _of_balancers(call.cloud) if all(_passes(each, wanted) for wanted in call["Filters"] or [])]
-    return {**answer, "NetworkInterfaces": [*kept, *own]}
+    return {**response, "NetworkInterfaces": [*kept, *own]}
 
 
 def _of_balancers(cloud: Cloud) -> Iterator[Fields]:

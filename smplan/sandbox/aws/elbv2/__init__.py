@@ -1,1 +1,1 @@
-"""TODO charter."""
+"""Elastic Load Balancing: load balancers, listeners, target groups and the health of targets."""

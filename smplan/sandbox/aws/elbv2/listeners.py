@@ -6,7 +6,14 @@ from typing import Any
 
 from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.elbv2.targets import balancer_of, require_group
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
@@ -35,7 +42,7 @@ POLICIES = (
 )
 
 
-@answers("elbv2", "DescribeSSLPolicies")
+@handles("elbv2", "DescribeSSLPolicies")
 def policies(call: Call) -> Fields:
     """The predefined policies, by name."""
     names = call["Names"] or POLICIES
@@ -46,12 +53,12 @@ def policies(call: Call) -> Fields:
 
 def _check_policy(name: str) -> None:
     if name not in POLICIES:
-        raise Refusal("SSLPolicyNotFound", f"SSL policy '{name}' not found")
+        raise AwsError("SSLPolicyNotFound", f"SSL policy '{name}' not found")
 
 
-@answers("elbv2", "CreateListener")
+@handles("elbv2", "CreateListener")
 def create(call: Call) -> Fields:
-    """One listener a port. The same settings again answer the existing one (API reference: "idempotent")."""
+    """One listener a port. Repeating the same settings returns the existing one (API reference: "idempotent")."""
     cloud = call.cloud
     cloud.moto.ask("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [call["LoadBalancerArn"]]})
     _check_tls(cloud, call["Protocol"], call["Certificates"] or [], call["SslPolicy"])
@@ -66,8 +73,8 @@ def create(call: Call) -> Fields:
 
 
 def _of(cloud: Cloud, balancer_arn: str) -> list[Fields]:
-    answer = cloud.moto.ask("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer_arn})
-    return [_seen(each) for each in answer["Listeners"]]
+    response = cloud.moto.ask("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer_arn})
+    return [_seen(each) for each in response["Listeners"]]
 
 
 def _seen(listener: Fields) -> Fields:
@@ -88,7 +95,7 @@ def _same(call: Call, held: Fields) -> Fields:
         and actions == [moto_state.forwarded(each) for each in held["DefaultActions"]]
     )
     if not same:
-        raise Refusal("DuplicateListener", "A listener already exists on this port for this load balancer")
+        raise AwsError("DuplicateListener", "A listener already exists on this port for this load balancer")
     return held
 
 
@@ -96,12 +103,12 @@ def _check_tls(cloud: Cloud, protocol: str, certificates: list[Fields], policy: 
     """HTTPS needs one issued certificate (codes: terraform-provider-aws#26245, #17505)."""
     if protocol != "HTTPS":
         if certificates or policy:
-            raise Refusal(
+            raise AwsError(
                 "InvalidConfigurationRequest", "You cannot specify certificates or an SSL policy for an HTTP listener"
             )
         return
     if not certificates:
-        raise Refusal("ValidationError", "A certificate must be specified for HTTPS listeners")
+        raise AwsError("ValidationError", "A certificate must be specified for HTTPS listeners")
     if policy:
         _check_policy(policy)
     for each in certificates:
@@ -112,10 +119,10 @@ def check_certificate(cloud: Cloud, arn: str) -> None:
     """Unknown: CertificateNotFound. Not issued: UnsupportedCertificate, with AWS's misleading text."""
     try:
         found = cloud.moto.ask("acm", "DescribeCertificate", {"CertificateArn": arn})["Certificate"]
-    except Refusal as refusal:
-        raise Refusal("CertificateNotFound", f"Certificate '{arn}' not found") from refusal
+    except AwsError as refusal:
+        raise AwsError("CertificateNotFound", f"Certificate '{arn}' not found") from refusal
     if found["Status"] != "ISSUED":
-        raise Refusal(
+        raise AwsError(
             "UnsupportedCertificate",
             f"The certificate '{arn}' must have a fully-qualified domain name, a supported signature, "
             "and a supported key size.",
@@ -129,13 +136,13 @@ def _check_actions(cloud: Cloud, balancer_arn: str, actions: list[Fields]) -> No
             require_group(cloud, arn)
             owner = balancer_of(cloud, arn)
             if owner is not None and owner.arn != balancer_arn:
-                raise Refusal(
+                raise AwsError(
                     "TargetGroupAssociationLimit",
                     f"The following target groups cannot be associated with more than one load balancer: {arn}",
                 )
 
 
-@answers("elbv2", "ModifyListener")
+@handles("elbv2", "ModifyListener")
 def modify(call: Call) -> Fields:
     """The same rules as at creation; what is not sent stays."""
     cloud, changes = call.cloud, dict[str, Any]()
@@ -150,7 +157,7 @@ def modify(call: Call) -> Fields:
         each["Port"] == port and each["ListenerArn"] != call["ListenerArn"]
         for each in _of(cloud, held["LoadBalancerArn"])
     ):
-        raise Refusal("DuplicateListener", "A listener already exists on this port for this load balancer")
+        raise AwsError("DuplicateListener", "A listener already exists on this port for this load balancer")
     if protocol == "HTTPS" and not was_https and not call["SslPolicy"]:
         changes["SslPolicy"] = DEFAULT_POLICY
     if protocol == "HTTPS" and not call["Certificates"]:
@@ -158,7 +165,7 @@ def modify(call: Call) -> Fields:
     return {"Listeners": [_seen(each) for each in call.moto(**changes)["Listeners"]]}
 
 
-@answers("elbv2", "DescribeTags")
+@handles("elbv2", "DescribeTags")
 def tags(call: Call) -> Fields:
     """Of load balancers, target groups and listeners mixed; an unknown one fails the whole call (API reference)."""
     balancers = list(moto_state.balancers(call.cloud.account))
@@ -167,18 +174,18 @@ def tags(call: Call) -> Fields:
         if ":targetgroup/" in arn:
             require_group(call.cloud, arn)
         elif arn not in known and ":listener/" in arn:
-            raise Refusal("ListenerNotFound", f"Listener '{arn}' not found")
+            raise AwsError("ListenerNotFound", f"Listener '{arn}' not found")
         elif arn not in known and ":loadbalancer/" in arn:
-            raise Refusal("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
+            raise AwsError("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
     return call.moto()
 
 
-@answers("elbv2", "DescribeListeners")
+@handles("elbv2", "DescribeListeners")
 def describe(call: Call) -> Fields:
     """Of one load balancer, or by ARN; an unknown one fails the whole call."""
-    answer = call.moto()
-    found = [_seen(each) for each in answer["Listeners"]]
+    response = call.moto()
+    found = [_seen(each) for each in response["Listeners"]]
     for arn in call["ListenerArns"] or []:
         if not any(each["ListenerArn"] == arn for each in found):
-            raise Refusal("ListenerNotFound", f"Listener '{arn}' not found")
-    return {**answer, "Listeners": found}
+            raise AwsError("ListenerNotFound", f"Listener '{arn}' not found")
+    return {**response, "Listeners": found}

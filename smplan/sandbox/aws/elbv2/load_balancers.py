@@ -6,8 +6,14 @@ import re
 from collections.abc import Iterator
 
 from smplan.sandbox.aws import moto_state
-from smplan.sandbox.aws.autoscaling.launch_configurations import known
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 from smplan.sandbox.aws.state.elbv2 import LINGERING_SECONDS, PROVISIONING_SECONDS, Interfaces
 
@@ -39,14 +45,14 @@ DEFAULTS = {
 }
 
 
-def invalid(message: str) -> Refusal:
+def invalid(message: str) -> AwsError:
     """ELB's code for a parameter that is wrong in itself."""
-    return Refusal("ValidationError", message)
+    return AwsError("ValidationError", message)
 
 
-@answers("elbv2", "CreateLoadBalancer")
+@handles("elbv2", "CreateLoadBalancer")
 def create(call: Call) -> Fields:
-    """The same settings again answer the existing one; others are refused (API reference: "idempotent")."""
+    """Repeating the same settings returns the existing one; others are refused (API reference: "idempotent")."""
     cloud, name = call.cloud, call["Name"]
     if not _NAME.fullmatch(name):
         raise invalid(
@@ -59,8 +65,8 @@ def create(call: Call) -> Fields:
     if same_name:
         return {"LoadBalancers": [_same(call, same_name[0], subnets)]}
     _check_gateway(call, subnets[0]["VpcId"])
-    answer = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(cloud, subnets[0]["VpcId"])])
-    made = answer["LoadBalancers"][0]
+    response = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(cloud, subnets[0]["VpcId"])])
+    made = response["LoadBalancers"][0]
     cloud.balancing.active_at[made["LoadBalancerArn"]] = cloud.now() + PROVISIONING_SECONDS
     return {"LoadBalancers": [_seen(cloud, made)]}
 
@@ -70,13 +76,13 @@ def _subnets(call: Call) -> list[Fields]:
     ids = call["Subnets"] or [each["SubnetId"] for each in call["SubnetMappings"] or []]
     found = []
     for subnet in ids:
-        answer = known(call.cloud, "DescribeSubnets", SubnetIds=[subnet])
-        if not answer:
-            raise Refusal("SubnetNotFound", f"The subnet ID '{subnet}' does not exist")
-        found.append(answer["Subnets"][0])
+        response = call.cloud.describe_ec2("DescribeSubnets", SubnetIds=[subnet])
+        if not response:
+            raise AwsError("SubnetNotFound", f"The subnet ID '{subnet}' does not exist")
+        found.append(response["Subnets"][0])
     zones = {each["AvailabilityZone"] for each in found}
     if len(found) > len(zones):
-        raise Refusal(
+        raise AwsError(
             "InvalidConfigurationRequest",
             "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
         )
@@ -87,15 +93,15 @@ def _subnets(call: Call) -> list[Fields]:
 
 def _check_groups(cloud: Cloud, ids: list[str], vpc_id: str) -> None:
     for group in ids:
-        answer = known(cloud, "DescribeSecurityGroups", GroupIds=[group])
-        if not answer or answer["SecurityGroups"][0]["VpcId"] != vpc_id:
-            raise Refusal("InvalidSecurityGroup", f"The security group '{group}' does not exist in {vpc_id}")
+        response = cloud.describe_ec2("DescribeSecurityGroups", GroupIds=[group])
+        if not response or response["SecurityGroups"][0]["VpcId"] != vpc_id:
+            raise AwsError("InvalidSecurityGroup", f"The security group '{group}' does not exist in {vpc_id}")
 
 
 def _default_group(cloud: Cloud, vpc_id: str) -> str:
     filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
-    answer = cloud.moto.ask("ec2", "DescribeSecurityGroups", {"Filters": filters})
-    return str(answer["SecurityGroups"][0]["GroupId"])
+    response = cloud.moto.ask("ec2", "DescribeSecurityGroups", {"Filters": filters})
+    return str(response["SecurityGroups"][0]["GroupId"])
 
 
 def _check_gateway(call: Call, vpc_id: str) -> None:
@@ -104,7 +110,7 @@ def _check_gateway(call: Call, vpc_id: str) -> None:
         return
     filters = [{"Name": "attachment.vpc-id", "Values": [vpc_id]}]
     if not call.cloud.moto.ask("ec2", "DescribeInternetGateways", {"Filters": filters})["InternetGateways"]:
-        raise Refusal("InvalidSubnet", f"VPC {vpc_id} has no internet gateway")
+        raise AwsError("InvalidSubnet", f"VPC {vpc_id} has no internet gateway")
 
 
 def _same(call: Call, held: Fields, subnets: list[Fields]) -> Fields:
@@ -116,14 +122,14 @@ def _same(call: Call, held: Fields, subnets: list[Fields]) -> Fields:
         and (groups is None or set(held["SecurityGroups"]) == set(groups))
     )
     if not same:
-        raise Refusal("DuplicateLoadBalancerName", f"A load balancer with the name '{call['Name']}' already exists")
+        raise AwsError("DuplicateLoadBalancerName", f"A load balancer with the name '{call['Name']}' already exists")
     return held
 
 
 def describe_all(cloud: Cloud, params: Fields | None = None) -> list[Fields]:
-    """Load balancers as DescribeLoadBalancers tells them; ``params`` as in its request."""
-    answer = cloud.moto.ask("elbv2", "DescribeLoadBalancers", params or {})
-    return [_seen(cloud, each) for each in answer["LoadBalancers"]]
+    """Load balancers as DescribeLoadBalancers returns them; ``params`` as in its request."""
+    response = cloud.moto.ask("elbv2", "DescribeLoadBalancers", params or {})
+    return [_seen(cloud, each) for each in response["LoadBalancers"]]
 
 
 def _seen(cloud: Cloud, balancer: Fields) -> Fields:
@@ -146,18 +152,18 @@ def dns_name(arn: str, scheme: str = "internet-facing") -> str:
     return f"{internal}{name}-{int(number, 16) % 10**10:010d}.{arn.split(':')[3]}.elb.amazonaws.com"
 
 
-@answers("elbv2", "DescribeLoadBalancers")
+@handles("elbv2", "DescribeLoadBalancers")
 def describe(call: Call) -> Fields:
     """Provisioning for two minutes; an unknown ARN or name fails the whole call."""
     held = {each.arn for each in moto_state.balancers(call.cloud.account)}
     for arn in call["LoadBalancerArns"] or []:
         if arn not in held:
-            raise Refusal("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
-    answer = call.moto()
-    return {**answer, "LoadBalancers": [_seen(call.cloud, each) for each in answer["LoadBalancers"]]}
+            raise AwsError("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
+    response = call.moto()
+    return {**response, "LoadBalancers": [_seen(call.cloud, each) for each in response["LoadBalancers"]]}
 
 
-@answers("elbv2", "DeleteLoadBalancer")
+@handles("elbv2", "DeleteLoadBalancer")
 def delete(call: Call) -> None:
     """Absent is success; protected is refused; its network interfaces stay for a while (iasql-engine#654)."""
     cloud, arn = call.cloud, call["LoadBalancerArn"]
@@ -165,7 +171,7 @@ def delete(call: Call) -> None:
     if held is None:
         return
     if cloud.balancing.attributes.get(arn, {}).get("deletion_protection.enabled") == "true":
-        raise Refusal(
+        raise AwsError(
             "OperationNotPermitted",
             f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
         )
@@ -189,7 +195,7 @@ def _require(cloud: Cloud, arn: str) -> None:
     cloud.moto.ask("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [arn]})
 
 
-@answers("elbv2", "DescribeLoadBalancerAttributes")
+@handles("elbv2", "DescribeLoadBalancerAttributes")
 def attributes(call: Call) -> Fields:
     """All attributes with their defaults, not only those that were set."""
     _require(call.cloud, call["LoadBalancerArn"])
@@ -201,7 +207,7 @@ def _attributes(cloud: Cloud, arn: str) -> Fields:
     return {"Attributes": [{"Key": key, "Value": held[key]} for key in sorted(held)]}
 
 
-@answers("elbv2", "ModifyLoadBalancerAttributes")
+@handles("elbv2", "ModifyLoadBalancerAttributes")
 def modify_attributes(call: Call) -> Fields:
     """Unknown keys and values out of range are refused (API reference, LoadBalancerAttribute)."""
     arn = call["LoadBalancerArn"]
@@ -220,19 +226,19 @@ def _check_attribute(key: str, value: str) -> None:
     if key in ranges:
         low, high = ranges[key]
         if not value.isdigit() or not low <= int(value) <= high:
-            raise Refusal("InvalidConfigurationRequest", f"Load balancer attribute '{key}' must be {low} to {high}")
+            raise AwsError("InvalidConfigurationRequest", f"Load balancer attribute '{key}' must be {low} to {high}")
     if key.endswith("enabled") and value not in {"true", "false"}:
-        raise Refusal("InvalidConfigurationRequest", f"Load balancer attribute '{key}' must be true or false")
+        raise AwsError("InvalidConfigurationRequest", f"Load balancer attribute '{key}' must be true or false")
 
 
-@answers("elbv2", "SetSubnets")
+@handles("elbv2", "SetSubnets")
 def set_subnets(call: Call) -> Fields:
     """The same rules as at creation."""
     _subnets(call)
     return call.moto()
 
 
-@answers("elbv2", "SetSecurityGroups")
+@handles("elbv2", "SetSecurityGroups")
 def set_groups(call: Call) -> Fields:
     """Groups must exist in the load balancer's VPC."""
     held = describe_all(call.cloud, {"LoadBalancerArns": [call["LoadBalancerArn"]]})[0]

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from smplan.sandbox.aws.elbv2.targets import balancer_of, require_group
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
 from smplan.sandbox.aws.state.account import Cloud
 
 _COMPARED = (
@@ -39,15 +46,15 @@ _ATTRIBUTES = {
 }
 
 
-@answers("elbv2", "CreateTargetGroup")
+@handles("elbv2", "CreateTargetGroup")
 def create(call: Call) -> Fields:
-    """The same settings again answer the existing one; others are refused (API reference: "idempotent")."""
+    """Repeating the same settings returns the existing one; others are refused (API reference: "idempotent")."""
     cloud, name = call.cloud, call["Name"]
     held = [each for each in _all(cloud) if each["TargetGroupName"] == name]
     if not held:
         return {"TargetGroups": [_seen(cloud, each) for each in call.moto()["TargetGroups"]]}
     if any(key in call.params and call.params[key] != held[0].get(key) for key in _COMPARED):
-        raise Refusal(
+        raise AwsError(
             "DuplicateTargetGroupName",
             f"A target group with the same name '{name}' exists, but with different settings",
         )
@@ -55,8 +62,8 @@ def create(call: Call) -> Fields:
 
 
 def _all(cloud: Cloud) -> list[Fields]:
-    answer = cloud.moto.ask("elbv2", "DescribeTargetGroups", {})
-    return [_seen(cloud, each) for each in answer["TargetGroups"]]
+    response = cloud.moto.ask("elbv2", "DescribeTargetGroups", {})
+    return [_seen(cloud, each) for each in response["TargetGroups"]]
 
 
 def _seen(cloud: Cloud, group: Fields) -> Fields:
@@ -65,7 +72,7 @@ def _seen(cloud: Cloud, group: Fields) -> Fields:
     return {**group, "LoadBalancerArns": [balancer.arn] if balancer else []}
 
 
-@answers("elbv2", "DescribeTargetGroups")
+@handles("elbv2", "DescribeTargetGroups")
 def describe(call: Call) -> Fields:
     """An unknown ARN or name fails the whole call."""
     if call["LoadBalancerArn"]:
@@ -75,11 +82,11 @@ def describe(call: Call) -> Fields:
         }
     for arn in call["TargetGroupArns"] or []:
         require_group(call.cloud, arn)
-    answer = call.moto()
-    return {**answer, "TargetGroups": [_seen(call.cloud, each) for each in answer["TargetGroups"]]}
+    response = call.moto()
+    return {**response, "TargetGroups": [_seen(call.cloud, each) for each in response["TargetGroups"]]}
 
 
-@answers("elbv2", "ModifyTargetGroup")
+@handles("elbv2", "ModifyTargetGroup")
 def modify(call: Call) -> Fields:
     """Health checks only; the timeout stays below the interval."""
     held = call.cloud.moto.ask("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [call["TargetGroupArn"]]})[
@@ -87,7 +94,7 @@ def modify(call: Call) -> Fields:
     ][0]
     after = {**held, **call.params}
     if after["HealthCheckTimeoutSeconds"] >= after["HealthCheckIntervalSeconds"]:
-        raise Refusal(
+        raise AwsError(
             "InvalidConfigurationRequest",
             f"Health check timeout '{after['HealthCheckTimeoutSeconds']}' must be smaller than the interval "
             f"'{after['HealthCheckIntervalSeconds']}'",
@@ -95,19 +102,19 @@ def modify(call: Call) -> Fields:
     return {"TargetGroups": [_seen(call.cloud, each) for each in call.moto()["TargetGroups"]]}
 
 
-@answers("elbv2", "ModifyTargetGroupAttributes")
+@handles("elbv2", "ModifyTargetGroupAttributes")
 def modify_attributes(call: Call) -> Fields:
     """Unknown keys are refused; a deregistration delay is 0 to 3600 s (API reference, TargetGroupAttribute)."""
     for each in call["Attributes"]:
         key, value = each["Key"], each.get("Value", "")
         if key not in _ATTRIBUTES:
-            raise Refusal("InvalidConfigurationRequest", f"Target group attribute key '{key}' is not recognized")
+            raise AwsError("InvalidConfigurationRequest", f"Target group attribute key '{key}' is not recognized")
         if key == "deregistration_delay.timeout_seconds" and not (value.isdigit() and int(value) <= 3600):
-            raise Refusal("InvalidConfigurationRequest", f"'{key}' must be 0 to 3600")
+            raise AwsError("InvalidConfigurationRequest", f"'{key}' must be 0 to 3600")
     return call.moto()
 
 
-@answers("elbv2", "DeleteTargetGroup")
+@handles("elbv2", "DeleteTargetGroup")
 def delete(call: Call) -> None:
     """ResourceInUse while a listener or rule forwards to it; targets are forgotten with it."""
     call.moto()

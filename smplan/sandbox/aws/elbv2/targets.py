@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from smplan.sandbox.aws import moto_state
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 from smplan.sandbox.aws.moto_state import BalancerView, TargetGroupView
-from smplan.sandbox.aws.requests import Call, Fields, Refusal, answers
-from smplan.sandbox.aws.state.account import Cloud, each_tick
-from smplan.sandbox.aws.state.elbv2 import Registered
+from smplan.sandbox.aws.requests import (
+    Call,
+    handles,
+)
+from smplan.sandbox.aws.state.account import Cloud, on_tick
+from smplan.sandbox.aws.state.elbv2 import RegisteredTarget
 
 
 def require_group(cloud: Cloud, arn: str | None) -> TargetGroupView:
     """The target group, or ELB's refusal."""
     group = moto_state.target_group(cloud.account, arn or "")
     if group is None:
-        raise Refusal("TargetGroupNotFound", "One or more target groups not found")
+        raise AwsError("TargetGroupNotFound", "One or more target groups not found")
     return group
 
 
@@ -34,14 +41,14 @@ def is_active(cloud: Cloud, balancer_arn: str) -> bool:
 
 
 def register(cloud: Cloud, group_arn: str, instance_id: str, *, at: float, port: int | None = None) -> None:
-    """Make an instance a target; one that drains comes back. Nothing happens if the target group is gone."""
+    """Make an instance a target; one that drains comes back. Does nothing if the target group was deleted."""
     group = moto_state.target_group(cloud.account, group_arn)
     if group is None:
         return
     key = (instance_id, port or group.port)
     held = cloud.balancing.of(group_arn).get(key)
     if held is None or held.gone_at is not None:
-        cloud.balancing.of(group_arn)[key] = Registered(*key, registered_at=at)
+        cloud.balancing.of(group_arn)[key] = RegisteredTarget(*key, registered_at=at)
 
 
 def deregister(cloud: Cloud, group_arn: str, instance_id: str, *, port: int | None = None) -> float:
@@ -60,7 +67,7 @@ def deregister(cloud: Cloud, group_arn: str, instance_id: str, *, port: int | No
     return longest
 
 
-@each_tick
+@on_tick
 def forget_drained(cloud: Cloud) -> bool:
     """Targets leave when they have drained; instances that were terminated by hand begin to drain."""
     running = moto_state.running(cloud.account)
@@ -84,7 +91,7 @@ def _is_gone(cloud: Cloud, instance_id: str, running: set[str]) -> bool:
 class Check:
     """A health check that is due: ask the instance, then report to ``apply``."""
 
-    target: Registered
+    target: RegisteredTarget
     group: TargetGroupView
     port: int
     path: str
@@ -102,11 +109,11 @@ def due_checks(cloud: Cloud) -> Iterator[Check]:
                 yield from _due(cloud, target, group, balancer)
 
 
-def _rest(target: Registered) -> None:
+def _rest(target: RegisteredTarget) -> None:
     target.state, target.streak, target.checked_at = "initial", 0, None
 
 
-def _due(cloud: Cloud, target: Registered, group: TargetGroupView, balancer: BalancerView) -> Iterator[Check]:
+def _due(cloud: Cloud, target: RegisteredTarget, group: TargetGroupView, balancer: BalancerView) -> Iterator[Check]:
     began = max(target.registered_at, cloud.balancing.active_at.get(balancer.arn, 0.0))
     since = began if target.checked_at is None else target.checked_at
     times = int((cloud.now() - since) // group.interval)
@@ -132,7 +139,7 @@ def apply(cloud: Cloud, check: Check, *, passed: bool) -> bool:
 
 
 def target_states(cloud: Cloud, group_arn: str) -> dict[str, str]:
-    """Instance id -> state as DescribeTargetHealth tells it; the best one if it has several ports."""
+    """Instance id -> state as DescribeTargetHealth returns it; the best one if it has several ports."""
     order = ("unhealthy", "draining", "unused", "initial", "healthy")
     states: dict[str, str] = {}
     for target in cloud.balancing.of(group_arn).values():
@@ -142,7 +149,7 @@ def target_states(cloud: Cloud, group_arn: str) -> dict[str, str]:
     return states
 
 
-def _health(cloud: Cloud, group_arn: str, target: Registered) -> Fields:
+def _health(cloud: Cloud, group_arn: str, target: RegisteredTarget) -> Fields:
     """The TargetHealth of the API reference, with its reason codes."""
     if target.gone_at is not None:
         return _why("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
@@ -169,7 +176,7 @@ def _why(state: str, reason: str, text: str) -> Fields:
     return {"State": state, "Reason": reason, "Description": text}
 
 
-@answers("elbv2", "RegisterTargets")
+@handles("elbv2", "RegisterTargets")
 def register_targets(call: Call) -> None:
     """Instances must exist and run (API reference, RegisterTargets: InvalidTarget)."""
     cloud = call.cloud
@@ -177,7 +184,7 @@ def register_targets(call: Call) -> None:
     running = moto_state.running(cloud.account)
     for target in call["Targets"]:
         if target["Id"] not in running:
-            raise Refusal(
+            raise AwsError(
                 "InvalidTarget",
                 f"The following targets are not in a running state and cannot be registered: '{target['Id']}'",
             )
@@ -185,7 +192,7 @@ def register_targets(call: Call) -> None:
         register(cloud, group.arn, target["Id"], at=cloud.now(), port=target.get("Port"))
 
 
-@answers("elbv2", "DeregisterTargets")
+@handles("elbv2", "DeregisterTargets")
 def deregister_targets(call: Call) -> None:
     """Targets drain; unknown ones are no fault."""
     group = require_group(call.cloud, call["TargetGroupArn"])
@@ -193,7 +200,7 @@ def deregister_targets(call: Call) -> None:
         deregister(call.cloud, group.arn, target["Id"], port=target.get("Port"))
 
 
-@answers("elbv2", "DescribeTargetHealth")
+@handles("elbv2", "DescribeTargetHealth")
 def describe_health(call: Call) -> Fields:
     """All targets, or those asked for: unknown ones are ``unused``."""
     cloud = call.cloud
@@ -212,7 +219,7 @@ def describe_health(call: Call) -> Fields:
     return {"TargetHealthDescriptions": found}
 
 
-def _described(cloud: Cloud, group: TargetGroupView, target: Registered) -> Fields:
+def _described(cloud: Cloud, group: TargetGroupView, target: RegisteredTarget) -> Fields:
     port = str(target.port) if group.check_port == "traffic-port" else group.check_port
     return {
         "Target": {"Id": target.instance_id, "Port": target.port},

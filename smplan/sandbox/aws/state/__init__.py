@@ -1,1 +1,4 @@
-"""TODO charter."""
+"""What the emulated AWS remembers, per service, and its clock. Plain data; no handler belongs here.
+
+A handler that needs room for data of its own takes ``Cloud.table`` instead of adding a member.
+"""

@@ -5,45 +5,48 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
-from smplan.sandbox.aws.moto_client import Inside
-from smplan.sandbox.aws.state.autoscaling import Scaling
-from smplan.sandbox.aws.state.ec2 import Compute
-from smplan.sandbox.aws.state.elbv2 import Balancing
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.moto_client import MotoClient
+from smplan.sandbox.aws.state.autoscaling import AutoScalingState
+from smplan.sandbox.aws.state.ec2 import Ec2State
+from smplan.sandbox.aws.state.elbv2 import Elbv2State
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import REGION
 
-Moved = Callable[["Cloud"], bool]
-TICKS: list[Moved] = []
-"""What time brings, in the order it is applied; each tells whether it changed anything."""
+TickFunction = Callable[["Cloud"], bool]
+TICKS: list[TickFunction] = []
+"""What time brings, in the order it is applied; each returns whether it changed anything."""
 
 
-def each_tick(moved: Moved) -> Moved:
+def on_tick(moved: TickFunction) -> TickFunction:
     """Apply the decorated function at every tick."""
     TICKS.append(moved)
     return moved
 
 
 class Cloud:
-    """The emulated AWS. Whoever uses it holds the sandbox's lock."""
+    """The emulated AWS. Use it only while holding the sandbox's lock."""
 
     replaced = frozenset({"autoscaling"})
-    """Services that moto answers nothing of."""
+    """Services of which moto handles nothing."""
 
-    def __init__(self, clock: Clock, moto: Inside, account: str) -> None:
+    def __init__(self, clock: Clock, moto: MotoClient, account: str) -> None:
         self.clock = clock
         self.moto = moto
         self.account = account
         self.region = REGION
         self.launch_configurations = True
         """False: refuse new launch configurations, as accounts made since 2024-10-01 are refused."""
-        self.compute = Compute()
-        self.balancing = Balancing()
-        self.scaling = Scaling()
+        self.compute = Ec2State()
+        self.balancing = Elbv2State()
+        self.scaling = AutoScalingState()
+        self._tables: dict[str, dict[Any, Any]] = {}
         self.changes: dict[str, float] = {}
         """Route 53 change id -> when it is INSYNC."""
         self.pending_subscriptions: set[str] = set()
-        """ARNs of SNS subscriptions that nobody has confirmed."""
+        """ARNs of SNS subscriptions that are not confirmed."""
 
     def now(self) -> float:
         """Virtual seconds since 1970."""
@@ -56,6 +59,20 @@ class Cloud:
     def arn(self, service: str, rest: str) -> str:
         """An ARN of this account and region."""
         return f"arn:aws:{service}:{self.region}:{self.account}:{rest}"
+
+    def table(self, name: str) -> dict[Any, Any]:
+        """Rows that one handler keeps for itself under a name such as ``autoscaling.schedules``, empty at first.
+
+        A handler that needs a place for its data takes it here; nothing has to be declared elsewhere.
+        """
+        return self._tables.setdefault(name, {})
+
+    def describe_ec2(self, action: str, **params: Any) -> Fields | None:
+        """EC2's response; None if it knows no such thing."""
+        try:
+            return self.moto.ask("ec2", action, params)
+        except AwsError:
+            return None
 
     def tick(self) -> None:
         """Apply what the passing of time brings; what follows from it at the same moment too."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from smplan.sandbox.aws.requests import Fields, Refusal
+from smplan.sandbox.aws.errors import (
+    AwsError,
+    Fields,
+)
 
 
 @dataclass(slots=True)
-class Member:
+class GroupInstance:
     """One instance of a group. It keeps the launch configuration or template version it was launched with."""
 
     id: str
@@ -35,14 +38,14 @@ class Member:
 
 
 @dataclass(slots=True)
-class Group:
+class ScalingGroup:
     """An Auto Scaling group; ``fields`` is what DescribeAutoScalingGroups says of it, less what is computed."""
 
     name: str
     arn: str
     fields: Fields
     created_at: datetime
-    members: list[Member] = field(default_factory=list)
+    members: list[GroupInstance] = field(default_factory=list)
     tags: dict[str, Fields] = field(default_factory=dict)
     activities: list[Fields] = field(default_factory=list)
     suspended: dict[str, str] = field(default_factory=dict)
@@ -58,7 +61,7 @@ class Group:
         """The capacity it keeps up."""
         return int(self.fields["DesiredCapacity"])
 
-    def member(self, instance_id: str) -> Member | None:
+    def member(self, instance_id: str) -> GroupInstance | None:
         """The member with that id."""
         return next((member for member in self.members if member.id == instance_id), None)
 
@@ -74,21 +77,21 @@ class Policy:
 
 
 @dataclass(slots=True)
-class Scaling:
+class AutoScalingState:
     """Everything of Auto Scaling."""
 
     configurations: dict[str, Fields] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, ScalingGroup] = field(default_factory=dict)
     policies: dict[tuple[str, str], Policy] = field(default_factory=dict)
 
-    def group(self, name: str | None) -> Group:
+    def group(self, name: str | None) -> ScalingGroup:
         """The group of that name; refused as Auto Scaling does if there is none, or it is being deleted."""
         found = self.groups.get(name or "")
         if found is None:
             raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
         return found
 
-    def group_of(self, instance_id: str) -> tuple[Group, Member] | None:
+    def group_of(self, instance_id: str) -> tuple[ScalingGroup, GroupInstance] | None:
         """The group an instance belongs to."""
         for group in self.groups.values():
             member = group.member(instance_id)
@@ -97,6 +100,6 @@ class Scaling:
         return None
 
 
-def invalid(message: str) -> Refusal:
+def invalid(message: str) -> AwsError:
     """Auto Scaling's one code for nearly everything wrong with a request."""
-    return Refusal("ValidationError", message)
+    return AwsError("ValidationError", message)

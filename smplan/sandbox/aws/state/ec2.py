@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from smplan.sandbox.aws.requests import Fields
+from smplan.sandbox.aws.errors import (
+    Fields,
+)
 
 IMAGE_SECONDS = 60.0
 BOOT_SECONDS = 90.0
@@ -26,8 +28,8 @@ class Image:
 
 
 @dataclass(slots=True)
-class Template:
-    """A launch template; ``versions`` as DescribeLaunchTemplateVersions tells them, by number."""
+class LaunchTemplate:
+    """A launch template; ``versions`` as DescribeLaunchTemplateVersions returns them, by number."""
 
     id: str
     name: str
@@ -45,7 +47,7 @@ class Template:
 
 
 @dataclass(slots=True)
-class Compute:
+class Ec2State:
     """Everything EC2 that moto does not keep."""
 
     images: dict[str, Image] = field(default_factory=dict)
@@ -53,8 +55,8 @@ class Compute:
     """Instance id -> when it was launched."""
     rebooted: dict[str, float] = field(default_factory=dict)
     """Instance id -> when it was last rebooted."""
-    templates: dict[str, Template] = field(default_factory=dict)
+    templates: dict[str, LaunchTemplate] = field(default_factory=dict)
     descriptions: dict[str, str] = field(default_factory=dict)
     """Security group rule id -> description, for rules whose source is a group or a prefix list."""
     tokens: dict[tuple[str, str], tuple[Fields, Fields]] = field(default_factory=dict)
-    """(action, client token) -> the request and its answer."""
+    """(action, client token) -> the request and its response."""

@@ -9,7 +9,7 @@ LINGERING_SECONDS = 30.0
 
 
 @dataclass(slots=True)
-class Registered:
+class RegisteredTarget:
     """One target of a target group. Times are virtual seconds."""
 
     instance_id: str
@@ -35,7 +35,7 @@ class Interfaces:
 
 
 @dataclass(slots=True)
-class Balancing:
+class Elbv2State:
     """Everything of load balancing that moto does not keep."""
 
     active_at: dict[str, float] = field(default_factory=dict)
@@ -43,9 +43,9 @@ class Balancing:
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     """Load balancer ARN -> attributes that were set."""
     lingering: list[Interfaces] = field(default_factory=list)
-    targets: dict[str, dict[tuple[str, int], Registered]] = field(default_factory=dict)
+    targets: dict[str, dict[tuple[str, int], RegisteredTarget]] = field(default_factory=dict)
     """Target group ARN -> (instance id, port) -> target."""
 
-    def of(self, group_arn: str) -> dict[tuple[str, int], Registered]:
+    def of(self, group_arn: str) -> dict[tuple[str, int], RegisteredTarget]:
         """The targets of a group, draining ones too."""
         return self.targets.setdefault(group_arn, {})

@@ -186,7 +186,7 @@ def test_a_snapshot_that_another_image_uses_stays() -> None:
 
 
 def test_deleting_an_image_never_touches_an_instance() -> None:
-    assert not {"ec2:StopInstances", "ec2:TerminateInstances"} & set(Image.calls.read)
+    assert not {"ec2:StopInstances", "ec2:TerminateInstances"} & set(Image.iam_actions.read)
     script = Script({"DeregisterImage": [{}], "DescribeSnapshots": [{"Snapshots": []}]})
     driver(script).delete(ID)
     assert script.names() == ["DeregisterImage", "DescribeSnapshots"]

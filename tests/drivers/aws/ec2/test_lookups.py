@@ -161,7 +161,7 @@ def test_a_lookup_only_calls_what_it_says(box: Sandbox, kind: str) -> None:
     where = {"identifier": "none"} if kind == "aws.rds.instance" else {"tag:Name": "none"}
     with pytest.raises(NotFound):
         look(kind, aws, where)
-    assert set(sent) == set(lookup(kind, aws).calls.read)
+    assert set(sent) == set(lookup(kind, aws).iam_actions.read)
 
 
 def test_a_terminated_instance_does_not_count(box: Sandbox, aws: Aws) -> None:
