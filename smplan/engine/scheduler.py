@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from smplan.core.plan.model import Step
-from smplan.errors import SmplanError
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A step that is not tried: ``because`` is the id of the dependency that was not done."""
-
-    step: Step
-    because: str
+from smplan.errors import Interrupted, SmplanError
 
 
 class Scheduler:
@@ -26,10 +17,10 @@ class Scheduler:
     """
 
     def __init__(self, steps: Iterable[Step], done_before: Collection[str] = ()) -> None:
-        self._steps = {step.id: step for step in steps}
+        self.steps = {step.id: step for step in steps}
         self._done_before = done_before
         self._sorter = TopologicalSorter(
-            {id: [dependency.step for dependency in step.depends_on] for id, step in self._steps.items()}
+            {id: [dependency.step for dependency in step.depends_on] for id, step in self.steps.items()}
         )
         self._sorter.prepare()
         self.ready: deque[Step] = deque()
@@ -37,7 +28,7 @@ class Scheduler:
         self.done: list[str] = []
         self.failed: dict[str, SmplanError] = {}
         self.skipped: dict[str, str] = {}
-        """Step to the dependency that was not done; to itself if it was interrupted."""
+        """Step to the dependency that was not done; to itself where it was interrupted."""
         self._advance()
 
     @property
@@ -55,38 +46,30 @@ class Scheduler:
         """A running step has not begun: it is the next to start."""
         self.ready.appendleft(self.running.pop(id))
 
-    def succeed(self, id: str) -> list[Skipped]:
-        """A running step is done. Returns what is skipped now that its last dependency is over."""
-        self.done.append(id)
-        return self._end(id)
-
-    def fail(self, id: str, error: SmplanError) -> list[Skipped]:
-        """A running step failed. Returns what is skipped."""
-        self.failed[id] = error
-        return self._end(id)
-
-    def interrupt(self, id: str) -> list[Skipped]:
-        """A running step was stopped before its end. Returns what is skipped."""
-        self.skipped[id] = id
-        return self._end(id)
-
-    def _end(self, id: str) -> list[Skipped]:
+    def end(self, id: str, error: SmplanError | None = None) -> list[Step]:
+        """A running step is done, or ended with ``error``. Returns the steps that are skipped now."""
+        if error is None:
+            self.done.append(id)
+        elif isinstance(error, Interrupted):
+            self.skipped[id] = id
+        else:
+            self.failed[id] = error
         del self.running[id]
         self._sorter.done(id)
         return self._advance()
 
-    def _advance(self) -> list[Skipped]:
+    def _advance(self) -> list[Step]:
         """Make ready, or skip, every step whose dependencies are over."""
-        skipped: list[Skipped] = []
+        skipped: list[Step] = []
         while over := self._sorter.get_ready():
             for id in over:
-                step = self._steps[id]
+                step = self.steps[id]
                 because = self._not_done(step)
                 if id in self._done_before:
                     self._sorter.done(id)
                 elif because:
                     self.skipped[id] = because
-                    skipped.append(Skipped(step, because))
+                    skipped.append(step)
                     self._sorter.done(id)
                 else:
                     self.ready.append(step)

@@ -94,7 +94,7 @@ def test_a_plan_is_stale_once_the_state_has_moved_on_and_says_what_changed(bench
     bench.make(blueprint(thing("a"), thing("z")))
     made = bench.plan(blueprint(thing("a", size=2), thing("b"), thing("z")))
     bench.make(blueprint(thing("a"), thing("b"), thing("c")))
-    with pytest.raises(Stale, match=r"serial \d then, serial \d now; new: c; made since: b; gone: z; the last plan"):
+    with pytest.raises(Stale, match=r"serial \d then, serial \d now; new: c; created since: b; gone: z; the last plan"):
         bench.apply(made)
 
 
@@ -402,7 +402,7 @@ def test_a_delete_is_tried_until_it_is_let_go(bench: Bench) -> None:
 
     bench.cloud.after["delete", "t-a"] = release
     bench.make(blueprint())
-    assert [event.said for event in bench.log.of(StepProgress) if "let go" in event.waiting_for]
+    assert [event.said for event in bench.log.of(StepProgress) if "released" in event.waiting_for]
 
 
 def test_a_delete_that_is_never_let_go_times_out_naming_the_holder(bench: Bench) -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from smplan.core.plan.model import Dependency, Op, Step
 from smplan.core.state.model import ResourceState
-from smplan.engine.scheduler import Scheduler, Skipped
-from smplan.errors import Denied, SmplanError
+from smplan.engine.scheduler import Scheduler
+from smplan.errors import Denied, Interrupted, SmplanError
 
-ERROR = Denied("not allowed")
+ERROR, STOPPED = Denied("not allowed"), Interrupted("stopped")
 
 
 def step(id: str, *after: str) -> Step:
@@ -34,17 +34,17 @@ def test_a_step_is_ready_once_all_its_dependencies_are_done() -> None:
     assert ready(schedule) == ["a"]
     schedule.start()
     assert ready(schedule) == []
-    schedule.succeed("a")
+    schedule.end("a")
     assert ready(schedule) == ["b", "c"]
     schedule.start()
-    schedule.succeed("b")
+    schedule.end("b")
     assert ready(schedule) == ["c"]
     schedule.start()
-    schedule.succeed("c")
+    schedule.end("c")
     assert ready(schedule) == ["d"]
     schedule.start()
     assert not schedule.finished
-    schedule.succeed("d")
+    schedule.end("d")
     assert schedule.finished
     assert schedule.done == ["a", "b", "c", "d"]
 
@@ -59,7 +59,7 @@ def test_a_step_that_was_done_before_is_not_started() -> None:
 def test_a_failure_skips_what_depends_on_it_and_nothing_else() -> None:
     schedule = Scheduler((step("a"), step("b", "a"), step("c"), step("d", "b")))
     schedule.start()
-    assert schedule.fail("a", ERROR) == [Skipped(step("b", "a"), "a"), Skipped(step("d", "b"), "b")]
+    assert [each.id for each in schedule.end("a", ERROR)] == ["b", "d"]
     assert ready(schedule) == ["c"]
     assert schedule.failed == {"a": ERROR}
     assert schedule.skipped == {"b": "a", "d": "b"}
@@ -69,15 +69,16 @@ def test_a_step_is_skipped_when_its_last_dependency_is_over() -> None:
     schedule = Scheduler((step("a"), step("b"), step("c", "b", "a")))
     schedule.start()
     schedule.start()
-    assert schedule.fail("a", ERROR) == []
-    assert [skipped.because for skipped in schedule.succeed("b")] == ["a"]
+    assert schedule.end("a", ERROR) == []
+    assert [each.id for each in schedule.end("b")] == ["c"]
+    assert schedule.skipped == {"c": "a"}
     assert schedule.finished
 
 
 def test_an_interrupted_step_counts_as_skipped() -> None:
     schedule = Scheduler((step("a"), step("b", "a")))
     schedule.start()
-    schedule.interrupt("a")
+    schedule.end("a", STOPPED)
     assert (schedule.failed, schedule.skipped) == ({}, {"a": "a", "b": "a"})
 
 
@@ -136,15 +137,12 @@ def test_any_run_ends_in_order_with_every_step_done_failed_or_skipped(steps: tup
                 schedule.put_back(started.id)
             continue
         id = data.draw(st.sampled_from(sorted(schedule.running)), "ends")
-        ending = data.draw(st.sampled_from(["succeed", "succeed", "fail", "interrupt"]))
-        if ending == "succeed":
-            schedule.succeed(id)
-        elif ending == "fail":
+        error = data.draw(st.sampled_from([None, None, ERROR, STOPPED]), "error")
+        schedule.end(id, error)
+        if error is ERROR:
             errors[id] = ERROR
-            schedule.fail(id, ERROR)
-        else:
+        elif error:
             interrupted.add(id)
-            schedule.interrupt(id)
     over = [*schedule.done, *schedule.failed, *schedule.skipped]
     assert sorted(over) == sorted(each.id for each in steps if each.id not in done_before)
     assert schedule.failed == errors
