@@ -129,7 +129,7 @@ def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event
             world=world_of(blueprint.region),
             mode="destroy" if destroy else "apply",
             report=report or aside(),
-            pause=stop.pause,
+            pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
         )
 
@@ -139,7 +139,7 @@ def _ending_pauses(stop: CancelToken) -> Iterator[None]:
     """Ctrl-C ends the pauses of other threads too, which it would have to wait for."""
 
     def heard(_number: int, _frame: Any) -> None:
-        stop.drain()
+        stop.cancel()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, heard)

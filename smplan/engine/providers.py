@@ -1,4 +1,4 @@
-"""The world as the engine reaches it: drivers and lookups by kind, made once, and the way to Stream Manager."""
+"""What the engine reaches AWS and Stream Manager through: the drivers and lookups of every kind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smplan.drivers.base import Driver, Lookup
 from smplan.drivers.context import Context, HttpFactory
 from smplan.drivers.http import HttpClient
 from smplan.drivers.retry import Pause, rest
-from smplan.engine.runtime import REAL, Runtime
+from smplan.engine.runtime import SYSTEM, Runtime
 from smplan.errors import Bug, Unreachable
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ Secrets: TypeAlias = Callable[[str], str]
 """Fetches a secret from its source ("env:NAME", "ssm:/path", ...), when a call needs it."""
 
 Connect: TypeAlias = "Callable[[Mapping[str, Any]], StreamManager]"
-"""Opens the API that the settings (url, connect_to, access_token, api_version) name; nothing is sent yet."""
+"""A client for settings (url, connect_to, access_token, api_version). Sends nothing yet."""
 
 
 class Providers:
-    """One account and region, and the Stream Managers in it; ``runtime`` is how time passes there."""
+    """One account and region, and the Stream Managers in it; the time and threads of ``runtime``."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Providers:
         connect: Connect,
         secrets: Secrets,
         http: HttpFactory = HttpClient,
-        runtime: Runtime = REAL,
+        runtime: Runtime = SYSTEM,
     ) -> None:
         self.aws = aws
         self.runtime = runtime
@@ -52,18 +52,18 @@ class Providers:
         self._lock = threading.RLock()
         self._context = Context(aws, self._stream_manager, http)
 
-    def reach_stream_manager_by(self, settings: Callable[[], PartialValue]) -> None:
-        """Say where the settings of Stream Manager come from; they are asked for when a driver needs the API."""
+    def set_stream_manager_settings(self, settings: Callable[[], PartialValue]) -> None:
+        """Have ``settings`` called whenever a driver needs Stream Manager."""
         self._settings = settings
 
-    def attend(self, report: Callable[[Retried], None], pause: Pause = rest) -> None:
-        """Tell ``report`` of every call that is made again, and let ``pause`` pass the time until then."""
+    def on_retry(self, report: Callable[[Retried], None], wait: Pause = rest) -> None:
+        """From now on, call ``report`` before each retry of a request, and ``wait`` with its delay in seconds."""
         self.aws.patience.tell = report
-        self.aws.patience.pause = pause
+        self.aws.patience.pause = wait
 
     @contextmanager
     def guard_writes(self, check: Callable[[], None]) -> Iterator[None]:
-        """Until this ends ``check`` is asked before each single request that may change something."""
+        """Inside the ``with`` block, ``check`` is called before each request that may change something."""
         before, self.aws.guard = self.aws.guard, check
         try:
             yield
@@ -81,7 +81,7 @@ class Providers:
             return self._drivers[kind]
 
     def kind(self, name: str) -> ResourceType:
-        """What planning needs to know of the kind ``name``. Raises KeyError if nobody serves it."""
+        """The resource type of that name. Raises KeyError if no driver serves it."""
         return kind(name)
 
     def lookup(self, kind: str) -> Lookup:
@@ -94,7 +94,7 @@ class Providers:
     def _stream_manager(self) -> StreamManager:
         settings = self._settings()
         if not settings or not known(settings):
-            raise Unreachable("no Stream Manager has been made yet")
+            raise Unreachable("there is no Stream Manager yet")
         with self._lock:
             if self._open is None or self._open[0] != settings:
                 self._open = (settings, self._connect(settings))
@@ -103,7 +103,7 @@ class Providers:
 
 @cache
 def kind(name: str) -> ResourceType:
-    """What planning needs to know of the kind ``name``. Raises KeyError if nobody serves it."""
+    """The resource type of that name. Raises KeyError if no driver serves it."""
     found = registry.driver(name)
     if found is None:
         raise KeyError(name)
@@ -111,7 +111,7 @@ def kind(name: str) -> ResourceType:
 
 
 def facts_of(found: type[Driver[Any]]) -> ResourceType:
-    """What a driver declares, as core knows it."""
+    """The resource type that a driver declares."""
     return ResourceType(
         name=found.kind,
         spec=found.spec,
@@ -131,7 +131,7 @@ def facts_of(found: type[Driver[Any]]) -> ResourceType:
 
 
 def resolve_secrets(tree: PartialValue, secret: Secrets) -> PartialValue:
-    """``tree`` with every secret fetched: only for the call that needs it."""
+    """``tree`` with every secret fetched; never store the result."""
     if isinstance(tree, Secret):
         return secret(tree.source)
     if isinstance(tree, Mapping):

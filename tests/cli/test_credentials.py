@@ -107,5 +107,5 @@ def test_ctrl_c_while_planning_ends_the_pauses_of_other_threads(monkeypatch: pyt
     stop = CancelToken()
     with pytest.raises(KeyboardInterrupt), wiring._ending_pauses(stop):
         signal.raise_signal(signal.SIGINT)
-    assert stop.asked
+    assert stop.cancelled
     assert signal.getsignal(signal.SIGINT) is before

@@ -94,7 +94,7 @@ def test_a_plan_is_stale_once_the_state_has_moved_on_and_says_what_changed(bench
     bench.make(blueprint(thing("a"), thing("z")))
     made = bench.plan(blueprint(thing("a", size=2), thing("b"), thing("z")))
     bench.make(blueprint(thing("a"), thing("b"), thing("c")))
-    with pytest.raises(Stale, match=r"serial \d then, serial \d now; new: c; made since: b; gone: z; the last plan"):
+    with pytest.raises(Stale, match=r"serial \d then, serial \d now; new: c; created since: b; gone: z; the last plan"):
         bench.apply(made)
 
 
@@ -257,7 +257,7 @@ def test_a_create_whose_answer_was_lost_is_resolved_by_looking(bench: Bench) -> 
 def test_a_create_that_never_arrived_is_sent_once_more_after_looking(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01, 0.01))
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01, 0.01))
     bench.cloud.fail("create", "t-a", lost())
     bench.make(blueprint(thing("a")))
     assert bench.cloud.made == {"t-a": 1}
@@ -268,7 +268,7 @@ def test_a_create_that_never_arrived_is_sent_once_more_after_looking(
 def test_a_create_that_is_taken_for_lost_and_shows_late_is_refused_by_its_name_and_taken_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01,))
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01,))
     bench.cloud.fail("create", "p-1", lost(), Conflict("it is there"))
 
     def appear() -> None:
@@ -283,8 +283,8 @@ def test_a_create_that_is_taken_for_lost_and_shows_late_is_refused_by_its_name_a
 def test_a_create_that_never_arrives_fails_and_is_made_by_the_next_run(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01,))
-    bench.cloud.fail("create", "t-a", *[lost()] * operations.SENDS)
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01,))
+    bench.cloud.fail("create", "t-a", *[lost()] * operations.MAX_CREATE_ATTEMPTS)
     made = bench.plan(blueprint(thing("a")))
     assert bench.apply(made).outcome == "failed"
     assert bench.apply(made).outcome == "complete"
@@ -402,7 +402,7 @@ def test_a_delete_is_tried_until_it_is_let_go(bench: Bench) -> None:
 
     bench.cloud.after["delete", "t-a"] = release
     bench.make(blueprint())
-    assert [event.said for event in bench.log.of(StepProgress) if "let go" in event.waiting_for]
+    assert [event.said for event in bench.log.of(StepProgress) if "released" in event.waiting_for]
 
 
 def test_a_delete_that_is_never_let_go_times_out_naming_the_holder(bench: Bench) -> None:

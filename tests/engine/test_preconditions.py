@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from smplan.core.events import ClockSkewed, Retried
-from smplan.engine import preflight
+from smplan.engine import preconditions
 from smplan.engine.plan import detect_drift
 from smplan.errors import Denied, Expired, GuardRefused, Interrupted, Invalid, SmplanError, Throttled
 from tests.engine.conftest import NOON, Bench
@@ -99,7 +99,7 @@ def test_a_refusal_by_aws_itself_is_told_as_the_clock_if_that_is_wrong(
             raise refusal
 
     with pytest.raises(kind or type(refusal)):
-        preflight.account(world_with(cloud, Refusing(ahead=ahead))(), cloud.log)
+        preconditions.account(world_with(cloud, Refusing(ahead=ahead))(), cloud.log)
 
 
 def test_credentials_that_run_out_too_soon_are_refused_before_anything_is_changed(
@@ -109,7 +109,7 @@ def test_credentials_that_run_out_too_soon_are_refused_before_anything_is_change
     through(cloud, monkeypatch, Aws(runs_out=NOON + timedelta(seconds=1.5)))
     with pytest.raises(GuardRefused) as caught:
         cloud.apply(made)
-    assert "run out at 12:00:01 UTC, in 0.0 min, and the plan is expected to take 0.0 min" in str(caught.value)
+    assert "expire at 12:00:01 UTC, in 0.0 min, and the plan is expected to take 0.0 min" in str(caught.value)
     assert "renew" in caught.value.hint
     assert cloud.cloud.writes() == []
     assert cloud.store.read().stored is None
@@ -134,8 +134,8 @@ def test_calls_made_again_are_told_to_whoever_listens_now_and_their_pauses_end_w
     aws = Aws()
     world = world_with(cloud, aws)()
     heard = Log()
-    world.attend(heard, cloud.stop.pause)
-    cloud.stop.drain()
+    world.on_retry(heard, cloud.stop.wait)
+    cloud.stop.cancel()
 
     def throttled() -> None:
         raise Throttled("slow down")

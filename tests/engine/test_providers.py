@@ -43,13 +43,13 @@ def test_stream_manager_is_unreachable_until_its_settings_are_known() -> None:
     opened: list[Any] = []
     there = world(opened)
     reach = there.driver("red5.nodegroup").context.stream_manager
-    with pytest.raises(Unreachable, match="has been made yet"):
+    with pytest.raises(Unreachable, match="no Stream Manager yet"):
         reach()
-    there.reach_stream_manager_by(lambda: {"url": Ref("alb", None, ("dns_name",))})
+    there.set_stream_manager_settings(lambda: {"url": Ref("alb", None, ("dns_name",))})
     with pytest.raises(Unreachable):
         reach()
     settings = {"url": "https://a", "access_token": Secret("env:T")}
-    there.reach_stream_manager_by(lambda: dict(settings))
+    there.set_stream_manager_settings(lambda: dict(settings))
     assert reach() is reach()
     settings["url"] = "https://b"
     reach()
