@@ -355,7 +355,7 @@ def _told(problem: StoreError | None, code: int) -> str:
     if problem is None:
         return ""
     words = f"{problem} {problem.hint}"
-    wanted = (os.strerror(code), "run the same command again", "what was saved is still there")
+    wanted = (os.strerror(code), "run the same command again", "what was saved is intact")
     missing = [each for each in wanted if each not in words]
     if missing or problem.hint.startswith("fix the cause"):
         return f"the message does not say what to do: {words}"

@@ -1,4 +1,4 @@
-"""Small states and journals, and places to keep them, for the tests of the stores."""
+"""Small states and journals, and backends to keep them in, for the tests of the stores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def state(*addresses: str, serial: int = 0) -> State:
 
 
 def create(address: str) -> list[JournalEntry]:
-    """Everything that a creation journals."""
+    """All entries of a create."""
     return [
         intent(address),
         ResourceCreated(f"s-{address}", address),
@@ -60,7 +60,7 @@ def forged(sealed: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
 
 
 class Place(ABC):
-    """Somewhere to keep a state: opened as often as one likes, and looked at from behind."""
+    """A backend to keep a state in, whose stored bytes tests can read and change."""
 
     @abstractmethod
     def store(self, **options: Any) -> Store: ...
@@ -116,7 +116,7 @@ class S3Place(Place):
 
 
 class HandClock(Clock):
-    """Time that passes when told to, or when somebody pauses."""
+    """A clock moved by hand, and by every pause."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -129,7 +129,7 @@ class HandClock(Clock):
 
 
 class Wire:
-    """An S3 client before another: notes calls, tells the time by ``clock``, lets ``before`` and ``after`` meddle."""
+    """Wraps an S3 client: records calls, dates responses by ``clock``, runs ``before`` and ``after`` each call."""
 
     def __init__(self, client: Any, clock: Clock | None = None) -> None:
         self.client = client

@@ -1,4 +1,4 @@
-"""Who holds a lock, trying it, and taking it from somebody who is gone."""
+"""Who holds a lock, testing it, and breaking the lock of a process that is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A state moved from place to place: cut off anywhere, one place has it, and the same move finishes it."""
+"""Moves: interrupted anywhere, exactly one place has the state, and the same move completes it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class DyingDisk(FaultyDisk):
         super().__init__()
         self.countdown = countdown
 
-    def _meddle(self, name: str, call: Callable[[], T]) -> T:
+    def _maybe_fail(self, name: str, call: Callable[[], T]) -> T:
         if name in CHANGES:
             self.countdown.hit()
         return call()
@@ -58,7 +58,7 @@ class DyingDisk(FaultyDisk):
 
 @dataclass
 class Scene:
-    """An old place ``a`` and a new place ``b``, looked at and written by processes that may die."""
+    """An old place ``a`` and a new place ``b``, read and written by processes that may die."""
 
     folder: Path
     kinds: tuple[str, str]
@@ -207,7 +207,7 @@ def test_cut_at_any_write_one_place_has_the_state_and_the_same_move_finishes_it(
         before = fresh.filled()
         with pytest.raises(Killed):
             fresh.move(countdown=Countdown(at))
-        fresh.server.time += 120  # a lease of the dead runs out
+        fresh.server.time += 120  # the lease of the dead process expires
         seen.add(judge(fresh, before))
         assert fresh.move() == before.stored
         assert same(fresh.look("b"), before)
@@ -215,7 +215,7 @@ def test_cut_at_any_write_one_place_has_the_state_and_the_same_move_finishes_it(
         assert fresh.store("b").history() == [1]
         assert fresh.move() == before.stored  # once more changes nothing
         assert same(fresh.look("b"), before)
-    assert {"old, nothing new", "old, new is coming", "moved, new is coming", "moved, new"} == seen
+    assert {"old, nothing new", "old, new is incoming", "moved, new is incoming", "moved, new"} == seen
 
 
 def judge(scene: Scene, before: Snapshot) -> str:
@@ -234,14 +234,14 @@ def judge(scene: Scene, before: Snapshot) -> str:
             assert "is not finished" in str(new)
             assert writable == []
             assert same(scene.store("b").read_unchecked(), before)
-            return "moved, new is coming"
+            return "moved, new is incoming"
         assert same(new, before)
         assert writable == ["b"]
         return "moved, new"
     assert same(old, before)
     assert writable == ["a"]
     if isinstance(new, Moved):
-        return "old, new is coming"
+        return "old, new is incoming"
     assert new == Snapshot()
     return "old, nothing new"
 

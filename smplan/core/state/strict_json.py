@@ -6,11 +6,10 @@ or a union of dataclasses, distinguished by a member ``type``: the name of the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from functools import cache, partial
-from itertools import count, repeat
 from types import UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -31,22 +30,13 @@ def to_json(value: Any, hint: Any = None) -> Json:
 def from_json(hint: type[T], data: Json, path: str) -> T:
     """What ``to_json`` made ``data`` from. Raises StoreError naming, below ``path``, the first member that is wrong."""
     annotation: Any = hint
-    try:
-        value: T = _form(annotation).decode(data)
-    except _Mismatch as error:
-        raise StoreError(f"{path}{error.path} {error}".lstrip(".")) from None
+    value: T = _form(annotation).decode(data, path)
     return value
-
-
-class _Mismatch(Exception):
-    def __init__(self, problem: str, path: str = "") -> None:
-        super().__init__(problem)
-        self.path = path
 
 
 class _Form(NamedTuple):
     encode: Callable[[Any], Json]
-    decode: Callable[[Json], Any]
+    decode: Callable[[Json, str], Any]
 
 
 @cache
@@ -60,94 +50,69 @@ def _form(hint: Any) -> _Form:
     if origin is Mapping:
         return _table(_form(arguments[1]))
     if origin is UnionType:
-        return _union(arguments)
+        return _union({cls.__name__: _form(cls) for cls in arguments})
     if hint is Any:
         return _Form(_same, _same)
     if issubclass(hint, StrEnum):
-        return _choice({each.value: each for each in hint})
+        return _Form(str, partial(_choice, {each.value: each for each in hint}))
     return _Form(_same, partial(_exactly, hint))
 
 
-def _same(value: Any) -> Any:
+def _same(value: Any, _path: str = "") -> Any:
     return value
 
 
-def _exactly(kind: type[T], data: Json) -> T:
+def _exactly(kind: type[T], data: Json, path: str) -> T:
     if type(data) is not kind:
-        raise _Mismatch(f"is not {_NAMES[kind]}")
+        raise StoreError(f"{path} is not {_NAMES[kind]}")
     return data
 
 
-def _decode_each(
-    template: str, keys: Iterable[Any], decoders: Iterable[Callable[[Json], Any]], items: Iterable[Json]
-) -> dict[Any, Any]:
-    """Every item by its decoder. ``template`` writes the key of the one that does not fit."""
-    decoded, key = {}, None
-    try:
-        for key, decode, item in zip(keys, decoders, items, strict=False):
-            decoded[key] = decode(item)
-    except _Mismatch as error:
-        raise _Mismatch(str(error), template % key + error.path) from None
-    return decoded
+def _choice(values: Mapping[str, T], data: Json, path: str) -> T:
+    if _exactly(str, data, path) not in values:
+        raise StoreError(f"{path} `{data[:40]}` is not known to this version of smplan")
+    return values[data]
 
 
 def _object(cls: Any) -> _Form:
     hints = get_type_hints(cls)
     forms = {field.name: _form(hints[field.name]) for field in fields(cls)}
-    encoders = [(name, form.encode) for name, form in forms.items()]
-    decoders = [form.decode for form in forms.values()]
 
     def encode(value: Any) -> Json:
-        return {name: encode(getattr(value, name)) for name, encode in encoders}
+        return {name: form.encode(getattr(value, name)) for name, form in forms.items()}
 
-    def decode(data: Json) -> Any:
-        members = _exactly(dict, data)
+    def decode(data: Json, path: str) -> Any:
+        members, start = _exactly(dict, data, path), f"{path}." if path else ""
         if members.keys() != forms.keys():
             name = min(members.keys() ^ forms.keys())
             problem = "is missing" if name in forms else "is not known to this version of smplan"
-            raise _Mismatch(problem, f".{name[:40]}")
-        return cls(**_decode_each(".%s", forms, decoders, map(members.__getitem__, forms)))
+            raise StoreError(f"{start}{name[:40]} {problem}")
+        return cls(**{name: form.decode(members[name], start + name) for name, form in forms.items()})
 
     return _Form(encode, decode)
 
 
 def _list(form: _Form) -> _Form:
-    def decode(data: Json) -> tuple[Any, ...]:
-        return tuple(_decode_each("[%d]", count(), repeat(form.decode), _exactly(list, data)).values())
+    def decode(data: Json, path: str) -> tuple[Any, ...]:
+        return tuple(form.decode(item, f"{path}[{at}]") for at, item in enumerate(_exactly(list, data, path)))
 
-    return _Form(list if form.encode is _same else lambda items: [form.encode(item) for item in items], decode)
+    return _Form(lambda items: [form.encode(item) for item in items], decode)
 
 
 def _table(form: _Form) -> _Form:
-    if form.decode is _same:
-        return _Form(dict, partial(_exactly, dict))
-
-    def decode(data: Json) -> dict[str, Any]:
-        return _decode_each(".%s", _exactly(dict, data), repeat(form.decode), data.values())
+    def decode(data: Json, path: str) -> dict[str, Any]:
+        return {name: form.decode(item, f"{path}.{name}") for name, item in _exactly(dict, data, path).items()}
 
     return _Form(lambda items: {name: form.encode(item) for name, item in items.items()}, decode)
 
 
-def _union(classes: tuple[Any, ...]) -> _Form:
-    forms = {cls.__name__: _form(cls) for cls in classes}
-    by_name = _choice(forms)
-
+def _union(forms: Mapping[str, _Form]) -> _Form:
     def encode(value: Any) -> Json:
         name = type(value).__name__
         return {"type": name, **forms[name].encode(value)}
 
-    def decode(data: Json) -> Any:
-        members = dict(_exactly(dict, data))
-        (form,) = _decode_each(".%s", ["type"], [by_name.decode], [members.pop("type", None)]).values()
-        return form.decode(members)
+    def decode(data: Json, path: str) -> Any:
+        members = dict(_exactly(dict, data, path))
+        return _choice(forms, members.pop("type", None), f"{path}.type").decode(members, path)
 
     return _Form(encode, decode)
-
-
-def _choice(values: Mapping[str, Any]) -> _Form:
-    def decode(data: Json) -> Any:
-        if _exactly(str, data) not in values:
-            raise _Mismatch(f"`{data[:40]}` is not known to this version of smplan")
-        return values[data]
-
-    return _Form(str, decode)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from smplan.core import aws_errors
 from smplan.errors import StoreError
 from smplan.stores.codec import STATE_BYTES
 from smplan.stores.interface import Clock, ignore
@@ -214,7 +215,7 @@ class Bucket:
         except BotoCoreError as error:
             raise errors.from_library(error, self.uri(key)) from error
         except RuntimeError as error:
-            if "still expired" not in str(error):  # botocore has no error of its own for this
+            if not aws_errors.has_expired(error):
                 raise
             raise errors.from_library(error, self.uri(key)) from error
 

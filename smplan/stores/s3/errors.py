@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore import exceptions as botocore
 
+from smplan.core import aws_errors
 from smplan.core.clock_skew import FIX_CLOCK_HINT
 from smplan.errors import StoreError
 
@@ -42,17 +43,13 @@ _CLASSES: tuple[tuple[re.Pattern[str], type[StoreError]], ...] = (
     (re.compile(r"NoSuchKey|NotFound|404"), NotFound),
     (re.compile(r"ConditionalRequestConflict|OperationAborted|RequestTimeout|SlowDown|Throttling.*|409"), Ambiguous),
 )
-_EXPIRED = re.compile(r"ExpiredToken|ExpiredTokenException|TokenRefreshRequired|RequestExpired")
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"NoSuchBucket"), "create the bucket, or fix `state.bucket` in the blueprint"),
     (
         re.compile(r"AccessDenied|AllAccessDisabled|403"),
         "allow s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject on its key*",
     ),
-    (
-        re.compile(r"InvalidToken|InvalidAccessKeyId|SignatureDoesNotMatch"),
-        "use other credentials (S3 does not know these: deleted, disabled, mistyped?), then run the same command again",
-    ),
+    (re.compile(r"InvalidToken|InvalidAccessKeyId|SignatureDoesNotMatch"), aws_errors.UNKNOWN_CREDENTIALS_HINT),
     (
         re.compile(r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException|301"),
         "set AWS_REGION to the region of the bucket",
@@ -68,12 +65,9 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 def from_response(response: Any, place: str) -> StoreError:
     """The error for an error response of S3."""
-    code = str(response.get("Error", {}).get("Code", ""))
-    text = str(response.get("Error", {}).get("Message", "")) or code
-    if "Signature" in code:  # what follows the first line is what was signed, session token and all
-        text = text.partition("\n")[0]
+    code, text = aws_errors.code_and_message(response)
     message = f"{place}: {text} ({code})"
-    if _EXPIRED.fullmatch(code):
+    if aws_errors.EXPIRED_CODES.fullmatch(code):
         return Expired(message)
     for pattern, kind in _CLASSES:
         if pattern.fullmatch(code):
@@ -88,22 +82,11 @@ def from_response(response: Any, place: str) -> StoreError:
 
 def from_library(error: Exception, place: str) -> StoreError:
     """The error for a request that got no valid response, or was never sent."""
+    if aws_errors.has_no_credentials(error):
+        return StoreError(f"{place}: no AWS credentials were found", hint=aws_errors.NO_CREDENTIALS_HINT)
+    if aws_errors.has_expired(error):
+        return Expired(f"{place}: the credentials have expired: {error}")
     match error:
-        case botocore.NoCredentialsError() | botocore.PartialCredentialsError() | botocore.CredentialRetrievalError():
-            return StoreError(
-                f"{place}: no AWS credentials were found",
-                hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            )
-        case (
-            RuntimeError()
-            | botocore.UnauthorizedSSOTokenError()
-            | botocore.SSOTokenLoadError()
-            | botocore.TokenRetrievalError()
-            | botocore.RefreshWithMFAUnsupportedError()
-            | botocore.LoginRefreshRequired()
-            | botocore.LoginTokenLoadError()
-        ):
-            return Expired(f"{place}: the credentials have expired: {error}")
         case botocore.ProfileNotFound() | botocore.NoRegionError():
             return StoreError(f"{place}: {error}", hint="set AWS_PROFILE and AWS_REGION")
         case botocore.ParamValidationError():

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from smplan.core.state.journal import ReplayedState, StepIntent
 from smplan.core.state.model import ResourceState, State, Status, integrity_errors
 from smplan.core.state.strict_json import from_json, to_json
 from smplan.errors import StoreError
@@ -57,6 +58,11 @@ def test_the_digest_does_not_depend_on_the_order_of_resources() -> None:
 )
 def test_every_difference_changes_the_digest(other: State) -> None:
     assert other.digest() != FULL.digest()
+
+
+def test_pending_creates_change_the_digest_a_plan_is_bound_to() -> None:
+    pending = ReplayedState(FULL, pending_creates=(StepIntent("s1", "create", entry("new", id="")),))
+    assert ReplayedState(FULL).digest() == FULL.digest() != pending.digest()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def context(arguments: dict[str, Any], *, tls: bool = True) -> dict[str, str]:
 
 
 def a_whole_life(folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Every call for an object that smplan makes from the first lock to the note that a move leaves."""
+    """Every call for an object that smplan makes from the first lock to the marker that a move leaves."""
     seen: list[tuple[str, dict[str, Any]]] = []
     wire = Wire(MemoryS3(), HandClock())
     wire.before = lambda name, arguments: seen.append((name, dict(arguments)))
