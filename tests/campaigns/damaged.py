@@ -35,7 +35,7 @@ from tests.campaigns.commanded import command_line
 from tests.campaigns.damages import WAYS
 from tests.campaigns.tally import Tally
 from tests.campaigns.torn import HOLDER, MEMORY, NEXT, STATE
-from tests.stores.disks import QuickDisk
+from tests.support.disks import NoFsyncDisk
 
 LEASE = 10**6
 """Seconds: longer than any campaign."""
@@ -95,7 +95,7 @@ def looked(store: Store) -> Snapshot:
 
 def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Subject]:
     """The files of a state in a folder."""
-    store = LocalStore(folder / STATE, disk=QuickDisk())
+    store = LocalStore(folder / STATE, disk=NoFsyncDisk())
     seen = written(store, size, seed, partial(looked, store))
     whole = {path: path.read_bytes() for path in (store.path, store.journal)}
     turn = iter(range(1 << 62))
@@ -119,7 +119,7 @@ def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Sub
 
 def lock_file(folder: Path, stack: ExitStack) -> Subject:
     """The lock file of a state in a folder, while somebody holds the lock."""
-    store = LocalStore(folder / "locked.state.json", disk=QuickDisk())
+    store = LocalStore(folder / "locked.state.json", disk=NoFsyncDisk())
     stack.enter_context(store.lock(HOLDER))
 
     def read(data: bytes) -> object:

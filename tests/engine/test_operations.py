@@ -14,7 +14,12 @@ from smplan.drivers.base import Live, Progress
 from smplan.engine.operations import Carrier, Task
 from smplan.engine.waiter import CancelToken
 from smplan.errors import Locked
-from tests.engine.toy import ThingSpec, lost
+from tests.support.fake_cloud import (
+    lost,
+)
+from tests.support.fake_specs import (
+    ThingSpec,
+)
 
 
 class Deaf:

@@ -14,8 +14,8 @@ from smplan.errors import Locked, StoreError
 from smplan.stores import codec, journal_file
 from smplan.stores.files import Disk
 from smplan.stores.local import LocalStore
-from tests.stores.disks import MeddlingDisk
 from tests.stores.samples import BEGAN, HOLDER, OTHER, LocalPlace, create, entry, intent, saved, state
+from tests.support.disks import FaultyDisk
 
 LAST = 21
 """Which call of the disk removes the journal after a save."""
@@ -25,7 +25,7 @@ R2 = RunBegan("r2", "p2", "d2", 2, "")
 def test_a_batch_costs_what_it_holds_not_what_the_state_holds(tmp_path: Path) -> None:
     place = LocalPlace(tmp_path)
     saved(place, *(f"a{number}" for number in range(3000)))
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         held.append(create("b"))
@@ -136,7 +136,7 @@ def test_a_journal_left_over_by_a_save_counts_for_nothing_and_goes_with_the_next
 
 def test_a_save_succeeds_even_if_the_old_journal_cannot_be_removed(local_place: LocalPlace) -> None:
     saved(local_place)
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with local_place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         disk.arm(LAST, OSError(errno.EIO, "no"))
@@ -163,7 +163,7 @@ def test_an_unfinished_last_line_is_told_to_the_next_holder_and_cut_off(local_pl
 
 def test_what_a_failed_sync_left_in_memory_is_written_anew(local_place: LocalPlace) -> None:
     saved(local_place)
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with local_place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         held.append(create("a"))
@@ -246,7 +246,7 @@ def test_a_lock_goes_with_its_process(local_place: LocalPlace) -> None:
 
 
 def test_a_lock_that_cannot_be_written_is_not_taken(local_place: LocalPlace) -> None:
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     disk.arm(4, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     with pytest.raises(StoreError, match="No space left") as caught:
         local_place.store(disk=disk).lock(HOLDER)

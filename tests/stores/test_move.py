@@ -19,9 +19,9 @@ from smplan.stores.local import LocalStore
 from smplan.stores.move import End, Move
 from smplan.stores.move_marker import Moved, MoveMarker, stanza
 from smplan.stores.s3 import S3Store
-from tests.stores.disks import Killed, MeddlingDisk, T
 from tests.stores.memory_s3 import MemoryS3
 from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, intent, state
+from tests.support.disks import FaultyDisk, Killed, T
 
 AT = "2026-11-23T03:00:00+00:00"
 BUCKET = "bucket"
@@ -43,7 +43,7 @@ class Countdown:
             raise Killed
 
 
-class DyingDisk(MeddlingDisk):
+class DyingDisk(FaultyDisk):
     """A disk of a process that ends."""
 
     def __init__(self, countdown: Countdown) -> None:
