@@ -21,7 +21,9 @@ from smplan.stores.local import LocalStore
 from smplan.stores.locked import LockedState
 from smplan.stores.s3 import S3Store
 from tests.campaigns.stored import LINEAGE
-from tests.stores.samples import Wire
+from tests.support.s3_client import (
+    Wire,
+)
 
 BUCKET, KEY = "race", "fleet"
 PATIENCE = 600

@@ -19,9 +19,23 @@ from smplan.stores.local import LocalStore
 from smplan.stores.move import End, Move
 from smplan.stores.move_marker import Moved, MoveMarker, stanza
 from smplan.stores.s3 import S3Store
-from tests.stores.memory_s3 import MemoryS3
-from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, intent, state
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    LINEAGE,
+    OTHER,
+    HandClock,
+    create,
+    intent,
+    state,
+)
 from tests.support.disks import FaultyDisk, Killed, T
+from tests.support.s3 import (
+    MemoryS3,
+)
+from tests.support.s3_client import (
+    Wire,
+)
 
 AT = "2026-11-23T03:00:00+00:00"
 BUCKET = "bucket"
@@ -50,7 +64,7 @@ class DyingDisk(FaultyDisk):
         super().__init__()
         self.countdown = countdown
 
-    def _meddle(self, name: str, call: Callable[[], T]) -> T:
+    def _call(self, name: str, call: Callable[[], T]) -> T:
         if name in CHANGES:
             self.countdown.hit()
         return call()

@@ -54,6 +54,12 @@ class FakeCloud:
         """The things of a kind, by id."""
         return self.things.setdefault(kind, {})
 
+    def users(self, id: str) -> list[str]:
+        """The ids of the things and ports that refer to ``id``."""
+        things, ports = self.of("toy.thing").items(), self.of("toy.port").items()
+        users = [other for other, (spec, _) in things if isinstance(spec, ThingSpec) and id in (spec.uses or ())]
+        return users + [other for other, (spec, _) in ports if isinstance(spec, PortSpec) and spec.of == id]
+
     def writes(self) -> list[tuple[str, str]]:
         """The calls that change something."""
         return [call for call in self.calls if call[0] in ("create", "configure", "update", "delete")]
@@ -109,8 +115,7 @@ class FakeDriver(Driver[Any]):
     def delete(self, id: str) -> None:
         self.cloud.called("delete", id)
         with self.cloud.lock:
-            users = [other for other, (spec, _) in self.cloud.of("toy.thing").items() if id in (spec.uses or ())]
-            users += [other for other, (spec, _) in self.cloud.of("toy.port").items() if spec.of == id]
+            users = self.cloud.users(id)
             if users:
                 raise InUse(f"{id} is used by {users}")
             self._all.pop(id, None)

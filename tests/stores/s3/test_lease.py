@@ -13,8 +13,20 @@ from smplan.stores.interface import LockHolder
 from smplan.stores.s3.bucket import Bucket
 from smplan.stores.s3.errors import Expired
 from smplan.stores.s3.lease import Lease, Lock, decode, encode
-from tests.stores.s3.test_bucket import CUT, EXPIRED, LOST, Faults
-from tests.stores.samples import HOLDER, OTHER, HandClock, S3Place, Wire, until
+from tests.stores.samples import (
+    HOLDER,
+    OTHER,
+    HandClock,
+    S3Place,
+    until,
+)
+from tests.support.s3_client import (
+    CUT,
+    EXPIRED,
+    LOST,
+    Faults,
+    Wire,
+)
 
 LOCK = Lock(HOLDER, 3, "n", datetime(2026, 11, 23, 3, 0, 5, tzinfo=UTC))
 
