@@ -15,7 +15,7 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-from tests.stores.disks import FaultyDisk
+from tests.support.disks import FaultyDisk
 
 SECTOR = 512
 FOLDER = 0

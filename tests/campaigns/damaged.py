@@ -30,12 +30,12 @@ from smplan.stores.interface import LockHolder, Snapshot, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
 from tests.campaigns import stored
-from tests.campaigns.bucket import Memory
 from tests.campaigns.commanded import command_line
 from tests.campaigns.damages import WAYS
 from tests.campaigns.tally import Tally
-from tests.campaigns.torn import HOLDER, MEMORY, NEXT, STATE
-from tests.stores.disks import NoFsyncDisk
+from tests.campaigns.torn import HOLDER, MEMORY, NEXT, STATE, StillClock
+from tests.support.disks import NoFsyncDisk
+from tests.support.s3 import MemoryS3
 
 LEASE = 10**6
 """Seconds: longer than any campaign."""
@@ -95,7 +95,7 @@ def looked(store: Store) -> Snapshot:
 
 def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Subject]:
     """The files of a state in a folder."""
-    store = LocalStore(folder / STATE, disk=NoFsyncDisk())
+    store = LocalStore(folder / STATE, disk=NoFsyncDisk(), clock=StillClock())
     seen = written(store, size, seed, partial(looked, store))
     whole = {path: path.read_bytes() for path in (store.path, store.journal)}
     turn = iter(range(1 << 62))
@@ -119,7 +119,7 @@ def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Sub
 
 def lock_file(folder: Path, stack: ExitStack) -> Subject:
     """The lock file of a state in a folder, while somebody holds the lock."""
-    store = LocalStore(folder / "locked.state.json", disk=NoFsyncDisk())
+    store = LocalStore(folder / "locked.state.json", disk=NoFsyncDisk(), clock=StillClock())
     stack.enter_context(store.lock(HOLDER))
 
     def read(data: bytes) -> object:
@@ -131,8 +131,8 @@ def lock_file(folder: Path, stack: ExitStack) -> Subject:
 
 def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[Subject]:
     """The objects of a state in S3."""
-    memory: Any = Memory()
-    store = S3Store("bucket", "fleet", client=memory)
+    memory: Any = MemoryS3()
+    store = S3Store("bucket", "fleet", client=memory, clock=StillClock())
     seen = written(store, size, seed, partial(looked, store))
     whole = dict(memory.objects)
 
@@ -146,8 +146,8 @@ def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[Subject]:
 
 def lock_object(stack: ExitStack) -> Subject:
     """The lock object of a state in S3, while somebody holds the lock."""
-    memory: Any = Memory()
-    store = S3Store("bucket", "fleet", client=memory, lease_seconds=LEASE, renew_seconds=LEASE)
+    memory: Any = MemoryS3()
+    store = S3Store("bucket", "fleet", client=memory, clock=StillClock(), lease_seconds=LEASE, renew_seconds=LEASE)
     stack.enter_context(store.lock(HOLDER))
     whole = dict(memory.objects)
     stack.callback(lambda: setattr(memory, "objects", whole))

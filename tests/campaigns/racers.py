@@ -20,7 +20,9 @@ from smplan.stores.interface import LockedState, LockHolder, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
 from tests.campaigns.stored import LINEAGE
-from tests.stores.samples import Wire
+from tests.support.s3_client import (
+    Wire,
+)
 
 BUCKET, KEY = "race", "fleet"
 PATIENCE = 600

@@ -31,7 +31,7 @@ from smplan.stores.interface import Clock, LockedState, LockHolder, Snapshot
 from smplan.stores.local import LocalStore
 from tests.campaigns import crashes, stored
 from tests.campaigns.tally import Tally
-from tests.stores.disks import FaultyDisk, Killed, NoFsyncDisk
+from tests.support.disks import FaultyDisk, Killed, NoFsyncDisk
 
 HOLDER = LockHolder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
 NEXT = LockHolder("bob@desk pid 8", "apply", "r2", "2026-11-23T03:01:00Z")

@@ -12,7 +12,7 @@ from smplan.core.blueprint import BackendConfig
 from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.cli.conftest import TOY, Ran, Shell
-from tests.cli.test_state import HOLDER, in_s3
+from tests.cli.fakes import HOLDER, in_s3
 
 
 def signs(done: Ran) -> dict[str, str]:

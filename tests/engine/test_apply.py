@@ -40,7 +40,18 @@ from smplan.errors import (
 from smplan.stores.interface import LockHolder
 from smplan.stores.locked import LockedStateBase
 from tests.engine.conftest import NOON, Bench
-from tests.engine.toy import PortSpec, blueprint, lookup, lost, resource, thing
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+)
+from tests.support.fake_cloud import (
+    lookup,
+    lost,
+    thing,
+)
+from tests.support.fake_specs import (
+    PortSpec,
+)
 
 
 def errors(outcome: Outcome) -> dict[str, type[Exception]]:
@@ -416,7 +427,9 @@ def test_a_delete_that_is_never_let_go_times_out_naming_the_holder(bench: Bench)
 
 
 def thing_spec(**fields: object):  # type: ignore[no-untyped-def]
-    from tests.engine.toy import ThingSpec
+    from tests.support.fake_specs import (
+        ThingSpec,
+    )
 
     return ThingSpec.model_validate({"name": "z", **fields})
 

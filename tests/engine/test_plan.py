@@ -15,7 +15,16 @@ from smplan.engine.providers import facts_of
 from smplan.errors import BlueprintInvalid, Denied, GuardRefused, NotOurs, StoreError, Unreachable
 from smplan.stores.interface import LockHolder
 from tests.engine.conftest import Bench
-from tests.engine.toy import Thing, blueprint, lookup, resource, thing, tree
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+    tree,
+)
+from tests.support.fake_cloud import (
+    Thing,
+    lookup,
+    thing,
+)
 
 
 def ops(made: Plan) -> dict[str, Op]:
@@ -283,7 +292,7 @@ def test_an_output_that_an_update_may_change_is_known_after_apply(bench: Bench) 
 
 
 def test_a_gate_is_passed_again_when_a_neighbour_changes(bench: Bench) -> None:
-    from tests.engine.toy import Gate
+    from tests.support.fake_cloud import Gate
 
     Gate.well.add("t-a")
     wanted = [thing("a"), resource("g", "toy.gate", {"of": "${a.id}"}), thing("b", after=["g"])]

@@ -8,13 +8,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from smplan.core.canonical_json import canonical
 from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, StepIntent, StepSucceeded
@@ -126,42 +122,6 @@ class HandClock(Clock):
 
     def pause(self, seconds: float) -> None:
         self.time += seconds
-
-
-class Wire:
-    """Wraps an S3 client: records calls, dates responses by ``clock``, runs ``before`` and ``after`` each call."""
-
-    def __init__(self, client: Any, clock: Clock | None = None) -> None:
-        self.client = client
-        self.clock = clock
-        self.calls: list[str] = []
-        self.before: Callable[[str, dict[str, Any]], None] = lambda name, arguments: None
-        self.after: Callable[[str, dict[str, Any], Any], None] = lambda name, arguments, answer: None
-
-    def get_paginator(self, name: str) -> Any:
-        return self.client.get_paginator(name)
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.client, name)
-
-        def call(**arguments: Any) -> Any:
-            self.calls.append(name)
-            self.before(name, arguments)
-            try:
-                answer = method(**arguments)
-            except ClientError as error:
-                self._tell_time(error.response)
-                raise
-            self._tell_time(answer)
-            self.after(name, arguments, answer)
-            return answer
-
-        return call
-
-    def _tell_time(self, answer: Any) -> None:
-        if self.clock:
-            date = datetime(2026, 11, 23, 3, tzinfo=UTC) + timedelta(seconds=self.clock.now())
-            answer["ResponseMetadata"]["HTTPHeaders"]["date"] = format_datetime(date, usegmt=True)
 
 
 def until(true: Callable[[], bool], seconds: float = 10) -> None:

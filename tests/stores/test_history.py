@@ -11,9 +11,25 @@ from smplan.core.state.journal import RunBegan, RunEnded
 from smplan.errors import StoreError
 from smplan.stores import codec
 from smplan.stores.history import KEPT, Version, versions
-from tests.stores.disks import Killed
-from tests.stores.s3.test_bucket import CUT, LOST, Faults
-from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved, state
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    OTHER,
+    HandClock,
+    LocalPlace,
+    Place,
+    S3Place,
+    create,
+    saved,
+    state,
+)
+from tests.support.disks import Killed
+from tests.support.s3_client import (
+    CUT,
+    LOST,
+    Faults,
+    Wire,
+)
 
 
 def save_again(place: Place, *addresses: str) -> None:

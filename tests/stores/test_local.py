@@ -14,8 +14,8 @@ from smplan.errors import Locked, StoreError
 from smplan.stores import codec, journal_file
 from smplan.stores.files import Disk
 from smplan.stores.local import LocalStore
-from tests.stores.disks import FaultyDisk
 from tests.stores.samples import BEGAN, HOLDER, OTHER, LocalPlace, create, entry, intent, saved, state
+from tests.support.disks import FaultyDisk
 
 LAST = 21
 """Which call of the disk removes the journal after a save."""

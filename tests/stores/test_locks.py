@@ -9,8 +9,23 @@ import pytest
 from smplan.errors import GuardRefused, Locked, StoreError
 from smplan.stores import codec
 from smplan.stores.interface import LockInfo
-from tests.stores.s3.test_bucket import CUT, Faults
-from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved, state
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    OTHER,
+    HandClock,
+    LocalPlace,
+    Place,
+    S3Place,
+    create,
+    saved,
+    state,
+)
+from tests.support.s3_client import (
+    CUT,
+    Faults,
+    Wire,
+)
 
 
 def test_a_free_lock_has_no_info(place: Place) -> None:

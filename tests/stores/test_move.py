@@ -19,9 +19,24 @@ from smplan.stores.local import LocalStore
 from smplan.stores.move import Endpoint, Move
 from smplan.stores.move_marker import Moved, MoveMarker, backend_block
 from smplan.stores.s3 import S3Store
-from tests.stores.disks import FaultyDisk, Killed, T
-from tests.stores.memory_s3 import MemoryS3
-from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, forged, intent, state
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    LINEAGE,
+    OTHER,
+    HandClock,
+    create,
+    forged,
+    intent,
+    state,
+)
+from tests.support.disks import FaultyDisk, Killed, T
+from tests.support.s3 import (
+    MemoryS3,
+)
+from tests.support.s3_client import (
+    Wire,
+)
 
 AT = "2026-11-23T03:00:00+00:00"
 BUCKET = "bucket"

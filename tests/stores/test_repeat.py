@@ -12,8 +12,23 @@ from smplan.core.state.journal import StepFailed
 from smplan.errors import StoreError
 from smplan.stores.files import Disk
 from smplan.stores.interface import LockedState
-from tests.stores.s3.test_bucket import CUT, LOST, Faults
-from tests.stores.samples import BEGAN, HOLDER, HandClock, LocalPlace, Place, S3Place, Wire, create, intent, saved
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    HandClock,
+    LocalPlace,
+    Place,
+    S3Place,
+    create,
+    intent,
+    saved,
+)
+from tests.support.s3_client import (
+    CUT,
+    LOST,
+    Faults,
+    Wire,
+)
 
 
 class BadDisk(Disk):

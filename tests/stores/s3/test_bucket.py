@@ -4,31 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError, UnauthorizedSSOTokenError
+from botocore.exceptions import ClientError, UnauthorizedSSOTokenError
 
 from smplan.errors import StoreError
 from smplan.stores.s3 import S3Store, connect
 from smplan.stores.s3.bucket import READ_SECONDS, Bucket
 from smplan.stores.s3.errors import Ambiguous, Expired, PreconditionFailed
-from tests.stores.samples import HandClock, S3Place, Wire
+from tests.stores.samples import HandClock, S3Place
+from tests.support.s3_client import CUT, EXPIRED, LOST, Faults, Wire
 
-
-class Faults:
-    """Meddles with the next so many calls of a name."""
-
-    def __init__(self, problem: Exception, name: str = "put_object", times: int = 1) -> None:
-        self.problem = problem
-        self.name = name
-        self.times = times
-
-    def __call__(self, name: str, *_: Any) -> None:
-        if name == self.name and self.times > 0:
-            self.times -= 1
-            raise self.problem
-
-
-LOST = ReadTimeoutError(endpoint_url="http://s3")
-CUT = ConnectionClosedError(endpoint_url="http://s3")
 CONFLICT = ClientError(
     {"Error": {"Code": "ConditionalRequestConflict"}, "ResponseMetadata": {"HTTPStatusCode": 409, "HTTPHeaders": {}}},  # type: ignore[typeddict-item]  # botocore gives more members, none of them read
     "PutObject",
@@ -114,7 +98,6 @@ def test_every_retry_is_reported(s3_place: S3Place) -> None:
     assert said[0].endswith("; retrying in 0.2 s")
 
 
-EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "too old"}}, "PutObject")
 REFRESHED = RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired.")
 
 

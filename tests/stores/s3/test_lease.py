@@ -12,8 +12,21 @@ from smplan.stores.interface import LockHolder
 from smplan.stores.s3.bucket import Bucket
 from smplan.stores.s3.errors import Expired
 from smplan.stores.s3.lease import Lease, Lock, decode
-from tests.stores.s3.test_bucket import CUT, EXPIRED, LOST, Faults
-from tests.stores.samples import HOLDER, OTHER, HandClock, S3Place, Wire, forged, until
+from tests.stores.samples import (
+    HOLDER,
+    OTHER,
+    HandClock,
+    S3Place,
+    forged,
+    until,
+)
+from tests.support.s3_client import (
+    CUT,
+    EXPIRED,
+    LOST,
+    Faults,
+    Wire,
+)
 
 LOCK = Lock(HOLDER, 3, "n", "2026-11-23T03:00:05Z")
 SEALED = codec.seal(codec.LOCK, LOCK)

@@ -14,8 +14,21 @@ from smplan.stores.local import LocalStore
 from smplan.stores.move import Endpoint, Move
 from smplan.stores.s3 import S3Store
 from smplan.stores.s3.policy import policy
-from tests.stores.memory_s3 import MemoryS3
-from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, S3Place, Wire, create, state
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    OTHER,
+    HandClock,
+    S3Place,
+    create,
+    state,
+)
+from tests.support.s3 import (
+    MemoryS3,
+)
+from tests.support.s3_client import (
+    Wire,
+)
 
 KEY = "team/fleet.json"
 ACTIONS = {

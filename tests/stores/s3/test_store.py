@@ -6,18 +6,22 @@ import pytest
 
 from smplan.errors import Locked, StoreError
 from smplan.stores.s3 import S3Store
-from tests.stores.s3.test_bucket import CUT, LOST, Faults
 from tests.stores.samples import (
     BEGAN,
     HOLDER,
     OTHER,
     HandClock,
     S3Place,
-    Wire,
     create,
     intent,
     saved,
     state,
+)
+from tests.support.s3_client import (
+    CUT,
+    LOST,
+    Faults,
+    Wire,
 )
 
 

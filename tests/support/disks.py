@@ -1,4 +1,4 @@
-"""Disks that fail on purpose, or skip fsync."""
+"""Disks for the local store that fail on request."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ T = TypeVar("T")
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Ends the process, as SIGKILL would."""
 
 
 class NoFsyncDisk(Disk):
-    """A disk without fsync, for speed."""
+    """A disk without fsync, for tests in which power does not fail."""
 
     def sync(self, descriptor: int) -> None:
         pass
 
 
 class FaultyDisk(NoFsyncDisk):
-    """A disk that fails at one of its calls, once or from then on (``lasting``).
+    """A disk that fails at one chosen call, or from that call on (``lasting``).
 
-    With ``halves`` each write takes half of its data, so that failures meet writes that are half done.
+    With ``halves`` each write takes half of its data, so that faults also strike between the halves.
     """
 
     def __init__(self, *, halves: bool = False) -> None:
@@ -35,14 +35,14 @@ class FaultyDisk(NoFsyncDisk):
         self.arm()
 
     def arm(self, at: int = 0, problem: BaseException | None = None, *, lasting: bool = False) -> None:
-        """Count from now on, and fail at call ``at``; at none for 0."""
+        """Count calls from now on, and fail at call number ``at``; 0 for none."""
         self.names = []
         self.written = 0
         self._at, self._problem, self._lasting = at, problem or Killed(), lasting
 
     @property
     def calls(self) -> int:
-        """How many calls there were since it was armed."""
+        """The number of calls since ``arm``."""
         return len(self.names)
 
     def _maybe_fail(self, name: str, call: Callable[[], T]) -> T:
