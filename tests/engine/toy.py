@@ -13,14 +13,14 @@ from pydantic import Field
 
 from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, LookupDecl, Resource, SourceMap, SourceRange
 from smplan.core.events import Event
-from smplan.core.resource_type import ResourceType
+from smplan.core.resource_type import Output, ResourceType
 from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, PartialMap, Spec
 from smplan.core.values import Json, PartialValue, parse_text
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Owner, Progress
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.drivers.core.value import Value
 from smplan.drivers.retry import RetryPolicy
-from smplan.engine.providers import Providers, facts_of, kind
+from smplan.engine.providers import Providers
 from smplan.errors import InUse, LostAnswer, NotFound, SmplanError
 
 
@@ -155,7 +155,10 @@ class Thing(Toy):
     kind = "toy.thing"
     summary = "A thing."
     spec = ThingSpec
-    outputs: ClassVar[Mapping[str, Output]] = {"arn": Output("Its ARN."), "version": Output("Grows.", changes=True)}
+    outputs: ClassVar[Mapping[str, Output]] = {
+        "arn": Output("Its ARN."),
+        "version": Output("Grows.", may_change_on_update=True),
+    }
     name_field = "name"
     name_limit = 20
     risks: ClassVar[Mapping[str, str]] = {"delete": "data loss"}
@@ -265,7 +268,7 @@ class ToyWorld(Providers):
         return self.toys[kind]
 
     def kind(self, name: str) -> ResourceType:
-        return kind(name) if name == "core.value" else facts_of(type(self.toys[name]))
+        return type(self.toys[name])
 
     def lookup(self, kind: str) -> Lookup:
         found = ToyLookup(self._context)

@@ -10,7 +10,7 @@ import pytest
 from smplan.blueprint.load import load
 from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, LookupDecl, Resource, SourceMap
 from smplan.core.values import PartialValue, Ref
-from smplan.drivers.catalogue import catalogue
+from smplan.drivers.registry import catalogue
 from smplan.errors import BlueprintInvalid
 from smplan.guide.constraints import RULES, violations
 
