@@ -1,16 +1,17 @@
-"""What a driver is: how one kind of thing is found, read, made, changed and taken away.
+"""The driver interface: find, read, create, update and delete one resource type.
 
-The engine alone decides what happens and when; a driver only speaks the wire. Its laws are tested by
-``tests/drivers/test_conformance.py`` for every registered kind:
+The engine alone decides what happens and when; a driver only sends requests. ``tests/drivers/test_conformance.py``
+checks every registered kind for these laws:
 
-1. ``read_many`` after ``create`` and ``configure`` gives the spec back, on every field that is not INITIAL, LOCAL or
-   WRITE_ONLY.
+1. ``read_many`` after ``create`` and ``configure`` gives the spec back, on every field that is not INITIAL,
+   CLIENT_ONLY or WRITE_ONLY.
 2. ``update`` then read gives the new spec; twice is as once.
 3. Reading after ``delete`` finds nothing, and ``delete`` again succeeds.
-4. ``read_many`` equals reading one by one; an id that is gone is absent and fails nothing else; a read that
-   fails raises, it never looks like "gone".
-5. After a ``create`` whose answer was lost, ``find`` tells what became of it.
-6. Faults leave as errors of ``smplan.errors``, never as a library's own.
+4. ``read_many`` equals reading one by one; a deleted id is absent and fails nothing else; a read that fails raises, it
+   never looks like "deleted".
+5. After a ``create`` whose response was lost, ``find`` finds what was created.
+6. Errors leave as errors of ``smplan.errors``, never as a library's own.
+7. The AWS actions called are exactly those declared in ``iam_actions``.
 """
 
 from __future__ import annotations
