@@ -21,7 +21,7 @@ from smplan.cli.plan_file import PLAN_FILE, read_plan
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan.model import Plan
 from smplan.core.state.model import State
-from smplan.drivers import catalogue
+from smplan.drivers import registry
 from smplan.engine.plan import plan as make_plan
 from smplan.engine.plan import utc_now
 from smplan.engine.providers import Providers
@@ -62,7 +62,7 @@ def say(word: str) -> None:
 def load(path: Path, variables: Mapping[str, str], files: Sequence[Path]) -> Blueprint:
     """The blueprint with its variables in force. Raises BlueprintInvalid."""
     return loading.load(
-        path, variables=variables, variable_files=files, environ=os.environ, catalogue=catalogue.catalogue()
+        path, variables=variables, variable_files=files, environ=os.environ, catalogue=registry.catalogue()
     )
 
 

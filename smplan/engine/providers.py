@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from smplan.core.events import Retried
@@ -81,8 +80,11 @@ class Providers:
             return self._drivers[kind]
 
     def kind(self, name: str) -> ResourceType:
-        """The resource type of that name. Raises KeyError if no driver serves it."""
-        return kind(name)
+        """What the kind ``name`` declares. Raises KeyError if there is no such kind."""
+        found = registry.driver(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def lookup(self, kind: str) -> Lookup:
         """A lookup of ``kind``."""
@@ -99,35 +101,6 @@ class Providers:
             if self._open is None or self._open[0] != settings:
                 self._open = (settings, self._connect(settings))
             return self._open[1]
-
-
-@cache
-def kind(name: str) -> ResourceType:
-    """The resource type of that name. Raises KeyError if no driver serves it."""
-    found = registry.driver(name)
-    if found is None:
-        raise KeyError(name)
-    return facts_of(found)
-
-
-def facts_of(found: type[Driver[Any]]) -> ResourceType:
-    """The resource type that a driver declares."""
-    return ResourceType(
-        name=found.kind,
-        spec=found.spec,
-        outputs={output: facts.changes for output, facts in found.outputs.items()},
-        name_field=found.name_field,
-        name_limit=found.name_limit,
-        create_before_delete=found.create_before_delete,
-        taggable=found.taggable,
-        gate=found.gate,
-        virtual=found.virtual,
-        via_stream_manager=found.via_stream_manager,
-        expected_seconds=found.expected_seconds,
-        risks=found.risks,
-        overrides=found.overrides,
-        compute_outputs=found.compute_outputs if found.virtual else None,
-    )
 
 
 def resolve_secrets(tree: PartialValue, secret: Secrets) -> PartialValue:

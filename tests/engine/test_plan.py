@@ -9,9 +9,7 @@ import pytest
 
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Op, Plan, Step
-from smplan.core.resource_type import Override
 from smplan.engine.plan import detect_drift, utc_now
-from smplan.engine.providers import facts_of
 from smplan.errors import BlueprintInvalid, Denied, GuardRefused, NotOurs, StoreError, Unreachable
 from smplan.stores.interface import LockHolder
 from tests.engine.conftest import Bench
@@ -21,7 +19,6 @@ from tests.support.blueprints import (
     tree,
 )
 from tests.support.fake_cloud import (
-    Thing,
     lookup,
     thing,
 )
@@ -375,9 +372,3 @@ def test_a_state_with_an_unknown_kind_is_refused(bench: Bench) -> None:
         held.save(strange)
     with pytest.raises(StoreError, match=r"holds a toy\.future"):
         bench.plan(blueprint(thing("a")))
-
-
-def test_the_overrides_of_a_driver_reach_the_planner() -> None:
-    override = Override("of", "toy.thing", ("size",))
-    schedule = type("Schedule", (Thing,), {"kind": "toy.schedule", "overrides": (override,)})
-    assert facts_of(schedule).overrides == (override,)

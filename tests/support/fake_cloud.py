@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from smplan.core.blueprint import LookupDecl, Resource
-from smplan.core.resource_type import ResourceType
+from smplan.core.resource_type import Output, ResourceType
 from smplan.core.spec import Spec
 from smplan.core.values import Json
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Owner, Progress
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.drivers.core.value import Value
 from smplan.drivers.retry import RetryPolicy
-from smplan.engine.providers import Providers, facts_of, kind
+from smplan.engine.providers import Providers
 from smplan.errors import InUse, LostAnswer, NotFound, SmplanError
 from tests.support.blueprints import resource, tree
 from tests.support.fake_specs import GateSpec, PortSpec, ThingSpec, readable
@@ -136,7 +136,10 @@ class Thing(FakeDriver):
     kind = "toy.thing"
     summary = "A thing."
     spec = ThingSpec
-    outputs: ClassVar[Mapping[str, Output]] = {"arn": Output("Its ARN."), "version": Output("Grows.", changes=True)}
+    outputs: ClassVar[Mapping[str, Output]] = {
+        "arn": Output("Its ARN."),
+        "version": Output("Grows.", may_change_on_update=True),
+    }
     name_field = "name"
     name_limit = 20
     risks: ClassVar[Mapping[str, str]] = {"delete": "data loss"}
@@ -240,7 +243,7 @@ class FakeProviders(Providers):
         return self._drivers[kind]
 
     def kind(self, name: str) -> ResourceType:
-        return kind(name) if name == "core.value" else facts_of(type(self._drivers[name]))
+        return Value if name == "core.value" else type(self._drivers[name])
 
     def lookup(self, kind: str) -> Lookup:
         found = ThingLookup(self._context)

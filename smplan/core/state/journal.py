@@ -32,7 +32,7 @@ class RunBegan:
 class StepIntent:
     """A step is about to run. ``resource`` is what the state will hold; its id is empty while it is not known.
 
-    ``key`` is the ``ResourceType.identity_digest`` of what is created, or of the pending create that a delete clears;
+    ``key`` is the ``identity_digest`` of what is created, or of the pending create that a delete clears;
     empty for other ops. ``token`` is sent with the create: AWS creates only one resource per token.
     """
 

@@ -14,8 +14,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from smplan.core.resource_type import Output
 from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, UNORDERED, WRITE_ONLY, PartialList, Spec
-from smplan.drivers.base import Claim, Live, Output, Progress
+from smplan.drivers.base import Claim, Live, Progress
 from smplan.drivers.red5._common import StreamManagerDriver
 from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Conflict, NotFound
@@ -52,8 +53,10 @@ class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
     summary = "A group of nodes that Stream Manager keeps running, created and initialised through the load balancer."
     spec = NodeGroupSpec
     outputs: ClassVar = {
-        "state": Output("What Stream Manager says of the group: new, initializing or active.", changes=True),
-        "nodes_in_service": Output("How many nodes serve.", changes=True),
+        "state": Output(
+            "What Stream Manager says of the group: new, initializing or active.", may_change_on_update=True
+        ),
+        "nodes_in_service": Output("How many nodes serve.", may_change_on_update=True),
     }
     expected_seconds = 300
     timeout_seconds = PATIENCE_SECONDS

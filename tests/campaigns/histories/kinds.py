@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
-from smplan.core.resource_type import ResourceType
+from smplan.core.resource_type import Output, ResourceType
 from smplan.core.spec import IMMUTABLE, INITIAL, fields
 from smplan.core.values import Json
-from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Progress
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Progress
 from smplan.drivers.core.value import Value
-from smplan.engine.providers import Providers, facts_of
+from smplan.engine.providers import Providers
 from smplan.errors import NotFound, Unreachable
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record, Rules
 from tests.campaigns.histories.laws import check_call
@@ -116,7 +116,10 @@ class Named(Sim):
 
     summary = "A thing."
     spec = ThingSpec
-    outputs: ClassVar[Mapping[str, Output]] = {"arn": Output("Its ARN."), "version": Output("Grows.", changes=True)}
+    outputs: ClassVar[Mapping[str, Output]] = {
+        "arn": Output("Its ARN."),
+        "version": Output("Grows.", may_change_on_update=True),
+    }
     name_field = "name"
     name_limit = 20
 
@@ -216,7 +219,7 @@ class Base(Lookup):
 
 
 KINDS: dict[str, type[Sim]] = {found.kind: found for found in (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)}
-FACTS: dict[str, ResourceType] = {found.kind: facts_of(found) for found in (*KINDS.values(), Value)}
+TYPES: dict[str, ResourceType] = {found.kind: found for found in (*KINDS.values(), Value)}
 
 
 class SimWorld(Providers):
@@ -233,7 +236,7 @@ class SimWorld(Providers):
         return self._sims[kind]
 
     def kind(self, name: str) -> ResourceType:
-        return FACTS[name]
+        return TYPES[name]
 
     def lookup(self, kind: str) -> Lookup:
         return Base(self._process, self._cloud)

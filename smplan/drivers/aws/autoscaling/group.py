@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _common, _instances
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner, Progress
+from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:

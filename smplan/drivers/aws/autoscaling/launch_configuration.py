@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _common
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output
+from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:

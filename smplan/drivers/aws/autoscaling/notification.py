@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _common
-from smplan.drivers.base import Claim, Driver, IamActions, Live
+from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:

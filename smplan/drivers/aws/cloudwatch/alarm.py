@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.aws import tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:

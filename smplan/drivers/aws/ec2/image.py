@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Lookup, Output, Owner, Progress
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ class LaunchTemplate(Driver[LaunchTemplateSpec]):
     kind = "aws.ec2.launch_template"
     summary = "How instances of a scaling group are made: image, type, user data, disk, network."
     spec = LaunchTemplateSpec
-    outputs: ClassVar = {"version": Output("The number of the default version: pin it in the group.", changes=True)}
+    outputs: ClassVar = {
+        "version": Output("The number of the default version: pin it in the group.", may_change_on_update=True)
+    }
     iam_actions = IamActions(
         read=("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
         write=(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Lookup, Output, Owner
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import Placeholder
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Owner
+from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:

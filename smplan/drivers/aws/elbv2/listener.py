@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import DriverError, Invalid, NotFound
 
 if TYPE_CHECKING:

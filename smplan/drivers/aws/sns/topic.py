@@ -8,10 +8,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Lookup, Output, Owner
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
 from smplan.drivers.context import AwsAccount
 from smplan.errors import Invalid, NotFound
 
