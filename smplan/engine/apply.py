@@ -11,6 +11,7 @@ from smplan.core.state.journal import ReplayedState, RunBegan, RunEnded
 from smplan.core.values import decode, resolve
 from smplan.engine import preconditions
 from smplan.engine.executor import PARALLEL, Executor, Outcome
+from smplan.engine.operations import RunContext
 from smplan.engine.plan import Now, utc_now
 from smplan.engine.prepare import Preparer
 from smplan.engine.providers import Providers
@@ -83,16 +84,10 @@ class Applier:
 
     def _execute(self, plan: Plan, replayed: ReplayedState, held: LockedState, resolver: Resolver) -> Outcome:
         since = self.now()
-        outcome = Executor(
-            plan,
-            Preparer(plan, replayed, self.providers, resolver),
-            held,
-            runtime=self.providers.runtime,
-            report=self.report,
-            stop=self.stop,
-            parallel=self.parallel,
-            now=self._timestamp,
-        ).run()
+        runtime = self.providers.runtime
+        run = RunContext(plan.base.lineage, self.report, self.stop, held.check, runtime, runtime.result_queue())
+        preparer = Preparer(plan, replayed, self.providers, resolver)
+        outcome = Executor(run, preparer, held, parallel=self.parallel, now=self._timestamp).run()
         held.append([RunEnded(self.holder.run, outcome.outcome, outcome.outputs, self._timestamp())])
         if outcome.outcome == "complete":
             held.save(held.folded().state)

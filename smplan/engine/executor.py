@@ -13,16 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from smplan.core.events import Draining, StepCompleted, StepErrored, StepSkipped, StepStarted
-from smplan.core.plan.model import Plan, Step
+from smplan.core.plan.model import Step
 from smplan.core.state.journal import JournalEntry, ResourceCreated, StepFailed, StepSucceeded
 from smplan.core.values import Json
 from smplan.engine import operations
 from smplan.engine.operations import Result, RunContext
 from smplan.engine.prepare import PreparedStep, Preparer
-from smplan.engine.refresh import Report
-from smplan.engine.runtime import ResultQueue, Runtime, WorkerPool
+from smplan.engine.runtime import WorkerPool
 from smplan.engine.scheduler import Scheduler
-from smplan.engine.waiter import CancelToken
 from smplan.errors import Bug, Expired, Interrupted, NotOurs, Partial, SmplanError, TimedOut
 
 if TYPE_CHECKING:
@@ -46,9 +44,8 @@ class Outcome:
         """0 complete, 9 interrupted or credentials expired, 10 a wait timed out, 1 a bug, 8 some steps failed."""
         if self.outcome == "complete":
             return 0
-        errors = [error for _, error in self.failed]
         for kind in (Bug, TimedOut, Expired):
-            if any(isinstance(error, kind) for error in errors):
+            if any(isinstance(error, kind) for _, error in self.failed):
                 return kind.exit_code
         return (Interrupted if self.outcome == "interrupted" else Partial).exit_code
 
@@ -63,46 +60,27 @@ class _Ended:
     precheck: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _WorkerAborted:
-    """A worker raised what is no ``Exception`` (SystemExit): it ends the whole run."""
-
-    error: BaseException
-
-
-_News: TypeAlias = ResourceCreated | _Ended | _WorkerAborted
-_Operation: TypeAlias = Callable[[RunContext, PreparedStep], Result | None]
+_News: TypeAlias = ResourceCreated | _Ended | BaseException
 
 
 class Executor:
     """One apply of one plan, under a lock that is ``held``."""
 
     def __init__(
-        self,
-        plan: Plan,
-        preparer: Preparer,
-        held: LockedState,
-        *,
-        runtime: Runtime,
-        report: Report,
-        stop: CancelToken,
-        parallel: int,
-        now: Callable[[], str],
+        self, run: RunContext, preparer: Preparer, held: LockedState, *, parallel: int, now: Callable[[], str]
     ) -> None:
+        self._run = run
         self._preparer = preparer
         self._held = held
-        self._runtime = runtime
         self._parallel = parallel
         self._now = now
-        self._schedule = Scheduler(plan.steps, preparer.done_before)
+        self._schedule = Scheduler(preparer.plan.steps, preparer.done_before)
         self._prechecked: dict[str, PreparedStep] = {}
-        self._results: ResultQueue[_News] = runtime.result_queue()
-        self._run = RunContext(plan.base.lineage, report, stop, held.check, self._on_created)
 
     def run(self) -> Outcome:
         """Run every step that can be run. Raises if the journal cannot be written or the lock was lost."""
         schedule, stop = self._schedule, self._run.stop
-        with self._runtime.worker_pool(self._parallel, "step") as pool:
+        with self._run.runtime.worker_pool(self._parallel, "step") as pool:
             try:
                 while not schedule.finished and not stop.cancelled:
                     self._start_ready(pool)
@@ -121,15 +99,12 @@ class Executor:
         starting: list[PreparedStep] = []
         while self._schedule.ready and len(self._schedule.running) < self._parallel:
             step = self._schedule.start()
-            if step.id in self._prechecked:
-                starting.append(self._prechecked.pop(step.id))
-                continue
             try:
-                prepared = self._preparer.prepare(step)
+                prepared = self._prechecked.get(step.id) or self._preparer.prepare(step)
             except SmplanError as error:
                 self._fail(step, error, 0)
                 continue
-            if operations.needs_precheck(prepared):
+            if step.id not in self._prechecked and operations.needs_precheck(prepared):
                 pool.start(partial(self._work, operations.check_unowned, prepared, precheck=True))
             else:
                 starting.append(prepared)
@@ -139,9 +114,15 @@ class Executor:
             self._run.report(StepStarted(step.id, step.address, step.kind, step.op))
             pool.start(partial(self._work, operations.apply_step, prepared))
 
-    def _work(self, operation: _Operation, prepared: PreparedStep, *, precheck: bool = False) -> None:
+    def _work(
+        self,
+        operation: Callable[[RunContext, PreparedStep], Result | None],
+        prepared: PreparedStep,
+        *,
+        precheck: bool = False,
+    ) -> None:
         """In a worker: run ``operation`` and queue what came of it."""
-        step, since = prepared.step, self._runtime.now()
+        step, since = prepared.step, self._run.runtime.now()
         result: Result | SmplanError | None
         try:
             result = operation(self._run, prepared)
@@ -150,24 +131,20 @@ class Executor:
         except Exception as error:  # a bug in a driver must fail its step, not lose it
             result = Bug(f"{step.address}: {type(error).__name__} in the driver of {step.kind}")
             result.__cause__ = error
-        except BaseException as error:
-            self._results.put(_WorkerAborted(error))
+        except BaseException as error:  # SystemExit: it ends the whole run
+            self._run.results.put(error)
             raise
-        self._results.put(_Ended(prepared, result, self._runtime.now() - since, precheck))
-
-    def _on_created(self, step: Step, id: str) -> None:
-        """In a worker: let the id be journaled before the step goes on to its end."""
-        self._results.put(ResourceCreated(step.id, id))
+        self._run.results.put(_Ended(prepared, result, self._run.runtime.now() - since, precheck))
 
     def _process_results(self) -> None:
         """Wait for results if any are due, make them durable in one write, and only then act upon them."""
-        results = self._results.take() if self._schedule.running else []
+        results = self._run.results.take() if self._schedule.running else []
         self._held.append([entry for result in results for entry in self._to_journal(result)])
         for result in results:
+            if isinstance(result, BaseException):
+                raise result
             if isinstance(result, _Ended):
                 self._end(result)
-            elif isinstance(result, _WorkerAborted):
-                raise result.error
 
     def _to_journal(self, news: _News) -> list[JournalEntry]:
         match news:

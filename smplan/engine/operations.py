@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, assert_never
 
 from smplan.core import diff
 from smplan.core.events import StepProgress
 from smplan.core.plan.model import Op, Step
+from smplan.core.state.journal import ResourceCreated
 from smplan.core.values import Json, encode
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
 from smplan.engine.preconditions import PLAN_AGAIN, check_unchanged
 from smplan.engine.prepare import PreparedStep
 from smplan.engine.refresh import Report
+from smplan.engine.runtime import ResultQueue, Runtime
 from smplan.engine.waiter import CancelToken, Waiter
 from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, TimedOut, Unreachable
 
@@ -45,8 +48,12 @@ class RunContext:
     report: Report
     stop: CancelToken
     check_lock: Callable[[], None]
-    on_created: Callable[[Step, str], None]
-    """Called with the id of a new resource as soon as it is known."""
+    runtime: Runtime
+    results: ResultQueue[Any]
+
+    def created(self, step: Step, id: str) -> None:
+        """Have the id of a new resource journaled before the step goes on to its end."""
+        self.results.put(ResourceCreated(step.id, id))
 
     def waiter(self, step: Step, timeout: float) -> Waiter:
         """A wait of ``step`` that reports its progress."""
@@ -88,7 +95,7 @@ def create(run: RunContext, prepared: PreparedStep) -> Result:
     id, is_new = prepared.created_id, False
     if not id:
         id, is_new = _find_or_create(run, prepared)
-        run.on_created(prepared.step, id)
+        run.created(prepared.step, id)
     return _complete(run, prepared, id, is_new=is_new)
 
 
@@ -96,7 +103,7 @@ def adopt(run: RunContext, prepared: PreparedStep) -> Result:
     """Take over what exists, and complete it."""
     id = prepared.step.physical_id
     if not prepared.created_id:
-        run.on_created(prepared.step, id)
+        run.created(prepared.step, id)
     return _complete(run, prepared, id, is_new=False)
 
 
@@ -122,9 +129,8 @@ def delete(run: RunContext, prepared: PreparedStep) -> Result:
         return Result(id)
     waiter = run.waiter(prepared.step, driver.timeout_seconds)
     waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
-    waiter.retry_while_in_use(
-        lambda: _retry_once_if_lost(run, lambda: driver.delete(id)), f"{driver.kind} {id} to be released"
-    )
+    send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
+    waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
     waiter.wait(lambda: driver.wait_deleted(id))
     return Result(id)
 
@@ -159,7 +165,7 @@ def _apply_virtual(run: RunContext, prepared: PreparedStep) -> Result:
         return Result(step.physical_id)
     id = step.physical_id or step.address
     if step.op in (Op.CREATE, Op.REPLACE):
-        run.on_created(step, id)
+        run.created(step, id)
     return Result(id, encode(prepared.driver.compute_outputs(prepared.spec)))
 
 
@@ -167,7 +173,9 @@ def _complete(run: RunContext, prepared: PreparedStep, id: str, *, is_new: bool)
     """Configure a resource, update it where an earlier plan may have left it different, wait until it is ready."""
     _retry_once_if_lost(run, lambda: prepared.driver.configure(id, prepared.spec))
     if not is_new:
-        _reconcile(run, prepared, _read(run, prepared, id))
+        live = _read(run, prepared, id)  # what cannot be read back may come from an older plan: it counts as different
+        if any(not change.replaces for change in diff.diff(prepared.spec, live.spec, applied={})):
+            _send_update(run, prepared, live)
     _wait_ready(run, prepared, id)
     return Result(id, _read(run, prepared, id).outputs)
 
@@ -216,15 +224,6 @@ def _adopt_found(run: RunContext, prepared: PreparedStep, found: Live[Any], *, m
     whose = f"it belongs to {owner.address} of state {owner.lineage}" if owner else "no state owns it"
     hint = "rename it, or write `lifecycle: {adopt: true}` to take it over; then run `smplan plan` again"
     raise NotOurs(f"{driver.kind} {found.id} exists already and {whose}", hint=hint, address=step.address)
-
-
-def _reconcile(run: RunContext, prepared: PreparedStep, live: Live[Any]) -> None:
-    """Update what differs; some kinds have nothing that can be updated.
-
-    What cannot be read back may come from an older plan, so it counts as different.
-    """
-    if any(not change.replaces for change in diff.diff(prepared.spec, live.spec, applied={})):
-        _send_update(run, prepared, live)
 
 
 def _send_update(run: RunContext, prepared: PreparedStep, live: Live[Any]) -> None:

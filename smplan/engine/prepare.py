@@ -40,7 +40,7 @@ class Preparer:
 
     def __init__(self, plan: Plan, replayed: ReplayedState, providers: Providers, resolver: Resolver) -> None:
         run = replayed.run if replayed.run and replayed.run.plan_id == plan.id else None
-        self._plan = plan
+        self.plan = plan
         self._providers = providers
         self._resolver = resolver
         self.done_before = run.done if run else frozenset()
@@ -72,7 +72,7 @@ class Preparer:
 
     def outputs(self) -> dict[str, Json]:
         """The outputs of the plan."""
-        return {name: encode(resolve(decode(value), self._resolver)) for name, value in self._plan.outputs.items()}
+        return {name: encode(resolve(decode(value), self._resolver)) for name, value in self.plan.outputs.items()}
 
     def _complete(self, step: Step) -> tuple[Spec, Json]:
         """The spec with references and secrets filled in, and the one to record, with references only."""
@@ -94,7 +94,7 @@ class Preparer:
         """The idempotency token. An earlier run's request is repeated as it was; for another spec AWS refuses it."""
         if pending and pending.token and pending.resource.spec == intent.resource.spec:
             return pending.token
-        return canonical_json.digest([self._plan.base.lineage, intent.resource.address, intent.op, self._plan.id])
+        return canonical_json.digest([self.plan.base.lineage, intent.resource.address, intent.op, self.plan.id])
 
 
 def _first_error(error: ValidationError) -> str:

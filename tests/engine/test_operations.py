@@ -14,6 +14,7 @@ from smplan.core.state.model import ResourceState
 from smplan.drivers.base import Live, Progress
 from smplan.engine.operations import RunContext, apply_step
 from smplan.engine.prepare import PreparedStep
+from smplan.engine.runtime import SYSTEM, ResultQueue
 from smplan.engine.waiter import CancelToken
 from smplan.errors import Locked
 from tests.support.fake_cloud import (
@@ -79,7 +80,7 @@ def test_nothing_is_sent_once_the_lock_was_lost(op: Op, passed: int, sent: list[
     record = ResourceState("a", "toy.thing", "t-a", {}, {})
     step = Step("s", op, record, changes=(AttributeChange("size", 1, 2),))
     prepared = PreparedStep(step, driver, ThingSpec(name="t-a", size=2), StepIntent("s", op, record))
-    run = RunContext("l", lambda event: None, CancelToken(), check_lock, lambda step, id: None)
+    run = RunContext("l", lambda event: None, CancelToken(), check_lock, SYSTEM, ResultQueue())
     with pytest.raises(Locked):
         apply_step(run, prepared)
     assert driver.sent == sent
