@@ -6,7 +6,7 @@ when they are in a filter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,12 +22,6 @@ FILTER_VALUES = 200
 """How many values one EC2 filter takes."""
 
 T = TypeVar("T")
-
-
-def chunks(ids: Collection[str], size: int = FILTER_VALUES) -> Iterator[list[str]]:
-    """``ids`` in lists no longer than one filter takes, in sorted order."""
-    ordered = sorted(ids)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 
 def by(name: str, *values: str) -> list[FilterTypeDef]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from smplan.drivers.aws.autoscaling import _common
+from smplan.drivers.aws.requests import batched
 from smplan.drivers.base import Progress
 from smplan.drivers.context import AwsAccount
 from smplan.errors import DriverError, InUse, Invalid, NotFound
@@ -26,7 +27,7 @@ _ATTEMPTS = 5
 def described(aws: AwsAccount, names: Collection[str], *, instances: bool) -> Iterator[AutoScalingGroupTypeDef]:
     """Those of ``names`` that exist, 50 a call; with their ``instances`` the answer is much longer."""
     describe = aws.read.autoscaling.get_paginator("describe_auto_scaling_groups")
-    for some in _common.chunks(names):
+    for some in batched(names, _common.NAMES):
         for page in describe.paginate(AutoScalingGroupNames=some, IncludeInstances=instances):
             yield from page["AutoScalingGroups"]
 
@@ -92,16 +93,14 @@ def _push(aws: AwsAccount, group: AutoScalingGroupTypeDef) -> str:
 
 
 def _set_protection(aws: AwsAccount, group: AutoScalingGroupTypeDef, *, protected: bool) -> None:
-    ids = sorted(
+    ids = [
         instance["InstanceId"]
         for instance in group["Instances"]
         if instance["ProtectedFromScaleIn"] != protected and instance["LifecycleState"] in _PROTECTABLE
-    )
-    for start in range(0, len(ids), PROTECTED):
+    ]
+    for batch in batched(ids, PROTECTED):
         aws.write.autoscaling.set_instance_protection(
-            AutoScalingGroupName=group["AutoScalingGroupName"],
-            InstanceIds=ids[start : start + PROTECTED],
-            ProtectedFromScaleIn=protected,
+            AutoScalingGroupName=group["AutoScalingGroupName"], InstanceIds=batch, ProtectedFromScaleIn=protected
         )
 
 

@@ -13,6 +13,7 @@ from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _adjustments as adjustments
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.autoscaling._adjustments import StepAdjustment, TargetTracking
+from smplan.drivers.aws.requests import without_none
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
@@ -179,19 +180,20 @@ def _id(group: str, name: str) -> str:
 def _request(spec: ScalingPolicySpec) -> dict[str, Any]:
     per_cent = spec.adjustment_type == "PercentChangeInCapacity"
     steps, tracking = spec.step_adjustments, spec.target_tracking
-    return adjustments.without_none(
-        AutoScalingGroupName=spec.auto_scaling_group_name,
-        PolicyName=spec.name,
-        PolicyType=spec.policy_type,
-        AdjustmentType=spec.adjustment_type,
-        ScalingAdjustment=spec.scaling_adjustment,
-        Cooldown=spec.cooldown,
-        MinAdjustmentMagnitude=spec.min_adjustment_magnitude if per_cent else None,
-        MetricAggregationType=spec.metric_aggregation_type,
-        EstimatedInstanceWarmup=spec.estimated_instance_warmup,
-        StepAdjustments=None if steps is None else [adjustments.step_request(step) for step in steps],
-        TargetTrackingConfiguration=None if tracking is None else adjustments.tracking_request(tracking),
-    )
+    request = {
+        "AutoScalingGroupName": spec.auto_scaling_group_name,
+        "PolicyName": spec.name,
+        "PolicyType": spec.policy_type,
+        "AdjustmentType": spec.adjustment_type,
+        "ScalingAdjustment": spec.scaling_adjustment,
+        "Cooldown": spec.cooldown,
+        "MinAdjustmentMagnitude": spec.min_adjustment_magnitude if per_cent else None,
+        "MetricAggregationType": spec.metric_aggregation_type,
+        "EstimatedInstanceWarmup": spec.estimated_instance_warmup,
+        "StepAdjustments": None if steps is None else [adjustments.step_request(step) for step in steps],
+        "TargetTrackingConfiguration": None if tracking is None else adjustments.tracking_request(tracking),
+    }
+    return without_none(request)
 
 
 def _live(policy: ScalingPolicyTypeDef) -> Live[ScalingPolicySpec]:
