@@ -162,10 +162,10 @@ def _signals(stop: CancelToken) -> Iterator[Callable[[], None]]:
             _leave()
         asked = True
         if not begun:
-            stop.drain()  # other threads may be in a pause before a call is made again
+            stop.cancel()  # other threads may be in a pause before a call is made again
             raise KeyboardInterrupt
         _say("\nsmplan: stopping: nothing new is started, what runs is let finish (once more: at once)\n")
-        stop.drain()
+        stop.cancel()
 
     before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

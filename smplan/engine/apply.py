@@ -1,4 +1,4 @@
-"""Applying: take the lock, make sure the plan still fits, run its steps, and close the journal."""
+"""Applying a plan: lock the state, check that the plan still fits, run its steps, save the state."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from smplan.core.events import ApplyEnded, ApplyStarted, Recovered
 from smplan.core.plan.model import Plan
 from smplan.core.state.journal import ReplayedState, RunBegan, RunEnded
 from smplan.core.values import decode, resolve
-from smplan.engine import preconditions, preflight
+from smplan.engine import preconditions
 from smplan.engine.executor import PARALLEL, Executor, Outcome
+from smplan.engine.operations import RunContext
 from smplan.engine.plan import Now, utc_now
+from smplan.engine.prepare import Preparer
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
 from smplan.engine.resolver import Resolver
@@ -19,83 +21,79 @@ from smplan.engine.waiter import CancelToken
 from smplan.errors import Stale
 
 if TYPE_CHECKING:
-    from smplan.stores.interface import LockHolder, Store
-    from smplan.stores.locked import LockedState
+    from smplan.stores.interface import LockedState, LockHolder, Store
 
 
 @dataclass(frozen=True)
 class Applier:
-    """How plans are carried out here: with which store and world, who holds the lock, and who hears of it."""
+    """Applies plans. ``report`` is called from several threads, ``stop`` may be cancelled from any."""
 
     store: Store
-    world: Providers
+    providers: Providers
     holder: LockHolder
     report: Report
     stop: CancelToken
     parallel: int = PARALLEL
     now: Now = utc_now
     wait_seconds: float = 0
+    """How long to wait for the lock."""
 
     def run(self, plan: Plan) -> Outcome:
-        """Carry out exactly ``plan``, or go on with it where an earlier run of it stopped: to save the state, at last.
+        """Apply exactly ``plan``, or resume it where an earlier run stopped, be it just before saving the state.
 
         Raises Stale, GuardRefused or Locked before anything is changed.
         """
         if self.now().isoformat() > plan.expires:
-            raise Stale(f"the plan expired at {plan.expires}", hint="make a new plan with `smplan plan`")
-        self.world.attend(self.report, self.stop.pause)
+            raise Stale(f"the plan expired at {plan.expires}", hint=preconditions.PLAN_AGAIN)
+        self.providers.on_retry(self.report, self.stop.wait)
         with self.store.lock(self.holder, wait_seconds=self.wait_seconds) as held:
-            if preconditions.is_finished(plan, held.snapshot.folded):
-                return self._save_at_last(plan, held)
-            folded, resumed = preconditions.check_base(plan, held.snapshot.folded)
-            preconditions.check_place(plan, self.world, self.report)
-            known = Resolver(plan.lookups, folded.state.resources.values())
-            self.world.reach_stream_manager_by(lambda: resolve(decode(plan.stream_manager or {}), known))
-            preconditions.check_reality(plan, folded, self.world, self.report)
-            preflight.check_credentials(plan, folded.run.done if folded.run and resumed else (), self.world, self.now())
-            self._begin(plan, folded, held)
-            self._tell_start(plan, folded, resumed)
-            with self.world.guard_writes(held.check):
-                return self._carry_out(plan, folded, held, known)
+            if preconditions.already_completed(plan, held.snapshot.folded):
+                return self._save_completed_run(plan, held)
+            replayed, resumed = preconditions.check_base(plan, held.snapshot.folded)
+            resolver = Resolver(plan.lookups, replayed.state.resources.values())
+            self._check(plan, replayed, resumed, resolver)
+            self._begin(plan, replayed, held)
+            self._report_start(plan, replayed, resumed)
+            with self.providers.guard_writes(held.check):
+                return self._execute(plan, replayed, held, resolver)
 
-    def _save_at_last(self, plan: Plan, held: LockedState) -> Outcome:
+    def _save_completed_run(self, plan: Plan, held: LockedState) -> Outcome:
         saved = held.save(held.folded().state)
         self.report(ApplyStarted(plan.id, plan.mode, 0, True))
         self.report(ApplyEnded("complete", 0, 0, 0, 0.0))
         return Outcome("complete", 0, outputs=saved.outputs)
 
-    def _begin(self, plan: Plan, folded: ReplayedState, held: LockedState) -> None:
-        if held.snapshot.stored is None:
-            held.save(folded.state)
-        held.append([RunBegan(self.holder.run, plan.id, plan.digest, plan.base.serial, self._time())])
+    def _check(self, plan: Plan, replayed: ReplayedState, resumed: bool, resolver: Resolver) -> None:
+        preconditions.check_account_and_region(plan, self.providers, self.report)
+        self.providers.set_stream_manager_settings(lambda: resolve(decode(plan.stream_manager or {}), resolver))
+        preconditions.check_resources(plan, replayed, self.providers, self.report)
+        done = replayed.run.done if replayed.run and resumed else ()
+        preconditions.check_credentials(plan, done, self.providers, self.now())
 
-    def _tell_start(self, plan: Plan, folded: ReplayedState, resumed: bool) -> None:
-        run = folded.run if resumed else None
+    def _begin(self, plan: Plan, replayed: ReplayedState, held: LockedState) -> None:
+        if held.snapshot.stored is None:
+            held.save(replayed.state)
+        held.append([RunBegan(self.holder.run, plan.id, plan.digest, plan.base.serial, self._timestamp())])
+
+    def _report_start(self, plan: Plan, replayed: ReplayedState, resumed: bool) -> None:
+        run = replayed.run if resumed else None
         self.report(ApplyStarted(plan.id, plan.mode, len(plan.steps) - (len(run.done) if run else 0), resumed))
         for intent in run.open.values() if run else ():
-            self.report(
-                Recovered(intent.resource.address, f"its {intent.op} was begun before: it is looked after first")
-            )
+            what = f"an earlier run did not finish its {intent.op}; what it left is checked first"
+            self.report(Recovered(intent.resource.address, what))
 
-    def _carry_out(self, plan: Plan, folded: ReplayedState, held: LockedState, known: Resolver) -> Outcome:
+    def _execute(self, plan: Plan, replayed: ReplayedState, held: LockedState, resolver: Resolver) -> Outcome:
         since = self.now()
-        outcome = Executor(
-            plan,
-            folded,
-            held=held,
-            world=self.world,
-            report=self.report,
-            stop=self.stop,
-            parallel=self.parallel,
-            now=self._time,
-            known=known,
-        ).go()
-        held.append([RunEnded(self.holder.run, outcome.outcome, outcome.outputs, self._time())])
+        runtime = self.providers.runtime
+        run = RunContext(plan.base.lineage, self.report, self.stop, held.check, runtime, runtime.result_queue())
+        preparer = Preparer(plan, replayed, self.providers, resolver)
+        outcome = Executor(run, preparer, held, parallel=self.parallel, now=self._timestamp).run()
+        held.append([RunEnded(self.holder.run, outcome.outcome, outcome.outputs, self._timestamp())])
         if outcome.outcome == "complete":
             held.save(held.folded().state)
         seconds = (self.now() - since).total_seconds()
         self.report(ApplyEnded(outcome.outcome, outcome.done, len(outcome.failed), len(outcome.skipped), seconds))
         return outcome
 
-    def _time(self) -> str:
+    def _timestamp(self) -> str:
         return self.now().isoformat()

@@ -1,283 +1,285 @@
-"""One step, carried out: what a worker does between a durable intent and a durable result. Looks first, then acts."""
+"""Operations: what a worker does for each op, between a durable intent and a durable result.
+
+A request whose response was lost is sent again only if that is harmless, or after reading what it did.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, assert_never
 
 from smplan.core import diff
 from smplan.core.events import StepProgress
 from smplan.core.plan.model import Op, Step
-from smplan.core.spec import Spec
+from smplan.core.state.journal import ResourceCreated
 from smplan.core.values import Json, encode
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
-from smplan.engine.providers import Providers
+from smplan.engine.preconditions import PLAN_AGAIN, check_unchanged
+from smplan.engine.prepare import PreparedStep
 from smplan.engine.refresh import Report
+from smplan.engine.runtime import ResultQueue, Runtime
 from smplan.engine.waiter import CancelToken, Waiter
-from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, Stale, TimedOut, Unreachable
+from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, TimedOut, Unreachable
 
-LAG_SECONDS = 300
-"""AWS may not know for a while what it just made (EC2 API reference, eventual consistency)."""
-
-
-SENDS = 2
-"""How often a create is sent at the most: again only when looking has shown that the first one did nothing. Should it
-have been done all the same, its name is taken, and the second one is refused."""
-LOOKS = (0.5, 1.0, 2.0)
-"""Seconds between looks for what a create without an answer may have made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A step ready to go: its spec complete, and what an earlier run left of it."""
-
-    step: Step
-    spec: Any
-    """The complete spec, of the kind's own type; None for what goes."""
-    made: str = ""
-    """The id that an earlier run journalled for it."""
-    begun: bool = False
-    """Whether an earlier run had begun it, so that what is found may be its doing."""
-    token: str = ""
-    """What makes the request that makes something idempotent; it was journalled with the intent."""
+READ_AFTER_WRITE_TIMEOUT = 300
+"""Seconds until a new resource must show in reads (EC2 API reference, eventual consistency)."""
+MAX_CREATE_ATTEMPTS = 2
+"""A create is sent again only if nothing was found after its response was lost. Should the first one have worked all
+the same, its name is taken, and the second one is refused."""
+LOST_RESPONSE_BACKOFF = (0.5, 1.0, 2.0)
+"""Seconds between reads for what a create whose response was lost may have created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it: the id, and what the thing makes known."""
+    """What an operation leaves: an id and outputs."""
 
     id: str
     outputs: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Carrier:
-    """Carries out tasks. ``made`` is told the id of a new thing at once; ``check`` raises when the lock is lost."""
+class RunContext:
+    """What the operations of one run share. ``check_lock`` raises Locked once the lock is lost."""
 
-    world: Providers
     lineage: str
     report: Report
     stop: CancelToken
-    check: Callable[[], None]
-    made: Callable[[Step, str], None]
+    check_lock: Callable[[], None]
+    runtime: Runtime
+    results: ResultQueue[Any]
 
-    def carry(self, task: Task) -> Result:
-        """Do it to the end. Raises the SmplanError that says why not."""
-        driver, step = self.world.driver(task.step.kind), task.step
-        if step.op is Op.FORGET:
-            return Result(step.physical_id)
-        if driver.virtual:
-            return self._remember(driver, task)
-        if step.op is Op.DELETE:
-            return self._delete(driver, step)
-        if step.op is Op.GATE:
-            return self._pass(driver, task)
-        if step.op is Op.UPDATE:
-            return self._update(driver, task)
-        return self._make(driver, task)
+    def created(self, step: Step, id: str) -> None:
+        """Have the id of a new resource journaled before the step goes on to its end."""
+        self.results.put(ResourceCreated(step.id, id))
 
-    def looks_first(self, task: Task) -> bool:
-        """Whether ``look`` comes before its intent: the thing can bear no tag, and nobody has begun it."""
-        facts = self.world.kind(task.step.kind)
-        nameless = not facts.taggable and not facts.virtual
-        return nameless and task.step.op in (Op.CREATE, Op.REPLACE) and not task.begun and not task.made
+    def waiter(self, step: Step, timeout: float) -> Waiter:
+        """A wait of ``step`` that reports its progress."""
 
-    def look(self, task: Task) -> None:
-        """Make sure that somebody else's does not stand where it is to be made: NotOurs.
+        def on_progress(at: Progress, elapsed: float) -> None:
+            self.report(StepProgress(step.id, step.address, at.waiting_for, at.said, at.fraction, elapsed))
 
-        Once an intent says that we began, what is found there and equal counts as ours; so it must not be there before.
-        """
-        driver = self.world.driver(task.step.kind)
-        found = driver.find(task.spec)
-        if found is not None:
-            self._taken_up(driver, task, found, ours_perhaps=False)
+        return Waiter(self.stop, timeout, on_progress)
 
-    def _remember(self, driver: Driver[Any], task: Task) -> Result:
-        if task.step.op is Op.DELETE:
-            return Result(task.step.physical_id)
-        id = task.step.physical_id or task.step.address
-        if task.step.op in (Op.CREATE, Op.REPLACE):
-            self.made(task.step, id)
-        return Result(id, encode(driver.compute_outputs(task.spec)))
 
-    def _pass(self, driver: Driver[Any], task: Task) -> Result:
-        self._settle(driver, task.step, task.step.address, task.spec)
-        return Result(task.step.address)
+def apply_step(run: RunContext, prepared: PreparedStep) -> Result:
+    """Apply a step to its end. Raises the SmplanError that says why it failed."""
+    match prepared.step.op:
+        case Op.FORGET:
+            return forget(prepared)
+        case _ if prepared.driver.virtual:
+            return _apply_virtual(run, prepared)
+        case Op.CREATE | Op.REPLACE:  # the replaced generation is deleted by a step of its own
+            return create(run, prepared)
+        case Op.ADOPT:
+            return adopt(run, prepared)
+        case Op.UPDATE:
+            return update(run, prepared)
+        case Op.DELETE:
+            return delete(run, prepared)
+        case Op.GATE:
+            return wait_gate(run, prepared)
+        case _:
+            assert_never(prepared.step.op)
 
-    def _make(self, driver: Driver[Any], task: Task) -> Result:
-        step, spec = task.step, task.spec
-        id, anew = task.made or step.physical_id, False
-        if not id:
-            id, anew = self._find_or_create(driver, task)
-        if not task.made:
-            self.made(step, id)
-        self.check()
-        self._again_if_lost(lambda: driver.configure(id, spec))
-        if not anew:
-            self._catch_up(driver, step, self._read(driver, step, id), spec)
-        self._settle(driver, step, id, spec)
-        return Result(id, self._read(driver, step, id).outputs)
 
-    def _find_or_create(self, driver: Driver[Any], task: Task) -> tuple[str, bool]:
-        """The id, and whether it was made just now. Looks, then acts; an act without an answer is looked for first."""
-        found, ours_perhaps, sent = driver.find(task.spec), task.begun, 0
-        while found is None:
-            self.check()
-            sent += 1
-            try:
-                return driver.create(task.spec, self._claim(task)), True
-            except LostAnswer:
-                found, ours_perhaps = self._appeared(driver, task.spec), True
-                if found is None and sent == SENDS:
-                    raise
-            except Conflict:
-                found = driver.find(task.spec)
-                if found is None:
-                    raise
-        return self._taken_up(driver, task, found, ours_perhaps=ours_perhaps), False
+def forget(prepared: PreparedStep) -> Result:
+    """Nothing: only the record goes."""
+    return Result(prepared.step.physical_id)
 
-    def _appeared(self, driver: Driver[Any], spec: Any) -> Live[Any] | None:
-        """What a create without an answer made, if it made anything: AWS may take a moment to show it."""
-        for pause in LOOKS:
-            found = driver.find(spec)
-            if found is not None:
-                return found
-            self.stop.pause(pause)
-        return driver.find(spec)
 
-    def _claim(self, task: Task) -> Claim:
-        return Claim(Owner(self.lineage, task.step.address), task.token)
+def create(run: RunContext, prepared: PreparedStep) -> Result:
+    """Create the resource, unless an earlier run did, and complete it."""
+    id, is_new = prepared.created_id, False
+    if not id:
+        id, is_new = _find_or_create(run, prepared)
+        run.created(prepared.step, id)
+    return _complete(run, prepared, id, is_new=is_new)
 
-    def _taken_up(self, driver: Driver[Any], task: Task, found: Live[Any], *, ours_perhaps: bool) -> str:
-        """The id of what was found, if it may be taken as the thing this step makes. Raises NotOurs."""
-        step = task.step
-        fixed = [change.path for change in diff.diff(task.spec, found.spec) if change.replaces]
-        ours = found.owner == Owner(self.lineage, step.address)
-        if not fixed and (ours or step.adopt or (not driver.taggable and ours_perhaps)):
-            return found.id
-        if ours:
-            told = f"{driver.kind} {found.id} was made by an earlier run, with another {', '.join(fixed)}"
-            raise Conflict(told, hint="plan again: it goes first, then", address=step.address)
-        owner = (
-            f"it belongs to {found.owner.address} of state {found.owner.lineage}" if found.owner else "it is not ours"
-        )
-        hint = "rename it, or write `lifecycle: {adopt: true}` to take it over; then plan again"
-        raise NotOurs(f"{driver.kind} {found.id} exists already and {owner}", hint=hint, address=step.address)
 
-    def _update(self, driver: Driver[Any], task: Task) -> Result:
-        step, spec = task.step, task.spec
-        live = driver.read_many([step.physical_id]).get(step.physical_id)
-        if live is None:
-            raise NotFound(f"{driver.kind} {step.physical_id} is gone", hint="plan again", address=step.address)
-        if not task.begun:
-            self._expect(step, live)
-        if step.changes:
-            self._bring_up_to_date(driver, step, live, spec)
-        self._settle(driver, step, step.physical_id, spec)
-        return Result(step.physical_id, self._read(driver, step, step.physical_id).outputs)
+def adopt(run: RunContext, prepared: PreparedStep) -> Result:
+    """Take over what exists, and complete it."""
+    id = prepared.step.physical_id
+    if not prepared.created_id:
+        run.created(prepared.step, id)
+    return _complete(run, prepared, id, is_new=False)
 
-    def _expect(self, step: Step, live: Live[Any]) -> None:
-        """Raise Stale unless ``live`` is what the plan was made from."""
-        if step.precondition and diff.fingerprint(live.spec) != step.precondition:
-            raise stale(step, live.spec)
 
-    def _catch_up(self, driver: Driver[Any], step: Step, live: Live[Any], spec: Any) -> None:
-        """Change what can be changed of a thing that was not made just now, if it differs: some kinds have no such.
+def update(run: RunContext, prepared: PreparedStep) -> Result:
+    """Change the resource in place. Raises NotFound, or Stale if it is not what the plan was made from."""
+    step, driver, id = prepared.step, prepared.driver, prepared.step.physical_id
+    live = driver.read_many([id]).get(id)
+    if live is None:
+        raise NotFound(f"{driver.kind} {id} is gone", hint=PLAN_AGAIN, address=step.address)
+    if not prepared.begun:
+        check_unchanged(step, live.spec)
+    if step.changes:
+        _send_update(run, prepared, live)
+    _wait_ready(run, prepared, id)
+    return Result(id, _read(run, prepared, id).outputs)
 
-        What cannot be read back may be of an older plan, so it counts as different.
-        """
-        if any(not change.replaces for change in diff.diff(spec, live.spec, applied={})):
-            self._bring_up_to_date(driver, step, live, spec)
 
-    def _bring_up_to_date(self, driver: Driver[Any], step: Step, live: Live[Any], spec: Any) -> None:
-        self.check()
-        try:
-            driver.update(live, spec)
-        except LostAnswer:
-            live = self._read(driver, step, live.id)
-            self.check()
-            driver.update(live, spec)
+def delete(run: RunContext, prepared: PreparedStep) -> Result:
+    """Drain and delete the resource, as soon as nothing uses it, and wait until it is gone."""
+    driver, id = prepared.driver, prepared.step.physical_id
+    live = driver.read_many([id]).get(id)
+    if live is None:
+        return Result(id)
+    waiter = run.waiter(prepared.step, driver.timeout_seconds)
+    waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
+    send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
+    waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
+    waiter.wait(lambda: driver.wait_deleted(id))
+    return Result(id)
 
-    def _delete(self, driver: Driver[Any], step: Step) -> Result:
-        live = driver.read_many([step.physical_id]).get(step.physical_id)
-        if live is None:
-            return Result(step.physical_id)
-        waiter = self._waiter(step, driver.timeout_seconds)
-        waiter.follow(lambda: self._checked(driver.drain(live)))
 
-        def delete() -> None:
-            self.check()
-            self._again_if_lost(lambda: driver.delete(step.physical_id))
+def wait_gate(run: RunContext, prepared: PreparedStep) -> Result:
+    """Wait until the gate's condition holds."""
+    _wait_ready(run, prepared, prepared.step.address)
+    return Result(prepared.step.address)
 
-        waiter.until_free(delete, f"{driver.kind} {step.physical_id} to be let go")
-        waiter.follow(lambda: driver.wait_deleted(step.physical_id))
+
+def needs_precheck(prepared: PreparedStep) -> bool:
+    """Whether ``check_unowned`` must pass before the intent: the kind cannot be tagged, and no run has begun it."""
+    untagged = not prepared.driver.taggable and not prepared.driver.virtual
+    begun = prepared.begun or prepared.created_id
+    return untagged and not begun and prepared.step.op in (Op.CREATE, Op.REPLACE)
+
+
+def check_unowned(run: RunContext, prepared: PreparedStep) -> None:
+    """Raise NotOurs if the resource to create exists already.
+
+    Once an intent is durable, an equal resource without tags counts as ours; so it must not exist before.
+    """
+    found = prepared.driver.find(prepared.spec)
+    if found is not None:
+        _adopt_found(run, prepared, found, maybe_ours=False)
+
+
+def _apply_virtual(run: RunContext, prepared: PreparedStep) -> Result:
+    """There is only a record: compute its outputs."""
+    step = prepared.step
+    if step.op is Op.DELETE:
         return Result(step.physical_id)
+    id = step.physical_id or step.address
+    if step.op in (Op.CREATE, Op.REPLACE):
+        run.created(step, id)
+    return Result(id, encode(prepared.driver.compute_outputs(prepared.spec)))
 
-    def _checked(self, draining: Iterator[Progress]) -> Iterator[Progress]:
-        """``draining``, with a look at the lock before each of its moves: they may ask AWS for something."""
-        self.check()
-        for progress in draining:
-            yield progress
-            self.check()
 
-    def _again_if_lost(self, act: Callable[[], None]) -> None:
-        """Do what may be done twice, and once more if nobody knows whether it was done."""
+def _complete(run: RunContext, prepared: PreparedStep, id: str, *, is_new: bool) -> Result:
+    """Configure a resource, update it where an earlier plan may have left it different, wait until it is ready."""
+    _retry_once_if_lost(run, lambda: prepared.driver.configure(id, prepared.spec))
+    if not is_new:
+        live = _read(run, prepared, id)  # what cannot be read back may come from an older plan: it counts as different
+        if any(not change.replaces for change in diff.diff(prepared.spec, live.spec, applied={})):
+            _send_update(run, prepared, live)
+    _wait_ready(run, prepared, id)
+    return Result(id, _read(run, prepared, id).outputs)
+
+
+def _find_or_create(run: RunContext, prepared: PreparedStep) -> tuple[str, bool]:
+    """The id, and whether it was created just now."""
+    driver, spec = prepared.driver, prepared.spec
+    claim = Claim(Owner(run.lineage, prepared.step.address), prepared.intent.token)
+    found, maybe_ours, attempts = driver.find(spec), prepared.begun, 0
+    while found is None:
+        run.check_lock()
+        attempts += 1
         try:
-            act()
+            return driver.create(spec, claim), True
         except LostAnswer:
-            self.check()
-            act()
-
-    def _settle(self, driver: Driver[Any], step: Step, id: str, spec: Any) -> None:
-        waiter = self._waiter(step, driver.timeout(spec))
-        try:
-            waiter.follow(lambda: driver.wait_ready(id, spec))
-        except TimedOut as error:
-            why = _likely(driver, spec)
-            raise TimedOut(f"{error.message}{why}", hint=_GO_ON, address=step.address) from None
-
-    def _read(self, driver: Driver[Any], step: Step, id: str) -> Live[Any]:
-        """The thing as it is; waits while AWS does not know yet what it just made."""
-        waiter = self._waiter(step, LAG_SECONDS)
-        found: list[Live[Any]] = []
-
-        def look() -> Any:
-            while not found:
-                live = driver.read_many([id]).get(id)
-                if live is not None:
-                    found.append(live)
-                else:
-                    yield Progress(f"{driver.kind} {id} to appear")
-
-        waiter.follow(look)
-        return found[0]
-
-    def _waiter(self, step: Step, patience: float) -> Waiter:
-        def tell(progress: Progress, waited: float) -> None:
-            said, fraction = progress.said, progress.fraction
-            self.report(StepProgress(step.id, step.address, progress.waiting_for, said, fraction, waited))
-
-        return Waiter(self.stop, patience, tell)
+            found, maybe_ours = _find_after_lost_response(run, driver, spec), True
+            if found is None and attempts == MAX_CREATE_ATTEMPTS:
+                raise
+        except Conflict:
+            found = driver.find(spec)
+            if found is None:
+                raise
+    return _adopt_found(run, prepared, found, maybe_ours=maybe_ours), False
 
 
-_GO_ON = "mend the cause, then run `smplan apply` again: it goes on from here"
+def _find_after_lost_response(run: RunContext, driver: Driver[Any], spec: Any) -> Live[Any] | None:
+    """What a create whose response was lost has created, if anything: it may take a moment to show."""
+    for pause in LOST_RESPONSE_BACKOFF:
+        found = driver.find(spec)
+        if found is not None:
+            return found
+        run.stop.wait(pause)
+    return driver.find(spec)
 
 
-def _likely(driver: Driver[Any], spec: Any) -> str:
+def _adopt_found(run: RunContext, prepared: PreparedStep, found: Live[Any], *, maybe_ours: bool) -> str:
+    """The id of ``found``, if it may count as what this step creates. Raises NotOurs, or Conflict if ours differs."""
+    step, driver, owner = prepared.step, prepared.driver, found.owner
+    fixed = [change.path for change in diff.diff(prepared.spec, found.spec) if change.replaces]
+    ours = owner == Owner(run.lineage, step.address)
+    if not fixed and (ours or step.adopt or (not driver.taggable and maybe_ours)):
+        return found.id
+    if ours:
+        message = f"an earlier run created {driver.kind} {found.id} with another {', '.join(fixed)}"
+        raise Conflict(message, hint="run `smplan plan` again; the new plan deletes it first", address=step.address)
+    whose = f"it belongs to {owner.address} of state {owner.lineage}" if owner else "no state owns it"
+    hint = "rename it, or write `lifecycle: {adopt: true}` to take it over; then run `smplan plan` again"
+    raise NotOurs(f"{driver.kind} {found.id} exists already and {whose}", hint=hint, address=step.address)
+
+
+def _send_update(run: RunContext, prepared: PreparedStep, live: Live[Any]) -> None:
+    run.check_lock()
     try:
-        why = driver.diagnose_timeout(spec)
+        prepared.driver.update(live, prepared.spec)
+    except LostAnswer:
+        live = _read(run, prepared, live.id)
+        run.check_lock()
+        prepared.driver.update(live, prepared.spec)
+
+
+def _with_lock_checks(run: RunContext, polls: Iterator[Progress]) -> Iterator[Progress]:
+    """``polls``, the lock checked before each of them: a drain may send requests."""
+    run.check_lock()
+    for progress in polls:
+        yield progress
+        run.check_lock()
+
+
+def _retry_once_if_lost(run: RunContext, send: Callable[[], None]) -> None:
+    """Send an idempotent request, and once more if its response was lost, while the lock is held."""
+    run.check_lock()
+    try:
+        send()
+    except LostAnswer:
+        run.check_lock()
+        send()
+
+
+def _wait_ready(run: RunContext, prepared: PreparedStep, id: str) -> None:
+    driver, spec = prepared.driver, prepared.spec
+    try:
+        run.waiter(prepared.step, driver.timeout(spec)).wait(lambda: driver.wait_ready(id, spec))
+    except TimedOut as error:
+        hint = "fix the cause, then run `smplan apply` again to resume"
+        message = f"{error.message}{_probable_cause(driver, spec)}"
+        raise TimedOut(message, hint=hint, address=prepared.step.address) from None
+
+
+def _probable_cause(driver: Driver[Any], spec: Any) -> str:
+    try:
+        cause = driver.diagnose_timeout(spec)
     except Unreachable as error:
-        why = error.message
-    return f". {why}" if why else ""
+        cause = error.message
+    return f". {cause}" if cause else ""
 
 
-def stale(step: Step, live: Spec) -> Stale:
-    """The error for something that is not any more what the plan was made from."""
-    now = encode(diff.comparable_fields(live))
-    before = {name: value for name, value in (step.before or {}).items() if name in now}
-    changed = [".".join(path) for path, _, _ in diff.changed_paths(before, now)]
-    what = f"{', '.join(changed)} changed" if changed else "it changed"
-    return Stale(
-        f"{step.address} ({step.physical_id}): {what} since the plan was made", hint="plan again", address=step.address
-    )
+def _read(run: RunContext, prepared: PreparedStep, id: str) -> Live[Any]:
+    """The resource as it is; waits for a new one to show."""
+    found: dict[str, Live[Any]] = {}
+
+    def polls() -> Iterator[Progress]:
+        while not (live := prepared.driver.read_many([id])):
+            yield Progress(f"{prepared.driver.kind} {id} to appear")
+        found.update(live)
+
+    run.waiter(prepared.step, READ_AFTER_WRITE_TIMEOUT).wait(polls)
+    return found[id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -25,7 +24,7 @@ from smplan.core.plan.steps import plan_steps
 from smplan.core.state.model import State
 from smplan.core.values import Json, encode, resolve
 from smplan.drivers.retry import Pause, rest
-from smplan.engine import preflight, refresh
+from smplan.engine import preconditions, refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
 from smplan.engine.resolver import Resolver
@@ -62,7 +61,7 @@ def plan(
     ``pause`` waits before a request is retried. Raises BlueprintInvalid, GuardRefused, NotOurs, or the error of a read
     that failed. Writes nothing.
     """
-    world.attend(report, pause)
+    world.on_retry(report, pause)
     snapshot = store.read()
     state = _state_of(snapshot, blueprint)
     _check_kinds(state, world)
@@ -106,7 +105,7 @@ def _observe(
     lookups = refresh.read_lookups(
         blueprint, world, needed_by=None if lookups_of_all else blueprint.stream_manager or {}
     )
-    world.reach_stream_manager_by(_stream_manager_settings(blueprint, state, lookups))
+    world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
     return replace(
         refresh.read_resources(state.resources.values(), world, report),
         lookups=lookups,
@@ -131,7 +130,7 @@ def _plan_changes(
 
 def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
     if snapshot.folded is None:
-        return State(blueprint.name, str(uuid.uuid4()), 0, {}, key=secrets.token_hex(32))
+        return State(blueprint.name, str(uuid.uuid4()), 0, {})
     state = snapshot.folded.state
     if state.name != blueprint.name:
         raise GuardRefused(
@@ -163,7 +162,7 @@ def _account(blueprint: Blueprint, state: State, world: Providers, report: Repor
     kinds = {resource.kind for resource in blueprint.resources} | {entry.kind for entry in state.resources.values()}
     if not blueprint.lookups and not any(name.startswith(("aws.", "gate.targets")) for name in kinds):
         return ""
-    account = preflight.account(world, report)
+    account = preconditions.account(world, report)
     if blueprint.account and blueprint.account != account:
         raise GuardRefused(
             f"the blueprint is for account {blueprint.account}, and the credentials are of account {account}",
@@ -186,11 +185,11 @@ def _outputs(blueprint: Blueprint, changes: ChangeSet) -> dict[str, Json]:
 
 def detect_drift(*, blueprint: Blueprint, store: Store, world: Providers, report: Report) -> tuple[Drift, ...]:
     """How what exists differs from what was last applied. Writes nothing."""
-    world.attend(report)
+    world.on_retry(report)
     state = _state_of(store.read(), blueprint)
     _check_kinds(state, world)
     _account(blueprint, state, world, report)
     lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {})
-    world.reach_stream_manager_by(_stream_manager_settings(blueprint, state, lookups))
+    world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
     observed = refresh.read_resources(state.resources.values(), world, report)
     return tuple(drift.detect(state, observed, world.kind, Overrides(blueprint, state, world.kind)))

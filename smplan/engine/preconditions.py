@@ -1,130 +1,182 @@
-"""Whether a plan still fits: the state it was made from, the account, and everything in reality that it relies on."""
+"""Checks before anything is changed: account, clock and credentials, and whether the plan still fits what exists."""
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Collection
+from datetime import datetime
 
 from smplan.core import diff
+from smplan.core.clock_skew import FIX_CLOCK_HINT, MAX_SECONDS, WARN_SECONDS
+from smplan.core.events import ClockSkewed
+from smplan.core.plan.duration import critical_path_seconds
 from smplan.core.plan.model import Op, Plan, Step
 from smplan.core.plan.observed import ObservedState
+from smplan.core.spec import Spec
 from smplan.core.state.journal import ReplayedState
 from smplan.core.state.model import ResourceState, State
-from smplan.engine import preflight, refresh
-from smplan.engine.operations import stale
+from smplan.core.values import encode
+from smplan.engine import refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.errors import GuardRefused, Stale
+from smplan.errors import Denied, Expired, GuardRefused, Stale
+
+PLAN_AGAIN = "make a new plan with `smplan plan`"
 
 
-def is_finished(plan: Plan, folded: ReplayedState | None) -> bool:
-    """Whether an earlier run did all of this very plan, and ended before the state was saved."""
-    began = folded.completed_but_unsaved if folded else None
+def account(providers: Providers, report: Report) -> str:
+    """The account of the credentials: the first request to AWS, whose response tells how far off this clock is.
+
+    A clock a minute off is reported. Raises GuardRefused for one that is four minutes off, even if AWS has refused the
+    request already; else Denied, Expired and so on as AWS responds.
+    """
+    try:
+        found = providers.aws.account
+    except (Denied, Expired):
+        _check_clock(providers, report)
+        raise
+    _check_clock(providers, report)
+    return found
+
+
+def _check_clock(providers: Providers, report: Report) -> None:
+    ahead = providers.aws.ahead or 0.0
+    if abs(ahead) > MAX_SECONDS:
+        way = "ahead of" if ahead > 0 else "behind"
+        raise GuardRefused(
+            f"this machine's clock is {abs(ahead):.0f} seconds {way} AWS's, which refuses requests that are 300 off",
+            hint=FIX_CLOCK_HINT,
+        )
+    if abs(ahead) > WARN_SECONDS:
+        report(ClockSkewed(ahead))
+
+
+def check_credentials(plan: Plan, done: Collection[str], providers: Providers, now: datetime) -> None:
+    """Raise GuardRefused if the credentials expire before the steps that are not ``done`` are expected to be."""
+    end = providers.aws.runs_out if plan.account else None
+    if end is None:
+        return
+    left, needed = (end - now).total_seconds(), critical_path_seconds(plan.steps, done)
+    if left < needed:
+        raise GuardRefused(
+            f"the credentials expire at {end:%H:%M:%S %Z}, in {_minutes(left)}, "
+            f"and the plan is expected to take {_minutes(needed)}",
+            hint="renew them (such as with `aws sso login` or `aws sts assume-role`), then run the same command again",
+        )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{max(seconds, 0) / 60:.1f} min"
+
+
+def already_completed(plan: Plan, replayed: ReplayedState | None) -> bool:
+    """Whether an earlier run completed this very plan, and ended before the state was saved."""
+    began = replayed.completed_but_unsaved if replayed else None
     return began is not None and (began.plan_id, began.plan_digest) == (plan.id, plan.digest)
 
 
-def check_base(plan: Plan, folded: ReplayedState | None) -> tuple[ReplayedState, bool]:
-    """The state to build upon, and whether this goes on with an earlier run of the same plan. Raises Stale."""
-    if folded is None:
+def check_base(plan: Plan, replayed: ReplayedState | None) -> tuple[ReplayedState, bool]:
+    """The state to apply to, and whether this resumes an earlier run of the same plan. Raises Stale."""
+    if replayed is None:
         if plan.base.exists:
-            raise Stale("the state that the plan was made from is gone", hint=_AGAIN)
-        return ReplayedState(State(plan.name, plan.base.lineage, 0, {}, key=secrets.token_hex(32))), False
-    run = folded.run
+            raise Stale("the state that the plan was made from is gone", hint=PLAN_AGAIN)
+        return ReplayedState(State(plan.name, plan.base.lineage, 0, {})), False
+    run = replayed.run
     if run is not None and run.plan_id == plan.id:
         if run.plan_digest != plan.digest:
-            raise Stale("a plan of this id was begun with other content", hint=_AGAIN)
-        return folded, True
-    if plan.id in folded.state.used_plans:
-        raise Stale("this plan was applied already, to its end", hint=_AGAIN)
-    _check_state(plan, folded)
-    return folded, False
+            raise Stale("a plan of this id was begun with other content", hint=PLAN_AGAIN)
+        return replayed, True
+    if plan.id in replayed.state.used_plans:
+        raise Stale("this plan was applied already, to its end", hint=PLAN_AGAIN)
+    _check_state(plan, replayed)
+    return replayed, False
 
 
-_AGAIN = "make a new plan with `smplan plan`"
-
-
-def _check_state(plan: Plan, folded: ReplayedState) -> None:
-    base, state = plan.base, folded.state
+def _check_state(plan: Plan, replayed: ReplayedState) -> None:
+    base, state = plan.base, replayed.state
     if state.lineage != base.lineage:
-        raise Stale(f"the plan is for the state {base.lineage}, and this one is {state.lineage}", hint=_AGAIN)
+        raise Stale(f"the plan is for the state {base.lineage}, and this one is {state.lineage}", hint=PLAN_AGAIN)
     if not base.exists and not state.resources and not state.used_plans:
-        return  # this plan's own first apply died after it had made the state, and before it began
-    if not base.exists or (state.serial, folded.digest()) != (base.serial, base.digest):
-        was = f"serial {base.serial}" if base.exists else "no state"
-        told = f"the state has moved on since the plan was made: {was} then, serial {state.serial} now"
-        raise Stale(told + _moved(plan, state), hint=_AGAIN)
+        return  # this plan's own first apply died after it had saved the empty state, and before it began
+    if not base.exists or (state.serial, replayed.digest()) != (base.serial, base.digest):
+        before = f"serial {base.serial}" if base.exists else "no state"
+        message = f"the state has changed since the plan was made: {before} then, serial {state.serial} now"
+        raise Stale(message + _describe_state_change(plan, state), hint=PLAN_AGAIN)
 
 
-def _moved(plan: Plan, state: State) -> str:
-    """Which addresses the state holds now that the plan did not expect, and the other way round."""
-    expected = {step.address: step.physical_id for step in plan.steps} | dict.fromkeys(plan.unchanged, "")
-    new = sorted(set(state.resources) - set(expected))
-    made = sorted(
-        address
-        for address in set(state.resources) & {step.address for step in plan.steps if step.op in (Op.CREATE, Op.GATE)}
-    )
-    gone = sorted(
-        address
-        for address in {*plan.unchanged, *(step.address for step in plan.steps if step.physical_id)}
-        - set(state.resources)
-    )
-    told = [
-        f"{word}: {', '.join(found[:10])}"
-        for word, found in (("new", new), ("made since", made), ("gone", gone))
-        if found
-    ]
-    last = f"the last plan applied is {state.used_plans[-1]}" if state.used_plans else ""
-    return "".join(f"; {part}" for part in [*told, last] if part)
+def _describe_state_change(plan: Plan, state: State) -> str:
+    """Up to ten addresses each that the state has and the plan did not expect, and the other way round."""
+    planned = {step.address for step in plan.steps}
+    existed = {step.address for step in plan.steps if step.physical_id} | set(plan.unchanged)
+    created = {step.address for step in plan.steps if step.op in (Op.CREATE, Op.GATE)}
+    found = {
+        "new": state.resources.keys() - planned - set(plan.unchanged),
+        "created since": state.resources.keys() & created,
+        "gone": existed - state.resources.keys(),
+    }
+    parts = [f"{what}: {', '.join(sorted(addresses)[:10])}" for what, addresses in found.items() if addresses]
+    if state.used_plans:
+        parts.append(f"the last plan applied is {state.used_plans[-1]}")
+    return "".join(f"; {part}" for part in parts)
 
 
-def check_place(plan: Plan, world: Providers, report: Report) -> None:
-    """Raises GuardRefused for another account or region, or a clock that AWS would not accept; Stale for new kinds."""
-    account = preflight.account(world, report) if plan.account else ""
-    if plan.account != account:
+def check_account_and_region(plan: Plan, providers: Providers, report: Report) -> None:
+    """Raise GuardRefused for another account or region than planned, or a wrong clock; Stale for unknown kinds."""
+    actual = account(providers, report) if plan.account else ""
+    if plan.account != actual:
         raise GuardRefused(
-            f"the plan is for account {plan.account}, and the credentials are of account {account}",
+            f"the plan is for account {plan.account}, and the credentials are of account {actual}",
             hint="use credentials of the right account (AWS_PROFILE)",
         )
-    if plan.region and plan.region != world.aws.region:
-        raise GuardRefused(
-            f"the plan is for region {plan.region}, and this is {world.aws.region}", hint="set AWS_REGION"
-        )
+    if plan.region and plan.region != providers.aws.region:
+        message = f"the plan is for region {plan.region}, and this is {providers.aws.region}"
+        raise GuardRefused(message, hint="set AWS_REGION")
     for step in plan.steps:
         try:
-            world.kind(step.kind)
+            providers.kind(step.kind)
         except KeyError:
-            raise Stale(
-                f"this smplan has no kind {step.kind}", hint=f"apply with smplan {plan.smplan_version}"
-            ) from None
+            hint = f"apply with smplan {plan.smplan_version}"
+            raise Stale(f"this smplan has no kind {step.kind}", hint=hint) from None
 
 
-def check_reality(plan: Plan, folded: ReplayedState, world: Providers, report: Report) -> None:
-    """Read again what the plan relies on.
+def check_resources(plan: Plan, replayed: ReplayedState, providers: Providers, report: Report) -> None:
+    """Read again the resources that the plan relies on, except those of steps that were begun already.
 
-    Raises Stale naming every attribute that is not as it was, GuardRefused naming what cannot be read now.
+    Raises Stale naming every attribute that has changed, GuardRefused naming what cannot be read now.
     """
-    begun = folded.run.done | set(folded.run.open) if folded.run and folded.run.plan_id == plan.id else frozenset()
-    relied = [step for step in plan.steps if step.precondition and step.physical_id and step.id not in begun]
-    reality = refresh.read_resources((_entry_of(step) for step in relied), world, report)
-    hidden = [
-        f"{step.address} cannot be read now: {reality.unreadable[step.id]}"
-        for step in relied
-        if step.id in reality.unreadable
+    run = replayed.run if replayed.run and replayed.run.plan_id == plan.id else None
+    begun = run.done | run.open.keys() if run else frozenset()
+    steps = [step for step in plan.steps if step.precondition and step.physical_id and step.id not in begun]
+    records = (ResourceState(step.id, step.kind, step.physical_id, {}, {}) for step in steps)
+    observed = refresh.read_resources(records, providers, report)
+    unreadable = [
+        f"{step.address} cannot be read now: {observed.unreadable[step.id]}"
+        for step in steps
+        if step.id in observed.unreadable
     ]
-    if hidden:
-        raise GuardRefused("\n".join(hidden), hint="run the same command again when it can be read")
-    changed = [found for step in relied if (found := _changed(step, reality))]
-    if changed:
-        raise Stale("\n".join(changed), hint=_AGAIN)
+    if unreadable:
+        raise GuardRefused("\n".join(unreadable), hint="run the same command again when it can be read")
+    changes = [change for step in steps if (change := _describe_change(step, observed))]
+    if changes:
+        raise Stale("\n".join(changes), hint=PLAN_AGAIN)
 
 
-def _entry_of(step: Step) -> ResourceState:
-    return ResourceState(step.id, step.kind, step.physical_id, {}, {})
-
-
-def _changed(step: Step, reality: ObservedState) -> str:
-    seen = reality.resources.get(step.id)
-    if seen is None:
+def _describe_change(step: Step, observed: ObservedState) -> str:
+    live = observed.resources.get(step.id)
+    if live is None:
         return "" if step.op is Op.DELETE else f"{step.address} ({step.physical_id}) is gone since the plan was made"
-    if diff.fingerprint(seen.spec) == step.precondition:
-        return ""
-    return stale(step, seen.spec).message
+    try:
+        check_unchanged(step, live.spec)
+    except Stale as error:
+        return error.message
+    return ""
+
+
+def check_unchanged(step: Step, live: Spec) -> None:
+    """Raise Stale, naming the attributes, if ``live`` is not what the plan was made from."""
+    if not step.precondition or diff.fingerprint(live) == step.precondition:
+        return
+    now = encode(diff.comparable_fields(live))
+    before = {name: value for name, value in (step.before or {}).items() if name in now}
+    changed = ", ".join(".".join(path) for path, _, _ in diff.changed_paths(before, now))
+    message = f"{step.address} ({step.physical_id}): {changed or 'it'} changed since the plan was made"
+    raise Stale(message, hint=PLAN_AGAIN, address=step.address)

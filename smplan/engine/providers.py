@@ -1,20 +1,21 @@
-"""The world as the engine reaches it: drivers and lookups by kind, made once, and the way to Stream Manager."""
+"""What the engine reaches AWS and Stream Manager through: the drivers and lookups of every kind."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from smplan.core.events import Retried
 from smplan.core.resource_type import ResourceType
 from smplan.core.values import PartialValue, Secret, known
 from smplan.drivers import registry
-from smplan.drivers.base import Context, Driver, Lookup
+from smplan.drivers.base import Driver, Lookup
+from smplan.drivers.context import Context, HttpFactory
+from smplan.drivers.http import HttpClient
 from smplan.drivers.retry import Pause, rest
-from smplan.engine.runtime import REAL, Runtime
+from smplan.engine.runtime import SYSTEM, Runtime
 from smplan.errors import Bug, Unreachable
 
 if TYPE_CHECKING:
@@ -25,13 +26,21 @@ Secrets: TypeAlias = Callable[[str], str]
 """Fetches a secret from its source ("env:NAME", "ssm:/path", ...), when a call needs it."""
 
 Connect: TypeAlias = "Callable[[Mapping[str, Any]], StreamManager]"
-"""Opens the API that the settings (url, connect_to, access_token, api_version) name; nothing is sent yet."""
+"""A client for settings (url, connect_to, access_token, api_version). Sends nothing yet."""
 
 
 class Providers:
-    """One account and region, and the Stream Managers in it; ``runtime`` is how time passes there."""
+    """One account and region, and the Stream Managers in it; the time and threads of ``runtime``."""
 
-    def __init__(self, aws: Aws, *, connect: Connect, secrets: Secrets, runtime: Runtime = REAL) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        *,
+        connect: Connect,
+        secrets: Secrets,
+        http: HttpFactory = HttpClient,
+        runtime: Runtime = SYSTEM,
+    ) -> None:
         self.aws = aws
         self.runtime = runtime
         self.secret = secrets
@@ -40,20 +49,20 @@ class Providers:
         self._open: tuple[PartialValue, StreamManager] | None = None
         self._drivers: dict[str, Driver[Any]] = {}
         self._lock = threading.RLock()
-        self._context = Context(aws, self._stream_manager)
+        self._context = Context(aws, self._stream_manager, http)
 
-    def reach_stream_manager_by(self, settings: Callable[[], PartialValue]) -> None:
-        """Say where the settings of Stream Manager come from; they are asked for when a driver needs the API."""
+    def set_stream_manager_settings(self, settings: Callable[[], PartialValue]) -> None:
+        """Have ``settings`` called whenever a driver needs Stream Manager."""
         self._settings = settings
 
-    def attend(self, report: Callable[[Retried], None], pause: Pause = rest) -> None:
-        """Tell ``report`` of every call that is made again, and let ``pause`` pass the time until then."""
+    def on_retry(self, report: Callable[[Retried], None], wait: Pause = rest) -> None:
+        """From now on, call ``report`` before each retry of a request, and ``wait`` with its delay in seconds."""
         self.aws.patience.tell = report
-        self.aws.patience.pause = pause
+        self.aws.patience.pause = wait
 
     @contextmanager
     def guard_writes(self, check: Callable[[], None]) -> Iterator[None]:
-        """Until this ends ``check`` is asked before each single request that may change something."""
+        """Inside the ``with`` block, ``check`` is called before each request that may change something."""
         before, self.aws.guard = self.aws.guard, check
         try:
             yield
@@ -71,8 +80,11 @@ class Providers:
             return self._drivers[kind]
 
     def kind(self, name: str) -> ResourceType:
-        """What planning needs to know of the kind ``name``. Raises KeyError if nobody serves it."""
-        return kind(name)
+        """What the kind ``name`` declares. Raises KeyError if there is no such kind."""
+        found = registry.driver(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def lookup(self, kind: str) -> Lookup:
         """A lookup of ``kind``."""
@@ -84,44 +96,15 @@ class Providers:
     def _stream_manager(self) -> StreamManager:
         settings = self._settings()
         if not settings or not known(settings):
-            raise Unreachable("no Stream Manager has been made yet")
+            raise Unreachable("there is no Stream Manager yet")
         with self._lock:
             if self._open is None or self._open[0] != settings:
                 self._open = (settings, self._connect(settings))
             return self._open[1]
 
 
-@cache
-def kind(name: str) -> ResourceType:
-    """What planning needs to know of the kind ``name``. Raises KeyError if nobody serves it."""
-    found = registry.driver(name)
-    if found is None:
-        raise KeyError(name)
-    return facts_of(found)
-
-
-def facts_of(found: type[Driver[Any]]) -> ResourceType:
-    """What a driver declares, as core knows it."""
-    return ResourceType(
-        name=found.kind,
-        spec=found.spec,
-        outputs={output: facts.changes for output, facts in found.outputs.items()},
-        name_field=found.name_field,
-        name_limit=found.name_limit,
-        create_before_delete=found.create_before_delete,
-        taggable=found.taggable,
-        gate=found.gate,
-        virtual=found.virtual,
-        via_stream_manager=found.via_stream_manager,
-        expected_seconds=found.expected_seconds,
-        risks=found.risks,
-        overrides=found.overrides,
-        compute_outputs=found.compute_outputs if found.virtual else None,
-    )
-
-
 def resolve_secrets(tree: PartialValue, secret: Secrets) -> PartialValue:
-    """``tree`` with every secret fetched: only for the call that needs it."""
+    """``tree`` with every secret fetched; never store the result."""
     if isinstance(tree, Secret):
         return secret(tree.source)
     if isinstance(tree, Mapping):

@@ -48,8 +48,8 @@ def read_resources(records: Iterable[ResourceState], world: Providers, report: R
             by_kind[record.kind].append(record)
     resources: dict[str, ObservedResource] = {}
     unreadable: dict[str, str] = {}
-    with world.runtime.crew(PARALLEL_READS, "read") as crew:
-        for found, hidden in crew.each(lambda kind: _read_kind(kind, by_kind[kind], world, report), sorted(by_kind)):
+    with world.runtime.worker_pool(PARALLEL_READS, "read") as pool:
+        for found, hidden in pool.map(lambda kind: _read_kind(kind, by_kind[kind], world, report), sorted(by_kind)):
             resources |= found
             unreadable |= hidden
     return ObservedState(resources, unreadable)
@@ -100,8 +100,8 @@ def read_lookups(
             diagnostics = [blueprint.marks.fault(("lookups",), f"these lookups wait for each other: {cycle}")]
         for lookup in ready:
             del waiting[lookup.name]
-        with world.runtime.crew(PARALLEL_READS, "lookup") as crew:
-            outcomes = crew.each(lambda lookup: _run_lookup(lookup, found, world), ready)
+        with world.runtime.worker_pool(PARALLEL_READS, "lookup") as pool:
+            outcomes = pool.map(lambda lookup: _run_lookup(lookup, found, world), ready)
             for lookup, outcome in zip(ready, outcomes, strict=True):
                 if isinstance(outcome, (NotFound, Conflict)):
                     diagnostics.append(blueprint.marks.fault(lookup.path, outcome.message, outcome.hint))
@@ -146,8 +146,8 @@ def _run_lookup(
 def find_untracked(pending_creates: Iterable[StepIntent], state: State, world: Providers) -> tuple[Untracked, ...]:
     """The resources that pending creates made: found, certainly created by us, not in the state; each once."""
     intents = [intent for intent in pending_creates if not world.kind(intent.resource.kind).virtual]
-    with world.runtime.crew(PARALLEL_READS, "probe") as crew:
-        outcomes = crew.each(lambda intent: _find_created(intent, state.lineage, world), intents)
+    with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:
+        outcomes = pool.map(lambda intent: _find_created(intent, state.lineage, world), intents)
     found = {(each.resource.kind, each.resource.id): each for each in outcomes if each}
     for record in (*state.resources.values(), *state.deposed):
         found.pop((record.kind, record.id), None)
@@ -188,9 +188,9 @@ def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedRes
 
     def find(position: int) -> ObservedResource | None:
         target = creates[position][1]
-        live = world.driver(target.type.name).find(target.spec)
+        live = world.driver(target.type.kind).find(target.spec)
         return observed(live) if live else None
 
-    with world.runtime.crew(PARALLEL_READS, "probe") as crew:
-        outcomes = crew.each(find, range(len(creates)))
+    with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:
+        outcomes = pool.map(find, range(len(creates)))
         return {address: found for (address, _), found in zip(creates, outcomes, strict=True) if found}

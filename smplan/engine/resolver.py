@@ -1,4 +1,4 @@
-"""What references stand for while applying: what the state holds, and what has just been made."""
+"""The values of references during an apply: from the lookups, the state, and the steps that are done."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from smplan.core.values import Json, PartialValue, Ref, decode, get_path
 
 
 class Resolver:
-    """Values by address and by the name of a lookup; called with a reference, it tells what that stands for."""
+    """Maps a reference to its value."""
 
-    def __init__(self, lookups: Mapping[str, Json], entries: Iterable[ResourceState]) -> None:
+    def __init__(self, lookups: Mapping[str, Json], resources: Iterable[ResourceState]) -> None:
         self._lookups = lookups
         self._values: dict[str, dict[str, PartialValue]] = {}
-        for entry in entries:
-            self.learn(entry)
+        for resource in resources:
+            self.add(resource)
 
-    def learn(self, entry: ResourceState) -> None:
-        """Take what ``entry`` makes known."""
-        self._values[entry.address] = {**entry.outputs, **decode(entry.spec), "id": entry.id}
+    def add(self, resource: ResourceState) -> None:
+        """Let references to ``resource`` have values."""
+        self._values[resource.address] = {**resource.outputs, **decode(resource.spec), "id": resource.id}
 
     def __call__(self, ref: Ref) -> PartialValue:
-        """The value of ``ref``, or ``ref`` itself if nothing is known of it."""
+        """The value of ``ref``; ``ref`` itself while it has none."""
         values = self._lookups.get(ref.root) or self._values.get(ref.address)
         if values is None:
             return ref

@@ -1,4 +1,4 @@
-"""How time passes and how work is done side by side: by clock and threads, unless a simulation puts its own there."""
+"""Time and worker threads as the engine uses them; a simulation replaces both."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 SIGNAL_SECONDS = 0.2
-"""Python runs a signal's handler between two steps of the main thread's code, and a signal that comes just before a
-wait, or to another thread, does not end it: so no wait for news is longer than this."""
+"""The longest wait of the main thread. Python runs signal handlers between two of its bytecodes, and a signal that
+arrives just before a wait, or in another thread, does not end that wait."""
 
 
 class ResultQueue(Generic[A]):
-    """Where workers leave news for the one thread that listens."""
+    """Results of workers, on their way to the main thread."""
 
     def __init__(self) -> None:
-        self._news: SimpleQueue[A] = SimpleQueue()
+        self._results: SimpleQueue[A] = SimpleQueue()
 
-    def put(self, news: A) -> None:
-        """Leave ``news``; never waits."""
-        self._news.put(news)
+    def put(self, result: A) -> None:
+        """Add ``result``; never blocks."""
+        self._results.put(result)
 
     def take(self) -> list[A]:
-        """Everything that was left since, in its order; waits until there is something."""
+        """Everything that was put since the last call, in order; blocks until there is something."""
         taken: list[A] = []
         while not taken:
             with suppress(Empty):
-                taken.append(self._news.get(timeout=SIGNAL_SECONDS))
+                taken.append(self._results.get(timeout=SIGNAL_SECONDS))
         with suppress(Empty):
             while True:
-                taken.append(self._news.get_nowait())
+                taken.append(self._results.get_nowait())
         return taken
 
 
 class WorkerPool:
-    """At most ``size`` workers side by side. Leaving the ``with`` block waits for all of them."""
+    """At most ``size`` worker threads. Leaving the ``with`` block waits for all of them."""
 
     def __init__(self, size: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(max_workers=size, thread_name_prefix=name)
 
     def start(self, work: Callable[[], None]) -> None:
-        """Have ``work`` done; what it raises is lost."""
+        """Run ``work`` in a worker; what it raises is lost."""
         self._pool.submit(work)
 
-    def each(self, work: Callable[[A], B], items: Iterable[A]) -> list[B]:
-        """What ``work`` makes of each of ``items``, in their order. Raises what the first of them raised."""
+    def map(self, work: Callable[[A], B], items: Iterable[A]) -> list[B]:
+        """``work`` of each of ``items``, in their order. Raises the error of the first item that failed."""
         return list(self._pool.map(work, items))
 
     def __enter__(self) -> WorkerPool:
@@ -66,21 +66,21 @@ class Runtime:
     """Real time and real threads."""
 
     def now(self) -> float:
-        """Seconds since some fixed moment; never jumps."""
+        """Monotonic time in seconds."""
         return time.monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Let ``seconds`` pass, fewer if ``event`` is set before; whether it is."""
+        """Wait until ``event`` is set, for ``seconds`` at the most; returns whether it is set."""
         return event.wait(seconds)
 
-    def crew(self, size: int, name: str) -> WorkerPool:
-        """A new crew."""
+    def worker_pool(self, size: int, name: str) -> WorkerPool:
+        """A new pool."""
         return WorkerPool(size, name)
 
-    def mailbox(self) -> ResultQueue[Any]:
-        """A new mailbox."""
+    def result_queue(self) -> ResultQueue[Any]:
+        """A new queue."""
         return ResultQueue()
 
 
-REAL = Runtime()
-"""What everybody gets who asks for nothing else."""
+SYSTEM = Runtime()
+"""The default runtime."""

@@ -1,4 +1,4 @@
-"""Waiting for the world: look, tell, look again a little later; until it is so, or patience runs out."""
+"""Polling with backoff until a condition holds, the wait times out, or the run is cancelled."""
 
 from __future__ import annotations
 
@@ -6,79 +6,79 @@ import threading
 from collections.abc import Callable, Iterator
 
 from smplan.drivers.base import Progress
-from smplan.engine.runtime import REAL, Runtime
+from smplan.engine.runtime import SYSTEM, Runtime
 from smplan.errors import Interrupted, InUse, LostAnswer, Throttled, TimedOut, Unreachable
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
-SHARE = 0.15
-"""A pause is this share of the time waited so far: quick at first, then seldom, never late by more than it."""
+BACKOFF_RATIO = 0.15
+"""Each pause is this share of the time waited so far: short at first, and never late by more than that share."""
 
-Tell = Callable[[Progress, float], None]
-"""Hears of each look, with the seconds waited so far."""
+OnProgress = Callable[[Progress, float], None]
+"""Called with each poll's progress and the seconds waited so far."""
 
 
 class CancelToken:
-    """How a run is told to stop: start nothing new, let calls finish, and end every wait."""
+    """A request to stop a run: it starts no more steps, finishes the requests in flight, and ends every wait."""
 
-    def __init__(self, runtime: Runtime = REAL) -> None:
+    def __init__(self, runtime: Runtime = SYSTEM) -> None:
         self.runtime = runtime
-        self._asked = threading.Event()
+        self._event = threading.Event()
 
-    def drain(self) -> None:
-        """Ask for the stop."""
-        self._asked.set()
+    def cancel(self) -> None:
+        """Request the stop."""
+        self._event.set()
 
     @property
-    def asked(self) -> bool:
-        """Whether a stop was asked for."""
-        return self._asked.is_set()
+    def cancelled(self) -> bool:
+        """Whether a stop was requested."""
+        return self._event.is_set()
 
-    def pause(self, seconds: float) -> None:
-        """Let time pass. Raises Interrupted as soon as a stop is asked for."""
-        if self.runtime.wait(self._asked, seconds):
-            raise Interrupted("stopped on request while waiting", hint="run the same command again to go on")
+    def wait(self, seconds: float) -> None:
+        """Wait for ``seconds``. Raises Interrupted as soon as a stop is requested."""
+        if self.runtime.wait(self._event, seconds):
+            raise Interrupted("stopped on request while waiting", hint="run the same command again to resume")
 
 
 class Waiter:
-    """Follows one wait of a step, at the pace of its ``stop``."""
+    """One wait of a step, for ``timeout`` seconds at the most."""
 
-    def __init__(self, stop: CancelToken, patience: float, tell: Tell) -> None:
+    def __init__(self, stop: CancelToken, timeout: float, on_progress: OnProgress) -> None:
         self._stop = stop
-        self._patience = patience
-        self._tell = tell
+        self._timeout = timeout
+        self._on_progress = on_progress
         self._since = stop.runtime.now()
         self._last = Progress("nothing yet")
 
-    def follow(self, looks: Callable[[], Iterator[Progress]]) -> None:
-        """Go through ``looks`` to the end, begun anew when a call fails in passing. Raises TimedOut, Interrupted.
+    def wait(self, polls: Callable[[], Iterator[Progress]]) -> None:
+        """Exhaust ``polls()``, from the beginning after a transient error. Raises TimedOut or Interrupted.
 
-        Looks that ask for something (``Driver.drain``) ask for what they saw missing, so a lost answer is looked for.
+        Polls that send requests (``Driver.drain``) decide by what they read, so a lost response needs no other care.
         """
         while True:
             try:
-                for progress in looks():
+                for progress in polls():
                     self._last = progress
-                    self._rest()
+                    self._pause()
                 return
             except (Throttled, Unreachable, LostAnswer) as error:
                 self._last = Progress(self._last.waiting_for, error.message)
-                self._rest()
+                self._pause()
 
-    def until_free(self, act: Callable[[], None], waiting_for: str) -> None:
-        """Do ``act``, again and again while something still holds the thing. Raises TimedOut, Interrupted."""
+    def retry_while_in_use(self, act: Callable[[], None], waiting_for: str) -> None:
+        """Call ``act`` until it no longer raises InUse. Raises TimedOut or Interrupted."""
         while True:
             try:
                 act()
                 return
             except InUse as error:
                 self._last = Progress(waiting_for, error.message)
-                self._rest()
+                self._pause()
 
-    def _rest(self) -> None:
+    def _pause(self) -> None:
         waited = self._stop.runtime.now() - self._since
-        self._tell(self._last, waited)
-        if waited >= self._patience:
-            said = f"; last seen: {self._last.said}" if self._last.said else ""
-            raise TimedOut(f"waited {waited:.0f} s for {self._last.waiting_for}{said}")
-        self._stop.pause(min(max(FIRST_PAUSE, waited * SHARE), LONGEST_PAUSE))
+        self._on_progress(self._last, waited)
+        if waited >= self._timeout:
+            last_seen = f"; last seen: {self._last.said}" if self._last.said else ""
+            raise TimedOut(f"waited {waited:.0f} s for {self._last.waiting_for}{last_seen}")
+        self._stop.wait(min(max(FIRST_PAUSE, waited * BACKOFF_RATIO), LONGEST_PAUSE))

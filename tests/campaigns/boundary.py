@@ -24,7 +24,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-from smplan.engine.operations import Carrier
+from smplan.engine import operations
+from smplan.engine.operations import Result, RunContext
+from smplan.engine.prepare import PreparedStep
 from smplan.stores.files import Disk
 
 KILLS = ("killed before", "killed after")
@@ -149,16 +151,16 @@ def install(log: Path, trouble: Trouble | None) -> None:
 
 
 def _watch_steps(boundary: Boundary) -> None:
-    carry = Carrier.carry
+    apply_step = operations.apply_step
 
-    def watched(self: Carrier, task: Any) -> Any:
-        boundary.step.kind = task.step.kind
+    def watched(run: RunContext, prepared: PreparedStep) -> Result:
+        boundary.step.kind = prepared.step.kind
         try:
-            return carry(self, task)
+            return apply_step(run, prepared)
         finally:
             boundary.step.kind = ""
 
-    Carrier.carry = watched  # type: ignore[method-assign]  # this process is made for being watched
+    operations.apply_step = watched  # this process is made for being watched
 
 
 def _watch_aws(boundary: Boundary) -> None:

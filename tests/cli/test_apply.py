@@ -339,12 +339,12 @@ def test_signals_end_what_has_not_begun_then_drain_then_leave(monkeypatch: pytes
     stop = CancelToken()
     with apply._signals(stop), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
-    assert stop.asked
+    assert stop.cancelled
     stop = CancelToken()
     with apply._signals(stop) as begun:
         begun()
         signal.raise_signal(signal.SIGTERM)
-        assert stop.asked
+        assert stop.cancelled
         with pytest.raises(Left, match="9"):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) is before

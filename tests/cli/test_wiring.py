@@ -96,12 +96,12 @@ def test_the_world_fetches_secrets_and_opens_stream_managers(monkeypatch: pytest
     assert world.secret("env:RED5_ADMIN_TOKEN") == "hunter2"
     assert world.aws.region == "us-east-1"
     settings = {"url": "https://sm.example.com", "access_token": Secret("env:RED5_ADMIN_TOKEN")}
-    world.reach_stream_manager_by(lambda: dict(settings))
+    world.set_stream_manager_settings(lambda: dict(settings))
     first = world._context.stream_manager()
     assert world._context.stream_manager() is first
     assert "sm.example.com" in repr(first)
     assert "hunter2" not in repr(first)
-    world.reach_stream_manager_by(lambda: {"url": "https://other.example.com"})
+    world.set_stream_manager_settings(lambda: {"url": "https://other.example.com"})
     assert "other.example.com" in repr(world._context.stream_manager())
 
 
@@ -138,7 +138,7 @@ def test_what_the_store_has_to_say_is_said(smplan: Shell) -> None:
     smplan.applied()
     (smplan.folder / "state" / "toy.state.json").chmod(0o644)
     done = smplan.ok("state", "list")
-    assert done.err.startswith("smplan: state/toy.state.json could be read by others")
+    assert done.err.startswith("smplan: state/toy.state.json was readable by other users")
 
 
 def test_an_error_before_the_state_is_found_is_one_of_smplan(smplan: Shell) -> None:

@@ -38,9 +38,20 @@ from smplan.errors import (
     Unreachable,
 )
 from smplan.stores.interface import LockHolder
-from smplan.stores.locked import LockedState
+from smplan.stores.locked import LockedStateBase
 from tests.engine.conftest import NOON, Bench
-from tests.engine.toy import PortSpec, blueprint, lookup, lost, resource, thing
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+)
+from tests.support.fake_cloud import (
+    lookup,
+    lost,
+    thing,
+)
+from tests.support.fake_specs import (
+    PortSpec,
+)
 
 
 def errors(outcome: Outcome) -> dict[str, type[Exception]]:
@@ -59,15 +70,15 @@ def test_a_run_that_did_all_and_could_not_save_the_state_is_saved_by_the_same_pl
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, other = bench.plan(blueprint(thing("a"))), bench.plan(blueprint(thing("b")))
-    save = LockedState.save
+    save = LockedStateBase.save
 
-    def full(held: LockedState, state: State) -> State:
+    def full(held: LockedStateBase, state: State) -> State:
         if state.resources:
             raise StoreError("the disk is full")
         return save(held, state)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LockedState, "save", full)
+        patch.setattr(LockedStateBase, "save", full)
         with pytest.raises(StoreError, match="full"):
             bench.apply(made)
     with pytest.raises(Stale):
@@ -94,7 +105,7 @@ def test_a_plan_is_stale_once_the_state_has_moved_on_and_says_what_changed(bench
     bench.make(blueprint(thing("a"), thing("z")))
     made = bench.plan(blueprint(thing("a", size=2), thing("b"), thing("z")))
     bench.make(blueprint(thing("a"), thing("b"), thing("c")))
-    with pytest.raises(Stale, match=r"serial \d then, serial \d now; new: c; made since: b; gone: z; the last plan"):
+    with pytest.raises(Stale, match=r"serial \d then, serial \d now; new: c; created since: b; gone: z; the last plan"):
         bench.apply(made)
 
 
@@ -110,7 +121,7 @@ def test_a_plan_of_a_state_that_is_gone_is_stale(bench: Bench) -> None:
 def test_a_first_apply_that_died_before_it_began_anything_is_begun_again(bench: Bench) -> None:
     made = bench.plan(blueprint(thing("a")))
     with bench.store.lock(LockHolder("t", "apply", "r", "now")) as held:
-        held.save(State(made.name, made.base.lineage, 0, {}, key="ab" * 16))
+        held.save(State(made.name, made.base.lineage, 0, {}))
     assert bench.apply(made).outcome == "complete"
 
 
@@ -257,7 +268,7 @@ def test_a_create_whose_answer_was_lost_is_resolved_by_looking(bench: Bench) -> 
 def test_a_create_that_never_arrived_is_sent_once_more_after_looking(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01, 0.01))
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01, 0.01))
     bench.cloud.fail("create", "t-a", lost())
     bench.make(blueprint(thing("a")))
     assert bench.cloud.made == {"t-a": 1}
@@ -268,7 +279,7 @@ def test_a_create_that_never_arrived_is_sent_once_more_after_looking(
 def test_a_create_that_is_taken_for_lost_and_shows_late_is_refused_by_its_name_and_taken_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01,))
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01,))
     bench.cloud.fail("create", "p-1", lost(), Conflict("it is there"))
 
     def appear() -> None:
@@ -283,8 +294,8 @@ def test_a_create_that_is_taken_for_lost_and_shows_late_is_refused_by_its_name_a
 def test_a_create_that_never_arrives_fails_and_is_made_by_the_next_run(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "LOOKS", (0.01,))
-    bench.cloud.fail("create", "t-a", *[lost()] * operations.SENDS)
+    monkeypatch.setattr(operations, "LOST_RESPONSE_BACKOFF", (0.01,))
+    bench.cloud.fail("create", "t-a", *[lost()] * operations.MAX_CREATE_ATTEMPTS)
     made = bench.plan(blueprint(thing("a")))
     assert bench.apply(made).outcome == "failed"
     assert bench.apply(made).outcome == "complete"
@@ -402,7 +413,7 @@ def test_a_delete_is_tried_until_it_is_let_go(bench: Bench) -> None:
 
     bench.cloud.after["delete", "t-a"] = release
     bench.make(blueprint())
-    assert [event.said for event in bench.log.of(StepProgress) if "let go" in event.waiting_for]
+    assert [event.said for event in bench.log.of(StepProgress) if "released" in event.waiting_for]
 
 
 def test_a_delete_that_is_never_let_go_times_out_naming_the_holder(bench: Bench) -> None:
@@ -416,7 +427,9 @@ def test_a_delete_that_is_never_let_go_times_out_naming_the_holder(bench: Bench)
 
 
 def thing_spec(**fields: object):  # type: ignore[no-untyped-def]
-    from tests.engine.toy import ThingSpec
+    from tests.support.fake_specs import (
+        ThingSpec,
+    )
 
     return ThingSpec.model_validate({"name": "z", **fields})
 
@@ -498,15 +511,15 @@ def test_a_value_cut_off_half_way_is_finished_by_the_next_plan(bench: Bench) -> 
 
 def test_a_journal_that_cannot_be_written_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
-    append, left = LockedState.append, [3]
+    append, left = LockedStateBase.append, [3]
 
-    def full(held: LockedState, entries: Sequence[JournalEntry]) -> None:
+    def full(held: LockedStateBase, entries: Sequence[JournalEntry]) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise StoreError("no space left on the disk")
         append(held, entries)
 
-    monkeypatch.setattr(LockedState, "append", full)
+    monkeypatch.setattr(LockedStateBase, "append", full)
     with pytest.raises(StoreError, match="no space left"):
         bench.apply(made)
     assert bench.cloud.made == {"t-a": 1}

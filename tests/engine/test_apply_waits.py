@@ -24,7 +24,15 @@ from smplan.errors import (
     Unreachable,
 )
 from tests.engine.conftest import Bench
-from tests.engine.toy import Gate, blueprint, lost, resource, thing
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+)
+from tests.support.fake_cloud import (
+    Gate,
+    lost,
+    thing,
+)
 
 
 def errors(outcome: Outcome) -> dict[str, type[Exception]]:
@@ -79,7 +87,7 @@ def test_a_thing_that_aws_does_not_know_yet_is_waited_for(bench: Bench) -> None:
 
 
 def test_a_stop_lets_running_steps_finish_and_starts_no_more(bench: Bench) -> None:
-    bench.cloud.after["configure", "t-a"] = bench.stop.drain
+    bench.cloud.after["configure", "t-a"] = bench.stop.cancel
     bench.parallel = 1
     made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
     outcome = bench.apply(made)
@@ -90,13 +98,13 @@ def test_a_stop_lets_running_steps_finish_and_starts_no_more(bench: Bench) -> No
 
 
 def test_a_stop_ends_every_wait(bench: Bench) -> None:
-    bench.cloud.after["gate", "never"] = bench.stop.drain
+    bench.cloud.after["gate", "never"] = bench.stop.cancel
     made = bench.plan(blueprint(resource("g", "toy.gate", {"of": "never"}), thing("b", after=["g"])))
     assert bench.apply(made).outcome == "interrupted"
 
 
 def test_a_stop_tells_how_many_are_still_running(bench: Bench) -> None:
-    bench.cloud.after["configure", "t-a"] = bench.stop.drain
+    bench.cloud.after["configure", "t-a"] = bench.stop.cancel
     bench.cloud.after["configure", "t-b"] = lambda: threading.Event().wait(0.2) and None
     bench.apply(bench.plan(blueprint(thing("a"), thing("b"), thing("c", after=["a"]))))
     assert all(event.running > 0 for event in bench.log.of(Draining))
@@ -124,7 +132,7 @@ def test_a_bug_in_a_driver_is_called_one(bench: Bench) -> None:
 def test_a_reference_that_nothing_makes_known_fails_its_step_alone(bench: Bench) -> None:
     made = bench.plan(blueprint(thing("a"), thing("b", zone="${a.nothing}"), thing("c")))
     outcome = bench.apply(made)
-    assert "which nothing made known" in str(dict(outcome.failed)["b"])
+    assert "which has no value" in str(dict(outcome.failed)["b"])
     assert outcome.done == 2
 
 
@@ -174,5 +182,5 @@ def test_a_wait_goes_by_the_pace_it_is_given() -> None:
     waited: list[float] = []
     waiter = Waiter(CancelToken(Fast()), 600, lambda progress, seconds: waited.append(seconds))
     with pytest.raises(TimedOut, match="somebody has it"):
-        waiter.until_free(held, "it to be let go")
+        waiter.retry_while_in_use(held, "it to be released")
     assert 600 <= waited[-1] < 620

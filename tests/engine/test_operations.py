@@ -1,4 +1,4 @@
-"""How often a worker makes sure that the lock is still held: just before everything that it asks of the world."""
+"""When an operation checks the lock: before every request that may change something."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ import pytest
 
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Op, Step
+from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState
 from smplan.drivers.base import Live, Progress
-from smplan.engine.operations import Carrier, Task
+from smplan.engine.operations import RunContext, apply_step
+from smplan.engine.prepare import PreparedStep
+from smplan.engine.runtime import SYSTEM, ResultQueue
 from smplan.engine.waiter import CancelToken
 from smplan.errors import Locked
-from tests.engine.toy import ThingSpec, lost
+from tests.support.fake_cloud import (
+    lost,
+)
+from tests.support.fake_specs import (
+    ThingSpec,
+)
 
 
-class Deaf:
-    """A driver whose every change gets no answer, and whose things must be emptied in two moves before they go."""
+class LosesResponses:
+    """A driver whose every write loses its response, and whose resources take two requests to drain."""
 
     kind = "toy.thing"
     virtual = False
@@ -27,9 +35,6 @@ class Deaf:
     def __init__(self) -> None:
         self.sent: list[str] = []
 
-    def driver(self, kind: str) -> Deaf:
-        return self
-
     def read_many(self, ids: Collection[str]) -> dict[str, Live[Any]]:
         return {id: Live(id, ThingSpec(name=id)) for id in ids}
 
@@ -37,6 +42,10 @@ class Deaf:
         self.sent.append("drain")
         yield Progress("the rest")
         self.sent.append("drain")
+
+    def configure(self, id: str, spec: Any) -> None:
+        self.sent.append("configure")
+        raise lost()
 
     def update(self, live: Live[Any], spec: Any) -> None:
         self.sent.append("update")
@@ -50,6 +59,8 @@ class Deaf:
 @pytest.mark.parametrize(
     ("op", "passed", "sent"),
     [
+        (Op.ADOPT, 0, []),
+        (Op.ADOPT, 1, ["configure"]),
         (Op.UPDATE, 0, []),
         (Op.UPDATE, 1, ["update"]),
         (Op.DELETE, 0, []),
@@ -59,15 +70,17 @@ class Deaf:
     ],
 )
 def test_nothing_is_sent_once_the_lock_was_lost(op: Op, passed: int, sent: list[str]) -> None:
-    world: Any = Deaf()
+    driver: Any = LosesResponses()
     checks = iter(range(passed))
 
-    def check() -> None:
+    def check_lock() -> None:
         if next(checks, None) is None:
             raise Locked("lost")
 
-    step = Step("s", op, ResourceState("a", "toy.thing", "t-a", {}, {}), changes=(AttributeChange("size", 1, 2),))
-    carrier = Carrier(world, "l", lambda event: None, CancelToken(), check, lambda step, id: None)
+    record = ResourceState("a", "toy.thing", "t-a", {}, {})
+    step = Step("s", op, record, changes=(AttributeChange("size", 1, 2),))
+    prepared = PreparedStep(step, driver, ThingSpec(name="t-a", size=2), StepIntent("s", op, record))
+    run = RunContext("l", lambda event: None, CancelToken(), check_lock, SYSTEM, ResultQueue())
     with pytest.raises(Locked):
-        carrier.carry(Task(step, ThingSpec(name="t-a", size=2)))
-    assert world.sent == sent
+        apply_step(run, prepared)
+    assert driver.sent == sent

@@ -10,11 +10,22 @@ from typing import Any
 import pytest
 
 from smplan.core.events import ClockSkewed, Retried
-from smplan.engine import preflight
+from smplan.engine import preconditions
 from smplan.engine.plan import detect_drift
 from smplan.errors import Denied, Expired, GuardRefused, Interrupted, Invalid, SmplanError, Throttled
 from tests.engine.conftest import NOON, Bench
-from tests.engine.toy import Log, ToyAws, ToyWorld, blueprint, lookup, thing
+from tests.support.blueprints import (
+    blueprint,
+)
+from tests.support.fake_cloud import (
+    FakeAws,
+    FakeProviders,
+    lookup,
+    thing,
+)
+from tests.support.recorder import (
+    EventRecorder,
+)
 
 WANTED = blueprint(thing("a"), thing("b", uses=["${a.arn}"]), lookups=(lookup("found", name="there"),))
 """A lookup makes the account matter."""
@@ -29,7 +40,7 @@ def cloud(bench: Bench) -> Bench:
     return bench
 
 
-class Aws(ToyAws):
+class Aws(FakeAws):
     """An account whose clock and credentials are as told."""
 
     def __init__(self, *, ahead: float | None = None, runs_out: datetime | None = None) -> None:
@@ -38,16 +49,16 @@ class Aws(ToyAws):
         self.runs_out = runs_out
 
 
-def world_with(bench: Bench, aws: ToyAws) -> Callable[[], ToyWorld]:
-    def world() -> ToyWorld:
-        made = ToyWorld(bench.cloud)
+def world_with(bench: Bench, aws: FakeAws) -> Callable[[], FakeProviders]:
+    def world() -> FakeProviders:
+        made = FakeProviders(bench.cloud)
         made.aws = aws
         return made
 
     return world
 
 
-def through(bench: Bench, monkeypatch: pytest.MonkeyPatch, aws: ToyAws) -> None:
+def through(bench: Bench, monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
     """From now on the bench finds this account."""
     monkeypatch.setattr(bench, "world", world_with(bench, aws))
 
@@ -99,7 +110,7 @@ def test_a_refusal_by_aws_itself_is_told_as_the_clock_if_that_is_wrong(
             raise refusal
 
     with pytest.raises(kind or type(refusal)):
-        preflight.account(world_with(cloud, Refusing(ahead=ahead))(), cloud.log)
+        preconditions.account(world_with(cloud, Refusing(ahead=ahead))(), cloud.log)
 
 
 def test_credentials_that_run_out_too_soon_are_refused_before_anything_is_changed(
@@ -109,7 +120,7 @@ def test_credentials_that_run_out_too_soon_are_refused_before_anything_is_change
     through(cloud, monkeypatch, Aws(runs_out=NOON + timedelta(seconds=1.5)))
     with pytest.raises(GuardRefused) as caught:
         cloud.apply(made)
-    assert "run out at 12:00:01 UTC, in 0.0 min, and the plan is expected to take 0.0 min" in str(caught.value)
+    assert "expire at 12:00:01 UTC, in 0.0 min, and the plan is expected to take 0.0 min" in str(caught.value)
     assert "renew" in caught.value.hint
     assert cloud.cloud.writes() == []
     assert cloud.store.read().stored is None
@@ -133,9 +144,9 @@ def test_credentials_do_not_matter_where_aws_does_not(bench: Bench, monkeypatch:
 def test_calls_made_again_are_told_to_whoever_listens_now_and_their_pauses_end_with_the_run(cloud: Bench) -> None:
     aws = Aws()
     world = world_with(cloud, aws)()
-    heard = Log()
-    world.attend(heard, cloud.stop.pause)
-    cloud.stop.drain()
+    heard = EventRecorder()
+    world.on_retry(heard, cloud.stop.wait)
+    cloud.stop.cancel()
 
     def throttled() -> None:
         raise Throttled("slow down")

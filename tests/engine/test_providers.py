@@ -9,7 +9,7 @@ import pytest
 
 from smplan.core.values import Ref, Secret
 from smplan.drivers.aws.client import Aws
-from smplan.engine.providers import Providers, kind, resolve_secrets
+from smplan.engine.providers import Providers, resolve_secrets
 from smplan.errors import Bug, Unreachable
 
 
@@ -36,20 +36,20 @@ def test_a_kind_nobody_serves_is_a_bug_by_then() -> None:
     with pytest.raises(Bug, match="no lookup"):
         world().lookup("core.value")
     with pytest.raises(KeyError):
-        kind("toy.none")
+        world().kind("toy.none")
 
 
 def test_stream_manager_is_unreachable_until_its_settings_are_known() -> None:
     opened: list[Any] = []
     there = world(opened)
     reach = there.driver("red5.nodegroup").context.stream_manager
-    with pytest.raises(Unreachable, match="has been made yet"):
+    with pytest.raises(Unreachable, match="no Stream Manager yet"):
         reach()
-    there.reach_stream_manager_by(lambda: {"url": Ref("alb", None, ("dns_name",))})
+    there.set_stream_manager_settings(lambda: {"url": Ref("alb", None, ("dns_name",))})
     with pytest.raises(Unreachable):
         reach()
     settings = {"url": "https://a", "access_token": Secret("env:T")}
-    there.reach_stream_manager_by(lambda: dict(settings))
+    there.set_stream_manager_settings(lambda: dict(settings))
     assert reach() is reach()
     settings["url"] = "https://b"
     reach()

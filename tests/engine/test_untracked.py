@@ -18,7 +18,17 @@ from smplan.engine.waiter import CancelToken
 from smplan.errors import Conflict, Denied, NotOurs, Stale, Unreachable
 from smplan.stores.interface import LockHolder
 from tests.engine.conftest import Bench
-from tests.engine.toy import Cloud, ThingSpec, blueprint, resource, thing
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+)
+from tests.support.fake_cloud import (
+    FakeCloud,
+    thing,
+)
+from tests.support.fake_specs import (
+    ThingSpec,
+)
 
 PORT = resource("p", "toy.port", {"number": 1, "of": "x"})
 ID = {"b": "t-a", "q": "p-1"}
@@ -133,7 +143,7 @@ def test_foreign_resource_found_before_intent_is_never_adopted(bench: Bench) -> 
 
 def test_a_prechecked_step_does_not_start_after_a_stop(bench: Bench) -> None:
     made = bench.plan(blueprint(PORT))
-    bench.cloud.after["find", "toy.port"] = bench.stop.drain
+    bench.cloud.after["find", "toy.port"] = bench.stop.cancel
     outcome = bench.apply(made)
     assert (outcome.outcome, outcome.skipped) == ("interrupted", ("p:create",))
     assert bench.store.read().folded.pending_creates == ()  # type: ignore[union-attr]
@@ -301,7 +311,7 @@ class Fast(Runtime):
 
 def test_an_incomplete_resource_counts_as_gone_only_after_a_while(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
-    hidden: Cloud = bench.cloud
+    hidden: FakeCloud = bench.cloud
     there = hidden.of("toy.thing").pop("t-a")
     world = bench.world()
     world.runtime = Fast()
@@ -329,4 +339,4 @@ def test_an_own_resource_with_another_immutable_value_is_a_conflict(bench: Bench
     bench.cloud.after["wait_ready", "t-z"] = appear
     failed = dict(bench.apply(made).failed)
     assert isinstance(failed["a"], Conflict)
-    assert failed["a"].hint.startswith("plan again")
+    assert "deletes it first" in failed["a"].hint

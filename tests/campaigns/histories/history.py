@@ -197,7 +197,7 @@ class History:
             )
         except SmplanError as error:
             self._refused(process, "plan", error)
-            clean = well and not process.suffered and not process.racing and not process.stop.asked
+            clean = well and not process.suffered and not process.racing and not process.stop.cancelled
             if clean and not isinstance(error, GuardRefused):
                 raise Broken("in a world without trouble a plan can be made", f"{error!r}") from error
             return None
@@ -244,14 +244,14 @@ class History:
             outcome = apply.run(made.plan)
         except SmplanError as error:
             self._refused(process, "apply", error)
-            if clean and not process.suffered and not process.stop.asked and legitimate:
+            if clean and not process.suffered and not process.stop.cancelled and legitimate:
                 raise Broken("in a world without trouble a plan can be applied", f"{error!r}") from error
             return None
         finally:
             if process.began and not legitimate and not process.racing:
                 raise Broken("a used, stale or expired plan changes nothing", f"plan {self._plans.index(made) + 1}")
         self._ended(process, made, outcome)
-        if clean and not process.suffered and not process.stop.asked and outcome.outcome != "complete":
+        if clean and not process.suffered and not process.stop.cancelled and outcome.outcome != "complete":
             raise Broken("in a world without trouble an apply is complete", _told(outcome))
         return outcome
 

@@ -99,7 +99,7 @@ class Process:
         if self._passed[""] == self.trouble.drain_at:
             self.witness.count("drain", sorts[0])
             self.witness.tell(f"    {self.name}: asked to stop")
-            self.stop.drain()
+            self.stop.cancel()
         if self.trouble.kill in sorts and self.due(self.trouble.kill, self.trouble.kill_at):
             self.die(" ".join(sorts))
 
@@ -163,10 +163,10 @@ class SimRuntime(Runtime):
         schedule.wait(event.is_set, schedule.now + seconds)
         return event.is_set()
 
-    def crew(self, size: int, name: str) -> WorkerPool:
+    def worker_pool(self, size: int, name: str) -> WorkerPool:
         return SimCrew(self._process, size)
 
-    def mailbox(self) -> ResultQueue[Any]:
+    def result_queue(self) -> ResultQueue[Any]:
         return SimMailbox(self._process)
 
 
@@ -211,7 +211,7 @@ class SimCrew(WorkerPool):
         running = [turn for turn in self._turns if not turn.over]
         self._turns = [*running, self._process.schedule.start(self._process, one, free)]
 
-    def each(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         things = list(items)
         if len(things) == 1:
             return [work(things[0])]
@@ -308,9 +308,9 @@ class SimDisk(Disk):
                 continue
             self._process.witness.batches.add(line)
             for entry in json.loads(line[9:]):
-                if entry["type"] == "intent":
+                if entry["type"] == "StepIntent":
                     self._process.intents.add(entry["step"])
-                elif entry["type"] == "began":
+                elif entry["type"] == "RunBegan":
                     self._process.began += 1
                 elif entry.get("outcome") == "complete":
                     self._process.completed = True

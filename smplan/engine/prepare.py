@@ -1,0 +1,102 @@
+"""Prepared steps: a step with its spec filled in, its intent, and what earlier runs left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from smplan.core import canonical_json
+from smplan.core.plan.model import Plan, Step
+from smplan.core.spec import Spec
+from smplan.core.state.journal import CREATING_OPS, ReplayedState, StepIntent
+from smplan.core.state.model import Status
+from smplan.core.values import InvalidReference, Json, PartialValue, decode, encode, refs, resolve
+from smplan.drivers.base import Driver
+from smplan.engine.providers import Providers, resolve_secrets
+from smplan.engine.resolver import Resolver
+from smplan.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStep:
+    """A step that is ready to run."""
+
+    step: Step
+    driver: Driver[Any]
+    spec: Any
+    """Of the kind's own type, with every reference and secret filled in; None for a delete or forget."""
+    intent: StepIntent
+    created_id: str = ""
+    """The id that an earlier run journaled."""
+    begun: bool = False
+    """Whether an earlier run may have sent its requests, so that what is found may be its work."""
+
+
+class Preparer:
+    """Prepares the steps of one plan; ``resolver`` holds what references refer to by now."""
+
+    def __init__(self, plan: Plan, replayed: ReplayedState, providers: Providers, resolver: Resolver) -> None:
+        run = replayed.run if replayed.run and replayed.run.plan_id == plan.id else None
+        self.plan = plan
+        self._providers = providers
+        self._resolver = resolver
+        self.done_before = run.done if run else frozenset()
+        """Ids of the steps that an earlier run of this plan completed."""
+        self._open = frozenset(run.open) if run else frozenset()
+        self._created_ids = run.made if run else {}
+        self._pending_creates = {intent.resource_key: intent for intent in replayed.pending_creates}
+
+    def prepare(self, step: Step) -> PreparedStep:
+        """``step``, ready to run. Raises Invalid, or the error of the source of a secret."""
+        created_id = self._created_ids.get(step.id, "")
+        spec, recorded = (None, step.resource.spec) if step.after is None else self._complete(step)
+        resource = replace(
+            step.resource, id=created_id or step.physical_id, spec=recorded, outputs={}, status=Status.INCOMPLETE
+        )
+        intent = StepIntent(step.id, step.op, resource, step.pending_key)
+        if step.op in CREATING_OPS:
+            intent = replace(intent, key=self._providers.kind(step.kind).identity_digest(recorded))
+        pending = self._pending_creates.get(intent.resource_key)
+        if step.op in CREATING_OPS:
+            intent = replace(intent, token=self._token(intent, pending))
+        begun = step.id in self._open or pending is not None
+        return PreparedStep(step, self._providers.driver(step.kind), spec, intent, created_id, begun)
+
+    def learn(self, prepared: PreparedStep, id: str, outputs: Mapping[str, Json]) -> None:
+        """A step is done: give references to its resource their values."""
+        if prepared.spec is not None:
+            self._resolver.add(replace(prepared.intent.resource, id=id, outputs=outputs))
+
+    def outputs(self) -> dict[str, Json]:
+        """The outputs of the plan."""
+        return {name: encode(resolve(decode(value), self._resolver)) for name, value in self.plan.outputs.items()}
+
+    def _complete(self, step: Step) -> tuple[Spec, Json]:
+        """The spec with references and secrets filled in, and the one to record, with references only."""
+        try:
+            value = resolve(decode(step.after), self._resolver)
+            unknown = next((ref for _, ref in refs(value)), None)
+            if unknown is not None:
+                raise Invalid(f"{step.address} refers to {unknown}, which has no value", address=step.address)
+            return self._validated(step, value), encode(value)
+        except (ValidationError, InvalidReference) as error:
+            message = _first_error(error) if isinstance(error, ValidationError) else str(error)
+            hint = "fix the blueprint, then run `smplan plan` again"
+            raise Invalid(f"{step.address}: {message}", hint=hint) from None
+
+    def _validated(self, step: Step, value: PartialValue) -> Spec:
+        return self._providers.kind(step.kind).spec.model_validate(resolve_secrets(value, self._providers.secret))
+
+    def _token(self, intent: StepIntent, pending: StepIntent | None) -> str:
+        """The idempotency token. An earlier run's request is repeated as it was; for another spec AWS refuses it."""
+        if pending and pending.token and pending.resource.spec == intent.resource.spec:
+            return pending.token
+        return canonical_json.digest([self.plan.base.lineage, intent.resource.address, intent.op, self.plan.id])
+
+
+def _first_error(error: ValidationError) -> str:
+    first: Any = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
