@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from smplan.core.blueprint import Blueprint, LookupDecl, Resource
-from smplan.core.resource_type import Catalogue, KindDoc
+from smplan.core.resource_type import Catalogue, LookupType, ResourceType
 from smplan.core.spec import SENSITIVE
 from smplan.core.spec_errors import spec_errors, walk
 from smplan.core.values import (
@@ -77,33 +77,33 @@ class _Checker:
     blueprint: Blueprint
     names: Mapping[str, Declaration]
     catalogue: Catalogue
-    docs: dict[str, KindDoc | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.marks = self.blueprint.marks
         self.by_address = {resource.address: resource for resource in self.blueprint.resources}
 
-    def doc(self, kind: str) -> KindDoc | None:
-        """The kind of that name, or None; unlikely names are not even looked for."""
-        if kind not in self.docs:
-            likely = len(kind) <= _LONGEST_KIND and _KIND.match(kind)
-            self.docs[kind] = self.catalogue.kind(kind) if likely else None
-        return self.docs[kind]
+    def resource_type(self, kind: str) -> ResourceType | None:
+        """The resource type of that name, or None; impossible names are not searched for."""
+        return self.catalogue.resource(kind) if _is_possible(kind) else None
+
+    def lookup_type(self, kind: str) -> LookupType | None:
+        """The lookup type of that name, or None; impossible names are not searched for."""
+        return self.catalogue.lookup(kind) if _is_possible(kind) else None
 
     def lookup(self, lookup: LookupDecl) -> Iterator[Diagnostic]:
         """The faults of one lookup."""
-        doc = self.doc(lookup.kind)
-        if doc is None or doc.keys is None:
+        type = self.lookup_type(lookup.kind)
+        if type is None:
             hint = suggestion(lookup.kind, self.catalogue.lookups())
             yield self.marks.fault(
                 (*lookup.path, "kind"), f"nothing of kind {quoted(lookup.kind)} can be looked up", hint
             )
             return
         for key in lookup.where:
-            if key not in doc.keys and not (key.startswith("tag:") and "tag:*" in doc.keys):
-                path, known = (*lookup.path, "where", key), list(doc.keys)
+            if key not in type.keys and not (key.startswith("tag:") and "tag:*" in type.keys):
+                path, known = (*lookup.path, "where", key), list(type.keys)
                 yield self.marks.fault(
-                    path, f"{doc.name} is not looked up by {quoted(key)}", one_of(key, known), key=True
+                    path, f"{type.kind} is not looked up by {quoted(key)}", one_of(key, known), key=True
                 )
         where = (*lookup.path, "where")
         for path, leaf in placeholders(lookup.where):
@@ -136,37 +136,39 @@ class _Checker:
 
     def resource(self, resource: Resource) -> Iterator[Diagnostic]:
         """The faults of one resource."""
-        doc = self.doc(resource.kind)
-        if doc is None or doc.spec is None:
+        type = self.resource_type(resource.kind)
+        if type is None:
             hint = suggestion(resource.kind, self.catalogue.resources())
-            if doc is not None:
-                hint = f"{doc.name} can only be looked up: declare it under `lookups`"
+            if self.lookup_type(resource.kind) is not None:
+                hint = f"{resource.kind} can only be looked up: declare it under `lookups`"
             yield self.marks.fault((*resource.path, "kind"), f"there is no kind {quoted(resource.kind)}", hint)
             return
-        if doc.via_stream_manager and self.blueprint.stream_manager is None:
-            message = f"{doc.name} needs a Stream Manager, and `stream_manager` is missing"
+        if type.via_stream_manager and self.blueprint.stream_manager is None:
+            message = f"{type.kind} needs a Stream Manager, and `stream_manager` is missing"
             yield self.marks.fault((*resource.path, "kind"), message, "add stream_manager: {url, access_token}")
         spec = (*resource.path, "spec")
-        for misfit in spec_errors(doc.spec, resource.spec, secret=SENSITIVE):
+        for misfit in spec_errors(type.spec, resource.spec, secret=SENSITIVE):
             key = misfit.key or not misfit.path
             fault = self.marks.fault((*spec, *misfit.path), misfit.message, misfit.hint, key=key)
             yield replace(fault, source="") if misfit.secret else fault
         for path, leaf in placeholders(resource.spec):
-            if isinstance(leaf, Secret) and SENSITIVE not in walk(doc.spec, path)[1]:
+            if isinstance(leaf, Secret) and SENSITIVE not in walk(type.spec, path)[1]:
                 message = f"a secret may not stand in `{dotted(path)}`: whoever reads the resource would see it"
                 yield self.marks.fault((*spec, *path), message, "secrets stand only where a kind keeps them hidden")
             for ref in _refs_of(leaf):
                 yield from self.ref((*spec, *path), ref)
-        yield from self.ignored(resource, doc)
+        yield from self.ignored(resource, type)
 
-    def ignored(self, resource: Resource, doc: KindDoc) -> Iterator[Diagnostic]:
+    def ignored(self, resource: Resource, type: ResourceType) -> Iterator[Diagnostic]:
         """Paths to ignore that are not there."""
-        known = doc.spec.model_fields if doc.spec else {}
+        known = type.spec.model_fields
         for position, dots in enumerate(resource.lifecycle.ignore):
             first = dots.partition(".")[0]
             if first not in known:
                 path = (*resource.path, "lifecycle", "ignore", position)
-                yield self.marks.fault(path, f"{doc.name} has no field {quoted(first)} to ignore", one_of(first, known))
+                yield self.marks.fault(
+                    path, f"{type.kind} has no field {quoted(first)} to ignore", one_of(first, known)
+                )
 
     def stream_manager(self) -> Iterator[Diagnostic]:
         """The references by which the Stream Manager is reached."""
@@ -195,11 +197,11 @@ class _Checker:
                 yield self.marks.fault(path, *found)
 
     def _wrong_attribute(self, group: Declaration, ref: Ref) -> tuple[str, str] | None:
-        doc = self.doc(group.kind)
-        if doc is None or (doc.keys is None if group.lookup else doc.spec is None):
+        resource = None if group.lookup else self.resource_type(group.kind)
+        declared = self.lookup_type(group.kind) if group.lookup else resource
+        if declared is None:
             return None
-        outputs = doc.lookup_outputs if group.lookup else doc.outputs
-        names = ["id", *outputs, *(doc.spec.model_fields if doc.spec and not group.lookup else ())]
+        names = ["id", *declared.outputs, *(resource.spec.model_fields if resource else ())]
         if not ref.path:
             return (
                 f"`{ref}` does not say which attribute of {quoted(ref.root)}",
@@ -207,15 +209,19 @@ class _Checker:
             )
         first = str(ref.path[0])
         if first not in names:
-            return f"{quoted(ref.root)} ({doc.name}) has no {quoted(first)}", one_of(first, names)
+            return f"{quoted(ref.root)} ({declared.kind}) has no {quoted(first)}", one_of(first, names)
         target = self.by_address.get(ref.address)
-        if target is None or first in outputs or first not in target.spec:
+        if target is None or first in declared.outputs or first not in target.spec:
             return None
         try:
             get_path(target.spec, ref.path)
         except KeyError as missing:
             return f"{quoted(str(ref)[2:-1])} leads nowhere: there is no {quoted(str(missing.args[0]))}", ""
         return None
+
+
+def _is_possible(kind: str) -> bool:
+    return len(kind) <= _LONGEST_KIND and _KIND.match(kind) is not None
 
 
 def _wrong_instance(group: Declaration, ref: Ref) -> tuple[str, str] | None:

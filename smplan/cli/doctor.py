@@ -176,7 +176,7 @@ def _free(store: Store) -> str:
 def _lockable(store: Store) -> str:
     from smplan.cli import wiring
 
-    store.probe(wiring.holder("doctor"))
+    store.test_lock(wiring.holder("doctor"))
     return "the lock could be taken and given back" + (", conditional writes are honoured" if _in_s3(store) else "")
 
 

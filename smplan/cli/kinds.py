@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from smplan.cli import options
 
 if TYPE_CHECKING:
-    from smplan.core.resource_type import KindDoc
+    from smplan.core.resource_type import LookupType, Output, ResourceType
+
+    Types: TypeAlias = tuple[ResourceType | None, LookupType | None]
 
 Kind = Annotated[str | None, typer.Argument(help="One kind, such as aws.elbv2.listener; without it, all.")]
 
@@ -29,23 +31,20 @@ def kinds(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of all kinds as Markdown.")] = False,
 ) -> None:
     """List the kinds, or show the fields and outputs of one."""
-    from smplan.drivers import catalogue
-
     if markdown:
         typer.echo(_reference(), nl=False)
         return
     if kind is not None:
         found = _one(kind)
-        typer.echo(json.dumps(_data(found), indent=1) if as_json else _described(found))
+        typer.echo(json.dumps(_data(kind, *found), indent=1) if as_json else _described(kind, *found))
         return
-    every = catalogue.docs()
+    every = {name: _types(name) for name in _names()}
     if as_json:
-        typer.echo(json.dumps([_data(each) for each in every], indent=1))
+        typer.echo(json.dumps([_data(name, *types) for name, types in every.items()], indent=1))
         return
-    width = max(len(each.name) for each in every)
-    for each in every:
-        what = each.summary or each.lookup_summary
-        typer.echo(f"{each.name:<{width}}  {'' if each.spec else '(lookup) '}{what}")
+    width = max(len(name) for name in every)
+    for name, (resource, lookup) in every.items():
+        typer.echo(f"{name:<{width}}  {'' if resource else '(lookup) '}{_summary(resource, lookup)}")
     options.next_command("smplan kinds KIND   # its fields and outputs")
 
 
@@ -61,12 +60,12 @@ def schema(
     write: Annotated[Path | None, typer.Option(help="Write all schemas into this folder instead.")] = None,
 ) -> None:
     """Print the JSON Schema of blueprints (or of one kind's spec), for editors."""
-    from smplan.drivers import catalogue
+    from smplan.drivers import registry
     from smplan.render import schema as schemas
 
     if kind is not None:
         _one(kind)
-    made = schemas.generate(catalogue.docs())
+    made = schemas.generate(registry.drivers(), registry.lookups())
     if write is None:
         typer.echo(_schema(made, kind) if kind else made["blueprint.schema.json"], nl=False)
         return
@@ -85,44 +84,65 @@ def _schema(made: Mapping[str, str], kind: str) -> str:
     return made.get(f"kinds/{kind}.schema.json") or made[f"lookups/{kind}.schema.json"]
 
 
-def _one(kind: str) -> KindDoc:
+def _names() -> list[str]:
+    from smplan.drivers import registry
+
+    return sorted({*registry.drivers(), *registry.lookups()})
+
+
+def _types(kind: str) -> Types:
+    from smplan.drivers import registry
+
+    return registry.driver(kind), registry.lookup(kind)
+
+
+def _one(kind: str) -> Types:
+    """What can be created and looked up under that name. Raises SmplanError if there is neither."""
     import difflib
 
-    from smplan.drivers import catalogue
     from smplan.errors import SmplanError
 
-    found = catalogue.doc(kind)
-    if found is None:
-        near = difflib.get_close_matches(kind, [each.name for each in catalogue.docs()], 1)
+    found = _types(kind)
+    if found == (None, None):
+        near = difflib.get_close_matches(kind, _names(), 1)
         raise SmplanError(f"there is no kind `{kind}`", hint=f"did you mean `{near[0]}`?" if near else "smplan kinds")
     return found
 
 
-def _data(kind: KindDoc) -> dict[str, object]:
+def _summary(resource: ResourceType | None, lookup: LookupType | None) -> str:
+    declared = resource or lookup
+    return declared.summary if declared else ""
+
+
+def _descriptions(outputs: Mapping[str, Output]) -> dict[str, str]:
+    return {name: output.description for name, output in outputs.items()}
+
+
+def _data(kind: str, resource: ResourceType | None, lookup: LookupType | None) -> dict[str, object]:
     return {
-        "kind": kind.name,
-        "summary": kind.summary,
-        "spec": kind.spec.model_json_schema() if kind.spec else None,
-        "outputs": dict(kind.outputs),
-        "lookup": {"where": dict(kind.keys), "outputs": dict(kind.lookup_outputs)} if kind.keys is not None else None,
+        "kind": kind,
+        "summary": resource.summary if resource else "",
+        "spec": resource.spec.model_json_schema() if resource else None,
+        "outputs": _descriptions(resource.outputs) if resource else {},
+        "lookup": {"where": dict(lookup.keys), "outputs": _descriptions(lookup.outputs)} if lookup else None,
     }
 
 
-def _described(kind: KindDoc) -> str:
+def _described(kind: str, resource: ResourceType | None, lookup: LookupType | None) -> str:
     from smplan.core.spec import fields
 
-    lines = [kind.name, f"  {kind.summary or kind.lookup_summary}", ""]
-    if kind.spec:
+    lines = [kind, f"  {_summary(resource, lookup)}", ""]
+    if resource:
         lines.append("spec:")
-        for name, facts in fields(kind.spec).items():
-            info = kind.spec.model_fields[name]
+        for name, facts in fields(resource.spec).items():
+            info = resource.spec.model_fields[name]
             marks = [fact.name for fact in sorted(facts.traits, key=lambda fact: fact.name)]
             marks += ["required"] if info.is_required() else []
             lines += [f"  {name} ({', '.join(marks)})" if marks else f"  {name}", f"      {info.description or ''}"]
     sections = (
-        ("outputs", kind.outputs),
-        ("where (lookup)", kind.keys),
-        ("outputs of the lookup", kind.lookup_outputs),
+        ("outputs", _descriptions(resource.outputs) if resource else {}),
+        ("where (lookup)", lookup.keys if lookup else {}),
+        ("outputs of the lookup", _descriptions(lookup.outputs) if lookup else {}),
     )
     for title, found in sections:
         if found:

@@ -22,12 +22,14 @@ def show(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False)
     from smplan.render import text
 
     store = wiring.found_store(blueprint)
-    grip = store.grip()
+    grip = store.lock_info()
     if as_json:
-        typer.echo(json.dumps({"held": bool(grip and not grip.over), "lock": asdict(grip) if grip else None}, indent=1))
+        typer.echo(
+            json.dumps({"held": bool(grip and not grip.expired), "lock": asdict(grip) if grip else None}, indent=1)
+        )
         return
     typer.echo(text.grip(store.location, grip).rstrip("\n"))
-    if grip and not grip.over:
+    if grip and not grip.expired:
         options.next_command("smplan lock break   # only if that process is gone; otherwise wait")
 
 
@@ -41,7 +43,7 @@ def break_(blueprint: options.OfBlueprint = None, yes: options.Yes = False) -> N
     from smplan.render import text
 
     store = wiring.found_store(blueprint)
-    grip = store.grip()
+    grip = store.lock_info()
     typer.echo(text.grip(store.location, grip).rstrip("\n"))
     if grip is None:
         return

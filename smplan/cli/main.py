@@ -21,8 +21,8 @@ INTERRUPTED = 9
 EPILOG = (
     "Exit codes: 0 done, or nothing to do · 1 error · 2 there are changes (plan --detailed-exitcode) · "
     "3 blueprint invalid · 4 the plan is stale, or reality differs from what it relied on · "
-    "5 approval missing or invalid · 6 refused by a guard · 7 locked · 8 some steps failed, state saved · "
-    "9 interrupted: run again to go on · 10 a wait timed out · 11 drift found"
+    "6 refused by a guard · 7 locked · 8 some steps failed, state saved · "
+    "9 interrupted: run again to resume · 10 a wait timed out · 11 drift found"
 )
 
 app = typer.Typer(
@@ -35,8 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-state_app = typer.Typer(help="What smplan remembers of what it made.", no_args_is_help=True)
-lock_app = typer.Typer(help="Who may write the state now.", no_args_is_help=True)
+state_app = typer.Typer(help="Inspect, export and move the state.", no_args_is_help=True)
+lock_app = typer.Typer(help="Show or break the state lock.", no_args_is_help=True)
 app.add_typer(state_app, name="state")
 app.add_typer(lock_app, name="lock")
 app.add_typer(sandbox.app, name="sandbox")

@@ -32,12 +32,12 @@ def register(state: typer.Typer) -> None:
 def list_(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
     """List what the state holds: address, kind, id."""
     from smplan.cli import wiring
-    from smplan.core.state.model import resource_to_json
+    from smplan.core.state.strict_json import to_json
     from smplan.render import text
 
     state = wiring.state_now(wiring.found_store(blueprint))
     entries = [*state.resources.values(), *state.deposed]
-    told = json.dumps([resource_to_json(entry) for entry in entries], indent=1) if as_json else text.entries(entries)
+    told = json.dumps([to_json(entry) for entry in entries], indent=1) if as_json else text.entries(entries)
     typer.echo(told.rstrip("\n"))
 
 
@@ -50,7 +50,7 @@ def show(
     import difflib
 
     from smplan.cli import wiring
-    from smplan.core.state.model import resource_to_json
+    from smplan.core.state.strict_json import to_json
     from smplan.errors import SmplanError
     from smplan.render import text
 
@@ -60,7 +60,7 @@ def show(
         hint = f"did you mean `{near[0]}`?" if near else "smplan state list shows what there is"
         raise SmplanError(f"the state has nothing at `{address}`", hint=hint)
     entry = resources[address]
-    typer.echo(json.dumps(resource_to_json(entry), indent=1) if as_json else text.entry(entry).rstrip("\n"))
+    typer.echo(json.dumps(to_json(entry), indent=1) if as_json else text.entry(entry).rstrip("\n"))
 
 
 def history(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
@@ -91,8 +91,7 @@ def pull(
 ) -> None:
     """Print the whole state document, as it can be put in place of a local state.
 
-    What stands in the journal is folded in. Secrets are in it as hashes only, but what it says of a fleet is not for
-    everybody.
+    What stands in the journal is folded in. Contains no secrets, but treat it as confidential.
     """
     from smplan.cli import wiring
 
@@ -134,7 +133,7 @@ def _earlier(store: Store, serial: int) -> bytes:
     present = store.read().stored
     document = store.document() if present and present.serial == serial else store.document(serial)
     if document is None:
-        kept = ", ".join(map(str, store.past())) or "none"
+        kept = ", ".join(map(str, store.history())) or "none"
         raise SmplanError(f"the state with serial {serial} is not kept", hint=f"kept are: {kept}")
     codec.decode_state(document, f"the state with serial {serial}")
     return document
@@ -166,8 +165,8 @@ def move(
     """
     from smplan.cli import wiring
     from smplan.engine.plan import utc_now
-    from smplan.stores.move import End, Move
-    from smplan.stores.move_marker import stanza
+    from smplan.stores.move import Endpoint, Move
+    from smplan.stores.move_marker import backend_block
 
     found, wanted = wiring.found(blueprint), _place(to, region, kms_key_id)
     source, target = found.place, found.store_at(wanted)
@@ -178,8 +177,8 @@ def move(
     if not yes:
         options.ask(f"Move the state from {old.location} to {target.location}?")
     at = utc_now().isoformat(timespec="seconds")
-    Move(End(old, source), End(target, wanted), wiring.holder("move"), at, wiring.say).run()
-    typer.echo(f"The state is in {target.location} now. Write this into the blueprint:\n\n{stanza(wanted)}")
+    Move(Endpoint(old, source), Endpoint(target, wanted), wiring.holder("move"), at, wiring.say).run()
+    typer.echo(f"The state is in {target.location} now. Write this into the blueprint:\n\n{backend_block(wanted)}")
     options.next_command("smplan plan BLUEPRINT   # with the new place; plans made before are void")
 
 
@@ -204,16 +203,16 @@ def _place(to: str, region: str | None, kms_key_id: str | None) -> BackendConfig
 
 def _spot(place: BackendConfig) -> str:
     """One name for a place, however it was written."""
-    from smplan.stores.move_marker import named
+    from smplan.stores.move_marker import uri
 
-    return named(place) if place.backend == "s3" else str(Path(named(place)).resolve())
+    return uri(place) if place.backend == "s3" else str(Path(uri(place)).resolve())
 
 
 def _unfinished(target: Store) -> tuple[BackendConfig, BackendConfig]:
     """Where a state comes from and goes whose move was cut off, when the blueprint names the new place already."""
     from smplan.errors import GuardRefused
 
-    mark = target.look().mark
-    if mark and mark.coming:
-        return mark.source, mark.target
+    marker = target.read_unchecked().marker
+    if marker and marker.incoming:
+        return marker.source, marker.target
     raise GuardRefused(f"the state is in {target.location} already", hint="name another place")

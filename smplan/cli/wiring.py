@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from smplan.cli.plan_file import PLAN_FILE, read_plan
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan.model import Plan
 from smplan.core.state.model import State
-from smplan.drivers import catalogue
+from smplan.drivers import registry
 from smplan.engine.plan import plan as make_plan
 from smplan.engine.plan import utc_now
 from smplan.engine.providers import Providers
@@ -61,7 +62,7 @@ def say(word: str) -> None:
 def load(path: Path, variables: Mapping[str, str], files: Sequence[Path]) -> Blueprint:
     """The blueprint with its variables in force. Raises BlueprintInvalid."""
     return loading.load(
-        path, variables=variables, variable_files=files, environ=os.environ, catalogue=catalogue.catalogue()
+        path, variables=variables, variable_files=files, environ=os.environ, catalogue=registry.catalogue()
     )
 
 
@@ -78,10 +79,10 @@ def store_at(place: BackendConfig, name: str, region: str | None = None) -> Stor
 
         client = s3.connect(options.get("region") or region)
         kms_key_id = options.get("kms_key_id")
-        return s3.S3Store(options["bucket"], options["key"], client=client, kms_key_id=kms_key_id, say=say)
+        return s3.S3Store(options["bucket"], options["key"], client=client, kms_key_id=kms_key_id, on_warning=say)
     from smplan.stores.local import LocalStore
 
-    return LocalStore(Path(options["path"]), say=say)
+    return LocalStore(Path(options["path"]), on_warning=say)
 
 
 def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None) -> Providers:
@@ -91,8 +92,10 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
     """
     from smplan.drivers.aws.client import Aws
     from smplan.drivers.aws.secrets import resolve
+    from smplan.drivers.http import HttpClient
 
     aws = Aws(region or None, on_call=on_call)
+    connect_map, ca_file = os.environ.get("SMPLAN_CONNECT_TO", ""), os.environ.get("SMPLAN_CA_FILE") or None
 
     def secret(source: str) -> str:
         return resolve(source, aws=aws, environ=os.environ)
@@ -106,13 +109,14 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
             token=lambda: secret(token.source) if token is not None else "",
             connect_to=settings.get("connect_to"),
             api_version=settings.get("api_version") or "4.0",
-            connect_map=os.environ.get("SMPLAN_CONNECT_TO", ""),
-            ca_file=os.environ.get("SMPLAN_CA_FILE") or None,
+            connect_map=connect_map,
+            ca_file=ca_file,
             patience=aws.patience,
             guard=lambda: aws.guard(),
         )
 
-    return Providers(aws, connect=connect, secrets=secret)
+    http = partial(HttpClient, connect_map=connect_map, ca_file=ca_file)
+    return Providers(aws, connect=connect, secrets=secret, http=http)
 
 
 def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] | None = None) -> Plan:

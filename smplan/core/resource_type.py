@@ -1,14 +1,37 @@
-"""Kinds, without their drivers: what the planner needs to know of one, and its documentation."""
+"""Resource types and lookup types: what a driver or a lookup declares of its kind, in class attributes.
+
+This is the only declaration of a kind. ``drivers.base.Driver`` and ``Lookup`` inherit from it and add the methods that
+send requests; planning, checks, schemas and help read the attributes of the class and never make an instance.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
 
 from smplan.core import canonical_json
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec, fields
 from smplan.core.values import Json, PartialValue
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An attribute that others may refer to, beside the fields and ``id``.
+
+    ``may_change_on_update``: an update in place may change it (a version number), so a plan cannot know it.
+    """
+
+    description: str
+    may_change_on_update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IamActions:
+    """The AWS actions a driver calls, as IAM names them: ``ec2:DescribeImages``."""
+
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +47,46 @@ class Override:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class ResourceType:
-    """One kind of resource, as its driver declares it (see ``drivers.base.Driver`` for what each attribute means)."""
+class DeclaredResource:
+    """One kind of resource, declared."""
 
-    name: str
-    spec: type[Spec]
-    outputs: Mapping[str, bool] = field(default_factory=dict)
-    """Each output, and whether an update in place may change it."""
-    name_field: str | None = None
-    name_limit: int = 255
-    create_before_delete: bool = True
-    taggable: bool = True
-    gate: bool = False
-    virtual: bool = False
-    via_stream_manager: bool = False
-    expected_seconds: float = 1
-    risks: Mapping[str, str] = field(default_factory=dict)
-    overrides: tuple[Override, ...] = ()
-    compute_outputs: Callable[[Any], Mapping[str, PartialValue]] | None = None
-    """For virtual kinds: their outputs follow from the spec."""
+    kind: ClassVar[str]
+    """Its name, which is also the path of its module: ``aws.ec2.image``."""
+    summary: ClassVar[str]
+    """One line for people."""
+    spec: ClassVar[type[Spec]]
+    outputs: ClassVar[Mapping[str, Output]] = {}
+    iam_actions: ClassVar[IamActions] = IamActions()
 
-    def identity_digest(self, spec: Json) -> str:
+    name_field: ClassVar[str | None] = None
+    """The field that holds a name unique among its kind; a replacement is named ``name-<hash6>``."""
+    name_limit: ClassVar[int] = 255
+    create_before_delete: ClassVar[bool] = True
+    """Whether the new one can be created while the old one exists; if not, a replacement deletes first."""
+    taggable: ClassVar[bool] = True
+    """Whether its tags say who owns it; if not, state and natural key decide."""
+    gate: ClassVar[bool] = False
+    """A wait for a condition: nothing is read, updated or deleted, only ``wait_ready`` runs."""
+    virtual: ClassVar[bool] = False
+    """It exists in the state only: nothing is read."""
+    via_stream_manager: ClassVar[bool] = False
+    """Read and changed through a Stream Manager, which may not be in service."""
+    expected_seconds: ClassVar[float] = 1
+    """How long creating one takes on AWS, for estimates."""
+    timeout_seconds: ClassVar[float] = 600
+    """The limit of each of ``wait_ready``, ``drain`` and ``wait_deleted``."""
+    risks: ClassVar[Mapping[str, str]] = {}
+    """Op ("update", "replace", "delete") to what it endangers: "serving path", "data loss", "irreversible"."""
+    overrides: ClassVar[tuple[Override, ...]] = ()
+    """The fields of other resources that this one changes."""
+
+    @classmethod
+    def compute_outputs(cls, spec: Any) -> Mapping[str, PartialValue]:
+        """The outputs of a virtual kind, which follow from its spec, placeholders included."""
+        return {}
+
+    @classmethod
+    def identity_digest(cls, spec: Json) -> str:
         """SHA-256 of what never changes in an (encoded) spec: one resource cannot become one of another digest.
 
         It is at least as fine as the natural key: two resources of one natural key may differ in it.
@@ -53,36 +94,35 @@ class ResourceType:
         members = spec if isinstance(spec, dict) else {}
         fixed = {
             name: sorted(members[name], key=repr) if traits.has(UNORDERED) else members[name]
-            for name, traits in fields(self.spec).items()
-            if name in members and (traits.has(IMMUTABLE) or name == self.name_field)
+            for name, traits in fields(cls.spec).items()
+            if name in members and (traits.has(IMMUTABLE) or name == cls.name_field)
         }
         return canonical_json.digest(fixed)
 
+
+class DeclaredLookup:
+    """One kind of existing resource that can be looked up, declared."""
+
+    kind: ClassVar[str]
+    summary: ClassVar[str]
+    keys: ClassVar[Mapping[str, str]]
+    """The keys of ``where`` (AWS's filter names or attributes), each with its description; ``tag:*`` is any tag."""
+    outputs: ClassVar[Mapping[str, Output]]
+    iam_actions: ClassVar[IamActions] = IamActions()
+
+
+ResourceType: TypeAlias = type[DeclaredResource]
+LookupType: TypeAlias = type[DeclaredLookup]
 
 ResourceTypes: TypeAlias = Callable[[str], ResourceType]
 """The type of that name. Raises KeyError for an unknown name."""
 
 
 @dataclass(frozen=True)
-class KindDoc:
-    """The documentation of one kind: as a resource (with ``spec``), as a lookup (with ``keys``), or both."""
-
-    name: str
-    summary: str = ""
-    spec: type[Spec] | None = None
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    """The outputs of a resource beside its fields and ``id``, each with its description."""
-    via_stream_manager: bool = False
-    lookup_summary: str = ""
-    keys: Mapping[str, str] | None = None
-    """The keys of ``where`` of a lookup, each with its description; ``tag:*`` means any tag."""
-    lookup_outputs: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Catalogue:
-    """Every kind by name. All names are only needed to suggest one."""
+    """Every kind by name; None for an unknown name. The lists of all names are only needed to suggest one."""
 
-    kind: Callable[[str], KindDoc | None]
+    resource: Callable[[str], ResourceType | None]
+    lookup: Callable[[str], LookupType | None]
     resources: Callable[[], Iterable[str]]
     lookups: Callable[[], Iterable[str]]

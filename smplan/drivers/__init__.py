@@ -1,1 +1,6 @@
-"""How each kind of thing is read and changed. Drivers never see the graph, the plan or each other."""
+"""Drivers: one module per kind of resource, found by the kind's name.
+
+Belongs here: the spec of a kind and how it is found, read, created, updated and deleted (``base`` has the interface and
+its laws). Does not belong here: when to do what (``engine``), or anything about another kind: drivers never import each
+other.
+"""

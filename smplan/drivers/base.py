@@ -1,32 +1,30 @@
-"""What a driver is: how one kind of thing is found, read, made, changed and taken away.
+"""The driver interface: find, read, create, update and delete one resource type.
 
-The engine alone decides what happens and when; a driver only speaks the wire. Its laws are tested by
-``tests/drivers/test_conformance.py`` for every registered kind:
+The engine alone decides what happens and when; a driver only sends requests. ``tests/drivers/test_conformance.py``
+checks every registered kind for these laws:
 
-1. ``read_many`` after ``create`` and ``configure`` gives the spec back, on every field that is not INITIAL, LOCAL or
-   WRITE_ONLY.
+1. ``read_many`` after ``create`` and ``configure`` gives the spec back, on every field that is not INITIAL,
+   CLIENT_ONLY or WRITE_ONLY.
 2. ``update`` then read gives the new spec; twice is as once.
 3. Reading after ``delete`` finds nothing, and ``delete`` again succeeds.
-4. ``read_many`` equals reading one by one; an id that is gone is absent and fails nothing else; a read that
-   fails raises, it never looks like "gone".
-5. After a ``create`` whose answer was lost, ``find`` tells what became of it.
-6. Faults leave as errors of ``smplan.errors``, never as a library's own.
+4. ``read_many`` equals reading one by one; a deleted id is absent and fails nothing else; a read that fails raises, it
+   never looks like "deleted".
+5. After a ``create`` whose response was lost, ``find`` finds what was created.
+6. Errors leave as errors of ``smplan.errors``, never as a library's own.
+7. The AWS actions called are exactly those declared in ``iam_actions``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from smplan.core.resource_type import Override
+from smplan.core.resource_type import DeclaredLookup, DeclaredResource
 from smplan.core.spec import Spec
-from smplan.core.values import Json, PartialValue
-
-if TYPE_CHECKING:
-    from smplan.drivers.aws.client import Aws
-    from smplan.drivers.red5.client import StreamManager
+from smplan.core.values import Json
+from smplan.drivers.context import Context
 
 S = TypeVar("S", bound=Spec)
 
@@ -83,60 +81,8 @@ class Progress:
     fraction: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Something a kind makes known. ``changes`` says that an update in place may change it (a version number)."""
-
-    description: str
-    changes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IamActions:
-    """The AWS actions a driver may use, as IAM names them: ``ec2:DescribeImages``."""
-
-    read: tuple[str, ...] = ()
-    write: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Context:
-    """What drivers are built with. ``stream_manager`` opens the API, or raises Unreachable when none is there yet."""
-
-    aws: Aws
-    stream_manager: Callable[[], StreamManager]
-
-
-class Driver(ABC, Generic[S]):
-    """One kind of resource. The class attributes are what planning needs; the methods are what applying needs."""
-
-    kind: ClassVar[str]
-    summary: ClassVar[str]
-    spec: ClassVar[type[Spec]]
-    outputs: ClassVar[Mapping[str, Output]] = {}
-    iam_actions: ClassVar[IamActions] = IamActions()
-
-    name_field: ClassVar[str | None] = None
-    """The field that holds a name unique among its kind; a replacement of it is made as ``name-<hash6>``."""
-    name_limit: ClassVar[int] = 255
-    create_before_delete: ClassVar[bool] = True
-    """Whether the new one can be made while the old one stands; if not, a replacement deletes first."""
-    taggable: ClassVar[bool] = True
-    """Whether ownership is written on the thing itself; if not, state and natural key must do."""
-    gate: ClassVar[bool] = False
-    """A wait for the world: nothing is read, updated or deleted, only ``wait_ready`` runs."""
-    virtual: ClassVar[bool] = False
-    """No reality behind it: the state's word is taken, and nothing is read."""
-    via_stream_manager: ClassVar[bool] = False
-    """Read and changed through a Stream Manager, which may not be in service."""
-    expected_seconds: ClassVar[float] = 1
-    """How long making one takes on AWS, for estimates."""
-    timeout_seconds: ClassVar[float] = 600
-    """How long ``wait_ready``, ``drain`` and ``wait_deleted`` may take before the step counts as timed out."""
-    risks: ClassVar[Mapping[str, str]] = {}
-    """Op ("update", "replace", "delete") to what it endangers: "serving path", "data loss", "irreversible"."""
-    overrides: ClassVar[tuple[Override, ...]] = ()
-    """The fields of other resources that this one changes."""
+class Driver(DeclaredResource, ABC, Generic[S]):
+    """One kind of resource: what it declares (see ``DeclaredResource``), and the requests that apply needs."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -176,11 +122,6 @@ class Driver(ABC, Generic[S]):
         """What stands under the natural key of ``spec``, whoever owns it."""
         return None
 
-    @classmethod
-    def compute_outputs(cls, spec: S) -> Mapping[str, PartialValue]:
-        """The outputs of a kind that only the state holds: they follow from its spec, placeholders included."""
-        return {}
-
     def diagnose_timeout(self, spec: S) -> str:
         """Why a wait for it may have run out: the likely cause, found by looking; empty if there is no telling."""
         return ""
@@ -190,15 +131,8 @@ class Driver(ABC, Generic[S]):
         return self.timeout_seconds
 
 
-class Lookup(ABC):
-    """One kind of thing that exists already and is only read. ``where`` keys are AWS's filter names or attributes."""
-
-    kind: ClassVar[str]
-    summary: ClassVar[str]
-    keys: ClassVar[Mapping[str, str]]
-    """What ``where`` may hold, and what it means; ``tag:*`` stands for any tag."""
-    outputs: ClassVar[Mapping[str, Output]]
-    iam_actions: ClassVar[IamActions] = IamActions()
+class Lookup(DeclaredLookup, ABC):
+    """One kind of existing resource that is only read (see ``DeclaredLookup`` for what it declares)."""
 
     def __init__(self, context: Context) -> None:
         self.context = context

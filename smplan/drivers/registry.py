@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from smplan import drivers as drivers_package
+from smplan.core.resource_type import Catalogue
 from smplan.drivers.base import Driver, Lookup
 
 
@@ -37,6 +38,11 @@ def drivers() -> dict[str, type[Driver[Any]]]:
 def lookups() -> dict[str, type[Lookup]]:
     """Every kind that can be looked up, by name."""
     return {found.kind: found for module in _modules() for found in _classes(module, Lookup)}
+
+
+def catalogue() -> Catalogue:
+    """Where checks of a blueprint find the kinds."""
+    return Catalogue(driver, lookup, drivers, lookups)
 
 
 @cache

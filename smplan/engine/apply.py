@@ -21,8 +21,7 @@ from smplan.engine.waiter import CancelToken
 from smplan.errors import Stale
 
 if TYPE_CHECKING:
-    from smplan.stores.interface import LockHolder, Store
-    from smplan.stores.locked import LockedState
+    from smplan.stores.interface import LockedState, LockHolder, Store
 
 
 @dataclass(frozen=True)

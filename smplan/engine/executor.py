@@ -24,7 +24,7 @@ from smplan.engine.scheduler import Scheduler
 from smplan.errors import Bug, Expired, Interrupted, NotOurs, Partial, SmplanError, TimedOut
 
 if TYPE_CHECKING:
-    from smplan.stores.locked import LockedState
+    from smplan.stores.interface import LockedState
 
 PARALLEL = 16
 

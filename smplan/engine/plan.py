@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -131,7 +130,7 @@ def _plan_changes(
 
 def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
     if snapshot.folded is None:
-        return State(blueprint.name, str(uuid.uuid4()), 0, {}, key=secrets.token_hex(32))
+        return State(blueprint.name, str(uuid.uuid4()), 0, {})
     state = snapshot.folded.state
     if state.name != blueprint.name:
         raise GuardRefused(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
@@ -82,7 +81,7 @@ def check_base(plan: Plan, replayed: ReplayedState | None) -> ReplayedState:
     if replayed is None:
         if plan.base.exists:
             raise Stale("the state that the plan was made from is gone", hint=PLAN_AGAIN)
-        return ReplayedState(State(plan.name, plan.base.lineage, 0, {}, key=secrets.token_hex(32)))
+        return ReplayedState(State(plan.name, plan.base.lineage, 0, {}))
     run = replayed.run
     if run is not None and run.plan_id == plan.id:
         if run.plan_digest != plan.digest:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from smplan.core.events import Retried
 from smplan.core.resource_type import ResourceType
 from smplan.core.values import PartialValue, Secret, known
 from smplan.drivers import registry
-from smplan.drivers.base import Context, Driver, Lookup
+from smplan.drivers.base import Driver, Lookup
+from smplan.drivers.context import Context, HttpFactory
+from smplan.drivers.http import HttpClient
 from smplan.drivers.retry import Pause, rest
 from smplan.engine.runtime import SYSTEM, Runtime
 from smplan.errors import Bug, Unreachable
@@ -31,7 +32,15 @@ Connect: TypeAlias = "Callable[[Mapping[str, Any]], StreamManager]"
 class Providers:
     """One account and region, and the Stream Managers in it; the time and threads of ``runtime``."""
 
-    def __init__(self, aws: Aws, *, connect: Connect, secrets: Secrets, runtime: Runtime = SYSTEM) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        *,
+        connect: Connect,
+        secrets: Secrets,
+        http: HttpFactory = HttpClient,
+        runtime: Runtime = SYSTEM,
+    ) -> None:
         self.aws = aws
         self.runtime = runtime
         self.secret = secrets
@@ -40,7 +49,7 @@ class Providers:
         self._open: tuple[PartialValue, StreamManager] | None = None
         self._drivers: dict[str, Driver[Any]] = {}
         self._lock = threading.RLock()
-        self._context = Context(aws, self._stream_manager)
+        self._context = Context(aws, self._stream_manager, http)
 
     def set_stream_manager_settings(self, settings: Callable[[], PartialValue]) -> None:
         """Have ``settings`` called whenever a driver needs Stream Manager."""
@@ -71,8 +80,11 @@ class Providers:
             return self._drivers[kind]
 
     def kind(self, name: str) -> ResourceType:
-        """The resource type of that name. Raises KeyError if no driver serves it."""
-        return kind(name)
+        """What the kind ``name`` declares. Raises KeyError if there is no such kind."""
+        found = registry.driver(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def lookup(self, kind: str) -> Lookup:
         """A lookup of ``kind``."""
@@ -89,35 +101,6 @@ class Providers:
             if self._open is None or self._open[0] != settings:
                 self._open = (settings, self._connect(settings))
             return self._open[1]
-
-
-@cache
-def kind(name: str) -> ResourceType:
-    """The resource type of that name. Raises KeyError if no driver serves it."""
-    found = registry.driver(name)
-    if found is None:
-        raise KeyError(name)
-    return facts_of(found)
-
-
-def facts_of(found: type[Driver[Any]]) -> ResourceType:
-    """The resource type that a driver declares."""
-    return ResourceType(
-        name=found.kind,
-        spec=found.spec,
-        outputs={output: facts.changes for output, facts in found.outputs.items()},
-        name_field=found.name_field,
-        name_limit=found.name_limit,
-        create_before_delete=found.create_before_delete,
-        taggable=found.taggable,
-        gate=found.gate,
-        virtual=found.virtual,
-        via_stream_manager=found.via_stream_manager,
-        expected_seconds=found.expected_seconds,
-        risks=found.risks,
-        overrides=found.overrides,
-        compute_outputs=found.compute_outputs if found.virtual else None,
-    )
 
 
 def resolve_secrets(tree: PartialValue, secret: Secrets) -> PartialValue:

@@ -188,7 +188,7 @@ def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedRes
 
     def find(position: int) -> ObservedResource | None:
         target = creates[position][1]
-        live = world.driver(target.type.name).find(target.spec)
+        live = world.driver(target.type.kind).find(target.spec)
         return observed(live) if live else None
 
     with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:

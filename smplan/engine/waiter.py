@@ -38,7 +38,7 @@ class CancelToken:
 
 
 class Waiter:
-    """One wait of a step, at most ``timeout`` seconds; ``on_progress`` is called with each poll and the seconds so far."""
+    """One wait of a step, of ``timeout`` seconds at most; ``on_progress`` gets each poll and the seconds so far."""
 
     def __init__(self, stop: CancelToken, timeout: float, on_progress: Callable[[Progress, float], None]) -> None:
         self._stop = stop

@@ -67,9 +67,13 @@ def _scale_in_of_protected(policy: Resource, view: BlueprintIndex) -> Iterator[V
 
 def _short_cooldown(policy: Resource, _: BlueprintIndex) -> Iterator[Violation]:
     cooldown = policy.spec.get("cooldown")
-    adds = any(change > 0 for _path, change in _adjustments(policy))
-    if adds and _is_number(cooldown) and cooldown < 180:
-        yield ("cooldown",), "less than 180 s between two scale-outs", "give it at least 180, better 300"
+    for path, change in _adjustments(policy):
+        if path != ("scaling_adjustment",) or change <= 0:
+            continue
+        if cooldown is None:
+            yield path, "a scale-out without `cooldown`: the next one may follow at once", "add `cooldown: 300`"
+        elif _is_number(cooldown) and cooldown < 180:
+            yield ("cooldown",), "less than 180 s between two scale-outs", "give it at least 180, better 300"
 
 
 def _small_volume(template: Resource, _: BlueprintIndex) -> Iterator[Violation]:

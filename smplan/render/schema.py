@@ -20,7 +20,7 @@ from smplan.blueprint.schema import (
     StreamManagerForm,
     VariableForm,
 )
-from smplan.core.resource_type import KindDoc
+from smplan.core.resource_type import LookupType, Output, ResourceType
 from smplan.core.spec import SENSITIVE, Spec, fields
 from smplan.core.spec_errors import nested
 
@@ -61,30 +61,24 @@ _LEAVES: Schema = {
 _ANNOTATIONS = ("description", "default", "title")
 
 
-def generate(kinds: Sequence[KindDoc]) -> dict[str, str]:
+def generate(resources: Mapping[str, ResourceType], lookups: Mapping[str, LookupType]) -> dict[str, str]:
     """Every schema, as text by its path below ``schemas/``."""
-    ordered = sorted(kinds, key=lambda kind: kind.name)
-    made = {"blueprint.schema.json": _blueprint(ordered)}
-    for kind in ordered:
-        if kind.spec is not None:
-            made[f"kinds/{kind.name}.schema.json"] = _kind(kind, kind.spec)
-        if kind.keys is not None:
-            made[f"lookups/{kind.name}.schema.json"] = _lookup(kind)
+    made = {"blueprint.schema.json": _blueprint(resources, lookups)}
+    made |= {f"kinds/{name}.schema.json": _kind(resources[name]) for name in sorted(resources)}
+    made |= {f"lookups/{name}.schema.json": _lookup(lookups[name]) for name in sorted(lookups)}
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in made.items()}
 
 
-def _blueprint(kinds: Sequence[KindDoc]) -> Schema:
-    made = [kind for kind in kinds if kind.spec is not None]
-    found = [kind for kind in kinds if kind.keys is not None]
+def _blueprint(resources: Mapping[str, ResourceType], lookups: Mapping[str, LookupType]) -> Schema:
     definitions = dict(_LEAVES)
     for name, form in _forms().items():
         definitions |= _definitions(name, form)
     definitions["variable"] = _plain(VariableForm)
-    for kind in made:
-        definitions |= _definitions(f"spec.{kind.name}", kind.spec) if kind.spec else {}
-    definitions |= {f"where.{kind.name}": _where(kind) for kind in found}
-    definitions["resource"] = _resource(made)
-    definitions["lookup"] = _entry({kind.name: f"where.{kind.name}" for kind in found}, "where", "a lookup")
+    for name in sorted(resources):
+        definitions |= _definitions(f"spec.{name}", resources[name].spec)
+    definitions |= {f"where.{name}": _where(lookups[name]) for name in sorted(lookups)}
+    definitions["resource"] = _resource(sorted(resources))
+    definitions["lookup"] = _entry({name: f"where.{name}" for name in sorted(lookups)}, "where", "a lookup")
     return {
         "$schema": DIALECT,
         "title": "smplan blueprint",
@@ -124,8 +118,8 @@ def _described(said: Mapping[str, Any], schema: Schema) -> Schema:
     return {"description": said["description"], **schema}
 
 
-def _resource(kinds: Sequence[KindDoc]) -> Schema:
-    schema = _entry({kind.name: f"spec.{kind.name}" for kind in kinds}, "spec", "a resource")
+def _resource(kinds: Sequence[str]) -> Schema:
+    schema = _entry({kind: f"spec.{kind}" for kind in kinds}, "spec", "a resource")
     decided = {"type": "string", "pattern": r"^\$\{!?[^{}]+\}$"}
     schema["properties"] |= {
         "when": {
@@ -169,28 +163,32 @@ def _entry(definitions: Mapping[str, str], holder: str, what: str) -> Schema:
     }
 
 
-def _kind(kind: KindDoc, spec: type[Spec]) -> Schema:
-    definitions = _definitions("spec", spec)
+def _kind(resource: ResourceType) -> Schema:
+    definitions = _definitions("spec", resource.spec)
     return {
         "$schema": DIALECT,
-        "title": kind.name,
+        "title": resource.kind,
         **definitions.pop("spec"),
-        "description": kind.summary,
+        "description": resource.summary,
         "$defs": {**_LEAVES, **definitions},
-        "x-outputs": {"id": "What AWS or the Stream Manager calls it.", **kind.outputs},
+        "x-outputs": {"id": "What AWS or the Stream Manager calls it.", **_descriptions(resource.outputs)},
     }
 
 
-def _lookup(kind: KindDoc) -> Schema:
-    outputs = {"id": "What AWS calls it.", **kind.lookup_outputs}
-    return {"$schema": DIALECT, "title": kind.name, **_where(kind), "x-outputs": outputs}
+def _lookup(lookup: LookupType) -> Schema:
+    outputs = {"id": "What AWS calls it.", **_descriptions(lookup.outputs)}
+    return {"$schema": DIALECT, "title": lookup.kind, **_where(lookup), "x-outputs": outputs}
 
 
-def _where(kind: KindDoc) -> Schema:
-    keys = kind.keys or {}
+def _descriptions(outputs: Mapping[str, Output]) -> dict[str, str]:
+    return {name: output.description for name, output in outputs.items()}
+
+
+def _where(lookup: LookupType) -> Schema:
+    keys = lookup.keys
     tags = {"^tag:.+": {"description": keys["tag:*"]}} if "tag:*" in keys else {}
     return {
-        "description": kind.lookup_summary,
+        "description": lookup.summary,
         "type": "object",
         "properties": {key: {"description": told} for key, told in keys.items() if key != "tag:*"},
         "patternProperties": tags,

@@ -137,7 +137,7 @@ def grip(location: str, grip: LockInfo | None) -> str:
     told = {"who": holder.who, "operation": holder.operation, "run": holder.run, "since": holder.since}
     if grip.until:
         told |= {"until": f"{grip.until} by the server's clock, unless it is renewed", "epoch": str(grip.epoch)}
-    how = "free: it ran out, and was left behind by" if grip.over else "held by"
+    how = "free: it ran out, and was left behind by" if grip.expired else "held by"
     lines = [f"    {name.ljust(9)}  {one_line(value)}" for name, value in told.items()]
     return "\n".join([f"The lock on {where} is {how}", *lines]) + "\n"
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.ec2.instances import launch
-from smplan.sandbox.aws.errors import (
-    Fields,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import Fields
+from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, Image
 from smplan.sandbox.ids import DOMAIN, REGION, Prerequisites
 from smplan.sandbox.interface import PROPERTIES_PATH
@@ -29,19 +27,19 @@ ROOT_GIB = 16
 KEY_NAMES = ("red5pro", "ops")
 
 
-def make(cloud: Cloud) -> Prerequisites:
+def make(account: Account) -> Prerequisites:
     """Create them all; their ids. The database does not admit the Stream Managers yet: the guide's first step."""
-    vpc_id = _vpc(cloud)
-    subnet_ids = tuple(_subnet(cloud, vpc_id, number, zone) for number, zone in enumerate(ZONES))
-    groups = {name: _group(cloud, vpc_id, name, ports) for name, ports in PORTS.items()}
-    image_id = _image(cloud, "red5pro-stream-manager-base", {PROPERTIES_PATH: PROPERTIES})
-    node_image_id = _image(cloud, "red5pro-node", {})
-    instance_id = _instance(cloud, image_id, subnet_ids[0], groups["red5pro-stream-manager"])
+    vpc_id = _vpc(account)
+    subnet_ids = tuple(_subnet(account, vpc_id, number, zone) for number, zone in enumerate(ZONES))
+    groups = {name: _group(account, vpc_id, name, ports) for name, ports in PORTS.items()}
+    image_id = _image(account, "red5pro-stream-manager-base", {PROPERTIES_PATH: PROPERTIES})
+    node_image_id = _image(account, "red5pro-node", {})
+    instance_id = _instance(account, image_id, subnet_ids[0], groups["red5pro-stream-manager"])
     for key in KEY_NAMES:
-        cloud.moto.ask("ec2", "CreateKeyPair", {"KeyName": key, "KeyType": "ed25519"})
-    _database(cloud, subnet_ids, groups["red5pro-database"])
+        account.moto.call("ec2", "CreateKeyPair", {"KeyName": key, "KeyType": "ed25519"})
+    _database(account, subnet_ids, groups["red5pro-database"])
     return Prerequisites(
-        account=cloud.account,
+        account=account.id,
         region=REGION,
         vpc_id=vpc_id,
         subnet_ids=subnet_ids,
@@ -53,8 +51,8 @@ def make(cloud: Cloud) -> Prerequisites:
         instance_id=instance_id,
         image_id=image_id,
         node_image_id=node_image_id,
-        certificate_arn=_certificate(cloud),
-        zone_id=_zone(cloud),
+        certificate_arn=_certificate(account),
+        zone_id=_zone(account),
         domain=DOMAIN,
     )
 
@@ -63,9 +61,9 @@ def _named(kind: str, name: str) -> list[Fields]:
     return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}]}]
 
 
-def _vpc(cloud: Cloud) -> str:
+def _vpc(account: Account) -> str:
     """A VPC whose main route table leads to the internet."""
-    ask = cloud.moto.ask
+    ask = account.moto.call
     request = {"CidrBlock": "10.0.0.0/16", "TagSpecifications": _named("vpc", "red5pro")}
     vpc_id: str = ask("ec2", "CreateVpc", request)["Vpc"]["VpcId"]
     gateway = ask("ec2", "CreateInternetGateway", {})["InternetGateway"]["InternetGatewayId"]
@@ -76,7 +74,7 @@ def _vpc(cloud: Cloud) -> str:
     return vpc_id
 
 
-def _subnet(cloud: Cloud, vpc_id: str, number: int, zone: str) -> str:
+def _subnet(account: Account, vpc_id: str, number: int, zone: str) -> str:
     """A /20: moto never gives back the addresses of terminated instances."""
     request = {
         "VpcId": vpc_id,
@@ -84,35 +82,35 @@ def _subnet(cloud: Cloud, vpc_id: str, number: int, zone: str) -> str:
         "AvailabilityZone": zone,
         "TagSpecifications": _named("subnet", f"red5pro-{zone[-1]}"),
     }
-    subnet: str = cloud.moto.ask("ec2", "CreateSubnet", request)["Subnet"]["SubnetId"]
-    cloud.moto.ask("ec2", "ModifySubnetAttribute", {"SubnetId": subnet, "MapPublicIpOnLaunch": {"Value": True}})
+    subnet: str = account.moto.call("ec2", "CreateSubnet", request)["Subnet"]["SubnetId"]
+    account.moto.call("ec2", "ModifySubnetAttribute", {"SubnetId": subnet, "MapPublicIpOnLaunch": {"Value": True}})
     return subnet
 
 
-def _group(cloud: Cloud, vpc_id: str, name: str, ports: tuple[int, ...]) -> str:
+def _group(account: Account, vpc_id: str, name: str, ports: tuple[int, ...]) -> str:
     request = {
         "GroupName": name,
         "Description": f"{name} of the sandbox",
         "VpcId": vpc_id,
         "TagSpecifications": _named("security-group", name),
     }
-    group: str = cloud.moto.ask("ec2", "CreateSecurityGroup", request)["GroupId"]
+    group: str = account.moto.call("ec2", "CreateSecurityGroup", request)["GroupId"]
     rules = [
         {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]} for port in ports
     ]
     if rules:
-        cloud.moto.ask("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": group, "IpPermissions": rules})
+        account.moto.call("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": group, "IpPermissions": rules})
     return group
 
 
-def _image(cloud: Cloud, name: str, files: dict[str, str]) -> str:
+def _image(account: Account, name: str, files: dict[str, str]) -> str:
     request = {"Name": name, "Description": f"{name} of the sandbox", "Architecture": "x86_64"}
-    image: str = cloud.moto.ask("ec2", "RegisterImage", request)["ImageId"]
-    cloud.compute.images[image] = Image(cloud.now(), cloud.now(), ROOT_GIB, files)
+    image: str = account.moto.call("ec2", "RegisterImage", request)["ImageId"]
+    account.ec2.images[image] = Image(account.now(), account.now(), ROOT_GIB, files)
     return image
 
 
-def _instance(cloud: Cloud, image_id: str, subnet_id: str, group: str) -> str:
+def _instance(account: Account, image_id: str, subnet_id: str, group: str) -> str:
     request: Fields = {
         "ImageId": image_id,
         "InstanceType": "c5.large",
@@ -120,18 +118,18 @@ def _instance(cloud: Cloud, image_id: str, subnet_id: str, group: str) -> str:
         "SecurityGroupIds": [group],
         "TagSpecifications": _named("instance", "red5pro-stream-manager"),
     }
-    instance_id: str = launch(cloud, request)["InstanceId"]
-    cloud.compute.launched[instance_id] -= BOOT_SECONDS  # it has been running for a while
+    instance_id: str = launch(account, request)["InstanceId"]
+    account.ec2.launched[instance_id] -= BOOT_SECONDS  # it has been running for a while
     return instance_id
 
 
-def _database(cloud: Cloud, subnet_ids: tuple[str, ...], group: str) -> None:
+def _database(account: Account, subnet_ids: tuple[str, ...], group: str) -> None:
     subnet_group = {
         "DBSubnetGroupName": "red5pro",
         "DBSubnetGroupDescription": "of the sandbox",
         "SubnetIds": list(subnet_ids),
     }
-    cloud.moto.ask("rds", "CreateDBSubnetGroup", subnet_group)
+    account.moto.call("rds", "CreateDBSubnetGroup", subnet_group)
     database = {
         "DBInstanceIdentifier": "red5pro",
         "Engine": "mysql",
@@ -144,21 +142,21 @@ def _database(cloud: Cloud, subnet_ids: tuple[str, ...], group: str) -> None:
         "VpcSecurityGroupIds": [group],
         "Port": 3306,
     }
-    cloud.moto.ask("rds", "CreateDBInstance", database)
+    account.moto.call("rds", "CreateDBInstance", database)
 
 
-def _certificate(cloud: Cloud) -> str:
+def _certificate(account: Account) -> str:
     request = {
         "DomainName": f"*.{DOMAIN}",
         "SubjectAlternativeNames": [f"*.{DOMAIN}", DOMAIN],
         "ValidationMethod": "DNS",
     }
-    arn: str = cloud.moto.ask("acm", "RequestCertificate", request)["CertificateArn"]
-    moto_state.issue(cloud.account, arn)
+    arn: str = account.moto.call("acm", "RequestCertificate", request)["CertificateArn"]
+    moto_state.issue(account.id, arn)
     return arn
 
 
-def _zone(cloud: Cloud) -> str:
-    response = cloud.moto.ask("route53", "CreateHostedZone", {"Name": f"{DOMAIN}.", "CallerReference": "sandbox"})
+def _zone(account: Account) -> str:
+    response = account.moto.call("route53", "CreateHostedZone", {"Name": f"{DOMAIN}.", "CallerReference": "sandbox"})
     zone_id: str = response["HostedZone"]["Id"]
     return zone_id.removeprefix("/hostedzone/")

@@ -215,7 +215,7 @@ def _run(asked: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: ended.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal may close
     with Sandbox(speed=asked.speed, port=asked.port) as box:
-        box.cloud.launch_configurations = asked.launch_configurations
+        box.aws.launch_configurations = asked.launch_configurations
         running = _told(asked, box)
         _write(asked.directory / "sandbox.env", running.exports())
         _write(asked.directory / "sandbox.json", json.dumps(asdict(running), indent=2) + "\n")

@@ -15,7 +15,7 @@ from smplan.sandbox.aws import handlers, moto_state
 from smplan.sandbox.aws.elbv2 import targets
 from smplan.sandbox.aws.moto_client import Application, MotoClient
 from smplan.sandbox.aws.server import AwsServer
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import ACCESS_KEY, ACCOUNT, ADMIN_TOKEN, REGION, SECRET_KEY, Prerequisites
 from smplan.sandbox.interface import AwsView
@@ -54,7 +54,7 @@ class Sandbox:
     """An AWS to practise on. Use it as a context manager; ``facts`` and ``env()`` are there once it has started."""
 
     facts: Prerequisites
-    cloud: Cloud
+    aws: Account
 
     def __init__(
         self,
@@ -88,10 +88,10 @@ class Sandbox:
         _taken.add(self.account)
         handlers.load()
         moto = _moto(self.account)
-        self.cloud = Cloud(self.clock, MotoClient(moto), self.account)
-        self.facts = fixtures.make(self.cloud)
-        self.world = MotoAwsView(self.cloud, self.facts, self._lock)
-        self._serve(AwsServer(self.cloud, moto, self._lock))
+        self.aws = Account(self.clock, MotoClient(moto), self.account)
+        self.facts = fixtures.make(self.aws)
+        self.world = MotoAwsView(self.aws, self.facts, self._lock)
+        self._serve(AwsServer(self.aws, moto, self._lock))
         if self._make_gateway is not None:
             self._gateway = self._make_gateway(self.world, self.clock)
             self._gateway.start()
@@ -164,13 +164,13 @@ class Sandbox:
                 if self._gateway is not None:
                     self._gateway.tick()
                 with self._lock:
-                    self.cloud.tick()
-                    due = list(targets.due_checks(self.cloud))
+                    self.aws.tick()
+                    due = list(targets.due_checks(self.aws))
                 # Outside the lock: a Stream Manager that is asked may itself ask the emulated AWS.
                 outcomes = [(check, self._passes(check)) for check in due]
                 with self._lock:
-                    changed = [targets.apply(self.cloud, check, passed=passed) for check, passed in outcomes]
-                    self.cloud.tick()
+                    changed = [targets.apply(self.aws, check, passed=passed) for check, passed in outcomes]
+                    self.aws.tick()
                 if not any(changed):
                     return
 
@@ -178,11 +178,6 @@ class Sandbox:
         if self._gateway is None:
             return self.world.has_booted(check.target.instance_id)
         return self._gateway.health(check.target.instance_id, check.port, check.path)
-
-    @property
-    def rules(self) -> list[str]:
-        """``service:Action`` of everything that is answered by the sandbox's own rules."""
-        return handlers.actions()
 
 
 @cache

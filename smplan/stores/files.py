@@ -1,4 +1,4 @@
-"""Files that survive: read only what can be trusted, replaced as a whole or not at all, for their owner's eyes only."""
+"""Durable files for their owner only: read with checks, replaced as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from smplan.errors import StoreError
 
 _HINT = {
     errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space, or have the quota raised",
-    errno.EROFS: "make the file system writable, or name another place in `state`",
-    errno.EACCES: "give yourself permission to it",
-    errno.EPERM: "give yourself permission to it",
+    errno.EDQUOT: "free some space, or raise the quota",
+    errno.EROFS: "make the file system writable, or choose another path in `state`",
+    errno.EACCES: "grant your user access to it",
+    errno.EPERM: "grant your user access to it",
     errno.EIO: "check the disk",
-    errno.ELOOP: "put the file itself there in place of a symbolic link",
-    errno.ENOTDIR: "name another place in `state`",
-    errno.EISDIR: "name another place in `state`",
+    errno.ELOOP: "replace the symbolic link by the file itself",
+    errno.ENOTDIR: "choose another path in `state`",
+    errno.EISDIR: "choose another path in `state`",
 }
 
 
 class Disk:
-    """The few system calls that local state needs. Tests put a failing one in its place."""
+    """The system calls that local state needs. Tests replace it by one that fails."""
 
     def open(self, path: Path, flags: int) -> int:
         """A descriptor; new files are for the owner only, symbolic links are not followed, pipes not waited for."""
         return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
 
     def mkdir(self, folder: Path) -> None:
-        """Make ``folder``, for the owner only."""
+        """Create ``folder``, for the owner only."""
         os.mkdir(folder, 0o700)
 
     def chmod(self, descriptor: int) -> None:
-        """Read and write for the owner, nothing for anybody else."""
+        """Read and write for the owner only."""
         os.fchmod(descriptor, 0o600)
 
     def write(self, descriptor: int, data: bytes) -> int:
@@ -70,53 +70,51 @@ class File:
 
 
 @contextmanager
-def told(path: Path, doing: str) -> Iterator[None]:
-    """Let faults of the system out as StoreError with the path and a hint."""
+def translate_os_errors(path: Path, doing: str) -> Iterator[None]:
+    """Raise OSError as StoreError with the path and a hint."""
     try:
         yield
     except OSError as error:
-        hint = _HINT.get(error.errno or 0, "mend the cause")
+        hint = _HINT.get(error.errno or 0, "fix the cause")
         raise StoreError(
             f"{path} cannot be {doing}: {error.strerror}",
-            hint=f"{hint}, then run the same command again; what was saved is still there",
+            hint=f"{hint}, then run the same command again; what was saved is intact",
         ) from error
 
 
-def read(disk: Disk, path: Path, limit: int, say: Callable[[str], None]) -> File | None:
-    """The file at ``path``, None if there is none. One that others may read is mended, and ``say`` is told."""
-    with told(path, "read"):
+def read(disk: Disk, path: Path, limit: int, on_warning: Callable[[str], None]) -> File | None:
+    """The file at ``path``, None if there is none. If others may read it, its mode is fixed, with a warning."""
+    with translate_os_errors(path, "read"):
         try:
             descriptor = disk.open(path, os.O_RDONLY)
         except FileNotFoundError:
             return None
         with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise StoreError(f"{path} is not a regular file", hint="move it away, and put the state back")
-            if found.st_size > limit:
-                raise StoreError(
-                    f"{path} is larger than {limit >> 20} MiB", hint="smplan wrote no such file: look at it"
-                )
-            if found.st_mode & 0o077:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise StoreError(f"{path} is not a regular file", hint="move it away and restore the state")
+            if status.st_size > limit:
+                raise StoreError(f"{path} is larger than {limit >> 20} MiB", hint="not written by smplan; inspect it")
+            if status.st_mode & 0o077:
                 disk.chmod(descriptor)
-                say(f"{path} could be read by others than you; it is now yours alone (0600)")
-            return File(file.read(), (found.st_ino, found.st_mtime_ns, found.st_size))
+                on_warning(f"{path} was readable by other users; its mode is now 0600")
+            return File(file.read(), (status.st_ino, status.st_mtime_ns, status.st_size))
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
     """The stamp of the file now at ``path``, None if there is none."""
-    with told(path, "read"):
+    with translate_os_errors(path, "read"):
         try:
-            found = os.stat(path, follow_symlinks=False)
+            status = os.stat(path, follow_symlinks=False)
         except FileNotFoundError:
             return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def replace(disk: Disk, path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``, durably. Whatever happens on the way, a reader finds the old file or the new one."""
+    """Put ``data`` at ``path``, durably. Readers find the old file or the new one, whatever happens meanwhile."""
     temporary = path.with_name(path.name + ".tmp")
-    with told(path, "written"):
+    with translate_os_errors(path, "written"):
         with suppress(FileNotFoundError):
             disk.unlink(temporary)
         descriptor = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -135,8 +133,8 @@ def replace(disk: Disk, path: Path, data: bytes) -> None:
         sync_folder(disk, path.parent)
 
 
-def keep_beside(disk: Disk, path: Path, data: bytes) -> str:
-    """Put ``data`` beside ``path`` as ``….moved``, or ``….moved-2`` and so on: what lies there already stays."""
+def back_up(disk: Disk, path: Path, data: bytes) -> str:
+    """Write ``data`` beside ``path`` as ``….moved``, or ``….moved-2`` and so on if that exists; the new path."""
     copy = path.with_name(f"{path.name}.moved")
     number = 1
     while stamp(copy):
@@ -147,14 +145,14 @@ def keep_beside(disk: Disk, path: Path, data: bytes) -> str:
 
 
 def write(disk: Disk, descriptor: int, data: bytes) -> None:
-    """Write all of ``data``; the system may take it in pieces."""
+    """Write all of ``data``; the system may take it in parts."""
     rest = memoryview(data)
     while rest:
         rest = rest[disk.write(descriptor, bytes(rest)) :]
 
 
 def make_folder(disk: Disk, folder: Path) -> None:
-    """Make ``folder``, and those above it, if they are not there; durably."""
+    """Create ``folder`` and those above it, durably, where they are missing."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         with suppress(FileExistsError):

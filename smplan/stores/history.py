@@ -1,4 +1,4 @@
-"""The states that were replaced: how they are named, how many are kept, and what to tell of each."""
+"""Replaced states: their names, how many are kept, and a summary of each."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from smplan.stores import codec
 from smplan.stores.interface import Store
 
 KEPT = 20
-"""How many states before the present one are kept."""
+"""How many replaced states are kept."""
 
 _NAME = re.compile(r"([0-9]{8,15})\.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A state, present or past: when it was ``saved`` (ISO, UTC), by which plan, and how many resources it has.
+    """The current or a replaced state: when it was ``saved`` (ISO, UTC), by which plan, how many resources it has.
 
-    ``trouble`` says why it cannot be read; ``saved`` and ``plan`` are empty where nothing was written down.
+    ``trouble`` says why it cannot be read; then the rest is empty.
     """
 
     serial: int
@@ -33,35 +33,35 @@ class Version:
 
 
 def name(serial: int) -> str:
-    """The name of the file, or the last part of the key, of the state that had ``serial``."""
+    """The file name, or last part of the key, of the state with ``serial``."""
     return f"{serial:08d}.json"
 
 
 def serials(names: Iterable[str]) -> list[int]:
-    """The serials that ``names`` stand for, newest first; other names are passed over."""
+    """The serials in ``names``, newest first; other names are ignored."""
     return sorted((int(found[1]) for each in names if (found := _NAME.fullmatch(each))), reverse=True)
 
 
-def too_old(there: Iterable[int], serial: int) -> list[int]:
-    """Those serials of ``there`` that are not kept any more beside a present state with ``serial``."""
-    return [each for each in there if each < serial - KEPT]
+def expired(kept: Iterable[int], serial: int) -> list[int]:
+    """Those of ``kept`` to delete once the current state has ``serial``."""
+    return [each for each in kept if each < serial - KEPT]
 
 
 def versions(store: Store) -> Iterator[Version]:
-    """The present state of ``store``, then the past ones that are kept. Raises StoreError if the present is unsound."""
+    """The current state of ``store``, then the replaced ones. Raises StoreError if the current one is damaged."""
     found = store.read()
     if found.stored and found.folded:
         yield _version(found.folded.state, found.saved, current=True)
-    for serial in store.past():
+    for serial in store.history():
         document = store.document(serial)
         if document is None:
-            continue  # swept by a save that goes on meanwhile
+            continue  # deleted by a concurrent save
         try:
-            past = codec.decode_state(document, f"the state with serial {serial}")
+            replaced = codec.decode_state(document, f"the state with serial {serial}")
         except StoreError as error:
             yield Version(serial, trouble=str(error))
         else:
-            yield _version(past.state, past.saved)
+            yield _version(replaced.state, replaced.saved)
 
 
 def _version(state: State, saved: str, *, current: bool = False) -> Version:

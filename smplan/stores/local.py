@@ -1,6 +1,6 @@
 """State in local files: ``<name>.state.json``, its journal ``<name>.journal.jsonl``, its lock ``<name>.lock``.
 
-``<name>.history/`` holds the states before it, ``….moved`` what a move set aside.
+``<name>.history/`` holds replaced states, ``….moved`` are backups of a move.
 """
 
 from __future__ import annotations
@@ -16,174 +16,175 @@ from smplan.core.state.model import State
 from smplan.errors import GuardRefused, Locked, StoreError
 from smplan.stores import codec, files, history, journal_file
 from smplan.stores.files import Disk
-from smplan.stores.interface import Clock, LockHolder, LockInfo, Snapshot, Store, silent, snapshot
-from smplan.stores.locked import LockedState
+from smplan.stores.interface import Clock, LockedState, LockHolder, LockInfo, Snapshot, Store, ignore, snapshot
+from smplan.stores.locked import LockedStateBase
 
-_LOOKS = 10
-"""How often a reader looks again when somebody saves while it reads."""
-_TRIES = 5
-_GLANCE = 0.02
-"""Seconds between tries at a lock that may only be looked at by ``holder``."""
+READ_ATTEMPTS = 10
+"""How often the files are read again when the state is saved meanwhile."""
+LOCK_ATTEMPTS = 5
+LOCK_PAUSE = 0.02
+"""Seconds between tries at a lock: ``lock_info`` holds it for a moment, too."""
 
 
 class LocalStore(Store):
-    """The state at ``path``; journal and lock are its neighbours. Files are 0600, links are refused."""
+    """The state at ``path``; journal, lock and history are beside it. Files are 0600, symbolic links are rejected."""
 
     def __init__(
         self,
         path: Path,
         *,
-        say: Callable[[str], None] = silent,
+        on_warning: Callable[[str], None] = ignore,
         clock: Clock | None = None,
         disk: Disk | None = None,
     ) -> None:
-        super().__init__(say=say, clock=clock)
+        super().__init__(on_warning=on_warning, clock=clock)
         name = path.name.removesuffix(".json").removesuffix(".state")
         self.path = path
         self.journal = path.with_name(f"{name}.journal.jsonl")
         self.lock_file = path.with_name(f"{name}.lock")
-        self.history = path.with_name(f"{name}.history")
+        self.history_folder = path.with_name(f"{name}.history")
         self.location = str(path)
         self.disk = disk or Disk()
 
-    def look(self) -> Snapshot:
-        """What is stored now; a save that happens meanwhile is seen whole or not at all."""
+    def read_unchecked(self) -> Snapshot:
+        """What is stored now; a concurrent save is seen as a whole or not at all."""
         return self.load()[0]
 
     def document(self, serial: int | None = None) -> bytes | None:
         """The bytes of the state file, or of one in the history."""
-        file = files.read(self.disk, self.past_file(serial), codec.STATE_BYTES, self.say)
+        file = files.read(self.disk, self.version_file(serial), codec.STATE_BYTES, self.on_warning)
         return file.data if file else None
 
-    def past(self) -> list[int]:
+    def history(self) -> list[int]:
         """The serials in the history, newest first."""
-        with files.told(self.history, "read"):
+        with files.translate_os_errors(self.history_folder, "read"):
             try:
-                return history.serials(os.listdir(self.history))
+                return history.serials(os.listdir(self.history_folder))
             except FileNotFoundError:
                 return []
 
-    def past_file(self, serial: int | None) -> Path:
-        """The file of the state that had ``serial``; of the present one for None."""
-        return self.path if serial is None else self.history / history.name(serial)
+    def version_file(self, serial: int | None) -> Path:
+        """The file of the state with ``serial``; of the current one for None."""
+        return self.path if serial is None else self.history_folder / history.name(serial)
 
-    def leftovers(self) -> list[str]:
+    def residue(self) -> list[str]:
         """The journal file, and the earlier states."""
-        there = [self.journal] if files.stamp(self.journal) else []
-        return [str(path) for path in (*there, *map(self.past_file, self.past()))]
+        journal = [self.journal] if files.stamp(self.journal) else []
+        return [str(path) for path in (*journal, *map(self.version_file, self.history()))]
 
     def load(self) -> tuple[Snapshot, journal_file.Journal]:
-        """What is stored now, and how its journal lies in the file."""
-        for _ in range(_LOOKS):
-            file = files.read(self.disk, self.path, codec.STATE_BYTES, self.say)
-            journal = files.read(self.disk, self.journal, codec.JOURNAL_BYTES, self.say)
+        """What is stored now, and its journal as a file."""
+        for _ in range(READ_ATTEMPTS):
+            file = files.read(self.disk, self.path, codec.STATE_BYTES, self.on_warning)
+            journal = files.read(self.disk, self.journal, codec.JOURNAL_BYTES, self.on_warning)
             if files.stamp(self.path) == (file.stamp if file else None):
-                return self._understood(file, journal)
+                return self._parse(file, journal)
         raise StoreError(f"{self.path} changes faster than it can be read", hint="run the same command again")
 
-    def _understood(self, file: files.File | None, journal: files.File | None) -> tuple[Snapshot, journal_file.Journal]:
+    def _parse(self, file: files.File | None, journal: files.File | None) -> tuple[Snapshot, journal_file.Journal]:
         if file is None:
             if journal is not None:
                 raise codec.damaged(
-                    str(self.journal), f"the state it builds on, {self.path}, is not there", codec.JOURNAL
+                    str(self.journal), f"the state it builds on, {self.path}, is missing", codec.JOURNAL
                 )
             return Snapshot(), journal_file.Journal(stale=True)
-        stored, mark = codec.decode_document(file.data, str(self.path))
+        stored, marker, version = codec.decode_document(file.data, str(self.path))
         if stored is None:
-            return Snapshot(mark=mark), journal_file.Journal(stale=True)
+            return Snapshot(marker=marker), journal_file.Journal(stale=True)
         written = journal_file.Journal(stale=True)
         if journal is not None:
             written = journal_file.read(journal.data, str(self.journal), stored.state)
-        base = Snapshot(version=stored.version, pending_creates=stored.pending_creates, saved=stored.saved, mark=mark)
+        base = Snapshot(version=version, pending_creates=stored.pending_creates, saved=stored.saved, marker=marker)
         return snapshot(stored.state, base, written.entries, self.location), written
 
-    def grip(self) -> LockInfo | None:
-        """The lock now. One whose process has died is held by nobody, whatever is written in it."""
-        with files.told(self.lock_file, "read"):
+    def lock_info(self) -> LockInfo | None:
+        """The lock now. It is free once its process has ended, whatever is written in the file."""
+        with files.translate_os_errors(self.lock_file, "read"):
             try:
                 descriptor = self.disk.open(self.lock_file, os.O_RDONLY)
             except FileNotFoundError:
                 return None
             try:
-                return None if _flock(descriptor, fcntl.LOCK_SH) else LockInfo(self._written(descriptor))
+                return None if _flock(descriptor, fcntl.LOCK_SH) else LockInfo(self._read_holder(descriptor))
             finally:
                 os.close(descriptor)
 
-    def break_lock(self, grip: LockInfo, holder: LockHolder) -> None:
-        """Raises GuardRefused: the system keeps the lock for its process, and for as long as that lives."""
+    def break_lock(self, info: LockInfo, holder: LockHolder) -> None:
+        """Raises GuardRefused: the system keeps the lock until its process ends."""
         raise GuardRefused(
-            f"{self.location} is locked by {grip.holder}: a local lock cannot be broken, it goes with its process",
-            hint="end that process; the lock is free at once, and the journal has what it did",
+            f"{self.location} is locked by {info.holder}: a local lock cannot be broken, it ends with its process",
+            hint="end that process: the lock is free at once, and the journal has what it did",
         )
 
-    def probe(self, holder: LockHolder) -> None:
-        """Take the lock and give it back."""
-        descriptor = self._seize(holder)
-        with files.told(self.lock_file, "written"):
+    def test_lock(self, holder: LockHolder) -> None:
+        """Take and release the lock."""
+        descriptor = self._lock_file(holder)
+        with files.translate_os_errors(self.lock_file, "written"):
             try:
                 self.disk.truncate(descriptor, 0)
             finally:
                 os.close(descriptor)
 
     def _acquire(self, holder: LockHolder) -> LockedState:
-        descriptor = self._seize(holder)
+        descriptor = self._lock_file(holder)
         try:
             found, journal = self.load()
             self.renew(journal)
             if journal.torn:
-                self.say(f"the last line of {self.journal} was unfinished and is left out: nobody relied on it yet")
-            return _LocalHeld(self, descriptor, found, journal)
+                self.on_warning(
+                    f"the last line of {self.journal} was unfinished and is left out: no step depended on it"
+                )
+            return LocalLockedState(self, descriptor, found, journal)
         except BaseException:
             os.close(descriptor)
             raise
 
-    def _seize(self, holder: LockHolder) -> int:
+    def _lock_file(self, holder: LockHolder) -> int:
         """The descriptor of the lock file, locked, with ``holder`` written into it."""
-        with files.told(self.lock_file, "locked"):
+        with files.translate_os_errors(self.lock_file, "locked"):
             files.make_folder(self.disk, self.path.parent)
             descriptor = self.disk.open(self.lock_file, os.O_RDWR | os.O_CREAT)
             try:
-                self._take(descriptor)
+                self._flock_exclusively(descriptor)
                 self.disk.chmod(descriptor)
                 self.disk.truncate(descriptor, 0)
-                files.write(self.disk, descriptor, codec.seal(codec.LOCK, codec.holder_json(holder)))
+                files.write(self.disk, descriptor, codec.seal(codec.LOCK, holder))
             except BaseException:
                 os.close(descriptor)
                 raise
         return descriptor
 
     def renew(self, journal: journal_file.Journal) -> None:
-        """Write a journal that was left over anew, durably, before anything builds upon it.
+        """Rewrite the journal of an earlier process durably, before anything builds on it.
 
-        Half a line goes with that. And what can be read may be in memory only: it came from a process that ended
-        before its fsync, or whose fsync failed, and such pages no later fsync need write.
+        That drops an unfinished line. And what can be read may be in memory only: if the process ended before its
+        fsync, or that failed, no later fsync need write those pages.
         """
         if not journal.stale:
             files.replace(self.disk, self.journal, journal.whole)
 
-    def _take(self, descriptor: int) -> None:
-        for _ in range(_TRIES):
+    def _flock_exclusively(self, descriptor: int) -> None:
+        for _ in range(LOCK_ATTEMPTS):
             if _flock(descriptor, fcntl.LOCK_EX):
                 return
-            self.clock.pause(_GLANCE)
-        who = self._written(descriptor)
+            self.clock.pause(LOCK_PAUSE)
+        who = self._read_holder(descriptor)
         raise Locked(
             f"{self.location} is locked by {who}",
-            hint="wait until that has ended; the lock goes with its process, so there is nothing to remove",
+            hint="wait until that has ended; the lock ends with its process, so there is nothing to delete",
         )
 
-    def _written(self, descriptor: int) -> LockHolder:
-        """The holder written in the lock file; somebody unknown while it is being written, or if it is damaged."""
+    def _read_holder(self, descriptor: int) -> LockHolder:
+        """The holder written in the lock file; unknown while it is being written, or if it is damaged."""
         data = os.pread(descriptor, codec.LOCK_BYTES, 0)
         try:
-            members, _ = codec.unseal(codec.LOCK, data, str(self.lock_file))
-            return codec.parse_holder({name: members.text(name) for name in ("who", "operation", "run", "since")})
+            return codec.unseal({codec.LOCK: LockHolder}, data, str(self.lock_file))[0]
         except StoreError:
-            return LockHolder("somebody", "unknown", "unknown", "an unknown time")
+            return LockHolder("an unknown process", "unknown", "unknown", "an unknown time")
 
 
 def _flock(descriptor: int, kind: int) -> bool:
-    """Whether the lock could be had without waiting."""
+    """Whether the lock was taken without waiting."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -191,29 +192,28 @@ def _flock(descriptor: int, kind: int) -> bool:
     return True
 
 
-class _LocalHeld(LockedState):
-    _store: LocalStore
-
+class LocalLockedState(LockedStateBase):
     def __init__(self, store: LocalStore, lock: int, found: Snapshot, journal: journal_file.Journal) -> None:
         self._lock: int | None = lock
         self._journal = journal
         self._descriptor: int | None = None
-        super().__init__(store, found)
+        self._store = store
+        super().__init__(found, store.on_warning)
 
     def check(self) -> None:
-        """Raises Locked if the lock was released, or its file removed: somebody else may hold a new one."""
+        """Raises Locked if the lock was released, or its file deleted: another process may hold a new one."""
         store = self._store
         if self._lock is not None:
-            with files.told(store.lock_file, "read"), suppress(FileNotFoundError):
+            with files.translate_os_errors(store.lock_file, "read"), suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(self._lock), os.stat(store.lock_file, follow_symlinks=False)):
                     return
         raise Locked(
-            f"the lock on {store.location} was lost: {store.lock_file} was removed, or the lock released",
-            hint="run the same command again, and leave lock files where they are",
+            f"the lock on {store.location} was lost: {store.lock_file} was deleted, or the lock released",
+            hint="run the same command again, and do not delete lock files",
         )
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -227,50 +227,50 @@ class _LocalHeld(LockedState):
         disk, path = self._store.disk, self._store.journal
         if self._journal.stale:
             first = journal_file.header(base)
-            line = journal_file.batch(entries, journal_file.check_sum(first))
+            line = journal_file.record(entries, journal_file.checksum(first))
             files.replace(disk, path, first + line)
         else:
-            line = journal_file.batch(entries, self._journal.sum)
-            with files.told(path, "written"):
+            line = journal_file.record(entries, self._journal.sum)
+            with files.translate_os_errors(path, "written"):
                 if self._descriptor is None:
                     self._descriptor = disk.open(path, os.O_WRONLY | os.O_APPEND)
                 files.write(disk, self._descriptor, line)
                 disk.sync(self._descriptor)
-        self._journal = journal_file.Journal(sum=journal_file.check_sum(line))
+        self._journal = journal_file.Journal(sum=journal_file.checksum(line))
 
     def _save(self, state: State, pending_creates: tuple[StepIntent, ...]) -> None:
         now = self._store.clock.date().isoformat(timespec="seconds")
         self.put(codec.encode_state(state, pending_creates, saved=now))
-        self._drop_journal()  # it builds on an earlier state now, and counts for nothing
+        self._drop_journal()  # it builds on an earlier state now, and is ignored if this fails
         with suppress(OSError, StoreError):
-            for serial in history.too_old(self._store.past(), state.serial):
-                self._store.disk.unlink(self._store.past_file(serial))
+            for serial in history.expired(self._store.history(), state.serial):
+                self._store.disk.unlink(self._store.version_file(serial))
 
     def put(self, document: bytes) -> None:
         """Replace the state file."""
         files.replace(self._store.disk, self._store.path, document)
 
-    def put_past(self, serial: int, document: bytes) -> None:
+    def put_version(self, serial: int, document: bytes) -> None:
         """Write a file of the history."""
         store = self._store
-        with files.told(store.history, "made"):
-            files.make_folder(store.disk, store.history)
-        files.replace(store.disk, store.past_file(serial), document)
+        with files.translate_os_errors(store.history_folder, "created"):
+            files.make_folder(store.disk, store.history_folder)
+        files.replace(store.disk, store.version_file(serial), document)
 
     def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
-        """Write the journal file anew, or remove it."""
+        """Rewrite the journal file, or delete it."""
         self._drop_journal()
         if entries:
             self._append(base, entries)
 
-    def set_aside(self) -> list[str]:
-        """Copy state and journal to files called ``….moved``; what lies there already stays."""
+    def back_up(self) -> list[str]:
+        """Copy state and journal to new files called ``….moved``."""
         store = self._store
         copies = []
         for path in (store.path, store.journal):
-            file = files.read(store.disk, path, codec.JOURNAL_BYTES, store.say)
+            file = files.read(store.disk, path, codec.JOURNAL_BYTES, store.on_warning)
             if file:
-                copies.append(files.keep_beside(store.disk, path, file.data))
+                copies.append(files.back_up(store.disk, path, file.data))
         return copies
 
     def _drop_journal(self) -> None:
@@ -279,7 +279,7 @@ class _LocalHeld(LockedState):
         with suppress(OSError):
             self._store.disk.unlink(self._store.journal)
 
-    def _present(self) -> bytes:
+    def _stored_bytes(self) -> bytes:
         return self._store.document() or b""
 
     def _reload(self) -> Snapshot:

@@ -1,117 +1,74 @@
-"""A held lock: the right to write one state and its journal, and what must hold whenever somebody does."""
+"""The part of a locked state that all stores share: checks before each write, and recovery after a failed one."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from smplan.core.state.journal import JournalEntry, ReplayedState, StepIntent
 from smplan.core.state.model import State, integrity_errors
 from smplan.core.state.replay import Replay
 from smplan.errors import Bug, StoreError
-
-if TYPE_CHECKING:
-    from smplan.stores.interface import Snapshot, Store
+from smplan.stores.interface import LockedState, Snapshot
 
 
-class LockedState(ABC):
-    """A held lock. One thread appends and saves; any may ``check``. Leaving the ``with`` block releases it.
+class LockedStateBase(LockedState):
+    """Writes only entries and states that can be read back, and finds out whether a failed write was done."""
 
-    ``snapshot`` is what was stored when the lock was taken: read under the lock, so it needs no second reading.
-    """
-
-    def __init__(self, store: Store, found: Snapshot) -> None:
-        self._store = store
+    def __init__(self, found: Snapshot, on_warning: Callable[[str], None]) -> None:
         self.snapshot = found
-        self._tried: tuple[JournalEntry, ...] = ()
-        self._landed: tuple[JournalEntry, ...] = ()
+        self._on_warning = on_warning
+        self._attempted: tuple[JournalEntry, ...] = ()
+        self._confirmed: tuple[JournalEntry, ...] = ()
         self._start(found.stored, found.entries)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
-        """Make ``entries`` durable, all or none: they are when this returns. After a fault, try the same again.
-
-        Raises Locked if the lock is lost, StoreError if they could not be written, Bug if they cannot follow what is
-        there or if no state was saved yet.
-        """
         if not entries:
             return
         self.check()
-        folding = self._ready()
-        if folding is None:
-            raise Bug("a journal needs a state to build upon: save one first")
-        if self._landed == tuple(entries):
-            self._landed = ()
-            return  # the write that seemed to fail did not
-        with self._all_or_none(entries):
+        replay = self._current()
+        if replay is None:
+            raise Bug("a journal needs a state to build on: save one first")
+        if self._confirmed == tuple(entries):
+            self._confirmed = ()
+            return  # the write that seemed to fail was done
+        with self._reread_if_it_fails(entries):
             for entry in entries:
-                _add(folding, entry)
-            self._append(folding.base, entries)
+                _add(replay, entry)
+            self._append(replay.base, entries)
         self._known += len(entries)
 
     def save(self, state: State) -> State:
-        """Make ``state`` durable in place of state and journal. It comes back with its new serial.
-
-        Orphans of the journal are kept beside it, the state it replaces in the history. Raises Locked if the lock is
-        lost, StoreError if it could not be written, Bug if ``state`` breaks an invariant or was made from another one
-        than what is stored.
-        """
         self.check()
-        folding = self._ready()
+        replay = self._current()
         saved = replace(state, serial=state.serial + 1)
-        _judge(state, saved, folding)
-        pending_creates = folding.pending_creates if folding else ()
-        with self._all_or_none():
-            if folding and folding.base.serial < saved.serial:
-                self._remember(folding.base.serial)
+        _check_base(state, saved, replay)
+        pending_creates = replay.pending_creates if replay else ()
+        with self._reread_if_it_fails():
+            if replay and replay.base.serial < saved.serial:
+                self._keep_version(replay.base.serial)
             self._save(saved, pending_creates)
         self._start(saved, pending_creates)
         return saved
 
-    def _remember(self, serial: int) -> None:
-        """Keep the state that is about to be replaced. That this fails is no reason to lose the new one."""
+    def _keep_version(self, serial: int) -> None:
+        """Keep the state that is about to be replaced in the history. If that fails, the new one is saved anyway."""
         try:
-            self.put_past(serial, self._present())
+            self.put_version(serial, self._stored_bytes())
         except StoreError as error:
-            self._store.say(f"the state with serial {serial} could not be kept in the history: {error}")
+            self._on_warning(f"the state with serial {serial} could not be kept in the history: {error}")
 
     def folded(self) -> ReplayedState:
-        """What state and journal fold into now. Raises Bug if no state was saved yet."""
-        folding = self._ready()
-        if folding is None:
+        replay = self._current()
+        if replay is None:
             raise Bug("there is no state yet: save one first")
-        return folding.result()
+        return replay.result()
 
     @abstractmethod
-    def check(self) -> None:
-        """Raises Locked if the lock was lost: call it just before anything that only its holder may do."""
-
-    @abstractmethod
-    def release(self) -> None:
-        """Give the lock back. Never raises; done twice, it does nothing."""
-
-    @abstractmethod
-    def put(self, document: bytes) -> None:
-        """Put ``document`` in place of the state, whatever that is: only a move does so, and saves nothing after."""
-
-    @abstractmethod
-    def put_past(self, serial: int, document: bytes) -> None:
-        """Keep ``document`` as what the state was with ``serial``."""
-
-    @abstractmethod
-    def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
-        """Make ``entries`` upon ``base`` the whole journal."""
-
-    @abstractmethod
-    def set_aside(self) -> list[str]:
-        """Copy state and journal to where nobody reads them; the names of the copies."""
-
-    @abstractmethod
-    def _present(self) -> bytes:
-        """The stored bytes of the state that this holder would replace. Raises Locked if it is somebody else's."""
+    def _stored_bytes(self) -> bytes:
+        """The bytes of the state that a save replaces. Raises Locked if another holder wrote them."""
 
     @abstractmethod
     def _append(self, base: State, entries: Sequence[JournalEntry]) -> None: ...
@@ -121,49 +78,43 @@ class LockedState(ABC):
 
     @abstractmethod
     def _reload(self) -> Snapshot:
-        """What is really there, after a write whose outcome is unknown; the next write builds on it."""
-
-    def __enter__(self) -> LockedState:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.release()
+        """What is stored after a write whose outcome is unknown; the next write builds on it."""
 
     def _start(self, stored: State | None, entries: Sequence[JournalEntry]) -> None:
-        self._unsure = False
+        self._uncertain = False
         self._known = len(entries)
-        self._folding = folding = Replay(stored) if stored else None
-        if folding:
+        self._replay = replay = Replay(stored) if stored else None
+        if replay:
             for entry in entries:
-                folding.add(entry)
+                replay.add(entry)
 
-    def _ready(self) -> Replay | None:
-        """What is there, read again if the last write may have failed."""
-        if self._unsure:
+    def _current(self) -> Replay | None:
+        """What is stored, read again if the last write may have failed; None if there is no state yet."""
+        if self._uncertain:
             found = self._reload()
-            if self._tried and found.entries[self._known :] == self._tried:
-                self._landed = self._tried
+            if self._attempted and found.entries[self._known :] == self._attempted:
+                self._confirmed = self._attempted
             self._start(found.stored, found.entries)
-        return self._folding
+        return self._replay
 
     @contextmanager
-    def _all_or_none(self, tried: Sequence[JournalEntry] = ()) -> Iterator[None]:
-        """After a fault the memory of what is there may be wrong; the next write reads it first.
+    def _reread_if_it_fails(self, attempted: Sequence[JournalEntry] = ()) -> Iterator[None]:
+        """After an error it is uncertain what is stored: the next write reads it first.
 
-        An append that was ``tried`` has landed if its entries follow all that were known before it. To look for them
-        at the end only could find an equal batch that is older.
+        An ``attempted`` append was done if its entries follow all that were known before it. Searching for them at the
+        end only could find an equal batch that is older.
         """
-        self._unsure, self._tried, self._landed = True, tuple(tried), ()
+        self._uncertain, self._attempted, self._confirmed = True, tuple(attempted), ()
         yield
-        self._unsure, self._tried = False, ()
+        self._uncertain, self._attempted = False, ()
 
 
-def _judge(state: State, saved: State, folding: Replay | None) -> None:
-    """Refuse an unsound state, and one not made from what is stored; but let a save that was cut off be repeated."""
+def _check_base(state: State, saved: State, replay: Replay | None) -> None:
+    """Raise Bug for a state that is invalid or not based on what is stored, except a repeated save."""
     found = integrity_errors(state)
     if found:
-        raise Bug(f"the state is unsound and was not saved: {'; '.join(found[:5])}")
-    base = folding.base if folding else state
+        raise Bug(f"the state is invalid and was not saved: {'; '.join(found[:5])}")
+    base = replay.base if replay else state
     if (state.lineage, state.serial) != (base.lineage, base.serial) and saved != base:
         raise Bug(
             f"the state to save was made from {state.lineage} serial {state.serial}, "
@@ -171,8 +122,8 @@ def _judge(state: State, saved: State, folding: Replay | None) -> None:
         )
 
 
-def _add(folding: Replay, entry: JournalEntry) -> None:
+def _add(replay: Replay, entry: JournalEntry) -> None:
     try:
-        folding.add(entry)
+        replay.add(entry)
     except StoreError as error:
-        raise Bug(f"refused to write what could not be read back: {error}") from error
+        raise Bug(f"an entry that could not be read back was not written: {error}") from error

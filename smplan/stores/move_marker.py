@@ -1,4 +1,4 @@
-"""The notes that a move leaves: that a state is coming, in its new place, and where it went, in its old one."""
+"""The marker of a move: in the new place while the state is incoming, in the old place for good."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from smplan.errors import StoreError
 
 
 class Moved(StoreError):
-    """The state is not here (any more): it was moved, or its move is not over."""
+    """The state was moved elsewhere, or its move to here is not complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoveMarker:
-    """A note about the move ``move`` (hex) of the state ``lineage`` from ``source`` to ``target``, begun ``at``.
+    """The move ``move`` (hex) of the state ``lineage`` from ``source`` to ``target``, begun ``at``.
 
-    ``coming``: in the new place until the move is over. Otherwise it lies in the old place, for good: an empty place
-    would make the next plan create everything a second time.
+    ``incoming`` ones are in the new place until the move is complete. Others stay in the old place: were it empty, the
+    next plan would create everything a second time.
     """
 
-    coming: bool
+    incoming: bool
     move: str
     source: BackendConfig
     target: BackendConfig
@@ -29,26 +29,26 @@ class MoveMarker:
     at: str
 
     def refusal(self, location: str) -> Moved:
-        """What to tell who reads or locks ``location`` and finds this."""
-        if self.coming:
+        """The error for reading or locking ``location``, where this marker is."""
+        if self.incoming:
             return Moved(
-                f"a move of the state from {named(self.source)} to {location}, begun at {self.at}, is not finished",
-                hint=f"run `smplan state move --to {named(self.target)}` again; until then {named(self.source)} "
-                "still has the state, or has it set aside",
+                f"a move of the state from {uri(self.source)} to {location}, begun at {self.at}, is not finished",
+                hint=f"run `smplan state move --to {uri(self.target)}` again; until then the state is in "
+                f"{uri(self.source)}, or backed up beside it",
             )
         return Moved(
-            f"the state was moved from {location} to {named(self.target)} at {self.at}",
-            hint=f"write `{stanza(self.target)}` into the blueprint",
+            f"the state was moved from {location} to {uri(self.target)} at {self.at}",
+            hint=f"write `{backend_block(self.target)}` into the blueprint",
         )
 
 
-def named(place: BackendConfig) -> str:
-    """A place as people write it: ``s3://bucket/key``, or a path."""
-    options = place.options
-    return f"s3://{options['bucket']}/{options['key']}" if place.backend == "s3" else str(options["path"])
+def uri(config: BackendConfig) -> str:
+    """``s3://bucket/key``, or the path of the state file."""
+    options = config.options
+    return f"s3://{options['bucket']}/{options['key']}" if config.backend == "s3" else str(options["path"])
 
 
-def stanza(place: BackendConfig) -> str:
-    """The line of a blueprint that names ``place``."""
-    options = "".join(f", {name}: {json.dumps(value)}" for name, value in place.options.items())
-    return f"state: {{backend: {place.backend}{options}}}"
+def backend_block(config: BackendConfig) -> str:
+    """``config`` as the line of a blueprint."""
+    options = "".join(f", {name}: {json.dumps(value)}" for name, value in config.options.items())
+    return f"state: {{backend: {config.backend}{options}}}"

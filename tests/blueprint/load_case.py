@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from smplan.blueprint.load import load
 from smplan.core.blueprint import Blueprint
-from smplan.core.resource_type import Catalogue, KindDoc
+from smplan.core.resource_type import Catalogue, DeclaredLookup, DeclaredResource, LookupType, Output, ResourceType
 from smplan.core.spec import SENSITIVE, PartialList, PartialMap, Spec
 from smplan.errors import BlueprintInvalid, Diagnostic
 
@@ -53,27 +53,58 @@ class EmptySpec(Spec):
     """Nothing to say."""
 
 
-KINDS = {
-    "toy.thing": KindDoc("toy.thing", "A thing.", ThingSpec, {"arn": "Its ARN."}),
-    "toy.fleet": KindDoc("toy.fleet", "Behind the fleet.", EmptySpec, via_stream_manager=True),
-    "toy.place": KindDoc(
-        "toy.place",
-        keys={"name": "Its name.", "zone": "Its zone.", "tag:*": "A tag."},
-        lookup_outputs={"arn": "Its ARN.", "list": "More."},
-    ),
-    "toy.both": KindDoc(
-        "toy.both", "Both.", ThingSpec, {"size": "As it is."}, keys={"name": "Its name."}, lookup_outputs={"arn": ""}
-    ),
-}
+class Thing(DeclaredResource):
+    """A thing."""
+
+    kind = "toy.thing"
+    summary = "A thing."
+    spec = ThingSpec
+    outputs: ClassVar = {"arn": Output("Its ARN.")}
+
+
+class Fleet(DeclaredResource):
+    """Behind a Stream Manager."""
+
+    kind = "toy.fleet"
+    summary = "Behind the fleet."
+    spec = EmptySpec
+    via_stream_manager = True
+
+
+class Both(DeclaredResource):
+    """Can be created, and looked up."""
+
+    kind = "toy.both"
+    summary = "Both."
+    spec = ThingSpec
+    outputs: ClassVar = {"size": Output("As it is.")}
+
+
+class PlaceLookup(DeclaredLookup):
+    """Can only be looked up."""
+
+    kind = "toy.place"
+    summary = "A place."
+    keys: ClassVar = {"name": "Its name.", "zone": "Its zone.", "tag:*": "A tag."}
+    outputs: ClassVar = {"arn": Output("Its ARN."), "list": Output("More.")}
+
+
+class BothLookup(DeclaredLookup):
+    """Can be created, and looked up."""
+
+    kind = "toy.both"
+    summary = "One of both."
+    keys: ClassVar = {"name": "Its name."}
+    outputs: ClassVar = {"arn": Output("")}
+
+
+RESOURCES: dict[str, ResourceType] = {each.kind: each for each in (Thing, Fleet, Both)}
+LOOKUPS: dict[str, LookupType] = {each.kind: each for each in (PlaceLookup, BothLookup)}
 
 
 def toys() -> Catalogue:
     """The catalogue of these kinds."""
-    return Catalogue(
-        KINDS.get,
-        lambda: [name for name, kind in KINDS.items() if kind.spec],
-        lambda: [name for name, kind in KINDS.items() if kind.keys is not None],
-    )
+    return Catalogue(RESOURCES.get, LOOKUPS.get, lambda: RESOURCES, lambda: LOOKUPS)
 
 
 HEAD = "smplan: 1\nname: toy\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from smplan.blueprint.load import load
 from smplan.core.blueprint import Blueprint
-from smplan.drivers.catalogue import catalogue
+from smplan.drivers.registry import catalogue
 from smplan.errors import BlueprintInvalid
 from tests.blueprint.load_case import HEAD, toys
 

@@ -15,7 +15,7 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-from tests.stores.disks import MeddlingDisk
+from tests.support.disks import FaultyDisk
 
 SECTOR = 512
 FOLDER = 0
@@ -74,7 +74,7 @@ class Image:
                 pass
 
 
-class RecordingDisk(MeddlingDisk):
+class RecordingDisk(FaultyDisk):
     """A disk that notes what is done to files of ``folder``: ``start`` was there before, ``ops`` came."""
 
     def __init__(self, folder: Path) -> None:

@@ -30,18 +30,18 @@ from smplan.stores.interface import LockHolder, Snapshot, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
 from tests.campaigns import stored
-from tests.campaigns.bucket import Memory
 from tests.campaigns.commanded import command_line
 from tests.campaigns.damages import WAYS
 from tests.campaigns.tally import Tally
-from tests.campaigns.torn import HOLDER, MEMORY, NEXT, STATE
-from tests.stores.disks import QuickDisk
+from tests.campaigns.torn import HOLDER, MEMORY, NEXT, STATE, StillClock
+from tests.support.disks import NoFsyncDisk
+from tests.support.s3 import MemoryS3
 
 LEASE = 10**6
 """Seconds: longer than any campaign."""
 LOCKED_EVERY = 32
 """One in so many damaged files is also met by somebody who takes the lock, which reads in the same way."""
-SOMEBODY = LockHolder("somebody", "unknown", "unknown", "an unknown time")
+UNKNOWN = LockHolder("an unknown process", "unknown", "unknown", "an unknown time")
 END_LOST = ("cut", "a line dropped, doubled, moved")
 """The ways that may take away just the last lines of a local journal."""
 
@@ -95,7 +95,7 @@ def looked(store: Store) -> Snapshot:
 
 def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Subject]:
     """The files of a state in a folder."""
-    store = LocalStore(folder / STATE, disk=QuickDisk())
+    store = LocalStore(folder / STATE, disk=NoFsyncDisk(), clock=StillClock())
     seen = written(store, size, seed, partial(looked, store))
     whole = {path: path.read_bytes() for path in (store.path, store.journal)}
     turn = iter(range(1 << 62))
@@ -119,20 +119,20 @@ def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Sub
 
 def lock_file(folder: Path, stack: ExitStack) -> Subject:
     """The lock file of a state in a folder, while somebody holds the lock."""
-    store = LocalStore(folder / "locked.state.json", disk=QuickDisk())
+    store = LocalStore(folder / "locked.state.json", disk=NoFsyncDisk(), clock=StillClock())
     stack.enter_context(store.lock(HOLDER))
 
     def read(data: bytes) -> object:
         store.lock_file.write_bytes(data)
         return store.holder()
 
-    return Subject("lock", store.lock_file.read_bytes(), read, [HOLDER, SOMEBODY])
+    return Subject("lock", store.lock_file.read_bytes(), read, [HOLDER, UNKNOWN])
 
 
 def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[Subject]:
     """The objects of a state in S3."""
-    memory: Any = Memory()
-    store = S3Store("bucket", "fleet", client=memory)
+    memory: Any = MemoryS3()
+    store = S3Store("bucket", "fleet", client=memory, clock=StillClock())
     seen = written(store, size, seed, partial(looked, store))
     whole = dict(memory.objects)
 
@@ -140,27 +140,27 @@ def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[Subject]:
         memory.objects = {**whole, key: data}
         return looked(store)
 
-    for name, key in {"state": "fleet", "batch": f"{store.journal(1)}/00000003.json"}.items():
+    for name, key in {"state": "fleet", "batch": f"{store.objects.journal(1)}00000003.json"}.items():
         yield Subject(f"S3 {name}, {size.name}", whole[key], partial(read, key), seen[-1:])
 
 
 def lock_object(stack: ExitStack) -> Subject:
     """The lock object of a state in S3, while somebody holds the lock."""
-    memory: Any = Memory()
-    store = S3Store("bucket", "fleet", client=memory, lease_seconds=LEASE, renew_seconds=LEASE)
+    memory: Any = MemoryS3()
+    store = S3Store("bucket", "fleet", client=memory, clock=StillClock(), lease_seconds=LEASE, renew_seconds=LEASE)
     stack.enter_context(store.lock(HOLDER))
     whole = dict(memory.objects)
     stack.callback(lambda: setattr(memory, "objects", whole))
 
     def read(data: bytes) -> object:
-        memory.objects = {**whole, store.lock_key: data}
+        memory.objects = {**whole, store.objects.lock_key: data}
         try:
             store.lock(NEXT).release()
         except Locked:
             return store.holder()
         return "the lock"
 
-    return Subject("S3 lock", whole[store.lock_key], read, [HOLDER])
+    return Subject("S3 lock", whole[store.objects.lock_key], read, [HOLDER])
 
 
 def plan_file(size: Size, seed: int, folder: Path) -> Subject:

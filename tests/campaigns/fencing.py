@@ -23,11 +23,11 @@ from typing import Any
 
 from smplan.core.state.journal import JournalEntry, RunBegan
 from smplan.errors import Locked
-from smplan.stores.locked import LockedState
+from smplan.stores.interface import LockedState
 from tests.campaigns import racers
-from tests.campaigns.gate import Gate, Hold, Seen
 from tests.campaigns.racers import BUCKET, Place, client
 from tests.campaigns.tally import table
+from tests.support.s3 import Hold, Request, S3Server
 
 LEASE, RENEW = 2.0, 0.5
 PATIENCE = 60
@@ -105,21 +105,21 @@ def _write(held: LockedState, who: str, saves: bool) -> list[JournalEntry]:
     return found
 
 
-def fenced(gate: Gate, fence: Fence, number: int) -> tuple[list[str], list[str]]:
+def fenced(server: S3Server, fence: Fence, number: int) -> tuple[list[str], list[str]]:
     """A row of the table, and the laws that were broken."""
     who = f"holder{number}"
-    place = Place(url=gate.url, key=f"fleet{number}", lease=LEASE, renew=RENEW)
+    place = Place(url=server.url, key=f"fleet{number}", lease=LEASE, renew=RENEW)
     racers.first(place.store("first"))
     hold = None
     if fence.held:
         part = f"{place.key}.journal/" if "batch" in fence.point else f"/{place.key}$"
         hold = Hold(who, "PUT", part, fence.held == "before")
     with holding(who, place, fence.point if not fence.held else "waiting " + fence.point) as (process, talk):
-        _stopped(gate, process, talk, hold)
+        _stopped(server, process, talk, hold)
         if fence.by_hand:
-            client(gate.url, "hand").delete_object(Bucket=BUCKET, Key=f"{place.key}.lock")
+            client(server.url, "hand").delete_object(Bucket=BUCKET, Key=f"{place.key}.lock")
         found = taken(place, f"taker{number}", fence.next_saves)
-        before, count = place.store("judge").read(), len(gate.seen)
+        before, count = place.store("judge").read(), len(server.requests)
         signalled(process, signal.SIGCONT)
         if hold:
             hold.go.set()
@@ -127,15 +127,15 @@ def fenced(gate: Gate, fence: Fence, number: int) -> tuple[list[str], list[str]]
             talk.send("go")
         ended = heard(talk)
         process.join(PATIENCE)
-    made = [each for each in gate.seen[count:] if each.who == who]
+    made = [each for each in server.requests[count:] if each.who == who]
     return _row(fence, place, ended, made, found, stands=place.store("judge").read() == before)
 
 
-def _stopped(gate: Gate, process: BaseProcess, talk: Connection, hold: Hold | None) -> None:
+def _stopped(server: S3Server, process: BaseProcess, talk: Connection, hold: Hold | None) -> None:
     """Wait until the holder is where it is to be stopped, and stop it."""
     if hold:
         heard(talk)
-        gate.holds.append(hold)
+        server.holds.append(hold)
         talk.send("go")
         hold.arrived.wait(PATIENCE)
     else:
@@ -144,7 +144,7 @@ def _stopped(gate: Gate, process: BaseProcess, talk: Connection, hold: Hold | No
 
 
 def _row(
-    fence: Fence, place: Place, ended: str, made: list[Seen], found: list[JournalEntry], *, stands: bool
+    fence: Fence, place: Place, ended: str, made: list[Request], found: list[JournalEntry], *, stands: bool
 ) -> tuple[list[str], list[str]]:
     lock = f"/{BUCKET}/{place.key}.lock"
     through = [each for each in made if each.method not in ("GET", "HEAD") and each.status < 300]
@@ -215,11 +215,11 @@ def _refused(place: Place) -> bool:
     return False
 
 
-def fences(gate: Gate, *, few: bool) -> int:
+def fences(server: S3Server, *, few: bool) -> int:
     """Every stopped holder; tables are printed. How many laws were broken."""
     chosen = FEW if few else FENCES
     with ThreadPoolExecutor(4) as pool:
-        results: list[Any] = list(pool.map(lambda each: fenced(gate, each[1], each[0]), enumerate(chosen)))
+        results: list[Any] = list(pool.map(lambda each: fenced(server, each[1], each[0]), enumerate(chosen)))
     rows, wrong = local()
     sys.stdout.write(table(HEAD, [row for row, _ in results]) + "\n\n")
     sys.stdout.write(table(("local", "outcome"), rows) + "\n\n")

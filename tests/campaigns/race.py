@@ -2,9 +2,9 @@
 
     python -m tests.campaigns.race [--processes N] [--rounds R] [--few]
 
-Real processes, a state in a folder and one in S3 (moto, on 127.0.0.1). In each round all try at once: one gets in, the
-others are refused with its name; the winner reads, appends and saves. Then all wait for the lock, and all get in. At
-the end serial and counter show that no update was lost. What is stopped where, and what it may do then: ``fencing``.
+Real processes; one state in a folder and one in a fake S3 on 127.0.0.1. In each round all try to lock at once: one
+succeeds, the others are refused with its name; the winner reads, appends and saves. Then all wait for the lock, and all
+get it. At the end serial and counter show that no update was lost. ``fencing`` has the stopped holders.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tests.campaigns import racers
-from tests.campaigns.racers import BUCKET, Place, client
+from tests.campaigns.racers import Place
 from tests.campaigns.tally import table
 
 SECONDS = 900
@@ -98,16 +100,15 @@ def races(url: str, processes: int, rounds: int) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it, print the tables, and end with 1 on any violation."""
     from tests.campaigns.fencing import fences
-    from tests.campaigns.gate import Gate
+    from tests.support.s3 import MemoryS3, S3Server
 
     parser = argparse.ArgumentParser(prog="race", description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--processes", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--few", action="store_true", help="only a few of the stopped holders")
     asked = parser.parse_args(arguments)
-    with Gate() as gate:
-        client(gate.url, "judge").create_bucket(Bucket=BUCKET)
-        wrong = races(gate.url, asked.processes, asked.rounds) + fences(gate, few=asked.few)
+    with S3Server(MemoryS3(now=partial(datetime.now, UTC))) as server:
+        wrong = races(server.url, asked.processes, asked.rounds) + fences(server, few=asked.few)
     sys.stdout.write(f"violations: {wrong}\n")
     return 1 if wrong else 0
 

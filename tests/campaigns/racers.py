@@ -16,12 +16,13 @@ from botocore.config import Config
 from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, RunEnded, StepIntent, StepSucceeded
 from smplan.core.state.model import ResourceState, State
 from smplan.errors import Locked, SmplanError
-from smplan.stores.interface import LockHolder, Store
+from smplan.stores.interface import LockedState, LockHolder, Store
 from smplan.stores.local import LocalStore
-from smplan.stores.locked import LockedState
 from smplan.stores.s3 import S3Store
 from tests.campaigns.stored import LINEAGE
-from tests.stores.samples import Wire
+from tests.support.s3_client import (
+    Wire,
+)
 
 BUCKET, KEY = "race", "fleet"
 PATIENCE = 600
@@ -60,7 +61,7 @@ def holder(who: str) -> LockHolder:
 def first(store: Store) -> None:
     """Save a state whose counter is at nought."""
     with store.lock(holder("first")) as held:
-        held.save(State("fleet", LINEAGE, 0, {}, outputs={"counter": 0}, key="ab" * 16))
+        held.save(State("fleet", LINEAGE, 0, {}, outputs={"counter": 0}))
 
 
 def turn(address: str, counter: int) -> list[JournalEntry]:
@@ -155,7 +156,7 @@ def _meet(store: Store, point: str, stop: Callable[[], None]) -> None:
 
     def before(name: str, arguments: dict[str, Any]) -> None:
         key = arguments.get("Key", "")
-        if name == "put_object" and (part in key if part else key == store.key):
+        if name == "put_object" and (part in key if part else key == store.objects.key):
             stop()
 
     wire.before = before

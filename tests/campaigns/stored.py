@@ -45,7 +45,7 @@ def fleet(chance: random.Random, *, things: int = 17, length: int = 800) -> Stat
     """A state of so many things; 17 of 800 characters make 23 KiB."""
     resources = {f"thing{number}": entry(chance, number, length) for number in range(things)}
     outputs: dict[str, Json] = {"url": "https://sm.example.com"}
-    return State("fleet", LINEAGE, 0, resources, (), ("p0",), outputs, key="ab" * 16)
+    return State("fleet", LINEAGE, 0, resources, (), ("p0",), outputs)
 
 
 def began(run: int) -> list[JournalEntry]:

@@ -13,8 +13,8 @@ import pytest
 
 from smplan.core.state.journal import JournalEntry, StepIntent
 from smplan.core.state.model import State
-from smplan.stores.local import _LocalHeld
-from smplan.stores.locked import LockedState
+from smplan.stores.local import LocalLockedState
+from smplan.stores.locked import LockedStateBase
 from tests.campaigns.histories.command import lived, one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING
@@ -49,16 +49,16 @@ def broken_laws() -> set[str]:
 
 
 def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    append, waiting = LockedState.append, []
+    append, waiting = LockedStateBase.append, []
 
-    def late(held: LockedState, entries: Sequence[JournalEntry]) -> None:
+    def late(held: LockedStateBase, entries: Sequence[JournalEntry]) -> None:
         if all(isinstance(entry, StepIntent) for entry in entries):
             waiting.extend(entries)
             return
         append(held, [*waiting, *entries])
         waiting.clear()
 
-    monkeypatch.setattr(LockedState, "append", late)
+    monkeypatch.setattr(LockedStateBase, "append", late)
     assert "nothing is changed before its intent is durable" in broken_laws()
 
 
@@ -68,14 +68,14 @@ def test_a_find_that_never_finds_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_journal_that_loses_its_last_batch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    append = _LocalHeld._append
+    append = LocalLockedState._append
     kept: list[Any] = []
 
-    def behind(held: _LocalHeld, base: State, entries: Sequence[JournalEntry]) -> None:
+    def behind(held: LocalLockedState, base: State, entries: Sequence[JournalEntry]) -> None:
         written = [each for former, each in kept if former is held]
         kept[:] = [(held, entries)]
         for each in written:
             append(held, base, each)
 
-    monkeypatch.setattr(_LocalHeld, "_append", behind)
+    monkeypatch.setattr(LocalLockedState, "_append", behind)
     assert broken_laws()

@@ -27,12 +27,11 @@ from pathlib import Path
 from smplan.core.state.journal import JournalEntry
 from smplan.core.state.model import State
 from smplan.errors import StoreError
-from smplan.stores.interface import Clock, LockHolder, Snapshot
+from smplan.stores.interface import Clock, LockedState, LockHolder, Snapshot
 from smplan.stores.local import LocalStore
-from smplan.stores.locked import LockedState
 from tests.campaigns import crashes, stored
 from tests.campaigns.tally import Tally
-from tests.stores.disks import Killed, MeddlingDisk, QuickDisk
+from tests.support.disks import FaultyDisk, Killed, NoFsyncDisk
 
 HOLDER = LockHolder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
 NEXT = LockHolder("bob@desk pid 8", "apply", "r2", "2026-11-23T03:01:00Z")
@@ -178,7 +177,7 @@ def after_killed(store: LocalStore, work: Work, stack: ExitStack) -> Act:
 
 def _meddled(store: LocalStore, at: int, problem: BaseException, act: Act) -> None:
     disk = store.disk
-    if isinstance(disk, MeddlingDisk):
+    if isinstance(disk, FaultyDisk):
         disk.arm(at, problem)
         with suppress(Killed, StoreError):
             act()
@@ -217,7 +216,7 @@ WRITES = (
 
 def look(folder: Path) -> Snapshot:
     """What a reader sees."""
-    return LocalStore(folder / STATE, disk=QuickDisk()).read()
+    return LocalStore(folder / STATE, disk=NoFsyncDisk()).read()
 
 
 @dataclass(frozen=True)
@@ -233,7 +232,7 @@ class Record:
 
 def record(write: Write, work: Work, folder: Path) -> Record:
     """Do ``write`` in ``folder``, undisturbed."""
-    write.prepare(LocalStore(folder / STATE, disk=QuickDisk()), work)
+    write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
     disk = crashes.RecordingDisk(folder)
     with ExitStack() as stack:
         act = write.ready(LocalStore(folder / STATE, disk=disk), work, stack)
@@ -263,7 +262,7 @@ def crashed(files: dict[str, bytes], allowed: Sequence[Snapshot], folder: Path, 
 
 def followed(found: Snapshot, folder: Path, work: Work) -> str:
     """Take the lock where ``found`` was read, and write on."""
-    store = LocalStore(folder / STATE, disk=QuickDisk())
+    store = LocalStore(folder / STATE, disk=NoFsyncDisk())
     if store.holder() is not None:
         return f"the lock is held by {store.holder()}"
     batch = [*stored.began(9), *stored.intended(random.Random(9), 90)]
@@ -312,8 +311,8 @@ def faults(write: Write, work: Work, folder: Path, tally: Tally, codes: Sequence
 def calls(write: Write, work: Work, folder: Path) -> int:
     """How many calls ``write`` makes when every write takes only half."""
     folder.mkdir(parents=True)
-    disk = MeddlingDisk(halves=True)
-    write.prepare(LocalStore(folder / STATE, disk=QuickDisk()), work)
+    disk = FaultyDisk(halves=True)
+    write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
     with ExitStack() as stack:
         act = write.ready(LocalStore(folder / STATE, disk=disk), work, stack)
         disk.arm()
@@ -324,8 +323,8 @@ def calls(write: Write, work: Work, folder: Path) -> int:
 def failed(write: Write, work: Work, folder: Path, at: int, code: int, lasting: bool) -> str:
     """What is wrong with how a fault at call ``at`` is told and overcome; nothing if all is well."""
     folder.mkdir()
-    disk = MeddlingDisk(halves=True)
-    write.prepare(LocalStore(folder / STATE, disk=QuickDisk()), work)
+    disk = FaultyDisk(halves=True)
+    write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
     with ExitStack() as stack:
         act = write.ready(LocalStore(folder / STATE, disk=disk, clock=StillClock()), work, stack)
         before = look(folder)
@@ -356,9 +355,9 @@ def _told(problem: StoreError | None, code: int) -> str:
     if problem is None:
         return ""
     words = f"{problem} {problem.hint}"
-    wanted = (os.strerror(code), "run the same command again", "what was saved is still there")
+    wanted = (os.strerror(code), "run the same command again", "what was saved is intact")
     missing = [each for each in wanted if each not in words]
-    if missing or problem.hint.startswith("mend the cause"):
+    if missing or problem.hint.startswith("fix the cause"):
         return f"the message does not say what to do: {words}"
     return ""
 

@@ -71,7 +71,7 @@ def test_a_store_whose_credentials_run_out_in_the_middle_leaves_a_run_that_is_re
     assert "Starting: 2 steps" in done.out
     assert "still expired" in done.err
     assert "a run is resumable" in done.err
-    assert "the lock could not be given back" in done.err
+    assert "the lock could not be released" in done.err
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from smplan.cli import demo
 from tests.cli.conftest import TOY, Shell
-from tests.cli.test_sandbox import Control
+from tests.cli.fakes import Control
 
 
 @pytest.fixture

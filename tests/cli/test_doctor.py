@@ -12,7 +12,7 @@ from smplan.core.blueprint import BackendConfig
 from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.cli.conftest import TOY, Ran, Shell
-from tests.cli.test_state import HOLDER, in_s3
+from tests.cli.fakes import HOLDER, in_s3
 
 
 def signs(done: Ran) -> dict[str, str]:
@@ -76,7 +76,7 @@ def test_a_damaged_state_is_found(smplan: Shell) -> None:
     (smplan.folder / "state" / "toy.state.json").write_text("rotten")
     done = smplan("doctor", "--state")
     assert (done.code, signs(done)["state"], signs(done)["locking"]) == (1, "✗", "✓")
-    assert any("put back a copy that you trust" in each for each in hints(done))
+    assert any("restore a trusted copy" in each for each in hints(done))
 
 
 def test_a_held_lock_is_found_and_left_alone(smplan: Shell) -> None:

@@ -12,10 +12,10 @@ from smplan.core.state.journal import RunBegan
 from smplan.errors import Locked
 from smplan.stores.interface import Store
 from smplan.stores.local import LocalStore
-from tests.cli.careless_s3 import careless_s3
 from tests.cli.conftest import Shell
+from tests.cli.fakes import HOLDER, Terminal, in_s3
 from tests.cli.process import ran
-from tests.cli.test_state import HOLDER, Terminal, in_s3
+from tests.support.s3 import MemoryS3, S3Server
 
 
 def s3_store(smplan: Shell, bucket: str) -> Store:
@@ -101,10 +101,10 @@ def test_a_store_that_ignores_conditions_is_refused_and_nothing_stays_there(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     (tmp_path / "toy.yaml").write_text(in_s3("careless"))
-    with careless_s3() as (address, objects):
+    with S3Server(MemoryS3(conditional=False)) as server:
         keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "us-east-1"}
-        done = ran(tmp_path, *command, env={**keys, "AWS_ENDPOINT_URL": address})
-        assert objects == {}
+        done = ran(tmp_path, *command, env={**keys, "AWS_ENDPOINT_URL": server.url})
+        assert server.s3.objects == {}
     assert done.returncode == 1
     assert (
         "s3://careless/k/toy.json.lock: the store ignores If-None-Match, so two runs could overwrite each other"
@@ -116,8 +116,8 @@ def test_a_store_that_ignores_conditions_is_refused_and_nothing_stays_there(
 
 def test_the_careless_store_works_otherwise(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(in_s3("careless"))
-    with careless_s3() as (address, objects):
-        objects["/careless/k/toy.json"] = b"rotten"
+    with S3Server(MemoryS3(conditional=False)) as server:
+        server.s3.objects["k/toy.json"] = b"rotten"
         keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "us-east-1"}
-        done = ran(tmp_path, "state", "list", "-b", "toy.yaml", env={**keys, "AWS_ENDPOINT_URL": address})
+        done = ran(tmp_path, "state", "list", "-b", "toy.yaml", env={**keys, "AWS_ENDPOINT_URL": server.url})
     assert "s3://careless/k/toy.json is damaged" in done.stderr

@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from smplan.cli import sandbox
-from smplan.sandbox.process import Running
 from tests.cli.conftest import Shell
-
-HERE = Running(
-    pid=77,
-    speed=60,
-    port=5000,
-    launch_configurations=True,
-    env={"AWS_ENDPOINT_URL": "http://127.0.0.1:5000", "RED5_ADMIN_TOKEN": "it's"},
-)
-
-
-@dataclass
-class Control:
-    """Remembers what it was told."""
-
-    running: Running | None = None
-    started: list[tuple[float, Path]] = field(default_factory=list)
-
-    def start(self, speed: float, directory: Path) -> Running:
-        self.started.append((speed, directory))
-        self.running = HERE
-        return HERE
-
-    def stop(self, directory: Path) -> bool:
-        ran, self.running = self.running is not None, None
-        return ran
-
-    def status(self, directory: Path) -> Running | None:
-        return self.running
-
-    def reset(self, directory: Path) -> Running:
-        return HERE
+from tests.cli.fakes import Control
 
 
 @pytest.fixture

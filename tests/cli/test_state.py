@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
@@ -12,16 +11,11 @@ from smplan.cli.plan_file import read_plan
 from smplan.core.state.journal import RunBegan, RunEnded, StepIntent
 from smplan.core.state.model import ResourceState
 from smplan.stores import codec
-from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.cli.conftest import TOY, Shell
+from tests.cli.fakes import HOLDER, Terminal, in_s3
 
-HOLDER = LockHolder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
 EMPTY = "nothing was applied yet: there is no state in state/toy.state.json"
-
-
-def in_s3(bucket: str) -> str:
-    return TOY.replace("name: toy\n", f"name: toy\nstate: {{backend: s3, bucket: {bucket}, key: k/toy.json}}\n")
 
 
 def test_the_state_is_listed_and_shown(smplan: Shell) -> None:
@@ -153,7 +147,7 @@ def test_a_state_moves_to_s3_and_back(smplan: Shell, bucket: str) -> None:
         f"The state is in s3://{bucket}/k/toy.json now. Write this into the blueprint:\n\n"
         f'state: {{backend: s3, bucket: "{bucket}", key: "k/toy.json"}}\n'
     )
-    assert "set aside: state/toy.state.json.moved" in done.err
+    assert "backed up: state/toy.state.json.moved" in done.err
     refused = smplan("plan", "toy.yaml")
     assert refused.code == 1
     assert f"the state was moved from state/toy.state.json to s3://{bucket}/k/toy.json at" in refused.err
@@ -173,10 +167,13 @@ def test_a_move_that_was_cut_off_is_finished_from_either_blueprint(smplan: Shell
     found = store.read()
     assert found.stored is not None
     smplan.ok("state", "move", "--to", "new/toy.state.json", "--yes")
-    mark = store.look().mark
-    assert mark is not None
-    coming = codec.encode_coming(
-        type(mark)(True, mark.move, mark.source, mark.target, mark.lineage, mark.at), found.stored, (), found.saved
+    marker = store.read_unchecked().marker
+    assert marker is not None
+    coming = codec.encode_incoming(
+        type(marker)(True, marker.move, marker.source, marker.target, marker.lineage, marker.at),
+        found.stored,
+        (),
+        found.saved,
     )
     (smplan.folder / "new" / "toy.state.json").write_bytes(coming)
     smplan.write(
@@ -216,13 +213,6 @@ def test_the_stanza_names_region_and_key_if_they_were_given(smplan: Shell, bucke
     more = ("--region", "us-east-1", "--kms-key-id", "alias/state")
     done = smplan.ok("state", "move", "--to", f"s3://{bucket}/toy", "--yes", *more)
     assert 'key: "toy", region: "us-east-1", kms_key_id: "alias/state"}' in done.out
-
-
-class Terminal(io.StringIO):
-    """Somebody who types."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def test_where_nobody_can_be_asked_nothing_is_moved(smplan: Shell) -> None:

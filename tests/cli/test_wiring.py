@@ -138,7 +138,7 @@ def test_what_the_store_has_to_say_is_said(smplan: Shell) -> None:
     smplan.applied()
     (smplan.folder / "state" / "toy.state.json").chmod(0o644)
     done = smplan.ok("state", "list")
-    assert done.err.startswith("smplan: state/toy.state.json could be read by others")
+    assert done.err.startswith("smplan: state/toy.state.json was readable by other users")
 
 
 def test_an_error_before_the_state_is_found_is_one_of_smplan(smplan: Shell) -> None:

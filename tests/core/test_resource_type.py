@@ -1,4 +1,4 @@
-"""What planning knows of a kind."""
+"""The identity digest of a resource type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from smplan.core.resource_type import ResourceType
+from smplan.core.resource_type import DeclaredResource
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.core.values import Json
 
@@ -21,19 +21,26 @@ class NetSpec(Spec):
     size: Annotated[int, Field(description="How big.")] = 1
 
 
-KIND = ResourceType("toy.net", NetSpec, name_field="name")
+class Net(DeclaredResource):
+    """Named, in a zone."""
+
+    kind = "toy.net"
+    spec = NetSpec
+    name_field = "name"
+
+
 SPEC: dict[str, Json] = {"name": "a", "zone": "z", "parts": ["x", "y"], "size": 1}
 
 
 @pytest.mark.parametrize("same", [{"size": 2}, {"parts": ["y", "x"]}])
 def test_the_digest_ignores_what_can_be_changed(same: dict[str, Json]) -> None:
-    assert KIND.identity_digest(SPEC | same) == KIND.identity_digest(SPEC)
+    assert Net.identity_digest(SPEC | same) == Net.identity_digest(SPEC)
 
 
 @pytest.mark.parametrize("other", [{"name": "b"}, {"zone": "y"}, {"parts": ["x"]}, {"zone": {"$ref": "base.zone"}}])
 def test_the_digest_differs_for_what_cannot_be_changed(other: dict[str, Json]) -> None:
-    assert KIND.identity_digest(SPEC | other) != KIND.identity_digest(SPEC)
+    assert Net.identity_digest(SPEC | other) != Net.identity_digest(SPEC)
 
 
 def test_a_record_without_a_spec_has_the_digest_of_an_empty_one() -> None:
-    assert KIND.identity_digest(None) == KIND.identity_digest({})
+    assert Net.identity_digest(None) == Net.identity_digest({})

@@ -30,7 +30,8 @@ from smplan.core import values
 from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, WRITE_ONLY, Spec
 from smplan.drivers import registry
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.base import Claim, Context, Driver, Live, Owner
+from smplan.drivers.base import Claim, Driver, Live, Owner
+from smplan.drivers.context import Context
 from smplan.drivers.retry import RetryPolicy
 from smplan.errors import InUse, Unreachable
 from smplan.sandbox.sandbox import Sandbox

@@ -7,7 +7,7 @@ import pytest
 from smplan.core.spec import fields
 from smplan.drivers import registry
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.base import Context
+from smplan.drivers.context import Context
 from smplan.errors import Unreachable
 from tests.drivers.conformance import context
 

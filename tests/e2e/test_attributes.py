@@ -26,7 +26,14 @@ from smplan.sandbox.sandbox import Sandbox
 from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.drivers.conformance import Case, cases, judged, updatable
-from tests.engine.toy import Log, blueprint, resource, tree
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+    tree,
+)
+from tests.support.recorder import (
+    EventRecorder,
+)
 
 TOGETHER = {("aws.elbv2.listener", "protocol"), ("aws.elbv2.listener", "certificate_arn")}
 """Attributes that AWS only changes together with another one: HTTPS needs a certificate, HTTP refuses it."""
@@ -60,12 +67,12 @@ class Deployed:
 
     def plan(self, mode: str = "apply") -> Plan:
         """A plan of it."""
-        return plan(self.wanted, store=self.store, world=self.world, mode=mode, report=Log())
+        return plan(self.wanted, store=self.store, world=self.world, mode=mode, report=EventRecorder())
 
     def apply(self, made: Plan) -> None:
         """Apply a plan; it must complete."""
         holder = LockHolder("tester", "apply", uuid4().hex, "now")
-        outcome = Applier(self.store, self.world, holder, Log(), CancelToken()).run(made)
+        outcome = Applier(self.store, self.world, holder, EventRecorder(), CancelToken()).run(made)
         assert outcome.outcome == "complete", outcome.failed
 
     def change_outside(self, name: str) -> None:

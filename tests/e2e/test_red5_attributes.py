@@ -18,7 +18,13 @@ from smplan.engine.waiter import CancelToken
 from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.drivers.red5.stage import CASES, Stage, spec_of
-from tests.engine.toy import Log, blueprint, resource
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+)
+from tests.support.recorder import (
+    EventRecorder,
+)
 
 EACH = [(kind, name) for kind, case in CASES.items() for name in case.updates]
 
@@ -43,10 +49,12 @@ def test_an_attribute_changed_outside_is_shown_alone_and_put_back(
         return Providers(Aws("us-east-1"), connect=lambda _: stage.api(), secrets=str)
 
     def planned() -> Any:
-        return plan(wanted, store=store, world=world(), report=Log())
+        return plan(wanted, store=store, world=world(), report=EventRecorder())
 
     def apply(made: Any) -> None:
-        outcome = Applier(store, world(), LockHolder("t", "apply", uuid4().hex, "now"), Log(), CancelToken()).run(made)
+        outcome = Applier(
+            store, world(), LockHolder("t", "apply", uuid4().hex, "now"), EventRecorder(), CancelToken()
+        ).run(made)
         assert outcome.outcome == "complete", outcome.failed
 
     apply(planned())

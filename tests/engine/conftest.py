@@ -20,7 +20,13 @@ from smplan.engine.plan import plan
 from smplan.engine.waiter import CancelToken
 from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
-from tests.engine.toy import Cloud, Log, ToyWorld
+from tests.support.fake_cloud import (
+    FakeCloud,
+    FakeProviders,
+)
+from tests.support.recorder import (
+    EventRecorder,
+)
 
 RUNS = itertools.count(1)
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -31,8 +37,8 @@ class Bench:
     """A cloud, a store, and what can be done with them."""
 
     folder: Path
-    cloud: Cloud = field(default_factory=Cloud)
-    log: Log = field(default_factory=Log)
+    cloud: FakeCloud = field(default_factory=FakeCloud)
+    log: EventRecorder = field(default_factory=EventRecorder)
     secrets: dict[str, str] = field(default_factory=dict)
     stop: CancelToken = field(default_factory=CancelToken)
     now: Callable[[], datetime] = lambda: NOON
@@ -43,9 +49,9 @@ class Bench:
         """The store, opened anew each time, as a new process would."""
         return LocalStore(self.folder / "toys.state.json")
 
-    def world(self) -> ToyWorld:
+    def world(self) -> FakeProviders:
         """The world, as a new process would find it."""
-        return ToyWorld(self.cloud, self.secrets)
+        return FakeProviders(self.cloud, self.secrets)
 
     def plan(self, blueprint: Blueprint, mode: str = "apply") -> Plan:
         """Plan it."""

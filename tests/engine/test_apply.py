@@ -38,9 +38,20 @@ from smplan.errors import (
     Unreachable,
 )
 from smplan.stores.interface import LockHolder
-from smplan.stores.locked import LockedState
+from smplan.stores.locked import LockedStateBase
 from tests.engine.conftest import NOON, Bench
-from tests.engine.toy import PortSpec, blueprint, lookup, lost, resource, thing
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+)
+from tests.support.fake_cloud import (
+    lookup,
+    lost,
+    thing,
+)
+from tests.support.fake_specs import (
+    PortSpec,
+)
 
 
 def errors(outcome: Outcome) -> dict[str, type[Exception]]:
@@ -59,15 +70,15 @@ def test_a_run_that_did_all_and_could_not_save_the_state_is_saved_by_the_same_pl
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, other = bench.plan(blueprint(thing("a"))), bench.plan(blueprint(thing("b")))
-    save = LockedState.save
+    save = LockedStateBase.save
 
-    def full(held: LockedState, state: State) -> State:
+    def full(held: LockedStateBase, state: State) -> State:
         if state.resources:
             raise StoreError("the disk is full")
         return save(held, state)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LockedState, "save", full)
+        patch.setattr(LockedStateBase, "save", full)
         with pytest.raises(StoreError, match="full"):
             bench.apply(made)
     with pytest.raises(Stale):
@@ -110,7 +121,7 @@ def test_a_plan_of_a_state_that_is_gone_is_stale(bench: Bench) -> None:
 def test_a_first_apply_that_died_before_it_began_anything_is_begun_again(bench: Bench) -> None:
     made = bench.plan(blueprint(thing("a")))
     with bench.store.lock(LockHolder("t", "apply", "r", "now")) as held:
-        held.save(State(made.name, made.base.lineage, 0, {}, key="ab" * 16))
+        held.save(State(made.name, made.base.lineage, 0, {}))
     assert bench.apply(made).outcome == "complete"
 
 
@@ -416,7 +427,9 @@ def test_a_delete_that_is_never_let_go_times_out_naming_the_holder(bench: Bench)
 
 
 def thing_spec(**fields: object):  # type: ignore[no-untyped-def]
-    from tests.engine.toy import ThingSpec
+    from tests.support.fake_specs import (
+        ThingSpec,
+    )
 
     return ThingSpec.model_validate({"name": "z", **fields})
 
@@ -498,15 +511,15 @@ def test_a_value_cut_off_half_way_is_finished_by_the_next_plan(bench: Bench) -> 
 
 def test_a_journal_that_cannot_be_written_stops_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
-    append, left = LockedState.append, [3]
+    append, left = LockedStateBase.append, [3]
 
-    def full(held: LockedState, entries: Sequence[JournalEntry]) -> None:
+    def full(held: LockedStateBase, entries: Sequence[JournalEntry]) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise StoreError("no space left on the disk")
         append(held, entries)
 
-    monkeypatch.setattr(LockedState, "append", full)
+    monkeypatch.setattr(LockedStateBase, "append", full)
     with pytest.raises(StoreError, match="no space left"):
         bench.apply(made)
     assert bench.cloud.made == {"t-a": 1}

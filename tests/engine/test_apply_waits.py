@@ -24,7 +24,15 @@ from smplan.errors import (
     Unreachable,
 )
 from tests.engine.conftest import Bench
-from tests.engine.toy import Gate, blueprint, lost, resource, thing
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+)
+from tests.support.fake_cloud import (
+    Gate,
+    lost,
+    thing,
+)
 
 
 def errors(outcome: Outcome) -> dict[str, type[Exception]]:

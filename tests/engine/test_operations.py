@@ -17,7 +17,12 @@ from smplan.engine.prepare import PreparedStep
 from smplan.engine.runtime import SYSTEM, ResultQueue
 from smplan.engine.waiter import CancelToken
 from smplan.errors import Locked
-from tests.engine.toy import ThingSpec, lost
+from tests.support.fake_cloud import (
+    lost,
+)
+from tests.support.fake_specs import (
+    ThingSpec,
+)
 
 
 class LosesResponses:

@@ -9,13 +9,19 @@ import pytest
 
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Op, Plan, Step
-from smplan.core.resource_type import Override
 from smplan.engine.plan import detect_drift, utc_now
-from smplan.engine.providers import facts_of
 from smplan.errors import BlueprintInvalid, Denied, GuardRefused, NotOurs, StoreError, Unreachable
 from smplan.stores.interface import LockHolder
 from tests.engine.conftest import Bench
-from tests.engine.toy import Thing, blueprint, lookup, resource, thing, tree
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+    tree,
+)
+from tests.support.fake_cloud import (
+    lookup,
+    thing,
+)
 
 
 def ops(made: Plan) -> dict[str, Op]:
@@ -283,7 +289,7 @@ def test_an_output_that_an_update_may_change_is_known_after_apply(bench: Bench) 
 
 
 def test_a_gate_is_passed_again_when_a_neighbour_changes(bench: Bench) -> None:
-    from tests.engine.toy import Gate
+    from tests.support.fake_cloud import Gate
 
     Gate.well.add("t-a")
     wanted = [thing("a"), resource("g", "toy.gate", {"of": "${a.id}"}), thing("b", after=["g"])]
@@ -366,9 +372,3 @@ def test_a_state_with_an_unknown_kind_is_refused(bench: Bench) -> None:
         held.save(strange)
     with pytest.raises(StoreError, match=r"holds a toy\.future"):
         bench.plan(blueprint(thing("a")))
-
-
-def test_the_overrides_of_a_driver_reach_the_planner() -> None:
-    override = Override("of", "toy.thing", ("size",))
-    schedule = type("Schedule", (Thing,), {"kind": "toy.schedule", "overrides": (override,)})
-    assert facts_of(schedule).overrides == (override,)

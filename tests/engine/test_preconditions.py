@@ -14,7 +14,18 @@ from smplan.engine import preconditions
 from smplan.engine.plan import detect_drift
 from smplan.errors import Denied, Expired, GuardRefused, Interrupted, Invalid, SmplanError, Throttled
 from tests.engine.conftest import NOON, Bench
-from tests.engine.toy import Log, ToyAws, ToyWorld, blueprint, lookup, thing
+from tests.support.blueprints import (
+    blueprint,
+)
+from tests.support.fake_cloud import (
+    FakeAws,
+    FakeProviders,
+    lookup,
+    thing,
+)
+from tests.support.recorder import (
+    EventRecorder,
+)
 
 WANTED = blueprint(thing("a"), thing("b", uses=["${a.arn}"]), lookups=(lookup("found", name="there"),))
 """A lookup makes the account matter."""
@@ -29,7 +40,7 @@ def cloud(bench: Bench) -> Bench:
     return bench
 
 
-class Aws(ToyAws):
+class Aws(FakeAws):
     """An account whose clock and credentials are as told."""
 
     def __init__(self, *, ahead: float | None = None, runs_out: datetime | None = None) -> None:
@@ -38,16 +49,16 @@ class Aws(ToyAws):
         self.runs_out = runs_out
 
 
-def world_with(bench: Bench, aws: ToyAws) -> Callable[[], ToyWorld]:
-    def world() -> ToyWorld:
-        made = ToyWorld(bench.cloud)
+def world_with(bench: Bench, aws: FakeAws) -> Callable[[], FakeProviders]:
+    def world() -> FakeProviders:
+        made = FakeProviders(bench.cloud)
         made.aws = aws
         return made
 
     return world
 
 
-def through(bench: Bench, monkeypatch: pytest.MonkeyPatch, aws: ToyAws) -> None:
+def through(bench: Bench, monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
     """From now on the bench finds this account."""
     monkeypatch.setattr(bench, "world", world_with(bench, aws))
 
@@ -133,7 +144,7 @@ def test_credentials_do_not_matter_where_aws_does_not(bench: Bench, monkeypatch:
 def test_calls_made_again_are_told_to_whoever_listens_now_and_their_pauses_end_with_the_run(cloud: Bench) -> None:
     aws = Aws()
     world = world_with(cloud, aws)()
-    heard = Log()
+    heard = EventRecorder()
     world.on_retry(heard, cloud.stop.wait)
     cloud.stop.cancel()
 

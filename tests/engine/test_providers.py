@@ -9,7 +9,7 @@ import pytest
 
 from smplan.core.values import Ref, Secret
 from smplan.drivers.aws.client import Aws
-from smplan.engine.providers import Providers, kind, resolve_secrets
+from smplan.engine.providers import Providers, resolve_secrets
 from smplan.errors import Bug, Unreachable
 
 
@@ -36,7 +36,7 @@ def test_a_kind_nobody_serves_is_a_bug_by_then() -> None:
     with pytest.raises(Bug, match="no lookup"):
         world().lookup("core.value")
     with pytest.raises(KeyError):
-        kind("toy.none")
+        world().kind("toy.none")
 
 
 def test_stream_manager_is_unreachable_until_its_settings_are_known() -> None:

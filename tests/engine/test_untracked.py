@@ -18,7 +18,17 @@ from smplan.engine.waiter import CancelToken
 from smplan.errors import Conflict, Denied, NotOurs, Stale, Unreachable
 from smplan.stores.interface import LockHolder
 from tests.engine.conftest import Bench
-from tests.engine.toy import Cloud, ThingSpec, blueprint, resource, thing
+from tests.support.blueprints import (
+    blueprint,
+    resource,
+)
+from tests.support.fake_cloud import (
+    FakeCloud,
+    thing,
+)
+from tests.support.fake_specs import (
+    ThingSpec,
+)
 
 PORT = resource("p", "toy.port", {"number": 1, "of": "x"})
 ID = {"b": "t-a", "q": "p-1"}
@@ -301,7 +311,7 @@ class Fast(Runtime):
 
 def test_an_incomplete_resource_counts_as_gone_only_after_a_while(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
-    hidden: Cloud = bench.cloud
+    hidden: FakeCloud = bench.cloud
     there = hidden.of("toy.thing").pop("t-a")
     world = bench.world()
     world.runtime = Fast()

@@ -10,7 +10,7 @@ import pytest
 from smplan.blueprint.load import load
 from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, LookupDecl, Resource, SourceMap
 from smplan.core.values import PartialValue, Ref
-from smplan.drivers.catalogue import catalogue
+from smplan.drivers.registry import catalogue
 from smplan.errors import BlueprintInvalid
 from smplan.guide.constraints import RULES, violations
 
@@ -76,7 +76,15 @@ def test_between_two_scale_outs_there_are_180_seconds() -> None:
     assert broken(policy(scaling_adjustment=-1, cooldown=60)) == []
     assert broken(policy(scaling_adjustment=1, cooldown=Ref("x"))) == []
     assert broken(policy(scaling_adjustment=1, cooldown=True)) == []
+    assert broken(policy(scaling_adjustment=1, adjustment_type="ExactCapacity", cooldown=0)) == []
     assert broken(policy(cooldown=60)) == []
+
+
+def test_a_scale_out_needs_a_cooldown() -> None:
+    message = "a scale-out without `cooldown`: the next one may follow at once"
+    assert broken(policy(scaling_adjustment=1)) == [(("resources", "scale", "spec", "scaling_adjustment"), message)]
+    assert broken(policy(scaling_adjustment=-1)) == []
+    assert broken(policy(step_adjustments=[{"lower_bound": 0, "scaling_adjustment": 1}])) == []
 
 
 def test_a_stream_manager_has_16_gibibytes() -> None:

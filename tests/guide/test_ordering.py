@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from smplan.core.blueprint import Resource
 from smplan.guide import ordering
-from tests.engine.toy import resource
+from tests.support.blueprints import (
+    resource,
+)
 
 TARGETS = ["${tg.arn}"]
 

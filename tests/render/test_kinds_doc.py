@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec
 from smplan.drivers import registry
-from smplan.drivers.base import IamActions, Output
 from smplan.render import kinds_doc
 
 PAGE = Path(__file__).parents[2] / "docs" / "kinds.md"

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from smplan.drivers.catalogue import docs
+from smplan.drivers import registry
 from smplan.render.schema import generate
-from tests.blueprint.load_case import KINDS
+from tests.blueprint.load_case import LOOKUPS, RESOURCES
 
 ROOT = Path(__file__).parents[2]
 BLUEPRINTS = sorted(path for path in (ROOT / "blueprints").rglob("*") if path.suffix in (".yaml", ".yml", ".json"))
@@ -25,25 +25,25 @@ def test_the_committed_schemas_are_those_that_the_kinds_make() -> None:
         for path in (ROOT / "schemas" / folder).glob("*.schema.json")
         if folder or path.name == "blueprint.schema.json"
     }
-    made = generate(docs())
+    made = generate(registry.drivers(), registry.lookups())
     stale = sorted(name for name in committed.keys() | made.keys() if committed.get(name) != made.get(name))
     assert stale == [], "run `smplan schema --write` and commit what it writes"
 
 
 def test_every_schema_is_one() -> None:
-    for text in generate(docs()).values():
+    for text in generate(registry.drivers(), registry.lookups()).values():
         Draft202012Validator.check_schema(json.loads(text))
 
 
 @pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.name)
 def test_every_example_fits_the_schema(path: Path) -> None:
-    schema = json.loads(generate(docs())["blueprint.schema.json"])
+    schema = json.loads(generate(registry.drivers(), registry.lookups())["blueprint.schema.json"])
     value = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert [error.message for error in Draft202012Validator(schema).iter_errors(value)] == []
 
 
 def made() -> dict[str, Any]:
-    return {name: json.loads(text) for name, text in generate(list(KINDS.values())).items()}
+    return {name: json.loads(text) for name, text in generate(RESOURCES, LOOKUPS).items()}
 
 
 def faults(value: object) -> list[str]:

@@ -128,7 +128,7 @@ class Fake:
 
     def __init__(self, *, speed: float, port: int) -> None:
         self.asked = (speed, port)
-        self.cloud = SimpleNamespace(launch_configurations=True)
+        self.aws = SimpleNamespace(launch_configurations=True)
 
     def __enter__(self) -> "Fake":
         return self

@@ -73,7 +73,7 @@ def test_an_account_is_taken_once_a_process_and_free_again_after(still: Sandbox)
         vpc = first.facts.vpc_id
     first.stop()
     with Sandbox(account=account, gateway=None) as second:
-        found = second.cloud.moto.ask("ec2", "DescribeVpcs", {})["Vpcs"]
+        found = second.aws.moto.call("ec2", "DescribeVpcs", {})["Vpcs"]
         assert vpc not in [each["VpcId"] for each in found]
 
 
@@ -226,7 +226,7 @@ def test_the_gateway_is_part_of_the_sandbox_and_answers_health_checks() -> None:
         sandbox.clock.advance(200)
         sandbox.tick()
         assert made[0].asked == [(sandbox.facts.instance_id, 5080, "/ok")]
-        (held,) = sandbox.cloud.balancing.targets.values()
+        (held,) = sandbox.aws.elbv2.targets.values()
         assert [each.state for each in held.values()] == ["unhealthy"]
     assert set(made[0].log[1:-1]) == {"tick"}
     assert (made[0].log[0], made[0].log[-1]) == ("start", "stop")
@@ -251,14 +251,6 @@ def test_user_data_is_read_once_decoded(still: Sandbox, aws_of: Client) -> None:
     )["Instances"][0]["InstanceId"]
     (seen,) = [each for each in still.world.instances() if each.id == made]
     assert seen.user_data == base64.b64encode(b"twice").decode()
-
-
-def test_rules_are_listed_and_made_once(still: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from smplan.sandbox.aws.requests import handles
-
-    assert "ec2:CreateImage" in still.rules
-    with pytest.raises(ValueError, match="two rules"):
-        handles("ec2", "CreateImage")(lambda call: None)
 
 
 def test_the_service_module_loads_neither_moto_nor_boto3() -> None:

@@ -1,4 +1,4 @@
-"""The two places that state can live in, behind one fixture."""
+"""The two backends, behind one fixture."""
 
 from __future__ import annotations
 

@@ -1,19 +1,18 @@
-"""Small states and journals, and places to keep them, for the tests of the stores."""
+"""Small states and journals, and backends to keep them in, for the tests of the stores."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from smplan.core.canonical_json import canonical
 from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, StepIntent, StepSucceeded
 from smplan.core.state.model import ResourceState, State
 from smplan.stores.interface import Clock, LockHolder, Store
@@ -31,11 +30,11 @@ def entry(address: str, id: str = "") -> ResourceState:
 
 
 def state(*addresses: str, serial: int = 0) -> State:
-    return State("fleet", LINEAGE, serial, {each: entry(each, each) for each in addresses}, key="ab" * 16)
+    return State("fleet", LINEAGE, serial, {each: entry(each, each) for each in addresses})
 
 
 def create(address: str) -> list[JournalEntry]:
-    """Everything that a creation journals."""
+    """All entries of a create."""
     return [
         intent(address),
         ResourceCreated(f"s-{address}", address),
@@ -47,8 +46,17 @@ def intent(address: str) -> StepIntent:
     return StepIntent(f"s-{address}", "create", entry(address))
 
 
+def forged(sealed: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """``sealed`` after a ``change`` of its JSON, with a digest that is right again."""
+    document = json.loads(sealed)
+    del document["digest"]
+    change(document)
+    body = canonical(document)
+    return b'{"digest":"' + sha256(body).hexdigest().encode() + b'",' + body[1:] + b"\n"
+
+
 class Place(ABC):
-    """Somewhere to keep a state: opened as often as one likes, and looked at from behind."""
+    """A backend to keep a state in, whose stored bytes tests can read and change."""
 
     @abstractmethod
     def store(self, **options: Any) -> Store: ...
@@ -104,7 +112,7 @@ class S3Place(Place):
 
 
 class HandClock(Clock):
-    """Time that passes when told to, or when somebody pauses."""
+    """A clock moved by hand, and by every pause."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -114,42 +122,6 @@ class HandClock(Clock):
 
     def pause(self, seconds: float) -> None:
         self.time += seconds
-
-
-class Wire:
-    """An S3 client before another: notes calls, tells the time by ``clock``, lets ``before`` and ``after`` meddle."""
-
-    def __init__(self, client: Any, clock: Clock | None = None) -> None:
-        self.client = client
-        self.clock = clock
-        self.calls: list[str] = []
-        self.before: Callable[[str, dict[str, Any]], None] = lambda name, arguments: None
-        self.after: Callable[[str, dict[str, Any], Any], None] = lambda name, arguments, answer: None
-
-    def get_paginator(self, name: str) -> Any:
-        return self.client.get_paginator(name)
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.client, name)
-
-        def call(**arguments: Any) -> Any:
-            self.calls.append(name)
-            self.before(name, arguments)
-            try:
-                answer = method(**arguments)
-            except ClientError as error:
-                self._tell_time(error.response)
-                raise
-            self._tell_time(answer)
-            self.after(name, arguments, answer)
-            return answer
-
-        return call
-
-    def _tell_time(self, answer: Any) -> None:
-        if self.clock:
-            date = datetime(2026, 11, 23, 3, tzinfo=UTC) + timedelta(seconds=self.clock.now())
-            answer["ResponseMetadata"]["HTTPHeaders"]["date"] = format_datetime(date, usegmt=True)
 
 
 def until(true: Callable[[], bool], seconds: float = 10) -> None:

@@ -1,4 +1,4 @@
-"""What every store promises, asked of each of them."""
+"""What every store promises, tested on each of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_saved_state_is_read_back_with_its_new_serial(place: Place) -> None:
     assert (found.folded.state, found.folded.run, found.entries) == (kept, None, ())
 
 
-def test_what_was_journalled_is_read_back_folded(place: Place) -> None:
+def test_a_journal_is_replayed_when_read(place: Place) -> None:
     saved(place, "a")
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN, *create("b")])
@@ -43,7 +43,7 @@ def test_what_was_journalled_is_read_back_folded(place: Place) -> None:
     assert [each.resource.address for each in found.folded.pending_creates] == ["c"]
 
 
-def test_a_journal_is_carried_on_by_the_next_holder(place: Place) -> None:
+def test_the_next_holder_continues_the_journal(place: Place) -> None:
     saved(place)
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN])
@@ -76,7 +76,7 @@ def test_a_save_leaves_nothing_but_the_state_and_the_one_before_it(place: Place)
     assert there - {"fleet", "fleet.state.json"} == {"fleet.history/00000001.json"}
 
 
-def test_what_may_have_been_made_unseen_outlives_a_save(place: Place) -> None:
+def test_pending_creates_outlive_a_save(place: Place) -> None:
     saved(place)
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN, intent("a"), intent("b")])
@@ -98,7 +98,7 @@ def test_the_version_changes_with_the_stored_state(place: Place) -> None:
     assert place.store().read().version != before
 
 
-def test_nothing_is_journalled_before_a_state_was_saved(place: Place) -> None:
+def test_nothing_is_journaled_before_a_state_was_saved(place: Place) -> None:
     with place.store().lock(HOLDER) as held:
         with pytest.raises(Bug, match="save one first"):
             held.append([BEGAN])
@@ -119,7 +119,7 @@ def test_a_state_moved_here_keeps_its_serial(place: Place) -> None:
         assert held.save(state("a", serial=41)).serial == 42
 
 
-def test_an_unsound_state_is_not_saved(place: Place) -> None:
+def test_an_invalid_state_is_not_saved(place: Place) -> None:
     kept = saved(place)
     with place.store().lock(HOLDER) as held, pytest.raises(Bug, match="a: has no id"):
         held.save(replace(kept, resources={"a": entry("a", "")}))
@@ -136,7 +136,7 @@ def test_a_state_made_from_another_one_is_not_saved(place: Place, changes: dict[
     assert place.store().read().stored == kept
 
 
-def test_what_could_not_be_folded_is_not_written(place: Place) -> None:
+def test_an_entry_that_could_not_be_replayed_is_not_written(place: Place) -> None:
     saved(place)
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN])
@@ -148,7 +148,7 @@ def test_what_could_not_be_folded_is_not_written(place: Place) -> None:
 
 
 @pytest.mark.parametrize("outputs", [{"x": float("nan")}, {"x": {1, 2}}, {"x": 10**5000}])
-def test_what_json_cannot_say_is_not_written(place: Place, outputs: dict[str, object]) -> None:
+def test_a_value_that_json_cannot_hold_is_not_written(place: Place, outputs: dict[str, object]) -> None:
     saved(place)
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN, *create("a")[:2]])
@@ -159,7 +159,7 @@ def test_what_json_cannot_say_is_not_written(place: Place, outputs: dict[str, ob
     assert len(place.store().read().entries) == 3
 
 
-def test_a_second_holder_is_told_who_has_the_lock_and_what_to_do(place: Place) -> None:
+def test_a_second_holder_gets_the_name_of_the_first_and_a_hint(place: Place) -> None:
     with place.store().lock(HOLDER):
         assert place.store().holder() == HOLDER
         with pytest.raises(Locked) as caught:
@@ -255,7 +255,7 @@ def test_a_reader_never_sees_half_a_save(place: Place) -> None:
     assert seen == sorted(seen)
 
 
-def test_bytes_that_are_not_smplans_are_refused_with_the_place_and_a_remedy(place: Place) -> None:
+def test_damaged_bytes_are_rejected_with_the_place_and_a_hint(place: Place) -> None:
     saved(place, "a")
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN])

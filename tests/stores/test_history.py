@@ -11,9 +11,25 @@ from smplan.core.state.journal import RunBegan, RunEnded
 from smplan.errors import StoreError
 from smplan.stores import codec
 from smplan.stores.history import KEPT, Version, versions
-from tests.stores.disks import Killed
-from tests.stores.s3.test_bucket import CUT, LOST, Faults
-from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, LocalPlace, Place, S3Place, Wire, create, saved, state
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    OTHER,
+    HandClock,
+    LocalPlace,
+    Place,
+    S3Place,
+    create,
+    saved,
+    state,
+)
+from tests.support.disks import Killed
+from tests.support.s3_client import (
+    CUT,
+    LOST,
+    Faults,
+    Wire,
+)
 
 
 def save_again(place: Place, *addresses: str) -> None:
@@ -31,11 +47,11 @@ def past_of(place: Place, serial: int) -> set[str]:
 
 def test_a_save_keeps_the_state_that_it_replaces(place: Place) -> None:
     saved(place, "a")
-    assert place.store().past() == []
+    assert place.store().history() == []
     save_again(place, "a", "b")
     save_again(place)
     store = place.store()
-    assert store.past() == [2, 1]
+    assert store.history() == [2, 1]
     assert (past_of(place, 1), past_of(place, 2)) == ({"a"}, {"a", "b"})
     assert store.document(3) is None
 
@@ -44,10 +60,10 @@ def test_taking_the_lock_adds_nothing_to_the_history(place: Place) -> None:
     saved(place, "a")
     for _ in range(3):
         place.store().lock(HOLDER).release()
-    assert place.store().past() == []
+    assert place.store().history() == []
 
 
-def test_what_is_kept_has_the_orphans_of_its_time(place: Place) -> None:
+def test_a_replaced_state_keeps_its_pending_creates(place: Place) -> None:
     saved(place)
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN, create("a")[0]])
@@ -58,17 +74,17 @@ def test_what_is_kept_has_the_orphans_of_its_time(place: Place) -> None:
     assert [each.resource.address for each in codec.decode_state(document, "it").pending_creates] == ["a"]
 
 
-def test_the_newest_are_kept_and_older_ones_swept(place: Place) -> None:
+def test_only_the_newest_replaced_states_are_kept(place: Place) -> None:
     with place.store().lock(HOLDER) as held:
         kept = held.save(state(serial=40))
         for serial in range(30, 41):
-            held.put_past(serial - 15, b"old")
-            held.put_past(serial, b"newer")
+            held.put_version(serial - 15, b"old")
+            held.put_version(serial, b"newer")
         held.save(kept)
-    assert place.store().past() == [*range(41, 29, -1), *range(25, 42 - KEPT - 1, -1)]
+    assert place.store().history() == [*range(41, 29, -1), *range(25, 42 - KEPT - 1, -1)]
 
 
-def test_a_state_that_was_put_back_has_its_own_history(place: Place) -> None:
+def test_a_restored_state_has_its_own_history(place: Place) -> None:
     saved(place, "a")
     save_again(place, "b")
     save_again(place, "c")
@@ -91,15 +107,15 @@ def test_a_save_that_is_repeated_keeps_the_state_before_it_once(s3_place: S3Plac
             held.save(kept)
         wire.before = wire.after = lambda *_: None
         held.save(kept)
-    assert s3_place.store().past() in ([], [1])
+    assert s3_place.store().history() in ([], [1])
     assert s3_place.store().document(2) is None
 
 
-def test_a_history_that_cannot_be_written_is_told_and_the_state_is_saved(local_place: LocalPlace) -> None:
+def test_if_the_history_cannot_be_written_the_state_is_saved_with_a_warning(local_place: LocalPlace) -> None:
     saved(local_place, "a")
     local_place.put("fleet.history", b"in the way")
     words: list[str] = []
-    with local_place.store(say=words.append).lock(HOLDER) as held:
+    with local_place.store(on_warning=words.append).lock(HOLDER) as held:
         held.save(held.folded().state)
     [word] = words
     assert word.startswith("the state with serial 1 could not be kept in the history: ")
@@ -107,7 +123,7 @@ def test_a_history_that_cannot_be_written_is_told_and_the_state_is_saved(local_p
     assert local_place.store().read().stored == state("a", serial=2)
 
 
-def test_a_history_that_cannot_be_written_in_s3_is_told_and_the_state_is_saved(s3_place: S3Place) -> None:
+def test_if_the_history_in_s3_cannot_be_written_the_state_is_saved_with_a_warning(s3_place: S3Place) -> None:
     saved(s3_place, "a")
     wire, words = Wire(s3_place.client), list[str]()
 
@@ -116,7 +132,7 @@ def test_a_history_that_cannot_be_written_in_s3_is_told_and_the_state_is_saved(s
             raise CUT
 
     wire.before = fail
-    with s3_place.store(client=wire, clock=HandClock(), say=words.append).lock(HOLDER) as held:
+    with s3_place.store(client=wire, clock=HandClock(), on_warning=words.append).lock(HOLDER) as held:
         held.save(held.folded().state)
     assert "could not be kept in the history" in words[-1]
     assert s3_place.store().read().stored == state("a", serial=2)
@@ -142,7 +158,7 @@ def test_a_save_that_dies_before_it_replaces_the_state_leaves_it_in_both_places(
     assert past_of(s3_place, 1) == {"a"}
 
 
-def test_every_version_is_told_with_its_plan_and_its_size(place: Place) -> None:
+def test_every_version_has_its_plan_and_its_size(place: Place) -> None:
     saved(place)
     with place.store().lock(HOLDER) as held:
         held.append([BEGAN, *create("a"), *create("b"), RunEnded("r1", "complete", {}, "")])
@@ -154,11 +170,11 @@ def test_every_version_is_told_with_its_plan_and_its_size(place: Place) -> None:
     assert present.saved >= first.saved > "2026"
 
 
-def test_there_are_no_versions_of_nothing(place: Place) -> None:
+def test_without_a_state_there_are_no_versions(place: Place) -> None:
     assert list(versions(place.store())) == []
 
 
-def test_a_damaged_version_is_told_and_does_not_hide_the_others(place: Place) -> None:
+def test_a_damaged_version_does_not_hide_the_others(place: Place) -> None:
     saved(place, "a")
     save_again(place)
     save_again(place)
@@ -168,11 +184,11 @@ def test_a_damaged_version_is_told_and_does_not_hide_the_others(place: Place) ->
     assert (first.serial, first.resources) == (1, 1)
 
 
-def test_a_version_that_is_swept_meanwhile_is_passed_over(local_place: LocalPlace) -> None:
+def test_a_version_that_is_deleted_meanwhile_is_skipped(local_place: LocalPlace) -> None:
     saved(local_place)
     save_again(local_place)
     store = local_place.store()
-    store.past = lambda: [1, 0]  # type: ignore[method-assign]  # as it was a moment ago
+    store.history = lambda: [1, 0]  # type: ignore[method-assign]  # as it was a moment ago
     assert [each.serial for each in versions(store)] == [2, 1]
 
 
@@ -180,7 +196,7 @@ def test_files_of_other_names_are_no_part_of_the_history(place: Place) -> None:
     saved(place)
     save_again(place)
     place.put("fleet.history/notes.json", b"mine")
-    assert place.store().past() == [1]
+    assert place.store().history() == [1]
 
 
 def test_the_time_of_a_save_outlives_the_next_lock(place: Place) -> None:
@@ -188,12 +204,3 @@ def test_the_time_of_a_save_outlives_the_next_lock(place: Place) -> None:
     before = place.store().read().saved
     place.store().lock(OTHER).release()
     assert place.store().read().saved == before != ""
-
-
-def test_a_state_from_before_times_were_kept_is_read(local_place: LocalPlace) -> None:
-    from smplan.core.state.model import to_json
-
-    document = {"state": to_json(state("a", serial=1)), "open": [], "writer": ""}
-    local_place.put("fleet.state.json", codec.seal(codec.STATE, document))
-    found = local_place.store().read()
-    assert (found.stored, found.saved) == (state("a", serial=1), "")

@@ -14,8 +14,8 @@ from smplan.errors import Locked, StoreError
 from smplan.stores import codec, journal_file
 from smplan.stores.files import Disk
 from smplan.stores.local import LocalStore
-from tests.stores.disks import MeddlingDisk
 from tests.stores.samples import BEGAN, HOLDER, OTHER, LocalPlace, create, entry, intent, saved, state
+from tests.support.disks import FaultyDisk
 
 LAST = 21
 """Which call of the disk removes the journal after a save."""
@@ -25,7 +25,7 @@ R2 = RunBegan("r2", "p2", "d2", 2, "")
 def test_a_batch_costs_what_it_holds_not_what_the_state_holds(tmp_path: Path) -> None:
     place = LocalPlace(tmp_path)
     saved(place, *(f"a{number}" for number in range(3000)))
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         held.append(create("b"))
@@ -48,15 +48,15 @@ def test_files_are_for_the_owner_only_whatever_the_umask(local_place: LocalPlace
     assert modes == {"fleet.state.json": 0o600, "fleet.journal.jsonl": 0o600, "fleet.lock": 0o600}
 
 
-def test_a_file_that_others_may_read_is_mended_and_told(local_place: LocalPlace) -> None:
+def test_the_mode_of_a_file_readable_by_others_is_fixed_with_a_warning(local_place: LocalPlace) -> None:
     kept = saved(local_place)
     path = local_place.folder / "fleet.state.json"
     path.chmod(0o644)
     words: list[str] = []
-    assert local_place.store(say=words.append).read().stored == kept
+    assert local_place.store(on_warning=words.append).read().stored == kept
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(words) == 1
-    assert "now yours alone (0600)" in words[0]
+    assert "its mode is now 0600" in words[0]
 
 
 @pytest.mark.parametrize("name", ["fleet.state.json", "fleet.journal.jsonl", "fleet.lock"])
@@ -72,13 +72,13 @@ def test_symbolic_links_are_refused(name: str, local_place: LocalPlace) -> None:
     assert "symbolic link" in caught.value.hint
 
 
-def test_what_is_no_file_is_refused(local_place: LocalPlace) -> None:
+def test_a_pipe_is_rejected(local_place: LocalPlace) -> None:
     os.mkfifo(local_place.folder / "fleet.state.json")
     with pytest.raises(StoreError, match="is not a regular file"):
         local_place.store().read()
 
 
-def test_a_file_larger_than_any_of_smplans_is_not_read(local_place: LocalPlace) -> None:
+def test_a_file_above_the_size_limit_is_rejected(local_place: LocalPlace) -> None:
     path = local_place.folder / "fleet.state.json"
     path.touch(0o600)
     os.truncate(path, codec.STATE_BYTES + 1)
@@ -115,11 +115,11 @@ def test_a_journal_without_its_state_is_refused(local_place: LocalPlace) -> None
     with local_place.store().lock(HOLDER) as held:
         held.append([BEGAN])
     local_place.remove("fleet.state.json")
-    with pytest.raises(StoreError, match=r"the state it builds on, .*, is not there"):
+    with pytest.raises(StoreError, match=r"the state it builds on, .*, is missing"):
         local_place.store().read()
 
 
-def test_a_journal_left_over_by_a_save_counts_for_nothing_and_goes_with_the_next_batch(
+def test_a_journal_left_over_by_a_save_is_ignored_and_replaced(
     local_place: LocalPlace,
 ) -> None:
     saved(local_place)
@@ -136,7 +136,7 @@ def test_a_journal_left_over_by_a_save_counts_for_nothing_and_goes_with_the_next
 
 def test_a_save_succeeds_even_if_the_old_journal_cannot_be_removed(local_place: LocalPlace) -> None:
     saved(local_place)
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with local_place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         disk.arm(LAST, OSError(errno.EIO, "no"))
@@ -146,7 +146,7 @@ def test_a_save_succeeds_even_if_the_old_journal_cannot_be_removed(local_place: 
     assert local_place.store().read().entries == ()
 
 
-def test_an_unfinished_last_line_is_told_to_the_next_holder_and_cut_off(local_place: LocalPlace) -> None:
+def test_an_unfinished_last_line_is_dropped_with_a_warning(local_place: LocalPlace) -> None:
     saved(local_place)
     with local_place.store().lock(HOLDER) as held:
         held.append([BEGAN])
@@ -154,16 +154,16 @@ def test_an_unfinished_last_line_is_told_to_the_next_holder_and_cut_off(local_pl
     whole = local_place.files()["fleet.journal.jsonl"]
     local_place.put("fleet.journal.jsonl", whole[:-30])
     words: list[str] = []
-    with local_place.store(say=words.append).lock(HOLDER) as held:
+    with local_place.store(on_warning=words.append).lock(HOLDER) as held:
         assert held.snapshot.entries == (BEGAN,)
         held.append(create("a"))
     assert "unfinished" in words[0]
     assert local_place.files()["fleet.journal.jsonl"] == whole
 
 
-def test_what_a_failed_sync_left_in_memory_is_written_anew(local_place: LocalPlace) -> None:
+def test_a_journal_is_rewritten_after_a_failed_sync(local_place: LocalPlace) -> None:
     saved(local_place)
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     with local_place.store(disk=disk).lock(HOLDER) as held:
         held.append([BEGAN])
         held.append(create("a"))
@@ -187,14 +187,14 @@ def test_a_last_line_that_lacks_only_its_end_is_kept_and_followed(local_place: L
     assert local_place.store().read().entries == (BEGAN, *create("a"))
 
 
-def test_a_journal_that_does_not_fold_is_refused(local_place: LocalPlace) -> None:
+def test_a_journal_that_does_not_replay_is_rejected(local_place: LocalPlace) -> None:
     first = journal_file.header(saved(local_place))
-    local_place.put("fleet.journal.jsonl", first + journal_file.batch(create("a")[1:], journal_file.check_sum(first)))
+    local_place.put("fleet.journal.jsonl", first + journal_file.record(create("a")[1:], journal_file.checksum(first)))
     with pytest.raises(StoreError, match="does not fit its state: journal entry 1: no run is in progress"):
         local_place.store().read()
 
 
-def test_a_state_that_never_stands_still_is_told(local_place: LocalPlace) -> None:
+def test_a_state_that_changes_during_every_read_is_an_error(local_place: LocalPlace) -> None:
     saved(local_place)
     path = local_place.folder / "fleet.state.json"
 
@@ -217,14 +217,14 @@ def test_a_holder_whose_lock_file_was_removed_may_not_write(local_place: LocalPl
             held.check()
 
 
-def test_a_lock_whose_holder_cannot_be_read_is_held_by_somebody(local_place: LocalPlace) -> None:
+def test_an_unreadable_lock_file_names_an_unknown_holder(local_place: LocalPlace) -> None:
     with local_place.store().lock(HOLDER):
         (local_place.folder / "fleet.lock").write_bytes(b"\0garbage")
-        with pytest.raises(Locked, match="is locked by somebody"):
+        with pytest.raises(Locked, match="is locked by an unknown process"):
             local_place.store().lock(OTHER)
 
 
-def test_a_lock_goes_with_its_process(local_place: LocalPlace) -> None:
+def test_a_local_lock_ends_with_its_process(local_place: LocalPlace) -> None:
     code = (
         "import sys, time, pathlib\n"
         "from smplan.stores.interface import LockHolder\n"
@@ -246,7 +246,7 @@ def test_a_lock_goes_with_its_process(local_place: LocalPlace) -> None:
 
 
 def test_a_lock_that_cannot_be_written_is_not_taken(local_place: LocalPlace) -> None:
-    disk = MeddlingDisk()
+    disk = FaultyDisk()
     disk.arm(4, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     with pytest.raises(StoreError, match="No space left") as caught:
         local_place.store(disk=disk).lock(HOLDER)
@@ -254,14 +254,14 @@ def test_a_lock_that_cannot_be_written_is_not_taken(local_place: LocalPlace) -> 
     assert local_place.store().holder() is None
 
 
-def test_an_unknown_fault_of_the_system_is_told_too(local_place: LocalPlace) -> None:
+def test_an_unknown_system_error_has_a_hint(local_place: LocalPlace) -> None:
     class Odd(Disk):
         def open(self, path: Path, flags: int) -> int:
             raise OSError("odd")
 
     with pytest.raises(StoreError, match="cannot be read") as caught:
         local_place.store(disk=Odd()).read()
-    assert "mend the cause" in caught.value.hint
+    assert "fix the cause" in caught.value.hint
 
 
 def test_a_finished_run_can_be_compacted_and_followed(local_place: LocalPlace) -> None:

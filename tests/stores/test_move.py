@@ -1,4 +1,4 @@
-"""A state moved from place to place: cut off anywhere, one place has it, and the same move finishes it."""
+"""Moves: interrupted anywhere, exactly one place has the state, and the same move completes it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,27 @@ from smplan.errors import GuardRefused, Locked, StoreError
 from smplan.stores import codec, journal_file
 from smplan.stores.interface import Snapshot, Store
 from smplan.stores.local import LocalStore
-from smplan.stores.move import End, Move
-from smplan.stores.move_marker import Moved, MoveMarker, stanza
+from smplan.stores.move import Endpoint, Move
+from smplan.stores.move_marker import Moved, MoveMarker, backend_block
 from smplan.stores.s3 import S3Store
-from tests.stores.disks import Killed, MeddlingDisk, T
-from tests.stores.memory_s3 import MemoryS3
-from tests.stores.samples import BEGAN, HOLDER, LINEAGE, OTHER, HandClock, Wire, create, intent, state
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    LINEAGE,
+    OTHER,
+    HandClock,
+    create,
+    forged,
+    intent,
+    state,
+)
+from tests.support.disks import FaultyDisk, Killed, T
+from tests.support.s3 import (
+    MemoryS3,
+)
+from tests.support.s3_client import (
+    Wire,
+)
 
 AT = "2026-11-23T03:00:00+00:00"
 BUCKET = "bucket"
@@ -43,14 +58,14 @@ class Countdown:
             raise Killed
 
 
-class DyingDisk(MeddlingDisk):
+class DyingDisk(FaultyDisk):
     """A disk of a process that ends."""
 
     def __init__(self, countdown: Countdown) -> None:
         super().__init__()
         self.countdown = countdown
 
-    def _meddle(self, name: str, call: Callable[[], T]) -> T:
+    def _maybe_fail(self, name: str, call: Callable[[], T]) -> T:
         if name in CHANGES:
             self.countdown.hit()
         return call()
@@ -58,7 +73,7 @@ class DyingDisk(MeddlingDisk):
 
 @dataclass
 class Scene:
-    """An old place ``a`` and a new place ``b``, looked at and written by processes that may die."""
+    """An old place ``a`` and a new place ``b``, read and written by processes that may die."""
 
     folder: Path
     kinds: tuple[str, str]
@@ -75,7 +90,7 @@ class Scene:
         countdown = countdown or Countdown()
         spot = self.spot(name)
         if spot.backend == "local":
-            return LocalStore(Path(spot.options["path"]), disk=DyingDisk(countdown), say=self.words.append)
+            return LocalStore(Path(spot.options["path"]), disk=DyingDisk(countdown), on_warning=self.words.append)
         wire = wire or Wire(self.client, self.server)
 
         def dying(name: str, arguments: dict[str, Any]) -> None:
@@ -92,13 +107,13 @@ class Scene:
                 before(name, arguments)
 
             wire.before = counting
-        options = {"client": wire, "clock": HandClock(), "say": self.words.append}
+        options = {"client": wire, "clock": HandClock(), "on_warning": self.words.append}
         return S3Store(BUCKET, str(spot.options["key"]), **options)
 
     def move(self, there: str = "ab", countdown: Countdown | None = None, wire: Wire | None = None) -> State:
         old, new = there
-        source = End(self.store(old, countdown), self.spot(old))
-        target = End(self.store(new, countdown, wire), self.spot(new))
+        source = Endpoint(self.store(old, countdown), self.spot(old))
+        target = Endpoint(self.store(new, countdown, wire), self.spot(new))
         return Move(source, target, HOLDER, AT, self.words.append).run()
 
     def filled(self) -> Snapshot:
@@ -148,34 +163,34 @@ def test_everything_comes_with_the_state(scene: Scene) -> None:
     assert after.folded is not None
     assert after.folded.run is not None
     assert {each.resource.address for each in after.folded.pending_creates} == {"lost", "open"}
-    assert scene.store("b").past() == [1]
+    assert scene.store("b").history() == [1]
     assert scene.store("b").document(1) == scene.store("a").document(1)
 
 
-def test_the_unfinished_run_goes_on_in_the_new_place(scene: Scene) -> None:
+def test_an_unfinished_run_is_resumed_in_the_new_place(scene: Scene) -> None:
     scene.filled()
     scene.move()
     with scene.store("b").lock(OTHER) as held:
         held.append(create("open"))
         held.append([RunEnded("r2", "complete", {}, "")])
         assert held.save(held.folded().state).serial == 3
-    assert scene.store("b").past() == [2, 1]
+    assert scene.store("b").history() == [2, 1]
 
 
-def test_the_old_place_says_where_the_state_went_and_what_to_write(scene: Scene) -> None:
+def test_the_old_place_names_the_new_one_and_the_line_for_the_blueprint(scene: Scene) -> None:
     scene.filled()
     scene.move()
     for use in (scene.store("a").read, lambda: scene.store("a").lock(OTHER)):
         with pytest.raises(Moved, match=f"the state was moved from .* to .* at {AT[:19]}") as caught:
             use()
-        assert caught.value.hint == f"write `{stanza(scene.spot('b'))}` into the blueprint"
+        assert caught.value.hint == f"write `{backend_block(scene.spot('b'))}` into the blueprint"
     assert scene.store("a").holder() is None
 
 
-def test_what_was_set_aside_is_whole_and_in_the_form_of_local_files(scene: Scene) -> None:
+def test_the_backup_is_complete_and_in_the_format_of_local_files(scene: Scene) -> None:
     before = scene.filled()
     scene.move()
-    names = [word.removeprefix("set aside: ") for word in scene.words]
+    names = [word.removeprefix("backed up: ") for word in scene.words]
     state_bytes, journal_bytes = (contents(scene, name) for name in names)
     stored = codec.decode_state(state_bytes, "it")
     assert before.stored == stored.state
@@ -207,15 +222,15 @@ def test_cut_at_any_write_one_place_has_the_state_and_the_same_move_finishes_it(
         before = fresh.filled()
         with pytest.raises(Killed):
             fresh.move(countdown=Countdown(at))
-        fresh.server.time += 120  # a lease of the dead runs out
+        fresh.server.time += 120  # the lease of the dead process expires
         seen.add(judge(fresh, before))
         assert fresh.move() == before.stored
         assert same(fresh.look("b"), before)
         assert isinstance(fresh.look("a"), Moved)
-        assert fresh.store("b").past() == [1]
+        assert fresh.store("b").history() == [1]
         assert fresh.move() == before.stored  # once more changes nothing
         assert same(fresh.look("b"), before)
-    assert {"old, nothing new", "old, new is coming", "moved, new is coming", "moved, new"} == seen
+    assert {"old, nothing new", "old, new is incoming", "moved, new is incoming", "moved, new"} == seen
 
 
 def judge(scene: Scene, before: Snapshot) -> str:
@@ -233,20 +248,20 @@ def judge(scene: Scene, before: Snapshot) -> str:
         if isinstance(new, Moved):
             assert "is not finished" in str(new)
             assert writable == []
-            assert same(scene.store("b").look(), before)
-            return "moved, new is coming"
+            assert same(scene.store("b").read_unchecked(), before)
+            return "moved, new is incoming"
         assert same(new, before)
         assert writable == ["b"]
         return "moved, new"
     assert same(old, before)
     assert writable == ["a"]
     if isinstance(new, Moved):
-        return "old, new is coming"
+        return "old, new is incoming"
     assert new == Snapshot()
     return "old, nothing new"
 
 
-def test_the_old_state_may_go_on_after_a_move_was_cut_off(scene: Scene) -> None:
+def test_the_old_state_may_be_written_after_an_interrupted_move(scene: Scene) -> None:
     scene.filled()
     counted = Countdown(8)
     with pytest.raises(Killed):
@@ -256,8 +271,8 @@ def test_the_old_state_may_go_on_after_a_move_was_cut_off(scene: Scene) -> None:
         held.append(create("more"))
         later = held.save(held.folded().state)
     assert scene.move() == later
-    assert same(scene.look("b"), scene.store("b").look())
-    assert scene.store("b").past() == [2, 1]
+    assert same(scene.look("b"), scene.store("b").read_unchecked())
+    assert scene.store("b").history() == [2, 1]
 
 
 def test_a_place_that_holds_a_state_is_refused(scene: Scene) -> None:
@@ -270,11 +285,11 @@ def test_a_place_that_holds_a_state_is_refused(scene: Scene) -> None:
     assert scene.store("b").read().stored == kept
 
 
-def test_a_place_with_something_left_of_a_state_is_refused(scene: Scene) -> None:
+def test_a_place_with_earlier_states_is_refused(scene: Scene) -> None:
     scene.filled()
     with scene.store("b").lock(HOLDER) as held:
-        held.put_past(7, b"earlier")
-    with pytest.raises(GuardRefused, match=r"holds what is left of a state: .*00000007\.json"):
+        held.put_version(7, b"earlier")
+    with pytest.raises(GuardRefused, match=r"holds the remains of a state: .*00000007\.json"):
         scene.move()
 
 
@@ -282,16 +297,16 @@ def test_a_place_with_a_journal_only_is_refused(scene: Scene) -> None:
     scene.filled()
     with scene.store("b").lock(HOLDER) as held:
         held.put_journal(state(), [BEGAN])
-    with pytest.raises((GuardRefused, StoreError), match=r"what is left of a state|is not there"):
+    with pytest.raises((GuardRefused, StoreError), match=r"the remains of a state|is missing"):
         scene.move()
 
 
-def test_a_place_with_a_note_about_another_state_is_refused(scene: Scene) -> None:
+def test_a_place_with_the_marker_of_another_state_is_refused(scene: Scene) -> None:
     scene.filled()
-    mark = MoveMarker(False, "m", scene.spot("b"), Spot("local", {"path": "x"}), "another", AT)
+    marker = MoveMarker(False, "m", scene.spot("b"), Spot("local", {"path": "x"}), "another", AT)
     with scene.store("b").lock(HOLDER) as held:
-        held.put(codec.encode_moved(mark))
-    with pytest.raises(GuardRefused, match="holds a note: the state was moved from"):
+        held.put(codec.encode_moved(marker))
+    with pytest.raises(GuardRefused, match="holds a marker: the state was moved from"):
         scene.move()
 
 
@@ -301,7 +316,7 @@ def test_without_a_state_there_is_nothing_to_move(scene: Scene) -> None:
     assert isinstance(scene.look("b"), Snapshot)
 
 
-def test_a_state_that_went_elsewhere_is_not_moved(files: Scene) -> None:
+def test_a_state_that_was_moved_to_a_third_place_is_not_moved(files: Scene) -> None:
     files.filled()
     files.move()
     elsewhere = replace(files, kinds=("local", "s3"))
@@ -309,12 +324,12 @@ def test_a_state_that_went_elsewhere_is_not_moved(files: Scene) -> None:
         elsewhere.move()
 
 
-def test_a_state_that_is_still_coming_is_not_moved_on(files: Scene) -> None:
+def test_an_incoming_state_is_not_moved_on(files: Scene) -> None:
     before = files.filled()
-    mark = MoveMarker(True, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
+    marker = MoveMarker(True, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
     assert before.stored is not None
     with files.store("b").lock(HOLDER) as held:
-        held.put(codec.encode_coming(mark, before.stored, (), ""))
+        held.put(codec.encode_incoming(marker, before.stored, (), ""))
     with pytest.raises(Moved, match="is not finished"):
         replace(files, kinds=("local", "local")).move("ba")
 
@@ -328,7 +343,7 @@ def test_both_locks_are_needed(scene: Scene) -> None:
     assert scene.store("a").holder() is None
 
 
-def test_a_copy_that_does_not_come_back_as_it_was_written_ends_the_move(tmp_path: Path) -> None:
+def test_a_copy_that_reads_back_different_ends_the_move(tmp_path: Path) -> None:
     scene = Scene(tmp_path, ("local", "s3"))
     before = scene.filled()
     wire = Wire(scene.client, scene.server)
@@ -338,59 +353,64 @@ def test_a_copy_that_does_not_come_back_as_it_was_written_ends_the_move(tmp_path
             del scene.client.objects[arguments["Key"]]
 
     wire.after = lose
-    with pytest.raises(StoreError, match="the copy does not come back from s3://") as caught:
+    with pytest.raises(StoreError, match="the copy read back from s3://") as caught:
         scene.move(wire=wire)
     assert "the state is still in" in str(caught.value)
     assert same(scene.look("a"), before)
     scene.move()
 
 
-def test_a_new_place_that_lost_the_copy_points_to_what_was_set_aside(scene: Scene) -> None:
+def test_if_the_new_place_lost_the_copy_the_hint_names_the_backup(scene: Scene) -> None:
     scene.filled()
     scene.move()
-    mark = scene.store("a").look().mark
-    assert mark is not None
+    marker = scene.store("a").read_unchecked().marker
+    assert marker is not None
     with scene.store("b").lock(HOLDER, moving=True) as held:
         held.put_journal(state(), [])
         held.put(codec.encode_state(replace(state(), lineage=LINEAGE[:-1] + "9")))
-    with pytest.raises(StoreError, match="and it is not there") as caught:
+    with pytest.raises(StoreError, match="and the state is missing there") as caught:
         scene.move()
     assert ".moved" in caught.value.hint
     with scene.store("b").lock(HOLDER, moving=True) as held:
-        held.put(codec.encode_moved(replace(mark, target=Spot("local", {"path": "third"}))))
+        held.put(codec.encode_moved(replace(marker, target=Spot("local", {"path": "third"}))))
     with pytest.raises(Moved, match="to third at"):
         scene.move()
 
 
-def test_an_older_smplan_would_not_take_a_note_for_a_state(files: Scene) -> None:
+def test_a_marker_is_not_read_as_a_state(files: Scene) -> None:
     files.filled()
     files.move()
     document = files.store("a").document()
     assert document is not None
     with pytest.raises(StoreError, match="is a smplan/moved, not a smplan/state"):
-        codec.unseal(codec.STATE, document, "it")
+        codec.unseal({codec.STATE: codec.StateDocument}, document, "it")
     with pytest.raises(Moved, match="the state was moved from it to"):
         codec.decode_state(document, "it")
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("change", "problem"),
     [
-        {"mark": {}},
-        {"mark": {"move": "m", "source": {"backend": "s3", "options": {}}, "target": {}, "lineage": "", "at": ""}},
-        {"mark": {"move": "m", "source": {"backend": "local", "options": {}}, "target": {}, "lineage": "", "at": ""}},
-        {"more": 1},
-        {},
+        (lambda document: document.pop("marker"), "marker is missing"),
+        (lambda document: document.update(more=1), "more is not known"),
+        (lambda document: document["marker"].pop("at"), "marker.at is missing"),
+        (lambda document: document["marker"].update(incoming=True), "marker.incoming does not fit the format"),
+        (lambda document: document["marker"]["source"].update(options={}), "marker.source.options.path is not text"),
+        (
+            lambda document: document["marker"]["target"].update(backend="s3"),
+            "marker.target.options.bucket is not text",
+        ),
     ],
 )
-def test_a_note_that_does_not_fit_is_refused(files: Scene, changes: dict[str, Any]) -> None:
+def test_a_forged_marker_is_rejected(files: Scene, change: Callable[[dict[str, Any]], object], problem: str) -> None:
+    marker = MoveMarker(False, "m", files.spot("a"), files.spot("b"), LINEAGE, AT)
     with files.store("a").lock(HOLDER) as held:
-        held.put(codec.seal(codec.MOVED, changes))
-    with pytest.raises(StoreError, match="is damaged"):
+        held.put(forged(codec.encode_moved(marker), change))
+    with pytest.raises(StoreError, match=f"is damaged: {problem}"):
         files.store("a").read()
 
 
-def test_a_second_copy_set_aside_leaves_the_first(files: Scene) -> None:
+def test_a_second_backup_keeps_the_first(files: Scene) -> None:
     files.filled()
     for there in ("ab", "ba", "ab"):
         files.move(there)

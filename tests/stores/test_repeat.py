@@ -1,4 +1,4 @@
-"""An append that seemed to fail, repeated: done once, whatever became of the first try."""
+"""An append that seemed to fail and is repeated is written once, whether or not the first attempt was."""
 
 from __future__ import annotations
 
@@ -11,9 +11,24 @@ import pytest
 from smplan.core.state.journal import StepFailed
 from smplan.errors import StoreError
 from smplan.stores.files import Disk
-from smplan.stores.locked import LockedState
-from tests.stores.s3.test_bucket import CUT, LOST, Faults
-from tests.stores.samples import BEGAN, HOLDER, HandClock, LocalPlace, Place, S3Place, Wire, create, intent, saved
+from smplan.stores.interface import LockedState
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    HandClock,
+    LocalPlace,
+    Place,
+    S3Place,
+    create,
+    intent,
+    saved,
+)
+from tests.support.s3_client import (
+    CUT,
+    LOST,
+    Faults,
+    Wire,
+)
 
 
 class BadDisk(Disk):
@@ -31,10 +46,10 @@ class BadDisk(Disk):
             raise OSError(errno.EIO, "no")
 
 
-Trouble = Callable[[bool | None], None]
+FailNext = Callable[[bool | None], None]
 
 
-def troubled(place: Place) -> tuple[LockedState, Trouble]:
+def failing(place: Place) -> tuple[LockedState, FailNext]:
     """A held lock, and how to let its next write fail: after it landed (True), or before; None lets writes be."""
     saved(place)
     if isinstance(place, LocalPlace):
@@ -59,17 +74,17 @@ def troubled(place: Place) -> tuple[LockedState, Trouble]:
     return held, cut
 
 
-def fail_to_append(held: LockedState, entries: list[Any], trouble: Trouble, landed: bool) -> None:
-    trouble(landed)
+def fail_to_append(held: LockedState, entries: list[Any], fail_next: FailNext, landed: bool) -> None:
+    fail_next(landed)
     with pytest.raises(StoreError):
         held.append(entries)
-    trouble(None)
+    fail_next(None)
 
 
 @pytest.mark.parametrize("landed", [True, False])
-def test_it_is_there_once(place: Place, landed: bool) -> None:
-    held, trouble = troubled(place)
-    fail_to_append(held, create("a"), trouble, landed)
+def test_a_repeated_append_is_written_once(place: Place, landed: bool) -> None:
+    held, fail_next = failing(place)
+    fail_to_append(held, create("a"), fail_next, landed)
     held.append(create("a"))
     held.append(create("b"))
     held.release()
@@ -77,29 +92,29 @@ def test_it_is_there_once(place: Place, landed: bool) -> None:
 
 
 @pytest.mark.parametrize("landed", [True, False])
-def test_an_equal_batch_that_is_older_is_not_taken_for_it(place: Place, landed: bool) -> None:
-    held, trouble = troubled(place)
+def test_an_older_equal_batch_is_not_mistaken_for_the_repeated_one(place: Place, landed: bool) -> None:
+    held, fail_next = failing(place)
     held.append([intent("a")])
-    fail_to_append(held, [intent("a")], trouble, landed)
+    fail_to_append(held, [intent("a")], fail_next, landed)
     held.append([intent("a")])
     held.release()
     assert place.store().read().entries == (BEGAN, intent("a"), intent("a"))
 
 
-def test_another_batch_after_one_that_landed_is_written(place: Place) -> None:
-    held, trouble = troubled(place)
+def test_a_different_batch_after_a_lost_response_is_written(place: Place) -> None:
+    held, fail_next = failing(place)
     held.append([intent("a")])
     failed = StepFailed("s-a", "no", "")
-    fail_to_append(held, [failed], trouble, True)
+    fail_to_append(held, [failed], fail_next, True)
     held.append([intent("b")])
     held.append([failed])
     held.release()
     assert place.store().read().entries == (BEGAN, intent("a"), failed, intent("b"), failed)
 
 
-def test_looking_at_the_fold_in_between_changes_nothing(place: Place) -> None:
-    held, trouble = troubled(place)
-    fail_to_append(held, create("a"), trouble, True)
+def test_replaying_between_two_attempts_changes_nothing(place: Place) -> None:
+    held, fail_next = failing(place)
+    fail_to_append(held, create("a"), fail_next, True)
     assert set(held.folded().state.resources) == {"a"}
     held.append(create("a"))
     held.release()
@@ -107,9 +122,9 @@ def test_looking_at_the_fold_in_between_changes_nothing(place: Place) -> None:
 
 
 def test_a_batch_that_fails_again_and_again_is_there_once(place: Place) -> None:
-    held, trouble = troubled(place)
+    held, fail_next = failing(place)
     for landed in (False, False, True):
-        fail_to_append(held, create("a"), trouble, landed)
+        fail_to_append(held, create("a"), fail_next, landed)
     held.append(create("a"))
     held.release()
     assert place.store().read().entries == (BEGAN, *create("a"))

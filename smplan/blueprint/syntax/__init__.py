@@ -1,1 +1,1 @@
-"""TODO charter."""
+"""YAML and JSON: text to plain values, and the place of each. What a value means belongs to ``blueprint``."""

@@ -34,7 +34,7 @@ class Target:
         """Whether ``other`` exists under the natural key of this one, as far as the name says."""
         name = self.type.name_field
         same_name = name is None or getattr(self.spec, name) == other.spec.get(name)
-        return self.type.name == other.kind and same_name
+        return self.type.kind == other.kind and same_name
 
 
 @dataclass(frozen=True)

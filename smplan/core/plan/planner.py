@@ -89,7 +89,7 @@ class _Planner:
         prior = self.state.resources.get(address)
         if prior is None:
             return self._plan_create(target)
-        if prior.kind != target.type.name:
+        if prior.kind != target.type.kind:
             return self._plan_replace(target, prior, f"the kind changed from {prior.kind}")
         target = _with_current_name(target, prior.name)
         if target.type.gate or target.type.virtual:
@@ -121,7 +121,7 @@ class _Planner:
     def _adoption_reason(self, target: Target, live: ObservedResource, fixed: list[str]) -> str:
         """Why what exists may be adopted; empty if it may not. ``fixed``: the immutable fields in which it differs."""
         address, type, owner = target.declaration.address, target.type, live.owner
-        key = (address, type.name, type.identity_digest(encode(target.spec.managed_fields())))
+        key = (address, type.kind, type.identity_digest(encode(target.spec.managed_fields())))
         pending = not type.taggable and key in self.observed.pending
         if not fixed and (pending or owner == (self.state.lineage, address)):
             return f"an interrupted run created {live.id}; it is adopted and completed"
@@ -129,7 +129,7 @@ class _Planner:
             return f"{live.id} exists already and the blueprint says `adopt`"
         whose = f"it belongs to {owner[1]} of state {owner[0]}" if owner else "no state owns it"
         differs = f"; it also differs in what cannot be changed: {', '.join(fixed)}" if fixed else ""
-        self.plan.unowned.append(f"{address}: {type.name} {live.id} exists already and {whose}{differs}")
+        self.plan.unowned.append(f"{address}: {type.kind} {live.id} exists already and {whose}{differs}")
         return ""
 
     def _plan_virtual(self, target: Target, prior: ResourceState) -> Change:
@@ -186,7 +186,7 @@ class _Planner:
             message = f"{declaration.address} would be replaced ({why}) and is protected by `prevent_destroy`"
             self.plan.guard_violations.append(message)
         delete_before_create = not type.create_before_delete or self._refers_to_deleted(declaration.address)
-        clashes = prior.kind == type.name or self._name_taken(target)
+        clashes = prior.kind == type.kind or self._name_taken(target)
         if type.name_field and target.spec.known(type.name_field) and not delete_before_create and clashes:
             written = resolve(declaration.spec[type.name_field], self.plan.value_of)
             name = replacement_name(written, type.name_limit, encode(target.spec.managed_fields()), generation)
@@ -205,7 +205,7 @@ class _Planner:
         address, protected = target.declaration.address, target.declaration.lifecycle.prevent_destroy
         dependencies = tuple(edge.before for edge in self.graph.incoming.get(address, ()))
         spec = encode(target.spec.managed_fields())
-        resource = ResourceState(address, target.type.name, id, spec, {}, dependencies)
+        resource = ResourceState(address, target.type.kind, id, spec, {}, dependencies)
         return replace(resource, generation=generation, name=name, prevent_destroy=protected)
 
     def _name_taken(self, target: Target) -> bool:
@@ -215,7 +215,7 @@ class _Planner:
 
     def _is_leftover(self, target: Target, live: ObservedResource, differs: bool) -> bool:
         """Whether it is deleted first: a deposed generation, or untracked for another address, or one that differs."""
-        identity = (target.type.name, live.id)
+        identity = (target.type.kind, live.id)
         untracked = (each.resource for each in self.observed.untracked)
         return any((each.kind, each.id) == identity for each in self.state.deposed) or any(
             (each.kind, each.id) == identity and (differs or each.address != target.declaration.address)
@@ -239,12 +239,12 @@ def _known_values(change: Change) -> dict[str, PartialValue]:
     """The attributes that others may refer to, as far as they are known before apply."""
     type, spec = change.target.type, change.target.spec
     values = spec.managed_fields()
-    if type.compute_outputs:
-        values |= type.compute_outputs(spec)
+    values |= type.compute_outputs(spec)
     live = change.live if isinstance(change, (NoOp, Update, Adopt)) else None
     if live:
         values["id"] = live.id
-        stable = (name for name in live.outputs if isinstance(change, NoOp) or not type.outputs.get(name, False))
+        volatile = {name for name, output in type.outputs.items() if output.may_change_on_update}
+        stable = (name for name in live.outputs if isinstance(change, NoOp) or name not in volatile)
         values = {name: live.outputs[name] for name in stable} | values
     return values
 

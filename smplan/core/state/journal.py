@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from smplan.core import canonical_json
-from smplan.core.state.model import ResourceState, State, resource_to_json
+from smplan.core.state.model import ResourceState, State
+from smplan.core.state.strict_json import to_json
 from smplan.core.values import Json
 
 CREATING_OPS = frozenset({"create", "replace", "adopt"})
@@ -31,7 +32,7 @@ class RunBegan:
 class StepIntent:
     """A step is about to run. ``resource`` is what the state will hold; its id is empty while it is not known.
 
-    ``key`` is the ``ResourceType.identity_digest`` of what is created, or of the pending create that a delete clears;
+    ``key`` is the ``identity_digest`` of what is created, or of the pending create that a delete clears;
     empty for other ops. ``token`` is sent with the create: AWS creates only one resource per token.
     """
 
@@ -122,5 +123,5 @@ class ReplayedState:
         """What a plan is bound to: the SHA-256 of the state and its pending creates."""
         if not self.pending_creates:
             return self.state.digest()
-        pending_creates = [[each.op, resource_to_json(each.resource), each.key] for each in self.pending_creates]
+        pending_creates = [[each.op, to_json(each.resource), each.key] for each in self.pending_creates]
         return canonical_json.digest([self.state.digest(), pending_creates])

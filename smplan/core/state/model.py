@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from smplan.core import canonical_json
-from smplan.core.state.strict_json import ObjectReader
+from smplan.core.state import strict_json
 from smplan.core.values import Json
-from smplan.errors import StoreError
 
 USED_PLANS = 100
 """How many ids of used plans are kept; older plans have expired by then."""
 
 _NAME = re.compile(r"[a-z0-9-]{1,40}")
 _LINEAGE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_KEY = re.compile(r"(?:[0-9a-f]{2}){16,}")
 
 
 class Status(StrEnum):
@@ -51,8 +49,7 @@ class ResourceState:
 class State:
     """Everything that one blueprint created. ``deposed`` are replaced generations that are not deleted yet.
 
-    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved, ``key`` (hex) is a
-    random key that nothing uses yet.
+    ``lineage`` is a UUID that never changes, ``serial`` grows by one whenever the state is saved.
     """
 
     name: str
@@ -62,89 +59,10 @@ class State:
     deposed: tuple[ResourceState, ...] = ()
     used_plans: tuple[str, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
-    key: str = field(kw_only=True)
 
     def digest(self) -> str:
         """The SHA-256 of the whole state in canonical JSON: what a plan is bound to."""
-        return canonical_json.digest(to_json(self))
-
-
-def to_json(state: State) -> dict[str, Json]:
-    """``state`` as plain JSON."""
-    return {
-        "name": state.name,
-        "lineage": state.lineage,
-        "serial": state.serial,
-        "resources": {address: resource_to_json(entry) for address, entry in state.resources.items()},
-        "deposed": [resource_to_json(entry) for entry in state.deposed],
-        "used_plans": list(state.used_plans),
-        "outputs": dict(state.outputs),
-        "key": state.key,
-    }
-
-
-def from_json(data: Json) -> State:
-    """The state that ``to_json`` made ``data`` from. Raises StoreError naming the member that does not fit."""
-    members = ObjectReader(data, "state")
-    state = State(
-        name=members.text("name"),
-        lineage=members.text("lineage"),
-        serial=members.number("serial"),
-        resources={
-            address: resource_from_json(entry, f"state.resources.{address}")
-            for address, entry in members.table("resources").items()
-        },
-        deposed=tuple(
-            resource_from_json(entry, f"state.deposed[{at}]") for at, entry in enumerate(members.items("deposed"))
-        ),
-        used_plans=members.texts("used_plans"),
-        outputs=members.table("outputs"),
-        key=members.text("key"),
-    )
-    members.end()
-    return state
-
-
-def resource_to_json(entry: ResourceState) -> dict[str, Json]:
-    """``entry`` as plain JSON."""
-    return {
-        "address": entry.address,
-        "kind": entry.kind,
-        "id": entry.id,
-        "spec": entry.spec,
-        "outputs": dict(entry.outputs),
-        "dependencies": list(entry.dependencies),
-        "generation": entry.generation,
-        "name": entry.name,
-        "status": entry.status.value,
-        "prevent_destroy": entry.prevent_destroy,
-    }
-
-
-def resource_from_json(data: Json, at: str) -> ResourceState:
-    """The entry that ``resource_to_json`` made ``data`` from; ``at`` names its place in errors. Raises StoreError."""
-    members = ObjectReader(data, at)
-    entry = ResourceState(
-        address=members.text("address"),
-        kind=members.text("kind"),
-        id=members.text("id"),
-        spec=members.anything("spec"),
-        outputs=members.table("outputs"),
-        dependencies=members.texts("dependencies"),
-        generation=members.number("generation"),
-        name=members.text("name"),
-        status=_status(members.text("status"), at),
-        prevent_destroy=members.flag("prevent_destroy"),
-    )
-    members.end()
-    return entry
-
-
-def _status(text: str, at: str) -> Status:
-    try:
-        return Status(text)
-    except ValueError:
-        raise StoreError(f"{at}.status is neither ready nor incomplete") from None
+        return canonical_json.digest(strict_json.to_json(self))
 
 
 def integrity_errors(state: State) -> list[str]:
@@ -163,8 +81,6 @@ def _of_whole(state: State) -> Iterator[str]:
         yield f"lineage `{state.lineage}` is not a UUID"
     if state.serial < 0:
         yield f"serial {state.serial} is negative"
-    if not _KEY.fullmatch(state.key):
-        yield "key is not at least 16 bytes in hex"
     if len(state.used_plans) > USED_PLANS:
         yield f"{len(state.used_plans)} used plans are kept, the limit is {USED_PLANS}"
 

@@ -1,8 +1,17 @@
-"""Stored JSON taken apart without believing it: every member by name and type, nothing left over."""
+"""Dataclasses as JSON and back: members are the fields, and each must be what the annotation of its field says.
+
+Annotations may be ``str``, ``int``, ``bool``, a StrEnum, ``Json``, ``Mapping[str, X]``, ``tuple[X, ...]``, a dataclass,
+or a union of dataclasses, distinguished by a member ``type``: the name of the class.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
+from functools import cache, partial
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from smplan.core.values import Json
 from smplan.errors import StoreError
@@ -12,63 +21,98 @@ T = TypeVar("T")
 _NAMES = {str: "text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
 
 
-class ObjectReader:
-    """The members of a JSON object, each taken with its type; what does not fit raises StoreError naming the place."""
+def to_json(value: Any, hint: Any = None) -> Json:
+    """``value`` as plain JSON; if it is not a dataclass, with its annotation as ``hint``."""
+    annotation: Any = hint or type(value)
+    return _form(annotation).encode(value)
 
-    __slots__ = ("_at", "_data", "_taken")
 
-    def __init__(self, data: Json, at: str) -> None:
-        if type(data) is not dict:
-            raise StoreError(f"{at} is not an object")
-        self._data: dict[str, Json] = data
-        self._at = at
-        self._taken: set[str] = set()
+def from_json(hint: type[T], data: Json, path: str) -> T:
+    """What ``to_json`` made ``data`` from. Raises StoreError naming, below ``path``, the first member that is wrong."""
+    annotation: Any = hint
+    value: T = _form(annotation).decode(data, path)
+    return value
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._data
 
-    def text(self, name: str) -> str:
-        """A string."""
-        return self._take(name, str)
+class _Form(NamedTuple):
+    encode: Callable[[Any], Json]
+    decode: Callable[[Json, str], Any]
 
-    def number(self, name: str) -> int:
-        """A whole number."""
-        return self._take(name, int)
 
-    def flag(self, name: str) -> bool:
-        """True or false."""
-        return self._take(name, bool)
+@cache
+def _form(hint: Any) -> _Form:
+    """How values annotated as ``hint`` are converted: worked out once, for a state has thousands of each."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if is_dataclass(hint):
+        return _object(hint)
+    if origin is tuple:
+        return _list(_form(arguments[0]))
+    if origin is Mapping:
+        return _table(_form(arguments[1]))
+    if origin is UnionType:
+        return _union({cls.__name__: _form(cls) for cls in arguments})
+    if hint is Any:
+        return _Form(_same, _same)
+    if issubclass(hint, StrEnum):
+        return _Form(str, partial(_choice, {each.value: each for each in hint}))
+    return _Form(_same, partial(_exactly, hint))
 
-    def table(self, name: str) -> dict[str, Json]:
-        """An object of any members."""
-        return self._take(name, dict)
 
-    def items(self, name: str) -> list[Json]:
-        """A list of anything."""
-        return self._take(name, list)
+def _same(value: Any, _path: str = "") -> Any:
+    return value
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """A list of strings."""
-        items = self._take(name, list)
-        if not all(type(item) is str for item in items):
-            raise StoreError(f"{self._at}.{name} holds something that is not text")
-        return tuple(items)
 
-    def anything(self, name: str) -> Json:
-        """Any JSON at all, null included."""
-        if name not in self._data:
-            raise StoreError(f"{self._at}.{name} is missing")
-        self._taken.add(name)
-        return self._data[name]
+def _exactly(kind: type[T], data: Json, path: str) -> T:
+    if type(data) is not kind:
+        raise StoreError(f"{path} is not {_NAMES[kind]}")
+    return data
 
-    def end(self) -> None:
-        """Refuse members that nobody took."""
-        if len(self._taken) != len(self._data):
-            unknown = sorted(set(self._data) - self._taken)[0]
-            raise StoreError(f"{self._at}.{unknown[:40]} is not known to this version of smplan")
 
-    def _take(self, name: str, kind: type[T]) -> T:
-        value = self.anything(name)
-        if type(value) is not kind:
-            raise StoreError(f"{self._at}.{name} is not {_NAMES[kind]}")
-        return value
+def _choice(values: Mapping[str, T], data: Json, path: str) -> T:
+    if _exactly(str, data, path) not in values:
+        raise StoreError(f"{path} `{data[:40]}` is not known to this version of smplan")
+    return values[data]
+
+
+def _object(cls: Any) -> _Form:
+    hints = get_type_hints(cls)
+    forms = {field.name: _form(hints[field.name]) for field in fields(cls)}
+
+    def encode(value: Any) -> Json:
+        return {name: form.encode(getattr(value, name)) for name, form in forms.items()}
+
+    def decode(data: Json, path: str) -> Any:
+        members, start = _exactly(dict, data, path), f"{path}." if path else ""
+        if members.keys() != forms.keys():
+            name = min(members.keys() ^ forms.keys())
+            problem = "is missing" if name in forms else "is not known to this version of smplan"
+            raise StoreError(f"{start}{name[:40]} {problem}")
+        return cls(**{name: form.decode(members[name], start + name) for name, form in forms.items()})
+
+    return _Form(encode, decode)
+
+
+def _list(form: _Form) -> _Form:
+    def decode(data: Json, path: str) -> tuple[Any, ...]:
+        return tuple(form.decode(item, f"{path}[{at}]") for at, item in enumerate(_exactly(list, data, path)))
+
+    return _Form(lambda items: [form.encode(item) for item in items], decode)
+
+
+def _table(form: _Form) -> _Form:
+    def decode(data: Json, path: str) -> dict[str, Any]:
+        return {name: form.decode(item, f"{path}.{name}") for name, item in _exactly(dict, data, path).items()}
+
+    return _Form(lambda items: {name: form.encode(item) for name, item in items.items()}, decode)
+
+
+def _union(forms: Mapping[str, _Form]) -> _Form:
+    def encode(value: Any) -> Json:
+        name = type(value).__name__
+        return {"type": name, **forms[name].encode(value)}
+
+    def decode(data: Json, path: str) -> Any:
+        members = dict(_exactly(dict, data, path))
+        return _choice(forms, members.pop("type", None), f"{path}.type").decode(members, path)
+
+    return _Form(encode, decode)

@@ -1,1 +1,5 @@
-"""One file a kind of AWS resource, beside what they share. The only drivers that may use boto3."""
+"""The kinds of AWS, a package per service, and the client that all of them share.
+
+Belongs here: what holds for every AWS service: connections, retries, rate limits, errors, tags. What one kind needs
+belongs to its module.
+"""

@@ -6,13 +6,13 @@ when they are in a filter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.client import Aws
+from smplan.drivers.context import AwsAccount
 from smplan.errors import Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ FILTER_VALUES = 200
 """How many values one EC2 filter takes."""
 
 T = TypeVar("T")
-
-
-def chunks(ids: Collection[str], size: int = FILTER_VALUES) -> Iterator[list[str]]:
-    """``ids`` in lists no longer than one filter takes, in sorted order."""
-    ordered = sorted(ids)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 
 def by(name: str, *values: str) -> list[FilterTypeDef]:
@@ -40,7 +34,7 @@ def tagged(resource_types: Sequence[Any], all_tags: Mapping[str, str]) -> list[T
     return [{"ResourceType": each, "Tags": tags.listed(all_tags)} for each in resource_types]
 
 
-def retag(aws: Aws, id: str, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
+def retag(aws: AwsAccount, id: str, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
     """Make the person's tags on ``id`` those of ``wanted``; None means that tags are not managed."""
     if wanted is None:
         return

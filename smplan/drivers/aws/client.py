@@ -11,27 +11,17 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from smplan.drivers.aws import credentials, errors, responses
 from smplan.drivers.aws.clock_skew import SkewMonitor
 from smplan.drivers.aws.rate_limit import RateLimiter
+from smplan.drivers.context import AwsClients
 from smplan.drivers.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
-    from mypy_boto3_acm.client import ACMClient
-    from mypy_boto3_autoscaling.client import AutoScalingClient
-    from mypy_boto3_cloudwatch.client import CloudWatchClient
-    from mypy_boto3_ec2.client import EC2Client
-    from mypy_boto3_elbv2.client import ElasticLoadBalancingv2Client
-    from mypy_boto3_rds.client import RDSClient
-    from mypy_boto3_route53.client import Route53Client
-    from mypy_boto3_secretsmanager.client import SecretsManagerClient
-    from mypy_boto3_sns.client import SNSClient
-    from mypy_boto3_ssm.client import SSMClient
-    from mypy_boto3_sts.client import STSClient
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
@@ -64,8 +54,8 @@ class Aws:
         self._watch = watch or SkewMonitor()
         self.guard: Callable[[], None] = lambda: None
         self._lock = threading.RLock()
-        self.read = Clients(self, write=False)
-        self.write = Clients(self, write=True)
+        self.read = AwsClients(partial(self.client, write=False))
+        self.write = AwsClients(partial(self.client, write=True))
 
     @cached_property
     def _session(self) -> Any:
@@ -148,77 +138,6 @@ class Aws:
             return self.patience.follow(action, once)
 
         return call
-
-
-class Clients:
-    """Typed clients for reading or for writing, made when first asked for."""
-
-    def __init__(self, aws: Aws, *, write: bool) -> None:
-        self._aws = aws
-        self._write = write
-        self._made: dict[str, BaseClient] = {}
-        self._lock = threading.Lock()
-
-    def _client(self, service: str) -> Any:
-        with self._lock:
-            if service not in self._made:
-                self._made[service] = self._aws.client(service, write=self._write)
-            return self._made[service]
-
-    @property
-    def acm(self) -> ACMClient:
-        """AWS Certificate Manager."""
-        return cast("ACMClient", self._client("acm"))
-
-    @property
-    def autoscaling(self) -> AutoScalingClient:
-        """EC2 Auto Scaling."""
-        return cast("AutoScalingClient", self._client("autoscaling"))
-
-    @property
-    def cloudwatch(self) -> CloudWatchClient:
-        """CloudWatch."""
-        return cast("CloudWatchClient", self._client("cloudwatch"))
-
-    @property
-    def ec2(self) -> EC2Client:
-        """EC2."""
-        return cast("EC2Client", self._client("ec2"))
-
-    @property
-    def elbv2(self) -> ElasticLoadBalancingv2Client:
-        """Elastic Load Balancing, version 2."""
-        return cast("ElasticLoadBalancingv2Client", self._client("elbv2"))
-
-    @property
-    def rds(self) -> RDSClient:
-        """RDS."""
-        return cast("RDSClient", self._client("rds"))
-
-    @property
-    def route53(self) -> Route53Client:
-        """Route 53."""
-        return cast("Route53Client", self._client("route53"))
-
-    @property
-    def secretsmanager(self) -> SecretsManagerClient:
-        """Secrets Manager."""
-        return cast("SecretsManagerClient", self._client("secretsmanager"))
-
-    @property
-    def sns(self) -> SNSClient:
-        """SNS."""
-        return cast("SNSClient", self._client("sns"))
-
-    @property
-    def ssm(self) -> SSMClient:
-        """Systems Manager."""
-        return cast("SSMClient", self._client("ssm"))
-
-    @property
-    def sts(self) -> STSClient:
-        """Security Token Service."""
-        return cast("STSClient", self._client("sts"))
 
 
 class _Paging:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from smplan.core import clock_skew
+from smplan.core import aws_errors, clock_skew
 from smplan.errors import (
     Conflict,
     Denied,
@@ -33,10 +33,8 @@ _CODES: tuple[tuple[type[DriverError], re.Pattern[str]], ...] = (
         Throttled,
         re.compile(r"Throttl|RequestLimitExceeded|TooManyRequests|PriorRequestNotComplete|SlowDown|BandwidthLimit"),
     ),
-    (
-        Expired,
-        re.compile(r"ExpiredToken|RequestExpired|InvalidClientTokenId|UnrecognizedClient|TokenRefreshRequired"),
-    ),
+    (Expired, aws_errors.EXPIRED_CODES),
+    (Expired, re.compile(r"InvalidClientTokenId|UnrecognizedClient")),
     (
         Denied,
         re.compile(
@@ -101,7 +99,7 @@ def translated(action: str, *, write: bool) -> Iterator[None]:
     except (BotoCoreError, ResponseParserError) as error:  # garbage for an answer is no BotoCoreError
         raise from_library(error, action, write=write) from error
     except RuntimeError as error:
-        if "still expired" not in str(error):  # botocore has no error of its own for this
+        if not aws_errors.has_expired(error):
             raise
         raise Expired(f"{action}: the credentials have run out", hint=RENEW, action=action) from error
 
@@ -122,10 +120,7 @@ def opening() -> Iterator[None]:
 
 def from_answer(response: Any, action: str, *, write: bool) -> SmplanError:
     """The error that an answer of AWS stands for."""
-    code = str(response.get("Error", {}).get("Code", ""))
-    text = str(response.get("Error", {}).get("Message", "")) or code
-    if "Signature" in code:  # what follows the first line is what was signed, session token and all
-        text = text.partition("\n")[0]
+    code, text = aws_errors.code_and_message(response)
     metadata = response.get("ResponseMetadata", {})
     kind = _kind(code, text, int(metadata.get("HTTPStatusCode", 0)), write=write)
     wrong = _clock_is_wrong(code, text, metadata.get("HTTPHeaders", {}).get("date", ""))
@@ -161,7 +156,7 @@ def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
     if "Launch Configuration creation operation is not available" in text:
         return _LAUNCH_CONFIGURATIONS_CLOSED
     if kind is Expired and _UNKNOWN_KEYS.search(code):
-        return "AWS does not know these credentials (deleted, disabled, mistyped?): use others, then " + _SAME
+        return aws_errors.UNKNOWN_CREDENTIALS_HINT
     if "Signature" in code:
         return "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID: mend them, then " + _SAME
     return {
@@ -178,16 +173,13 @@ def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
     from botocore import exceptions as botocore
     from botocore.parsers import ResponseParserError
 
-    if isinstance(
-        error, (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError)
-    ):
+    if aws_errors.has_no_credentials(error):
         return Denied(
             "no AWS credentials were found",
-            hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
-            'for practice: `eval "$(smplan sandbox env)"`',
+            hint=f'{aws_errors.NO_CREDENTIALS_HINT}; for practice: `eval "$(smplan sandbox env)"`',
             action=action,
         )
-    if isinstance(error, _run_out()):
+    if aws_errors.has_expired(error):
         return Expired(f"{action}: {error}", hint=RENEW, action=action)
     if isinstance(error, botocore.ProfileNotFound):
         return Denied(str(error), hint="set AWS_PROFILE to a profile of ~/.aws/config", action=action)
@@ -202,17 +194,3 @@ def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
         return LostAnswer(f"{action} was sent and no answer came back: {told}", hint=_LOOKS_FIRST, action=action)
     hint = f"check the network and AWS_ENDPOINT_URL, then {_SAME}"
     return Unreachable(f"{action} got no answer: {told}", hint=hint, action=action)
-
-
-def _run_out() -> tuple[type[Exception], ...]:
-    """What botocore raises, before anything is sent, when credentials ran out and could not be renewed."""
-    from botocore import exceptions as botocore
-
-    return (
-        botocore.UnauthorizedSSOTokenError,
-        botocore.SSOTokenLoadError,
-        botocore.TokenRetrievalError,
-        botocore.RefreshWithMFAUnsupportedError,
-        botocore.LoginRefreshRequired,
-        botocore.LoginTokenLoadError,
-    )

@@ -1,1 +1,1 @@
-"""TODO charter."""
+"""Kinds that exist in the state alone."""

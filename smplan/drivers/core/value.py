@@ -7,9 +7,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from smplan.core.resource_type import Output
 from smplan.core.spec import Spec
 from smplan.core.values import PartialValue
-from smplan.drivers.base import Claim, Driver, Live, Output
+from smplan.drivers.base import Claim, Driver, Live
 
 
 class ValueSpec(Spec):
@@ -24,7 +25,7 @@ class Value(Driver[ValueSpec]):
     kind = "core.value"
     summary = "A value kept in the state: a computed name, a constant that several resources use."
     spec = ValueSpec
-    outputs: ClassVar = {"output": Output("The value of `input`.", changes=True)}
+    outputs: ClassVar = {"output": Output("The value of `input`.", may_change_on_update=True)}
     taggable = False
     virtual = True
 

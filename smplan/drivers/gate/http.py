@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -36,9 +35,9 @@ class HttpGate(Gate[HttpSpec]):
 
     def wait_ready(self, id: str, spec: HttpSpec) -> Iterator[Progress]:
         """A GET each time; nobody there yet is no fault."""
-        server, path = _server(spec.url, spec.connect_to)
+        client = self.context.http(spec.url, connect_to=spec.connect_to)
         while True:
-            said = _look(server, path, spec)
+            said = _look(client, spec)
             if not said:
                 return
             yield Progress(f"{spec.url} to answer {spec.expect_status}", said)
@@ -48,16 +47,10 @@ class HttpGate(Gate[HttpSpec]):
         return spec.timeout
 
 
-def _server(url: str, connect_to: str | None) -> tuple[HttpClient, str]:
-    connect_map, ca_file = os.environ.get("SMPLAN_CONNECT_TO", ""), os.environ.get("SMPLAN_CA_FILE") or None
-    server = HttpClient(url, connect_to=connect_to, connect_map=connect_map, ca_file=ca_file)
-    return server, server.path or "/"
-
-
-def _look(server: HttpClient, path: str, spec: HttpSpec) -> str:
+def _look(client: HttpClient, spec: HttpSpec) -> str:
     """What is still wrong; empty when all is well."""
     try:
-        answer = server.send("GET", path)
+        answer = client.send("GET", client.path or "/")
     except (Unreachable, LostAnswer) as error:
         return error.message
     if answer.status != spec.expect_status:

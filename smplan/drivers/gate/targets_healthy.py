@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from smplan.core.resource_type import IamActions
 from smplan.core.spec import Spec
-from smplan.drivers.base import IamActions, Progress
+from smplan.drivers.base import Progress
 from smplan.drivers.gate._common import Gate
 from smplan.errors import Invalid
 

@@ -1,1 +1,1 @@
-"""Stream Manager's REST API: its client, and one file a kind of thing that lives behind it."""
+"""The kinds behind a Stream Manager, one module each, and the client of its REST API, through which all of them go."""

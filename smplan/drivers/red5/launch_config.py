@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
-from smplan.drivers.base import Claim, Driver, Live
+from smplan.drivers.base import Claim, Live
+from smplan.drivers.red5._common import StreamManagerDriver
 from smplan.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -53,20 +54,16 @@ class LaunchConfigSpec(Spec):
         return self
 
 
-class LaunchConfig(Driver[LaunchConfigSpec]):
+class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
     """POST, GET, PUT and DELETE of ``/admin/configurations/launchconfig``."""
 
     kind = "red5.launch_config"
     summary = "What nodes are launched from: the AMI's name, and an instance type for each role."
     spec = LaunchConfigSpec
-    name_field = "name"
-    name_limit = 254
-    taggable = False
-    via_stream_manager = True
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigSpec]]:
         """One list, then a read for each that is there."""
-        api = self.context.stream_manager()
+        api = self.api
         there = set(api.launch_configs()) & set(ids) if ids else set()
         found = {}
         for name in sorted(there):
@@ -76,18 +73,18 @@ class LaunchConfig(Driver[LaunchConfigSpec]):
 
     def create(self, spec: LaunchConfigSpec, claim: Claim) -> str:
         """One POST; the name is the id."""
-        self.context.stream_manager().put_launch_config(_body(spec), new=True)
+        self.api.put_launch_config(_body(spec), new=True)
         return spec.name
 
     def update(self, live: Live[LaunchConfigSpec], spec: LaunchConfigSpec) -> None:
         """One PUT of the whole configuration; nodes launched later use it."""
         if live.spec != spec:
-            self.context.stream_manager().put_launch_config(_body(spec), new=False)
+            self.api.put_launch_config(_body(spec), new=False)
 
     def delete(self, id: str) -> None:
         """Gone already is success; one that a group uses raises InUse."""
         with suppress(NotFound):
-            self.context.stream_manager().delete_launch_config(id)
+            self.api.delete_launch_config(id)
 
     def find(self, spec: LaunchConfigSpec) -> Live[LaunchConfigSpec] | None:
         """The launch configuration of that name."""

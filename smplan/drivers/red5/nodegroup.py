@@ -14,8 +14,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from smplan.core.resource_type import Output
 from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, UNORDERED, WRITE_ONLY, PartialList, Spec
-from smplan.drivers.base import Claim, Driver, Live, Output, Progress
+from smplan.drivers.base import Claim, Live, Progress
+from smplan.drivers.red5._common import StreamManagerDriver
 from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Conflict, NotFound
 
@@ -44,20 +46,18 @@ class NodeGroupSpec(Spec):
     ] = PATIENCE_SECONDS
 
 
-class NodeGroup(Driver[NodeGroupSpec]):
+class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
     """``/admin/nodegroup``. Older servers may give a group another name than asked for: the id is the one they gave."""
 
     kind = "red5.nodegroup"
     summary = "A group of nodes that Stream Manager keeps running, created and initialised through the load balancer."
     spec = NodeGroupSpec
     outputs: ClassVar = {
-        "state": Output("What Stream Manager says of the group: new, initializing or active.", changes=True),
-        "nodes_in_service": Output("How many nodes serve.", changes=True),
+        "state": Output(
+            "What Stream Manager says of the group: new, initializing or active.", may_change_on_update=True
+        ),
+        "nodes_in_service": Output("How many nodes serve.", may_change_on_update=True),
     }
-    name_field = "name"
-    name_limit = 254
-    taggable = False
-    via_stream_manager = True
     expected_seconds = 300
     timeout_seconds = PATIENCE_SECONDS
     risks: ClassVar = {
@@ -67,7 +67,7 @@ class NodeGroup(Driver[NodeGroupSpec]):
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NodeGroupSpec]]:
         """One list of groups, and the nodes of each that is asked for."""
-        api = self.context.stream_manager()
+        api = self.api
         found = {}
         for group in api.groups() if ids else ():
             if group.get("name") in ids:
@@ -83,18 +83,18 @@ class NodeGroup(Driver[NodeGroupSpec]):
             "launchConfig": spec.launch_config,
             "scalePolicy": spec.scale_policy,
         }
-        return str(self.context.stream_manager().create_group(body).get("name") or spec.name)
+        return str(self.api.create_group(body).get("name") or spec.name)
 
     def configure(self, id: str, spec: NodeGroupSpec) -> None:
         """Launch the first origin, if there is none: this initialises the group."""
-        api = self.context.stream_manager()
+        api = self.api
         if not any(node.get("role") == "origin" for node in api.nodes(id)):
             api.launch_origin(id)
 
     def wait_ready(self, id: str, spec: NodeGroupSpec) -> Iterator[Progress]:
         """Until every role has its least number of nodes in service."""
         while True:
-            api = self.context.stream_manager()
+            api = self.api
             policy = api.scale_policy(spec.scale_policy)
             wanted = least(policy, spec.regions)
             nodes = self._nodes(api, id)
@@ -113,11 +113,11 @@ class NodeGroup(Driver[NodeGroupSpec]):
     def delete(self, id: str) -> None:
         """Its nodes are terminated in the background; gone already is success."""
         with suppress(NotFound):
-            self.context.stream_manager().delete_group(id)
+            self.api.delete_group(id)
 
     def wait_deleted(self, id: str) -> Iterator[Progress]:
         """Until its nodes, and then the group itself, are gone: they would go on using the fleet's security groups."""
-        api = self.context.stream_manager()
+        api = self.api
         while True:
             try:
                 nodes = api.nodes(id)
@@ -130,7 +130,7 @@ class NodeGroup(Driver[NodeGroupSpec]):
 
         Groups that somebody else named are none of ours, however alike they are.
         """
-        api = self.context.stream_manager()
+        api = self.api
         groups = api.groups()
         named = (group for group in groups if group.get("name") == spec.name)
         group = next(named, None) or next((group for group in groups if _alike(group, spec)), None)

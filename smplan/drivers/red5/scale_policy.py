@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
-from smplan.drivers.base import Claim, Driver, Live
+from smplan.drivers.base import Claim, Live
+from smplan.drivers.red5._common import StreamManagerDriver
 from smplan.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -64,20 +65,16 @@ class ScalePolicySpec(Spec):
         return self
 
 
-class ScalePolicy(Driver[ScalePolicySpec]):
+class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
     """POST, GET, PUT and DELETE of ``/admin/configurations/scalepolicy``."""
 
     kind = "red5.scale_policy"
     summary = "How many nodes of each role a node group has, at least and at most."
     spec = ScalePolicySpec
-    name_field = "name"
-    name_limit = 254
-    taggable = False
-    via_stream_manager = True
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalePolicySpec]]:
         """One list, then a read for each that is there."""
-        api = self.context.stream_manager()
+        api = self.api
         there = set(api.scale_policies()) & set(ids) if ids else set()
         found = {}
         for name in sorted(there):
@@ -87,18 +84,18 @@ class ScalePolicy(Driver[ScalePolicySpec]):
 
     def create(self, spec: ScalePolicySpec, claim: Claim) -> str:
         """One POST; the name is the id."""
-        self.context.stream_manager().put_scale_policy(_body(spec), new=True)
+        self.api.put_scale_policy(_body(spec), new=True)
         return spec.name
 
     def update(self, live: Live[ScalePolicySpec], spec: ScalePolicySpec) -> None:
         """One PUT of the whole policy."""
         if live.spec != spec:
-            self.context.stream_manager().put_scale_policy(_body(spec), new=False)
+            self.api.put_scale_policy(_body(spec), new=False)
 
     def delete(self, id: str) -> None:
         """Gone already is success; one that a group uses raises InUse."""
         with suppress(NotFound):
-            self.context.stream_manager().delete_scale_policy(id)
+            self.api.delete_scale_policy(id)
 
     def find(self, spec: ScalePolicySpec) -> Live[ScalePolicySpec] | None:
         """The policy of that name."""

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from smplan.sandbox.aws import moto_state
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account
 
 
-def users(cloud: Cloud, arn: str) -> list[str]:
+def users(account: Account, arn: str) -> list[str]:
     """Load balancers with a listener that has the certificate."""
     return [
         balancer.arn
-        for balancer in moto_state.balancers(cloud.account)
+        for balancer in moto_state.balancers(account.id)
         if any(arn in listener.certificate_arns for listener in balancer.listeners)
     ]
 
@@ -28,7 +22,7 @@ def describe(call: Call) -> Fields:
     """InUseBy lists the load balancers (API reference, CertificateDetail)."""
     found = call.moto()["Certificate"]
     names = {"SubjectAlternativeNames": names_of(found)}
-    return {"Certificate": {**found, **names, "InUseBy": users(call.cloud, call["CertificateArn"])}}
+    return {"Certificate": {**found, **names, "InUseBy": users(call.account, call["CertificateArn"])}}
 
 
 def names_of(certificate: Fields) -> list[str]:
@@ -44,7 +38,7 @@ def list_all(call: Call) -> Fields:
     found = []
     for each in response["CertificateSummaryList"]:
         asked = {"CertificateArn": each["CertificateArn"]}
-        names = names_of(call.cloud.moto.ask("acm", "DescribeCertificate", asked)["Certificate"])
+        names = names_of(call.account.moto.call("acm", "DescribeCertificate", asked)["Certificate"])
         more = {
             "SubjectAlternativeNameSummaries": names[:100],
             "HasAdditionalSubjectAlternativeNames": len(names) > 100,
@@ -57,6 +51,6 @@ def list_all(call: Call) -> Fields:
 def delete(call: Call) -> None:
     """ResourceInUseException while a listener has it (API reference, DeleteCertificate)."""
     arn = call["CertificateArn"]
-    if users(call.cloud, arn):
-        raise AwsError("ResourceInUseException", f"Certificate {arn} in account {call.cloud.account} is in use.")
+    if users(call.account, arn):
+        raise AwsError("ResourceInUseException", f"Certificate {arn} in account {call.account.id} is in use.")
     call.moto()

@@ -14,37 +14,37 @@ from smplan.sandbox.aws.requests import (
     Call,
     handles,
 )
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.account import Account
 
 
-def _held(cloud: Cloud, name: str) -> Fields | None:
-    alarms = cloud.moto.ask("cloudwatch", "DescribeAlarms", {"AlarmNames": [name]})["MetricAlarms"]
+def _held(account: Account, name: str) -> Fields | None:
+    alarms = account.moto.call("cloudwatch", "DescribeAlarms", {"AlarmNames": [name]})["MetricAlarms"]
     return alarms[0] if alarms else None
 
 
 @handles("cloudwatch", "PutMetricAlarm")
 def put(call: Call) -> None:
     """A new alarm lacks data; an existing one is overwritten, keeps its state, and takes no tags (API reference)."""
-    cloud, name = call.cloud, call["AlarmName"]
-    held = _held(cloud, name)
+    account, name = call.account, call["AlarmName"]
+    held = _held(account, name)
     tags = None
     if held:
-        response = cloud.moto.ask("cloudwatch", "ListTagsForResource", {"ResourceARN": held["AlarmArn"]})
+        response = account.moto.call("cloudwatch", "ListTagsForResource", {"ResourceARN": held["AlarmArn"]})
         tags = response["Tags"] or None
     call.moto(Tags=tags if held else call["Tags"])
     state = held or {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation"}
-    _set(cloud, name, state["StateValue"], state.get("StateReason", ""))
+    _set(account, name, state["StateValue"], state.get("StateReason", ""))
 
 
-def _set(cloud: Cloud, name: str, state: str, reason: str) -> None:
-    cloud.moto.ask("cloudwatch", "SetAlarmState", {"AlarmName": name, "StateValue": state, "StateReason": reason})
+def _set(account: Account, name: str, state: str, reason: str) -> None:
+    account.moto.call("cloudwatch", "SetAlarmState", {"AlarmName": name, "StateValue": state, "StateReason": reason})
 
 
 @handles("cloudwatch", "SetAlarmState")
 def set_state(call: Call) -> None:
     """Only a change of state runs actions; AlarmNotification can be suspended for a group (API references)."""
-    cloud, name = call.cloud, call["AlarmName"]
-    held = _held(cloud, name)
+    account, name = call.account, call["AlarmName"]
+    held = _held(account, name)
     if held is None:
         raise AwsError("ResourceNotFound", f"Alarm {name} does not exist", status=404)
     call.moto()
@@ -53,7 +53,7 @@ def set_state(call: Call) -> None:
         return
     key = {"ALARM": "AlarmActions", "OK": "OKActions"}.get(state, "InsufficientDataActions")
     for arn in held.get(key, []):
-        _act(cloud, arn, held, breach=_breach(call, held))
+        _act(account, arn, held, breach=_breach(call, held))
 
 
 def _breach(call: Call, alarm: Fields) -> float:
@@ -63,22 +63,25 @@ def _breach(call: Call, alarm: Fields) -> float:
     return 0.0
 
 
-def _act(cloud: Cloud, arn: str, alarm: Fields, *, breach: float) -> None:
-    policy = policy_by_arn(cloud, arn)
+def _act(account: Account, arn: str, alarm: Fields, *, breach: float) -> None:
+    policy = policy_by_arn(account, arn)
     if policy is None:
         return
-    group = cloud.scaling.group(policy.group)
-    cooling = policy.fields["PolicyType"] == "SimpleScaling" and cloud.now() < group.cooldown_until
+    group = account.autoscaling.group(policy.group)
+    cooling = policy.fields["PolicyType"] == "SimpleScaling" and account.now() < group.cooldown_until
     if not cooling and "AlarmNotification" not in group.suspended:
         run_policy(
-            cloud, policy, breach=breach, cause=f"a monitor alarm {alarm['AlarmName']} in state ALARM triggered policy"
+            account,
+            policy,
+            breach=breach,
+            cause=f"a monitor alarm {alarm['AlarmName']} in state ALARM triggered policy",
         )
 
 
 @handles("cloudwatch", "DeleteAlarms")
 def delete(call: Call) -> None:
     """Names that exist are deleted even if another of the call does not (API reference, DeleteAlarms)."""
-    missing = [name for name in call["AlarmNames"] if _held(call.cloud, name) is None]
+    missing = [name for name in call["AlarmNames"] if _held(call.account, name) is None]
     there = [name for name in call["AlarmNames"] if name not in missing]
     if there:
         call.moto(AlarmNames=there)

@@ -16,10 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from moto.core.utils import get_service_model
 
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
+from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.ids import ACCESS_KEY, REGION, SECRET_KEY
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -41,7 +38,7 @@ class MotoClient:
             self._clients[service] = self._made(service)
         return self._clients[service]
 
-    def ask(self, service: str, action: str, params: Fields) -> Fields:
+    def call(self, service: str, action: str, params: Fields) -> Fields:
         """The response to one action, without its metadata. Raises AwsError."""
         client = self.client(service)
         try:

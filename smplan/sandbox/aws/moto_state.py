@@ -75,15 +75,15 @@ class IngressView:
     cidr: str
 
 
-def _backend(service: str, account: str, region: str = REGION) -> Any:
+def _backend(service: str, account_id: str, region: str = REGION) -> Any:
     from moto.backends import get_backend
 
-    return cast("Any", get_backend)(service)[account][region]
+    return cast("Any", get_backend)(service)[account_id][region]
 
 
-def balancers(account: str) -> Iterator[BalancerView]:
+def balancers(account_id: str) -> Iterator[BalancerView]:
     """Every load balancer, the oldest first."""
-    for each in list(_backend("elbv2", account).load_balancers.values()):
+    for each in list(_backend("elbv2", account_id).load_balancers.values()):
         yield BalancerView(
             arn=each.arn,
             name=each.name,
@@ -113,9 +113,9 @@ def forwarded(action: dict[str, Any]) -> list[str]:
     return [arn for arn in dict.fromkeys([action.get("TargetGroupArn"), *arns]) if arn]
 
 
-def ingress(account: str, group_id: str) -> Iterator[IngressView]:
+def ingress(account_id: str, group_id: str) -> Iterator[IngressView]:
     """Every way into a security group; none if there is no such group."""
-    group = _backend("ec2", account).get_security_group_from_id(group_id)
+    group = _backend("ec2", account_id).get_security_group_from_id(group_id)
     for rule in list(group.ingress_rules) if group else ():
         yield IngressView(
             protocol=str(rule.ip_protocol),
@@ -126,14 +126,14 @@ def ingress(account: str, group_id: str) -> Iterator[IngressView]:
         )
 
 
-def vpc_cidr(account: str, vpc_id: str) -> str:
+def vpc_cidr(account_id: str, vpc_id: str) -> str:
     """The addresses of a VPC."""
-    return str(_backend("ec2", account).get_vpc(vpc_id).cidr_block)
+    return str(_backend("ec2", account_id).get_vpc(vpc_id).cidr_block)
 
 
-def target_group(account: str, arn: str) -> TargetGroupView | None:
+def target_group(account_id: str, arn: str) -> TargetGroupView | None:
     """The target group, or None."""
-    found = _backend("elbv2", account).target_groups.get(arn)
+    found = _backend("elbv2", account_id).target_groups.get(arn)
     if found is None:
         return None
     return TargetGroupView(
@@ -148,21 +148,21 @@ def target_group(account: str, arn: str) -> TargetGroupView | None:
     )
 
 
-def instances(account: str) -> Iterator[Ec2View]:
+def instances(account_id: str) -> Iterator[Ec2View]:
     """Every instance that EC2 still lists, terminated ones too."""
-    for each in list(_backend("ec2", account).all_instances()):
+    for each in list(_backend("ec2", account_id).all_instances()):
         yield _instance(each)
 
 
-def instance(account: str, instance_id: str) -> Ec2View | None:
+def instance(account_id: str, instance_id: str) -> Ec2View | None:
     """The instance, or None."""
-    found = _backend("ec2", account).get_instance_by_id(instance_id)
+    found = _backend("ec2", account_id).get_instance_by_id(instance_id)
     return None if found is None else _instance(found)
 
 
-def state_of(account: str, instance_id: str) -> str:
+def state_of(account_id: str, instance_id: str) -> str:
     """The instance's state, such as running; "" if EC2 does not know it."""
-    found = _backend("ec2", account).get_instance_by_id(instance_id)
+    found = _backend("ec2", account_id).get_instance_by_id(instance_id)
     return "" if found is None else str(found.state)
 
 
@@ -187,14 +187,14 @@ def _text(user_data: Any) -> str:
     return base64.b64decode(str(user_data)).decode(errors="replace")
 
 
-def running(account: str) -> set[str]:
+def running(account_id: str) -> set[str]:
     """Ids of instances that are pending or running."""
-    return {each.id for each in _backend("ec2", account).all_instances() if each.state in {"pending", "running"}}
+    return {each.id for each in _backend("ec2", account_id).all_instances() if each.state in {"pending", "running"}}
 
 
-def aliases(account: str) -> Iterator[tuple[str, str]]:
+def aliases(account_id: str) -> Iterator[tuple[str, str]]:
     """Each name of a CNAME or an alias in any hosted zone, and its target, both as written."""
-    for zone in list(_backend("route53", account, "aws").zones.values()):
+    for zone in list(_backend("route53", account_id, "aws").zones.values()):
         for record in list(zone.rrsets):
             if record.alias_target:
                 yield record.name, record.alias_target["DNSName"]
@@ -202,23 +202,23 @@ def aliases(account: str) -> Iterator[tuple[str, str]]:
                 yield record.name, record.records[0]
 
 
-def certificate_names(account: str, certificate_arn: str) -> tuple[str, ...]:
+def certificate_names(account_id: str, certificate_arn: str) -> tuple[str, ...]:
     """The names that a certificate is for, its subject first."""
-    held = _backend("acm", account).get_certificate(certificate_arn)
+    held = _backend("acm", account_id).get_certificate(certificate_arn)
     return tuple(dict.fromkeys([held.common_name, *sorted(held.sans)]))
 
 
-def issue(account: str, certificate_arn: str) -> None:
+def issue(account_id: str, certificate_arn: str) -> None:
     """Let a certificate be ISSUED, as if its validation record stood in DNS."""
-    _backend("acm", account).get_certificate(certificate_arn).status = "ISSUED"
+    _backend("acm", account_id).get_certificate(certificate_arn).status = "ISSUED"
 
 
-def forget(account: str) -> None:
+def forget(account_id: str) -> None:
     """Drop everything that moto keeps of an account."""
     from moto.core.base_backend import BackendDict
 
     services: list[Any] = list(cast("Any", BackendDict)._instances)
     for service in services:
-        held = service.pop(account, None)
+        held = service.pop(account_id, None)
         if held is not None:
             held.reset()

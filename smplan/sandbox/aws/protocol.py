@@ -17,24 +17,14 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import has_handlers
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
-_SERVICES = {
-    "acm": "acm",
-    "autoscaling": "autoscaling",
-    "ec2": "ec2",
-    "monitoring": "cloudwatch",
-    "rds": "rds",
-    "route53": "route53",
-    "secretsmanager": "secretsmanager",
-    "sns": "sns",
-    "ssm": "ssm",
-    "sts": "sts",
-}
+_SIGNING_NAMES = {"monitoring": "cloudwatch"}
+"""Signing name -> service, where they differ."""
+_MOTO_ALONE = {"rds", "secretsmanager", "ssm", "sts"}
+"""Services without a handler whose unknown actions are rejected as AWS rejects them."""
 GLOBAL = {"route53", "sts"}
 
 
@@ -84,7 +74,7 @@ def body_of(environ: dict[str, Any]) -> bytes:
 
 
 def read(environ: dict[str, Any]) -> ParsedRequest | None:
-    """The request in ``environ``; None if its service has no rules here or it is no operation of that service."""
+    """The request in ``environ``; None if the service is left to moto as it is, or has no such operation."""
     body = body_of(environ)
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     service = _service(scope["service"], body) if scope else None
@@ -103,23 +93,24 @@ def read(environ: dict[str, Any]) -> ParsedRequest | None:
 def _service(scope: str, body: bytes) -> str | None:
     if scope == "elasticloadbalancing":  # two APIs share the signing name; the version distinguishes them
         return "elbv2" if parse_qs(body.decode()).get("Version") == ["2015-12-01"] else None
-    return _SERVICES.get(scope)
+    name = _SIGNING_NAMES.get(scope, scope)
+    return name if name in _MOTO_ALONE or has_handlers(name) else None
 
 
-class _Fault(ServiceException):
-    """A refusal in the shape that moto's serialisers expect."""
+class _MotoError(ServiceException):
+    """An AwsError in the shape that moto's serializers expect."""
 
-    def __init__(self, refusal: AwsError) -> None:
-        super().__init__(refusal.code, refusal.message)
+    def __init__(self, error: AwsError) -> None:
+        super().__init__(error.code, error.message)
         # AWS returns codes that its models omit; moto warns of each that is not in this list.
-        if refusal.code not in COMMON_ERROR_CODES:
-            COMMON_ERROR_CODES.append(refusal.code)
+        if error.code not in COMMON_ERROR_CODES:
+            COMMON_ERROR_CODES.append(error.code)
 
 
-def write(sent: ParsedRequest, response: Fields | AwsError | None) -> tuple[int, dict[str, str], bytes]:
+def write(request: ParsedRequest, response: Fields | AwsError | None) -> tuple[int, dict[str, str], bytes]:
     """``response`` as status, headers and body in the request's protocol."""
-    serializer = get_serializer_class(sent.service, sent.protocol)(operation_model=sent.operation)
-    value = _Fault(response) if isinstance(response, AwsError) else (response or {})
+    serializer = get_serializer_class(request.service, request.protocol)(operation_model=request.operation)
+    value = _MotoError(response) if isinstance(response, AwsError) else (response or {})
     written = serializer.serialize(value)
     status = int(written["status_code"])
     if isinstance(response, AwsError) and response.status:

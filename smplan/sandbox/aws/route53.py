@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account
 
 INSYNC_SECONDS = 30.0
 Key = tuple[str, str, str]
@@ -24,12 +18,17 @@ def normal(name: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def record_sets(cloud: Cloud, zone_id: str) -> list[Fields]:
+def _changes(account: Account) -> dict[str, float]:
+    """Change id -> the virtual second at which it is INSYNC."""
+    return account.table("route53.changes")
+
+
+def record_sets(account: Account, zone_id: str) -> list[Fields]:
     """Every record set of a zone."""
     found: list[Fields] = []
     params: Fields = {"HostedZoneId": zone_id}
     while True:
-        response = cloud.moto.ask("route53", "ListResourceRecordSets", params)
+        response = account.moto.call("route53", "ListResourceRecordSets", params)
         found += response["ResourceRecordSets"]
         if not response.get("IsTruncated"):
             return found
@@ -47,19 +46,19 @@ def _key(record: Fields) -> Key:
 @handles("route53", "ChangeResourceRecordSets")
 def change(call: Call) -> Fields:
     """All or nothing (API reference, ChangeResourceRecordSets): InvalidChangeBatch says what is wrong."""
-    cloud, zone_id = call.cloud, str(call["HostedZoneId"]).removeprefix("/hostedzone/")
-    apex = normal(cloud.moto.ask("route53", "GetHostedZone", {"Id": zone_id})["HostedZone"]["Name"])
-    records = {_key(each): each for each in record_sets(cloud, zone_id)}
+    account, zone_id = call.account, str(call["HostedZoneId"]).removeprefix("/hostedzone/")
+    apex = normal(account.moto.call("route53", "GetHostedZone", {"Id": zone_id})["HostedZone"]["Name"])
+    records = {_key(each): each for each in record_sets(account, zone_id)}
     changes = call["ChangeBatch"]["Changes"]
     for each in changes:
         _try(records, each["Action"], each["ResourceRecordSet"], apex)
     # moto knows no order within a batch that DELETE and CREATE the same name with another type need
     for each in sorted(changes, key=lambda one: one["Action"] != "DELETE"):
         batch = {"Changes": [each]}
-        cloud.moto.ask("route53", "ChangeResourceRecordSets", {"HostedZoneId": zone_id, "ChangeBatch": batch})
+        account.moto.call("route53", "ChangeResourceRecordSets", {"HostedZoneId": zone_id, "ChangeBatch": batch})
     change_id = f"C{secrets.token_hex(10).upper()}"
-    cloud.changes[change_id] = cloud.now() + INSYNC_SECONDS
-    return {"ChangeInfo": _info(cloud, change_id)}
+    _changes(account)[change_id] = account.now() + INSYNC_SECONDS
+    return {"ChangeInfo": _info(account, change_id)}
 
 
 def _try(records: dict[Key, Fields], action: str, record: Fields, apex: str) -> None:
@@ -111,12 +110,12 @@ def _bad(message: str) -> AwsError:
     return AwsError("InvalidChangeBatch", f"[{message}]")
 
 
-def _info(cloud: Cloud, change_id: str) -> Fields:
-    insync = cloud.now() >= cloud.changes[change_id]
+def _info(account: Account, change_id: str) -> Fields:
+    insync_at = _changes(account)[change_id]
     return {
         "Id": f"/change/{change_id}",
-        "Status": "INSYNC" if insync else "PENDING",
-        "SubmittedAt": cloud.time(cloud.changes[change_id] - INSYNC_SECONDS),
+        "Status": "INSYNC" if account.now() >= insync_at else "PENDING",
+        "SubmittedAt": account.time(insync_at - INSYNC_SECONDS),
     }
 
 
@@ -124,6 +123,6 @@ def _info(cloud: Cloud, change_id: str) -> Fields:
 def get_change(call: Call) -> Fields:
     """PENDING for about half a minute, then INSYNC."""
     change_id = str(call["Id"]).removeprefix("/change/")
-    if change_id not in call.cloud.changes:
+    if change_id not in _changes(call.account):
         raise AwsError("NoSuchChange", f"A change with the specified id {change_id} does not exist", status=404)
-    return {"ChangeInfo": _info(call.cloud, change_id)}
+    return {"ChangeInfo": _info(call.account, change_id)}

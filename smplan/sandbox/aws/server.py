@@ -1,4 +1,4 @@
-"""The door of the emulated AWS: one request at a time, answered by a rule if there is one, else by moto."""
+"""The door of the emulated AWS: one request at a time, answered by a handler if there is one, else by moto."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from http.client import responses
 from typing import Any
 
 from smplan.sandbox.aws import protocol
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
+from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.moto_client import Application, collected
-from smplan.sandbox.aws.requests import (
-    HANDLERS,
-    Call,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.requests import HANDLERS, Call
+from smplan.sandbox.aws.state.account import Account
 
 
 class AwsServer:
     """A WSGI application. ``lock`` is held while a request runs, because moto is not thread-safe."""
 
-    def __init__(self, cloud: Cloud, moto: Application, lock: threading.RLock) -> None:
-        self._cloud = cloud
+    def __init__(self, account: Account, moto: Application, lock: threading.RLock) -> None:
+        self._account = account
         self._moto = moto
         self._lock = lock
 
@@ -32,42 +26,42 @@ class AwsServer:
         """Respond to one request."""
         protocol.body_of(environ)  # before the lock: a client that stalls in the middle does not hold up others
         with self._lock:
-            status, headers, body = self._answer(environ)
+            status, headers, body = self._respond(environ)
         headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
         headers["Content-Length"] = str(len(body))
         start_response(f"{status} {responses.get(status, 'Unknown')}", list(headers.items()))
         return [body]
 
-    def _answer(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
-        sent = protocol.read(environ)
-        if sent is None:
-            return self._passed_on(environ)
+    def _respond(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        request = protocol.read(environ)
+        if request is None:
+            return self._forward_to_moto(environ)
         try:
-            return self._by_service(sent, environ)
-        except AwsError as refusal:
-            return protocol.write(sent, refusal)
+            return self._dispatch(request, environ)
+        except AwsError as error:
+            return protocol.write(request, error)
 
-    def _by_service(self, sent: protocol.ParsedRequest, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
-        if sent.region != self._cloud.region and sent.service not in protocol.GLOBAL:
-            raise AwsError("UnsupportedOperation", f"the sandbox has no region but {self._cloud.region}")
-        rule = HANDLERS.get((sent.service, sent.action))
-        with refused_if_unknown(f"{sent.service}:{sent.action}"):
-            if rule is None:
-                if sent.service in self._cloud.replaced:
+    def _dispatch(self, request: protocol.ParsedRequest, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        if request.region != self._account.region and request.service not in protocol.GLOBAL:
+            raise AwsError("UnsupportedOperation", f"the sandbox has no region but {self._account.region}")
+        handler = HANDLERS.get((request.service, request.action))
+        with moto_errors_as_aws_errors(f"{request.service}:{request.action}"):
+            if handler is None:
+                if request.service in self._account.without_moto:
                     raise NotImplementedError
-                return _known(collected(self._moto, environ))
-            self._cloud.tick()
-            response: Fields | None = rule(Call(self._cloud, sent.service, sent.action, sent.params()))
-            return protocol.write(sent, response)
+                return _reject_html_404(collected(self._moto, environ))
+            self._account.tick()
+            response: Fields | None = handler(Call(self._account, request.service, request.action, request.params()))
+            return protocol.write(request, response)
 
-    def _passed_on(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    def _forward_to_moto(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         try:
             return collected(self._moto, environ)
         except Exception as error:  # moto's own mistakes must not kill the connection
             return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot handle this: {error!r}".encode()
 
 
-def _known(response: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
+def _reject_html_404(response: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
     """``response``, unless it is the web page that moto has for paths it does not know."""
     status, headers, _ = response
     if status == 404 and headers.get("Content-Type", "").startswith("text/html"):
@@ -75,7 +69,7 @@ def _known(response: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, 
     return response
 
 
-class refused_if_unknown:  # noqa: N801 - reads as a statement
+class moto_errors_as_aws_errors:  # noqa: N801 - reads as a statement
     """Turn moto's "not implemented" and its crashes into refusals that name the action."""
 
     def __init__(self, action: str) -> None:

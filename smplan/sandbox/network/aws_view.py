@@ -17,7 +17,7 @@ from smplan.sandbox.aws.errors import (
 )
 from smplan.sandbox.aws.moto_state import BalancerView, IngressView, ListenerView
 from smplan.sandbox.aws.route53 import normal
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, REBOOT_SECONDS
 from smplan.sandbox.ids import Prerequisites
 from smplan.sandbox.interface import InstanceView, NodeRefused, Route, Target
@@ -30,19 +30,19 @@ LONGEST_CHAIN = 8
 class MotoAwsView:
     """Answers queries from the present state, each under the sandbox's lock."""
 
-    def __init__(self, cloud: Cloud, facts: Prerequisites, lock: threading.RLock) -> None:
-        self._cloud = cloud
+    def __init__(self, account: Account, facts: Prerequisites, lock: threading.RLock) -> None:
+        self._account = account
         self._facts = facts
         self._lock = lock
 
     def instances(self) -> Sequence[InstanceView]:
         """Instances that are pending or running."""
         with self._lock:
-            found = moto_state.instances(self._cloud.account)
+            found = moto_state.instances(self._account.id)
             return [self._seen(each) for each in found if each.state in {"pending", "running"}]
 
     def _seen(self, each: moto_state.Ec2View) -> InstanceView:
-        image = self._cloud.compute.images.get(each.image_id)
+        image = self._account.ec2.images.get(each.image_id)
         return InstanceView(
             id=each.id,
             state=each.state,
@@ -51,8 +51,8 @@ class MotoAwsView:
             subnet_id=each.subnet_id,
             security_group_ids=each.group_ids,
             user_data=each.user_data,
-            launched_at=self._cloud.compute.launched.get(each.id, 0.0),
-            booted_at=booted_at(self._cloud, each.id),
+            launched_at=self._account.ec2.launched.get(each.id, 0.0),
+            booted_at=booted_at(self._account, each.id),
             image_id=each.image_id,
             instance_type=each.instance_type,
             tags=each.tags,
@@ -62,14 +62,14 @@ class MotoAwsView:
     def has_booted(self, instance_id: str) -> bool:
         """Whether an instance runs and has had time to boot: what a health check finds without a gateway."""
         with self._lock:
-            running = instance_id in moto_state.running(self._cloud.account)
-            return running and self._cloud.now() >= booted_at(self._cloud, instance_id)
+            running = instance_id in moto_state.running(self._account.id)
+            return running and self._account.now() >= booted_at(self._account, instance_id)
 
     def may_reach_database(self, security_group_ids: Sequence[str]) -> bool:
         """Whether a rule of the database's group admits TCP 3306 from one of these groups, or from the whole VPC."""
         with self._lock:
-            rules = list(moto_state.ingress(self._cloud.account, self._facts.database_security_group_id))
-            network = ipaddress.ip_network(moto_state.vpc_cidr(self._cloud.account, self._facts.vpc_id))
+            rules = list(moto_state.ingress(self._account.id, self._facts.database_security_group_id))
+            network = ipaddress.ip_network(moto_state.vpc_cidr(self._account.id, self._facts.vpc_id))
         return any(_admits(rule, set(security_group_ids), network) for rule in rules)
 
     def load_balancer_for(self, host: str, port: int) -> Route | None:
@@ -79,7 +79,7 @@ class MotoAwsView:
             return None if balancer is None else self._route(balancer, port)
 
     def _balancer(self, name: str) -> BalancerView | None:
-        by_name = {normal(dns_name(each.arn)): each for each in moto_state.balancers(self._cloud.account)}
+        by_name = {normal(dns_name(each.arn)): each for each in moto_state.balancers(self._account.id)}
         records: dict[str, str] | None = None
         for _ in range(LONGEST_CHAIN):
             found = by_name.get(name) or by_name.get(name.removeprefix("internal-"))
@@ -96,7 +96,7 @@ class MotoAwsView:
 
     def _aliases(self) -> Iterator[tuple[str, str]]:
         """Each name of a CNAME or an alias, and its target."""
-        for name, target in moto_state.aliases(self._cloud.account):
+        for name, target in moto_state.aliases(self._account.id):
             yield normal(name), normal(target).removeprefix("dualstack.")
 
     def _route(self, balancer: BalancerView, port: int) -> Route:
@@ -113,7 +113,7 @@ class MotoAwsView:
         )
 
     def _problem(self, balancer: BalancerView, listener: ListenerView | None, healthy: tuple[Target, ...]) -> str:
-        if not is_active(self._cloud, balancer.arn):
+        if not is_active(self._account, balancer.arn):
             return "not active"
         if listener is None:
             return "no listener"
@@ -125,8 +125,8 @@ class MotoAwsView:
         healthy: list[Target] = []
         others: list[Target] = []
         for arn in listener.target_group_arns if listener else ():
-            states = target_states(self._cloud, arn)
-            for each in self._cloud.balancing.of(arn).values():
+            states = target_states(self._account, arn)
+            for each in self._account.elbv2.of(arn).values():
                 target = Target(instance_id=each.instance_id, port=each.port)
                 (healthy if states.get(each.instance_id) == "healthy" else others).append(target)
         return tuple(healthy), tuple(others)
@@ -134,7 +134,7 @@ class MotoAwsView:
     def _domains(self, listener: ListenerView | None) -> tuple[str, ...]:
         names: dict[str, None] = {}
         for arn in listener.certificate_arns if listener and listener.protocol == "HTTPS" else ():
-            names |= dict.fromkeys(moto_state.certificate_names(self._cloud.account, arn))
+            names |= dict.fromkeys(moto_state.certificate_names(self._account.id, arn))
         return tuple(names)
 
     def launch_node(self, *, name: str, image_name: str, instance_type: str, user_data: str = "") -> str:
@@ -142,11 +142,11 @@ class MotoAwsView:
         with self._lock:
             try:
                 return self._launched(name, image_name, instance_type, user_data)
-            except AwsError as refusal:
-                raise NodeRefused(str(refusal)) from refusal
+            except AwsError as error:
+                raise NodeRefused(str(error)) from error
 
     def _launched(self, name: str, image_name: str, instance_type: str, user_data: str) -> str:
-        images = self._cloud.moto.ask("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
+        images = self._account.moto.call("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
         image = next((each for each in images if image_name in {each.get("Name"), each["ImageId"]}), None)
         if image is None:
             raise AwsError("InvalidAMIID.NotFound", f"there is no image named {image_name}")
@@ -159,18 +159,18 @@ class MotoAwsView:
         }
         if user_data:
             request["UserData"] = base64.b64encode(user_data.encode()).decode()
-        return str(launch(self._cloud, request)["InstanceId"])
+        return str(launch(self._account, request)["InstanceId"])
 
     def terminate_node(self, instance_id: str) -> None:
         """Terminate a node's instance; does nothing if it was terminated."""
         with self._lock:
-            if moto_state.state_of(self._cloud.account, instance_id) not in {"", "terminated"}:
-                self._cloud.moto.ask("ec2", "TerminateInstances", {"InstanceIds": [instance_id]})
+            if moto_state.state_of(self._account.id, instance_id) not in {"", "terminated"}:
+                self._account.moto.call("ec2", "TerminateInstances", {"InstanceIds": [instance_id]})
 
 
-def booted_at(cloud: Cloud, instance_id: str) -> float:
+def booted_at(account: Account, instance_id: str) -> float:
     """When the software of an instance responds, after its launch or its last reboot."""
-    compute = cloud.compute
+    compute = account.ec2
     launched = compute.launched.get(instance_id, 0.0) + BOOT_SECONDS
     return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)
 

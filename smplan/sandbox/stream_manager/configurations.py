@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from smplan.sandbox.stream_manager import payloads as forms
 from smplan.sandbox.stream_manager.database import Json
-from smplan.sandbox.stream_manager.requests import (
-    ApiCall,
-    route,
-)
-from smplan.sandbox.stream_manager.responses import (
-    ApiError,
-)
+from smplan.sandbox.stream_manager.requests import ApiCall, route
+from smplan.sandbox.stream_manager.responses import ApiError
 
 POLICIES = "configurations/scalepolicy"
 CONFIGS = "configurations/launchconfig"

@@ -15,11 +15,7 @@ from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import REGION
 from smplan.sandbox.interface import AwsView, NodeRefused
 from smplan.sandbox.stream_manager.database import Database, Json, Node, NodeGroup
-from smplan.sandbox.stream_manager.responses import (
-    ApiError,
-    Behaviour,
-    milliseconds,
-)
+from smplan.sandbox.stream_manager.responses import ApiError, Behaviour, milliseconds
 
 PENDING_SECONDS = 25.0
 SERVING_SECONDS = PENDING_SECONDS + 55.0

@@ -9,13 +9,8 @@ from typing import Any
 from smplan.sandbox.stream_manager import payloads as forms
 from smplan.sandbox.stream_manager import views as views
 from smplan.sandbox.stream_manager.database import ROLES, Json, NodeGroup
-from smplan.sandbox.stream_manager.requests import (
-    ApiCall,
-    route,
-)
-from smplan.sandbox.stream_manager.responses import (
-    ApiError,
-)
+from smplan.sandbox.stream_manager.requests import ApiCall, route
+from smplan.sandbox.stream_manager.responses import ApiError
 
 _INFO = {"origin": ("minPublishers", "maxPublishers"), "edge": ("minSubscribers", "maxSubscribers")}
 

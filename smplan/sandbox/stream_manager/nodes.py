@@ -5,13 +5,8 @@ from __future__ import annotations
 from smplan.sandbox.stream_manager import payloads as forms
 from smplan.sandbox.stream_manager import views as views
 from smplan.sandbox.stream_manager.database import ROLES, Json, Node
-from smplan.sandbox.stream_manager.requests import (
-    ApiCall,
-    route,
-)
-from smplan.sandbox.stream_manager.responses import (
-    ApiError,
-)
+from smplan.sandbox.stream_manager.requests import ApiCall, route
+from smplan.sandbox.stream_manager.responses import ApiError
 
 CLOUD = "Amazon Web Services"
 

@@ -6,9 +6,7 @@ import json
 from typing import Any
 
 from smplan.sandbox.stream_manager.database import ROLES, Json
-from smplan.sandbox.stream_manager.responses import (
-    ApiError,
-)
+from smplan.sandbox.stream_manager.responses import ApiError
 
 NAME_LIMIT = 254
 TEXT_LIMIT = 65_535

@@ -16,10 +16,7 @@ from smplan.sandbox.stream_manager import configurations, groups, nodes
 from smplan.sandbox.stream_manager.boot import settings
 from smplan.sandbox.stream_manager.database import Database
 from smplan.sandbox.stream_manager.fleet import Fleet
-from smplan.sandbox.stream_manager.requests import (
-    ApiCall,
-    find,
-)
+from smplan.sandbox.stream_manager.requests import ApiCall, find
 from smplan.sandbox.stream_manager.responses import (
     ApiError,
     Behaviour,

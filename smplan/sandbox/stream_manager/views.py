@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from smplan.sandbox.stream_manager.database import Json, Node, NodeGroup
-from smplan.sandbox.stream_manager.responses import (
-    milliseconds,
-)
+from smplan.sandbox.stream_manager.responses import milliseconds
 
 
 def group(each: NodeGroup) -> Json:

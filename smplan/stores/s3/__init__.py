@@ -1,4 +1,8 @@
-"""State in S3: the only place outside the AWS drivers and the sandbox that knows boto3. Every write is conditional."""
+"""State in S3: objects written only under a condition, a lease as lock, and fencing of former holders.
+
+Here belongs: everything that knows the S3 API for the sake of the state. Not here: AWS resources (``drivers.aws``), and
+what is alike in every store (``stores``).
+"""
 
 from smplan.stores.s3.bucket import connect
 from smplan.stores.s3.store import S3Store

@@ -1,4 +1,4 @@
-"""Objects of one bucket, written only under a condition; what became of a write nobody answered is found by looking."""
+"""Objects of one bucket: conditional writes, retries, and reading back what became of an unanswered write."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from smplan.core import aws_errors
 from smplan.errors import StoreError
 from smplan.stores.codec import STATE_BYTES
-from smplan.stores.interface import Clock, silent
+from smplan.stores.interface import Clock, ignore
 from smplan.stores.s3 import errors
-from smplan.stores.s3.errors import Missing, Refused, Unclear
+from smplan.stores.s3.errors import Ambiguous, NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -24,14 +25,14 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
-PAUSES = (0.2, 0.5, 1.0)
-"""Seconds before a call that got no clear answer is made again. The SDK makes none again: nobody would hear of it."""
-_MANY = 1000
+RETRY_PAUSES = (0.2, 0.5, 1.0)
+"""Seconds before each retry of a call without a clear response. The SDK retries nothing: it would not report it."""
+DELETE_BATCH = 1000
 """How many objects one DeleteObjects may name."""
 
 
 def connect(region: str | None = None) -> S3Client:
-    """An S3 client as patient as a lease allows; region, credentials and endpoint as any AWS tool finds them."""
+    """An S3 client with timeouts that fit a lease; region, credentials and endpoint as other AWS tools find them."""
     import boto3
     from botocore.config import Config
 
@@ -48,7 +49,7 @@ def connect(region: str | None = None) -> S3Client:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """The bytes of an object, its ETag, and when the server gave them out, by its own clock."""
+    """The bytes of an object, its ETag, and the server time of the response."""
 
     body: bytes
     etag: str
@@ -56,7 +57,7 @@ class Object:
 
 
 class Bucket:
-    """One bucket. ``place`` names one of its objects for people; ``say`` hears of every call that is made again."""
+    """One bucket. ``on_warning`` gets every retry."""
 
     def __init__(
         self,
@@ -65,107 +66,109 @@ class Bucket:
         *,
         kms_key_id: str | None,
         clock: Clock,
-        say: Callable[[str], None] = silent,
+        on_warning: Callable[[str], None] = ignore,
     ) -> None:
         self.name = name
         self._client = client
         self._clock = clock
-        self.say = say
-        self._sealed: dict[str, Any] = {}
+        self.on_warning = on_warning
+        self._encryption: dict[str, Any] = {}
         if kms_key_id:
-            self._sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
-        self._told: tuple[datetime, float] | None = None
+            self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
+        self._server_time: tuple[datetime, float] | None = None
 
-    def place(self, key: str) -> str:
+    def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
         return f"s3://{self.name}/{key}"
 
     def now(self) -> datetime:
-        """The time by the server's clock: a second behind it at most. Raises StoreError if it never told the time."""
-        if self._told is None:
-            raise self._timeless()
-        date, then = self._told
+        """The server's time, at most a second behind. Raises StoreError if no response had a Date header."""
+        if self._server_time is None:
+            raise self._no_date()
+        date, then = self._server_time
         return date + timedelta(seconds=self._clock.now() - then)
 
-    def _timeless(self) -> StoreError:
+    def _no_date(self) -> StoreError:
         return StoreError(
-            f"s3://{self.name}: the store does not tell the time",
-            hint="leases run by the Date header of its answers: keep state in a store that sends one",
+            f"s3://{self.name}: the store sends no Date header",
+            hint="keep state in a store that sends one: leases depend on it",
         )
 
     def get(self, key: str, limit: int) -> Object | None:
         """The object at ``key``, None if there is none. Raises StoreError, also for more than ``limit`` bytes."""
 
         def once() -> Object | None:
-            with suppress(Missing), self._asking(key) as ask:
-                answer = ask(self._client.get_object, Bucket=self.name, Key=key)
-                if answer["ContentLength"] > limit:
-                    raise StoreError(f"{self.place(key)} is larger than {limit} bytes", hint="look who wrote it")
-                date = _date(answer)
+            with suppress(NotFound), self._translate_errors(key) as ask:
+                response = ask(self._client.get_object, Bucket=self.name, Key=key)
+                if response["ContentLength"] > limit:
+                    raise StoreError(
+                        f"{self.uri(key)} is larger than {limit} bytes", hint="not written by smplan; inspect it"
+                    )
+                date = _date(response)
                 if date is None:
-                    raise self._timeless()
-                return Object(answer["Body"].read(), answer["ETag"], date)
+                    raise self._no_date()
+                return Object(response["Body"].read(), response["ETag"], date)
             return None
 
-        return self._patiently(once)
+        return self._retry(once)
 
     def etag(self, key: str) -> str | None:
         """The ETag of the object at ``key``, None if there is none."""
 
         def once() -> str | None:
-            with suppress(Missing), self._asking(key) as ask:
+            with suppress(NotFound), self._translate_errors(key) as ask:
                 return str(ask(self._client.head_object, Bucket=self.name, Key=key)["ETag"])
             return None
 
-        return self._patiently(once)
+        return self._retry(once)
 
     def put(self, key: str, body: bytes, *, etag: str | None) -> str:
         """Write ``body`` if the object still has ``etag``, or if there is none (None). The new ETag.
 
-        Raises Refused if the condition did not hold, Unclear if nobody can tell whether it was written.
-        What looks refused or unclear counts as written if ``body`` is what is there: give it a part of its own.
+        Raises PreconditionFailed if the condition did not hold, Ambiguous if it is unknown whether it was written.
+        Either way it counts as written if ``body`` is what is stored: so give each body a unique part.
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        return self._patiently(lambda: self._put(key, body, condition))
+        return self._retry(lambda: self._put(key, body, condition))
 
     def _put(self, key: str, body: bytes, condition: dict[str, str]) -> str:
-        sealed = self._sealed
+        encryption = self._encryption
         try:
-            with self._asking(key) as ask:
-                answer = ask(self._client.put_object, Bucket=self.name, Key=key, Body=body, **condition, **sealed)
-                return str(answer["ETag"])
-        except (Missing, Refused, Unclear) as problem:
+            with self._translate_errors(key) as ask:
+                response = ask(self._client.put_object, Bucket=self.name, Key=key, Body=body, **condition, **encryption)
+                return str(response["ETag"])
+        except (NotFound, PreconditionFailed, Ambiguous) as problem:
             found = self.get(key, STATE_BYTES)
             if found and found.body == body:
                 return found.etag
-            if isinstance(problem, Missing):
-                raise Refused(str(problem), hint=problem.hint) from problem
+            if isinstance(problem, NotFound):
+                raise PreconditionFailed(str(problem), hint=problem.hint) from problem
             raise
 
     def delete(self, key: str, etag: str) -> None:
-        """Remove the object if it still has ``etag``. Raises Refused if it has another; already gone is success."""
+        """Delete the object if it still has ``etag``. Raises PreconditionFailed if it has another. Gone is success."""
 
         def once() -> None:
-            with suppress(Missing), self._asking(key) as ask:
+            with suppress(NotFound), self._translate_errors(key) as ask:
                 ask(self._client.delete_object, Bucket=self.name, Key=key, IfMatch=etag)
 
-        self._patiently(once)
+        self._retry(once)
 
     def keys(self, prefix: str) -> list[str]:
         """The keys that start with ``prefix``, sorted."""
 
         def once() -> list[str]:
-            with self._asking(prefix):
+            with self._translate_errors(prefix):
                 pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
                 return sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
 
-        return self._patiently(once)
+        return self._retry(once)
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove objects that count for nothing any more, whatever is in them."""
-        for start in range(0, len(keys), _MANY):
-            with self._asking(keys[start]) as ask:
-                objects = [{"Key": key} for key in keys[start : start + _MANY]]
+        """Delete objects that are not needed any more, whatever their contents."""
+        for start in range(0, len(keys), DELETE_BATCH):
+            with self._translate_errors(keys[start]) as ask:
+                objects = [{"Key": key} for key in keys[start : start + DELETE_BATCH]]
                 ask(self._client.delete_objects, Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
 
     @property
@@ -175,57 +178,57 @@ class Bucket:
 
     def versioned(self) -> bool:
         """Whether the bucket keeps earlier versions of its objects."""
-        with self._asking("") as ask:
+        with self._translate_errors("") as ask:
             return bool(ask(self._client.get_bucket_versioning, Bucket=self.name).get("Status") == "Enabled")
 
     def encryption(self) -> str:
-        """How the bucket encrypts by itself: "AES256", "aws:kms", ..."""
-        with self._asking("") as ask:
+        """The default encryption of the bucket: "AES256", "aws:kms", ..."""
+        with self._translate_errors("") as ask:
             found = ask(self._client.get_bucket_encryption, Bucket=self.name)["ServerSideEncryptionConfiguration"]
             return str(found["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"])
 
-    def _patiently(self, once: Callable[[], T]) -> T:
-        """``once``, made again after an unclear answer."""
-        for pause in PAUSES:
+    def _retry(self, once: Callable[[], T]) -> T:
+        """``once``, retried after ambiguous responses."""
+        for pause in RETRY_PAUSES:
             try:
                 return once()
-            except Unclear as problem:
-                self.say(f"{problem}; again in {pause:.1f} s")
+            except Ambiguous as problem:
+                self.on_warning(f"{problem}; retrying in {pause:.1f} s")
                 self._clock.pause(pause)
         return once()
 
     @contextmanager
-    def _asking(self, key: str) -> Iterator[Callable[..., Any]]:
-        """Calls whose faults leave as StoreError, and whose answers tell the time."""
+    def _translate_errors(self, key: str) -> Iterator[Callable[..., Any]]:
+        """A function for calls that raises their errors as StoreError and notes the server's time."""
         sent = self._clock.now()
 
         def ask(method: Callable[..., Any], **arguments: Any) -> Any:
-            answer = method(**arguments)
-            self._hear(answer, sent)
-            return answer
+            response = method(**arguments)
+            self._note_time(response, sent)
+            return response
 
         try:
             yield ask
         except ClientError as error:
-            self._hear(error.response, sent)
-            raise errors.from_answer(error.response, self.place(key)) from error
+            self._note_time(error.response, sent)
+            raise errors.from_response(error.response, self.uri(key)) from error
         except BotoCoreError as error:
-            raise errors.from_library(error, self.place(key)) from error
+            raise errors.from_library(error, self.uri(key)) from error
         except RuntimeError as error:
-            if "still expired" not in str(error):  # botocore has no error of its own for this
+            if not aws_errors.has_expired(error):
                 raise
-            raise errors.from_library(error, self.place(key)) from error
+            raise errors.from_library(error, self.uri(key)) from error
 
-    def _hear(self, answer: Any, sent: float) -> None:
-        """Take the time from an answer. Counted from when the request left, it is a second behind at most."""
-        date = _date(answer)
+    def _note_time(self, response: Any, sent: float) -> None:
+        """Note the Date of a response. Counted from when the request was sent, it is at most a second behind."""
+        date = _date(response)
         if date:
-            self._told = (date, sent)
+            self._server_time = (date, sent)
 
 
-def _date(answer: Any) -> datetime | None:
-    """When the server gave the answer, cut to the second."""
-    header = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+def _date(response: Any) -> datetime | None:
+    """The Date of a response, to the second; None if there is none."""
+    header = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
         return parsedate_to_datetime(header).astimezone(UTC)
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What S3's answers mean to whoever keeps state there, and what to do about them."""
+"""The errors of S3 as StoreError, with a hint."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from typing import Any
 
 from botocore import exceptions as botocore
 
+from smplan.core import aws_errors
 from smplan.core.clock_skew import FIX_CLOCK_HINT
 from smplan.errors import StoreError
 
 
-class Missing(StoreError):
-    """There is no such object."""
+class NotFound(StoreError):
+    """The object does not exist."""
 
 
-class Refused(StoreError):
-    """The condition of a write did not hold: somebody else wrote first."""
+class PreconditionFailed(StoreError):
+    """The condition of a write did not hold: another process wrote first."""
 
 
-class Unclear(StoreError):
-    """No clear answer: what was asked may or may not have been done."""
+class Ambiguous(StoreError):
+    """No clear response: the request may or may not have been carried out."""
 
 
 class Expired(StoreError):
-    """The credentials have run out. What was journalled before is safe, and the lock's lease runs out by itself."""
+    """The credentials have expired. What was journaled before is safe, and the lease expires by itself."""
 
     exit_code = 9
 
@@ -33,83 +34,65 @@ class Expired(StoreError):
 
 
 _RENEW = (
-    "renew the credentials, then run the same command again: a run is resumable, what was journalled is safe, "
-    "and the lock runs out by itself within a minute or so"
+    "renew the credentials, then run the same command again: a run is resumable, what was journaled is safe, "
+    "and the lock expires within about a minute"
 )
 
-_KINDS: tuple[tuple[re.Pattern[str], type[StoreError]], ...] = (
-    (re.compile(r"PreconditionFailed|412"), Refused),
-    (re.compile(r"NoSuchKey|NotFound|404"), Missing),
-    (re.compile(r"ConditionalRequestConflict|OperationAborted|RequestTimeout|SlowDown|Throttling.*|409"), Unclear),
+_CLASSES: tuple[tuple[re.Pattern[str], type[StoreError]], ...] = (
+    (re.compile(r"PreconditionFailed|412"), PreconditionFailed),
+    (re.compile(r"NoSuchKey|NotFound|404"), NotFound),
+    (re.compile(r"ConditionalRequestConflict|OperationAborted|RequestTimeout|SlowDown|Throttling.*|409"), Ambiguous),
 )
-_EXPIRED = re.compile(r"ExpiredToken|ExpiredTokenException|TokenRefreshRequired|RequestExpired")
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"NoSuchBucket"), "create the bucket, or mend `state.bucket` in the blueprint"),
+    (re.compile(r"NoSuchBucket"), "create the bucket, or fix `state.bucket` in the blueprint"),
     (
         re.compile(r"AccessDenied|AllAccessDisabled|403"),
         "allow s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject on its key*",
     ),
-    (
-        re.compile(r"InvalidToken|InvalidAccessKeyId|SignatureDoesNotMatch"),
-        "S3 does not know these credentials (deleted, disabled, mistyped?): use others, then run the same again",
-    ),
+    (re.compile(r"InvalidToken|InvalidAccessKeyId|SignatureDoesNotMatch"), aws_errors.UNKNOWN_CREDENTIALS_HINT),
     (
         re.compile(r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException|301"),
         "set AWS_REGION to the region of the bucket",
     ),
-    (re.compile(r"KMS\..*"), "look at the KMS key, and at whether these credentials may use it"),
+    (re.compile(r"KMS\..*"), "check the KMS key, and that these credentials may use it"),
     (re.compile(r"RequestTimeTooSkewed"), FIX_CLOCK_HINT),
     (
         re.compile(r"NotImplemented|501"),
-        "keep state in a store that knows If-Match and If-None-Match: without them two runs could overwrite each other",
+        "keep state in a store that supports If-Match and If-None-Match: without, two runs could overwrite each other",
     ),
 )
 
 
-def from_answer(response: Any, place: str) -> StoreError:
-    """The error that an answer of S3 stands for."""
-    code = str(response.get("Error", {}).get("Code", ""))
-    text = str(response.get("Error", {}).get("Message", "")) or code
-    if "Signature" in code:  # what follows the first line is what was signed, session token and all
-        text = text.partition("\n")[0]
+def from_response(response: Any, place: str) -> StoreError:
+    """The error for an error response of S3."""
+    code, text = aws_errors.code_and_message(response)
     message = f"{place}: {text} ({code})"
-    if _EXPIRED.fullmatch(code):
+    if aws_errors.EXPIRED_CODES.fullmatch(code):
         return Expired(message)
-    for pattern, kind in _KINDS:
+    for pattern, kind in _CLASSES:
         if pattern.fullmatch(code):
             return kind(message, hint="run the same command again")
     for pattern, hint in _HINTS:
         if pattern.fullmatch(code):
             return StoreError(message, hint=hint)
     if int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500:
-        return Unclear(message, hint="run the same command again in a minute")
-    return StoreError(message, hint="look at the bucket, its policy and its region")
+        return Ambiguous(message, hint="run the same command again in a minute")
+    return StoreError(message, hint="check the bucket, its policy and its region")
 
 
 def from_library(error: Exception, place: str) -> StoreError:
-    """The error for a request that got no answer that makes sense, or was never sent."""
+    """The error for a request that got no valid response, or was never sent."""
+    if aws_errors.has_no_credentials(error):
+        return StoreError(f"{place}: no AWS credentials were found", hint=aws_errors.NO_CREDENTIALS_HINT)
+    if aws_errors.has_expired(error):
+        return Expired(f"{place}: the credentials have expired: {error}")
     match error:
-        case botocore.NoCredentialsError() | botocore.PartialCredentialsError() | botocore.CredentialRetrievalError():
-            return StoreError(
-                f"{place}: no AWS credentials were found",
-                hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            )
-        case (
-            RuntimeError()
-            | botocore.UnauthorizedSSOTokenError()
-            | botocore.SSOTokenLoadError()
-            | botocore.TokenRetrievalError()
-            | botocore.RefreshWithMFAUnsupportedError()
-            | botocore.LoginRefreshRequired()
-            | botocore.LoginTokenLoadError()
-        ):
-            return Expired(f"{place}: the credentials have run out: {error}")
         case botocore.ProfileNotFound() | botocore.NoRegionError():
-            return StoreError(f"{place}: {error}", hint="set AWS_PROFILE and AWS_REGION to what is meant")
+            return StoreError(f"{place}: {error}", hint="set AWS_PROFILE and AWS_REGION")
         case botocore.ParamValidationError():
-            return StoreError(f"{place}: {error}", hint="mend `state` in the blueprint")
+            return StoreError(f"{place}: {error}", hint="fix `state` in the blueprint")
         case _:
-            return Unclear(
-                f"{place} got no answer: {error}",
+            return Ambiguous(
+                f"{place} got no response: {error}",
                 hint="check the network and AWS_ENDPOINT_URL, then run the same command again",
             )

@@ -1,4 +1,4 @@
-"""A bucket policy that lets nobody write a state without a condition: not smplan of another version, nor a person.
+"""A bucket policy that refuses unconditional writes of a state, by any program or person.
 
 After "Enforce conditional writes on Amazon S3 buckets" in the Amazon S3 user guide:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
@@ -11,14 +11,14 @@ import re
 from smplan.core.values import Json
 
 _OBJECTS = ("", ".lock", ".journal/*", ".history/*", ".moved/*")
-"""All that smplan writes for a state, by what follows its key."""
+"""What follows the key in the objects that smplan writes for a state."""
 
 
 def policy(bucket: str, key: str, partition: str) -> dict[str, Json]:
-    """The policy for the state at ``key``; ``partition`` is aws, aws-cn, ... Only what has to do with the state.
+    """The policy for the state at ``key``; ``partition`` is aws, aws-cn, ... It restricts these objects only.
 
-    Parts of a multipart upload cannot carry a condition and are let pass (``s3:ObjectCreationOperation`` is false for
-    them): completing the upload needs one. Deleting is not writing, and is left to whoever may do it.
+    Parts of a multipart upload cannot carry a condition and are allowed (``s3:ObjectCreationOperation`` is false for
+    them): completing the upload needs one. Deleting is not restricted.
     """
     arn = f"arn:{partition}:s3:::{bucket}"
     objects = [f"{arn}/{_literal(key)}{ending}" for ending in _OBJECTS]

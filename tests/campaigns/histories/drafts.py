@@ -9,7 +9,10 @@ from random import Random
 from typing import Any
 
 from smplan.core.blueprint import Blueprint, Lifecycle, LookupDecl, Resource
-from tests.engine.toy import blueprint, tree
+from tests.support.blueprints import (
+    blueprint,
+    tree,
+)
 
 NAMED = ("sim.thing", "sim.thing", "sim.silent", "sim.pair", "sim.slow", "sim.twin", "sim.behind")
 MOST = 8

@@ -16,7 +16,9 @@ from tests.campaigns.histories.drafts import Draft
 from tests.campaigns.histories.history import History, Made
 from tests.campaigns.histories.process import Trouble
 from tests.campaigns.histories.schedule import Broken, Runners
-from tests.engine.toy import blueprint
+from tests.support.blueprints import (
+    blueprint,
+)
 
 ROUNDS = 3
 

@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
-
-from smplan.core.resource_type import ResourceType
-from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, WRITE_ONLY, PartialList, PartialMap, Spec, fields
+from smplan.core.resource_type import Output, ResourceType
+from smplan.core.spec import IMMUTABLE, INITIAL, fields
 from smplan.core.values import Json
-from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Progress
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Progress
 from smplan.drivers.core.value import Value
-from smplan.engine.providers import Providers, facts_of
+from smplan.engine.providers import Providers
 from smplan.errors import NotFound, Unreachable
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record, Rules
 from tests.campaigns.histories.laws import check_call
 from tests.campaigns.histories.process import Process
 from tests.campaigns.histories.schedule import Broken
-from tests.engine.toy import ToyAws
-
-
-class ThingSpec(Spec):
-    """A thing with a name."""
-
-    name: Annotated[str, IMMUTABLE, Field(description="Its natural key.")]
-    zone: Annotated[str | None, IMMUTABLE, Field(description="Where.")] = None
-    size: Annotated[int, Field(description="How big.", ge=0)] = 1
-    tags: Annotated[PartialMap[str] | None, Field(description="Labels.")] = None
-    uses: Annotated[PartialList[str] | None, UNORDERED, Field(description="Ids of others.")] = None
-    start: Annotated[int | None, INITIAL, Field(description="Owned by somebody else later.")] = None
-    note: Annotated[str | None, WRITE_ONLY, Field(description="Never read back.")] = None
-
-
-class PortSpec(Spec):
-    """Of each number there is one at a time."""
-
-    number: Annotated[int, IMMUTABLE, Field(description="Its natural key.")]
-    of: Annotated[str, IMMUTABLE, Field(description="The id of the thing it belongs to.")]
-    open: Annotated[bool, Field(description="Whether it is open.")] = True
-
-
-class GateSpec(Spec):
-    """What is waited for."""
-
-    of: Annotated[str, Field(description="The id of a thing.")]
+from tests.support.fake_cloud import FakeAws
+from tests.support.fake_specs import GateSpec, PortSpec, ThingSpec, readable
 
 
 class Sim(Driver[Any]):
@@ -72,10 +45,8 @@ class Sim(Driver[Any]):
         return self._call("read", ",".join(ids), read)
 
     def _live(self, record: Record) -> Live[Any]:
-        hidden = {name: None for name in ("note",) if name in type(record.spec).model_fields}
-        spec = record.spec.model_copy(update=hidden)
         owner = record.maker if record.tagged and record.maker is not STRANGER else None
-        return Live(record.id, spec, self._outputs(record), owner)
+        return Live(record.id, readable(record.spec), self._outputs(record), owner)
 
     def _outputs(self, record: Record) -> dict[str, Json]:
         return {"arn": f"arn:{record.id}", "version": record.version}
@@ -145,7 +116,10 @@ class Named(Sim):
 
     summary = "A thing."
     spec = ThingSpec
-    outputs: ClassVar[Mapping[str, Output]] = {"arn": Output("Its ARN."), "version": Output("Grows.", changes=True)}
+    outputs: ClassVar[Mapping[str, Output]] = {
+        "arn": Output("Its ARN."),
+        "version": Output("Grows.", may_change_on_update=True),
+    }
     name_field = "name"
     name_limit = 20
 
@@ -245,14 +219,14 @@ class Base(Lookup):
 
 
 KINDS: dict[str, type[Sim]] = {found.kind: found for found in (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)}
-FACTS: dict[str, ResourceType] = {found.kind: facts_of(found) for found in (*KINDS.values(), Value)}
+TYPES: dict[str, ResourceType] = {found.kind: found for found in (*KINDS.values(), Value)}
 
 
 class SimWorld(Providers):
     """The cloud as one process reaches it."""
 
     def __init__(self, process: Process, cloud: Cloud, kinds: Mapping[str, type[Sim]] = KINDS) -> None:
-        super().__init__(ToyAws(), connect=lambda settings: settings, secrets=str, runtime=process.stop.runtime)  # type: ignore[arg-type, return-value]
+        super().__init__(FakeAws(), connect=lambda settings: settings, secrets=str, runtime=process.stop.runtime)  # type: ignore[arg-type, return-value]
         self._process = process
         self._cloud = cloud
         self._sims: dict[str, Driver[Any]] = {name: made(process, cloud) for name, made in kinds.items()}
@@ -262,7 +236,7 @@ class SimWorld(Providers):
         return self._sims[kind]
 
     def kind(self, name: str) -> ResourceType:
-        return FACTS[name]
+        return TYPES[name]
 
     def lookup(self, kind: str) -> Lookup:
         return Base(self._process, self._cloud)

@@ -308,9 +308,9 @@ class SimDisk(Disk):
                 continue
             self._process.witness.batches.add(line)
             for entry in json.loads(line[9:]):
-                if entry["type"] == "intent":
+                if entry["type"] == "StepIntent":
                     self._process.intents.add(entry["step"])
-                elif entry["type"] == "began":
+                elif entry["type"] == "RunBegan":
                     self._process.began += 1
                 elif entry.get("outcome") == "complete":
                     self._process.completed = True

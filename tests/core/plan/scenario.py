@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from smplan.core import graph
 from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, Resource, SourceMap
@@ -19,7 +19,7 @@ from smplan.core.plan.model import Step
 from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
 from smplan.core.plan.planner import plan_changes
 from smplan.core.plan.steps import plan_steps
-from smplan.core.resource_type import Override, ResourceType
+from smplan.core.resource_type import DeclaredResource, Output, Override, ResourceType
 from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, State, Status
@@ -68,18 +68,41 @@ class ScheduleSpec(Spec):
     limit: int | None = None
 
 
-THING = ResourceType(
-    "thing", ThingSpec, {"arn": False, "version": True}, name_field="name", name_limit=20, risks={"delete": "data loss"}
-)
-TYPES = {
-    "thing": THING,
-    "remote": replace(THING, name="remote", via_stream_manager=True),
-    "port": ResourceType("port", PortSpec, create_before_delete=False, taggable=False),
-    "gate": ResourceType("gate", GateSpec, gate=True, taggable=False, expected_seconds=180),
-    "value": ResourceType(
-        "value", ValueSpec, {"output": True}, virtual=True, compute_outputs=lambda spec: {"output": spec.input}
-    ),
-    "schedule": ResourceType("schedule", ScheduleSpec, overrides=(Override("thing", "thing", ("size", "limit")),)),
+class Thing(DeclaredResource):
+    """Named and tagged; its version grows with each update."""
+
+    kind = "thing"
+    spec = ThingSpec
+    outputs: ClassVar = {"arn": Output("Its ARN."), "version": Output("Grows.", may_change_on_update=True)}
+    name_field = "name"
+    name_limit = 20
+    risks: ClassVar = {"delete": "data loss"}
+
+
+class Value(DeclaredResource):
+    """Exists in the state only."""
+
+    kind = "value"
+    spec = ValueSpec
+    outputs: ClassVar = {"output": Output("The input.", may_change_on_update=True)}
+    virtual = True
+
+    @classmethod
+    def compute_outputs(cls, spec: Any) -> Mapping[str, PartialValue]:
+        return {"output": spec.input}
+
+
+def _declared(kind: str, spec: type[Spec], base: ResourceType = DeclaredResource, **attributes: Any) -> ResourceType:
+    return type(kind, (base,), {"kind": kind, "spec": spec, **attributes})
+
+
+TYPES: dict[str, ResourceType] = {
+    "thing": Thing,
+    "remote": _declared("remote", ThingSpec, Thing, via_stream_manager=True),
+    "port": _declared("port", PortSpec, create_before_delete=False, taggable=False),
+    "gate": _declared("gate", GateSpec, gate=True, taggable=False, expected_seconds=180),
+    "value": Value,
+    "schedule": _declared("schedule", ScheduleSpec, overrides=(Override("thing", "thing", ("size", "limit")),)),
 }
 
 
@@ -206,7 +229,7 @@ def planned(
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address."""
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     records = {each.record.address: each.record for each in haves}
-    state = State("toys", LINEAGE, 3, records, tuple(deposed), key="ab" * 16)
+    state = State("toys", LINEAGE, 3, records, tuple(deposed))
     seen = ObservedState(
         resources={each.record.address: each.live for each in haves if each.live},
         unreadable=unreadable or {},

@@ -170,7 +170,7 @@ def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World)
     removed = Counter((step.kind, step.physical_id) for step in plan.steps if step.op in (Op.DELETE, Op.FORGET))
     for record in (*(each.record for each in world.haves), *world.deposed):
         change = plan.changes.changes.get(record.address)
-        kept = record not in world.deposed and change is not None and change.target.type.name == record.kind
+        kept = record not in world.deposed and change is not None and change.target.type.kind == record.kind
         if kept and not isinstance(change, NoOp) and change.op is Op.REPLACE:  # type: ignore[union-attr]
             kept = False
         assert removed[record.kind, record.id] == (0 if kept else 1), record

@@ -21,7 +21,7 @@ from smplan.core.state.model import USED_PLANS, ResourceState, State, Status, in
 from smplan.core.state.replay import OPS, Replay, replay
 from smplan.errors import StoreError
 
-EMPTY = State("fleet", "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001", 1, {}, key="ab" * 16)
+EMPTY = State("fleet", "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001", 1, {})
 BEGAN = RunBegan("r1", "p1", "d1", 1, "2026-11-23T03:00:00Z")
 
 

@@ -211,7 +211,7 @@ def test_the_time_of_the_answer_tells_a_wrong_clock_from_bad_credentials(
 def test_an_auth_failure_of_unknown_keys_drains_the_run_and_another_is_a_refusal() -> None:
     unknown = answered("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
     assert type(unknown) is Expired
-    assert "use others" in unknown.hint
+    assert "use other credentials" in unknown.hint
     assert type(answered("AuthFailure", "Not authorized for images: [ami-1]", 403)) is Denied
 
 

@@ -21,11 +21,11 @@ CANARY = "canary-5ecret"
 def name(box: Sandbox) -> Iterator[str]:
     """A name that a parameter and a secret have, both holding the canary."""
     made = f"red5-{uuid4().hex[:8]}"
-    box.cloud.moto.ask("ssm", "PutParameter", {"Name": f"/{made}", "Value": CANARY, "Type": "SecureString"})
-    box.cloud.moto.ask("secretsmanager", "CreateSecret", {"Name": made, "SecretString": CANARY})
+    box.aws.moto.call("ssm", "PutParameter", {"Name": f"/{made}", "Value": CANARY, "Type": "SecureString"})
+    box.aws.moto.call("secretsmanager", "CreateSecret", {"Name": made, "SecretString": CANARY})
     yield made
-    box.cloud.moto.ask("ssm", "DeleteParameter", {"Name": f"/{made}"})
-    box.cloud.moto.ask("secretsmanager", "DeleteSecret", {"SecretId": made, "ForceDeleteWithoutRecovery": True})
+    box.aws.moto.call("ssm", "DeleteParameter", {"Name": f"/{made}"})
+    box.aws.moto.call("secretsmanager", "DeleteSecret", {"SecretId": made, "ForceDeleteWithoutRecovery": True})
 
 
 def test_the_environment_is_asked_by_name(aws: Aws) -> None:

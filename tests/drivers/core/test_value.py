@@ -29,4 +29,4 @@ def test_a_value_has_no_reality_behind_it(value: Value) -> None:
 
 
 def test_a_value_may_change_its_output() -> None:
-    assert Value.outputs["output"].changes
+    assert Value.outputs["output"].may_change_on_update

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from smplan.drivers.base import Claim, Context, Owner
+from smplan.drivers.base import Claim, Owner
+from smplan.drivers.context import Context
 from smplan.drivers.gate._common import PASSED
 from smplan.drivers.gate.http import HttpGate, HttpSpec
 from smplan.drivers.gate.targets_healthy import TargetsHealthy, TargetsHealthySpec
+from smplan.drivers.http import HttpClient
 from smplan.errors import Invalid
 from tests.drivers.red5.server import serving
 
@@ -127,20 +130,20 @@ def test_a_gate_makes_and_deletes_nothing() -> None:
     assert made.timeout(SPEC) == 900
 
 
-def http_gate() -> HttpGate:
-    return HttpGate(Context(SimpleNamespace(), lambda: None))  # type: ignore[arg-type, return-value]
+def http_gate(connect_map: str = "") -> HttpGate:
+    http = partial(HttpClient, connect_map=connect_map)
+    return HttpGate(Context(SimpleNamespace(), lambda: None, http))  # type: ignore[arg-type]
 
 
-def test_a_url_is_waited_for_until_it_answers_as_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_http_gate_waits_for_the_expected_status_and_text() -> None:
     with serving() as server:
-        monkeypatch.setenv("SMPLAN_CONNECT_TO", f":5080:127.0.0.1:{server.port}")
-        monkeypatch.delenv("SMPLAN_CA_FILE", raising=False)
+        gate = http_gate(f":5080:127.0.0.1:{server.port}")
         server.answers["GET /live"] = [(503, ""), (0, ""), (200, "starting"), (200, "ready")]
         spec = HttpSpec(url="http://sm.example.com:5080/live", contains="ready", timeout=7)
-        said = [progress.said for progress in http_gate().wait_ready(PASSED, spec)]
+        said = [progress.said for progress in gate.wait_ready(PASSED, spec)]
     assert [said[0], said[2]] == ["HTTP 503", "HTTP 200, without `ready` in it"]
     assert "got no answer" in said[1]
-    assert http_gate().timeout(spec) == 7
+    assert gate.timeout(spec) == 7
 
 
 def test_a_url_that_nobody_serves_is_no_fault_while_waiting() -> None:

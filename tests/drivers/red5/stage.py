@@ -8,7 +8,8 @@ from typing import Any
 
 from smplan.core.spec import Spec
 from smplan.drivers import registry
-from smplan.drivers.base import Claim, Context, Driver, Live, Owner, Progress
+from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
+from smplan.drivers.context import Context
 from smplan.drivers.red5.client import StreamManager
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import ADMIN_TOKEN

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from smplan.core.values import Ref
-from smplan.drivers.base import Context
+from smplan.drivers.context import Context
 from smplan.drivers.red5.launch_config import LaunchConfig, LaunchConfigSpec
 from smplan.drivers.red5.nodegroup import NodeGroup, NodeGroupSpec, least
 from smplan.drivers.red5.scale_policy import ScalePolicy, ScalePolicySpec

@@ -255,7 +255,7 @@ def test_an_instance_that_fails_its_elb_checks_after_grace_is_replaced(
     later(1)
     later(130)
     (member,) = fleet.group["Instances"]
-    fleet.box.cloud.compute.rebooted[member["InstanceId"]] = fleet.box.clock.now() + 9000  # it never answers
+    fleet.box.aws.ec2.rebooted[member["InstanceId"]] = fleet.box.clock.now() + 9000  # it never answers
     later(70)
     assert fleet.health == {member["InstanceId"]: "unhealthy"}
     assert fleet.states == ["InService"]

@@ -350,9 +350,9 @@ def test_target_groups_are_attached_and_detached(still: Sandbox, group: Group, a
 
 @pytest.fixture
 def closed(still: Sandbox) -> Any:
-    still.cloud.launch_configurations = False
+    still.aws.launch_configurations = False
     yield
-    still.cloud.launch_configurations = True
+    still.aws.launch_configurations = True
 
 
 def configuration(still: Sandbox, aws_of: Client, name: str, **changes: Any) -> None:

@@ -146,7 +146,7 @@ def test_a_volume_smaller_than_its_snapshot_is_refused(still: Sandbox, ec2: Any)
 
 def test_requests_without_a_token_are_made_each_time(still: Sandbox) -> None:
     answers = iter([{"made": 1}, {"made": 2}])
-    call = Call(still.cloud, "ec2", "RunInstances", {})
+    call = Call(still.aws, "ec2", "RunInstances", {})
     assert [once(call, lambda: next(answers)), once(call, lambda: next(answers))] == [{"made": 1}, {"made": 2}]
 
 

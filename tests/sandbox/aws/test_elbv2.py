@@ -378,7 +378,7 @@ def test_a_healthy_target_needs_several_failures_and_an_unhealthy_one_several_pa
 ) -> None:
     group = target_group(still, elb, name, UnhealthyThresholdCount=2, HealthyThresholdCount=3)
     listen(elb, balancer(still, elb, name)["LoadBalancerArn"], group)
-    instance, compute = still.facts.instance_id, still.cloud.compute
+    instance, compute = still.facts.instance_id, still.aws.ec2
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance}])
     later(160)
 
@@ -392,3 +392,11 @@ def test_a_healthy_target_needs_several_failures_and_an_unhealthy_one_several_pa
     assert [after(30), after(30)] == ["healthy", "unhealthy"]
     del compute.rebooted[instance]
     assert [after(30), after(30), after(30)] == ["unhealthy", "unhealthy", "healthy"]
+
+
+def test_a_name_is_found_among_more_load_balancers_than_a_page_holds(name: str, still: Sandbox, elb: Any) -> None:
+    arns = [balancer(still, elb, f"{name}-{number}")["LoadBalancerArn"] for number in range(51)]
+    assert balancer(still, elb, f"{name}-50")["LoadBalancerArn"] == arns[-1]
+    refused("DuplicateLoadBalancerName", balancer, still=still, elb=elb, name=f"{name}-50", Scheme="internal")
+    for arn in arns:
+        elb.delete_load_balancer(LoadBalancerArn=arn)

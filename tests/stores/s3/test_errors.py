@@ -5,7 +5,7 @@ from botocore import exceptions as botocore
 
 from smplan.errors import StoreError
 from smplan.stores.s3 import errors
-from smplan.stores.s3.errors import Expired, Missing, Refused, Unclear
+from smplan.stores.s3.errors import Ambiguous, Expired, NotFound, PreconditionFailed
 
 
 def answer(code: str, status: int = 400, text: str = "said so") -> dict[str, object]:
@@ -15,42 +15,44 @@ def answer(code: str, status: int = 400, text: str = "said so") -> dict[str, obj
 @pytest.mark.parametrize(
     ("code", "status", "kind", "hint"),
     [
-        ("PreconditionFailed", 412, Refused, "run the same"),
-        ("NoSuchKey", 404, Missing, "run the same"),
-        ("404", 404, Missing, "run the same"),
-        ("ConditionalRequestConflict", 409, Unclear, "run the same"),
-        ("SlowDown", 503, Unclear, "run the same"),
-        ("InternalError", 500, Unclear, "in a minute"),
-        ("", 502, Unclear, "in a minute"),
+        ("PreconditionFailed", 412, PreconditionFailed, "run the same"),
+        ("NoSuchKey", 404, NotFound, "run the same"),
+        ("404", 404, NotFound, "run the same"),
+        ("ConditionalRequestConflict", 409, Ambiguous, "run the same"),
+        ("SlowDown", 503, Ambiguous, "run the same"),
+        ("InternalError", 500, Ambiguous, "in a minute"),
+        ("", 502, Ambiguous, "in a minute"),
         ("NoSuchBucket", 404, StoreError, "create the bucket"),
         ("AccessDenied", 403, StoreError, "s3:PutObject"),
         ("403", 403, StoreError, "s3:ListBucket"),
         ("ExpiredToken", 400, Expired, "renew the credentials"),
         ("TokenRefreshRequired", 400, Expired, "resumable"),
-        ("InvalidAccessKeyId", 403, StoreError, "use others"),
+        ("InvalidAccessKeyId", 403, StoreError, "use other credentials"),
         ("PermanentRedirect", 301, StoreError, "set AWS_REGION"),
         ("KMS.DisabledException", 400, StoreError, "KMS key"),
         ("RequestTimeTooSkewed", 403, StoreError, "clock"),
         ("NotImplemented", 501, StoreError, "If-Match"),
-        ("Whatever", 400, StoreError, "look at the bucket"),
+        ("Whatever", 400, StoreError, "check the bucket"),
     ],
 )
-def test_an_answer_becomes_an_error_with_the_object_and_a_remedy(
+def test_an_error_response_becomes_an_error_with_the_object_and_a_hint(
     code: str, status: int, kind: type[StoreError], hint: str
 ) -> None:
-    error = errors.from_answer(answer(code, status), "s3://bucket/key")
+    error = errors.from_response(answer(code, status), "s3://bucket/key")
     assert type(error) is kind
     assert str(error) == f"s3://bucket/key: said so ({code})"
     assert hint in error.hint
 
 
 def test_a_signature_that_is_wrong_never_repeats_what_was_signed() -> None:
-    error = errors.from_answer(answer("SignatureDoesNotMatch", 403, "No match.\n\nx-amz-token:abc"), "s3://bucket/key")
+    error = errors.from_response(
+        answer("SignatureDoesNotMatch", 403, "No match.\n\nx-amz-token:abc"), "s3://bucket/key"
+    )
     assert str(error) == "s3://bucket/key: No match. (SignatureDoesNotMatch)"
 
 
-def test_an_answer_that_says_nothing_is_an_error_too() -> None:
-    assert type(errors.from_answer({}, "s3://bucket/key")) is StoreError
+def test_an_empty_error_response_is_an_error() -> None:
+    assert type(errors.from_response({}, "s3://bucket/key")) is StoreError
 
 
 @pytest.mark.parametrize(
@@ -59,11 +61,11 @@ def test_an_answer_that_says_nothing_is_an_error_too() -> None:
         (botocore.NoCredentialsError(), StoreError, "no AWS credentials"),
         (botocore.ProfileNotFound(profile="x"), StoreError, "could not be found"),
         (botocore.ParamValidationError(report="bad name"), StoreError, "bad name"),
-        (botocore.EndpointConnectionError(endpoint_url="http://x"), Unclear, "got no answer"),
-        (botocore.ReadTimeoutError(endpoint_url="http://x"), Unclear, "got no answer"),
+        (botocore.EndpointConnectionError(endpoint_url="http://x"), Ambiguous, "got no response"),
+        (botocore.ReadTimeoutError(endpoint_url="http://x"), Ambiguous, "got no response"),
     ],
 )
-def test_a_request_without_an_answer_becomes_an_error_with_a_remedy(
+def test_a_request_without_a_response_becomes_an_error_with_a_hint(
     problem: Exception, kind: type[StoreError], text: str
 ) -> None:
     error = errors.from_library(problem, "s3://bucket/key")

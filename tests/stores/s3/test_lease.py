@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,11 +11,25 @@ from smplan.stores import codec
 from smplan.stores.interface import LockHolder
 from smplan.stores.s3.bucket import Bucket
 from smplan.stores.s3.errors import Expired
-from smplan.stores.s3.lease import Lease, Lock, decode, encode
-from tests.stores.s3.test_bucket import CUT, EXPIRED, LOST, Faults
-from tests.stores.samples import HOLDER, OTHER, HandClock, S3Place, Wire, until
+from smplan.stores.s3.lease import Lease, Lock, decode
+from tests.stores.samples import (
+    HOLDER,
+    OTHER,
+    HandClock,
+    S3Place,
+    forged,
+    until,
+)
+from tests.support.s3_client import (
+    CUT,
+    EXPIRED,
+    LOST,
+    Faults,
+    Wire,
+)
 
-LOCK = Lock(HOLDER, 3, "n", datetime(2026, 11, 23, 3, 0, 5, tzinfo=UTC))
+LOCK = Lock(HOLDER, 3, "n", "2026-11-23T03:00:05Z")
+SEALED = codec.seal(codec.LOCK, LOCK)
 
 
 @dataclass
@@ -34,7 +47,7 @@ class Scene:
         clock = clock or HandClock()
         client: Any = wire or Wire(self.place.client, self.server)
         bucket = Bucket(client, self.place.bucket, kms_key_id=None, clock=clock)
-        return Lease(bucket, "lock", holder, seconds=60, clock=clock, say=self.words.append)
+        return Lease(bucket, "lock", holder, seconds=60, clock=clock, on_warning=self.words.append)
 
     def lock(self) -> Lock:
         return decode(self.place.files()["lock"], "lock")
@@ -45,8 +58,8 @@ def scene(s3_place: S3Place) -> Scene:
     return Scene(s3_place)
 
 
-def test_a_lock_comes_back_from_its_bytes() -> None:
-    assert decode(encode(LOCK), "it") == LOCK
+def test_a_lock_survives_the_round_trip() -> None:
+    assert decode(SEALED, "it") == LOCK
 
 
 @pytest.mark.parametrize(
@@ -54,37 +67,37 @@ def test_a_lock_comes_back_from_its_bytes() -> None:
     [
         b"",
         b"garbage",
-        encode(LOCK)[:-9],
-        codec.seal(codec.LOCK, {"holder": {}, "epoch": 1, "nonce": "", "expires": "soon"}),
-        codec.seal(codec.LOCK, {"holder": {}, "epoch": 1, "nonce": "", "expires": "2026-11-23T03:00:05Z"}),
-        codec.seal(codec.LOCK, {"epoch": 1}),
+        SEALED[:-9],
+        codec.seal(codec.LOCK, replace(LOCK, expires="soon")),
+        forged(SEALED, lambda document: document["holder"].pop("who")),
+        forged(SEALED, lambda document: document.pop("nonce")),
     ],
 )
-def test_a_lock_that_smplan_did_not_write_is_refused_with_a_remedy(scene: Scene, body: bytes) -> None:
+def test_a_lock_that_smplan_did_not_write_is_rejected_with_a_hint(scene: Scene, body: bytes) -> None:
     scene.place.put("lock", body)
     with pytest.raises(StoreError, match=r"s3://.*/lock is damaged") as caught:
         scene.lease()
     assert "delete it" in caught.value.hint
 
 
-def test_a_lease_is_good_for_its_length_by_the_servers_clock(scene: Scene) -> None:
+def test_a_lease_is_valid_for_its_length_by_the_servers_clock(scene: Scene) -> None:
     scene.lease()
     first = scene.lock()
     assert (first.holder, first.epoch) == (HOLDER, 1)
     scene.server.time += 59
     with pytest.raises(Locked, match="held by ann@ci pid 7") as caught:
         scene.lease(OTHER)
-    assert f"runs out at {first.expires:%H:%M:%S} UTC by itself" in caught.value.hint
+    assert f"expires at {first.expires_at:%H:%M:%S} UTC" in caught.value.hint
 
 
-def test_a_lease_that_ran_out_is_taken_over_in_the_next_epoch(scene: Scene) -> None:
+def test_an_expired_lease_is_taken_over_in_the_next_epoch(scene: Scene) -> None:
     scene.lease()
     scene.server.time += 70
     scene.lease(OTHER)
     assert (scene.lock().holder, scene.lock().epoch) == (OTHER, 2)
 
 
-def test_a_renewal_makes_it_good_again(scene: Scene) -> None:
+def test_a_renewal_extends_the_lease(scene: Scene) -> None:
     clock = HandClock()
     lease = scene.lease(clock=clock)
     for _ in range(3):
@@ -96,7 +109,7 @@ def test_a_renewal_makes_it_good_again(scene: Scene) -> None:
     lease.check()
 
 
-def test_a_holder_that_overslept_renews_before_anything_else(scene: Scene) -> None:
+def test_a_suspended_holder_renews_before_anything_else(scene: Scene) -> None:
     wire, clock = scene.machine()
     lease = scene.lease(wire=wire, clock=clock)
     wire.calls.clear()
@@ -108,7 +121,7 @@ def test_a_holder_that_overslept_renews_before_anything_else(scene: Scene) -> No
     assert wire.calls == ["put_object"]
 
 
-def test_a_holder_that_overslept_a_takeover_has_lost_the_lock_for_good(scene: Scene) -> None:
+def test_a_holder_suspended_during_a_takeover_has_lost_the_lock_for_good(scene: Scene) -> None:
     wire, clock = scene.machine()
     lease = scene.lease(wire=wire, clock=clock)
     scene.server.time += 70
@@ -126,11 +139,11 @@ def test_a_holder_that_overslept_a_takeover_has_lost_the_lock_for_good(scene: Sc
     assert scene.lock().holder == OTHER
 
 
-def test_a_holder_whose_lock_was_removed_has_lost_it(scene: Scene) -> None:
+def test_a_holder_whose_lock_was_deleted_has_lost_it(scene: Scene) -> None:
     lease = scene.lease()
     scene.place.remove("lock")
     lease.renew()
-    with pytest.raises(Locked, match="its object was removed"):
+    with pytest.raises(Locked, match="its object was deleted"):
         lease.check()
 
 
@@ -139,12 +152,12 @@ def test_a_holder_that_cannot_renew_in_time_stops(scene: Scene) -> None:
     lease = scene.lease(wire=wire, clock=clock)
     clock.time += 55
     wire.before = Faults(CUT, times=4)
-    with pytest.raises(Locked, match="ran out and could not be renewed"):
+    with pytest.raises(Locked, match="expired and could not be renewed"):
         lease.check()
     lease.check()
 
 
-def test_credentials_that_ran_out_are_not_taken_for_a_lost_lock(scene: Scene) -> None:
+def test_expired_credentials_are_not_mistaken_for_a_lost_lock(scene: Scene) -> None:
     wire, clock = scene.machine()
     lease = scene.lease(wire=wire, clock=clock)
     clock.time += 55
@@ -153,18 +166,18 @@ def test_credentials_that_ran_out_are_not_taken_for_a_lost_lock(scene: Scene) ->
         lease.check()
 
 
-def test_a_renewal_that_came_through_late_is_known_as_ones_own(scene: Scene) -> None:
+def test_a_renewal_that_arrived_late_is_recognized(scene: Scene) -> None:
     lease = scene.lease()
-    scene.place.put("lock", encode(replace(scene.lock(), expires=LOCK.expires)))
+    scene.place.put("lock", codec.seal(codec.LOCK, replace(scene.lock(), expires=LOCK.expires)))
     lease.renew()
     lease.check()
     assert scene.lock().expires > LOCK.expires
-    scene.place.put("lock", encode(replace(scene.lock(), expires=LOCK.expires)))
+    scene.place.put("lock", codec.seal(codec.LOCK, replace(scene.lock(), expires=LOCK.expires)))
     lease.release()
     assert scene.place.files() == {}
 
 
-def test_a_renewal_whose_answer_was_lost_counts(scene: Scene) -> None:
+def test_a_renewal_whose_response_was_lost_counts(scene: Scene) -> None:
     wire, clock = scene.machine()
     lease = scene.lease(wire=wire, clock=clock)
     clock.time += 55
@@ -186,7 +199,7 @@ def test_a_released_lease_is_neither_renewed_nor_released_again(scene: Scene) ->
         lease.check()
 
 
-def test_a_release_leaves_the_lock_of_somebody_else(scene: Scene) -> None:
+def test_a_release_leaves_the_lock_of_another_holder(scene: Scene) -> None:
     lease = scene.lease()
     scene.server.time += 70
     scene.lease(OTHER)
@@ -194,32 +207,32 @@ def test_a_release_leaves_the_lock_of_somebody_else(scene: Scene) -> None:
     assert scene.lock().holder == OTHER
 
 
-def test_a_release_that_finds_no_lock_is_content(scene: Scene) -> None:
+def test_a_release_without_a_lock_object_succeeds(scene: Scene) -> None:
     lease = scene.lease()
     scene.place.remove("lock")
     lease.release()
     assert scene.words == []
 
 
-def test_a_lock_that_cannot_be_given_back_is_told(scene: Scene) -> None:
+def test_a_failed_release_is_reported(scene: Scene) -> None:
     wire, clock = scene.machine()
     lease = scene.lease(wire=wire, clock=clock)
     wire.before = Faults(CUT, "delete_object", 99)
     lease.release()
-    assert "will run out by itself" in scene.words[0]
+    assert "will expire" in scene.words[0]
 
 
-def test_the_heart_beats_until_the_release(scene: Scene) -> None:
+def test_the_lease_is_renewed_until_the_release(scene: Scene) -> None:
     lease = scene.lease()
     before = scene.place.files()["lock"]
     scene.server.time += 10
-    lease.beat(0.02)
+    lease.start_heartbeat(0.02)
     until(lambda: scene.place.files()["lock"] != before)
     lease.release()
     assert scene.place.files() == {}
 
 
-def test_a_heartbeat_that_fails_is_told_and_tried_again(scene: Scene) -> None:
+def test_a_failed_renewal_is_reported_and_retried(scene: Scene) -> None:
     wire, clock = scene.machine()
     lease = scene.lease(wire=wire, clock=clock)
     fault = Faults(CUT, times=8)
@@ -230,15 +243,15 @@ def test_a_heartbeat_that_fails_is_told_and_tried_again(scene: Scene) -> None:
 
     wire.before = meddle
     clock.time += 5
-    lease.beat(0.02)
+    lease.start_heartbeat(0.02)
     until(lambda: len(scene.words) == 2)
-    assert "will be tried again" in scene.words[0]
+    assert "retrying" in scene.words[0]
     lease.release()
     assert scene.place.files() == {}
 
 
 @pytest.mark.parametrize(("argument", "header"), [("IfNoneMatch", "If-None-Match"), ("IfMatch", "If-Match")])
-def test_a_store_that_ignores_conditions_is_found_out_and_refused(scene: Scene, argument: str, header: str) -> None:
+def test_a_store_that_ignores_conditions_is_rejected(scene: Scene, argument: str, header: str) -> None:
     wire, clock = scene.machine()
 
     def ignore(name: str, arguments: dict[str, Any]) -> None:
@@ -253,17 +266,17 @@ def test_a_store_that_ignores_conditions_is_found_out_and_refused(scene: Scene, 
     assert scene.place.files() == {}
 
 
-def test_a_store_that_contradicts_itself_is_refused(scene: Scene) -> None:
+def test_a_store_that_contradicts_itself_is_rejected(scene: Scene) -> None:
     wire, clock = scene.machine()
     refusal = ClientError(
         {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPHeaders": {}}}, "PutObject"
     )  # type: ignore[typeddict-item]  # botocore gives more members, none of them read
     wire.before = Faults(refusal, times=99)
-    with pytest.raises(StoreError, match="says that it is there, and that it is not"):
+    with pytest.raises(StoreError, match="reports that it exists, and that it does not"):
         scene.lease(wire=wire, clock=clock)
 
 
-def test_a_probe_that_fails_gives_the_lock_back(scene: Scene) -> None:
+def test_a_failed_test_of_conditions_releases_the_lock(scene: Scene) -> None:
     wire, clock = scene.machine()
     fault = Faults(CUT, times=0)
     wire.before = fault
@@ -272,6 +285,6 @@ def test_a_probe_that_fails_gives_the_lock_back(scene: Scene) -> None:
         fault.times = 4 if name == "put_object" else fault.times
 
     wire.after = after
-    with pytest.raises(StoreError, match="got no answer"):
+    with pytest.raises(StoreError, match="got no response"):
         scene.lease(wire=wire, clock=clock)
     assert scene.place.files() == {}

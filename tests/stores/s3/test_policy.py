@@ -11,11 +11,24 @@ import pytest
 
 from smplan.core.blueprint import BackendConfig as Spot
 from smplan.stores.local import LocalStore
-from smplan.stores.move import End, Move
+from smplan.stores.move import Endpoint, Move
 from smplan.stores.s3 import S3Store
 from smplan.stores.s3.policy import policy
-from tests.stores.memory_s3 import MemoryS3
-from tests.stores.samples import BEGAN, HOLDER, OTHER, HandClock, S3Place, Wire, create, state
+from tests.stores.samples import (
+    BEGAN,
+    HOLDER,
+    OTHER,
+    HandClock,
+    S3Place,
+    create,
+    state,
+)
+from tests.support.s3 import (
+    MemoryS3,
+)
+from tests.support.s3_client import (
+    Wire,
+)
 
 KEY = "team/fleet.json"
 ACTIONS = {
@@ -60,7 +73,7 @@ def context(arguments: dict[str, Any], *, tls: bool = True) -> dict[str, str]:
 
 
 def a_whole_life(folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Every call for an object that smplan makes from the first lock to the note that a move leaves."""
+    """Every call for an object that smplan makes from the first lock to the marker that a move leaves."""
     seen: list[tuple[str, dict[str, Any]]] = []
     wire = Wire(MemoryS3(), HandClock())
     wire.before = lambda name, arguments: seen.append((name, dict(arguments)))
@@ -68,22 +81,22 @@ def a_whole_life(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     def store(key: str = KEY) -> S3Store:
         return S3Store("b", key, client=wire, clock=HandClock(), kms_key_id="alias/state")  # type: ignore[arg-type]  # a client in all but type
 
-    store().probe(HOLDER)
+    store().test_lock(HOLDER)
     with store().lock(HOLDER) as held:
         kept = held.save(state("a"))
         held.append([BEGAN, *create("b")])
         for serial in range(2, 24):
-            held.put_past(serial, b"earlier")
-        held.put_past(2, b"another")
+            held.put_version(serial, b"earlier")
+        held.put_version(2, b"another")
         held.save(held.folded().state)
         assert kept.serial == 1
     with store().lock(OTHER) as held:
         held.append([BEGAN])
-        grip = store().grip()
-        assert grip is not None
-        store().break_lock(grip, OTHER)
-    local = End(LocalStore(folder / "x.state.json"), Spot("local", {"path": "x.state.json"}))
-    there = End(store(), Spot("s3", {"bucket": "b", "key": KEY}))
+        info = store().lock_info()
+        assert info is not None
+        store().break_lock(info, OTHER)
+    local = Endpoint(LocalStore(folder / "x.state.json"), Spot("local", {"path": "x.state.json"}))
+    there = Endpoint(store(), Spot("s3", {"bucket": "b", "key": KEY}))
     Move(there, local, HOLDER, "", lambda _: None).run()
     Move(local, there, HOLDER, "", lambda _: None).run()
     return [(name, arguments) for name, arguments in seen if name in ACTIONS]
@@ -98,7 +111,7 @@ def keys(name: str, arguments: dict[str, Any]) -> list[str]:
     return [each["Key"] for each in arguments["Delete"]["Objects"]] if name == "delete_objects" else [arguments["Key"]]
 
 
-def test_everything_that_smplan_asks_for_is_let_pass(life: list[tuple[str, dict[str, Any]]]) -> None:
+def test_everything_that_smplan_requests_is_allowed(life: list[tuple[str, dict[str, Any]]]) -> None:
     document = policy("b", KEY, "aws")
     written = set()
     for name, arguments in life:

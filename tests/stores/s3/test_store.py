@@ -6,18 +6,22 @@ import pytest
 
 from smplan.errors import Locked, StoreError
 from smplan.stores.s3 import S3Store
-from tests.stores.s3.test_bucket import CUT, LOST, Faults
 from tests.stores.samples import (
     BEGAN,
     HOLDER,
     OTHER,
     HandClock,
     S3Place,
-    Wire,
     create,
     intent,
     saved,
     state,
+)
+from tests.support.s3_client import (
+    CUT,
+    LOST,
+    Faults,
+    Wire,
 )
 
 
@@ -70,7 +74,7 @@ def test_a_holder_that_was_stopped_while_another_took_over_cannot_write(
 
 
 @pytest.mark.parametrize("write", ["append", "save"])
-def test_what_a_stopped_holder_wrote_just_before_it_was_shut_out_is_read(s3_place: S3Place, write: str) -> None:
+def test_what_a_stopped_holder_wrote_just_before_it_was_fenced_is_read(s3_place: S3Place, write: str) -> None:
     saved(s3_place)
     server = HandClock()
     stopped = machine(s3_place, server)[0].lock(HOLDER)
@@ -94,21 +98,24 @@ def test_what_a_stopped_holder_wrote_just_before_it_was_shut_out_is_read(s3_plac
     stopped.release()
 
 
-def test_a_writer_without_the_lock_that_does_not_stop_is_told(s3_place: S3Place) -> None:
+def test_a_writer_without_the_lock_is_reported(s3_place: S3Place) -> None:
     saved(s3_place)
     wire = Wire(s3_place.client)
 
     def meddle(name: str, arguments: dict[str, Any]) -> None:
         if name == "put_object" and ".journal/" in arguments["Key"]:
-            s3_place.put(arguments["Key"], s3_place.store().batch(state(serial=1), int(arguments["Key"][-13:-5]), ()))
+            s3_place.put(
+                arguments["Key"],
+                s3_place.store().objects.encode_batch(state(serial=1), int(arguments["Key"][-13:-5]), ()),
+            )
 
     wire.before = meddle
-    with pytest.raises(Locked, match="written by somebody who does not hold its lock"):
+    with pytest.raises(Locked, match="written by a process that does not hold its lock"):
         s3_place.store(client=wire, clock=HandClock()).lock(HOLDER)
     assert s3_place.store().holder() is None
 
 
-def test_a_batch_that_came_in_after_the_lease_ran_out_is_not_relied_upon(s3_place: S3Place) -> None:
+def test_an_append_that_ends_after_the_lease_expired_fails(s3_place: S3Place) -> None:
     saved(s3_place)
     server = HandClock()
     store, wire, clock = machine(s3_place, server)
@@ -125,7 +132,7 @@ def test_a_batch_that_came_in_after_the_lease_ran_out_is_not_relied_upon(s3_plac
         held.append([BEGAN])
 
 
-def test_a_batch_whose_answer_was_lost_is_written_once(s3_place: S3Place) -> None:
+def test_a_batch_whose_response_was_lost_is_written_once(s3_place: S3Place) -> None:
     saved(s3_place)
     store, wire, _ = machine(s3_place, HandClock())
     with store.lock(HOLDER) as held:
@@ -136,14 +143,14 @@ def test_a_batch_whose_answer_was_lost_is_written_once(s3_place: S3Place) -> Non
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_a_batch_that_stayed_unclear_may_be_tried_again(s3_place: S3Place, arrived: bool) -> None:
+def test_an_ambiguous_append_may_be_repeated(s3_place: S3Place, arrived: bool) -> None:
     saved(s3_place)
     store, wire, _ = machine(s3_place, HandClock())
     with store.lock(HOLDER) as held:
         held.append([BEGAN])
         wire.before = Faults(CUT, "get_object" if arrived else "put_object", 99)
         wire.after = Faults(LOST, times=99)
-        with pytest.raises(StoreError, match="got no answer"):
+        with pytest.raises(StoreError, match="got no response"):
             held.append(create("a"))
         wire.before = wire.after = lambda *_: None
         held.append(create("a"))
@@ -152,7 +159,7 @@ def test_a_batch_that_stayed_unclear_may_be_tried_again(s3_place: S3Place, arriv
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_a_save_that_stayed_unclear_may_be_tried_again(s3_place: S3Place, arrived: bool) -> None:
+def test_an_ambiguous_save_may_be_repeated(s3_place: S3Place, arrived: bool) -> None:
     saved(s3_place)
     store, wire, _ = machine(s3_place, HandClock())
     with store.lock(HOLDER) as held:
@@ -160,7 +167,7 @@ def test_a_save_that_stayed_unclear_may_be_tried_again(s3_place: S3Place, arrive
         kept = held.folded().state
         wire.before = Faults(CUT, "get_object" if arrived else "put_object", 99)
         wire.after = Faults(LOST, times=99)
-        with pytest.raises(StoreError, match="got no answer"):
+        with pytest.raises(StoreError, match="got no response"):
             held.save(kept)
         wire.before = wire.after = lambda *_: None
         assert held.save(kept).serial == 2
@@ -194,7 +201,7 @@ def test_a_missing_batch_is_refused(s3_place: S3Place) -> None:
         s3_place.store().read()
 
 
-def test_a_batch_in_the_place_of_another_is_refused(s3_place: S3Place) -> None:
+def test_a_batch_in_place_of_another_is_rejected(s3_place: S3Place) -> None:
     saved(s3_place)
     with s3_place.store().lock(HOLDER) as held:
         held.append([BEGAN])
@@ -238,7 +245,7 @@ def test_a_batch_that_vanishes_while_it_is_read_is_damage(s3_place: S3Place) -> 
         s3_place.store(client=wire).read()
 
 
-def test_a_state_that_never_stands_still_is_told(s3_place: S3Place) -> None:
+def test_a_state_that_changes_during_every_read_is_an_error(s3_place: S3Place) -> None:
     saved(s3_place)
     wire = Wire(s3_place.client)
     body = s3_place.files()["fleet"]
@@ -254,7 +261,7 @@ def test_a_state_that_never_stands_still_is_told(s3_place: S3Place) -> None:
         s3_place.store(client=wire).read()
 
 
-def test_a_lease_that_ran_out_is_held_by_nobody(s3_place: S3Place) -> None:
+def test_an_expired_lease_is_held_by_no_one(s3_place: S3Place) -> None:
     server = HandClock()
     store = machine(s3_place, server)[0]
     store.lock(HOLDER)
@@ -263,10 +270,10 @@ def test_a_lease_that_ran_out_is_held_by_nobody(s3_place: S3Place) -> None:
     assert store.holder() is None
 
 
-def test_a_state_that_somebody_saved_first_is_not_overwritten(s3_place: S3Place) -> None:
+def test_a_state_that_another_process_saved_first_is_not_overwritten(s3_place: S3Place) -> None:
     with s3_place.store().lock(HOLDER) as held:
         s3_place.put("fleet", b"something")
-        with pytest.raises(Locked, match="somebody else wrote fleet"):
+        with pytest.raises(Locked, match="another process wrote fleet"):
             held.save(state())
     assert s3_place.files() == {"fleet": b"something"} | {
         name: body for name, body in s3_place.files().items() if name.endswith(".lock")

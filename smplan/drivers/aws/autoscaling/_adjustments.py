@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.spec import Spec
+from smplan.drivers.aws.requests import without_none
 
 if TYPE_CHECKING:
     from typing import Self
@@ -66,9 +67,11 @@ class TargetTracking(Spec):
 def step_request(step: StepAdjustment) -> dict[str, Any]:
     """The step as PutScalingPolicy takes it."""
     return without_none(
-        MetricIntervalLowerBound=step.lower_bound,
-        MetricIntervalUpperBound=step.upper_bound,
-        ScalingAdjustment=step.scaling_adjustment,
+        {
+            "MetricIntervalLowerBound": step.lower_bound,
+            "MetricIntervalUpperBound": step.upper_bound,
+            "ScalingAdjustment": step.scaling_adjustment,
+        }
     )
 
 
@@ -76,7 +79,7 @@ def tracking_request(tracking: TargetTracking) -> dict[str, Any]:
     """The target as PutScalingPolicy takes it."""
     metric = {"PredefinedMetricType": tracking.predefined_metric_type, "ResourceLabel": tracking.resource_label}
     return {
-        "PredefinedMetricSpecification": without_none(**metric),
+        "PredefinedMetricSpecification": without_none(metric),
         "TargetValue": tracking.target_value,
         "DisableScaleIn": tracking.disable_scale_in,
     }
@@ -100,8 +103,3 @@ def tracking_live(tracking: Any) -> TargetTracking:
         target_value=tracking["TargetValue"],
         disable_scale_in=tracking.get("DisableScaleIn", False),
     )
-
-
-def without_none(**request: Any) -> dict[str, Any]:
-    """The parts of a request that are said."""
-    return {key: value for key, value in request.items() if value is not None}

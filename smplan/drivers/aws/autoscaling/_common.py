@@ -1,8 +1,6 @@
-"""What the Auto Scaling kinds share: names in calls of at most 50, and what a group may be called."""
+"""Limits that the Auto Scaling kinds share."""
 
 from __future__ import annotations
-
-from collections.abc import Collection, Iterator
 
 NAMES = 50
 """How many names one Describe call takes (API reference)."""
@@ -13,9 +11,3 @@ GROUP_NAME = r"^[!-.0-9;-~]+$"
 
 The slash is left out too: a policy is known by ``group/name``.
 """
-
-
-def chunks(names: Collection[str]) -> Iterator[list[str]]:
-    """``names`` sorted and cut into as many as one call takes; nothing for none, as an empty list would mean "all"."""
-    ordered = sorted(names)
-    return (ordered[start : start + NAMES] for start in range(0, len(ordered), NAMES))

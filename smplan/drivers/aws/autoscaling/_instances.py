@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from smplan.drivers.aws.autoscaling import _common
-from smplan.drivers.aws.client import Aws
+from smplan.drivers.aws.requests import batched
 from smplan.drivers.base import Progress
+from smplan.drivers.context import AwsAccount
 from smplan.errors import DriverError, InUse, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -23,26 +24,26 @@ _RACED = re.compile(r"not part of Auto Scaling group|is not in InService|pending
 _ATTEMPTS = 5
 
 
-def described(aws: Aws, names: Collection[str], *, instances: bool) -> Iterator[AutoScalingGroupTypeDef]:
+def described(aws: AwsAccount, names: Collection[str], *, instances: bool) -> Iterator[AutoScalingGroupTypeDef]:
     """Those of ``names`` that exist, 50 a call; with their ``instances`` the answer is much longer."""
     describe = aws.read.autoscaling.get_paginator("describe_auto_scaling_groups")
-    for some in _common.chunks(names):
+    for some in batched(names, _common.NAMES):
         for page in describe.paginate(AutoScalingGroupNames=some, IncludeInstances=instances):
             yield from page["AutoScalingGroups"]
 
 
-def one(aws: Aws, name: str) -> AutoScalingGroupTypeDef | None:
+def one(aws: AwsAccount, name: str) -> AutoScalingGroupTypeDef | None:
     """The group with its instances, or None if it is gone."""
     return next(described(aws, [name], instances=True), None)
 
 
-def attached(aws: Aws, name: str) -> set[str]:
+def attached(aws: AwsAccount, name: str) -> set[str]:
     """The target groups of the group now: AWS refuses to detach one that a cut-off update has detached already."""
     group = next(described(aws, [name], instances=False), None)
     return set(group.get("TargetGroupARNs", ())) if group else set()
 
 
-def protect(aws: Aws, name: str, *, protected: bool) -> None:
+def protect(aws: AwsAccount, name: str, *, protected: bool) -> None:
     """Give every running instance that protection: the group's own setting only reaches those launched later.
 
     An instance that goes in between makes AWS refuse the call; the next look no longer holds it.
@@ -60,7 +61,7 @@ def protect(aws: Aws, name: str, *, protected: bool) -> None:
             return
 
 
-def drained(aws: Aws, name: str) -> Iterator[Progress]:
+def drained(aws: AwsAccount, name: str) -> Iterator[Progress]:
     """Empty the group: sizes to zero, protection off, then one look after the other until no instance is left.
 
     Nobody is cut off: AWS deregisters each instance and lets its connections end within the target group's delay.
@@ -75,7 +76,7 @@ def drained(aws: Aws, name: str) -> Iterator[Progress]:
         yield Progress("the group's instances to go", said, (most - there) / max(most, 1))
 
 
-def _push(aws: Aws, group: AutoScalingGroupTypeDef) -> str:
+def _push(aws: AwsAccount, group: AutoScalingGroupTypeDef) -> str:
     """Ask for what an empty group needs, as far as it still has to be asked for; what held it up, if anything."""
     try:
         if not _is_empty(group) and not _is_going(group):
@@ -91,17 +92,15 @@ def _push(aws: Aws, group: AutoScalingGroupTypeDef) -> str:
     return ""
 
 
-def _set_protection(aws: Aws, group: AutoScalingGroupTypeDef, *, protected: bool) -> None:
-    ids = sorted(
+def _set_protection(aws: AwsAccount, group: AutoScalingGroupTypeDef, *, protected: bool) -> None:
+    ids = [
         instance["InstanceId"]
         for instance in group["Instances"]
         if instance["ProtectedFromScaleIn"] != protected and instance["LifecycleState"] in _PROTECTABLE
-    )
-    for start in range(0, len(ids), PROTECTED):
+    ]
+    for batch in batched(ids, PROTECTED):
         aws.write.autoscaling.set_instance_protection(
-            AutoScalingGroupName=group["AutoScalingGroupName"],
-            InstanceIds=ids[start : start + PROTECTED],
-            ProtectedFromScaleIn=protected,
+            AutoScalingGroupName=group["AutoScalingGroupName"], InstanceIds=batch, ProtectedFromScaleIn=protected
         )
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _common, _instances
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner, Progress
+from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -164,17 +166,14 @@ class Group(Driver[GroupSpec]):
         request: dict[str, Any] = {
             "AutoScalingGroupName": spec.name,
             **_settings(spec),
+            "DesiredCapacity": spec.desired_capacity,
             "TargetGroupARNs": spec.target_group_arns,
             "Tags": [
                 *_tag_requests(spec.name, spec.tags or {}, propagate=spec.propagate_tags_at_launch),
                 *_tag_requests(spec.name, claim.tags, propagate=False),
             ],
         }
-        if spec.desired_capacity is not None:
-            request["DesiredCapacity"] = spec.desired_capacity
-        self.context.aws.write.autoscaling.create_auto_scaling_group(
-            **{key: value for key, value in request.items() if value is not None}
-        )
+        self.context.aws.write.autoscaling.create_auto_scaling_group(**without_none(request))
         return spec.name
 
     def update(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
@@ -198,11 +197,11 @@ class Group(Driver[GroupSpec]):
         client = self.context.aws.write.autoscaling
         before, wanted = set(live.spec.target_group_arns or ()), set(spec.target_group_arns)
         # new ones first, so that there is always one that traffic comes through
-        for arns in _cut(wanted - before):
+        for arns in batched(wanted - before, TARGET_GROUPS):
             client.attach_load_balancer_target_groups(AutoScalingGroupName=live.id, TargetGroupARNs=arns)
         if away := before - wanted:
             away &= _instances.attached(self.context.aws, live.id)
-        for arns in _cut(away):
+        for arns in batched(away, TARGET_GROUPS):
             client.detach_load_balancer_target_groups(AutoScalingGroupName=live.id, TargetGroupARNs=arns)
 
     def _retag(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
@@ -248,17 +247,12 @@ def _settings(spec: GroupSpec) -> dict[str, Any]:
         "DefaultCooldown": spec.default_cooldown,
         "TerminationPolicies": spec.termination_policies,
     }
-    return {key: value for key, value in settings.items() if value is not None}
+    return without_none(settings)
 
 
 def _tag_requests(name: str, wanted: Mapping[str, str], *, propagate: bool) -> list[Any]:
     where = {"ResourceId": name, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": propagate}
     return [where | tag for tag in tags.listed(wanted)]
-
-
-def _cut(arns: Collection[str]) -> Iterator[list[str]]:
-    ordered = sorted(arns)
-    return (ordered[start : start + TARGET_GROUPS] for start in range(0, len(ordered), TARGET_GROUPS))
 
 
 def _live(group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _common
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output
+from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -120,7 +122,9 @@ class LaunchConfiguration(Driver[LaunchConfigurationSpec]):
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigurationSpec]]:
         """One call for 50 names."""
         describe = self.context.aws.read.autoscaling.get_paginator("describe_launch_configurations")
-        pages = (page for names in _common.chunks(ids) for page in describe.paginate(LaunchConfigurationNames=names))
+        pages = (
+            page for names in batched(ids, _common.NAMES) for page in describe.paginate(LaunchConfigurationNames=names)
+        )
         return {
             found["LaunchConfigurationName"]: _live(found) for page in pages for found in page["LaunchConfigurations"]
         }
@@ -155,15 +159,14 @@ def _request(spec: LaunchConfigurationSpec) -> dict[str, Any]:
         "BlockDeviceMappings": _volume(spec),
         "MetadataOptions": {"HttpTokens": spec.http_tokens} if spec.http_tokens else None,
     }
-    return {key: value for key, value in request.items() if value is not None}
+    return without_none(request)
 
 
 def _volume(spec: LaunchConfigurationSpec) -> list[dict[str, Any]] | None:
     if spec.volume_size is None:
         return None
     volume = {"VolumeSize": spec.volume_size, "VolumeType": spec.volume_type, "DeleteOnTermination": True}
-    ebs = {key: value for key, value in volume.items() if value is not None}
-    return [{"DeviceName": spec.root_device_name, "Ebs": ebs}]
+    return [{"DeviceName": spec.root_device_name, "Ebs": without_none(volume)}]
 
 
 def _live(found: LaunchConfigurationTypeDef) -> Live[LaunchConfigurationSpec]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _common
-from smplan.drivers.base import Claim, Driver, IamActions, Live
+from smplan.drivers.aws.requests import batched
+from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ class Notification(Driver[NotificationSpec]):
         )
 
     def _described(self, groups: Collection[str]) -> Iterator[NotificationConfigurationTypeDef]:
-        for names in _common.chunks(groups):
+        for names in batched(groups, _common.NAMES):
             try:
                 yield from self._pages(AutoScalingGroupNames=names)
             except NotFound:

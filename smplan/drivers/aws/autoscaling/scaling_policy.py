@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _adjustments as adjustments
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.autoscaling._adjustments import StepAdjustment, TargetTracking
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output
+from smplan.drivers.aws.requests import without_none
+from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
     from typing import Self
 
     from mypy_boto3_autoscaling.type_defs import ScalingPolicyTypeDef
-
-LEAST_COOLDOWN = 180
-"""Seconds; what the guide calls the least wait between two scale-outs: an instance needs as long to serve."""
 
 _ADJUSTED = frozenset({"adjustment_type", "min_adjustment_magnitude"})
 _STEPPED = frozenset({"metric_aggregation_type", "estimated_instance_warmup", "step_adjustments"})
@@ -109,18 +108,10 @@ class ScalingPolicySpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _adjustment_makes_sense(self) -> Self:
-        if not self.known("adjustment_type"):
-            return self
-        if self.min_adjustment_magnitude is not None and self.adjustment_type != "PercentChangeInCapacity":
+    def _magnitude_goes_with_per_cent(self) -> Self:
+        per_cent = not self.known("adjustment_type") or self.adjustment_type == "PercentChangeInCapacity"
+        if self.min_adjustment_magnitude is not None and not per_cent:
             raise ValueError("`min_adjustment_magnitude` goes with PercentChangeInCapacity only")
-        if self.adjustment_type != "ExactCapacity" and self.known("scaling_adjustment", "cooldown"):
-            grows = (self.scaling_adjustment or 0) > 0
-            if grows and (self.cooldown or 0) < LEAST_COOLDOWN:
-                raise ValueError(
-                    f"`cooldown` is {self.cooldown}: the guide never waits less than {LEAST_COOLDOWN} s after growing, "
-                    "or the next instance is launched before this one serves"
-                )
         return self
 
 
@@ -189,19 +180,20 @@ def _id(group: str, name: str) -> str:
 def _request(spec: ScalingPolicySpec) -> dict[str, Any]:
     per_cent = spec.adjustment_type == "PercentChangeInCapacity"
     steps, tracking = spec.step_adjustments, spec.target_tracking
-    return adjustments.without_none(
-        AutoScalingGroupName=spec.auto_scaling_group_name,
-        PolicyName=spec.name,
-        PolicyType=spec.policy_type,
-        AdjustmentType=spec.adjustment_type,
-        ScalingAdjustment=spec.scaling_adjustment,
-        Cooldown=spec.cooldown,
-        MinAdjustmentMagnitude=spec.min_adjustment_magnitude if per_cent else None,
-        MetricAggregationType=spec.metric_aggregation_type,
-        EstimatedInstanceWarmup=spec.estimated_instance_warmup,
-        StepAdjustments=None if steps is None else [adjustments.step_request(step) for step in steps],
-        TargetTrackingConfiguration=None if tracking is None else adjustments.tracking_request(tracking),
-    )
+    request = {
+        "AutoScalingGroupName": spec.auto_scaling_group_name,
+        "PolicyName": spec.name,
+        "PolicyType": spec.policy_type,
+        "AdjustmentType": spec.adjustment_type,
+        "ScalingAdjustment": spec.scaling_adjustment,
+        "Cooldown": spec.cooldown,
+        "MinAdjustmentMagnitude": spec.min_adjustment_magnitude if per_cent else None,
+        "MetricAggregationType": spec.metric_aggregation_type,
+        "EstimatedInstanceWarmup": spec.estimated_instance_warmup,
+        "StepAdjustments": None if steps is None else [adjustments.step_request(step) for step in steps],
+        "TargetTrackingConfiguration": None if tracking is None else adjustments.tracking_request(tracking),
+    }
+    return without_none(request)
 
 
 def _live(policy: ScalingPolicyTypeDef) -> Live[ScalingPolicySpec]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.aws import tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -154,9 +156,9 @@ class Alarm(Driver[AlarmSpec]):
             client.untag_resource(ResourceARN=arn, TagKeys=to_remove)
 
     def _described(self, names: Collection[str]) -> Iterator[MetricAlarmTypeDef]:
-        describe, ordered = self.context.aws.read.cloudwatch.get_paginator("describe_alarms"), sorted(names)
-        for start in range(0, len(ordered), NAMES):
-            pages = describe.paginate(AlarmNames=ordered[start : start + NAMES], AlarmTypes=["MetricAlarm"])
+        describe = self.context.aws.read.cloudwatch.get_paginator("describe_alarms")
+        for batch in batched(names, NAMES):
+            pages = describe.paginate(AlarmNames=batch, AlarmTypes=["MetricAlarm"])
             yield from (alarm for page in pages for alarm in page["MetricAlarms"])
 
 
@@ -178,7 +180,7 @@ def _request(spec: AlarmSpec) -> dict[str, Any]:
         "OKActions": _sorted(spec.ok_actions),
         "InsufficientDataActions": _sorted(spec.insufficient_data_actions),
     }
-    return {key: value for key, value in request.items() if value is not None}
+    return without_none(request)
 
 
 def _dimensions(dimensions: Mapping[str, str] | None) -> list[dict[str, str]] | None:

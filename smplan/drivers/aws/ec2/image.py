@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Lookup, Output, Owner, Progress
+from smplan.drivers.aws.requests import batched
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
@@ -94,7 +96,11 @@ class Image(Driver[ImageSpec]):
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ImageSpec]]:
         """One call for 200 images."""
-        found = (image for chunk in _filters.chunks(ids) for image in self._images(_filters.by("image-id", *chunk)))
+        found = (
+            image
+            for chunk in batched(ids, _filters.FILTER_VALUES)
+            for image in self._images(_filters.by("image-id", *chunk))
+        )
         return {image["ImageId"]: _live(image) for image in found}
 
     def find(self, spec: ImageSpec) -> Live[ImageSpec] | None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -114,7 +116,9 @@ class LaunchTemplate(Driver[LaunchTemplateSpec]):
     kind = "aws.ec2.launch_template"
     summary = "How instances of a scaling group are made: image, type, user data, disk, network."
     spec = LaunchTemplateSpec
-    outputs: ClassVar = {"version": Output("The number of the default version: pin it in the group.", changes=True)}
+    outputs: ClassVar = {
+        "version": Output("The number of the default version: pin it in the group.", may_change_on_update=True)
+    }
     iam_actions = IamActions(
         read=("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
         write=(
@@ -171,7 +175,7 @@ class LaunchTemplate(Driver[LaunchTemplateSpec]):
             return []
         paginator = self.context.aws.read.ec2.get_paginator("describe_launch_templates")
         with suppress(NotFound):
-            chunks = list(_filters.chunks(ids))
+            chunks = list(batched(ids, _filters.FILTER_VALUES))
             pages = [page for chunk in chunks for page in paginator.paginate(LaunchTemplateIds=chunk)]
             return [template for page in pages for template in page["LaunchTemplates"]]
         if len(ids) == 1:
@@ -211,7 +215,7 @@ def data(spec: LaunchTemplateSpec) -> Any:
     """The data of one version: complete in itself, so that nothing is merged from an older one."""
     made: dict[str, Json] = {"Monitoring": {"Enabled": spec.monitoring}}
     plain = {"ImageId": spec.image_id, "InstanceType": spec.instance_type, "KeyName": spec.key_name}
-    made.update({name: value for name, value in plain.items() if value is not None})
+    made.update(without_none(plain))
     if spec.user_data:
         made["UserData"] = base64.b64encode(spec.user_data.encode()).decode()
     if spec.iam_instance_profile is not None:
@@ -242,7 +246,7 @@ def _root_volume(spec: LaunchTemplateSpec) -> dict[str, Json]:
     if spec.root_device_name is None:
         return {}
     sizes = {"VolumeSize": spec.volume_size, "VolumeType": spec.volume_type}
-    stated = {name: value for name, value in sizes.items() if value is not None}
+    stated = without_none(sizes)
     ebs = {"DeleteOnTermination": True, **stated}
     return {"BlockDeviceMappings": [{"DeviceName": spec.root_device_name, "Ebs": ebs}]}
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Lookup, Output, Owner
+from smplan.drivers.aws.requests import batched
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -68,7 +70,11 @@ class SecurityGroup(Driver[SecurityGroupSpec]):
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupSpec]]:
         """One call for 200 groups."""
-        found = (group for chunk in _filters.chunks(ids) for group in self._described(_filters.by("group-id", *chunk)))
+        found = (
+            group
+            for chunk in batched(ids, _filters.FILTER_VALUES)
+            for group in self._described(_filters.by("group-id", *chunk))
+        )
         return {group["GroupId"]: _live(group) for group in found}
 
     def find(self, spec: SecurityGroupSpec) -> Live[SecurityGroupSpec] | None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import Placeholder
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Owner
+from smplan.drivers.aws.requests import batched
+from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -209,7 +211,7 @@ class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
                 return
 
     def _rules(self, ids: Collection[str]) -> list[SecurityGroupRuleTypeDef]:
-        chunks = _filters.chunks(ids)
+        chunks = batched(ids, _filters.FILTER_VALUES)
         return [rule for chunk in chunks for rule in self._described(_filters.by("security-group-rule-id", *chunk))]
 
     def _described(self, filters: list[FilterTypeDef]) -> list[SecurityGroupRuleTypeDef]:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters
-from smplan.drivers.base import IamActions, Lookup, Output
+from smplan.drivers.base import Lookup
 from smplan.errors import Conflict
 
 if TYPE_CHECKING:

@@ -1,16 +1,21 @@
-"""What the load balancing kinds share: describing by ARN although one gone ARN fails the whole call, and tags."""
+"""The base of load balancers and target groups, and tags of all load balancing kinds.
+
+One deleted ARN fails a whole Describe call, so those that still exist are found in the list of all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from smplan.core.spec import Spec
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.client import Aws
+from smplan.drivers.aws.requests import batched
+from smplan.drivers.base import Driver, Live
+from smplan.drivers.context import AwsAccount
 from smplan.errors import NotFound
-
-T = TypeVar("T")
 
 BATCH = 20
 """ARNs that one DescribeLoadBalancers or DescribeTags takes (API reference of both)."""
@@ -21,28 +26,10 @@ NAME = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$"
 NAME_LIMIT = 32
 
 
-def batches(arns: Iterable[str]) -> Iterator[list[str]]:
-    """``arns`` sorted and cut into as many as one call takes."""
-    ordered = sorted(arns)
-    yield from (ordered[at : at + BATCH] for at in range(0, len(ordered), BATCH))
-
-
-def described(
-    arns: Collection[str], *, some: Callable[[list[str]], Iterable[T]], every: Callable[[], Iterable[T]]
-) -> list[T]:
-    """What there is of ``arns``, perhaps with others: one call while all exist and fit in it, else the whole list."""
-    if not arns:
-        return []  # an empty list of ARNs would mean "all"
-    if len(arns) <= BATCH:
-        with suppress(NotFound):
-            return list(some(sorted(arns)))
-    return list(every())
-
-
-def all_tags(aws: Aws, arns: Collection[str]) -> dict[str, dict[str, str]]:
+def all_tags(aws: AwsAccount, arns: Collection[str]) -> dict[str, dict[str, str]]:
     """The tags of each of ``arns``, ownership included; one that is gone is absent."""
     found: dict[str, dict[str, str]] = {}
-    for batch in batches(arns):
+    for batch in batched(arns, BATCH):
         try:
             found |= _tags(aws, batch)
         except NotFound:
@@ -52,7 +39,7 @@ def all_tags(aws: Aws, arns: Collection[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _tags(aws: Aws, arns: list[str]) -> dict[str, dict[str, str]]:
+def _tags(aws: AwsAccount, arns: list[str]) -> dict[str, dict[str, str]]:
     answer = aws.read.elbv2.describe_tags(ResourceArns=arns)
     # one that AWS leaves out has no tags: only NotFound may mean that it is gone
     return {arn: {} for arn in arns} | {
@@ -60,7 +47,7 @@ def _tags(aws: Aws, arns: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def retag(aws: Aws, arn: str, *, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
+def retag(aws: AwsAccount, arn: str, *, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
     """Make the person's tags on ``arn`` those of ``wanted``; None means that tags are not managed."""
     if wanted is None:
         return
@@ -71,11 +58,77 @@ def retag(aws: Aws, arn: str, *, live: Mapping[str, str] | None, wanted: Mapping
         aws.write.elbv2.remove_tags(ResourceArns=[arn], TagKeys=to_remove)
 
 
-def attributes(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Attributes as AWS lists them, by key."""
-    return {str(item["Key"]): str(item["Value"]) for item in listed}
-
-
 def own_tags(tagged: Mapping[str, str]) -> dict[str, str]:
     """The tags that people write, of all that are there."""
     return tags.own(tags.listed(tagged))
+
+
+class NamedSpec(Spec):
+    """A spec with a name, which is its natural key."""
+
+    name: str
+
+
+S = TypeVar("S", bound=NamedSpec)
+D = TypeVar("D", bound=Mapping[str, Any])
+
+
+class NamedDriver(Driver[S], Generic[S, D]):
+    """A kind with a name, an ARN and attributes. ``D`` is a description as AWS gives it."""
+
+    name_field = "name"
+    name_limit = NAME_LIMIT
+    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
+
+    arn_member: ClassVar[str]
+    """The member of a description that holds its ARN."""
+
+    @abstractmethod
+    def _by_arn(self, arns: list[str]) -> list[D]:
+        """The descriptions of at most ``BATCH`` ARNs. Raises NotFound if one of them is gone."""
+
+    @abstractmethod
+    def _by_name(self, name: str) -> list[D]:
+        """The description of that name. Raises NotFound if there is none."""
+
+    @abstractmethod
+    def _all(self) -> Iterator[D]:
+        """Every description in the region."""
+
+    @abstractmethod
+    def _attributes(self, arn: str) -> Iterable[Mapping[str, Any]]:
+        """Its attributes, as AWS lists them."""
+
+    @abstractmethod
+    def _to_live(self, found: D, all_tags: Mapping[str, str], attributes: Mapping[str, str]) -> Live[S]:
+        """A description, its tags and attributes as the spec words them."""
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[S]]:
+        """One Describe while all exist and fit in a call, else the whole list; DescribeTags per 20; attributes each."""
+        return self._lives([found for found in self._described(set(ids)) if found[self.arn_member] in ids])
+
+    def find(self, spec: S) -> Live[S] | None:
+        """By name. Raises Conflict if the name is taken by another type of load balancer."""
+        try:
+            found = self._by_name(spec.name)
+        except NotFound:
+            return None
+        return next(iter(self._lives(found).values()), None)
+
+    def _described(self, arns: set[str]) -> Iterable[D]:
+        if not arns:
+            return []  # an empty list of ARNs would mean "all"
+        if len(arns) <= BATCH:
+            with suppress(NotFound):
+                return self._by_arn(sorted(arns))
+        return self._all()
+
+    def _lives(self, found: Iterable[D]) -> dict[str, Live[S]]:
+        by_arn = {str(each[self.arn_member]): each for each in found}
+        tagged = all_tags(self.context.aws, by_arn)
+        lives = {}
+        for arn in sorted(tagged):
+            with suppress(NotFound):
+                attributes = {str(each["Key"]): str(each["Value"]) for each in self._attributes(arn)}
+                lives[arn] = self._to_live(by_arn[arn], tagged[arn], attributes)
+        return lives

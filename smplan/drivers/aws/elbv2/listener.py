@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.drivers.aws.requests import batched
+from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import DriverError, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class Listener(Driver[ListenerSpec]):
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ListenerSpec]]:
         """One Describe and one DescribeTags per 20; by load balancer for those among which one is gone."""
         found: list[ListenerTypeDef] = []
-        for batch in _common.batches(set(ids)):
+        for batch in batched(set(ids), _common.BATCH):
             try:
                 found += self.context.aws.read.elbv2.describe_listeners(ListenerArns=batch)["Listeners"]
             except NotFound:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.resource_type import IamActions, Output
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner, Progress
+from smplan.drivers.base import Claim, Live, Owner, Progress
 from smplan.errors import Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def _not_internal(name: str) -> str:
     return name
 
 
-class LoadBalancerSpec(Spec):
+class LoadBalancerSpec(_common.NamedSpec):
     """An Application Load Balancer."""
 
     name: Annotated[
@@ -70,7 +71,7 @@ class LoadBalancerSpec(Spec):
     tags: Annotated[PartialMap[str] | None, Field(description="Tags beside smplan's own.")] = None
 
 
-class LoadBalancer(Driver[LoadBalancerSpec]):
+class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"]):
     """Created in one call; idle time-out and deletion protection are attributes, set in a second."""
 
     kind = "aws.elbv2.load_balancer"
@@ -100,50 +101,50 @@ class LoadBalancer(Driver[LoadBalancerSpec]):
             "elasticloadbalancing:DeleteLoadBalancer",
         ),
     )
-    name_field = "name"
-    name_limit = _common.NAME_LIMIT
     expected_seconds = 150
-    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
 
-    def read_many(self, ids: Collection[str]) -> dict[str, Live[LoadBalancerSpec]]:
-        """Those of ``ids`` that exist: one Describe and one DescribeTags per 20, and the attributes of each."""
-        found = _common.described(set(ids), some=self._by_arn, every=self._every)
-        return self._lives([item for item in found if item["LoadBalancerArn"] in ids])
+    arn_member = "LoadBalancerArn"
 
     def _by_arn(self, arns: list[str]) -> list[LoadBalancerTypeDef]:
         return self.context.aws.read.elbv2.describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"]
 
-    def _every(self) -> Iterator[LoadBalancerTypeDef]:
+    def _by_name(self, name: str) -> list[LoadBalancerTypeDef]:
+        found = self.context.aws.read.elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]
+        for each in found:
+            if each.get("Type", "application") != "application":
+                raise Conflict(
+                    f"a {each['Type']} load balancer named {name} exists already", hint="choose another `name`"
+                )
+        return found
+
+    def _all(self) -> Iterator[LoadBalancerTypeDef]:
         pages = self.context.aws.read.elbv2.get_paginator("describe_load_balancers")
         for page in pages.paginate(PaginationConfig={"PageSize": _common.PAGE}):
             yield from page["LoadBalancers"]
 
-    def _lives(self, found: Iterable[LoadBalancerTypeDef]) -> dict[str, Live[LoadBalancerSpec]]:
-        by_arn = {item["LoadBalancerArn"]: item for item in found}
-        tagged = _common.all_tags(self.context.aws, by_arn)
-        lives = {}
-        for arn in sorted(tagged):
-            with suppress(NotFound):
-                lives[arn] = _live(by_arn[arn], tagged[arn], self._attributes(arn))
-        return lives
+    def _attributes(self, arn: str) -> Iterable[Mapping[str, Any]]:
+        return self.context.aws.read.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
 
-    def _attributes(self, arn: str) -> dict[str, str]:
-        answer = self.context.aws.read.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)
-        return _common.attributes(answer["Attributes"])
-
-    def find(self, spec: LoadBalancerSpec) -> Live[LoadBalancerSpec] | None:
-        """The load balancer of that name. Raises Conflict if one of another type has it."""
-        try:
-            answer = self.context.aws.read.elbv2.describe_load_balancers(Names=[spec.name])
-        except NotFound:
-            return None
-        found = answer["LoadBalancers"]
-        for item in found:
-            if item.get("Type", "application") != "application":
-                raise Conflict(
-                    f"a {item['Type']} load balancer named {spec.name} exists already", hint="choose another `name`"
-                )
-        return next(iter(self._lives(found).values()), None)
+    def _to_live(
+        self, found: LoadBalancerTypeDef, all_tags: Mapping[str, str], attributes: Mapping[str, str]
+    ) -> Live[LoadBalancerSpec]:
+        spec = LoadBalancerSpec.model_construct(
+            name=found["LoadBalancerName"],
+            scheme=found["Scheme"],
+            ip_address_type=found.get("IpAddressType", "ipv4"),
+            subnets=sorted(zone["SubnetId"] for zone in found["AvailabilityZones"]),
+            security_groups=sorted(found.get("SecurityGroups", ())),
+            idle_timeout=int(attributes[_IDLE]) if _IDLE in attributes else None,
+            deletion_protection=attributes.get(_PROTECTION) == "true",
+            tags=_common.own_tags(all_tags),
+        )
+        outputs = {
+            "arn": found["LoadBalancerArn"],
+            "dns_name": found["DNSName"],
+            "canonical_hosted_zone_id": found.get("CanonicalHostedZoneId", ""),
+            "vpc_id": found.get("VpcId", ""),
+        }
+        return Live(found["LoadBalancerArn"], spec, outputs, Owner.from_tags(all_tags))
 
     def create(self, spec: LoadBalancerSpec, claim: Claim) -> str:
         """The ARN. AWS answers with an existing one of equal settings, so look with ``find`` first."""
@@ -227,28 +228,6 @@ class LoadBalancer(Driver[LoadBalancerSpec]):
             if not left:
                 return
             yield Progress("the load balancer's network interfaces to be gone", f"{left} left")
-
-
-def _live(
-    item: LoadBalancerTypeDef, tagged: Mapping[str, str], attributes: Mapping[str, str]
-) -> Live[LoadBalancerSpec]:
-    spec = LoadBalancerSpec.model_construct(
-        name=item["LoadBalancerName"],
-        scheme=item["Scheme"],
-        ip_address_type=item.get("IpAddressType", "ipv4"),
-        subnets=sorted(zone["SubnetId"] for zone in item["AvailabilityZones"]),
-        security_groups=sorted(item.get("SecurityGroups", ())),
-        idle_timeout=int(attributes[_IDLE]) if _IDLE in attributes else None,
-        deletion_protection=attributes.get(_PROTECTION) == "true",
-        tags=_common.own_tags(tagged),
-    )
-    outputs = {
-        "arn": item["LoadBalancerArn"],
-        "dns_name": item["DNSName"],
-        "canonical_hosted_zone_id": item.get("CanonicalHostedZoneId", ""),
-        "vpc_id": item.get("VpcId", ""),
-    }
-    return Live(item["LoadBalancerArn"], spec, outputs, Owner.from_tags(tagged))
 
 
 def _wanted_attributes(spec: LoadBalancerSpec) -> dict[str, str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.spec import IMMUTABLE, PartialMap, Spec
+from smplan.core.resource_type import IamActions, Output
+from smplan.core.spec import IMMUTABLE, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output, Owner
+from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _DELAY = "deregistration_delay.timeout_seconds"
 
 
-class TargetGroupSpec(Spec):
+class TargetGroupSpec(_common.NamedSpec):
     """A target group without any target: a scaling group registers its instances itself. Defaults are the console's."""
 
     name: Annotated[
@@ -92,7 +93,7 @@ class TargetGroupSpec(Spec):
         return self
 
 
-class TargetGroup(Driver[TargetGroupSpec]):
+class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
     """Created in one call; the deregistration delay is an attribute, set in a second."""
 
     kind = "aws.elbv2.target_group"
@@ -114,43 +115,46 @@ class TargetGroup(Driver[TargetGroupSpec]):
             "elasticloadbalancing:DeleteTargetGroup",
         ),
     )
-    name_field = "name"
-    name_limit = _common.NAME_LIMIT
-    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
 
-    def read_many(self, ids: Collection[str]) -> dict[str, Live[TargetGroupSpec]]:
-        """One Describe, one DescribeTags per 20, and the attributes of each."""
-        found = _common.described(set(ids), some=self._by_arn, every=self._every)
-        return self._lives([item for item in found if item["TargetGroupArn"] in ids])
+    arn_member = "TargetGroupArn"
 
     def _by_arn(self, arns: list[str]) -> list[TargetGroupTypeDef]:
         return self.context.aws.read.elbv2.describe_target_groups(TargetGroupArns=arns)["TargetGroups"]
 
-    def _every(self) -> Iterator[TargetGroupTypeDef]:
+    def _by_name(self, name: str) -> list[TargetGroupTypeDef]:
+        return self.context.aws.read.elbv2.describe_target_groups(Names=[name])["TargetGroups"]
+
+    def _all(self) -> Iterator[TargetGroupTypeDef]:
         pages = self.context.aws.read.elbv2.get_paginator("describe_target_groups")
         for page in pages.paginate(PaginationConfig={"PageSize": _common.PAGE}):
             yield from page["TargetGroups"]
 
-    def _lives(self, found: Iterable[TargetGroupTypeDef]) -> dict[str, Live[TargetGroupSpec]]:
-        by_arn = {item["TargetGroupArn"]: item for item in found}
-        tagged = _common.all_tags(self.context.aws, by_arn)
-        lives = {}
-        for arn in sorted(tagged):
-            with suppress(NotFound):
-                lives[arn] = _live(by_arn[arn], tagged[arn], self._attributes(arn))
-        return lives
+    def _attributes(self, arn: str) -> Iterable[Mapping[str, Any]]:
+        return self.context.aws.read.elbv2.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
 
-    def _attributes(self, arn: str) -> dict[str, str]:
-        answer = self.context.aws.read.elbv2.describe_target_group_attributes(TargetGroupArn=arn)
-        return _common.attributes(answer["Attributes"])
-
-    def find(self, spec: TargetGroupSpec) -> Live[TargetGroupSpec] | None:
-        """The target group of that name."""
-        try:
-            found = self.context.aws.read.elbv2.describe_target_groups(Names=[spec.name])["TargetGroups"]
-        except NotFound:
-            return None
-        return next(iter(self._lives(found).values()), None)
+    def _to_live(
+        self, found: TargetGroupTypeDef, all_tags: Mapping[str, str], attributes: Mapping[str, str]
+    ) -> Live[TargetGroupSpec]:
+        port = found.get("HealthCheckPort", "traffic-port")
+        settings: dict[str, Any] = {
+            "name": found["TargetGroupName"],
+            "protocol": found.get("Protocol", ""),
+            "port": found.get("Port"),
+            "vpc_id": found.get("VpcId", ""),
+            "target_type": found.get("TargetType", "instance"),
+            "health_check_protocol": found.get("HealthCheckProtocol", ""),
+            "health_check_path": found.get("HealthCheckPath", ""),
+            "health_check_port": int(port) if port.isdigit() else port,
+            "health_check_interval": found.get("HealthCheckIntervalSeconds"),
+            "health_check_timeout": found.get("HealthCheckTimeoutSeconds"),
+            "healthy_threshold": found.get("HealthyThresholdCount"),
+            "unhealthy_threshold": found.get("UnhealthyThresholdCount"),
+            "matcher": found.get("Matcher", {}).get("HttpCode", ""),
+            "deregistration_delay": int(attributes[_DELAY]) if _DELAY in attributes else None,
+            "tags": _common.own_tags(all_tags),
+        }
+        spec = TargetGroupSpec.model_construct(**settings)
+        return Live(found["TargetGroupArn"], spec, {"arn": found["TargetGroupArn"]}, Owner.from_tags(all_tags))
 
     def create(self, spec: TargetGroupSpec, claim: Claim) -> str:
         """The ARN. AWS answers with an existing one of equal settings, so look with ``find`` first."""
@@ -200,26 +204,3 @@ def _health_check(spec: TargetGroupSpec) -> dict[str, Any]:
         "UnhealthyThresholdCount": spec.unhealthy_threshold,
         "Matcher": {"HttpCode": spec.matcher},
     }
-
-
-def _live(item: TargetGroupTypeDef, tagged: Mapping[str, str], attributes: Mapping[str, str]) -> Live[TargetGroupSpec]:
-    port = item.get("HealthCheckPort", "traffic-port")
-    settings: dict[str, Any] = {
-        "name": item["TargetGroupName"],
-        "protocol": item.get("Protocol", ""),
-        "port": item.get("Port"),
-        "vpc_id": item.get("VpcId", ""),
-        "target_type": item.get("TargetType", "instance"),
-        "health_check_protocol": item.get("HealthCheckProtocol", ""),
-        "health_check_path": item.get("HealthCheckPath", ""),
-        "health_check_port": int(port) if port.isdigit() else port,
-        "health_check_interval": item.get("HealthCheckIntervalSeconds"),
-        "health_check_timeout": item.get("HealthCheckTimeoutSeconds"),
-        "healthy_threshold": item.get("HealthyThresholdCount"),
-        "unhealthy_threshold": item.get("UnhealthyThresholdCount"),
-        "matcher": item.get("Matcher", {}).get("HttpCode", ""),
-        "deregistration_delay": int(attributes[_DELAY]) if _DELAY in attributes else None,
-        "tags": _common.own_tags(tagged),
-    }
-    spec = TargetGroupSpec.model_construct(**settings)
-    return Live(item["TargetGroupArn"], spec, {"arn": item["TargetGroupArn"]}, Owner.from_tags(tagged))

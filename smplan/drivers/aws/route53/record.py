@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field, model_validator
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
-from smplan.drivers.base import Claim, Context, Driver, IamActions, Live, Output, Progress
+from smplan.drivers.base import Claim, Driver, Live, Progress
+from smplan.drivers.context import Context
 from smplan.errors import Invalid, NotFound
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""TODO charter."""
+"""The kinds of SNS, one module each. Modules with a leading underscore hold what several of them share."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, Spec
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Output
+from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import Invalid, NotFound
 
 if TYPE_CHECKING:

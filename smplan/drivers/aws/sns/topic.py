@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.client import Aws
-from smplan.drivers.base import Claim, Driver, IamActions, Live, Lookup, Output, Owner
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
+from smplan.drivers.context import AwsAccount
 from smplan.errors import Invalid, NotFound
 
 ATTRIBUTES = {"DisplayName": "display_name", "KmsMasterKeyId": "kms_master_key_id"}
@@ -149,7 +150,7 @@ class TopicLookup(Lookup):
         return {"id": arn, "arn": arn, "name": name}
 
 
-def _arn(aws: Aws, name: str) -> str:
+def _arn(aws: AwsAccount, name: str) -> str:
     return f"arn:{aws.read.sns.meta.partition}:sns:{aws.region}:{aws.account}:{name}"
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from smplan.sandbox.aws.errors import (
-    Fields,
-)
-from smplan.sandbox.aws.state.account import Cloud, new_id
+from smplan.sandbox.aws.errors import Fields
+from smplan.sandbox.aws.state.account import Account, new_id
 from smplan.sandbox.aws.state.autoscaling import ScalingGroup
 
 
-def record(cloud: Cloud, group: ScalingGroup, description: str, cause: str) -> Fields:
+def record(account: Account, group: ScalingGroup, description: str, cause: str) -> Fields:
     """A new scaling activity, newest first."""
     activity: Fields = {
         "ActivityId": new_id(),
         "AutoScalingGroupName": group.name,
         "AutoScalingGroupARN": group.arn,
         "Description": description,
-        "Cause": f"At {cloud.time():%Y-%m-%dT%H:%M:%SZ} {cause}",
-        "StartTime": cloud.time(),
+        "Cause": f"At {account.time():%Y-%m-%dT%H:%M:%SZ} {cause}",
+        "StartTime": account.time(),
         "StatusCode": "InProgress",
         "Progress": 0,
         "Details": "{}",
@@ -26,9 +24,9 @@ def record(cloud: Cloud, group: ScalingGroup, description: str, cause: str) -> F
     return activity
 
 
-def close(cloud: Cloud, activity: Fields, *, at: float | None = None, failed: str = "") -> None:
+def close(account: Account, activity: Fields, *, at: float | None = None, failed: str = "") -> None:
     """The activity has ended, well or with the reason ``failed``."""
-    activity["EndTime"] = cloud.time(at)
+    activity["EndTime"] = account.time(at)
     activity["Progress"] = 100
     activity["StatusCode"] = "Failed" if failed else "Successful"
     if failed:

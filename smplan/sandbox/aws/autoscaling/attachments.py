@@ -13,10 +13,10 @@ from smplan.sandbox.aws.state.autoscaling import ScalingGroup, invalid
 @handles("autoscaling", "AttachLoadBalancerTargetGroups")
 def attach(call: Call) -> None:
     """Members in service join; at most 10 target groups a call (API reference)."""
-    cloud, arns = call.cloud, call["TargetGroupARNs"]
-    group = cloud.scaling.group(call["AutoScalingGroupName"])
+    account, arns = call.account, call["TargetGroupARNs"]
+    group = account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
-    check_target_groups(cloud, arns)
+    check_target_groups(account, arns)
     held = group.fields["TargetGroupARNs"]
     new = [arn for arn in arns if arn not in held]
     group.fields["TargetGroupARNs"] = [*held, *new]
@@ -28,13 +28,13 @@ def join(call: Call, group: ScalingGroup, arns: list[str]) -> None:
     for member in group.members:
         if member.lifecycle == "InService":
             for arn in arns:
-                register(call.cloud, arn, member.id, at=call.cloud.now())
+                register(call.account, arn, member.id, at=call.account.now())
 
 
 @handles("autoscaling", "DetachLoadBalancerTargetGroups")
 def detach(call: Call) -> None:
     """Members drain from the target groups and stay in the group."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     for arn in call["TargetGroupARNs"]:
         if arn not in group.fields["TargetGroupARNs"]:
             raise invalid(f"Trying to remove Target Groups that are not part of the group: {arn}")
@@ -48,16 +48,16 @@ def leave(call: Call, group: ScalingGroup, arns: list[str]) -> None:
     """Deregister the group's members from these target groups."""
     for member in group.members:
         for arn in arns:
-            deregister(call.cloud, arn, member.id)
+            deregister(call.account, arn, member.id)
 
 
 @handles("autoscaling", "DescribeLoadBalancerTargetGroups")
 def describe_target_groups(call: Call) -> Fields:
     """InService once a member is healthy there, else Added (API reference, LoadBalancerTargetGroupState)."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     found = []
     for arn in group.fields["TargetGroupARNs"]:
-        healthy = "healthy" in target_states(call.cloud, arn).values()
+        healthy = "healthy" in target_states(call.account, arn).values()
         found.append({"LoadBalancerTargetGroupARN": arn, "State": "InService" if healthy else "Added"})
     return page(call, "LoadBalancerTargetGroups", found)
 
@@ -65,6 +65,6 @@ def describe_target_groups(call: Call) -> Fields:
 @handles("autoscaling", "DescribeTrafficSources")
 def describe_traffic_sources(call: Call) -> Fields:
     """The same target groups in the newer API's words."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     found = [{"Identifier": arn, "Type": "elbv2", "State": "InService"} for arn in group.fields["TargetGroupARNs"]]
     return page(call, "TrafficSources", found)

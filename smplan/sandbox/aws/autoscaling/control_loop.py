@@ -12,11 +12,8 @@ from smplan.sandbox.aws.autoscaling.launch_sources import launch_request
 from smplan.sandbox.aws.autoscaling.policies import drop_policy
 from smplan.sandbox.aws.ec2.instances import launch
 from smplan.sandbox.aws.elbv2.targets import deregister, register, target_states
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.state.account import Cloud, on_tick
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.state.account import Account, on_tick
 from smplan.sandbox.aws.state.autoscaling import GroupInstance, ScalingGroup
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS
 
@@ -27,123 +24,123 @@ DELETING_SECONDS = 10.0
 
 
 @on_tick
-def run(cloud: Cloud) -> bool:
+def run(account: Account) -> bool:
     """Move every group on by what is due now; whether anything changed."""
-    changed = [_step(cloud, group) for group in list(cloud.scaling.groups.values())]
+    changed = [_step(account, group) for group in list(account.autoscaling.groups.values())]
     return any(changed)
 
 
-def _step(cloud: Cloud, group: ScalingGroup) -> bool:
+def _step(account: Account, group: ScalingGroup) -> bool:
     changed = [
-        _settle(cloud, group),
-        _check_health(cloud, group),
-        _replace(cloud, group),
-        _finish(cloud, group),
-        _scale(cloud, group),
+        _settle(account, group),
+        _check_health(account, group),
+        _replace(account, group),
+        _finish(account, group),
+        _scale(account, group),
     ]
     return any(changed)
 
 
-def _settle(cloud: Cloud, group: ScalingGroup) -> bool:
+def _settle(account: Account, group: ScalingGroup) -> bool:
     """Pending members that have booted join their target groups and are in service."""
     changed = False
     for member in group.members:
         due = member.launched_at + BOOT_SECONDS
-        if member.lifecycle == "Pending" and cloud.now() >= due:
+        if member.lifecycle == "Pending" and account.now() >= due:
             member.lifecycle, member.in_service_at = "InService", due
             for arn in group.fields["TargetGroupARNs"]:
-                register(cloud, arn, member.id, at=due)
-            close(cloud, member.activity, at=due)
+                register(account, arn, member.id, at=due)
+            close(account, member.activity, at=due)
             changed = True
     return changed
 
 
-def _check_health(cloud: Cloud, group: ScalingGroup) -> bool:
+def _check_health(account: Account, group: ScalingGroup) -> bool:
     """EC2's own checks always count; the load balancer's only for ELB groups, once the grace period is over."""
     if "HealthCheck" in group.suspended:
         return False
-    running = moto_state.running(cloud.account)
+    running = moto_state.running(account.id)
     changed = False
     for member in group.members:
         if not member.counts or member.health != "Healthy":
             continue
-        if member.id not in running or _failed_at_balancer(cloud, group, member):
+        if member.id not in running or _failed_at_balancer(account, group, member):
             member.health = "Unhealthy"
             changed = True
     return changed
 
 
-def _failed_at_balancer(cloud: Cloud, group: ScalingGroup, member: GroupInstance) -> bool:
+def _failed_at_balancer(account: Account, group: ScalingGroup, member: GroupInstance) -> bool:
     if group.fields["HealthCheckType"] != "ELB" or member.lifecycle != "InService":
         return False
-    if cloud.now() < member.in_service_at + int(group.fields["HealthCheckGracePeriod"]):
+    if account.now() < member.in_service_at + int(group.fields["HealthCheckGracePeriod"]):
         return False
-    states = [target_states(cloud, arn).get(member.id) for arn in group.fields["TargetGroupARNs"]]
+    states = [target_states(account, arn).get(member.id) for arn in group.fields["TargetGroupARNs"]]
     return "unhealthy" in states
 
 
-def _replace(cloud: Cloud, group: ScalingGroup) -> bool:
+def _replace(account: Account, group: ScalingGroup) -> bool:
     """Unhealthy members are terminated even if protected from scale-in (User Guide, "instance scale-in protection")."""
     if "ReplaceUnhealthy" in group.suspended or "Terminate" in group.suspended:
         return False
     sick = [member for member in group.members if member.counts and member.health == "Unhealthy"]
     for member in sick:
         reason = "ELB system health check failure" if group.fields["HealthCheckType"] == "ELB" else "EC2 health check"
-        end(cloud, group, member, f"an instance was taken out of service in response to an {reason}.")
+        end(account, group, member, f"an instance was taken out of service in response to an {reason}.")
     return bool(sick)
 
 
-def end(cloud: Cloud, group: ScalingGroup, member: GroupInstance, cause: str) -> Fields:
+def end(account: Account, group: ScalingGroup, member: GroupInstance, cause: str) -> Fields:
     """Begin to terminate a member: it drains from its target groups first. The activity."""
     delay = 0.0
     for arn in group.fields["TargetGroupARNs"]:
-        delay = max(delay, deregister(cloud, arn, member.id))
+        delay = max(delay, deregister(account, arn, member.id))
     if member.lifecycle == "Pending":
-        close(cloud, member.activity, failed="Instance was terminated before it was in service")
+        close(account, member.activity, failed="Instance was terminated before it was in service")
     member.lifecycle = "Terminating"
-    member.gone_at = cloud.now() + delay + TERMINATING_SECONDS
-    member.ending = record(cloud, group, f"Terminating EC2 instance: {member.id}", cause)
+    member.gone_at = account.now() + delay + TERMINATING_SECONDS
+    member.ending = record(account, group, f"Terminating EC2 instance: {member.id}", cause)
     return member.ending
 
 
-def _finish(cloud: Cloud, group: ScalingGroup) -> bool:
+def _finish(account: Account, group: ScalingGroup) -> bool:
     """Members whose termination is due leave the group; an emptied group that was deleted goes."""
-    gone = [member for member in group.members if member.gone_at is not None and cloud.now() >= member.gone_at]
+    gone = [member for member in group.members if member.gone_at is not None and account.now() >= member.gone_at]
     for member in gone:
         with contextlib.suppress(AwsError):  # it may have been terminated by hand
-            cloud.moto.ask("ec2", "TerminateInstances", {"InstanceIds": [member.id]})
+            account.moto.call("ec2", "TerminateInstances", {"InstanceIds": [member.id]})
         group.members.remove(member)
         if member.ending is not None:
-            close(cloud, member.ending, at=member.gone_at)
-    if group.deleted_at is None or group.members or cloud.now() < group.deleted_at + DELETING_SECONDS:
+            close(account, member.ending, at=member.gone_at)
+    if group.deleted_at is None or group.members or account.now() < group.deleted_at + DELETING_SECONDS:
         return bool(gone)
-    _forget(cloud, group)
+    _forget(account, group)
     return True
 
 
-def _forget(cloud: Cloud, group: ScalingGroup) -> None:
+def _forget(account: Account, group: ScalingGroup) -> None:
     """With the group go its policies, and alarms left without action (API reference, DeleteAutoScalingGroup)."""
-    for key in [key for key in cloud.scaling.policies if key[0] == group.name]:
-        drop_policy(cloud, key, delete_bare_alarms=True)
-    del cloud.scaling.groups[group.name]
+    for key in [key for key in account.autoscaling.policies if key[0] == group.name]:
+        drop_policy(account, key, delete_bare_alarms=True)
+    del account.autoscaling.groups[group.name]
 
 
-def _scale(cloud: Cloud, group: ScalingGroup) -> bool:
+def _scale(account: Account, group: ScalingGroup) -> bool:
     """Keep up the desired capacity."""
     active = [member for member in group.members if member.counts]
     if group.deleted_at is not None:
         for member in active:
-            end(cloud, group, member, "the group was deleted.")
+            end(account, group, member, "the group was deleted.")
         return bool(active)
     missing = group.desired - len(active)
-    if missing > 0 and "Launch" not in group.suspended and cloud.now() >= group.retry_at:
-        launched = [_launch(cloud, group) for _ in range(missing)]
+    if missing > 0 and "Launch" not in group.suspended and account.now() >= group.retry_at:
+        launched = [_launch(account, group) for _ in range(missing)]
         return any(launched)
     if missing < 0 and "Terminate" not in group.suspended:
         victims = _victims(group, -missing)
         for member in victims:
             end(
-                cloud,
+                account,
                 group,
                 member,
                 "an instance was taken out of service in response to a difference between desired and actual capacity.",
@@ -167,22 +164,22 @@ def _victims(group: ScalingGroup, count: int) -> list[GroupInstance]:
     return chosen
 
 
-def _launch(cloud: Cloud, group: ScalingGroup) -> bool:
+def _launch(account: Account, group: ScalingGroup) -> bool:
     """One more instance, in the zone with the fewest; a refusal shows only as a Failed activity."""
-    places = {each["SubnetId"]: each["AvailabilityZone"] for each in _subnets(cloud, group)}
+    places = {each["SubnetId"]: each["AvailabilityZone"] for each in _subnets(account, group)}
     held = Counter(member.zone for member in group.members if member.counts)
     subnet = min(places, key=lambda each: (held[places[each]], subnet_ids(group.fields).index(each)))
     cause = "an instance was started in response to a difference between desired and actual capacity."
-    activity = record(cloud, group, "Launching a new EC2 instance", cause)
+    activity = record(account, group, "Launching a new EC2 instance", cause)
     try:
-        request, source = launch_request(cloud, group)
+        request, source = launch_request(account, group)
         request["SubnetId"] = subnet
         request["TagSpecifications"] = _tags(group, request.get("TagSpecifications", []))
-        made = launch(cloud, request)
-    except AwsError as refusal:
-        activity["Description"] = "Launching a new EC2 instance.  Status Reason: " + refusal.message
-        close(cloud, activity, failed=f"{refusal.message} Launching EC2 instance failed.")
-        group.retry_at = cloud.now() + RETRY_SECONDS
+        made = launch(account, request)
+    except AwsError as error:
+        activity["Description"] = "Launching a new EC2 instance.  Status Reason: " + error.message
+        close(account, activity, failed=f"{error.message} Launching EC2 instance failed.")
+        group.retry_at = account.now() + RETRY_SECONDS
         return False
     activity["Description"] = f"Launching a new EC2 instance: {made['InstanceId']}"
     activity["StatusCode"] = "PreInService"
@@ -193,7 +190,7 @@ def _launch(cloud: Cloud, group: ScalingGroup) -> bool:
             subnet_id=subnet,
             instance_type=made["InstanceType"],
             protected=bool(group.fields["NewInstancesProtectedFromScaleIn"]),
-            launched_at=cloud.now(),
+            launched_at=account.now(),
             activity=activity,
             **source,
         )
@@ -201,8 +198,8 @@ def _launch(cloud: Cloud, group: ScalingGroup) -> bool:
     return True
 
 
-def _subnets(cloud: Cloud, group: ScalingGroup) -> list[Fields]:
-    response = cloud.moto.ask("ec2", "DescribeSubnets", {"SubnetIds": subnet_ids(group.fields)})
+def _subnets(account: Account, group: ScalingGroup) -> list[Fields]:
+    response = account.moto.call("ec2", "DescribeSubnets", {"SubnetIds": subnet_ids(group.fields)})
     found: list[Fields] = response["Subnets"]
     return found
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from smplan.sandbox.aws.autoscaling._paging import (
-    page,
-)
+from smplan.sandbox.aws.autoscaling._paging import page
 from smplan.sandbox.aws.autoscaling.launch_sources import check_source
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud, new_id
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account, new_id
 from smplan.sandbox.aws.state.autoscaling import GroupInstance, ScalingGroup, invalid
 
 FIRST_LAUNCH_SECONDS = 1.0
 """How long a new group is empty."""
 _ROLE = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+_SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 _PLAIN = (
     "MinSize",
     "MaxSize",
@@ -46,27 +39,27 @@ _PLAIN = (
 @handles("autoscaling", "CreateAutoScalingGroup")
 def create(call: Call) -> None:
     """Defaults are the API's, not the console's: grace period 0, cooldown 300, health checks of EC2 (API reference)."""
-    cloud, name = call.cloud, call["AutoScalingGroupName"]
-    if name in cloud.scaling.groups:
+    account, name = call.account, call["AutoScalingGroupName"]
+    if name in account.autoscaling.groups:
         raise AwsError(
             "AlreadyExists",
             f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
         )
     if not name or ":" in name:
         raise invalid("The name of a group must not contain a colon")
-    fields = _first_fields(cloud, call)
-    _set_source(cloud, fields, call.params, required=True)
-    _check_sizes(fields)
-    _check_places(cloud, fields)
-    arn = cloud.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
-    first = cloud.now() + FIRST_LAUNCH_SECONDS
-    group = ScalingGroup(name=name, arn=arn, fields=fields, created_at=cloud.time(), retry_at=first)
+    fields = _first_fields(account, call)
+    _set_source(account, fields, call.params, required=True)
+    check_sizes(fields)
+    _check_places(account, fields)
+    arn = account.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
+    first = account.now() + FIRST_LAUNCH_SECONDS
+    group = ScalingGroup(name=name, arn=arn, fields=fields, created_at=account.time(), retry_at=first)
     for tag in call["Tags"] or []:
         group.tags[tag["Key"]] = tag_of(group.name, tag)
-    cloud.scaling.groups[name] = group
+    account.autoscaling.groups[name] = group
 
 
-def _first_fields(cloud: Cloud, call: Call) -> Fields:
+def _first_fields(account: Account, call: Call) -> Fields:
     """What the request says, and AWS's defaults for the rest."""
     return {
         "DefaultCooldown": 300,
@@ -76,7 +69,7 @@ def _first_fields(cloud: Cloud, call: Call) -> Fields:
         "NewInstancesProtectedFromScaleIn": False,
         "CapacityRebalance": False,
         "VPCZoneIdentifier": "",
-        "ServiceLinkedRoleARN": f"arn:aws:iam::{cloud.account}:role/{_ROLE}",
+        "ServiceLinkedRoleARN": f"arn:aws:iam::{account.id}:role/{_ROLE}",
         "LoadBalancerNames": [],
         "TargetGroupARNs": list(call["TargetGroupARNs"] or []),
         **{key: call.params[key] for key in _PLAIN if key in call.params},
@@ -95,7 +88,7 @@ def tag_of(group: str, tag: Fields) -> Fields:
     }
 
 
-def _set_source(cloud: Cloud, fields: Fields, params: Fields, *, required: bool) -> None:
+def _set_source(account: Account, fields: Fields, params: Fields, *, required: bool) -> None:
     """A launch configuration or a launch template, never both (API reference, CreateAutoScalingGroup)."""
     configuration, template = params.get("LaunchConfigurationName"), params.get("LaunchTemplate")
     if configuration and template:
@@ -109,13 +102,14 @@ def _set_source(cloud: Cloud, fields: Fields, params: Fields, *, required: bool)
                 "MixedInstancesPolicy parameter."
             )
         return
-    source = check_source(cloud, configuration, template)
+    source = check_source(account, configuration, template)
     fields.pop("LaunchConfigurationName", None)
     fields.pop("LaunchTemplate", None)
     fields.update(source)
 
 
-def _check_sizes(fields: Fields) -> None:
+def check_sizes(fields: Fields) -> None:
+    """Raises AwsError (ValidationError) unless MinSize <= DesiredCapacity <= MaxSize."""
     low, high, desired = int(fields["MinSize"]), int(fields["MaxSize"]), int(fields["DesiredCapacity"])
     if low > high:
         raise invalid(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
@@ -125,19 +119,19 @@ def _check_sizes(fields: Fields) -> None:
         raise invalid(f"Desired capacity:{desired} must be below max size:{high}")
 
 
-def _check_places(cloud: Cloud, fields: Fields) -> None:
+def _check_places(account: Account, fields: Fields) -> None:
     """Zones are those of the subnets; unknown subnets and target groups are refused."""
     ids = subnet_ids(fields)
     if not ids:
         raise invalid("At least one Availability Zone or VPC Subnet is required.")
     zones = []
     for subnet in ids:
-        found = cloud.describe_ec2("DescribeSubnets", SubnetIds=[subnet])
+        found = account.describe_ec2("DescribeSubnets", SubnetIds=[subnet])
         if not found:
             raise invalid(f"The subnet ID '{subnet}' does not exist")
         zones.append(found["Subnets"][0]["AvailabilityZone"])
     fields["AvailabilityZones"] = sorted(set(zones))
-    check_target_groups(cloud, fields["TargetGroupARNs"])
+    check_target_groups(account, fields["TargetGroupARNs"])
 
 
 def subnet_ids(fields: Fields) -> list[str]:
@@ -145,33 +139,40 @@ def subnet_ids(fields: Fields) -> list[str]:
     return [subnet.strip() for subnet in fields["VPCZoneIdentifier"].split(",") if subnet.strip()]
 
 
-def check_target_groups(cloud: Cloud, arns: Iterable[str]) -> None:
+def check_target_groups(account: Account, arns: Iterable[str]) -> None:
     """Refused as Auto Scaling does, with its own code, if a target group does not exist."""
     for arn in arns:
         try:
-            cloud.moto.ask("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [arn]})
-        except AwsError as refusal:
+            account.moto.call("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [arn]})
+        except AwsError as error:
             raise invalid(
                 f"Provided Target Groups may not be valid. Please ensure they exist and try again. ({arn})"
-            ) from refusal
+            ) from error
 
 
 @handles("autoscaling", "UpdateAutoScalingGroup")
 def update(call: Call) -> None:
     """Only what is sent changes. Raising Min or lowering Max moves the desired capacity (API reference)."""
-    cloud = call.cloud
-    group = cloud.scaling.group(call["AutoScalingGroupName"])
+    account = call.account
+    group = account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
-    fields = dict(group.fields)
+    fields = resized(group, call.params)
     fields.update({key: call.params[key] for key in _PLAIN if key in call.params})
-    if "DesiredCapacity" in call.params:
-        fields["DesiredCapacity"] = call.params["DesiredCapacity"]
-    elif int(fields["MinSize"]) <= int(fields["MaxSize"]):
-        fields["DesiredCapacity"] = min(max(group.desired, int(fields["MinSize"])), int(fields["MaxSize"]))
-    _set_source(cloud, fields, call.params, required=False)
-    _check_sizes(fields)
-    _check_places(cloud, fields)
+    _set_source(account, fields, call.params, required=False)
+    check_sizes(fields)
+    _check_places(account, fields)
     group.fields = fields
+
+
+def resized(group: ScalingGroup, sizes: Fields) -> Fields:
+    """The group's fields with the MinSize, MaxSize and DesiredCapacity of ``sizes``, each optional.
+
+    Without a DesiredCapacity, the present one moves into the new bounds. ``check_sizes`` has not been called.
+    """
+    fields = {**group.fields, **{key: sizes[key] for key in _SIZES if key in sizes}}
+    if "DesiredCapacity" not in sizes and int(fields["MinSize"]) <= int(fields["MaxSize"]):
+        fields["DesiredCapacity"] = min(max(group.desired, int(fields["MinSize"])), int(fields["MaxSize"]))
+    return fields
 
 
 def refuse_deleted(group: ScalingGroup) -> None:
@@ -183,7 +184,7 @@ def refuse_deleted(group: ScalingGroup) -> None:
 @handles("autoscaling", "SetDesiredCapacity")
 def set_desired(call: Call) -> None:
     """Outside Min and Max: refused. HonorCooldown refuses during a cooldown (API reference)."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
     wanted = int(call["DesiredCapacity"])
     if wanted > int(group.fields["MaxSize"]):
@@ -196,7 +197,7 @@ def set_desired(call: Call) -> None:
             f"New SetDesiredCapacity value {wanted} is below min value {group.fields['MinSize']} "
             "for the AutoScalingGroup."
         )
-    if call["HonorCooldown"] and call.cloud.now() < group.cooldown_until:
+    if call["HonorCooldown"] and call.account.now() < group.cooldown_until:
         raise in_cooldown(group)
     group.fields["DesiredCapacity"] = wanted
 
@@ -211,7 +212,7 @@ def in_cooldown(group: ScalingGroup) -> AwsError:
 @handles("autoscaling", "DeleteAutoScalingGroup")
 def delete(call: Call) -> None:
     """ResourceInUse with instances and no ForceDelete (API reference); its policies go, and their alarms' actions."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     if group.members and not call["ForceDelete"]:
         if not any(member.counts for member in group.members):
             raise AwsError(
@@ -224,7 +225,7 @@ def delete(call: Call) -> None:
             "still in the group.",
         )
     if group.deleted_at is None:
-        group.deleted_at = call.cloud.now()
+        group.deleted_at = call.account.now()
 
 
 @handles("autoscaling", "DescribeAutoScalingGroups")
@@ -233,7 +234,7 @@ def describe(call: Call) -> Fields:
     names, filters = call["AutoScalingGroupNames"], call["Filters"] or []
     found = [
         described(group, instances=call.params.get("IncludeInstances", True))
-        for name, group in sorted(call.cloud.scaling.groups.items())
+        for name, group in sorted(call.account.autoscaling.groups.items())
         if (not names or name in names) and all(_passes(group, each) for each in filters)
     ]
     return page(call, "AutoScalingGroups", found, limit=50)

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from smplan.sandbox.aws.autoscaling._paging import (
-    page,
-)
+from smplan.sandbox.aws.autoscaling._paging import page
 from smplan.sandbox.aws.autoscaling.control_loop import end
 from smplan.sandbox.aws.autoscaling.groups import described_member
-from smplan.sandbox.aws.errors import (
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
+from smplan.sandbox.aws.errors import Fields
+from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.autoscaling import GroupInstance, ScalingGroup, invalid
 
 PROTECTION_LIMIT = 50
@@ -25,7 +18,7 @@ def describe(call: Call) -> Fields:
     ids = call["InstanceIds"]
     found = [
         {**described_member(member), "AutoScalingGroupName": group.name, "HealthStatus": member.health.upper()}
-        for group in call.cloud.scaling.groups.values()
+        for group in call.account.autoscaling.groups.values()
         for member in group.members
         if not ids or member.id in ids
     ]
@@ -36,13 +29,13 @@ def describe(call: Call) -> Fields:
 def activities(call: Call) -> Fields:
     """Newest first; of deleted groups nothing is kept."""
     name, ids = call["AutoScalingGroupName"], call["ActivityIds"]
-    groups = [call.cloud.scaling.group(name)] if name else list(call.cloud.scaling.groups.values())
+    groups = [call.account.autoscaling.group(name)] if name else list(call.account.autoscaling.groups.values())
     found = [each for group in groups for each in group.activities if not ids or each["ActivityId"] in ids]
     return page(call, "Activities", sorted(found, key=lambda each: each["StartTime"], reverse=True))
 
 
 def _member(call: Call) -> tuple[ScalingGroup, GroupInstance]:
-    found = call.cloud.scaling.group_of(call["InstanceId"])
+    found = call.account.autoscaling.group_of(call["InstanceId"])
     if found is None:
         raise invalid(f"Instance Id not found - No managed instance found for instance ID: {call['InstanceId']}")
     return found
@@ -62,14 +55,14 @@ def terminate(call: Call) -> Fields:
     if member.ending is not None:
         return {"Activity": member.ending}
     return {
-        "Activity": end(call.cloud, group, member, "instance was taken out of service in response to a user request.")
+        "Activity": end(call.account, group, member, "instance was taken out of service in response to a user request.")
     }
 
 
 @handles("autoscaling", "SetInstanceProtection")
 def protect(call: Call) -> None:
     """At most 50 instances a call, all of the group (API reference, SetInstanceProtection)."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     ids = call["InstanceIds"]
     if len(ids) > PROTECTION_LIMIT:
         raise invalid(f"Member must have length less than or equal to {PROTECTION_LIMIT}")
@@ -90,6 +83,6 @@ def set_health(call: Call) -> None:
     """Within the grace period only if ShouldRespectGracePeriod is false (API reference)."""
     group, member = _member(call)
     grace = member.in_service_at + int(group.fields["HealthCheckGracePeriod"])
-    if call.params.get("ShouldRespectGracePeriod", True) and call.cloud.now() < grace:
+    if call.params.get("ShouldRespectGracePeriod", True) and call.account.now() < grace:
         return
     member.health = call["HealthStatus"]

@@ -6,15 +6,9 @@ import base64
 import binascii
 
 from smplan.sandbox.aws.autoscaling._paging import page
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud, new_id
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account, new_id
 from smplan.sandbox.aws.state.autoscaling import invalid
 
 USER_DATA_BYTES = 16384
@@ -42,21 +36,21 @@ _CLOSED = (
 @handles("autoscaling", "CreateLaunchConfiguration")
 def create(call: Call) -> None:
     """AlreadyExists even if identical (API reference, CreateLaunchConfiguration); closed to newer accounts."""
-    cloud, name = call.cloud, call["LaunchConfigurationName"]
-    if not cloud.launch_configurations:
+    account, name = call.account, call["LaunchConfigurationName"]
+    if not account.launch_configurations:
         # docs.aws.amazon.com/autoscaling/ec2/userguide/LaunchConfiguration.html: accounts since 2024-10-01
         raise AwsError("UnsupportedOperation", _CLOSED)
-    if name in cloud.scaling.configurations:
+    if name in account.autoscaling.configurations:
         raise AwsError(
             "AlreadyExists",
             "Launch Configuration by this name already exists - "
             f"A launch configuration already exists with the name {name}",
         )
-    _checked(cloud, call.params)
+    _checked(account, call.params)
     fields: Fields = {key: call.params[key] for key in _KEPT if key in call.params}
-    cloud.scaling.configurations[name] = {
+    account.autoscaling.configurations[name] = {
         "LaunchConfigurationName": name,
-        "LaunchConfigurationARN": cloud.arn(
+        "LaunchConfigurationARN": account.arn(
             "autoscaling", f"launchConfiguration:{new_id()}:launchConfigurationName/{name}"
         ),
         "KeyName": "",
@@ -68,12 +62,12 @@ def create(call: Call) -> None:
         # API reference: detailed monitoring is the default of launch configurations
         "InstanceMonitoring": call["InstanceMonitoring"] or {"Enabled": True},
         "EbsOptimized": call["EbsOptimized"] or False,
-        "CreatedTime": cloud.time(),
+        "CreatedTime": account.time(),
         **fields,
     }
 
 
-def _checked(cloud: Cloud, params: Fields) -> None:
+def _checked(account: Account, params: Fields) -> None:
     """What AWS refuses at once; a wrong instance type or volume shows only in scaling activities."""
     if not params.get("ImageId") or not params.get("InstanceType"):
         raise invalid(
@@ -81,12 +75,12 @@ def _checked(cloud: Cloud, params: Fields) -> None:
             "parameters."
         )
     check_user_data(params.get("UserData"))
-    require_image(cloud, params["ImageId"])
+    require_image(account, params["ImageId"])
     for group_id in params.get("SecurityGroups") or []:
-        if not cloud.describe_ec2("DescribeSecurityGroups", GroupIds=[group_id]):
+        if not account.describe_ec2("DescribeSecurityGroups", GroupIds=[group_id]):
             raise invalid(f"The security group '{group_id}' does not exist")
     key = params.get("KeyName")
-    if key and not cloud.describe_ec2("DescribeKeyPairs", KeyNames=[key]):
+    if key and not account.describe_ec2("DescribeKeyPairs", KeyNames=[key]):
         raise invalid(f"The key pair '{key}' does not exist")
 
 
@@ -103,9 +97,9 @@ def check_user_data(text: str | None) -> None:
         )
 
 
-def require_image(cloud: Cloud, image_id: str) -> Fields:
+def require_image(account: Account, image_id: str) -> Fields:
     """The image, or Auto Scaling's refusal: deregistered images are refused too."""
-    images = cloud.describe_ec2("DescribeImages", ImageIds=[image_id])
+    images = account.describe_ec2("DescribeImages", ImageIds=[image_id])
     if not images or not images["Images"]:
         raise invalid(f"The image id '[{image_id}]' does not exist")
     found: Fields = images["Images"][0]
@@ -116,14 +110,14 @@ def require_image(cloud: Cloud, image_id: str) -> Fields:
 def describe(call: Call) -> Fields:
     """Unknown names are left out, not refused."""
     names = call["LaunchConfigurationNames"]
-    found = [fields for name, fields in call.cloud.scaling.configurations.items() if not names or name in names]
+    found = [fields for name, fields in call.account.autoscaling.configurations.items() if not names or name in names]
     return page(call, "LaunchConfigurations", found, limit=50)
 
 
 @handles("autoscaling", "DeleteLaunchConfiguration")
 def delete(call: Call) -> None:
     """ResourceInUse while a group uses it (API reference, DeleteLaunchConfiguration)."""
-    name, scaling = call["LaunchConfigurationName"], call.cloud.scaling
+    name, scaling = call["LaunchConfigurationName"], call.account.autoscaling
     if name not in scaling.configurations:
         raise invalid(f"Launch configuration name not found - Launch configuration {name} not found")
     for group in scaling.groups.values():

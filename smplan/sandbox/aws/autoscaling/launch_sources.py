@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from smplan.sandbox.aws.autoscaling.launch_configurations import require_image
 from smplan.sandbox.aws.ec2.launch_templates import require_template, resolved
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.autoscaling import ScalingGroup, invalid
 
 _FORMED = "You must use a valid fully-formed launch template. "
 _COPIED = ("ImageId", "InstanceType", "KeyName", "UserData", "BlockDeviceMappings", "MetadataOptions")
 
 
-def check_source(cloud: Cloud, configuration: str | None, template: Fields | None) -> Fields:
+def check_source(account: Account, configuration: str | None, template: Fields | None) -> Fields:
     """The group's fields for its source. Raises AwsError (ValidationError) if it does not exist or cannot work."""
     if configuration:
-        if configuration not in cloud.scaling.configurations:
+        if configuration not in account.autoscaling.configurations:
             raise invalid(f"Launch configuration name not found - Launch configuration {configuration} not found")
         return {"LaunchConfigurationName": configuration}
-    version = version_of(cloud, template or {})
+    version = version_of(account, template or {})
     data = version["LaunchTemplateData"]
     if not data.get("ImageId"):
         raise invalid(f"{_FORMED}The launch template must contain an ImageId")
-    image = require_image(cloud, data["ImageId"])
+    image = require_image(account, data["ImageId"])
     _check_volumes(image, data)
     return {
         "LaunchTemplate": {
@@ -49,22 +46,22 @@ def _check_volumes(image: Fields, data: Fields) -> None:
             raise invalid(f"{_FORMED}Volume of size {size}GB is smaller than snapshot, expect size>= {least}GB")
 
 
-def version_of(cloud: Cloud, template: Fields) -> Fields:
+def version_of(account: Account, template: Fields) -> Fields:
     """The version of a template that a reference means now: a number, ``$Latest`` or ``$Default`` (the default)."""
     try:
-        return resolved(require_template(cloud, template), template.get("Version"))
-    except AwsError as refusal:
-        raise invalid(f"{_FORMED}{refusal.message}") from refusal
+        return resolved(require_template(account, template), template.get("Version"))
+    except AwsError as error:
+        raise invalid(f"{_FORMED}{error.message}") from error
 
 
-def launch_request(cloud: Cloud, group: ScalingGroup) -> tuple[Fields, Fields]:
+def launch_request(account: Account, group: ScalingGroup) -> tuple[Fields, Fields]:
     """The RunInstances request for one more instance, and what the member remembers of its source."""
     if "LaunchConfigurationName" in group.fields:
         name = group.fields["LaunchConfigurationName"]
-        data = cloud.scaling.configurations[name]
+        data = account.autoscaling.configurations[name]
         request = _request(data, data["SecurityGroups"], {"Enabled": data["InstanceMonitoring"]["Enabled"]})
         return request, {"launch_configuration": name}
-    version = version_of(cloud, group.fields["LaunchTemplate"])
+    version = version_of(account, group.fields["LaunchTemplate"])
     data = version["LaunchTemplateData"]
     interfaces = data.get("NetworkInterfaces") or [{}]
     groups = data.get("SecurityGroupIds") or interfaces[0].get("Groups") or []

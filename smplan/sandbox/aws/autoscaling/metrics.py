@@ -9,7 +9,7 @@ from smplan.sandbox.aws.requests import Call, handles
 @handles("autoscaling", "EnableMetricsCollection")
 def enable_metrics(call: Call) -> None:
     """Group metrics, all if none is named."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     for name in call["Metrics"] or ["GroupDesiredCapacity", "GroupInServiceInstances"]:
         group.metrics[name] = call["Granularity"]
 
@@ -17,7 +17,7 @@ def enable_metrics(call: Call) -> None:
 @handles("autoscaling", "DisableMetricsCollection")
 def disable_metrics(call: Call) -> None:
     """Group metrics, all if none is named."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     for name in call["Metrics"] or list(group.metrics):
         group.metrics.pop(name, None)
 
@@ -25,7 +25,7 @@ def disable_metrics(call: Call) -> None:
 @handles("autoscaling", "DescribeAccountLimits")
 def limits(call: Call) -> Fields:
     """The default quotas (User Guide, "quotas")."""
-    scaling = call.cloud.scaling
+    scaling = call.account.autoscaling
     return {
         "MaxNumberOfAutoScalingGroups": 500,
         "MaxNumberOfLaunchConfigurations": 200,

@@ -20,17 +20,17 @@ NOTIFICATION_TYPES = (
 @handles("autoscaling", "PutNotificationConfiguration")
 def put_notification(call: Call) -> None:
     """Overwrites what the group had for the topic; at most 10 topics a group (API reference)."""
-    cloud = call.cloud
-    group = cloud.scaling.group(call["AutoScalingGroupName"])
+    account = call.account
+    group = account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
     topic, kinds = call["TopicARN"], call["NotificationTypes"] or []
     for kind in kinds:
         if kind not in NOTIFICATION_TYPES:
             raise invalid(f'"{kind}" is not a valid Notification Type')
     try:
-        cloud.moto.ask("sns", "GetTopicAttributes", {"TopicArn": topic})
-    except AwsError as refusal:
-        raise invalid(f"An active SNS topic could not be found for {topic}") from refusal
+        account.moto.call("sns", "GetTopicAttributes", {"TopicArn": topic})
+    except AwsError as error:
+        raise invalid(f"An active SNS topic could not be found for {topic}") from error
     if topic not in group.notifications and len(group.notifications) >= 10:
         raise AwsError("LimitExceeded", "You can have at most 10 topics for each Auto Scaling group")
     group.notifications[topic] = list(dict.fromkeys(kinds))
@@ -42,7 +42,7 @@ def describe_notifications(call: Call) -> Fields:
     names = call["AutoScalingGroupNames"]
     found = [
         {"AutoScalingGroupName": group.name, "TopicARN": topic, "NotificationType": kind}
-        for group in call.cloud.scaling.groups.values()
+        for group in call.account.autoscaling.groups.values()
         if not names or group.name in names
         for topic, kinds in group.notifications.items()
         for kind in kinds
@@ -53,7 +53,7 @@ def describe_notifications(call: Call) -> Fields:
 @handles("autoscaling", "DeleteNotificationConfiguration")
 def delete_notification(call: Call) -> None:
     """Nothing happens if the group has none for the topic."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     group.notifications.pop(call["TopicARN"], None)
 
 

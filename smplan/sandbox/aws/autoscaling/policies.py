@@ -5,19 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from smplan.sandbox.aws.autoscaling._paging import (
-    page,
-)
+from smplan.sandbox.aws.autoscaling._paging import page
 from smplan.sandbox.aws.autoscaling.activities import close, record
 from smplan.sandbox.aws.autoscaling.groups import in_cooldown, refuse_deleted
-from smplan.sandbox.aws.errors import (
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud, new_id
+from smplan.sandbox.aws.errors import Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account, new_id
 from smplan.sandbox.aws.state.autoscaling import Policy, ScalingGroup, invalid
 
 _KEPT = (
@@ -47,28 +40,28 @@ _REFUSED = {
 @handles("autoscaling", "PutScalingPolicy")
 def put(call: Call) -> Fields:
     """Names are per group, the ARN survives updates, a recreated policy gets a new one (API reference)."""
-    cloud = call.cloud
-    group = cloud.scaling.group(call["AutoScalingGroupName"])
+    account = call.account
+    group = account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
     kind = call["PolicyType"] or "SimpleScaling"
     _check(kind, call.params)
     name = call["PolicyName"]
-    before = cloud.scaling.policies.get((group.name, name))
-    arn = before.arn if before else _new_arn(cloud, group, name)
+    before = account.autoscaling.policies.get((group.name, name))
+    arn = before.arn if before else _new_arn(account, group, name)
     fields: Fields = {"PolicyType": kind, "Enabled": call.params.get("Enabled", True)}
     fields.update({key: call.params[key] for key in _KEPT if key in call.params})
     if kind == "StepScaling":
         fields.setdefault("MetricAggregationType", "Average")
     if kind != "StepScaling":
         fields.setdefault("StepAdjustments", [])
-    policy = cloud.scaling.policies[group.name, name] = Policy(group.name, name, arn, fields)
+    policy = account.autoscaling.policies[group.name, name] = Policy(group.name, name, arn, fields)
     if kind == "TargetTrackingScaling":
-        _make_alarms(cloud, policy)
-    return {"PolicyARN": arn, "Alarms": alarms_of(cloud, arn)}
+        _make_alarms(account, policy)
+    return {"PolicyARN": arn, "Alarms": alarms_of(account, arn)}
 
 
-def _new_arn(cloud: Cloud, group: ScalingGroup, name: str) -> str:
-    return cloud.arn("autoscaling", f"scalingPolicy:{new_id()}:autoScalingGroupName/{group.name}:policyName/{name}")
+def _new_arn(account: Account, group: ScalingGroup, name: str) -> str:
+    return account.arn("autoscaling", f"scalingPolicy:{new_id()}:autoScalingGroupName/{group.name}:policyName/{name}")
 
 
 def _check(kind: str, params: Fields) -> None:
@@ -85,9 +78,9 @@ def _check(kind: str, params: Fields) -> None:
         raise invalid("MinAdjustmentMagnitude is only supported with the adjustment type PercentChangeInCapacity")
 
 
-def _make_alarms(cloud: Cloud, policy: Policy) -> None:
+def _make_alarms(account: Account, policy: Policy) -> None:
     """Target tracking makes and owns its alarms (User Guide, "target tracking scaling policies")."""
-    if alarms_of(cloud, policy.arn):
+    if alarms_of(account, policy.arn):
         return
     tracking = policy.fields["TargetTrackingConfiguration"]
     sides = [("High", "GreaterThanThreshold", 3)]
@@ -106,12 +99,12 @@ def _make_alarms(cloud: Cloud, policy: Policy) -> None:
             "Threshold": tracking["TargetValue"],
             "ComparisonOperator": comparison,
         }
-        cloud.moto.ask("cloudwatch", "PutMetricAlarm", alarm)
+        account.moto.call("cloudwatch", "PutMetricAlarm", alarm)
 
 
-def alarms_of(cloud: Cloud, arn: str) -> list[Fields]:
+def alarms_of(account: Account, arn: str) -> list[Fields]:
     """The alarms whose ALARM action is this policy."""
-    alarms = cloud.moto.ask("cloudwatch", "DescribeAlarms", {})["MetricAlarms"]
+    alarms = account.moto.call("cloudwatch", "DescribeAlarms", {})["MetricAlarms"]
     return [
         {"AlarmName": alarm["AlarmName"], "AlarmARN": alarm["AlarmArn"]}
         for alarm in alarms
@@ -122,19 +115,19 @@ def alarms_of(cloud: Cloud, arn: str) -> list[Fields]:
 @handles("autoscaling", "DescribePolicies")
 def describe(call: Call) -> Fields:
     """Of one group or all; unknown names are left out."""
-    cloud, names, kinds = call.cloud, call["PolicyNames"], call["PolicyTypes"]
+    account, names, kinds = call.account, call["PolicyNames"], call["PolicyTypes"]
     group = call["AutoScalingGroupName"]
     if group:
-        cloud.scaling.group(group)
+        account.autoscaling.group(group)
     found = [
         {
             **policy.fields,
             "AutoScalingGroupName": policy.group,
             "PolicyName": policy.name,
             "PolicyARN": policy.arn,
-            "Alarms": alarms_of(cloud, policy.arn),
+            "Alarms": alarms_of(account, policy.arn),
         }
-        for policy in cloud.scaling.policies.values()
+        for policy in account.autoscaling.policies.values()
         if (not group or policy.group == group)
         and (not names or policy.name in names or policy.arn in names)
         and (not kinds or policy.fields["PolicyType"] in kinds)
@@ -142,8 +135,8 @@ def describe(call: Call) -> Fields:
     return page(call, "ScalingPolicies", found, limit=50)
 
 
-def _policy(cloud: Cloud, group: str | None, name: str) -> Policy:
-    for policy in cloud.scaling.policies.values():
+def _policy(account: Account, group: str | None, name: str) -> Policy:
+    for policy in account.autoscaling.policies.values():
         if policy.arn == name or (policy.name == name and policy.group == group):
             return policy
     raise invalid(f"PolicyName/PolicyArn not found - Policy {name} not found")
@@ -152,34 +145,34 @@ def _policy(cloud: Cloud, group: str | None, name: str) -> Policy:
 @handles("autoscaling", "DeletePolicy")
 def delete(call: Call) -> None:
     """Its alarms lose the action and stay (API reference, DeletePolicy); target tracking's own alarms go."""
-    policy = _policy(call.cloud, call["AutoScalingGroupName"], call["PolicyName"])
+    policy = _policy(call.account, call["AutoScalingGroupName"], call["PolicyName"])
     own = policy.fields["PolicyType"] == "TargetTrackingScaling"
-    drop_policy(call.cloud, (policy.group, policy.name), delete_bare_alarms=own)
+    drop_policy(call.account, (policy.group, policy.name), delete_bare_alarms=own)
 
 
-def drop_policy(cloud: Cloud, key: tuple[str, str], *, delete_bare_alarms: bool) -> None:
+def drop_policy(account: Account, key: tuple[str, str], *, delete_bare_alarms: bool) -> None:
     """Forget a policy and take its action from every alarm; alarms left without any action may go with it."""
-    arn = cloud.scaling.policies.pop(key).arn
-    for alarm in cloud.moto.ask("cloudwatch", "DescribeAlarms", {})["MetricAlarms"]:
+    arn = account.autoscaling.policies.pop(key).arn
+    for alarm in account.moto.call("cloudwatch", "DescribeAlarms", {})["MetricAlarms"]:
         if arn not in alarm.get("AlarmActions", []):
             continue
         left = [action for action in alarm["AlarmActions"] if action != arn]
         if delete_bare_alarms and not left and not alarm.get("OKActions") and not alarm.get("InsufficientDataActions"):
-            cloud.moto.ask("cloudwatch", "DeleteAlarms", {"AlarmNames": [alarm["AlarmName"]]})
+            account.moto.call("cloudwatch", "DeleteAlarms", {"AlarmNames": [alarm["AlarmName"]]})
         else:
-            set_alarm_actions(cloud, alarm, left)
+            set_alarm_actions(account, alarm, left)
 
 
-def set_alarm_actions(cloud: Cloud, alarm: Fields, actions: list[str]) -> None:
+def set_alarm_actions(account: Account, alarm: Fields, actions: list[str]) -> None:
     """Put the alarm again with other actions and the same state."""
     request = {key: value for key, value in alarm.items() if key not in _ALARM_OUTPUTS}
-    cloud.moto.ask("cloudwatch", "PutMetricAlarm", {**request, "AlarmActions": actions})
+    account.moto.call("cloudwatch", "PutMetricAlarm", {**request, "AlarmActions": actions})
     state = {
         "AlarmName": alarm["AlarmName"],
         "StateValue": alarm["StateValue"],
         "StateReason": alarm.get("StateReason", ""),
     }
-    cloud.moto.ask("cloudwatch", "SetAlarmState", state)
+    account.moto.call("cloudwatch", "SetAlarmState", state)
 
 
 _ALARM_OUTPUTS = {
@@ -197,27 +190,27 @@ _ALARM_OUTPUTS = {
 @handles("autoscaling", "ExecutePolicy")
 def execute(call: Call) -> None:
     """Refusal for target tracking, and during the cooldown if it is to be honoured (API reference)."""
-    policy = _policy(call.cloud, call["AutoScalingGroupName"], call["PolicyName"])
-    group = call.cloud.scaling.group(policy.group)
+    policy = _policy(call.account, call["AutoScalingGroupName"], call["PolicyName"])
+    group = call.account.autoscaling.group(policy.group)
     kind = policy.fields["PolicyType"]
     if kind == "TargetTrackingScaling":
         raise invalid("Cannot execute TargetTrackingScaling policies.")
     if kind == "StepScaling" and (call["MetricValue"] is None or call["BreachThreshold"] is None):
         raise invalid("MetricValue and BreachThreshold are required for policy type StepScaling")
-    if kind == "SimpleScaling" and call["HonorCooldown"] and call.cloud.now() < group.cooldown_until:
+    if kind == "SimpleScaling" and call["HonorCooldown"] and call.account.now() < group.cooldown_until:
         raise in_cooldown(group)
     breach = float(call["MetricValue"] or 0) - float(call["BreachThreshold"] or 0)
-    run_policy(call.cloud, policy, breach=breach, cause="a user request executed policy")
+    run_policy(call.account, policy, breach=breach, cause="a user request executed policy")
 
 
-def policy_by_arn(cloud: Cloud, arn: str) -> Policy | None:
+def policy_by_arn(account: Account, arn: str) -> Policy | None:
     """The policy that an alarm's action names."""
-    return next((policy for policy in cloud.scaling.policies.values() if policy.arn == arn), None)
+    return next((policy for policy in account.autoscaling.policies.values() if policy.arn == arn), None)
 
 
-def run_policy(cloud: Cloud, policy: Policy, *, breach: float, cause: str) -> None:
+def run_policy(account: Account, policy: Policy, *, breach: float, cause: str) -> None:
     """Change the desired capacity by the policy, within Min and Max; a simple policy starts the cooldown."""
-    group = cloud.scaling.group(policy.group)
+    group = account.autoscaling.group(policy.group)
     fields = policy.fields
     change = _adjustment(fields, breach)
     if change is None or group.deleted_at is not None:
@@ -227,12 +220,12 @@ def run_policy(cloud: Cloud, policy: Policy, *, breach: float, cause: str) -> No
     if wanted == group.desired:
         return
     text = f"{cause} {policy.name} changing the desired capacity from {group.desired} to {wanted}."
-    activity = record(cloud, group, f"Executing policy {policy.name}", text)
+    activity = record(account, group, f"Executing policy {policy.name}", text)
     group.fields["DesiredCapacity"] = wanted
-    close(cloud, activity)
+    close(account, activity)
     if fields["PolicyType"] == "SimpleScaling":
         seconds = fields.get("Cooldown")
-        group.cooldown_until = cloud.now() + float(group.fields["DefaultCooldown"] if seconds is None else seconds)
+        group.cooldown_until = account.now() + float(group.fields["DefaultCooldown"] if seconds is None else seconds)
 
 
 def _adjustment(fields: Fields, breach: float) -> int | None:

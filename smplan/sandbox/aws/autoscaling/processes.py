@@ -21,15 +21,15 @@ PROCESSES = (
 @handles("autoscaling", "SuspendProcesses")
 def suspend(call: Call) -> None:
     """All processes if none is named."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     for name in _processes(call):
-        group.suspended[name] = f"User suspended at {call.cloud.time():%Y-%m-%dT%H:%M:%SZ}"
+        group.suspended[name] = f"User suspended at {call.account.time():%Y-%m-%dT%H:%M:%SZ}"
 
 
 @handles("autoscaling", "ResumeProcesses")
 def resume(call: Call) -> None:
     """All processes if none is named."""
-    group = call.cloud.scaling.group(call["AutoScalingGroupName"])
+    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
     for name in _processes(call):
         group.suspended.pop(name, None)
 

@@ -13,20 +13,20 @@ from smplan.sandbox.aws.state.autoscaling import invalid
 def put_tags(call: Call) -> None:
     """Overwrites silently (API reference)."""
     for tag in call["Tags"]:
-        call.cloud.scaling.group(tag["ResourceId"]).tags[tag["Key"]] = tag_of(tag["ResourceId"], tag)
+        call.account.autoscaling.group(tag["ResourceId"]).tags[tag["Key"]] = tag_of(tag["ResourceId"], tag)
 
 
 @handles("autoscaling", "DeleteTags")
 def delete_tags(call: Call) -> None:
     """Tags that are not there are no fault."""
     for tag in call["Tags"]:
-        call.cloud.scaling.group(tag["ResourceId"]).tags.pop(tag["Key"], None)
+        call.account.autoscaling.group(tag["ResourceId"]).tags.pop(tag["Key"], None)
 
 
 @handles("autoscaling", "DescribeTags")
 def describe_tags(call: Call) -> Fields:
     """Filters: auto-scaling-group, key, value, propagate-at-launch."""
-    found = [tag for group in call.cloud.scaling.groups.values() for tag in group.tags.values()]
+    found = [tag for group in call.account.autoscaling.groups.values() for tag in group.tags.values()]
     for wanted in call["Filters"] or []:
         found = [tag for tag in found if _tag_passes(tag, wanted)]
     return page(call, "Tags", found, limit=50)

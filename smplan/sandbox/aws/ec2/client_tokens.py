@@ -5,13 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-)
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call
 
 
 def once(call: Call, make: Callable[[], Fields]) -> Fields:
@@ -19,7 +14,7 @@ def once(call: Call, make: Callable[[], Fields]) -> Fields:
     token = call["ClientToken"]
     if not token:
         return make()
-    tokens = call.cloud.compute.tokens
+    tokens = call.account.ec2.tokens
     key = (call.action, token)
     if key in tokens:
         request, response = tokens[key]

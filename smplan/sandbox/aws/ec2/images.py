@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import re
 
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.ec2 import IMAGE_SECONDS, Image
 
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
@@ -21,14 +15,14 @@ _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 @handles("ec2", "CreateImage")
 def create(call: Call) -> Fields:
     """The name is unique in the account (API reference, CreateImage); without NoReboot the instance reboots."""
-    cloud, name = call.cloud, call["Name"]
+    account, name = call.account, call["Name"]
     if not _NAME.fullmatch(name or ""):
         raise AwsError(
             "InvalidAMIName.Malformed",
             "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, "
             "'(', ')', '.', '-', '/' and '_'",
         )
-    for held in _own(cloud):
+    for held in _own(account):
         if held.get("Name") == name:
             raise AwsError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {held['ImageId']}")
     specifications = call["TagSpecifications"] or []
@@ -41,73 +35,73 @@ def create(call: Call) -> Fields:
     image_tags = [each for each in specifications if each["ResourceType"] == "image"]
     made = call.moto(TagSpecifications=image_tags or None, ClientToken=None)["ImageId"]
     _remember(call, made)
-    _tag_snapshots(cloud, made, specifications)
+    _tag_snapshots(account, made, specifications)
     return {"ImageId": made}
 
 
-def _own(cloud: Cloud) -> list[Fields]:
-    found: list[Fields] = cloud.moto.ask("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
+def _own(account: Account) -> list[Fields]:
+    found: list[Fields] = account.moto.call("ec2", "DescribeImages", {"Owners": ["self"]})["Images"]
     return found
 
 
 def _remember(call: Call, image_id: str) -> None:
-    cloud, instance_id = call.cloud, call["InstanceId"]
-    response = cloud.moto.ask("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
+    account, instance_id = call.account, call["InstanceId"]
+    response = account.moto.call("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
     instance = response["Reservations"][0]["Instances"][0]
     root = str(instance.get("RootDeviceName", "/dev/sda1"))
-    volume = _root_volume(cloud, instance, root)
-    source = cloud.compute.images.get(instance.get("ImageId", ""))
-    cloud.compute.images[image_id] = Image(
-        made_at=cloud.now(),
-        available_at=cloud.now() + IMAGE_SECONDS,
+    volume = _root_volume(account, instance, root)
+    source = account.ec2.images.get(instance.get("ImageId", ""))
+    account.ec2.images[image_id] = Image(
+        made_at=account.now(),
+        available_at=account.now() + IMAGE_SECONDS,
         volume_size=int(volume.get("Size", 8)),
         volume_type=str(volume.get("VolumeType", "gp3")),
         root_device_name=root,
         files=dict(source.files) if source else {},
     )
     if not call["NoReboot"] and instance["State"]["Name"] == "running":
-        cloud.compute.rebooted[instance_id] = cloud.now()
+        account.ec2.rebooted[instance_id] = account.now()
 
 
-def _root_volume(cloud: Cloud, instance: Fields, root: str) -> Fields:
+def _root_volume(account: Account, instance: Fields, root: str) -> Fields:
     for each in instance.get("BlockDeviceMappings", []):
         if each["DeviceName"] == root:
             ids = [each["Ebs"]["VolumeId"]]
-            volume: Fields = cloud.moto.ask("ec2", "DescribeVolumes", {"VolumeIds": ids})["Volumes"][0]
+            volume: Fields = account.moto.call("ec2", "DescribeVolumes", {"VolumeIds": ids})["Volumes"][0]
             return volume
     return {}
 
 
-def snapshots_of(cloud: Cloud, image_id: str) -> list[str]:
+def snapshots_of(account: Account, image_id: str) -> list[str]:
     """The snapshots of an image."""
-    image = cloud.moto.ask("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"][0]
+    image = account.moto.call("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"][0]
     return [each["Ebs"]["SnapshotId"] for each in image.get("BlockDeviceMappings", []) if "Ebs" in each]
 
 
-def _tag_snapshots(cloud: Cloud, image_id: str, specifications: list[Fields]) -> None:
+def _tag_snapshots(account: Account, image_id: str, specifications: list[Fields]) -> None:
     tags = [tag for each in specifications if each["ResourceType"] == "snapshot" for tag in each.get("Tags") or []]
     if tags:
-        cloud.moto.ask("ec2", "CreateTags", {"Resources": snapshots_of(cloud, image_id), "Tags": tags})
+        account.moto.call("ec2", "CreateTags", {"Resources": snapshots_of(account, image_id), "Tags": tags})
 
 
 @handles("ec2", "DescribeImages")
 def describe(call: Call) -> Fields:
     """Pending until the snapshot is done; an unknown id fails the whole call."""
-    cloud = call.cloud
+    account = call.account
     filters = call["Filters"] or []
     states = [each.get("Values") or [] for each in filters if each["Name"] == "state"]
     others = [each for each in filters if each["Name"] != "state"]
     response = call.moto(Filters=others or None)
-    found = [seen(cloud, each) for each in response["Images"]]
+    found = [seen(account, each) for each in response["Images"]]
     for image_id in call["ImageIds"] or []:
         if not any(each["ImageId"] == image_id for each in found):
             raise AwsError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
     return {**response, "Images": [each for each in found if all(each["State"] in values for values in states)]}
 
 
-def seen(cloud: Cloud, image: Fields) -> Fields:
+def seen(account: Account, image: Fields) -> Fields:
     """An image as AWS describes it now."""
-    own = cloud.compute.images.get(image["ImageId"])
+    own = account.ec2.images.get(image["ImageId"])
     if own is None:
         return image
     mappings = [
@@ -125,7 +119,7 @@ def seen(cloud: Cloud, image: Fields) -> Fields:
     ]
     return {
         **image,
-        "State": "available" if cloud.now() >= own.available_at else "pending",
+        "State": "available" if account.now() >= own.available_at else "pending",
         "RootDeviceName": own.root_device_name,
         "RootDeviceType": "ebs",
         "Architecture": image.get("Architecture") or "x86_64",
@@ -136,23 +130,23 @@ def seen(cloud: Cloud, image: Fields) -> Fields:
 @handles("ec2", "DescribeSnapshots")
 def describe_snapshots(call: Call) -> Fields:
     """Pending with a rising progress while their image is."""
-    cloud, response = call.cloud, call.moto()
+    account, response = call.account, call.moto()
     owners = {
-        snapshot: cloud.compute.images[each["ImageId"]]
-        for each in _own(cloud)
-        if each["ImageId"] in cloud.compute.images
+        snapshot: account.ec2.images[each["ImageId"]]
+        for each in _own(account)
+        if each["ImageId"] in account.ec2.images
         for snapshot in [mapping["Ebs"]["SnapshotId"] for mapping in each.get("BlockDeviceMappings", [])]
     }
     return {
         **response,
-        "Snapshots": [_snapshot(cloud, each, owners.get(each["SnapshotId"])) for each in response["Snapshots"]],
+        "Snapshots": [_snapshot(account, each, owners.get(each["SnapshotId"])) for each in response["Snapshots"]],
     }
 
 
-def _snapshot(cloud: Cloud, snapshot: Fields, image: Image | None) -> Fields:
+def _snapshot(account: Account, snapshot: Fields, image: Image | None) -> Fields:
     if image is None:
         return snapshot
-    share = min(1.0, (cloud.now() - image.made_at) / max(1.0, image.available_at - image.made_at))
+    share = min(1.0, (account.now() - image.made_at) / max(1.0, image.available_at - image.made_at))
     state = "completed" if share >= 1 else "pending"
     return {**snapshot, "VolumeSize": image.volume_size, "State": state, "Progress": f"{int(share * 100)}%"}
 
@@ -160,21 +154,21 @@ def _snapshot(cloud: Cloud, snapshot: Fields, image: Image | None) -> Fields:
 @handles("ec2", "DeregisterImage")
 def deregister(call: Call) -> Fields:
     """Snapshots stay unless DeleteAssociatedSnapshots is true (API reference, DeregisterImage)."""
-    cloud, image_id = call.cloud, call["ImageId"]
+    account, image_id = call.account, call["ImageId"]
     snapshots: list[str] = []
-    if call["DeleteAssociatedSnapshots"] and image_id in cloud.compute.images:
-        snapshots = snapshots_of(cloud, image_id)
+    if call["DeleteAssociatedSnapshots"] and image_id in account.ec2.images:
+        snapshots = snapshots_of(account, image_id)
     call.moto()
-    cloud.compute.images.pop(image_id, None)
+    account.ec2.images.pop(image_id, None)
     for snapshot in snapshots:
-        cloud.moto.ask("ec2", "DeleteSnapshot", {"SnapshotId": snapshot})
+        account.moto.call("ec2", "DeleteSnapshot", {"SnapshotId": snapshot})
     results = [{"SnapshotId": snapshot, "ReturnCode": "success"} for snapshot in snapshots]
     return {"Return": True, "DeleteSnapshotResults": results}
 
 
-def require_available(cloud: Cloud, image_id: str) -> Fields:
+def require_available(account: Account, image_id: str) -> Fields:
     """The image if instances can be run from it, or EC2's refusal."""
-    image = seen(cloud, _found(cloud, image_id))
+    image = seen(account, _found(account, image_id))
     if image["State"] != "available":
         raise AwsError(
             "InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available: it is {image['State']}"
@@ -182,8 +176,8 @@ def require_available(cloud: Cloud, image_id: str) -> Fields:
     return image
 
 
-def _found(cloud: Cloud, image_id: str) -> Fields:
-    images = cloud.moto.ask("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"]
+def _found(account: Account, image_id: str) -> Fields:
+    images = account.moto.call("ec2", "DescribeImages", {"ImageIds": [image_id]})["Images"]
     if not images:  # moto handles nothing, rather than a refusal, for an image that was deregistered
         raise AwsError("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is no longer available")
     found: Fields = images[0]

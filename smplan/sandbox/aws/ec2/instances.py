@@ -7,15 +7,9 @@ from typing import Any
 from smplan.sandbox.aws.ec2.client_tokens import once
 from smplan.sandbox.aws.ec2.images import require_available
 from smplan.sandbox.aws.ec2.launch_templates import require_template, resolved
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account
 
 _FROM_TEMPLATE = (
     "ImageId",
@@ -34,35 +28,35 @@ _FROM_TEMPLATE = (
 @handles("ec2", "RunInstances")
 def run(call: Call) -> Fields:
     """The same client token gives the same instances (API reference, RunInstances)."""
-    return once(call, lambda: _run(call.cloud, {**call.params, "ClientToken": None}))
+    return once(call, lambda: _run(call.account, {**call.params, "ClientToken": None}))
 
 
-def launch(cloud: Cloud, request: Fields) -> Fields:
+def launch(account: Account, request: Fields) -> Fields:
     """Run one instance as EC2 would; what is described of it. Raises AwsError."""
-    made: Fields = _run(cloud, {"MinCount": 1, "MaxCount": 1, **request})["Instances"][0]
+    made: Fields = _run(account, {"MinCount": 1, "MaxCount": 1, **request})["Instances"][0]
     return made
 
 
-def _run(cloud: Cloud, params: Fields) -> Fields:
-    request = _with_template(cloud, {key: value for key, value in params.items() if value is not None})
+def _run(account: Account, params: Fields) -> Fields:
+    request = _with_template(account, {key: value for key, value in params.items() if value is not None})
     if not request.get("ImageId"):
         raise AwsError("MissingParameter", "The request must contain the parameter ImageId")
-    image = require_available(cloud, request["ImageId"])
+    image = require_available(account, request["ImageId"])
     if request.get("KeyName"):
-        cloud.moto.ask("ec2", "DescribeKeyPairs", {"KeyNames": [request["KeyName"]]})
+        account.moto.call("ec2", "DescribeKeyPairs", {"KeyNames": [request["KeyName"]]})
     request["BlockDeviceMappings"] = _volumes(image, request.get("BlockDeviceMappings") or [])
-    response = cloud.moto.ask("ec2", "RunInstances", _flat(request))
+    response = account.moto.call("ec2", "RunInstances", _flat(request))
     for instance in response["Instances"]:
-        cloud.compute.launched[instance["InstanceId"]] = cloud.now()
+        account.ec2.launched[instance["InstanceId"]] = account.now()
     return response
 
 
-def _with_template(cloud: Cloud, request: Fields) -> Fields:
+def _with_template(account: Account, request: Fields) -> Fields:
     """What the request does not say comes from the template."""
     reference = request.pop("LaunchTemplate", None)
     if not reference:
         return request
-    data = resolved(require_template(cloud, reference), reference.get("Version"))["LaunchTemplateData"]
+    data = resolved(require_template(account, reference), reference.get("Version"))["LaunchTemplateData"]
     merged = {**{key: data[key] for key in _FROM_TEMPLATE if data.get(key)}, **request}
     tags = [each for each in data.get("TagSpecifications") or [] if each["ResourceType"] in {"instance", "volume"}]
     merged["TagSpecifications"] = [*tags, *(request.get("TagSpecifications") or [])]
@@ -109,7 +103,7 @@ def create_tags(call: Call) -> None:
     if others:
         call.moto(Resources=others)
     for template in templates:
-        require_template(call.cloud, {"LaunchTemplateId": template}).tags.update(tags)
+        require_template(call.account, {"LaunchTemplateId": template}).tags.update(tags)
 
 
 @handles("ec2", "DeleteTags")
@@ -119,7 +113,7 @@ def delete_tags(call: Call) -> None:
     if others:
         call.moto(Resources=others)
     for each in templates:
-        held = require_template(call.cloud, {"LaunchTemplateId": each}).tags
+        held = require_template(call.account, {"LaunchTemplateId": each}).tags
         for tag in call["Tags"] or [{"Key": key} for key in list(held)]:
             if "Value" not in tag or held.get(tag["Key"]) == tag["Value"]:
                 held.pop(tag["Key"], None)
@@ -136,4 +130,4 @@ def reboot(call: Call) -> None:
     """The software is down until the instance has booted again."""
     call.moto()
     for instance_id in call["InstanceIds"]:
-        call.cloud.compute.rebooted[instance_id] = call.cloud.now()
+        call.account.ec2.rebooted[instance_id] = call.account.now()

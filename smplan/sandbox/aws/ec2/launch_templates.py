@@ -9,15 +9,9 @@ import secrets
 from typing import Any
 
 from smplan.sandbox.aws.ec2.client_tokens import once
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.ec2 import LaunchTemplate
 
 USER_DATA_BYTES = 16384
@@ -30,17 +24,17 @@ def create(call: Call) -> Fields:
 
 
 def _create(call: Call) -> Fields:
-    cloud, name = call.cloud, call["LaunchTemplateName"]
-    if any(each.name == name for each in cloud.compute.templates.values()):
+    account, name = call.account, call["LaunchTemplateName"]
+    if any(each.name == name for each in account.ec2.templates.values()):
         raise AwsError("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
     data = _checked(call["LaunchTemplateData"] or {})
-    template = LaunchTemplate(id=f"lt-0{secrets.token_hex(8)}", name=name, made_at=cloud.time())
+    template = LaunchTemplate(id=f"lt-0{secrets.token_hex(8)}", name=name, made_at=account.time())
     for each in call["TagSpecifications"] or []:
         if each.get("ResourceType") == "launch-template":
             template.tags.update({tag["Key"]: tag.get("Value", "") for tag in each.get("Tags") or []})
     template.versions[1] = _version(call, template, 1, data)
-    cloud.compute.templates[template.id] = template
-    return {"LaunchTemplate": _described(cloud, template)}
+    account.ec2.templates[template.id] = template
+    return {"LaunchTemplate": _described(account, template)}
 
 
 def _version(call: Call, template: LaunchTemplate, number: int, data: Fields) -> Fields:
@@ -48,8 +42,8 @@ def _version(call: Call, template: LaunchTemplate, number: int, data: Fields) ->
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
         "VersionNumber": number,
-        "CreateTime": call.cloud.time(),
-        "CreatedBy": f"arn:aws:iam::{call.cloud.account}:root",
+        "CreateTime": call.account.time(),
+        "CreatedBy": f"arn:aws:iam::{call.account.id}:root",
         "LaunchTemplateData": data,
     }
     if call["VersionDescription"]:
@@ -73,29 +67,29 @@ def _checked(data: Fields) -> Fields:
     return copy.deepcopy(data)
 
 
-def _described(cloud: Cloud, template: LaunchTemplate) -> Fields:
+def _described(account: Account, template: LaunchTemplate) -> Fields:
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
         "CreateTime": template.made_at,
-        "CreatedBy": f"arn:aws:iam::{cloud.account}:root",
+        "CreatedBy": f"arn:aws:iam::{account.id}:root",
         "DefaultVersionNumber": template.default,
         "LatestVersionNumber": template.latest,
         "Tags": [{"Key": key, "Value": value} for key, value in template.tags.items()],
     }
 
 
-def require_template(cloud: Cloud, params: Fields) -> LaunchTemplate:
+def require_template(account: Account, params: Fields) -> LaunchTemplate:
     """The template that an id or a name means, or EC2's refusal."""
     wanted, name = params.get("LaunchTemplateId"), params.get("LaunchTemplateName")
     if wanted:
-        if wanted not in cloud.compute.templates:
+        if wanted not in account.ec2.templates:
             raise AwsError(
                 "InvalidLaunchTemplateId.NotFound",
                 f"The specified launch template, with template ID {wanted}, does not exist.",
             )
-        return cloud.compute.templates[wanted]
-    for template in cloud.compute.templates.values():
+        return account.ec2.templates[wanted]
+    for template in account.ec2.templates.values():
         if template.name == name:
             return template
     raise AwsError(
@@ -125,7 +119,7 @@ def create_version(call: Call) -> Fields:
 
 
 def _create_version(call: Call) -> Fields:
-    template = require_template(call.cloud, call.params)
+    template = require_template(call.account, call.params)
     data = _checked(call["LaunchTemplateData"] or {})
     if call["SourceVersion"]:
         data = {**resolved(template, call["SourceVersion"])["LaunchTemplateData"], **data}
@@ -137,24 +131,24 @@ def _create_version(call: Call) -> Fields:
 @handles("ec2", "ModifyLaunchTemplate")
 def modify(call: Call) -> Fields:
     """Moves the default version."""
-    template = require_template(call.cloud, call.params)
+    template = require_template(call.account, call.params)
     if call["DefaultVersion"]:
         template.default = int(resolved(template, call["DefaultVersion"])["VersionNumber"])
-    return {"LaunchTemplate": _described(call.cloud, template)}
+    return {"LaunchTemplate": _described(call.account, template)}
 
 
 @handles("ec2", "DeleteLaunchTemplate")
 def delete(call: Call) -> Fields:
     """Whether a scaling group uses it does not matter (API reference)."""
-    template = require_template(call.cloud, call.params)
-    del call.cloud.compute.templates[template.id]
-    return {"LaunchTemplate": _described(call.cloud, template)}
+    template = require_template(call.account, call.params)
+    del call.account.ec2.templates[template.id]
+    return {"LaunchTemplate": _described(call.account, template)}
 
 
 @handles("ec2", "DeleteLaunchTemplateVersions")
 def delete_versions(call: Call) -> Fields:
     """The default version cannot be deleted; each version succeeds or fails alone (API reference)."""
-    template = require_template(call.cloud, call.params)
+    template = require_template(call.account, call.params)
     done, failed = [], []
     for text in call["Versions"]:
         number = int(text) if text.isdigit() else 0
@@ -184,16 +178,16 @@ def delete_versions(call: Call) -> Fields:
 @handles("ec2", "DescribeLaunchTemplates")
 def describe(call: Call) -> Fields:
     """An unknown id or name fails the whole call."""
-    cloud = call.cloud
+    account = call.account
     ids, names = call["LaunchTemplateIds"] or [], call["LaunchTemplateNames"] or []
     if ids or names:
-        found = [require_template(cloud, {"LaunchTemplateId": each}) for each in ids]
-        found += [require_template(cloud, {"LaunchTemplateName": each}) for each in names]
+        found = [require_template(account, {"LaunchTemplateId": each}) for each in ids]
+        found += [require_template(account, {"LaunchTemplateName": each}) for each in names]
     else:
-        found = list(cloud.compute.templates.values())
+        found = list(account.ec2.templates.values())
     for wanted in call["Filters"] or []:
         found = [each for each in found if _passes(each, wanted)]
-    return _page(call, "LaunchTemplates", [_described(cloud, each) for each in found])
+    return _page(call, "LaunchTemplates", [_described(account, each) for each in found])
 
 
 def _passes(template: LaunchTemplate, wanted: Fields) -> bool:
@@ -217,9 +211,9 @@ def describe_versions(call: Call) -> Fields:
                 "MissingParameter",
                 "Either a launch template ID or a launch template name must be specified in the request.",
             )
-        found = [resolved(each, version) for each in call.cloud.compute.templates.values() for version in wanted]
+        found = [resolved(each, version) for each in call.account.ec2.templates.values() for version in wanted]
         return _page(call, "LaunchTemplateVersions", _unique(found))
-    template = require_template(call.cloud, call.params)
+    template = require_template(call.account, call.params)
     if not wanted:
         low, high = int(call["MinVersion"] or 1), int(call["MaxVersion"] or template.made)
         wanted = [str(number) for number in sorted(template.versions, reverse=True) if low <= number <= high]

@@ -15,7 +15,7 @@ from smplan.sandbox.aws.requests import (
     Call,
     handles,
 )
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.state.account import Account
 
 _SOURCES = ("UserIdGroupPairs", "PrefixListIds")
 
@@ -24,21 +24,21 @@ _SOURCES = ("UserIdGroupPairs", "PrefixListIds")
 def delete(call: Call) -> Fields:
     """DependencyViolation while an instance, load balancer, database or another group's rule has it (API reference)."""
     group_id = call["GroupId"]
-    if group_id and next(holders(call.cloud, group_id), None):
+    if group_id and next(holders(call.account, group_id), None):
         raise AwsError("DependencyViolation", f"resource {group_id} has a dependent object")
     return call.moto()
 
 
-def holders(cloud: Cloud, group_id: str) -> Iterator[str]:
+def holders(account: Account, group_id: str) -> Iterator[str]:
     """Ids of what uses a security group."""
-    for instance in moto_state.instances(cloud.account):
+    for instance in moto_state.instances(account.id):
         if instance.state != "terminated" and group_id in instance.group_ids:
             yield instance.id
-    yield from (each.arn for each in interfaces(cloud) if group_id in each.group_ids)
-    for database in cloud.moto.ask("rds", "DescribeDBInstances", {})["DBInstances"]:
+    yield from (each.arn for each in interfaces(account) if group_id in each.group_ids)
+    for database in account.moto.call("rds", "DescribeDBInstances", {})["DBInstances"]:
         if group_id in [each["VpcSecurityGroupId"] for each in database.get("VpcSecurityGroups", [])]:
             yield database["DBInstanceIdentifier"]
-    for group in cloud.moto.ask("ec2", "DescribeSecurityGroups", {})["SecurityGroups"]:
+    for group in account.moto.call("ec2", "DescribeSecurityGroups", {})["SecurityGroups"]:
         if group["GroupId"] != group_id and group_id in _referred(group):
             yield group["GroupId"]
 
@@ -53,9 +53,9 @@ def delete_subnet(call: Call) -> Fields:
     """DependencyViolation while an instance or a load balancer's interface is in it (API reference)."""
     subnet = call["SubnetId"]
     used = any(
-        each.state != "terminated" and each.subnet_id == subnet for each in moto_state.instances(call.cloud.account)
+        each.state != "terminated" and each.subnet_id == subnet for each in moto_state.instances(call.account.id)
     )
-    if used or any(subnet in each.subnet_ids for each in interfaces(call.cloud)):
+    if used or any(subnet in each.subnet_ids for each in interfaces(call.account)):
         raise AwsError("DependencyViolation", f"The subnet '{subnet}' has dependencies and cannot be deleted.")
     return call.moto()
 
@@ -85,13 +85,13 @@ def authorize(call: Call) -> Fields:
         source = rule.get("ReferencedGroupInfo", {}).get("GroupId") or rule.get("PrefixListId")
         for owner, text in texts:
             if owner == source:
-                call.cloud.compute.descriptions[rule["SecurityGroupRuleId"]] = text
-    return _described(call.cloud, response)
+                call.account.ec2.descriptions[rule["SecurityGroupRuleId"]] = text
+    return _described(call.account, response)
 
 
-def _described(cloud: Cloud, response: Fields) -> Fields:
+def _described(account: Account, response: Fields) -> Fields:
     for rule in response.get("SecurityGroupRules", []):
-        text = cloud.compute.descriptions.get(rule["SecurityGroupRuleId"])
+        text = account.ec2.descriptions.get(rule["SecurityGroupRuleId"])
         if text:
             rule["Description"] = text
     return response
@@ -100,7 +100,7 @@ def _described(cloud: Cloud, response: Fields) -> Fields:
 @handles("ec2", "DescribeSecurityGroupRules")
 def describe_rules(call: Call) -> Fields:
     """With the descriptions of rules whose source is a group or a prefix list."""
-    return _described(call.cloud, call.moto())
+    return _described(call.account, call.moto())
 
 
 @handles("ec2", "ModifySecurityGroupRules")
@@ -110,7 +110,7 @@ def modify_rules(call: Call) -> Fields:
     for each in call["SecurityGroupRules"] or []:
         rule = each.get("SecurityGroupRule") or {}
         if rule.get("ReferencedGroupId") or rule.get("PrefixListId"):
-            call.cloud.compute.descriptions[each["SecurityGroupRuleId"]] = rule.get("Description") or ""
+            call.account.ec2.descriptions[each["SecurityGroupRuleId"]] = rule.get("Description") or ""
     return response
 
 
@@ -118,7 +118,7 @@ def modify_rules(call: Call) -> Fields:
 def describe_interfaces(call: Call) -> Fields:
     """Load balancers have one in each subnet, for a while after they are deleted too (iasql-engine#654)."""
     response = call.moto()
-    alive = {each.id for each in moto_state.instances(call.cloud.account) if each.state != "terminated"}
+    alive = {each.id for each in moto_state.instances(call.account.id) if each.state != "terminated"}
     kept = [
         each
         for each in response["NetworkInterfaces"]
@@ -126,12 +126,14 @@ def describe_interfaces(call: Call) -> Fields:
     ]
     if call["NetworkInterfaceIds"]:
         return {**response, "NetworkInterfaces": kept}
-    own = [each for each in _of_balancers(call.cloud) if all(_passes(each, wanted) for wanted in call["Filters"] or [])]
+    own = [
+        each for each in _of_balancers(call.account) if all(_passes(each, wanted) for wanted in call["Filters"] or [])
+    ]
     return {**response, "NetworkInterfaces": [*kept, *own]}
 
 
-def _of_balancers(cloud: Cloud) -> Iterator[Fields]:
-    for each in interfaces(cloud):
+def _of_balancers(account: Account) -> Iterator[Fields]:
+    for each in interfaces(account):
         short = "/".join(each.arn.split("/")[1:])
         for subnet in each.subnet_ids:
             number = hashlib.sha256(f"{each.arn} {subnet}".encode()).hexdigest()[:17]
@@ -142,7 +144,7 @@ def _of_balancers(cloud: Cloud) -> Iterator[Fields]:
                 "RequesterId": "amazon-elb",
                 "RequesterManaged": True,
                 "SubnetId": subnet,
-                "OwnerId": cloud.account,
+                "OwnerId": account.id,
                 "Status": "in-use",
                 "Groups": [{"GroupId": group, "GroupName": group} for group in each.group_ids],
             }

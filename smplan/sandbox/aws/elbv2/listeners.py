@@ -6,15 +6,9 @@ from typing import Any
 
 from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.elbv2.targets import balancer_of, require_group
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account
 
 DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
 """The API's default (the console's is newer): API reference, CreateListener."""
@@ -59,11 +53,11 @@ def _check_policy(name: str) -> None:
 @handles("elbv2", "CreateListener")
 def create(call: Call) -> Fields:
     """One listener a port. Repeating the same settings returns the existing one (API reference: "idempotent")."""
-    cloud = call.cloud
-    cloud.moto.ask("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [call["LoadBalancerArn"]]})
-    _check_tls(cloud, call["Protocol"], call["Certificates"] or [], call["SslPolicy"])
-    _check_actions(cloud, call["LoadBalancerArn"], call["DefaultActions"])
-    held = [each for each in _of(cloud, call["LoadBalancerArn"]) if each["Port"] == call["Port"]]
+    account = call.account
+    account.moto.call("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [call["LoadBalancerArn"]]})
+    _check_tls(account, call["Protocol"], call["Certificates"] or [], call["SslPolicy"])
+    _check_actions(account, call["LoadBalancerArn"], call["DefaultActions"])
+    held = [each for each in _of(account, call["LoadBalancerArn"]) if each["Port"] == call["Port"]]
     if held:
         return {"Listeners": [_same(call, held[0])]}
     changes: Fields = {}
@@ -72,8 +66,8 @@ def create(call: Call) -> Fields:
     return {"Listeners": [_seen(each) for each in call.moto(**changes)["Listeners"]]}
 
 
-def _of(cloud: Cloud, balancer_arn: str) -> list[Fields]:
-    response = cloud.moto.ask("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer_arn})
+def _of(account: Account, balancer_arn: str) -> list[Fields]:
+    response = account.moto.call("elbv2", "DescribeListeners", {"LoadBalancerArn": balancer_arn})
     return [_seen(each) for each in response["Listeners"]]
 
 
@@ -99,7 +93,7 @@ def _same(call: Call, held: Fields) -> Fields:
     return held
 
 
-def _check_tls(cloud: Cloud, protocol: str, certificates: list[Fields], policy: str | None) -> None:
+def _check_tls(account: Account, protocol: str, certificates: list[Fields], policy: str | None) -> None:
     """HTTPS needs one issued certificate (codes: terraform-provider-aws#26245, #17505)."""
     if protocol != "HTTPS":
         if certificates or policy:
@@ -112,15 +106,15 @@ def _check_tls(cloud: Cloud, protocol: str, certificates: list[Fields], policy: 
     if policy:
         _check_policy(policy)
     for each in certificates:
-        check_certificate(cloud, each["CertificateArn"])
+        check_certificate(account, each["CertificateArn"])
 
 
-def check_certificate(cloud: Cloud, arn: str) -> None:
+def check_certificate(account: Account, arn: str) -> None:
     """Unknown: CertificateNotFound. Not issued: UnsupportedCertificate, with AWS's misleading text."""
     try:
-        found = cloud.moto.ask("acm", "DescribeCertificate", {"CertificateArn": arn})["Certificate"]
-    except AwsError as refusal:
-        raise AwsError("CertificateNotFound", f"Certificate '{arn}' not found") from refusal
+        found = account.moto.call("acm", "DescribeCertificate", {"CertificateArn": arn})["Certificate"]
+    except AwsError as error:
+        raise AwsError("CertificateNotFound", f"Certificate '{arn}' not found") from error
     if found["Status"] != "ISSUED":
         raise AwsError(
             "UnsupportedCertificate",
@@ -129,12 +123,12 @@ def check_certificate(cloud: Cloud, arn: str) -> None:
         )
 
 
-def _check_actions(cloud: Cloud, balancer_arn: str, actions: list[Fields]) -> None:
+def _check_actions(account: Account, balancer_arn: str, actions: list[Fields]) -> None:
     """A target group serves one load balancer (API reference: TargetGroupAssociationLimit)."""
     for action in actions:
         for arn in moto_state.forwarded(action):
-            require_group(cloud, arn)
-            owner = balancer_of(cloud, arn)
+            require_group(account, arn)
+            owner = balancer_of(account, arn)
             if owner is not None and owner.arn != balancer_arn:
                 raise AwsError(
                     "TargetGroupAssociationLimit",
@@ -145,17 +139,17 @@ def _check_actions(cloud: Cloud, balancer_arn: str, actions: list[Fields]) -> No
 @handles("elbv2", "ModifyListener")
 def modify(call: Call) -> Fields:
     """The same rules as at creation; what is not sent stays."""
-    cloud, changes = call.cloud, dict[str, Any]()
-    held = cloud.moto.ask("elbv2", "DescribeListeners", {"ListenerArns": [call["ListenerArn"]]})["Listeners"][0]
+    account, changes = call.account, dict[str, Any]()
+    held = account.moto.call("elbv2", "DescribeListeners", {"ListenerArns": [call["ListenerArn"]]})["Listeners"][0]
     protocol = call["Protocol"] or held["Protocol"]
     was_https = held["Protocol"] == "HTTPS"
     certificates = call["Certificates"] or (held.get("Certificates", []) if was_https and protocol == "HTTPS" else [])
-    _check_tls(cloud, protocol, certificates, call["SslPolicy"])
-    _check_actions(cloud, held["LoadBalancerArn"], call["DefaultActions"] or [])
+    _check_tls(account, protocol, certificates, call["SslPolicy"])
+    _check_actions(account, held["LoadBalancerArn"], call["DefaultActions"] or [])
     port = call["Port"]
     if port and any(
         each["Port"] == port and each["ListenerArn"] != call["ListenerArn"]
-        for each in _of(cloud, held["LoadBalancerArn"])
+        for each in _of(account, held["LoadBalancerArn"])
     ):
         raise AwsError("DuplicateListener", "A listener already exists on this port for this load balancer")
     if protocol == "HTTPS" and not was_https and not call["SslPolicy"]:
@@ -168,11 +162,11 @@ def modify(call: Call) -> Fields:
 @handles("elbv2", "DescribeTags")
 def tags(call: Call) -> Fields:
     """Of load balancers, target groups and listeners mixed; an unknown one fails the whole call (API reference)."""
-    balancers = list(moto_state.balancers(call.cloud.account))
+    balancers = list(moto_state.balancers(call.account.id))
     known = {each.arn for each in balancers} | {listener.arn for each in balancers for listener in each.listeners}
     for arn in call["ResourceArns"]:
         if ":targetgroup/" in arn:
-            require_group(call.cloud, arn)
+            require_group(call.account, arn)
         elif arn not in known and ":listener/" in arn:
             raise AwsError("ListenerNotFound", f"Listener '{arn}' not found")
         elif arn not in known and ":loadbalancer/" in arn:

@@ -6,15 +6,9 @@ import re
 from collections.abc import Iterator
 
 from smplan.sandbox.aws import moto_state
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.elbv2 import LINGERING_SECONDS, PROVISIONING_SECONDS, Interfaces
 
 ZONE_ID = "Z35SXDOTRQ7X7K"
@@ -53,22 +47,22 @@ def invalid(message: str) -> AwsError:
 @handles("elbv2", "CreateLoadBalancer")
 def create(call: Call) -> Fields:
     """Repeating the same settings returns the existing one; others are refused (API reference: "idempotent")."""
-    cloud, name = call.cloud, call["Name"]
+    account, name = call.account, call["Name"]
     if not _NAME.fullmatch(name):
         raise invalid(
             f"The load balancer name '{name}' must have 1 to 32 characters, only letters, digits and hyphens, "
             "must not begin or end with a hyphen, and must not begin with 'internal-'"
         )
     subnets = _subnets(call)
-    _check_groups(cloud, call["SecurityGroups"] or [], subnets[0]["VpcId"])
-    same_name = [each for each in describe_all(cloud) if each["LoadBalancerName"] == name]
-    if same_name:
-        return {"LoadBalancers": [_same(call, same_name[0], subnets)]}
+    _check_groups(account, call["SecurityGroups"] or [], subnets[0]["VpcId"])
+    arns = [each.arn for each in moto_state.balancers(account.id) if each.name == name]
+    if arns:
+        return {"LoadBalancers": [_same(call, _by_arn(account, arns[0]), subnets)]}
     _check_gateway(call, subnets[0]["VpcId"])
-    response = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(cloud, subnets[0]["VpcId"])])
+    response = call.moto(SecurityGroups=call["SecurityGroups"] or [_default_group(account, subnets[0]["VpcId"])])
     made = response["LoadBalancers"][0]
-    cloud.balancing.active_at[made["LoadBalancerArn"]] = cloud.now() + PROVISIONING_SECONDS
-    return {"LoadBalancers": [_seen(cloud, made)]}
+    account.elbv2.active_at[made["LoadBalancerArn"]] = account.now() + PROVISIONING_SECONDS
+    return {"LoadBalancers": [_seen(account, made)]}
 
 
 def _subnets(call: Call) -> list[Fields]:
@@ -76,7 +70,7 @@ def _subnets(call: Call) -> list[Fields]:
     ids = call["Subnets"] or [each["SubnetId"] for each in call["SubnetMappings"] or []]
     found = []
     for subnet in ids:
-        response = call.cloud.describe_ec2("DescribeSubnets", SubnetIds=[subnet])
+        response = call.account.describe_ec2("DescribeSubnets", SubnetIds=[subnet])
         if not response:
             raise AwsError("SubnetNotFound", f"The subnet ID '{subnet}' does not exist")
         found.append(response["Subnets"][0])
@@ -91,16 +85,16 @@ def _subnets(call: Call) -> list[Fields]:
     return found
 
 
-def _check_groups(cloud: Cloud, ids: list[str], vpc_id: str) -> None:
+def _check_groups(account: Account, ids: list[str], vpc_id: str) -> None:
     for group in ids:
-        response = cloud.describe_ec2("DescribeSecurityGroups", GroupIds=[group])
+        response = account.describe_ec2("DescribeSecurityGroups", GroupIds=[group])
         if not response or response["SecurityGroups"][0]["VpcId"] != vpc_id:
             raise AwsError("InvalidSecurityGroup", f"The security group '{group}' does not exist in {vpc_id}")
 
 
-def _default_group(cloud: Cloud, vpc_id: str) -> str:
+def _default_group(account: Account, vpc_id: str) -> str:
     filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
-    response = cloud.moto.ask("ec2", "DescribeSecurityGroups", {"Filters": filters})
+    response = account.moto.call("ec2", "DescribeSecurityGroups", {"Filters": filters})
     return str(response["SecurityGroups"][0]["GroupId"])
 
 
@@ -109,7 +103,7 @@ def _check_gateway(call: Call, vpc_id: str) -> None:
     if (call["Scheme"] or "internet-facing") != "internet-facing":
         return
     filters = [{"Name": "attachment.vpc-id", "Values": [vpc_id]}]
-    if not call.cloud.moto.ask("ec2", "DescribeInternetGateways", {"Filters": filters})["InternetGateways"]:
+    if not call.account.moto.call("ec2", "DescribeInternetGateways", {"Filters": filters})["InternetGateways"]:
         raise AwsError("InvalidSubnet", f"VPC {vpc_id} has no internet gateway")
 
 
@@ -126,15 +120,15 @@ def _same(call: Call, held: Fields, subnets: list[Fields]) -> Fields:
     return held
 
 
-def describe_all(cloud: Cloud, params: Fields | None = None) -> list[Fields]:
-    """Load balancers as DescribeLoadBalancers returns them; ``params`` as in its request."""
-    response = cloud.moto.ask("elbv2", "DescribeLoadBalancers", params or {})
-    return [_seen(cloud, each) for each in response["LoadBalancers"]]
+def _by_arn(account: Account, arn: str) -> Fields:
+    """The load balancer as DescribeLoadBalancers returns it. Raises AwsError: LoadBalancerNotFound."""
+    response = account.moto.call("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [arn]})
+    return _seen(account, response["LoadBalancers"][0])
 
 
-def _seen(cloud: Cloud, balancer: Fields) -> Fields:
+def _seen(account: Account, balancer: Fields) -> Fields:
     """With its real state, DNS name (a new one for each) and hosted zone."""
-    active = cloud.now() >= cloud.balancing.active_at.get(balancer["LoadBalancerArn"], 0.0)
+    active = account.now() >= account.elbv2.active_at.get(balancer["LoadBalancerArn"], 0.0)
     return {
         "Scheme": "internet-facing",
         "IpAddressType": "ipv4",
@@ -155,55 +149,55 @@ def dns_name(arn: str, scheme: str = "internet-facing") -> str:
 @handles("elbv2", "DescribeLoadBalancers")
 def describe(call: Call) -> Fields:
     """Provisioning for two minutes; an unknown ARN or name fails the whole call."""
-    held = {each.arn for each in moto_state.balancers(call.cloud.account)}
+    held = {each.arn for each in moto_state.balancers(call.account.id)}
     for arn in call["LoadBalancerArns"] or []:
         if arn not in held:
             raise AwsError("LoadBalancerNotFound", f"Load balancers '[{arn}]' not found")
     response = call.moto()
-    return {**response, "LoadBalancers": [_seen(call.cloud, each) for each in response["LoadBalancers"]]}
+    return {**response, "LoadBalancers": [_seen(call.account, each) for each in response["LoadBalancers"]]}
 
 
 @handles("elbv2", "DeleteLoadBalancer")
 def delete(call: Call) -> None:
     """Absent is success; protected is refused; its network interfaces stay for a while (iasql-engine#654)."""
-    cloud, arn = call.cloud, call["LoadBalancerArn"]
-    held = next((each for each in moto_state.balancers(cloud.account) if each.arn == arn), None)
+    account, arn = call.account, call["LoadBalancerArn"]
+    held = next((each for each in moto_state.balancers(account.id) if each.arn == arn), None)
     if held is None:
         return
-    if cloud.balancing.attributes.get(arn, {}).get("deletion_protection.enabled") == "true":
+    if account.elbv2.attributes.get(arn, {}).get("deletion_protection.enabled") == "true":
         raise AwsError(
             "OperationNotPermitted",
             f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
         )
     for listener in held.listeners:
-        cloud.moto.ask("elbv2", "DeleteListener", {"ListenerArn": listener.arn})
+        account.moto.call("elbv2", "DeleteListener", {"ListenerArn": listener.arn})
     call.moto()
-    gone_at = cloud.now() + LINGERING_SECONDS
-    cloud.balancing.lingering.append(Interfaces(held.name, arn, held.group_ids, held.subnet_ids, gone_at))
-    cloud.balancing.attributes.pop(arn, None)
-    cloud.balancing.active_at.pop(arn, None)
+    gone_at = account.now() + LINGERING_SECONDS
+    account.elbv2.lingering.append(Interfaces(held.name, arn, held.group_ids, held.subnet_ids, gone_at))
+    account.elbv2.attributes.pop(arn, None)
+    account.elbv2.active_at.pop(arn, None)
 
 
-def interfaces(cloud: Cloud) -> Iterator[Interfaces]:
+def interfaces(account: Account) -> Iterator[Interfaces]:
     """The network interfaces of load balancers, those of deleted ones too until they go."""
-    for each in moto_state.balancers(cloud.account):
+    for each in moto_state.balancers(account.id):
         yield Interfaces(each.name, each.arn, each.group_ids, each.subnet_ids, float("inf"))
-    yield from (each for each in cloud.balancing.lingering if cloud.now() < each.gone_at)
+    yield from (each for each in account.elbv2.lingering if account.now() < each.gone_at)
 
 
-def _require(cloud: Cloud, arn: str) -> None:
-    cloud.moto.ask("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [arn]})
+def _require(account: Account, arn: str) -> None:
+    account.moto.call("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [arn]})
 
 
 @handles("elbv2", "DescribeLoadBalancerAttributes")
 def attributes(call: Call) -> Fields:
     """All attributes with their defaults, not only those that were set."""
-    _require(call.cloud, call["LoadBalancerArn"])
-    return _attributes(call.cloud, call["LoadBalancerArn"])
+    _require(call.account, call["LoadBalancerArn"])
+    return _attributes(call.account, call["LoadBalancerArn"])
 
 
-def _attributes(cloud: Cloud, arn: str) -> Fields:
-    held = {**DEFAULTS, **cloud.balancing.attributes.get(arn, {})}
+def _attributes(account: Account, arn: str) -> Fields:
+    held = {**DEFAULTS, **account.elbv2.attributes.get(arn, {})}
     return {"Attributes": [{"Key": key, "Value": held[key]} for key in sorted(held)]}
 
 
@@ -211,12 +205,12 @@ def _attributes(cloud: Cloud, arn: str) -> Fields:
 def modify_attributes(call: Call) -> Fields:
     """Unknown keys and values out of range are refused (API reference, LoadBalancerAttribute)."""
     arn = call["LoadBalancerArn"]
-    _require(call.cloud, arn)
+    _require(call.account, arn)
     wanted = {each["Key"]: each.get("Value", "") for each in call["Attributes"]}
     for key, value in wanted.items():
         _check_attribute(key, value)
-    call.cloud.balancing.attributes.setdefault(arn, {}).update(wanted)
-    return _attributes(call.cloud, arn)
+    call.account.elbv2.attributes.setdefault(arn, {}).update(wanted)
+    return _attributes(call.account, arn)
 
 
 def _check_attribute(key: str, value: str) -> None:
@@ -241,6 +235,6 @@ def set_subnets(call: Call) -> Fields:
 @handles("elbv2", "SetSecurityGroups")
 def set_groups(call: Call) -> Fields:
     """Groups must exist in the load balancer's VPC."""
-    held = describe_all(call.cloud, {"LoadBalancerArns": [call["LoadBalancerArn"]]})[0]
-    _check_groups(call.cloud, call["SecurityGroups"], held["VpcId"])
+    balancer = _by_arn(call.account, call["LoadBalancerArn"])
+    _check_groups(call.account, call["SecurityGroups"], balancer["VpcId"])
     return call.moto()

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from smplan.sandbox.aws.elbv2.targets import balancer_of, require_group
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud
+from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account
 
 _COMPARED = (
     "Protocol",
@@ -49,10 +43,10 @@ _ATTRIBUTES = {
 @handles("elbv2", "CreateTargetGroup")
 def create(call: Call) -> Fields:
     """Repeating the same settings returns the existing one; others are refused (API reference: "idempotent")."""
-    cloud, name = call.cloud, call["Name"]
-    held = [each for each in _all(cloud) if each["TargetGroupName"] == name]
+    account, name = call.account, call["Name"]
+    held = [each for each in _all(account) if each["TargetGroupName"] == name]
     if not held:
-        return {"TargetGroups": [_seen(cloud, each) for each in call.moto()["TargetGroups"]]}
+        return {"TargetGroups": [_seen(account, each) for each in call.moto()["TargetGroups"]]}
     if any(key in call.params and call.params[key] != held[0].get(key) for key in _COMPARED):
         raise AwsError(
             "DuplicateTargetGroupName",
@@ -61,14 +55,14 @@ def create(call: Call) -> Fields:
     return {"TargetGroups": held}
 
 
-def _all(cloud: Cloud) -> list[Fields]:
-    response = cloud.moto.ask("elbv2", "DescribeTargetGroups", {})
-    return [_seen(cloud, each) for each in response["TargetGroups"]]
+def _all(account: Account) -> list[Fields]:
+    response = account.moto.call("elbv2", "DescribeTargetGroups", {})
+    return [_seen(account, each) for each in response["TargetGroups"]]
 
 
-def _seen(cloud: Cloud, group: Fields) -> Fields:
+def _seen(account: Account, group: Fields) -> Fields:
     """With the load balancer that sends to it now, not every one that ever did."""
-    balancer = balancer_of(cloud, group["TargetGroupArn"])
+    balancer = balancer_of(account, group["TargetGroupArn"])
     return {**group, "LoadBalancerArns": [balancer.arn] if balancer else []}
 
 
@@ -76,20 +70,20 @@ def _seen(cloud: Cloud, group: Fields) -> Fields:
 def describe(call: Call) -> Fields:
     """An unknown ARN or name fails the whole call."""
     if call["LoadBalancerArn"]:
-        call.cloud.moto.ask("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [call["LoadBalancerArn"]]})
+        call.account.moto.call("elbv2", "DescribeLoadBalancers", {"LoadBalancerArns": [call["LoadBalancerArn"]]})
         return {
-            "TargetGroups": [each for each in _all(call.cloud) if call["LoadBalancerArn"] in each["LoadBalancerArns"]]
+            "TargetGroups": [each for each in _all(call.account) if call["LoadBalancerArn"] in each["LoadBalancerArns"]]
         }
     for arn in call["TargetGroupArns"] or []:
-        require_group(call.cloud, arn)
+        require_group(call.account, arn)
     response = call.moto()
-    return {**response, "TargetGroups": [_seen(call.cloud, each) for each in response["TargetGroups"]]}
+    return {**response, "TargetGroups": [_seen(call.account, each) for each in response["TargetGroups"]]}
 
 
 @handles("elbv2", "ModifyTargetGroup")
 def modify(call: Call) -> Fields:
     """Health checks only; the timeout stays below the interval."""
-    held = call.cloud.moto.ask("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [call["TargetGroupArn"]]})[
+    held = call.account.moto.call("elbv2", "DescribeTargetGroups", {"TargetGroupArns": [call["TargetGroupArn"]]})[
         "TargetGroups"
     ][0]
     after = {**held, **call.params}
@@ -99,7 +93,7 @@ def modify(call: Call) -> Fields:
             f"Health check timeout '{after['HealthCheckTimeoutSeconds']}' must be smaller than the interval "
             f"'{after['HealthCheckIntervalSeconds']}'",
         )
-    return {"TargetGroups": [_seen(call.cloud, each) for each in call.moto()["TargetGroups"]]}
+    return {"TargetGroups": [_seen(call.account, each) for each in call.moto()["TargetGroups"]]}
 
 
 @handles("elbv2", "ModifyTargetGroupAttributes")
@@ -118,4 +112,4 @@ def modify_attributes(call: Call) -> Fields:
 def delete(call: Call) -> None:
     """ResourceInUse while a listener or rule forwards to it; targets are forgotten with it."""
     call.moto()
-    call.cloud.balancing.targets.pop(call["TargetGroupArn"], None)
+    call.account.elbv2.targets.pop(call["TargetGroupArn"], None)

@@ -6,85 +6,79 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from smplan.sandbox.aws import moto_state
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
+from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.moto_state import BalancerView, TargetGroupView
-from smplan.sandbox.aws.requests import (
-    Call,
-    handles,
-)
-from smplan.sandbox.aws.state.account import Cloud, on_tick
+from smplan.sandbox.aws.requests import Call, handles
+from smplan.sandbox.aws.state.account import Account, on_tick
 from smplan.sandbox.aws.state.elbv2 import RegisteredTarget
 
 
-def require_group(cloud: Cloud, arn: str | None) -> TargetGroupView:
+def require_group(account: Account, arn: str | None) -> TargetGroupView:
     """The target group, or ELB's refusal."""
-    group = moto_state.target_group(cloud.account, arn or "")
+    group = moto_state.target_group(account.id, arn or "")
     if group is None:
         raise AwsError("TargetGroupNotFound", "One or more target groups not found")
     return group
 
 
-def balancer_of(cloud: Cloud, group_arn: str) -> BalancerView | None:
+def balancer_of(account: Account, group_arn: str) -> BalancerView | None:
     """The load balancer that sends to the target group."""
-    for balancer in moto_state.balancers(cloud.account):
+    for balancer in moto_state.balancers(account.id):
         if any(group_arn in listener.target_group_arns for listener in balancer.listeners):
             return balancer
     return None
 
 
-def is_active(cloud: Cloud, balancer_arn: str) -> bool:
+def is_active(account: Account, balancer_arn: str) -> bool:
     """Whether the load balancer has been provisioned."""
-    return cloud.now() >= cloud.balancing.active_at.get(balancer_arn, 0.0)
+    return account.now() >= account.elbv2.active_at.get(balancer_arn, 0.0)
 
 
-def register(cloud: Cloud, group_arn: str, instance_id: str, *, at: float, port: int | None = None) -> None:
+def register(account: Account, group_arn: str, instance_id: str, *, at: float, port: int | None = None) -> None:
     """Make an instance a target; one that drains comes back. Does nothing if the target group was deleted."""
-    group = moto_state.target_group(cloud.account, group_arn)
+    group = moto_state.target_group(account.id, group_arn)
     if group is None:
         return
     key = (instance_id, port or group.port)
-    held = cloud.balancing.of(group_arn).get(key)
+    held = account.elbv2.of(group_arn).get(key)
     if held is None or held.gone_at is not None:
-        cloud.balancing.of(group_arn)[key] = RegisteredTarget(*key, registered_at=at)
+        account.elbv2.of(group_arn)[key] = RegisteredTarget(*key, registered_at=at)
 
 
-def deregister(cloud: Cloud, group_arn: str, instance_id: str, *, port: int | None = None) -> float:
+def deregister(account: Account, group_arn: str, instance_id: str, *, port: int | None = None) -> float:
     """Let an instance drain; how long that takes in seconds (0 if no requests went to it)."""
-    group = moto_state.target_group(cloud.account, group_arn)
-    targets = cloud.balancing.of(group_arn)
+    group = moto_state.target_group(account.id, group_arn)
+    targets = account.elbv2.of(group_arn)
     longest = 0.0
     for key, target in list(targets.items()):
         if target.instance_id != instance_id or target.gone_at is not None or (port and target.port != port):
             continue
-        if group is None or balancer_of(cloud, group_arn) is None or target.state not in {"healthy", "unhealthy"}:
+        if group is None or balancer_of(account, group_arn) is None or target.state not in {"healthy", "unhealthy"}:
             del targets[key]
             continue
-        target.gone_at = cloud.now() + group.deregistration_delay
+        target.gone_at = account.now() + group.deregistration_delay
         longest = max(longest, group.deregistration_delay)
     return longest
 
 
 @on_tick
-def forget_drained(cloud: Cloud) -> bool:
+def forget_drained(account: Account) -> bool:
     """Targets leave when they have drained; instances that were terminated by hand begin to drain."""
-    running = moto_state.running(cloud.account)
+    running = moto_state.running(account.id)
     changed = False
-    for arn, targets in cloud.balancing.targets.items():
+    for arn, targets in account.elbv2.targets.items():
         for key, target in list(targets.items()):
-            if target.gone_at is not None and cloud.now() >= target.gone_at:
+            if target.gone_at is not None and account.now() >= target.gone_at:
                 del targets[key]
                 changed = True
-            elif target.gone_at is None and _is_gone(cloud, target.instance_id, running):
-                deregister(cloud, arn, target.instance_id)
+            elif target.gone_at is None and _is_gone(account, target.instance_id, running):
+                deregister(account, arn, target.instance_id)
                 changed = True
     return changed
 
 
-def _is_gone(cloud: Cloud, instance_id: str, running: set[str]) -> bool:
-    return instance_id not in running and moto_state.state_of(cloud.account, instance_id) in {"", "terminated"}
+def _is_gone(account: Account, instance_id: str, running: set[str]) -> bool:
+    return instance_id not in running and moto_state.state_of(account.id, instance_id) in {"", "terminated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,35 +92,35 @@ class Check:
     times: int
 
 
-def due_checks(cloud: Cloud) -> Iterator[Check]:
+def due_checks(account: Account) -> Iterator[Check]:
     """Health checks whose time has come; only where an active load balancer sends to."""
-    for arn, targets in cloud.balancing.targets.items():
-        balancer, group = balancer_of(cloud, arn), moto_state.target_group(cloud.account, arn)
+    for arn, targets in account.elbv2.targets.items():
+        balancer, group = balancer_of(account, arn), moto_state.target_group(account.id, arn)
         for target in list(targets.values()):
-            if group is None or balancer is None or not is_active(cloud, balancer.arn):
+            if group is None or balancer is None or not is_active(account, balancer.arn):
                 _rest(target)
             elif target.gone_at is None:
-                yield from _due(cloud, target, group, balancer)
+                yield from _due(account, target, group, balancer)
 
 
 def _rest(target: RegisteredTarget) -> None:
     target.state, target.streak, target.checked_at = "initial", 0, None
 
 
-def _due(cloud: Cloud, target: RegisteredTarget, group: TargetGroupView, balancer: BalancerView) -> Iterator[Check]:
-    began = max(target.registered_at, cloud.balancing.active_at.get(balancer.arn, 0.0))
+def _due(account: Account, target: RegisteredTarget, group: TargetGroupView, balancer: BalancerView) -> Iterator[Check]:
+    began = max(target.registered_at, account.elbv2.active_at.get(balancer.arn, 0.0))
     since = began if target.checked_at is None else target.checked_at
-    times = int((cloud.now() - since) // group.interval)
+    times = int((account.now() - since) // group.interval)
     if times > 0:
         port = target.port if group.check_port == "traffic-port" else int(group.check_port)
         yield Check(target, group, port, group.check_path, times)
 
 
-def apply(cloud: Cloud, check: Check, *, passed: bool) -> bool:
+def apply(account: Account, check: Check, *, passed: bool) -> bool:
     """Count the outcome; whether the state changed. A new target needs one pass (ELB User Guide, "health checks")."""
     target, group, times = check.target, check.group, check.times
     before = target.state
-    target.checked_at = cloud.now()
+    target.checked_at = account.now()
     if passed:
         target.streak = max(target.streak, 0) + times
         if target.state == "initial" or target.streak >= group.healthy_threshold:
@@ -138,27 +132,27 @@ def apply(cloud: Cloud, check: Check, *, passed: bool) -> bool:
     return target.state != before
 
 
-def target_states(cloud: Cloud, group_arn: str) -> dict[str, str]:
+def target_states(account: Account, group_arn: str) -> dict[str, str]:
     """Instance id -> state as DescribeTargetHealth returns it; the best one if it has several ports."""
     order = ("unhealthy", "draining", "unused", "initial", "healthy")
     states: dict[str, str] = {}
-    for target in cloud.balancing.of(group_arn).values():
-        state = _health(cloud, group_arn, target)["State"]
+    for target in account.elbv2.of(group_arn).values():
+        state = _health(account, group_arn, target)["State"]
         if order.index(state) >= order.index(states.get(target.instance_id, "unhealthy")):
             states[target.instance_id] = state
     return states
 
 
-def _health(cloud: Cloud, group_arn: str, target: RegisteredTarget) -> Fields:
+def _health(account: Account, group_arn: str, target: RegisteredTarget) -> Fields:
     """The TargetHealth of the API reference, with its reason codes."""
     if target.gone_at is not None:
         return _why("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
-    balancer = balancer_of(cloud, group_arn)
+    balancer = balancer_of(account, group_arn)
     if balancer is None:
         return _why(
             "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
         )
-    instance = moto_state.instance(cloud.account, target.instance_id)
+    instance = moto_state.instance(account.id, target.instance_id)
     if instance is None or instance.state not in {"pending", "running"}:
         return _why("unused", "Target.InvalidState", "Target is in the stopped state")
     if instance.zone not in balancer.zones:
@@ -179,9 +173,9 @@ def _why(state: str, reason: str, text: str) -> Fields:
 @handles("elbv2", "RegisterTargets")
 def register_targets(call: Call) -> None:
     """Instances must exist and run (API reference, RegisterTargets: InvalidTarget)."""
-    cloud = call.cloud
-    group = require_group(cloud, call["TargetGroupArn"])
-    running = moto_state.running(cloud.account)
+    account = call.account
+    group = require_group(account, call["TargetGroupArn"])
+    running = moto_state.running(account.id)
     for target in call["Targets"]:
         if target["Id"] not in running:
             raise AwsError(
@@ -189,40 +183,40 @@ def register_targets(call: Call) -> None:
                 f"The following targets are not in a running state and cannot be registered: '{target['Id']}'",
             )
     for target in call["Targets"]:
-        register(cloud, group.arn, target["Id"], at=cloud.now(), port=target.get("Port"))
+        register(account, group.arn, target["Id"], at=account.now(), port=target.get("Port"))
 
 
 @handles("elbv2", "DeregisterTargets")
 def deregister_targets(call: Call) -> None:
     """Targets drain; unknown ones are no fault."""
-    group = require_group(call.cloud, call["TargetGroupArn"])
+    group = require_group(call.account, call["TargetGroupArn"])
     for target in call["Targets"]:
-        deregister(call.cloud, group.arn, target["Id"], port=target.get("Port"))
+        deregister(call.account, group.arn, target["Id"], port=target.get("Port"))
 
 
 @handles("elbv2", "DescribeTargetHealth")
 def describe_health(call: Call) -> Fields:
     """All targets, or those asked for: unknown ones are ``unused``."""
-    cloud = call.cloud
-    group = require_group(cloud, call["TargetGroupArn"])
-    held = cloud.balancing.of(group.arn)
+    account = call.account
+    group = require_group(account, call["TargetGroupArn"])
+    held = account.elbv2.of(group.arn)
     if not call["Targets"]:
-        return {"TargetHealthDescriptions": [_described(cloud, group, target) for target in held.values()]}
+        return {"TargetHealthDescriptions": [_described(account, group, target) for target in held.values()]}
     found = []
     for wanted in call["Targets"]:
         key = (wanted["Id"], wanted.get("Port") or group.port)
         if key in held:
-            found.append(_described(cloud, group, held[key]))
+            found.append(_described(account, group, held[key]))
         else:
             health = _why("unused", "Target.NotRegistered", "Target is not registered to the target group")
             found.append({"Target": {"Id": key[0], "Port": key[1]}, "TargetHealth": health})
     return {"TargetHealthDescriptions": found}
 
 
-def _described(cloud: Cloud, group: TargetGroupView, target: RegisteredTarget) -> Fields:
+def _described(account: Account, group: TargetGroupView, target: RegisteredTarget) -> Fields:
     port = str(target.port) if group.check_port == "traffic-port" else group.check_port
     return {
         "Target": {"Id": target.instance_id, "Port": target.port},
         "HealthCheckPort": port,
-        "TargetHealth": _health(cloud, group.arn, target),
+        "TargetHealth": _health(account, group.arn, target),
     }

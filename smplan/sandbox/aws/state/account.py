@@ -1,4 +1,4 @@
-"""What the emulated AWS remembers beside moto's own records, by service, and the time that moves it."""
+"""The emulated account: what AWS remembers besides moto's own records, and the clock that moves it on."""
 
 from __future__ import annotations
 
@@ -15,38 +15,34 @@ from smplan.sandbox.aws.state.elbv2 import Elbv2State
 from smplan.sandbox.clock import Clock
 from smplan.sandbox.ids import REGION
 
-TickFunction = Callable[["Cloud"], bool]
+TickFunction = Callable[["Account"], bool]
 TICKS: list[TickFunction] = []
-"""What time brings, in the order it is applied; each returns whether it changed anything."""
+"""Run at every tick; each returns whether it changed anything."""
 
 
-def on_tick(moved: TickFunction) -> TickFunction:
-    """Apply the decorated function at every tick."""
-    TICKS.append(moved)
-    return moved
+def on_tick(function: TickFunction) -> TickFunction:
+    """Run the decorated function at every tick."""
+    TICKS.append(function)
+    return function
 
 
-class Cloud:
-    """The emulated AWS. Use it only while holding the sandbox's lock."""
+class Account:
+    """One account of the emulated AWS. Use it only while holding the sandbox's lock."""
 
-    replaced = frozenset({"autoscaling"})
-    """Services of which moto handles nothing."""
+    without_moto = frozenset({"autoscaling"})
+    """Services whose requests never reach moto."""
 
-    def __init__(self, clock: Clock, moto: MotoClient, account: str) -> None:
+    def __init__(self, clock: Clock, moto: MotoClient, account_id: str) -> None:
         self.clock = clock
         self.moto = moto
-        self.account = account
+        self.id = account_id
         self.region = REGION
         self.launch_configurations = True
         """False: refuse new launch configurations, as accounts made since 2024-10-01 are refused."""
-        self.compute = Ec2State()
-        self.balancing = Elbv2State()
-        self.scaling = AutoScalingState()
+        self.ec2 = Ec2State()
+        self.elbv2 = Elbv2State()
+        self.autoscaling = AutoScalingState()
         self._tables: dict[str, dict[Any, Any]] = {}
-        self.changes: dict[str, float] = {}
-        """Route 53 change id -> when it is INSYNC."""
-        self.pending_subscriptions: set[str] = set()
-        """ARNs of SNS subscriptions that are not confirmed."""
 
     def now(self) -> float:
         """Virtual seconds since 1970."""
@@ -58,26 +54,26 @@ class Cloud:
 
     def arn(self, service: str, rest: str) -> str:
         """An ARN of this account and region."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{rest}"
+        return f"arn:aws:{service}:{self.region}:{self.id}:{rest}"
 
     def table(self, name: str) -> dict[Any, Any]:
-        """Rows that one handler keeps for itself under a name such as ``autoscaling.schedules``, empty at first.
+        """The rows that one module keeps under ``name``, such as ``route53.changes``; empty in a new account.
 
-        A handler that needs a place for its data takes it here; nothing has to be declared elsewhere.
+        A table needs no declaration, so a new handler with data of its own is still a single file.
         """
         return self._tables.setdefault(name, {})
 
     def describe_ec2(self, action: str, **params: Any) -> Fields | None:
-        """EC2's response; None if it knows no such thing."""
+        """EC2's response; None if EC2 rejects the request."""
         try:
-            return self.moto.ask("ec2", action, params)
+            return self.moto.call("ec2", action, params)
         except AwsError:
             return None
 
     def tick(self) -> None:
-        """Apply what the passing of time brings; what follows from it at the same moment too."""
+        """Run the tick functions until none changes anything, eight rounds at most."""
         for _ in range(8):
-            changed = [moved(self) for moved in TICKS]  # all of them, whatever the first one says
+            changed = [function(self) for function in TICKS]  # every one, whatever the first returns
             if not any(changed):
                 return
 

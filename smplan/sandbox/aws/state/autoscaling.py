@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from smplan.sandbox.aws.errors import (
-    AwsError,
-    Fields,
-)
+from smplan.sandbox.aws.errors import AwsError, Fields
 
 
 @dataclass(slots=True)

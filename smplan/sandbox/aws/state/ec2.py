@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from smplan.sandbox.aws.errors import (
-    Fields,
-)
+from smplan.sandbox.aws.errors import Fields
 
 IMAGE_SECONDS = 60.0
 BOOT_SECONDS = 90.0

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.base import Context
+from smplan.drivers.context import Context
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.conformance import Case, FaultyAws, Stage, context
 

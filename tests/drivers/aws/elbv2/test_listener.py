@@ -64,10 +64,10 @@ def stage(box: Sandbox, aws: Aws) -> Iterator[Stage]:
 @pytest.fixture
 def certificate(box: Sandbox) -> Iterator[str]:
     """A second certificate, issued."""
-    arn: str = box.cloud.moto.ask("acm", "RequestCertificate", {"DomainName": "listener.example.org"})["CertificateArn"]
-    moto_state.issue(box.cloud.account, arn)
+    arn: str = box.aws.moto.call("acm", "RequestCertificate", {"DomainName": "listener.example.org"})["CertificateArn"]
+    moto_state.issue(box.account, arn)
     yield arn
-    box.cloud.moto.ask("acm", "DeleteCertificate", {"CertificateArn": arn})
+    box.aws.moto.call("acm", "DeleteCertificate", {"CertificateArn": arn})
 
 
 @pytest.mark.parametrize(

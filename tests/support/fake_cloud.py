@@ -1,4 +1,4 @@
-"""A cloud small enough to see through: two kinds, kept in a dict, that fail when told to."""
+"""A cloud in a dict, with four resource types and calls that fail on request."""
 
 from __future__ import annotations
 
@@ -7,47 +7,25 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
-
-from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, LookupDecl, Resource, SourceMap, SourceRange
-from smplan.core.events import Event
-from smplan.core.resource_type import ResourceType
-from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, PartialMap, Spec
-from smplan.core.values import Json, PartialValue, parse_text
+from smplan.core.blueprint import LookupDecl, Resource
+from smplan.core.resource_type import Output, ResourceType
+from smplan.core.spec import Spec
+from smplan.core.values import Json
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.base import Claim, Driver, Live, Lookup, Output, Owner, Progress
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.drivers.core.value import Value
 from smplan.drivers.retry import RetryPolicy
-from smplan.engine.providers import Providers, facts_of, kind
+from smplan.engine.providers import Providers
 from smplan.errors import InUse, LostAnswer, NotFound, SmplanError
-
-
-class ThingSpec(Spec):
-    """A thing with a name that is unique among things."""
-
-    name: Annotated[str, IMMUTABLE, Field(description="Unique.")]
-    zone: Annotated[str | None, IMMUTABLE, Field(description="Where.")] = None
-    size: Annotated[int, Field(description="How big.", ge=0)] = 1
-    tags: Annotated[PartialMap[str] | None, Field(description="Labels.")] = None
-    uses: Annotated[PartialList[str] | None, UNORDERED, Field(description="Ids of others.")] = None
-    start: Annotated[int | None, INITIAL, Field(description="Owned by somebody else later.")] = None
-    note: Annotated[str | None, WRITE_ONLY, Field(description="Never read back.")] = None
-    password: Annotated[str | None, SENSITIVE, Field(description="A secret.")] = None
-
-
-class PortSpec(Spec):
-    """Something of which there can be only one at a time: its number is its name."""
-
-    number: Annotated[int, IMMUTABLE, Field(description="The natural key.")]
-    of: Annotated[str, IMMUTABLE, Field(description="The thing it belongs to.")]
-    open: Annotated[bool, Field(description="Whether it is open.")] = True
+from tests.support.blueprints import resource, tree
+from tests.support.fake_specs import GateSpec, PortSpec, ThingSpec, readable
 
 
 @dataclass
-class Cloud:
-    """All that exists, by kind and id, every call that was made, and what shall go wrong."""
+class FakeCloud:
+    """What exists, by kind and id; every call so far; and the errors that the next calls raise."""
 
     things: dict[str, dict[str, tuple[Spec, Owner | None]]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -62,7 +40,7 @@ class Cloud:
         self.faults.setdefault((call, key), []).extend(errors)
 
     def called(self, call: str, key: str) -> None:
-        """Take note of a call, and fail if told so."""
+        """Record a call, and raise the error that waits for it."""
         with self.lock:
             self.calls.append((call, key))
             waiting = self.faults.get((call, key))
@@ -76,15 +54,21 @@ class Cloud:
         """The things of a kind, by id."""
         return self.things.setdefault(kind, {})
 
+    def users(self, id: str) -> list[str]:
+        """The ids of the things and ports that refer to ``id``."""
+        things, ports = self.of("toy.thing").items(), self.of("toy.port").items()
+        users = [other for other, (spec, _) in things if isinstance(spec, ThingSpec) and id in (spec.uses or ())]
+        return users + [other for other, (spec, _) in ports if isinstance(spec, PortSpec) and spec.of == id]
+
     def writes(self) -> list[tuple[str, str]]:
         """The calls that change something."""
         return [call for call in self.calls if call[0] in ("create", "configure", "update", "delete")]
 
 
-class Toy(Driver[Any]):
-    """What both kinds share: everything happens in ``cloud``."""
+class FakeDriver(Driver[Any]):
+    """Base of all types: every call goes to ``cloud``."""
 
-    cloud: ClassVar[Cloud]
+    cloud: ClassVar[FakeCloud]
 
     @property
     def _all(self) -> dict[str, tuple[Spec, Owner | None]]:
@@ -97,9 +81,7 @@ class Toy(Driver[Any]):
 
     def _live(self, id: str) -> Live[Any]:
         spec, owner = self._all[id]
-        hidden = {name: None for name in ("note", "password") if name in type(spec).model_fields}
-        shown = spec.model_copy(update=hidden)
-        return Live(id, shown, self._outputs(id, spec), owner if self.taggable else None)
+        return Live(id, readable(spec), self._outputs(id, spec), owner if self.taggable else None)
 
     def _outputs(self, id: str, spec: Any) -> dict[str, Json]:
         return {}
@@ -133,8 +115,7 @@ class Toy(Driver[Any]):
     def delete(self, id: str) -> None:
         self.cloud.called("delete", id)
         with self.cloud.lock:
-            users = [other for other, (spec, _) in self.cloud.of("toy.thing").items() if id in (spec.uses or ())]
-            users += [other for other, (spec, _) in self.cloud.of("toy.port").items() if spec.of == id]
+            users = self.cloud.users(id)
             if users:
                 raise InUse(f"{id} is used by {users}")
             self._all.pop(id, None)
@@ -149,13 +130,16 @@ class Toy(Driver[Any]):
         return self._live(id) if id in self._all else None
 
 
-class Thing(Toy):
-    """Stands beside its successor under another name."""
+class Thing(FakeDriver):
+    """Replaced under another name, before the old one is deleted."""
 
     kind = "toy.thing"
     summary = "A thing."
     spec = ThingSpec
-    outputs: ClassVar[Mapping[str, Output]] = {"arn": Output("Its ARN."), "version": Output("Grows.", changes=True)}
+    outputs: ClassVar[Mapping[str, Output]] = {
+        "arn": Output("Its ARN."),
+        "version": Output("Grows.", may_change_on_update=True),
+    }
     name_field = "name"
     name_limit = 20
     risks: ClassVar[Mapping[str, str]] = {"delete": "data loss"}
@@ -167,8 +151,8 @@ class Thing(Toy):
         return {"arn": f"arn:{id}", "version": spec.size}
 
 
-class Port(Toy):
-    """There is only one of a number, nobody can write a name on it, and it must go before its successor comes."""
+class Port(FakeDriver):
+    """One per number, without tags, so it is deleted before its replacement is created."""
 
     kind = "toy.port"
     summary = "A port."
@@ -182,24 +166,18 @@ class Port(Toy):
 
 
 class Behind(Thing):
-    """A thing behind the fleet."""
+    """A thing reached through the Stream Manager."""
 
     kind = "toy.behind"
-    summary = "A thing behind the fleet."
+    summary = "A thing reached through the Stream Manager."
     via_stream_manager = True
 
     def _id(self, spec: Any) -> str:
         return f"b-{spec.name}"
 
 
-class GateSpec(Spec):
-    """What is waited for."""
-
-    of: Annotated[str, Field(description="The id of a thing.")]
-
-
-class Gate(Toy):
-    """Waits until the cloud says a thing is well."""
+class Gate(FakeDriver):
+    """Passes once the id of its thing is in ``well``."""
 
     kind = "toy.gate"
     summary = "A gate."
@@ -218,14 +196,14 @@ class Gate(Toy):
         return "The cause is known"
 
 
-class ToyLookup(Lookup):
+class ThingLookup(Lookup):
     """Finds a thing by its name."""
 
     kind = "toy.thing"
     summary = "A thing that exists."
     keys: ClassVar[Mapping[str, str]] = {"name": "Its name."}
     outputs: ClassVar[Mapping[str, Output]] = {"id": Output("Its id."), "zones": Output("Zones.")}
-    cloud: ClassVar[Cloud]
+    cloud: ClassVar[FakeCloud]
 
     def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
         id = f"t-{where['name']}"
@@ -235,8 +213,8 @@ class ToyLookup(Lookup):
         return {"id": id, "zones": ["a", "b"]}
 
 
-class ToyAws(Aws):
-    """An account that nobody has to ask for."""
+class FakeAws(Aws):
+    """An AWS client that knows its account without a call."""
 
     account = "111122223333"
     region = "us-east-1"
@@ -244,74 +222,39 @@ class ToyAws(Aws):
     runs_out: datetime | None = None
 
     def __init__(self) -> None:
-        """No session."""
+        """No session is opened."""
         self.patience = RetryPolicy()
         self.guard = lambda: None
 
 
-class ToyWorld(Providers):
-    """A world of toys."""
+class FakeProviders(Providers):
+    """Providers whose every driver is a fake one."""
 
-    def __init__(self, cloud: Cloud, secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(self, cloud: FakeCloud, secrets: Mapping[str, str] | None = None) -> None:
         found = dict(secrets or {})
-        super().__init__(ToyAws(), connect=lambda settings: settings, secrets=found.__getitem__)  # type: ignore[arg-type, return-value]
+        super().__init__(FakeAws(), connect=lambda settings: settings, secrets=found.__getitem__)  # type: ignore[arg-type, return-value]
         self.cloud = cloud
         kinds = (Thing, Port, Behind, Gate)
         classes = {base.kind: type(base.__name__, (base,), {"cloud": cloud}) for base in kinds}
-        self.toys: dict[str, Driver[Any]] = {name: made(self._context) for name, made in classes.items()}
-        self.toys["core.value"] = Value(self._context)
+        self._drivers: dict[str, Driver[Any]] = {name: made(self._context) for name, made in classes.items()}
+        self._drivers["core.value"] = Value(self._context)
 
     def driver(self, kind: str) -> Driver[Any]:
-        return self.toys[kind]
+        return self._drivers[kind]
 
     def kind(self, name: str) -> ResourceType:
-        return kind(name) if name == "core.value" else facts_of(type(self.toys[name]))
+        return Value if name == "core.value" else type(self._drivers[name])
 
     def lookup(self, kind: str) -> Lookup:
-        found = ToyLookup(self._context)
+        found = ThingLookup(self._context)
         found.__class__.cloud = self.cloud
         return found
 
 
-def tree(value: Any) -> PartialValue:
-    """``value`` with its references understood."""
-    if isinstance(value, str):
-        return parse_text(value)
-    if isinstance(value, dict):
-        return {key: tree(item) for key, item in value.items()}
-    return [tree(item) for item in value] if isinstance(value, list) else value
-
-
-def resource(address: str, kind: str, spec: Mapping[str, Any], **more: Any) -> Resource:
-    """One resource of a blueprint."""
-    name, _, key = address.partition("[")
-    lifecycle = Lifecycle(**more.pop("lifecycle", {}))
-    after = tuple(more.pop("after", ()))
-    return Resource(address, name, key[1:-2] or None, kind, tree(dict(spec)), after, lifecycle, ("resources", name))
-
-
 def thing(address: str, /, **spec: Any) -> Resource:
-    """A toy.thing named as its address, unless told otherwise."""
+    """A toy.thing, by default named after its address."""
     more = {name: spec.pop(name) for name in ("after", "lifecycle", "kind") if name in spec}
     return resource(address, more.pop("kind", "toy.thing"), {"name": address, **spec}, **more)
-
-
-def blueprint(*resources: Resource, name: str = "toys", **more: Any) -> Blueprint:
-    """A blueprint of these resources."""
-    marks = SourceMap("toys.yaml", "resources:\n", lambda: {("resources",): SourceRange(1, 1, 1, 1)})
-    values: dict[str, Any] = {
-        "region": None,
-        "account": None,
-        "stream_manager": None,
-        "state": BackendConfig("local"),
-        "variables": {},
-        "lookups": (),
-        "outputs": {},
-        "digest": "0" * 64,
-        "file": "toys.yaml",
-        "marks": marks,
-    } | more
-    return Blueprint(name=name, resources=tuple(resources), **values)
 
 
 def lookup(lookup_name: str, /, **where: Any) -> LookupDecl:
@@ -319,20 +262,6 @@ def lookup(lookup_name: str, /, **where: Any) -> LookupDecl:
     return LookupDecl(lookup_name, "toy.thing", tree(where), ("lookups", lookup_name))
 
 
-@dataclass
-class Log:
-    """Hears events."""
-
-    events: list[Event] = field(default_factory=list)
-
-    def __call__(self, event: Event) -> None:
-        self.events.append(event)
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        """The events of one type."""
-        return [event for event in self.events if isinstance(event, kind)]
-
-
 def lost() -> LostAnswer:
-    """No answer came back."""
+    """The error of a call whose response was lost."""
     return LostAnswer("no answer came back")

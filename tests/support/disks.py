@@ -1,4 +1,4 @@
-"""Disks that fail on purpose."""
+"""Disks for the local store that fail on request."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ T = TypeVar("T")
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Ends the process, as SIGKILL would."""
 
 
-class QuickDisk(Disk):
-    """A disk that is not waited for: nobody pulls its plug."""
+class NoFsyncDisk(Disk):
+    """A disk without fsync, for tests in which power does not fail."""
 
     def sync(self, descriptor: int) -> None:
         pass
 
 
-class MeddlingDisk(QuickDisk):
-    """A disk that fails at one of its calls, and once only, or for as long as it is armed (``lasting``).
+class FaultyDisk(NoFsyncDisk):
+    """A disk that fails at one chosen call, or from that call on (``lasting``).
 
-    With ``halves`` a write takes half of what it gets, so that a fault finds writes that are half done.
+    With ``halves`` each write takes half of its data, so that faults also strike between the halves.
     """
 
     def __init__(self, *, halves: bool = False) -> None:
@@ -35,45 +35,45 @@ class MeddlingDisk(QuickDisk):
         self.arm()
 
     def arm(self, at: int = 0, problem: BaseException | None = None, *, lasting: bool = False) -> None:
-        """Count from now on, and fail at call ``at``; at none for 0."""
+        """Count calls from now on, and fail at call number ``at``; 0 for none."""
         self.names = []
         self.written = 0
         self._at, self._problem, self._lasting = at, problem or Killed(), lasting
 
     @property
     def calls(self) -> int:
-        """How many calls there were since it was armed."""
+        """The number of calls since ``arm``."""
         return len(self.names)
 
-    def _meddle(self, name: str, call: Callable[[], T]) -> T:
+    def _maybe_fail(self, name: str, call: Callable[[], T]) -> T:
         self.names.append(name)
         if self.calls == self._at or (self._lasting and 0 < self._at < self.calls):
             raise self._problem
         return call()
 
     def open(self, path: Path, flags: int) -> int:
-        return self._meddle("open", lambda: super(MeddlingDisk, self).open(path, flags))
+        return self._maybe_fail("open", lambda: super(FaultyDisk, self).open(path, flags))
 
     def mkdir(self, folder: Path) -> None:
-        self._meddle("mkdir", lambda: super(MeddlingDisk, self).mkdir(folder))
+        self._maybe_fail("mkdir", lambda: super(FaultyDisk, self).mkdir(folder))
 
     def chmod(self, descriptor: int) -> None:
-        self._meddle("chmod", lambda: super(MeddlingDisk, self).chmod(descriptor))
+        self._maybe_fail("chmod", lambda: super(FaultyDisk, self).chmod(descriptor))
 
     def write(self, descriptor: int, data: bytes) -> int:
         taken = data[: len(data) // 2 or 1] if self.halves else data
-        written = self._meddle("write", lambda: super(MeddlingDisk, self).write(descriptor, taken))
+        written = self._maybe_fail("write", lambda: super(FaultyDisk, self).write(descriptor, taken))
         self.written += written
         return written
 
     def sync(self, descriptor: int) -> None:
-        self._meddle("sync", lambda: super(MeddlingDisk, self).sync(descriptor))
+        self._maybe_fail("sync", lambda: super(FaultyDisk, self).sync(descriptor))
 
     def truncate(self, descriptor: int, length: int) -> None:
-        self._meddle("truncate", lambda: super(MeddlingDisk, self).truncate(descriptor, length))
+        self._maybe_fail("truncate", lambda: super(FaultyDisk, self).truncate(descriptor, length))
 
     def rename(self, source: Path, target: Path) -> None:
-        self._meddle("rename", lambda: super(MeddlingDisk, self).rename(source, target))
+        self._maybe_fail("rename", lambda: super(FaultyDisk, self).rename(source, target))
 
     def unlink(self, path: Path) -> None:
-        self._meddle("unlink", lambda: super(MeddlingDisk, self).unlink(path))
+        self._maybe_fail("unlink", lambda: super(FaultyDisk, self).unlink(path))
