@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Applier:
-    """Applies plans. ``report`` is called from several threads, ``stop`` may be cancelled from any."""
+    """Applies plans, waiting ``wait_seconds`` for the lock. ``report`` is called from several threads."""
 
     store: Store
     providers: Providers
@@ -36,7 +36,6 @@ class Applier:
     parallel: int = PARALLEL
     now: Now = utc_now
     wait_seconds: float = 0
-    """How long to wait for the lock."""
 
     def run(self, plan: Plan) -> Outcome:
         """Apply exactly ``plan``, or resume it where an earlier run stopped, be it just before saving the state.
@@ -49,11 +48,10 @@ class Applier:
         with self.store.lock(self.holder, wait_seconds=self.wait_seconds) as held:
             if preconditions.already_completed(plan, held.snapshot.folded):
                 return self._save_completed_run(plan, held)
-            replayed, resumed = preconditions.check_base(plan, held.snapshot.folded)
+            replayed = preconditions.check_base(plan, held.snapshot.folded)
             resolver = Resolver(plan.lookups, replayed.state.resources.values())
-            self._check(plan, replayed, resumed, resolver)
+            self._check(plan, replayed, resolver)
             self._begin(plan, replayed, held)
-            self._report_start(plan, replayed, resumed)
             with self.providers.guard_writes(held.check):
                 return self._execute(plan, replayed, held, resolver)
 
@@ -63,21 +61,20 @@ class Applier:
         self.report(ApplyEnded("complete", 0, 0, 0, 0.0))
         return Outcome("complete", 0, outputs=saved.outputs)
 
-    def _check(self, plan: Plan, replayed: ReplayedState, resumed: bool, resolver: Resolver) -> None:
+    def _check(self, plan: Plan, replayed: ReplayedState, resolver: Resolver) -> None:
         preconditions.check_account_and_region(plan, self.providers, self.report)
         self.providers.set_stream_manager_settings(lambda: resolve(decode(plan.stream_manager or {}), resolver))
         preconditions.check_resources(plan, replayed, self.providers, self.report)
-        done = replayed.run.done if replayed.run and resumed else ()
+        done = replayed.run.done if replayed.run else ()
         preconditions.check_credentials(plan, done, self.providers, self.now())
 
     def _begin(self, plan: Plan, replayed: ReplayedState, held: LockedState) -> None:
         if held.snapshot.stored is None:
             held.save(replayed.state)
-        held.append([RunBegan(self.holder.run, plan.id, plan.digest, plan.base.serial, self._timestamp())])
-
-    def _report_start(self, plan: Plan, replayed: ReplayedState, resumed: bool) -> None:
-        run = replayed.run if resumed else None
-        self.report(ApplyStarted(plan.id, plan.mode, len(plan.steps) - (len(run.done) if run else 0), resumed))
+        held.append([RunBegan(self.holder.run, plan.id, plan.digest, plan.base.serial, self.now().isoformat())])
+        run = replayed.run
+        steps = len(plan.steps) - (len(run.done) if run else 0)
+        self.report(ApplyStarted(plan.id, plan.mode, steps, resumed=bool(run)))
         for intent in run.open.values() if run else ():
             what = f"an earlier run did not finish its {intent.op}; what it left is checked first"
             self.report(Recovered(intent.resource.address, what))
@@ -87,13 +84,10 @@ class Applier:
         runtime = self.providers.runtime
         run = RunContext(plan.base.lineage, self.report, self.stop, held.check, runtime, runtime.result_queue())
         preparer = Preparer(plan, replayed, self.providers, resolver)
-        outcome = Executor(run, preparer, held, parallel=self.parallel, now=self._timestamp).run()
-        held.append([RunEnded(self.holder.run, outcome.outcome, outcome.outputs, self._timestamp())])
+        outcome = Executor(run, preparer, held, parallel=self.parallel, now=lambda: self.now().isoformat()).run()
+        held.append([RunEnded(self.holder.run, outcome.outcome, outcome.outputs, self.now().isoformat())])
         if outcome.outcome == "complete":
             held.save(held.folded().state)
         seconds = (self.now() - since).total_seconds()
         self.report(ApplyEnded(outcome.outcome, outcome.done, len(outcome.failed), len(outcome.skipped), seconds))
         return outcome
-
-    def _timestamp(self) -> str:
-        return self.now().isoformat()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from smplan.core.events import Draining, StepCompleted, StepErrored, StepSkipped, StepStarted
+from smplan.core.events import Draining, Event, StepCompleted, StepErrored, StepSkipped, StepStarted
 from smplan.core.plan.model import Step
 from smplan.core.state.journal import JournalEntry, ResourceCreated, StepFailed, StepSucceeded
 from smplan.core.values import Json
@@ -60,6 +60,7 @@ class _Ended:
     precheck: bool
 
 
+_Operation: TypeAlias = Callable[[RunContext, PreparedStep], Result | None]
 _News: TypeAlias = ResourceCreated | _Ended | BaseException
 
 
@@ -114,13 +115,7 @@ class Executor:
             self._run.report(StepStarted(step.id, step.address, step.kind, step.op))
             pool.start(partial(self._work, operations.apply_step, prepared))
 
-    def _work(
-        self,
-        operation: Callable[[RunContext, PreparedStep], Result | None],
-        prepared: PreparedStep,
-        *,
-        precheck: bool = False,
-    ) -> None:
+    def _work(self, operation: _Operation, prepared: PreparedStep, *, precheck: bool = False) -> None:
         """In a worker: run ``operation`` and queue what came of it."""
         step, since = prepared.step, self._run.runtime.now()
         result: Result | SmplanError | None
@@ -139,12 +134,19 @@ class Executor:
     def _process_results(self) -> None:
         """Wait for results if any are due, make them durable in one write, and only then act upon them."""
         results = self._run.results.take() if self._schedule.running else []
-        self._held.append([entry for result in results for entry in self._to_journal(result)])
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-            if isinstance(result, _Ended):
-                self._end(result)
+        self._held.append([entry for news in results for entry in self._to_journal(news)])
+        for news in results:
+            match news:
+                case _Ended(PreparedStep(step) as prepared, Result(id, outputs), seconds):
+                    self._preparer.learn(prepared, id, outputs)
+                    self._end(step, StepCompleted(step.id, step.address, step.op, id, seconds))
+                case _Ended(PreparedStep(step), SmplanError() as error, seconds):
+                    self._fail(step, error, seconds)
+                case _Ended(prepared):
+                    self._prechecked[prepared.step.id] = prepared
+                    self._schedule.put_back(prepared.step.id)
+                case BaseException():
+                    raise news
 
     def _to_journal(self, news: _News) -> list[JournalEntry]:
         match news:
@@ -158,31 +160,18 @@ class Executor:
             case _:
                 return []
 
-    def _end(self, ended: _Ended) -> None:
-        step, result = ended.prepared.step, ended.result
-        if isinstance(result, SmplanError):
-            self._fail(step, result, ended.seconds)
-        elif result is None:
-            self._prechecked[step.id] = ended.prepared
-            self._schedule.put_back(step.id)
-        else:
-            self._preparer.learn(ended.prepared, result.id, result.outputs)
-            skipped = self._schedule.end(step.id)
-            self._run.report(StepCompleted(step.id, step.address, step.op, result.id, ended.seconds))
-            self._report_skipped(skipped)
-
     def _fail(self, step: Step, error: SmplanError, seconds: float) -> None:
-        skipped = self._schedule.end(step.id, error)
         if isinstance(error, Expired):
             self._run.stop.cancel()
-        if not isinstance(error, Interrupted):
-            self._run.report(StepErrored(step.id, step.address, step.op, error.message, error.hint, seconds))
-        self._report_skipped(skipped)
+        self._end(step, StepErrored(step.id, step.address, step.op, error.message, error.hint, seconds), error)
 
-    def _report_skipped(self, steps: list[Step]) -> None:
-        for step in steps:
-            because = f"it needs {self._schedule.skipped[step.id]}, which was not done"
-            self._run.report(StepSkipped(step.id, step.address, step.op, because))
+    def _end(self, step: Step, event: Event, error: SmplanError | None = None) -> None:
+        skipped = self._schedule.end(step.id, error)
+        if not isinstance(error, Interrupted):
+            self._run.report(event)
+        for each in skipped:
+            because = f"it needs {self._schedule.skipped[each.id]}, which was not done"
+            self._run.report(StepSkipped(each.id, each.address, each.op, because))
 
     def _outcome(self) -> Outcome:
         schedule = self._schedule

@@ -16,12 +16,12 @@ from smplan.core.plan.model import Op, Step
 from smplan.core.state.journal import ResourceCreated
 from smplan.core.values import Json, encode
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
-from smplan.engine.preconditions import PLAN_AGAIN, check_unchanged
+from smplan.engine.preconditions import PLAN_AGAIN, describe_change
 from smplan.engine.prepare import PreparedStep
 from smplan.engine.refresh import Report
 from smplan.engine.runtime import ResultQueue, Runtime
 from smplan.engine.waiter import CancelToken, Waiter
-from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, TimedOut, Unreachable
+from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, Stale, TimedOut, Unreachable
 
 READ_AFTER_WRITE_TIMEOUT = 300
 """Seconds until a new resource must show in reads (EC2 API reference, eventual consistency)."""
@@ -113,8 +113,8 @@ def update(run: RunContext, prepared: PreparedStep) -> Result:
     live = driver.read_many([id]).get(id)
     if live is None:
         raise NotFound(f"{driver.kind} {id} is gone", hint=PLAN_AGAIN, address=step.address)
-    if not prepared.begun:
-        check_unchanged(step, live.spec)
+    if not prepared.begun and (change := describe_change(step, live)):
+        raise Stale(change, hint=PLAN_AGAIN, address=step.address)
     if step.changes:
         _send_update(run, prepared, live)
     _wait_ready(run, prepared, id)
@@ -143,9 +143,8 @@ def wait_gate(run: RunContext, prepared: PreparedStep) -> Result:
 
 def needs_precheck(prepared: PreparedStep) -> bool:
     """Whether ``check_unowned`` must pass before the intent: the kind cannot be tagged, and no run has begun it."""
-    untagged = not prepared.driver.taggable and not prepared.driver.virtual
-    begun = prepared.begun or prepared.created_id
-    return untagged and not begun and prepared.step.op in (Op.CREATE, Op.REPLACE)
+    untagged = not (prepared.driver.taggable or prepared.driver.virtual or prepared.begun or prepared.created_id)
+    return untagged and prepared.step.op in (Op.CREATE, Op.REPLACE)
 
 
 def check_unowned(run: RunContext, prepared: PreparedStep) -> None:
@@ -163,10 +162,9 @@ def _apply_virtual(run: RunContext, prepared: PreparedStep) -> Result:
     step = prepared.step
     if step.op is Op.DELETE:
         return Result(step.physical_id)
-    id = step.physical_id or step.address
     if step.op in (Op.CREATE, Op.REPLACE):
-        run.created(step, id)
-    return Result(id, encode(prepared.driver.compute_outputs(prepared.spec)))
+        run.created(step, step.address)
+    return Result(step.physical_id or step.address, encode(prepared.driver.compute_outputs(prepared.spec)))
 
 
 def _complete(run: RunContext, prepared: PreparedStep, id: str, *, is_new: bool) -> Result:
@@ -260,16 +258,15 @@ def _wait_ready(run: RunContext, prepared: PreparedStep, id: str) -> None:
         run.waiter(prepared.step, driver.timeout(spec)).wait(lambda: driver.wait_ready(id, spec))
     except TimedOut as error:
         hint = "fix the cause, then run `smplan apply` again to resume"
-        message = f"{error.message}{_probable_cause(driver, spec)}"
-        raise TimedOut(message, hint=hint, address=prepared.step.address) from None
+        parts = [error.message, _probable_cause(driver, spec)]
+        raise TimedOut(". ".join(filter(None, parts)), hint=hint, address=prepared.step.address) from None
 
 
 def _probable_cause(driver: Driver[Any], spec: Any) -> str:
     try:
-        cause = driver.diagnose_timeout(spec)
+        return driver.diagnose_timeout(spec)
     except Unreachable as error:
-        cause = error.message
-    return f". {cause}" if cause else ""
+        return error.message
 
 
 def _read(run: RunContext, prepared: PreparedStep, id: str) -> Live[Any]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from smplan.core import diff
 from smplan.core.clock_skew import FIX_CLOCK_HINT, MAX_SECONDS, WARN_SECONDS
 from smplan.core.events import ClockSkewed
 from smplan.core.plan.duration import critical_path_seconds
 from smplan.core.plan.model import Op, Plan, Step
-from smplan.core.plan.observed import ObservedState
-from smplan.core.spec import Spec
+from smplan.core.plan.observed import ObservedResource
 from smplan.core.state.journal import ReplayedState
 from smplan.core.state.model import ResourceState, State
 from smplan.core.values import encode
+from smplan.drivers.base import Live
 from smplan.engine import refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
@@ -74,21 +76,21 @@ def already_completed(plan: Plan, replayed: ReplayedState | None) -> bool:
     return began is not None and (began.plan_id, began.plan_digest) == (plan.id, plan.digest)
 
 
-def check_base(plan: Plan, replayed: ReplayedState | None) -> tuple[ReplayedState, bool]:
-    """The state to apply to, and whether this resumes an earlier run of the same plan. Raises Stale."""
+def check_base(plan: Plan, replayed: ReplayedState | None) -> ReplayedState:
+    """The state to apply to; its ``run`` is an earlier run of this plan to resume, or None. Raises Stale."""
     if replayed is None:
         if plan.base.exists:
             raise Stale("the state that the plan was made from is gone", hint=PLAN_AGAIN)
-        return ReplayedState(State(plan.name, plan.base.lineage, 0, {})), False
+        return ReplayedState(State(plan.name, plan.base.lineage, 0, {}))
     run = replayed.run
     if run is not None and run.plan_id == plan.id:
         if run.plan_digest != plan.digest:
             raise Stale("a plan of this id was begun with other content", hint=PLAN_AGAIN)
-        return replayed, True
+        return replayed
     if plan.id in replayed.state.used_plans:
         raise Stale("this plan was applied already, to its end", hint=PLAN_AGAIN)
     _check_state(plan, replayed)
-    return replayed, False
+    return replace(replayed, run=None)
 
 
 def _check_state(plan: Plan, replayed: ReplayedState) -> None:
@@ -143,40 +145,26 @@ def check_resources(plan: Plan, replayed: ReplayedState, providers: Providers, r
 
     Raises Stale naming every attribute that has changed, GuardRefused naming what cannot be read now.
     """
-    run = replayed.run if replayed.run and replayed.run.plan_id == plan.id else None
-    begun = run.done | run.open.keys() if run else frozenset()
+    begun = replayed.run.done | replayed.run.open.keys() if replayed.run else frozenset()
     steps = [step for step in plan.steps if step.precondition and step.physical_id and step.id not in begun]
     records = (ResourceState(step.id, step.kind, step.physical_id, {}, {}) for step in steps)
     observed = refresh.read_resources(records, providers, report)
-    unreadable = [
-        f"{step.address} cannot be read now: {observed.unreadable[step.id]}"
-        for step in steps
-        if step.id in observed.unreadable
-    ]
+    unreadable = [step for step in steps if step.id in observed.unreadable]
     if unreadable:
-        raise GuardRefused("\n".join(unreadable), hint="run the same command again when it can be read")
-    changes = [change for step in steps if (change := _describe_change(step, observed))]
+        message = "\n".join(f"{step.address} cannot be read now: {observed.unreadable[step.id]}" for step in unreadable)
+        raise GuardRefused(message, hint="run the same command again when it can be read")
+    changes = [change for step in steps if (change := describe_change(step, observed.resources.get(step.id)))]
     if changes:
         raise Stale("\n".join(changes), hint=PLAN_AGAIN)
 
 
-def _describe_change(step: Step, observed: ObservedState) -> str:
-    live = observed.resources.get(step.id)
+def describe_change(step: Step, live: ObservedResource | Live[Any] | None) -> str:
+    """How ``live`` differs from what the plan was made from, by attribute; empty if nothing is amiss."""
     if live is None:
         return "" if step.op is Op.DELETE else f"{step.address} ({step.physical_id}) is gone since the plan was made"
-    try:
-        check_unchanged(step, live.spec)
-    except Stale as error:
-        return error.message
-    return ""
-
-
-def check_unchanged(step: Step, live: Spec) -> None:
-    """Raise Stale, naming the attributes, if ``live`` is not what the plan was made from."""
-    if not step.precondition or diff.fingerprint(live) == step.precondition:
-        return
-    now = encode(diff.comparable_fields(live))
+    if not step.precondition or diff.fingerprint(live.spec) == step.precondition:
+        return ""
+    now = encode(diff.comparable_fields(live.spec))
     before = {name: value for name, value in (step.before or {}).items() if name in now}
     changed = ", ".join(".".join(path) for path, _, _ in diff.changed_paths(before, now))
-    message = f"{step.address} ({step.physical_id}): {changed or 'it'} changed since the plan was made"
-    raise Stale(message, hint=PLAN_AGAIN, address=step.address)
+    return f"{step.address} ({step.physical_id}): {changed or 'it'} changed since the plan was made"

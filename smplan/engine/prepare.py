@@ -13,7 +13,7 @@ from smplan.core.plan.model import Plan, Step
 from smplan.core.spec import Spec
 from smplan.core.state.journal import CREATING_OPS, ReplayedState, StepIntent
 from smplan.core.state.model import Status
-from smplan.core.values import InvalidReference, Json, PartialValue, decode, encode, refs, resolve
+from smplan.core.values import InvalidReference, Json, decode, encode, refs, resolve
 from smplan.drivers.base import Driver
 from smplan.engine.providers import Providers, resolve_secrets
 from smplan.engine.resolver import Resolver
@@ -36,10 +36,10 @@ class PreparedStep:
 
 
 class Preparer:
-    """Prepares the steps of one plan; ``resolver`` holds what references refer to by now."""
+    """Prepares the steps of one plan; ``resolver`` learns the values of references as steps are done."""
 
     def __init__(self, plan: Plan, replayed: ReplayedState, providers: Providers, resolver: Resolver) -> None:
-        run = replayed.run if replayed.run and replayed.run.plan_id == plan.id else None
+        run = replayed.run
         self.plan = plan
         self._providers = providers
         self._resolver = resolver
@@ -51,19 +51,17 @@ class Preparer:
 
     def prepare(self, step: Step) -> PreparedStep:
         """``step``, ready to run. Raises Invalid, or the error of the source of a secret."""
-        created_id = self._created_ids.get(step.id, "")
-        spec, recorded = (None, step.resource.spec) if step.after is None else self._complete(step)
-        resource = replace(
-            step.resource, id=created_id or step.physical_id, spec=recorded, outputs={}, status=Status.INCOMPLETE
-        )
-        intent = StepIntent(step.id, step.op, resource, step.pending_key)
-        if step.op in CREATING_OPS:
-            intent = replace(intent, key=self._providers.kind(step.kind).identity_digest(recorded))
+        driver, created_id = self._providers.driver(step.kind), self._created_ids.get(step.id, "")
+        spec, record = (None, step.resource.spec) if step.after is None else self._complete(step, driver)
+        id = created_id or step.physical_id
+        resource = replace(step.resource, id=id, spec=record, outputs={}, status=Status.INCOMPLETE)
+        creates = step.op in CREATING_OPS
+        key = self._providers.kind(step.kind).identity_digest(record) if creates else step.pending_key
+        intent = StepIntent(step.id, step.op, resource, key)
         pending = self._pending_creates.get(intent.resource_key)
-        if step.op in CREATING_OPS:
+        if creates:
             intent = replace(intent, token=self._token(intent, pending))
-        begun = step.id in self._open or pending is not None
-        return PreparedStep(step, self._providers.driver(step.kind), spec, intent, created_id, begun)
+        return PreparedStep(step, driver, spec, intent, created_id, step.id in self._open or pending is not None)
 
     def learn(self, prepared: PreparedStep, id: str, outputs: Mapping[str, Json]) -> None:
         """A step is done: give references to its resource their values."""
@@ -74,21 +72,18 @@ class Preparer:
         """The outputs of the plan."""
         return {name: encode(resolve(decode(value), self._resolver)) for name, value in self.plan.outputs.items()}
 
-    def _complete(self, step: Step) -> tuple[Spec, Json]:
+    def _complete(self, step: Step, driver: Driver[Any]) -> tuple[Spec, Json]:
         """The spec with references and secrets filled in, and the one to record, with references only."""
         try:
             value = resolve(decode(step.after), self._resolver)
             unknown = next((ref for _, ref in refs(value)), None)
             if unknown is not None:
                 raise Invalid(f"{step.address} refers to {unknown}, which has no value", address=step.address)
-            return self._validated(step, value), encode(value)
+            return driver.spec.model_validate(resolve_secrets(value, self._providers.secret)), encode(value)
         except (ValidationError, InvalidReference) as error:
             message = _first_error(error) if isinstance(error, ValidationError) else str(error)
             hint = "fix the blueprint, then run `smplan plan` again"
             raise Invalid(f"{step.address}: {message}", hint=hint) from None
-
-    def _validated(self, step: Step, value: PartialValue) -> Spec:
-        return self._providers.kind(step.kind).spec.model_validate(resolve_secrets(value, self._providers.secret))
 
     def _token(self, intent: StepIntent, pending: StepIntent | None) -> str:
         """The idempotency token. An earlier run's request is repeated as it was; for another spec AWS refuses it."""

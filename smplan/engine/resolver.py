@@ -24,9 +24,7 @@ class Resolver:
     def __call__(self, ref: Ref) -> PartialValue:
         """The value of ``ref``; ``ref`` itself while it has none."""
         values = self._lookups.get(ref.root) or self._values.get(ref.address)
-        if values is None:
-            return ref
         try:
-            return get_path(values, ref.path)
+            return ref if values is None else get_path(values, ref.path)
         except KeyError:
             return ref

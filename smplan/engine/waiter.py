@@ -14,9 +14,6 @@ LONGEST_PAUSE = 10.0
 BACKOFF_RATIO = 0.15
 """Each pause is this share of the time waited so far: short at first, and never late by more than that share."""
 
-OnProgress = Callable[[Progress, float], None]
-"""Called with each poll's progress and the seconds waited so far."""
-
 
 class CancelToken:
     """A request to stop a run: it starts no more steps, finishes the requests in flight, and ends every wait."""
@@ -41,14 +38,14 @@ class CancelToken:
 
 
 class Waiter:
-    """One wait of a step, for ``timeout`` seconds at the most."""
+    """One wait of a step, of ``timeout`` seconds at most; ``on_progress`` gets each poll and the seconds so far."""
 
-    def __init__(self, stop: CancelToken, timeout: float, on_progress: OnProgress) -> None:
+    def __init__(self, stop: CancelToken, timeout: float, on_progress: Callable[[Progress, float], None]) -> None:
         self._stop = stop
         self._timeout = timeout
         self._on_progress = on_progress
         self._since = stop.runtime.now()
-        self._last = Progress("nothing yet")
+        self._waiting_for = "nothing yet"
 
     def wait(self, polls: Callable[[], Iterator[Progress]]) -> None:
         """Exhaust ``polls()``, from the beginning after a transient error. Raises TimedOut or Interrupted.
@@ -58,12 +55,10 @@ class Waiter:
         while True:
             try:
                 for progress in polls():
-                    self._last = progress
-                    self._pause()
+                    self._pause(progress)
                 return
             except (Throttled, Unreachable, LostAnswer) as error:
-                self._last = Progress(self._last.waiting_for, error.message)
-                self._pause()
+                self._pause(Progress(self._waiting_for, error.message))
 
     def retry_while_in_use(self, act: Callable[[], None], waiting_for: str) -> None:
         """Call ``act`` until it no longer raises InUse. Raises TimedOut or Interrupted."""
@@ -72,13 +67,12 @@ class Waiter:
                 act()
                 return
             except InUse as error:
-                self._last = Progress(waiting_for, error.message)
-                self._pause()
+                self._pause(Progress(waiting_for, error.message))
 
-    def _pause(self) -> None:
-        waited = self._stop.runtime.now() - self._since
-        self._on_progress(self._last, waited)
+    def _pause(self, progress: Progress) -> None:
+        self._waiting_for, waited = progress.waiting_for, self._stop.runtime.now() - self._since
+        self._on_progress(progress, waited)
         if waited >= self._timeout:
-            last_seen = f"; last seen: {self._last.said}" if self._last.said else ""
-            raise TimedOut(f"waited {waited:.0f} s for {self._last.waiting_for}{last_seen}")
+            last_seen = f"; last seen: {progress.said}" if progress.said else ""
+            raise TimedOut(f"waited {waited:.0f} s for {progress.waiting_for}{last_seen}")
         self._stop.wait(min(max(FIRST_PAUSE, waited * BACKOFF_RATIO), LONGEST_PAUSE))
