@@ -26,7 +26,7 @@ PLAN_AGAIN = "make a new plan with `smplan plan`"
 
 
 def account(providers: Providers, report: Report) -> str:
-    """The account of the credentials: the first request to AWS, whose response tells how far off this clock is.
+    """The account of the credentials: the first request to AWS, whose response shows how far off this clock is.
 
     A clock a minute off is reported. Raises GuardRefused for one that is four minutes off, even if AWS has refused the
     request already; else Denied, Expired and so on as AWS responds.

@@ -139,7 +139,7 @@ class DeleteDeposed(_Removal):
 
 @dataclass(frozen=True)
 class DeleteUntracked(_Removal):
-    """A resource that an interrupted run created; ``number`` tells those of one address apart, from 1."""
+    """A resource that an interrupted run created; ``number`` counts those of one address, from 1."""
 
     live: ObservedResource
     pending_key: str
