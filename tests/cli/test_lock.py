@@ -20,7 +20,7 @@ from tests.support.s3 import MemoryS3, S3Server
 
 def s3_store(smplan: Shell, bucket: str) -> Store:
     smplan.write("toy.yaml", in_s3(bucket))
-    return wiring.found_store(Path("toy.yaml"))
+    return wiring.store_of(Path("toy.yaml"))
 
 
 def test_a_free_lock_is_shown_as_free(smplan: Shell) -> None:
@@ -41,7 +41,7 @@ def test_the_holder_of_a_local_lock_is_shown(smplan: Shell) -> None:
             "    run        r1",
             "    since      2026-11-23T03:00:00Z",
         ]
-        assert "Next: smplan lock break   # only if that process is gone" in done.err
+        assert "Next: smplan lock break   # only if that process has died" in done.err
         data = smplan.ok("lock", "show", "--json").data
         assert data["held"] is True
         assert data["lock"]["holder"]["run"] == "r1"
