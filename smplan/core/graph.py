@@ -15,13 +15,17 @@ from smplan.errors import BlueprintInvalid
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """``before`` comes before ``after``, because of ``reason``; an empty ``source`` means the blueprint."""
+    """``before`` comes before ``after``, because of ``reason``; an empty ``source`` means the blueprint.
+
+    Both are addresses, or ids of steps. A ``droppable`` edge gives way where edges form a cycle.
+    """
 
     before: str
     after: str
     reason: str
     source: str = ""
     reference: bool = False
+    droppable: bool = False
 
 
 Rules: TypeAlias = Callable[[Sequence[Resource]], Iterable[Edge]]

@@ -263,7 +263,7 @@ def test_all_lookups_that_find_nothing_are_reported_at_once(bench: Bench) -> Non
 
 def test_lookups_that_wait_for_each_other_are_refused(bench: Bench) -> None:
     looks = (lookup("x", name="${y.id}"), lookup("y", name="${x.id}"))
-    with pytest.raises(BlueprintInvalid, match="1 fault") as caught:
+    with pytest.raises(BlueprintInvalid, match="1 error") as caught:
         bench.plan(blueprint(lookups=looks))
     assert "x, y" in caught.value.diagnostics[0].message
 
@@ -363,7 +363,7 @@ def test_destroy_runs_only_the_lookups_of_stream_manager(bench: Bench) -> None:
     bench.cloud.calls.clear()
     assert len(bench.plan(wanted, mode="destroy").steps) == 2
     assert [call for call in bench.cloud.calls if call[0] == "look"] == [("look", "t-a")]
-    with pytest.raises(BlueprintInvalid, match="1 fault"):
+    with pytest.raises(BlueprintInvalid, match="1 error"):
         bench.plan(replace(wanted, stream_manager=tree({"url": "https://${y.id}"})), mode="destroy")
 
 

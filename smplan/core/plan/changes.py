@@ -46,11 +46,10 @@ class NoOp:
 
 
 @dataclass(frozen=True)
-class _Forward:
-    """``resource`` is the record that the state will hold."""
+class _Step:
+    """A change with a step. ``resource`` is the record: for a deletion the one that goes, else the one to come."""
 
     op: ClassVar[Op]
-    target: Target
     resource: ResourceState
     reasons: tuple[str, ...]
 
@@ -58,6 +57,11 @@ class _Forward:
     def step_id(self) -> str:
         """The id of its step, unique in a plan."""
         return f"{self.resource.address}:{self.op}"
+
+
+@dataclass(frozen=True)
+class _Forward(_Step):
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -111,17 +115,12 @@ Change: TypeAlias = Action | NoOp
 
 
 @dataclass(frozen=True)
-class _Removal:
-    """Something that goes; ``resource`` is its record."""
-
-    op: ClassVar[Op] = Op.DELETE
-    resource: ResourceState
+class _Removal(_Step):
+    op = Op.DELETE
     type: ResourceType
-    reasons: tuple[str, ...]
 
     @property
     def step_id(self) -> str:
-        """The id of its step, unique in a plan."""
         return f"{self.resource.address}:delete#{self.resource.generation}"
 
 
@@ -147,7 +146,6 @@ class DeleteUntracked(_Removal):
 
     @property
     def step_id(self) -> str:
-        """The id of its step, unique in a plan."""
         return f"{self.resource.address}:delete#pending-{self.number}"
 
 
