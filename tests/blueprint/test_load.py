@@ -123,10 +123,10 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
 def test_a_fault_shows_its_line_and_leaves_with_exit_code_3(tmp_path: Path) -> None:
     with pytest.raises(BlueprintInvalid) as invalid:
         load(written(tmp_path, "resources: {a: {kind: toy.thin}}"), catalogue=toys())
-    (fault,) = invalid.value.faults
+    (fault,) = invalid.value.diagnostics
     assert fault.source == "resources: {a: {kind: toy.thin}}"
     assert invalid.value.exit_code == 3
-    assert str(invalid.value) == "the blueprint has 1 fault"
+    assert str(invalid.value) == "the blueprint has 1 error"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "text", "5"])

@@ -94,7 +94,7 @@ def test_planning_tells_on_standard_error_why_it_takes_long(smplan: Shell, aws: 
 
 
 def test_nothing_else_is_told_aside(capsys: pytest.CaptureFixture[str]) -> None:
-    hear = wiring.aside()
+    hear = wiring.warning_reporter()
     hear(ApplyStarted("p", "apply", 1, resumed=False))
     assert capsys.readouterr().err == ""
     hear(ClockSkewed(75))

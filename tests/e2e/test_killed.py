@@ -55,7 +55,7 @@ def test_an_apply_killed_ten_times_ends_as_an_undisturbed_one(stage: Stage) -> N
     for point in POINTS:
         apply_and_kill(stage, point)
     finished = stage.done("apply", "--yes")
-    assert "Going on" in finished.stdout
+    assert "Resuming" in finished.stdout
     assert plain(stage.standing()) == undisturbed
     assert stage.run("plan", blueprint, "--detailed-exitcode").returncode == 0
     stage.done("destroy", blueprint, "--yes")
