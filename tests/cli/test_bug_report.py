@@ -44,4 +44,4 @@ def test_a_bug_is_told_even_if_it_cannot_be_kept(
     bug_report.report(ValueError("one"))
     told, hint = capsys.readouterr().err.splitlines()
     assert told == "smplan: this is a bug in smplan: ValueError: one"
-    assert "could not be written (File exists)" in hint
+    assert "no details: File exists" in hint

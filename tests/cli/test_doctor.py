@@ -30,7 +30,7 @@ def test_all_is_well(smplan: Shell, bucket: str) -> None:
     done = smplan.ok("doctor", "toy.yaml")
     assert set(signs(done).values()) == {"✓"}
     assert list(signs(done)) == ["program", "region", "credentials", "location", "state", "lock", "locking"]
-    assert "of account 123456789012" in done.out
+    assert "for account 123456789012" in done.out
     assert "serial 2, 2 resources" in done.out
     assert smplan.ok("doctor").out == done.out
 

@@ -34,7 +34,7 @@ def test_the_state_as_json_is_json_alone(smplan: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "hint"), [("secnd", "did you mean `second`?"), ("xyz", "smplan state list shows what there is")]
+    ("address", "hint"), [("secnd", "did you mean `second`?"), ("xyz", "list the addresses with `smplan state list`")]
 )
 def test_an_address_that_is_not_there_is_told_with_a_near_one(smplan: Shell, address: str, hint: str) -> None:
     smplan.applied()
@@ -113,7 +113,7 @@ def test_an_earlier_state_is_pulled_by_its_serial(smplan: Shell) -> None:
         document = smplan.ok("state", "pull", "--serial", serial).out
         assert codec.decode_state(document.encode(), "it").state.serial == serial
     done = smplan("state", "pull", "--serial", "9")
-    assert (done.code, done.err) == (1, "error: the state with serial 9 is not kept\n  = kept are: 2, 1\n")
+    assert (done.code, done.err) == (1, "error: the state with serial 9 is not kept\n  = the serials kept are: 2, 1\n")
 
 
 def test_no_file_is_overwritten_by_a_pull(smplan: Shell) -> None:

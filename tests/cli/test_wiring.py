@@ -42,10 +42,10 @@ class Account:
 def signed_in(monkeypatch: pytest.MonkeyPatch, account: str, region: str = "us-east-1") -> None:
     """Let the credentials be of ``account``."""
 
-    def world_of(_: str | None) -> Providers:
+    def providers(_: str | None) -> Providers:
         return Providers(cast("Aws", Account(account, region)), connect=lambda _: pytest.fail("asked"), secrets=str)
 
-    monkeypatch.setattr(wiring, "world_of", world_of)
+    monkeypatch.setattr(wiring, "providers", providers)
 
 
 def test_a_blueprint_of_another_account_is_refused(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
