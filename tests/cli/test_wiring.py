@@ -35,8 +35,8 @@ class Account:
     def __init__(self, account: str, region: str) -> None:
         self.account = account
         self.region = region
-        self.patience = hasty()
-        self.ahead = 0.0
+        self.retry_policy = hasty()
+        self.skew_seconds = 0.0
 
 
 def signed_in(monkeypatch: pytest.MonkeyPatch, account: str, region: str = "us-east-1") -> None:

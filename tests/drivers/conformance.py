@@ -240,8 +240,10 @@ def hasty() -> RetryPolicy:
 class FaultyAws(Aws):
     """The way to AWS with something wrong on it: each client passes through ``spoil`` as it is made."""
 
-    def __init__(self, region: str, spoil: Callable[[Any, bool], None], patience: RetryPolicy | None = None) -> None:
-        super().__init__(region, patience=patience or hasty())
+    def __init__(
+        self, region: str, spoil: Callable[[Any, bool], None], retry_policy: RetryPolicy | None = None
+    ) -> None:
+        super().__init__(region, retry_policy=retry_policy or hasty())
         self._spoil = spoil
 
     def client(self, service: str, *, write: bool) -> Any:

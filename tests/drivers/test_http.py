@@ -54,7 +54,7 @@ def test_a_bad_map_is_told() -> None:
         ("ftp://a", "must begin with"),
         ("http://", "must begin with"),
         ("http://user:pw@a", "user name or password"),
-        ("http://a:99999", "not one"),
+        ("http://a:99999", "not a URL"),
         ("http://169.254.169.254/latest", "metadata"),
         ("http://[fd00:ec2::254]/", "metadata"),
     ],

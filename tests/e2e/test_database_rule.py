@@ -55,7 +55,7 @@ def node_group_serves(stage: Stage) -> bool:
 def test_the_gate_names_the_database_rule_as_the_likely_cause(stage: Stage) -> None:
     said = fail(stage)
     assert "healthy" in said
-    assert "likely cause" in said
+    assert "Probable cause" in said
     assert "3306" in said
     assert stage.box.facts.stream_manager_security_group_id in said
     assert "database" in said

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.retry import SILENT_ATTEMPTS
+from smplan.drivers.retry import UNREACHABLE_ATTEMPTS
 from smplan.errors import Denied, Invalid, Locked, LostAnswer, NotFound, Unreachable
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.conformance import FaultyAws
@@ -109,7 +109,7 @@ def test_a_read_that_stays_without_answer_raises_and_never_looks_empty(box: Sand
     aws, wires = wired(box, 9, silent)
     with pytest.raises(Unreachable):
         aws.read.sts.get_caller_identity()
-    assert wires[0].sent == SILENT_ATTEMPTS
+    assert wires[0].sent == UNREACHABLE_ATTEMPTS
 
 
 def test_the_sdk_sends_once_and_that_is_pinned_because_its_defaults_changed(aws: Aws) -> None:
@@ -245,7 +245,7 @@ def test_no_request_that_may_change_something_is_sent_once_the_guard_says_no(box
     def lost() -> None:
         raise Locked("somebody else holds the lock")
 
-    aws.guard = lost
+    aws.before_write = lost
     with pytest.raises(Locked):
         aws.write.ec2.create_security_group(GroupName="guarded", Description="never made")
     assert [wire.sent for wire in wires] == [0]

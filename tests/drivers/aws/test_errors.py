@@ -27,7 +27,7 @@ ENDPOINT = "http://127.0.0.1:9/"
 
 def answered(code: str, text: str = "text", status: int = 400, *, write: bool = False) -> SmplanError:
     response = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return errors.from_answer(response, "ec2:CreateImage", write=write)
+    return errors.from_response(response, "ec2:CreateImage", write=write)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_an_unknown_code_with_a_refusing_status_is_a_refusal(status: int) -> Non
 
 
 def test_an_answer_without_error_details_is_still_an_error() -> None:
-    assert type(errors.from_answer({}, "ec2:CreateImage", write=False)) is Invalid
+    assert type(errors.from_response({}, "ec2:CreateImage", write=False)) is Invalid
 
 
 def test_a_refusal_names_the_permission_to_give() -> None:
@@ -205,7 +205,7 @@ def test_the_time_of_the_answer_tells_a_wrong_clock_from_bad_credentials(
         "Error": {"Code": code, "Message": "text"},
         "ResponseMetadata": {"HTTPStatusCode": 400, "HTTPHeaders": headers},
     }
-    assert ("clock" in errors.from_answer(response, "ec2:X", write=False).hint) == off
+    assert ("clock" in errors.from_response(response, "ec2:X", write=False).hint) == off
 
 
 def test_an_auth_failure_of_unknown_keys_drains_the_run_and_another_is_a_refusal() -> None:

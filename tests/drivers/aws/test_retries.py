@@ -15,7 +15,7 @@ from smplan.core.events import Retried
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.aws.clock_skew import SkewMonitor
 from smplan.drivers.aws.rate_limit import Rate, RateLimiter
-from smplan.drivers.retry import SILENT_ATTEMPTS
+from smplan.drivers.retry import UNREACHABLE_ATTEMPTS
 from smplan.errors import Denied, Expired, LostAnswer, SmplanError, Throttled, Unreachable
 from tests.drivers.conformance import hasty
 from tests.drivers.red5.server import Server, serving
@@ -45,8 +45,8 @@ class Stage:
         self.server.answers["POST /"] = list(answers)
 
     def aws(self, **more: Any) -> Aws:
-        aws = Aws("us-east-1", **{"patience": hasty(), **more})
-        aws.patience.tell = self.told.append
+        aws = Aws("us-east-1", **{"retry_policy": hasty(), **more})
+        aws.retry_policy.on_retry = self.told.append
         return aws
 
     def vpcs(self) -> list[str]:
@@ -97,7 +97,7 @@ def test_throttling_that_does_not_end_is_throttled(stage: Stage) -> None:
     stage.answers(THROTTLED[0])
     with pytest.raises(Throttled):
         stage.vpcs()
-    assert stage.sent > SILENT_ATTEMPTS
+    assert stage.sent > UNREACHABLE_ATTEMPTS
 
 
 GARBAGE = {
@@ -124,7 +124,7 @@ def test_garbage_that_does_not_end_is_unreachable_and_never_looks_empty(stage: S
     stage.answers(answer)
     with pytest.raises(Unreachable) as caught:
         stage.vpcs()
-    assert stage.sent == SILENT_ATTEMPTS
+    assert stage.sent == UNREACHABLE_ATTEMPTS
     assert "busy" not in str(caught.value)
 
 
@@ -170,7 +170,7 @@ def test_a_paginator_that_is_asked_for_again_does_not_multiply_attempts(stage: S
     for _ in range(2):
         with pytest.raises(Unreachable):
             list(aws.read.ec2.get_paginator("describe_vpcs").paginate())
-    assert stage.sent == 2 * SILENT_ATTEMPTS
+    assert stage.sent == 2 * UNREACHABLE_ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_a_write_whose_connection_was_never_made_is_tried_again(stage: Stage, mo
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(Unreachable):
         stage.delete()
-    assert len(stage.told) == SILENT_ATTEMPTS - 1
+    assert len(stage.told) == UNREACHABLE_ATTEMPTS - 1
 
 
 def test_every_request_takes_a_token_of_its_service(stage: Stage) -> None:
     waited: list[float] = []
     pace = RateLimiter({"ec2": Rate(2, 1, "test")}, clock=lambda: 0.0, pause=waited.append)
-    aws = stage.aws(pace=pace)
+    aws = stage.aws(rate_limiter=pace)
     stage.answers(THROTTLED[0], VPCS, DELETED)
     aws.read.ec2.describe_vpcs()
     aws.write.ec2.delete_security_group(GroupId="sg-1")
@@ -221,11 +221,11 @@ def test_no_secret_is_in_what_is_told_or_logged(stage: Stage, caplog: pytest.Log
 
 
 def test_the_clock_is_compared_at_the_first_answer_without_a_call_of_its_own(stage: Stage) -> None:
-    aws = stage.aws(watch=SkewMonitor(lambda: time.time() + 500))
-    assert aws.ahead is None
+    aws = stage.aws(skew_monitor=SkewMonitor(lambda: time.time() + 500))
+    assert aws.skew_seconds is None
     stage.answers(VPCS)
     aws.read.ec2.describe_vpcs()
-    assert aws.ahead == pytest.approx(500, abs=10)
+    assert aws.skew_seconds == pytest.approx(500, abs=10)
     assert stage.sent == 1
 
 
@@ -233,14 +233,14 @@ def test_a_right_clock_is_not_off_even_if_the_first_answer_was_none(stage: Stage
     aws = stage.aws()
     stage.answers(RESET, VPCS)
     aws.read.ec2.describe_vpcs()
-    assert aws.ahead == 0
+    assert aws.skew_seconds == 0
 
 
 def test_credentials_of_the_environment_run_out_when_it_says(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert stage.aws().runs_out is None
+    assert stage.aws().credentials_expire_at is None
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
     monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", end.isoformat())
-    assert stage.aws().runs_out == end
+    assert stage.aws().credentials_expire_at == end
 
 
 def test_without_credentials_nothing_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -249,7 +249,7 @@ def test_without_credentials_nothing_runs_out(stage: Stage, monkeypatch: pytest.
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    assert stage.aws().runs_out is None
+    assert stage.aws().credentials_expire_at is None
 
 
 def test_credentials_that_ran_out_are_expired_before_anything_is_sent(

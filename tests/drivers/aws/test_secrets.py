@@ -44,8 +44,8 @@ def test_a_secret_of_secrets_manager_comes_as_text(aws: Aws, name: str) -> None:
     ("source", "hint"),
     [
         ("env:TOKEN", "set TOKEN"),
-        ("ssm:/nowhere", "make it in us-east-1: aws ssm put-parameter --type SecureString --name /nowhere"),
-        ("secretsmanager:nowhere", "make it in us-east-1: aws secretsmanager create-secret --name nowhere"),
+        ("ssm:/nowhere", "create it in us-east-1: aws ssm put-parameter --type SecureString --name /nowhere"),
+        ("secretsmanager:nowhere", "create it in us-east-1: aws secretsmanager create-secret --name nowhere"),
     ],
 )
 def test_a_secret_that_is_not_there_says_how_to_make_it(aws: Aws, source: str, hint: str) -> None:
@@ -77,7 +77,7 @@ def test_what_one_may_not_read_names_the_permission(box: Sandbox) -> None:
         ("env:EMPTY", {}, "is empty"),
         ("ssm:/p", {"GetParameter": [{"Parameter": {"Value": ""}}]}, "is empty"),
         ("secretsmanager:s", {"GetSecretValue": [{"SecretString": ""}]}, "is empty"),
-        ("secretsmanager:s", {"GetSecretValue": [{"SecretBinary": CANARY.encode()}]}, "holds bytes"),
+        ("secretsmanager:s", {"GetSecretValue": [{"SecretBinary": CANARY.encode()}]}, "contains bytes"),
     ],
 )
 def test_a_secret_that_is_no_text_is_refused_without_showing_it(

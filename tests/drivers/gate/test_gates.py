@@ -67,7 +67,7 @@ def test_targets_must_be_healthy_two_looks_in_a_row() -> None:
         [target("unhealthy")],
         [target("healthy")],
     )
-    said = [progress.said for progress in gate(cloud).wait_ready(PASSED, SPEC)]
+    said = [progress.status for progress in gate(cloud).wait_ready(PASSED, SPEC)]
     assert said == [
         "0 of 1 healthy; no targets yet",
         "0 of 1 healthy; 1 initial Elb.RegistrationInProgress",
@@ -100,7 +100,7 @@ def admit(**rule: Any) -> dict[str, Any]:
 def test_a_database_that_admits_nobody_is_named_as_the_likely_cause(rule: dict[str, Any]) -> None:
     cloud = Cloud([target("unhealthy")])
     cloud.rules = [rule]
-    assert "no security group admits port 3306 from sg-1" in gate(cloud).diagnose_timeout(SPEC)
+    assert "no security group allows port 3306 from sg-1" in gate(cloud).diagnose_timeout(SPEC)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_launch_that_failed_is_told() -> None:
     cloud = Cloud([])
     cloud.instances = []
     cloud.activities = [{"StatusCode": "Failed", "StatusMessage": "no capacity"}]
-    assert gate(cloud).diagnose_timeout(SPEC) == "The newest scaling activity failed: no capacity."
+    assert gate(cloud).diagnose_timeout(SPEC) == "The latest scaling activity failed: no capacity."
     cloud.activities = [{"StatusCode": "Successful"}, {"StatusCode": "Failed"}]
     assert gate(cloud).diagnose_timeout(SPEC) == ""
     assert gate(cloud).diagnose_timeout(TargetsHealthySpec(target_group_arn="arn")) == ""
@@ -140,12 +140,12 @@ def test_the_http_gate_waits_for_the_expected_status_and_text() -> None:
         gate = http_gate(f":5080:127.0.0.1:{server.port}")
         server.answers["GET /live"] = [(503, ""), (0, ""), (200, "starting"), (200, "ready")]
         spec = HttpSpec(url="http://sm.example.com:5080/live", contains="ready", timeout=7)
-        said = [progress.said for progress in gate.wait_ready(PASSED, spec)]
-    assert [said[0], said[2]] == ["HTTP 503", "HTTP 200, without `ready` in it"]
-    assert "got no answer" in said[1]
+        said = [progress.status for progress in gate.wait_ready(PASSED, spec)]
+    assert [said[0], said[2]] == ["HTTP 503", "HTTP 200, without `ready` in the body"]
+    assert "got no response" in said[1]
     assert gate.timeout(spec) == 7
 
 
 def test_a_url_that_nobody_serves_is_no_fault_while_waiting() -> None:
     looks: Iterator[Any] = http_gate().wait_ready(PASSED, HttpSpec(url="http://127.0.0.1:1"))
-    assert "cannot be reached" in next(looks).said
+    assert "cannot be reached" in next(looks).status

@@ -112,7 +112,7 @@ class Stage:
 
     def api(self, token: str = ADMIN_TOKEN) -> StreamManager:
         ways = self.gateway.env()["SMPLAN_CONNECT_TO"]
-        return StreamManager(f"http://{NAME}:5080", token=lambda: token, connect_map=ways, patience=hasty())
+        return StreamManager(f"http://{NAME}:5080", token=lambda: token, connect_map=ways, retry_policy=hasty())
 
     def driver(self, kind: str, token: str = ADMIN_TOKEN) -> Driver[Any]:
         api, found = self.api(token), registry.driver(kind)

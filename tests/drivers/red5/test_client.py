@@ -29,7 +29,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def api(server: Server) -> StreamManager:
-    return StreamManager(server.url, token=lambda: TOKEN, patience=hasty())
+    return StreamManager(server.url, token=lambda: TOKEN, retry_policy=hasty())
 
 
 def envelope(words: str) -> str:
@@ -129,9 +129,9 @@ def test_a_write_that_surely_did_nothing_is_sent_again(
 
 
 def test_reads_wait_while_they_are_throttled(server: Server, api: StreamManager) -> None:
-    server.answers[f"GET {ADMIN}/nodegroup"] = [*[(429, "")] * (client.TRIES + 1), (200, "[]")]
+    server.answers[f"GET {ADMIN}/nodegroup"] = [*[(429, "")] * (client.ATTEMPTS + 1), (200, "[]")]
     assert api.groups() == []
-    assert len(server.asked) == client.TRIES + 2
+    assert len(server.asked) == client.ATTEMPTS + 2
 
 
 def test_reads_are_tried_again_while_nobody_is_there(server: Server, api: StreamManager) -> None:
@@ -144,7 +144,7 @@ def test_shapes_that_are_not_the_apis_are_told(server: Server, api: StreamManage
     server.answers[f"GET {ADMIN}/configurations/launchconfig"] = (200, "{}")
     server.answers[f"GET {ADMIN}/nodegroup/g"] = (200, "[]")
     for call in (api.launch_configs, lambda: api.group("g")):
-        with pytest.raises(Unreachable, match="shape"):
+        with pytest.raises(Unreachable, match="its API does not define"):
             call()
 
 
@@ -157,24 +157,24 @@ def test_no_token_in_repr_or_logs(server: Server, api: StreamManager, caplog: py
 
 def test_every_read_that_is_made_again_is_told_without_the_token(server: Server, caplog: Any) -> None:
     told: list[Retried] = []
-    patience = hasty()
-    patience.tell = told.append
-    api = StreamManager(server.url, token=lambda: TOKEN, patience=patience)
+    policy = hasty()
+    policy.on_retry = told.append
+    api = StreamManager(server.url, token=lambda: TOKEN, retry_policy=policy)
     caplog.set_level(logging.DEBUG)
     server.answers[f"GET {ADMIN}/nodegroup"] = [(0, ""), (503, f"?accessToken={TOKEN}"), (200, "[]")]
     assert api.groups() == []
     assert [(each.call, each.attempt) for each in told] == [("red5:GET /nodegroup", 2), ("red5:GET /nodegroup", 3)]
-    assert "got no answer" in told[0].why
+    assert "got no response" in told[0].why
     assert TOKEN not in f"{told}{caplog.text}"
 
 
 def test_a_read_that_never_connects_is_told_without_the_token() -> None:
     told: list[Retried] = []
-    patience = hasty()
-    patience.tell = told.append
+    policy = hasty()
+    policy.on_retry = told.append
     with pytest.raises(Unreachable):
-        StreamManager("http://127.0.0.1:1", token=lambda: TOKEN, patience=patience).groups()
-    assert len(told) == client.TRIES - 1
+        StreamManager("http://127.0.0.1:1", token=lambda: TOKEN, retry_policy=policy).groups()
+    assert len(told) == client.ATTEMPTS - 1
     assert TOKEN not in str(told)
 
 
@@ -182,7 +182,7 @@ def test_nothing_is_changed_once_the_guard_says_no(server: Server) -> None:
     def lost() -> None:
         raise Locked("somebody else holds the lock")
 
-    guarded = StreamManager(server.url, token=lambda: TOKEN, patience=hasty(), guard=lost)
+    guarded = StreamManager(server.url, token=lambda: TOKEN, retry_policy=hasty(), before_write=lost)
     with pytest.raises(Locked):
         guarded.delete_group("g")
     assert server.asked == []

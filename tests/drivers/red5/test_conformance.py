@@ -197,8 +197,8 @@ def test_settle_tells_each_role_and_ends_when_all_serve(stage: Stage) -> None:
     assert [node["role"] for node in stage.api().nodes(id)] == ["origin"]
     seen = stage.wait(driver.wait_ready(id, spec))
     assert {each.waiting_for for each in seen} == {"the nodes of a group"}
-    assert seen[0].said == "origin 0 of 1, edge 0 of 2 in service; 1 pending"
-    assert "origin 1 of 1, edge 0 of 2 in service; 2 running" in [each.said for each in seen]
+    assert seen[0].status == "origin 0 of 1, edge 0 of 2 in service; 1 pending"
+    assert "origin 1 of 1, edge 0 of 2 in service; 2 running" in [each.status for each in seen]
     shares = [each.fraction for each in seen]
     assert shares[0] == 0.0
     assert shares[-1] == pytest.approx(1 / 3)
@@ -214,7 +214,7 @@ def test_vanish_counts_the_nodes_that_are_left(stage: Stage) -> None:
     driver = stage.driver("red5.nodegroup")
     driver.delete(id)
     seen = stage.wait(driver.wait_deleted(id))
-    assert seen[0] == Progress("the node group a group to go", "3 nodes left")
+    assert seen[0] == Progress("the node group a group to be deleted", "3 nodes left")
     assert {node for node in stage.world.machines if node.startswith("i-node")} == set()
 
 
@@ -236,7 +236,7 @@ def test_a_group_whose_nodes_never_report_is_told_to_be_gone() -> None:
     try:
         with pytest.raises(NotFound, match="the node group a group is gone") as caught:
             stage.made("red5.nodegroup")
-        assert "see its nodes' log" in caught.value.hint
+        assert "check the log of its nodes" in caught.value.hint
     finally:
         stage.gateway.stop()
 

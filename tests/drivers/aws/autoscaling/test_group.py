@@ -98,7 +98,7 @@ def test_a_group_with_protected_instances_drains_and_goes(box: Sandbox, aws: Aws
 def test_vanishing_lasts_as_long_as_aws_describes_the_group() -> None:
     looks = [[{"AutoScalingGroupName": "g", "Status": "Delete in progress"}], []]
     script = Script(describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": looks.pop(0)})
-    assert [look.said for look in Group(scripted(autoscaling=script)).wait_deleted("g")] == ["Delete in progress"]
+    assert [look.status for look in Group(scripted(autoscaling=script)).wait_deleted("g")] == ["Delete in progress"]
 
 
 def test_target_groups_are_attached_before_others_are_detached_ten_a_call() -> None:
@@ -195,8 +195,8 @@ def test_reading_a_group_is_one_call(box: Sandbox, aws: Aws) -> None:
         ({"subnet_ids": []}, "at least 1 item"),
         ({"name": "a:b"}, "match pattern"),
         ({"name": "a/b"}, "match pattern"),
-        ({"propagate_tags_at_launch": False}, "says nothing without `tags`"),
-        ({"propagate_tags_at_launch": False, "tags": {}}, "says nothing without `tags`"),
+        ({"propagate_tags_at_launch": False}, "has no effect without `tags`"),
+        ({"propagate_tags_at_launch": False, "tags": {}}, "has no effect without `tags`"),
         ({"health_check_type": "elb"}, "Input should be"),
     ],
 )

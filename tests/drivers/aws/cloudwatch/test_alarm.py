@@ -95,8 +95,8 @@ def test_an_alarm_that_went_with_its_group_is_updated_by_putting_it_whole() -> N
     [
         ({"period": 45}, "10, 20, 30 or a multiple of 60"),
         ({"period": 5}, "greater than or equal to 10"),
-        ({"period": 60, "evaluation_periods": 1441}, "looks back 1 d"),
-        ({"period": 3600, "evaluation_periods": 169}, "looks back 7 d"),
+        ({"period": 60, "evaluation_periods": 1441}, "allows at most 1 d"),
+        ({"period": 3600, "evaluation_periods": 169}, "allows at most 7 d"),
         ({"alarm_actions": [ACTION] * 6}, "at most 5 items"),
         ({"comparison_operator": ">="}, "Input should be"),
         ({"namespace": ":x"}, "match pattern"),

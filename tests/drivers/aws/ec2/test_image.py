@@ -60,9 +60,9 @@ def test_waiting_shows_the_state_and_how_much_of_the_snapshot_is_done() -> None:
             "DescribeSnapshots": snapshots("", "45%"),
         }
     )
-    seen = [(look.said, look.fraction) for look in driver(script).wait_ready(ID, spec())]
+    seen = [(look.status, look.fraction) for look in driver(script).wait_ready(ID, spec())]
     assert seen == [
-        ("AWS does not show it yet", None),
+        ("not listed yet", None),
         ("pending", None),
         ("pending, snapshot 0%", 0.0),
         ("pending, snapshot 45%", 0.45),

@@ -127,7 +127,7 @@ def test_without_a_match_it_says_what_was_looked_for_and_what_there_is(
         look(kind, aws, where)
     [(key, value)] = where.items()
     assert f"{key}={value}" in str(caught.value)
-    assert caught.value.hint.startswith(f"there is: {near}")
+    assert caught.value.hint.startswith(f"use one of: {near}")
 
 
 def test_where_there_is_nothing_at_all_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_where_there_is_nothing_at_all_it_says_so(monkeypatch: pytest.MonkeyPatc
     script = Script({"DescribeInstances": [{"Reservations": []}]})
     with pytest.raises(NotFound) as caught:
         look("aws.ec2.instance", script.aws(), {"tag:Name": "x"})
-    assert caught.value.hint == "there is no instance at all in this account and region"
+    assert caught.value.hint == "create it first: there is no instance in this account and region"
 
 
 def test_several_matches_are_listed_and_refused(box: Sandbox, aws: Aws) -> None:

@@ -36,7 +36,7 @@ SETUP = (
     },
 )
 SPEC = {"load_balancer_arn": "${lb.arn}", "port": 443, "protocol": "HTTP", "target_group_arn": "${tg.arn}"}
-HINT = "the certificate must be ISSUED, and in the region of the load balancer"
+HINT = "use a certificate that is ISSUED and in the region of the load balancer"
 HTTPS = {"protocol": "HTTPS", "certificate_arn": "${box.certificate_arn}", "ssl_policy": POLICY}
 
 

@@ -55,7 +55,7 @@ def in_state(*states: Any) -> Script:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"name": "internal-lb"}, "refuses names that begin with `internal-`"),
+        ({"name": "internal-lb"}, "reserves names that begin with `internal-`"),
         ({"name": "-lb"}, "match pattern"),
         ({"name": "l" * 33}, "at most 32 characters"),
         ({"subnets": ["subnet-1"]}, "at least 2 items"),
@@ -142,16 +142,16 @@ def test_a_name_taken_by_another_type_of_load_balancer_is_a_conflict() -> None:
 def test_settling_says_what_it_waits_for_until_it_is_active() -> None:
     script = in_state("LoadBalancerNotFound", {"Code": "provisioning"}, {"Code": "active"})
     looks = list(driver(script).wait_ready(ARN, spec()))
-    assert [look.said for look in looks] == ["not listed yet", "provisioning"]
+    assert [look.status for look in looks] == ["not listed yet", "provisioning"]
     assert {look.waiting_for for look in looks} == {"load balancer lb to be active"}
 
 
 def test_an_impaired_load_balancer_serves_and_says_so() -> None:
     looks = list(driver(in_state({"Code": "active_impaired", "Reason": "few addresses"})).wait_ready(ARN, spec()))
-    assert [look.said for look in looks] == ["active_impaired: few addresses"]
+    assert [look.status for look in looks] == ["active_impaired: few addresses"]
 
 
-@pytest.mark.parametrize(("reason", "says"), [("no addresses", "no addresses"), ("", "AWS gives no reason")])
+@pytest.mark.parametrize(("reason", "says"), [("no addresses", "no addresses"), ("", "no reason given")])
 def test_a_failed_load_balancer_is_not_waited_for(reason: str, says: str) -> None:
     with pytest.raises(Invalid, match=f"could not be set up: {says}") as caught:
         list(driver(in_state({"Code": "failed", "Reason": reason})).wait_ready(ARN, spec()))
@@ -182,13 +182,13 @@ def test_it_has_vanished_when_its_own_network_interfaces_have() -> None:
     two = {"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1"}, {"NetworkInterfaceId": "eni-2"}]}
     script = Script({"DescribeNetworkInterfaces": [two, {"NetworkInterfaces": []}]})
     [look] = driver(script).wait_deleted(ARN)
-    assert (look.waiting_for, look.said) == ("the load balancer's network interfaces to be gone", "2 left")
+    assert (look.waiting_for, look.status) == ("the load balancer's network interfaces to be deleted", "2 left")
     assert script.sent[0][1]["Filter.1.Value.1"] == "ELB app/lb/50dc6c495c0c9188"
 
 
 def test_the_interfaces_of_one_that_stands_are_found(stage: Stage) -> None:
     made = stage.create(stage.driver(), stage.spec())
-    assert next(stage.driver().wait_deleted(made)).said.endswith(" left")
+    assert next(stage.driver().wait_deleted(made)).status.endswith(" left")
 
 
 def test_an_update_of_one_that_is_gone_is_not_silent() -> None:

@@ -65,8 +65,8 @@ def stage(box: Sandbox, aws: Aws) -> Iterator[Stage]:
         ({"values": None, "ttl": None, "alias": ALIAS}, "an alias has type A"),
         ({"values": ["a.example.com", "b.example.com"]}, "a CNAME has one value"),
         ({"values": []}, "at least 1 item"),
-        ({"type": "A"}, "lb.amazonaws.com is no IPv4 address"),
-        ({"type": "A", "values": ["192.0.2.1", "2001:db8::1"]}, "2001:db8::1 is no IPv4 address"),
+        ({"type": "A"}, "lb.amazonaws.com is not an IPv4 address"),
+        ({"type": "A", "values": ["192.0.2.1", "2001:db8::1"]}, "2001:db8::1 is not an IPv4 address"),
         ({"type": "TXT"}, "Input should be"),
         ({"ttl": -1}, "greater than or equal to 0"),
         ({"zone_id": "/hostedzone/Z1"}, "match pattern"),
@@ -157,7 +157,7 @@ def test_what_is_gone_is_deleted_already(answers: dict[str, list[Any]]) -> None:
 def test_a_cname_at_the_apex_is_refused_with_the_remedy(stage: Stage) -> None:
     with pytest.raises(Invalid) as caught:
         stage.driver().create(stage.spec({"name": stage.box.facts.domain}), stage.claim())
-    assert caught.value.hint.startswith("use type A with alias")
+    assert caught.value.hint.startswith("use type A with `alias`")
     assert (caught.value.code, caught.value.action) == ("InvalidChangeBatch", "route53:ChangeResourceRecordSets")
 
 
@@ -165,13 +165,13 @@ def test_a_cname_beside_another_record_is_refused_with_the_remedy(stage: Stage) 
     stage.create(stage.driver(), stage.spec())
     with pytest.raises(Invalid) as caught:
         stage.driver().create(stage.spec({"type": "A", "values": ["192.0.2.1"]}), stage.claim())
-    assert "a CNAME stands alone" in caught.value.hint
+    assert "a CNAME must be the only record" in caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("[Tried to delete x, but the values provided do not match the current values]", "plan again"),
+        ("[Tried to delete x, but the values provided do not match the current values]", "run `smplan plan` again"),
         ("[The request contains an invalid value]", ""),
     ],
 )
@@ -209,14 +209,14 @@ def test_a_change_of_this_process_is_waited_for_by_its_id() -> None:
     record = Record(context(script.aws()))
     made = record.create(spec(), CLAIM)
     [look] = record.wait_ready(made, spec())
-    assert (look.waiting_for, look.said) == ("the record sm.example.com to be on all name servers", "PENDING")
+    assert (look.waiting_for, look.status) == ("the record sm.example.com to be on all name servers", "PENDING")
     assert script.names() == ["ChangeResourceRecordSets", "GetChange", "GetChange"]
 
 
 def test_a_change_of_an_earlier_run_is_waited_for_by_presence() -> None:
     script = Script({"ListResourceRecordSets": [listing(), listing(standing())]})
     [look] = Record(context(script.aws())).wait_ready("Z1/sm.example.com/CNAME", spec())
-    assert look.said == "not there yet"
+    assert look.status == "not listed yet"
     assert script.names() == ["ListResourceRecordSets"] * 2
 
 

@@ -44,7 +44,7 @@ def test_two_public_zones_of_a_name_are_a_conflict(box: Sandbox) -> None:
 def test_a_zone_that_is_not_there_names_those_that_are(box: Sandbox) -> None:
     with pytest.raises(NotFound, match=r"name=example\.con") as caught:
         looking(ZONES).read({"name": "example.con"})
-    assert caught.value.hint == "there is: example.com, example.org"
+    assert caught.value.hint == "use one of: example.com, example.org"
 
 
 @pytest.mark.parametrize("where", [{}, {"private": True}, {"name": 7}, {"name": "a", "private": "yes"}, {"id": "Z1"}])
