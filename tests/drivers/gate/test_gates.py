@@ -1,4 +1,4 @@
-"""Gates wait for the world, and tell what they saw and what may be the cause."""
+"""Gates: waits, progress and probable causes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def gate(cloud: Cloud) -> TargetsHealthy:
 SPEC = TargetsHealthySpec(target_group_arn="arn", auto_scaling_group_name="fleet", minimum=1)
 
 
-def test_targets_must_be_healthy_two_looks_in_a_row() -> None:
+def test_targets_must_be_healthy_in_two_polls_in_a_row() -> None:
     cloud = Cloud(
         [],
         [target("initial", "Elb.RegistrationInProgress")],
@@ -97,7 +97,7 @@ def admit(**rule: Any) -> dict[str, Any]:
         {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "CidrIpv4": "0.0.0.0/0"},
     ],
 )
-def test_a_database_that_admits_nobody_is_named_as_the_likely_cause(rule: dict[str, Any]) -> None:
+def test_a_database_without_a_rule_is_the_probable_cause(rule: dict[str, Any]) -> None:
     cloud = Cloud([target("unhealthy")])
     cloud.rules = [rule]
     assert "no security group allows port 3306 from sg-1" in gate(cloud).diagnose_timeout(SPEC)
@@ -106,13 +106,13 @@ def test_a_database_that_admits_nobody_is_named_as_the_likely_cause(rule: dict[s
 @pytest.mark.parametrize(
     "rule", [admit(), admit(FromPort=0, ToPort=65535), admit(IpProtocol="-1", FromPort=-1, ToPort=-1)]
 )
-def test_a_database_that_admits_the_instances_is_not_blamed(rule: dict[str, Any]) -> None:
+def test_a_database_that_allows_the_instances_is_not_a_cause(rule: dict[str, Any]) -> None:
     cloud = Cloud([target("unhealthy")])
     cloud.rules = [rule]
     assert gate(cloud).diagnose_timeout(SPEC) == ""
 
 
-def test_a_launch_that_failed_is_told() -> None:
+def test_a_failed_launch_is_a_probable_cause() -> None:
     cloud = Cloud([])
     cloud.instances = []
     cloud.activities = [{"StatusCode": "Failed", "StatusMessage": "no capacity"}]
@@ -146,6 +146,6 @@ def test_the_http_gate_waits_for_the_expected_status_and_text() -> None:
     assert gate.timeout(spec) == 7
 
 
-def test_a_url_that_nobody_serves_is_no_fault_while_waiting() -> None:
+def test_the_http_gate_keeps_waiting_while_no_server_listens() -> None:
     looks: Iterator[Any] = http_gate().wait_ready(PASSED, HttpSpec(url="http://127.0.0.1:1"))
     assert "cannot be reached" in next(looks).status

@@ -1,4 +1,4 @@
-"""What servers may answer that the simulated one does not, and what blueprints may not say."""
+"""Kinds behind a Stream Manager: responses that the simulated one never sends, and refused specs."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_group_without_a_region_is_a_conflict() -> None:
         NodeGroup(context(groups=[{"name": "group"}], nodes={"group": []})).read_many(["group"])
 
 
-def test_a_group_of_nobody_knows_what_can_still_be_read() -> None:
+def test_a_group_with_unknown_settings_can_be_read() -> None:
     groups = [{"name": "group", "regions": ["us-east-1"]}]
     found = NodeGroup(context(groups=groups, nodes={"group": []})).read_many(["group"])["group"]
     assert (found.spec.launch_config, found.spec.scale_policy, found.outputs["state"]) == ("", "", "")
@@ -219,7 +219,7 @@ def test_an_origin_there_must_be_whatever_the_policy_says() -> None:
     assert minimums(policy({"role": "origin", "minLimit": None}), ["us-east-1"]) == Counter(origin=1)
 
 
-def test_settle_ends_at_once_when_all_serve() -> None:
+def test_wait_ready_ends_at_once_when_all_are_in_service() -> None:
     serving = [{"role": "origin", "state": "INSERVICE"}]
     driver = NodeGroup(context(policies={"policy": policy(ORIGIN)}, nodes={"group": serving}))
     assert list(driver.wait_ready("group", SPEC)) == []
