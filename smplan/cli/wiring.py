@@ -111,8 +111,8 @@ def providers(region: str | None, *, on_call: Callable[[str], None] | None = Non
             api_version=settings.get("api_version") or "4.0",
             connect_map=connect_map,
             ca_file=ca_file,
-            patience=aws.patience,
-            guard=lambda: aws.guard(),
+            retry_policy=aws.retry_policy,
+            before_write=lambda: aws.before_write(),
         )
 
     http = partial(HttpClient, connect_map=connect_map, ca_file=ca_file)

@@ -18,7 +18,7 @@ from smplan.errors import SmplanError
 from smplan.stores import s3
 from smplan.stores.local import LocalStore
 from tests.cli.conftest import Shell
-from tests.drivers.conformance import hasty
+from tests.drivers.conformance import no_wait_retries
 
 WATCH = """\
 smplan: 1
@@ -35,8 +35,8 @@ class Account:
     def __init__(self, account: str, region: str) -> None:
         self.account = account
         self.region = region
-        self.patience = hasty()
-        self.ahead = 0.0
+        self.retry_policy = no_wait_retries()
+        self.skew_seconds = 0.0
 
 
 def signed_in(monkeypatch: pytest.MonkeyPatch, account: str, region: str = "us-east-1") -> None:
