@@ -1,4 +1,4 @@
-"""The faults of one load, gathered: each told once, and no more of them than a person would read."""
+"""The diagnostics of one load: without duplicates, and limited in number."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ class TooManyErrors(Exception):
 
 
 class Diagnostics:
-    """Every fault found so far; past ``limit`` of them reading ends."""
+    """The diagnostics found so far; adding more than ``limit`` raises TooManyErrors."""
 
     def __init__(self, limit: int | None = MOST_FAULTS) -> None:
         self.limit = limit
         self.found: list[Diagnostic] = []
-        self._told: set[tuple[str, int, int, str]] = set()
+        self._seen: set[tuple[str, int, int, str]] = set()
 
     def add(self, fault: Diagnostic) -> None:
-        """Keep ``fault`` unless it was told already (by another instance of the same ``for_each``)."""
+        """Add ``fault``, unless another instance of the same ``for_each`` reported it."""
         message = fault.message if len(fault.message) <= _LONGEST else f"{fault.message[:_LONGEST]}…"
         fault = replace(fault, message=printable(message), hint=printable(fault.hint))
         key = (fault.file, fault.line, fault.column, fault.message)
-        if key in self._told:
+        if key in self._seen:
             return
-        self._told.add(key)
+        self._seen.add(key)
         self.found.append(fault)
         if len(self.found) == self.limit:
-            self.found.append(Diagnostic(f"there are more: only the first {self.limit} are told", file=fault.file))
+            self.found.append(
+                Diagnostic(f"there are more errors; only the first {self.limit} are shown", file=fault.file)
+            )
             raise TooManyErrors
 
     def end(self, fault: Diagnostic) -> TooManyErrors:
-        """Keep ``fault``, after which there is nothing left to read: raise what is returned."""
+        """Add ``fault`` and return the exception to raise, for errors that end the load."""
         self.add(fault)
         return TooManyErrors()

@@ -52,7 +52,7 @@ class Budget:
     text: int = MOST_TEXT
 
     def spend(self, path: Path, values: int, text: int = 0) -> None:
-        """Count what was added at ``path``. Raises EnoughFaults when it is too much."""
+        """Count what was added at ``path``. Raises TooManyErrors when it is too much."""
         self.values -= values
         self.text -= text
         if self.values < 0 or self.text < 0:
@@ -98,7 +98,7 @@ class Files:
 
 @dataclass
 class Interpolator:
-    """Makes trees of raw values. What it cannot make is told as a fault and becomes INVALID."""
+    """Makes trees of raw values. What is wrong is reported and becomes INVALID."""
 
     marks: SourceMap
     faults: Diagnostics
@@ -112,7 +112,7 @@ class Interpolator:
         self._weights: dict[int, tuple[PartialValue, tuple[int, int]]] = {}
 
     def fault(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> PartialValue:
-        """Tell a fault; INVALID, to stand in for the value."""
+        """Report an error; returns INVALID in place of the value."""
         self.faults.add(self.marks.diagnostic(path, message, hint, key=key))
         return INVALID
 
@@ -141,13 +141,13 @@ class Interpolator:
         if isinstance(tree, list):
             return [self._settled(value, (*path, position)) for position, value in enumerate(tree)]
         if isinstance(tree, Secret):
-            return self.fault(path, "a secret cannot stand here")
+            return self.fault(path, "a secret is not allowed here")
         if isinstance(tree, Placeholder) and tree is not INVALID and not self.from_faulty_variable(tree):
             return self.fault(path, f"`{tree}` is known only later; this must be known at once", "use a variable")
         return INVALID if isinstance(tree, Placeholder) else tree
 
     def from_faulty_variable(self, tree: PartialValue) -> bool:
-        """Whether all that ``tree`` is missing is a variable (or ``each``) that was told to be wrong already."""
+        """Whether all that ``tree`` is missing is a variable (or ``each``) reported as invalid."""
         missing = [ref for _, ref in refs(tree)]
         return bool(missing) and all(ref.root in ("var", "each") for ref in missing)
 

@@ -1,4 +1,4 @@
-"""From a file to a Blueprint, or to every fault in it at once."""
+"""Loads a file as a Blueprint, or reports all its errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def load(
     environ: Mapping[str, str] = os.environ,
     catalogue: Catalogue,
 ) -> Blueprint:
-    """The blueprint in ``path``. Raises BlueprintInvalid with all its faults.
+    """The blueprint in ``path``. Raises BlueprintInvalid with all its errors.
 
     A variable's value comes from ``variables`` (as text), else the last of ``variable_files`` that has it, else
     ``SMPLAN_VAR_<name>`` in ``environ``, else its default. ``catalogue`` says which kinds there are.
@@ -54,7 +54,7 @@ def load(
             if not faults.found:
                 return blueprint
         elif not faults.found:
-            faults.add(marks.diagnostic((), "a blueprint is a map", "begin with `smplan: 1`"))
+            faults.add(marks.diagnostic((), "a blueprint is a map", "start the file with `smplan: 1`"))
     raise BlueprintInvalid(faults.found)
 
 
@@ -131,11 +131,11 @@ class _Reader:
             path = ("stream_manager", name)
             if name == "access_token" and not isinstance(value, Secret) and value is not INVALID:
                 fault = self.marks.diagnostic(
-                    path, "a token does not stand in a blueprint", 'write {secret: "env:NAME"}'
+                    path, "a token must not be written in a blueprint", 'write {secret: "env:NAME"}'
                 )
                 self.faults.add(replace(fault, source=""))
             elif name != "access_token" and isinstance(value, Secret):
-                self.filler.fault(path, "a secret cannot stand here")
+                self.filler.fault(path, "a secret is not allowed here")
         return {"api_version": StreamManagerForm.model_fields["api_version"].default, **tree}
 
     def outputs(self, raw: dict[str, PartialValue], names: Mapping[str, Declaration]) -> dict[str, PartialValue]:

@@ -214,7 +214,7 @@ class ResourceReader:
             names = [name for name, known in self.names.items() if not known.lookup]
             self.fault(path, f"there is no resource {quoted(ref.root)} to come after", suggestion(ref.root, names))
         elif group.lookup:
-            self.fault(path, f"{quoted(ref.root)} is a lookup: it comes before everything anyway", "take it away")
+            self.fault(path, f"{quoted(ref.root)} is a lookup: it comes before everything anyway", "remove it")
         elif ref.index is not None and ref.index not in (group.keys or ()):
             self.fault(
                 path,

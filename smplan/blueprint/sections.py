@@ -1,4 +1,4 @@
-"""A raw map held against its form: its faults told, and of its entries those that can be worked with."""
+"""Validates a section against its schema: reports the errors, returns the valid entries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smplan.core.values import PartialValue, Path
 
 
 def validated(form: type[Spec], raw: PartialValue, path: Path, marks: SourceMap, faults: Diagnostics) -> dict[str, Any]:
-    """The entries of ``raw`` (at ``path``) that fit ``form``; what does not fit is told and left out."""
+    """The entries of ``raw`` (at ``path``) that fit ``form``; the others are reported and left out."""
     bad: set[str | int] = set()
     for misfit in spec_errors(form, raw, secret=SENSITIVE):
         bad.update(misfit.path[:1])

@@ -1,4 +1,4 @@
-"""Whether a blueprint makes sense: kinds, fields, references and the field's own rules, all without any cloud."""
+"""Validation of a blueprint without contacting AWS: kinds, fields, references and the rules of the guide."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LONGEST_CIRCLE = 8
 
 @dataclass(frozen=True)
 class Declaration:
-    """What one name of the document stands for: a lookup, one resource, or one instance for each of ``keys``."""
+    """The declaration of one name: a lookup, one resource, or one instance for each of ``keys``."""
 
     name: str
     kind: str
@@ -52,7 +52,7 @@ class Declaration:
 
 
 def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Catalogue) -> Iterator[Diagnostic]:
-    """Every fault of a blueprint that reads well; ``names`` says what each name in it stands for."""
+    """Every fault of a blueprint that reads well; ``names`` declares each name in it."""
     checker = _Checker(blueprint, names, catalogue)
     for lookup in blueprint.lookups:
         yield from checker.lookup(lookup)
@@ -108,7 +108,7 @@ class _Checker:
         where = (*lookup.path, "where")
         for path, leaf in placeholders(lookup.where):
             if isinstance(leaf, Secret):
-                yield self.marks.diagnostic((*where, *path), "a secret may not stand here: the plan would show it")
+                yield self.marks.diagnostic((*where, *path), "a secret is not allowed here: the plan would show it")
             for ref in _refs_of(leaf):
                 yield from self.lookup_ref((*where, *path), ref)
 
@@ -153,9 +153,13 @@ class _Checker:
             yield replace(fault, source="") if misfit.secret else fault
         for path, leaf in placeholders(resource.spec):
             if isinstance(leaf, Secret) and SENSITIVE not in walk(type.spec, path)[1]:
-                message = f"a secret may not stand in `{dotted(path)}`: whoever reads the resource would see it"
+                message = (
+                    f"a secret is not allowed in `{dotted(path)}`: everyone who can read the resource would see it"
+                )
                 yield self.marks.diagnostic(
-                    (*spec, *path), message, "secrets stand only where a kind keeps them hidden"
+                    (*spec, *path),
+                    message,
+                    "use secrets only in fields marked sensitive: `smplan kinds KIND` lists them",
                 )
             for ref in _refs_of(leaf):
                 yield from self.ref((*spec, *path), ref)
@@ -181,7 +185,7 @@ class _Checker:
         """The faults of one output."""
         for path, leaf in placeholders(tree):
             if isinstance(leaf, Secret):
-                yield self.marks.diagnostic(("outputs", name, *path), "an output would show the secret to everybody")
+                yield self.marks.diagnostic(("outputs", name, *path), "an output would show the secret")
             for ref in _refs_of(leaf):
                 yield from self.ref(("outputs", name, *path), ref)
 
@@ -237,7 +241,7 @@ def _wrong_instance(group: Declaration, ref: Ref) -> tuple[str, str] | None:
         return f"{quoted(ref.root)} has no instance {quoted(str(ref.index))}", one_of(str(ref.index), group.keys)
     if ref.index in group.off:
         message = f"{quoted(ref.address)} does not exist: its `when` is false"
-        return message, "give both the same `when`, or take the reference away"
+        return message, "give both the same `when`, or remove the reference"
     return None
 
 

@@ -54,7 +54,7 @@ def test_a_blueprint_is_read_as_it_is_written(tmp_path: Path) -> None:
         "list": [1, {"a": Ref("place", path=("id",))}],
     }
     assert blueprint.file == str(tmp_path / "toy.yaml")
-    assert blueprint.marks.fault(("resources", "record", "kind"), "x").place.endswith("toy.yaml:12:18")
+    assert blueprint.marks.diagnostic(("resources", "record", "kind"), "x").place.endswith("toy.yaml:12:18")
 
 
 def test_little_is_needed(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
         ("7:13", "there is no kind `toy.thin`", "did you mean `toy.thing`?"),
         ("8:24", "`name` is missing", "add it: Its name."),
         ("8:31", "`nam` is not known here", "did you mean `name`?"),
-        ("9:3", "`b` is given twice", "it stands in line 9 already"),
+        ("9:3", "`b` is given twice", "first given in line 9"),
         (
             "10:30",
             "`yes` is a boolean to some readers of YAML and text to others",
@@ -132,7 +132,7 @@ def test_a_fault_shows_its_line_and_leaves_with_exit_code_3(tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["", "[]", "text", "5"])
 def test_a_blueprint_is_a_map(tmp_path: Path, text: str) -> None:
     (fault,) = faults_of(tmp_path, text, head="")
-    assert (fault.message, fault.hint) == ("a blueprint is a map", "begin with `smplan: 1`")
+    assert (fault.message, fault.hint) == ("a blueprint is a map", "start the file with `smplan: 1`")
 
 
 def test_what_is_no_map_because_of_a_slip_is_told_once(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_name_region_account_and_state_are_known_at_once(tmp_path: Path) -> None
     """
     assert told(tmp_path, text) == [
         ("1:15", "`${a.id}` is known only later; this must be known at once", "use a variable"),
-        ("2:31", "a secret cannot stand here", ""),
+        ("2:31", "a secret is not allowed here", ""),
     ]
 
 
@@ -202,7 +202,7 @@ def test_a_token_is_a_secret_and_is_not_shown(tmp_path: Path, token: str) -> Non
     stream_manager: {{url: "https://x", access_token: {token}}}
     """
     (fault,) = faults_of(tmp_path, text)
-    assert fault.message == "a token does not stand in a blueprint"
+    assert fault.message == "a token must not be written in a blueprint"
     assert "hunter2" not in repr(fault)
 
 
@@ -212,8 +212,8 @@ def test_only_the_token_is_a_secret(tmp_path: Path) -> None:
     resources: {}
     """
     assert [(place, message) for place, message, _ in told(tmp_path, text)] == [
-        ("1:23", "a secret cannot stand here"),
-        ("1:90", "a secret cannot stand here"),
+        ("1:23", "a secret is not allowed here"),
+        ("1:90", "a secret is not allowed here"),
     ]
 
 

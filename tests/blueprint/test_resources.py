@@ -198,7 +198,7 @@ def test_after_becomes_addresses(tmp_path: Path, entry: str, rest: str, addresse
     ("entry", "message", "hint"),
     [
         ("ona", "there is no resource `ona` to come after", "did you mean `one`?"),
-        ("place", "`place` is a lookup: it comes before everything anyway", "take it away"),
+        ("place", "`place` is a lookup: it comes before everything anyway", "remove it"),
         ("a", "`a` cannot come after itself", ""),
         ("'one[\"x\"]'", "`one` has no instance `x`", ""),
         ("'many[\"bleu\"]'", "`many` has no instance `bleu`", "did you mean `blue`?"),
@@ -226,7 +226,7 @@ def test_after_something_wrong_is_not_told_again(tmp_path: Path) -> None:
         ("{adopt: 1}", "`adopt` must be true or false, not an integer"),
         ('{adopt: "${place.id}"}', "`${place.id}` is known only later; this must be known at once"),
         ('{adopt: "x${place.id}"}', "`x${place.id}` is known only later; this must be known at once"),
-        ('{ignore: [{secret: "env:A"}]}', "a secret cannot stand here"),
+        ('{ignore: [{secret: "env:A"}]}', "a secret is not allowed here"),
         ("[]", "`lifecycle` must be a map, not a list"),
     ],
 )

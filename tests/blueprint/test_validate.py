@@ -8,7 +8,7 @@ import pytest
 
 from tests.blueprint.load_case import faults_of, loaded, told
 
-HIDDEN = "secrets stand only where a kind keeps them hidden"
+HIDDEN = "use secrets only in fields marked sensitive: `smplan kinds KIND` lists them"
 
 
 def test_an_unknown_kind_is_told_with_the_nearest_one(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_lookup_takes_only_the_keys_of_its_kind(tmp_path: Path) -> None:
     assert told(tmp_path, text) == [
         ("3:32", "toy.place is not looked up by `nmae`", "did you mean `name`?"),
         ("4:31", "toy.both is not looked up by `tag:Name`", "did you mean `name`?"),
-        ("4:52", "a secret may not stand here: the plan would show it", ""),
+        ("4:52", "a secret is not allowed here: the plan would show it", ""),
     ]
 
 
@@ -134,9 +134,9 @@ def test_secrets_stand_only_where_they_are_kept(tmp_path: Path) -> None:
     outputs: {o: {secret: "env:A"}}
     """
     assert told(tmp_path, text) == [
-        ("4:18", "a secret may not stand in `name`: whoever reads the resource would see it", HIDDEN),
-        ("7:32", "a secret may not stand in `data[0]`: whoever reads the resource would see it", HIDDEN),
-        ("8:14", "an output would show the secret to everybody", ""),
+        ("4:18", "a secret is not allowed in `name`: everyone who can read the resource would see it", HIDDEN),
+        ("7:32", "a secret is not allowed in `data[0]`: everyone who can read the resource would see it", HIDDEN),
+        ("8:14", "an output would show the secret", ""),
     ]
 
 
@@ -205,7 +205,7 @@ def test_what_is_switched_off_cannot_be_referred_to(tmp_path: Path) -> None:
       z: {kind: toy.thing, spec: {name: thing, data: ['${half["a"].arn}', '${half["b"].arn}']}}
     outputs: {gone: "${gone.arn}", there: "${x.arn}"}
     """
-    hint = "give both the same `when`, or take the reference away"
+    hint = "give both the same `when`, or remove the reference"
     assert told(tmp_path, text) == [
         ("4:50", "`gone` does not exist: its `when` is false", hint),
         ("5:71", '`half["b"]` does not exist: its `when` is false', hint),

@@ -1,4 +1,4 @@
-"""A file that a person wrote, as plain values that know where they stand: YAML, or JSON if its name says so."""
+"""YAML and JSON files as plain values with their positions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 
 def read(path: Path, faults: Diagnostics) -> bytes:
-    """The bytes of ``path``, at most 1 MiB. Raises EnoughFaults."""
+    """The bytes of ``path``, at most 1 MiB. Raises TooManyErrors."""
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -43,19 +43,19 @@ def _neighbours(path: Path) -> str:
 
 
 def parse(data: bytes, path: Path, faults: Diagnostics) -> tuple[PartialValue, SourceMap]:
-    """What ``data``, read from ``path``, says, and where. Raises EnoughFaults if it cannot be read at all."""
+    """What ``data``, read from ``path``, says, and where. Raises TooManyErrors if it cannot be read at all."""
     return parse_text(_decoded(data, path, faults), str(path), faults, as_json=path.suffix == ".json")
 
 
 def parse_text(text: str, file: str, faults: Diagnostics, *, as_json: bool = False) -> tuple[PartialValue, SourceMap]:
-    """What ``text`` says, and where; ``file`` is how its places are called. Raises EnoughFaults."""
+    """What ``text`` says, and where; ``file`` is how its places are called. Raises TooManyErrors."""
     language = json_text if as_json else yaml_text
     marks = SourceMap(file, text, partial(language.locate, text))
     odd = None if as_json else _UNPRINTABLE.search(text)
     if odd:
         line, column = LineIndex(text).place(odd.start())
-        message = f"the character U+{ord(odd[0]):04X} cannot stand in YAML"
-        raise faults.end(marks.diagnostic_at(line, column, message, "take it away, or write it as an escape in quotes"))
+        message = f"the character U+{ord(odd[0]):04X} is not allowed in YAML"
+        raise faults.end(marks.diagnostic_at(line, column, message, "remove it, or write it as an escape in quotes"))
     return language.compose(text, marks, faults), marks
 
 

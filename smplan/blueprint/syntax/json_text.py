@@ -93,7 +93,7 @@ def _remedy(text: str, error: json.JSONDecodeError) -> str:
     if "trailing comma" in error.msg or text[:position].rstrip().endswith(
         ","
     ):  # Python 3.13 says it; those before don't
-        return "take the last comma away"
+        return "remove the last comma"
     return "JSON has no comments" if text[position : position + 1] in ("/", "#") else ""
 
 
@@ -151,7 +151,7 @@ class _Walker:
     def key(self, frame: _Frame, key: str, at: int) -> None:
         if key in frame.node:
             first = self.places[(*frame.path, key)].key_line
-            self.fault(at, f"{quoted(key)} is given twice", f"it stands in line {first} already")
+            self.fault(at, f"{quoted(key)} is given twice", f"first given in line {first}")
         frame.key, frame.key_at = key, at
 
     def scalar(self, token: str, at: int) -> PartialValue:

@@ -116,7 +116,7 @@ class _Composer:
         if self.documents > 1:
             self.fault(event.start_mark, "a file holds one document", "move what follows `---` to a file of its own")
         elif event.version or event.tags:
-            self.fault(event.start_mark, "directives are not used here", "take the lines that begin with % away")
+            self.fault(event.start_mark, "directives are not used here", "remove the lines that begin with %")
         return self.documents == 1
 
     def open(self, event: Any, *, is_map: bool) -> None:
@@ -170,7 +170,7 @@ class _Composer:
         elif not isinstance(value, str):
             self.fault(mark, f"a key must be text: {quoted(key)} is not", f'quote it: "{key[:40]}"')
         elif key in frame.lines:
-            self.fault(mark, f"{quoted(key)} is given twice", f"it stands in line {frame.lines[key]} already")
+            self.fault(mark, f"{quoted(key)} is given twice", f"first given in line {frame.lines[key]}")
             frame.key = _DROPPED
         else:
             frame.lines[key] = mark.line + 1
