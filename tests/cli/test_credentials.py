@@ -105,7 +105,7 @@ def test_nothing_else_is_told_aside(capsys: pytest.CaptureFixture[str]) -> None:
 def test_ctrl_c_while_planning_ends_the_pauses_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGINT)
     stop = CancelToken()
-    with pytest.raises(KeyboardInterrupt), wiring._ending_pauses(stop):
+    with pytest.raises(KeyboardInterrupt), wiring._interruptible_pauses(stop):
         signal.raise_signal(signal.SIGINT)
     assert stop.cancelled
     assert signal.getsignal(signal.SIGINT) is before
