@@ -66,22 +66,22 @@ OPTIONS :=
 N := 10000
 
 crash-matrix: $(STAMP)
-	$(BIN)/python -m tests.campaigns.crash_matrix $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_crash_matrix $(OPTIONS)
 
 faults: $(STAMP)
-	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_faults $(OPTIONS)
 
 race: $(STAMP)
-	$(BIN)/python -m tests.campaigns.race $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_race $(OPTIONS)
 
 torn: $(STAMP)
-	$(BIN)/python -m tests.campaigns.torn $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_torn $(OPTIONS)
 
 damage: $(STAMP)
-	$(BIN)/python -m tests.campaigns.damaged $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_damage $(OPTIONS)
 
 histories: $(STAMP)
-	$(BIN)/python -m tests.campaigns.histories -n $(N) $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_histories -n $(N) $(OPTIONS)
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py

@@ -15,7 +15,7 @@ from smplan.core.state.journal import JournalEntry, StepIntent
 from smplan.core.state.model import State
 from smplan.stores.local import LocalLockedState
 from smplan.stores.locked import LockedStateBase
-from tests.campaigns.histories.command import lived, one
+from tests.campaigns.histories.campaign import run_histories, run_one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING
 
@@ -25,31 +25,35 @@ ENOUGH = 60
 
 
 def test_no_law_breaks_in_a_slice_of_the_histories() -> None:
-    report = lived(SLICE)
-    assert report.broken == []
+    report = run_histories(SLICE)
+    assert report.violations == []
     happened = {what for what, _ in report.counts}
     assert {"kill", "lost before", "lost after", "throttled", "expired", "denied", "drain", "disk full"} <= happened
     assert {which for what, which in report.counts if what.startswith("lost")} == set(MUTATING)
 
 
 def test_one_seed_is_one_history_whatever_the_process() -> None:
-    told = "from tests.campaigns.histories.command import one; print(*(one(seed)[0].digest() for seed in range(6)))"
+    program = (
+        "from tests.campaigns.histories.campaign import run_one; "
+        "print(*(run_one(seed)[0].digest() for seed in range(6)))"
+    )
     root = Path(__file__).parents[2]
     for hashing in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": hashing, "PYTHONPATH": str(root)}
         found = subprocess.run(
-            [sys.executable, "-c", told], cwd=root, env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", program], cwd=root, env=environment, capture_output=True, text=True, check=True
         )
-        assert found.stdout.split() == [one(seed)[0].digest() for seed in range(6)]
+        assert found.stdout.split() == [run_one(seed)[0].digest() for seed in range(6)]
 
 
 def broken_laws() -> set[str]:
     """The laws that break within so many histories."""
-    return {told.partition(":")[0] for _, told in lived(range(ENOUGH)).broken}
+    return {told.partition(":")[0] for _, told in run_histories(range(ENOUGH)).violations}
 
 
 def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    append, waiting = LockedStateBase.append, []
+    append = LockedStateBase.append
+    waiting: list[JournalEntry] = []
 
     def late(held: LockedStateBase, entries: Sequence[JournalEntry]) -> None:
         if all(isinstance(entry, StepIntent) for entry in entries):

@@ -10,7 +10,7 @@ from typing import Any
 from smplan.core.spec import Spec
 from smplan.drivers.base import Owner
 from smplan.errors import Conflict, InUse, Invalid
-from tests.campaigns.histories.schedule import Broken, Schedule
+from tests.campaigns.histories.schedule import InvariantViolation, Schedule
 
 STRANGER = Owner("somebody else", "")
 
@@ -54,7 +54,7 @@ class Cloud:
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
     fleet_up: bool = True
     gates_open: bool = True
-    deleted_outside: set[tuple[str, str]] = field(default_factory=set)
+    deleted_external: set[tuple[str, str]] = field(default_factory=set)
     deleted_by_us: set[tuple[str, str]] = field(default_factory=set)
     calm: bool = False
     """Nothing lags, settles or lingers any more."""
@@ -77,7 +77,7 @@ class Cloud:
         record = self.get(kind, id)
         return record if record and self.schedule.now >= record.visible_at else None
 
-    def under(self, kind: str, key: str, value: Any) -> Record | None:
+    def by_key(self, kind: str, key: str, value: Any) -> Record | None:
         """What stands under a natural key."""
         return next((record for record in self.live(kind) if getattr(record.spec, key) == value), None)
 
@@ -93,12 +93,16 @@ class Cloud:
         """Make it, or say why not; the id."""
         self._check_references(spec)
         value = getattr(spec, rules.key)
-        there = self.under(kind, rules.key, value)
+        there = self.by_key(kind, rules.key, value)
         if there and rules.unique:
             if rules.silent and there.spec == spec and there.gone_at is None:
                 if there.maker != maker:
-                    raise Broken("nothing of others is taken over unasked", f"{kind} {there.id} by {maker.address}")
-                raise Broken("a create is sent once", f"{kind} {there.id} of {maker.address} was created again")
+                    raise InvariantViolation(
+                        "nothing of others is taken over unasked", f"{kind} {there.id} by {maker.address}"
+                    )
+                raise InvariantViolation(
+                    "a create is sent once", f"{kind} {there.id} of {maker.address} was created again"
+                )
             raise Conflict(f"{kind} {value} exists already")
         self._made += 1
         id = f"p-{value}" if rules.key == "number" else f"{kind[4:6]}-{self._made}"
@@ -112,7 +116,7 @@ class Cloud:
             visible_at=now + self.draw(rules.lag),
             ready_at=now + self.draw(rules.settles),
         )
-        self.deleted_outside.discard((kind, id))
+        self.deleted_external.discard((kind, id))
         self.deleted_by_us.discard((kind, id))
         return id
 

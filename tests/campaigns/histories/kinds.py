@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from smplan.core.resource_type import Output, ResourceType
 from smplan.core.spec import IMMUTABLE, INITIAL, fields
@@ -13,11 +13,13 @@ from smplan.drivers.core.value import Value
 from smplan.engine.providers import Providers
 from smplan.errors import NotFound, Unreachable
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record, Rules
-from tests.campaigns.histories.laws import check_call
+from tests.campaigns.histories.invariants import check_call
 from tests.campaigns.histories.process import Process
-from tests.campaigns.histories.schedule import Broken
+from tests.campaigns.histories.schedule import InvariantViolation
 from tests.support.fake_cloud import FakeAws
 from tests.support.fake_specs import GateSpec, PortSpec, ThingSpec, readable
+
+T = TypeVar("T")
 
 
 class Sim(Driver[Any]):
@@ -29,8 +31,8 @@ class Sim(Driver[Any]):
         self.process = process
         self.cloud = cloud
 
-    def _call(self, op: str, key: str, act: Any) -> Any:
-        def reached() -> Any:
+    def _call(self, op: str, key: str, act: Callable[[], T]) -> T:
+        def reached() -> T:
             if self.via_stream_manager and not self.cloud.fleet_up:
                 raise Unreachable("no Stream Manager is in service")
             return act()
@@ -67,13 +69,13 @@ class Sim(Driver[Any]):
     def update(self, live: Live[Any], spec: Any) -> None:
         wanted = {
             name: getattr(spec, name)
-            for name, facts in fields(type(spec)).items()
+            for name, facts in fields(self.spec).items()
             if getattr(spec, name) is not None and not facts.has(INITIAL)
         }
         changing = {name: value for name, value in wanted.items() if value != getattr(live.spec, name)}
         for name in changing:
-            if fields(type(spec))[name].has(IMMUTABLE):
-                raise Broken("an update changes no immutable field", f"{self.kind} {live.id}: {name}")
+            if fields(self.spec)[name].has(IMMUTABLE):
+                raise InvariantViolation("an update changes no immutable field", f"{self.kind} {live.id}: {name}")
         if changing:
             self._call("update", live.id, lambda: self._change("update", live.id, changing))
 
@@ -104,7 +106,7 @@ class Sim(Driver[Any]):
 
     def find(self, spec: Any) -> Live[Any] | None:
         def find() -> Live[Any] | None:
-            record = self.cloud.under(self.kind, self.rules.key, getattr(spec, self.rules.key))
+            record = self.cloud.by_key(self.kind, self.rules.key, getattr(spec, self.rules.key))
             known = record is not None and self.cloud.seen(self.kind, record.id)
             return self._live(record) if record is not None and known else None
 
@@ -167,7 +169,7 @@ class Behind(Named):
 
 
 class Port(Sim):
-    """One of a number at a time; nobody can write a name on it; it must go before its successor comes."""
+    """One of a number at a time; no_process can write a name on it; it must go before its successor comes."""
 
     kind = "sim.port"
     summary = "A port."
@@ -211,15 +213,16 @@ class Base(Lookup):
 
     def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
         record = self.process.call(
-            "look", self.kind, where["name"], lambda: self.cloud.under(self.kind, "name", where["name"])
+            "look", self.kind, where["name"], lambda: self.cloud.by_key(self.kind, "name", where["name"])
         )
         if record is None:
             raise NotFound(f"nothing is named {where['name']}")
         return {"id": record.id}
 
 
-KINDS: dict[str, type[Sim]] = {found.kind: found for found in (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)}
-TYPES: dict[str, ResourceType] = {found.kind: found for found in (*KINDS.values(), Value)}
+_SIMS: tuple[type[Sim], ...] = (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)
+KINDS: dict[str, type[Sim]] = {found.kind: found for found in _SIMS}
+TYPES: dict[str, ResourceType] = {**KINDS, "core.value": Value}
 
 
 class SimWorld(Providers):

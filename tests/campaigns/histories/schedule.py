@@ -18,7 +18,7 @@ class Killed(BaseException):
     """The process of this thread is no more: whatever runs now must touch nothing."""
 
 
-class Broken(BaseException):
+class InvariantViolation(BaseException):
     """A law that does not hold: which, and what was seen. No Exception, so that no code under test swallows it."""
 
     def __init__(self, law: str, seen: str) -> None:
@@ -90,7 +90,7 @@ class Runners:
 class Schedule:
     """Who runs, and what time it is (seconds). The thread that makes it is its first one."""
 
-    def __init__(self, random: Random, runners: Runners, nobody: Mortal) -> None:
+    def __init__(self, random: Random, runners: Runners, no_process: Mortal) -> None:
         self.now = 0.0
         self.switches = 0
         self.fault: BaseException | None = None
@@ -99,7 +99,7 @@ class Schedule:
         self._runners = runners
         lock = threading.Lock()
         lock.acquire()
-        self.current = Turn(nobody, lock)
+        self.current = Turn(no_process, lock)
         self._turns = [self.current]
 
     def start(self, process: Mortal, work: Callable[[], object], ready: Callable[[], bool] = _always) -> Turn:
@@ -168,7 +168,7 @@ class Schedule:
             self.now = max(self.now, first.until or 0)
             return first
         if not able:
-            raise Broken("a run comes to an end", "every thread waits for what cannot happen any more")
+            raise InvariantViolation("a run comes to an end", "every thread waits for what cannot happen any more")
         return able[0] if len(able) == 1 else self._random.choice(able)
 
     def _able(self, turn: Turn) -> bool:

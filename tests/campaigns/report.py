@@ -10,13 +10,13 @@ SHOWN = 10
 """How many violations are told in words; the table counts them all."""
 
 
-class Tally:
+class Report:
     """Cases by row of a table. ``only`` picks a single one, as the printed command names it: ``row|row|number``."""
 
     def __init__(self, command: str, only: str = "") -> None:
         self.cases: Counter[tuple[str, ...]] = Counter()
-        self.wrong: Counter[tuple[str, ...]] = Counter()
-        self.told: list[str] = []
+        self.failed: Counter[tuple[str, ...]] = Counter()
+        self.violations: list[str] = []
         self._command = command
         self._only = only
 
@@ -31,20 +31,20 @@ class Tally:
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
         if why:
-            self.wrong[row] += 1
-            self.told.append(f"{why}\n    again: {self._command} --only {shlex.quote(name)}")
+            self.failed[row] += 1
+            self.violations.append(f"{why}\n    again: {self._command} --only {shlex.quote(name)}")
 
     @property
     def exit_code(self) -> int:
         """1 if any law was broken, or if there was nothing to judge."""
-        return 1 if self.told or not self.cases else 0
+        return 1 if self.violations or not self.cases else 0
 
-    def report(self, head: Sequence[str]) -> str:
+    def text(self, head: Sequence[str]) -> str:
         """The table, its sums, and the first violations with the command for each."""
-        rows = [(*row, str(cases), str(self.wrong[row])) for row, cases in self.cases.items()]
-        sums = (*["in all", *[""] * (len(head) - 1)], str(self.cases.total()), str(self.wrong.total()))
+        rows = [(*row, str(cases), str(self.failed[row])) for row, cases in self.cases.items()]
+        sums = (*["in all", *[""] * (len(head) - 1)], str(self.cases.total()), str(self.failed.total()))
         lines = [table((*head, "cases", "violations"), [*rows, sums])]
-        return "\n".join([*lines, *(f"  violation: {each}" for each in self.told[:SHOWN])])
+        return "\n".join([*lines, *(f"  violation: {each}" for each in self.violations[:SHOWN])])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""A fleet's stage for campaigns: a sandbox of its own, and smplan's commands as processes that can be killed.
+"""A fleet's sandbox for campaigns: a sandbox of its own, and smplan's commands as processes that can be killed.
 
 Processes are forked from one that has smplan and boto3 loaded, which saves a second each. The sandbox lives in the
 process that gives the orders, so the world survives whatever becomes of them.
@@ -19,11 +19,11 @@ from itertools import count
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from smplan.sandbox.inventory import inventory
+from smplan.sandbox import inventory as sandbox_inventory
 from smplan.sandbox.network.gateway import Gateway
 from smplan.sandbox.sandbox import Sandbox
-from tests.campaigns import warm
-from tests.campaigns.boundary import Crossing, Trouble, read_log
+from tests.campaigns import preload
+from tests.campaigns.fault_points import Fault, FaultPoint, read_log
 
 SPEED = 2000.0
 PATIENCE_SECONDS = 180
@@ -33,22 +33,22 @@ _accounts = count(int(f"5{os.getpid() % 1000:03d}00000000"))
 
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([warm.__name__, __name__])  # this module too: each process unpickles `command`
+    context.set_forkserver_preload([preload.__name__, __name__])  # this module too: each process unpickles `command`
     return context
 
 
 @dataclass(frozen=True)
-class Ran:
+class RunResult:
     """How a command ended: its exit code (negative: by a signal), all it printed, what it crossed, what struck it."""
 
     code: int
     text: str
-    crossings: list[Crossing] = field(repr=False)
-    struck: list[Crossing]
+    points: list[FaultPoint] = field(repr=False)
+    struck: list[FaultPoint]
 
 
 @dataclass(frozen=True)
-class Stage:
+class SandboxCase:
     """A sandbox with its Stream Managers, and a folder to work in."""
 
     box: Sandbox
@@ -56,40 +56,40 @@ class Stage:
     more: Mapping[str, str] = field(default_factory=dict)
     """Variables of the environment beside the sandbox's own."""
 
-    def run(self, *arguments: str, trouble: Trouble | None = None) -> Ran:
+    def run(self, *arguments: str, fault: Fault | None = None) -> RunResult:
         """``smplan`` with ``arguments`` as a process of its own, in which ``trouble`` happens."""
-        log, output = self.folder / "crossings.log", self.folder / "output.txt"
+        log, output = self.folder / "points.log", self.folder / "output.txt"
         log.unlink(missing_ok=True)
         env = {**self.box.env(), **self.more}
-        process = _context().Process(target=command, args=(arguments, self.folder, env, trouble, log, output))
+        process = _context().Process(target=command, args=(arguments, self.folder, env, fault, log, output))
         process.start()
         try:
             process.join(PATIENCE_SECONDS)
             if process.exitcode is None:
                 raise AssertionError(f"smplan {' '.join(arguments)} did not end: {output.read_text()}")
-            return Ran(process.exitcode, output.read_text(), *read_log(log))
+            return RunResult(process.exitcode, output.read_text(), *read_log(log))
         finally:
             process.kill()
             process.join()
 
-    def done(self, *arguments: str) -> Ran:
+    def run_ok(self, *arguments: str) -> RunResult:
         """The same, undisturbed; it must end with 0."""
         ran = self.run(*arguments)
         assert ran.code == 0, f"smplan {' '.join(arguments)}: {ran.code}\n{ran.text}"
         return ran
 
-    def standing(self) -> set[str]:
+    def inventory(self) -> set[str]:
         """Everything that stands in the sandbox."""
-        return inventory(self.box.env())
+        return sandbox_inventory.inventory(self.box.env())
 
 
 def command(
-    arguments: tuple[str, ...], folder: Path, env: Mapping[str, str], trouble: Trouble | None, log: Path, output: Path
+    arguments: tuple[str, ...], folder: Path, env: Mapping[str, str], fault: Fault | None, log: Path, output: Path
 ) -> None:
     """What such a process does: the command, with its boundaries watched and its output in a file."""
     from smplan.cli.main import main
     from smplan.stores.s3 import S3Store
-    from tests.campaigns.boundary import install
+    from tests.campaigns.fault_points import install
 
     gc.freeze()  # what it was forked with stays: looking through it again and again costs up to a fifth of its time
     os.chdir(folder)
@@ -99,17 +99,19 @@ def command(
     os.dup2(to, 2)
     sys.stdout = sys.stderr = open(to, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 - until the process ends
     logging.disable(logging.CRITICAL)
-    install(log, trouble)
-    S3Store.__init__.__kwdefaults__.update(LEASE)  # a killed holder's lease is waited for by the next run
+    install(log, fault)
+    defaults = S3Store.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults.update(LEASE)  # a killed holder's lease is waited for by the next run
     sys.exit(main(list(arguments)))
 
 
 @contextlib.contextmanager
-def staged(folder: Path, speed: float = SPEED, **more: str) -> Iterator[Stage]:
-    """A stage of an account of its own, in an empty folder that is removed afterwards."""
+def open_sandbox(folder: Path, speed: float = SPEED, **more: str) -> Iterator[SandboxCase]:
+    """A sandbox of an account of its own, in an empty folder that is removed afterwards."""
     folder.mkdir(parents=True)
     try:
         with Sandbox(speed=speed, account=str(next(_accounts)), gateway=Gateway) as box:
-            yield Stage(box, folder, more)
+            yield SandboxCase(box, folder, more)
     finally:
         shutil.rmtree(folder)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Damage = Callable[[bytes, random.Random, int], Iterator[bytes]]
+Mutation = Callable[[bytes, random.Random, int], Iterator[bytes]]
 JUNK = (
     b"\0",
     b"\n",
@@ -104,7 +104,7 @@ def members(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
             pairs[:] = before
 
 
-WAYS: dict[str, Damage] = {
+MUTATIONS: dict[str, Mutation] = {
     "a bit flipped": bits,
     "a byte changed": values,
     "cut": cuts,

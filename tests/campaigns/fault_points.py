@@ -1,7 +1,7 @@
 """Every boundary between one smplan process and the world, counted, with something going wrong at chosen ones.
 
-A crossing is a request to AWS or to Stream Manager, or a call of the disk that changes a file. ``install`` is called in
-the process itself, before smplan's command begins. What is crossed is written to a log, a line a crossing, so that it
+A point is a request to AWS or to Stream Manager, or a call of the disk that changes a file. ``install`` is called in
+the process itself, before smplan's command begins. What is crossed is written to a log, a line a point, so that it
 is known after the process was killed, too.
 """
 
@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
@@ -30,7 +31,7 @@ from smplan.engine.prepare import PreparedStep
 from smplan.stores.files import Disk
 
 KILLS = ("killed before", "killed after")
-CUTS = ("answer lost", "connection reset")
+CUTS = ("response lost", "connection reset")
 PASSING = ("throttled", "500", "503 HTML", "truncated", "timed out")
 LASTING = ("denied", "expired")
 MIXED = "mixed"
@@ -40,8 +41,8 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_reque
 
 
 @dataclass(frozen=True)
-class Crossing:
-    """One crossing: its number (from 1; the wire and the disk count apart), and the kind of the step it was for."""
+class FaultPoint:
+    """One point: its number (from 1; the wire and the disk count apart), and the kind of the step it was for."""
 
     number: int
     kind: str
@@ -69,56 +70,56 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What goes wrong: ``fault`` (MIXED: one of PASSING, by ``seed``) at crossing ``at`` of the wire or the disk.
+class Fault:
+    """What goes wrong: ``fault`` (MIXED: one of PASSING, by ``seed``) at point ``at`` of the wire or the disk.
 
-    Without ``at``, it goes wrong at a ``share`` of all crossings, by ``seed``.
+    Without ``at``, it goes wrong at a ``share`` of all points, by ``seed``.
     """
 
-    fault: str
+    kind: str
     at: int = 0
     wire: bool = True
     share: float = 0.0
     seed: int = 0
 
     def strikes(self, wire: bool, number: int, dice: random.Random) -> bool:
-        """Whether it goes wrong at this crossing."""
+        """Whether it goes wrong at this point."""
         if wire is not self.wire:
             return False
         return number == self.at if self.at else dice.random() < self.share
 
 
-def read_log(path: Path) -> tuple[list[Crossing], list[Crossing]]:
-    """All crossings of a process in their order, and those at which trouble struck."""
-    crossings, struck = [], []
+def read_log(path: Path) -> tuple[list[FaultPoint], list[FaultPoint]]:
+    """All points of a process in their order, and those at which trouble struck."""
+    points, struck = [], []
     for line in path.read_text().splitlines() if path.exists() else ():
         number, hit, kind, to, what = line.split("\t")
-        crossings.append(Crossing(int(number), kind, to, what))
+        points.append(FaultPoint(int(number), kind, to, what))
         if hit:
-            struck.append(crossings[-1])
-    return crossings, struck
+            struck.append(points[-1])
+    return points, struck
 
 
-class Boundary:
+class FaultInjector:
     """The one of this process."""
 
-    def __init__(self, log: Path, trouble: Trouble | None) -> None:
+    def __init__(self, log: Path, fault: Fault | None) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._trouble = trouble
-        self._dice = random.Random(trouble.seed if trouble else 0)
+        self._fault = fault
+        self._dice = random.Random(fault.seed if fault else 0)
         self._counts = {True: 0, False: 0}
         self._lock = threading.Lock()
         self.step = threading.local()
 
     def cross(self, to: str, what: str, act: Callable[[], Any], wrong: Callable[[str, Callable[[], Any]], Any]) -> Any:
-        """Do ``act``, unless now is the time for trouble: then ``wrong``, or the end."""
+        """Do ``act``, unless now is the time for fault: then ``wrong``, or the end."""
         wire = to != "disk"
         with self._lock:
             self._counts[wire] += 1
             number = self._counts[wire]
-            struck = self._trouble is not None and self._trouble.strikes(wire, number, self._dice)
+            struck = self._fault is not None and self._fault.strikes(wire, number, self._dice)
             kind = getattr(self.step, "kind", "")
-            fault = self._fault() if struck else ""
+            fault = self._chosen_kind() if struck else ""
             os.write(self._log, f"{number}\t{fault}\t{kind}\t{to}\t{what}\n".encode())
         if not fault:
             return act()
@@ -130,10 +131,9 @@ class Boundary:
             _end()
         return wrong(fault, act)
 
-    def _fault(self) -> str:
-        trouble = self._trouble
-        assert trouble is not None
-        return self._dice.choice(PASSING) if trouble.fault == MIXED else trouble.fault
+    def _chosen_kind(self) -> str:
+        assert self._fault is not None
+        return self._dice.choice(PASSING) if self._fault.kind == MIXED else self._fault.kind
 
 
 def _end() -> None:
@@ -141,16 +141,16 @@ def _end() -> None:
     signal.pause()
 
 
-def install(log: Path, trouble: Trouble | None) -> None:
+def install(log: Path, fault: Fault | None) -> None:
     """Watch all boundaries of this process from now on."""
-    boundary = Boundary(log, trouble)
+    boundary = FaultInjector(log, fault)
     _watch_steps(boundary)
     _watch_aws(boundary)
     _watch_stream_manager(boundary)
     _watch_disk(boundary)
 
 
-def _watch_steps(boundary: Boundary) -> None:
+def _watch_steps(boundary: FaultInjector) -> None:
     apply_step = operations.apply_step
 
     def watched(run: RunContext, prepared: PreparedStep) -> Result:
@@ -163,16 +163,16 @@ def _watch_steps(boundary: Boundary) -> None:
     operations.apply_step = watched  # this process is made for being watched
 
 
-def _watch_aws(boundary: Boundary) -> None:
+def _watch_aws(boundary: FaultInjector) -> None:
     send = URLLib3Session.send
 
     def watched(self: URLLib3Session, request: Any) -> Any:
         service, action = asked(request)
 
         def wrong(fault: str, act: Callable[[], Any]) -> Any:
-            if fault == "answer lost":
+            if fault == "response lost":
                 act()
-            if fault in ("answer lost", "timed out"):
+            if fault in ("response lost", "timed out"):
                 raise ReadTimeoutError(endpoint_url=request.url)
             if fault == "connection reset":
                 raise ConnectionClosedError(endpoint_url=request.url)
@@ -181,7 +181,7 @@ def _watch_aws(boundary: Boundary) -> None:
         to = "s3" if service == "s3" else "aws"
         return boundary.cross(to, f"{service}:{action}", lambda: send(self, request), wrong)
 
-    URLLib3Session.send = watched
+    URLLib3Session.send = watched  # type: ignore[method-assign]  # this process is run only to be watched
 
 
 def asked(request: Any) -> tuple[str, str]:
@@ -235,13 +235,20 @@ def _answer(fault: str, request: Any, act: Callable[[], Any]) -> AWSResponse:
     if fault == "truncated":
         real = act()
         body = real.content
-        return AWSResponse(request.url, real.status_code, dict(real.headers), _Raw(body[: len(body) // 2]))
+        return AWSResponse(request.url, real.status_code, real.headers, _Raw(body[: len(body) // 2]))
     if fault == "503 HTML":
         page = b"<html><body><h1>503 Service Unavailable</h1></body></html>"
-        return AWSResponse(request.url, 503, {"content-type": "text/html"}, _Raw(page))
+        return AWSResponse(request.url, 503, _headers({"content-type": "text/html"}), _Raw(page))
     status, code, message = _CODES[fault]
     kind, body = _error(request, code, message)
-    return AWSResponse(request.url, status, {"content-type": kind, "x-amzn-errortype": code}, _Raw(body))
+    return AWSResponse(request.url, status, _headers({"content-type": kind, "x-amzn-errortype": code}), _Raw(body))
+
+
+def _headers(headers: dict[str, str]) -> HTTPHeaders:
+    found = HTTPHeaders()
+    for name, value in headers.items():
+        found[name] = value
+    return found
 
 
 def _error(request: Any, code: str, message: str) -> tuple[str, bytes]:
@@ -261,14 +268,14 @@ def _error(request: Any, code: str, message: str) -> tuple[str, bytes]:
     return "text/xml", f"<ErrorResponse><Error>{inner}</Error><RequestId>r</RequestId></ErrorResponse>".encode()
 
 
-def _watch_stream_manager(boundary: Boundary) -> None:
+def _watch_stream_manager(boundary: FaultInjector) -> None:
     handle = httpx.HTTPTransport.handle_request
 
     def watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         def wrong(fault: str, act: Callable[[], Any]) -> httpx.Response:
-            if fault == "answer lost":
+            if fault == "response lost":
                 act().close()
-            if fault in ("answer lost", "timed out"):
+            if fault in ("response lost", "timed out"):
                 raise httpx.ReadTimeout("timed out", request=request)
             if fault == "connection reset":
                 raise httpx.ReadError("connection reset by peer", request=request)
@@ -278,7 +285,7 @@ def _watch_stream_manager(boundary: Boundary) -> None:
         found: httpx.Response = boundary.cross("red5", what, lambda: handle(self, request), wrong)
         return found
 
-    httpx.HTTPTransport.handle_request = watched  # type: ignore[method-assign]  # as above
+    httpx.HTTPTransport.handle_request = watched  # type: ignore[method-assign]
 
 
 def _answer_of_stream_manager(fault: str, request: httpx.Request, act: Callable[[], Any]) -> httpx.Response:
@@ -292,12 +299,12 @@ def _answer_of_stream_manager(fault: str, request: httpx.Request, act: Callable[
     return httpx.Response(status, json={"errorMessage": f"injected: {fault}"})
 
 
-def _watch_disk(boundary: Boundary) -> None:
+def _watch_disk(boundary: FaultInjector) -> None:
     for name in DISK_CALLS:
         _watch_disk_call(boundary, name)
 
 
-def _watch_disk_call(boundary: Boundary, name: str) -> None:
+def _watch_disk_call(boundary: FaultInjector, name: str) -> None:
     real = getattr(Disk, name)
 
     def watched(self: Disk, *arguments: Any) -> Any:

@@ -13,7 +13,7 @@ Played = tuple[Scenario, Verdict]
 _LINE: TypeAdapter[Played] = TypeAdapter(Played)
 
 
-class Record:
+class VerdictLog:
     """A file of verdicts; without a path, none are kept."""
 
     def __init__(self, path: Path | None) -> None:
@@ -24,7 +24,7 @@ class Record:
         if self._path is not None and self._path.exists():
             for line in self._path.read_bytes().splitlines():
                 played = _LINE.validate_json(line)
-                if not played[1].wrong:
+                if not played[1].violations:
                     yield played
 
     def add(self, fresh: Iterable[Played]) -> None:

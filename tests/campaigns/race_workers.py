@@ -19,7 +19,7 @@ from smplan.errors import Locked, SmplanError
 from smplan.stores.interface import LockedState, LockHolder, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
-from tests.campaigns.stored import LINEAGE
+from tests.campaigns.generators import LINEAGE
 from tests.support.s3_client import (
     Wire,
 )
@@ -29,7 +29,7 @@ PATIENCE = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StateLocation:
     """Where the state lives: in a folder, or else in S3 at ``url`` under ``key``; its lease, in seconds."""
 
     folder: str = ""
@@ -77,68 +77,68 @@ def turn(address: str, counter: int) -> list[JournalEntry]:
     ]
 
 
-def count_on(held: LockedState, address: str) -> None:
+def increment(held: LockedState, address: str) -> None:
     """Read, append, save: the counter goes on by one."""
     counter: Any = held.folded().state.outputs["counter"]
     held.append(turn(address, counter + 1))
     held.save(held.folded().state)
 
 
-def race(number: int, place: Place, rounds: int, gate: Barrier, told: Any) -> None:
+def race(number: int, location: StateLocation, rounds: int, barrier: Barrier, results: Any) -> None:
     """Try once each round, all at the same time. Whoever gets the lock keeps it until all have tried."""
-    store = place.store(f"racer{number}")
+    store = location.store(f"racer{number}")
     for each in range(rounds):
-        gate.wait(PATIENCE)
+        barrier.wait(PATIENCE)
         held = None
         try:
             held = store.lock(holder(f"racer{number}"))
-            count_on(held, f"t{each}-{number}")
-            told.put((each, "won", f"racer{number}@"))
+            increment(held, f"t{each}-{number}")
+            results.put((each, "won", f"racer{number}@"))
         except Locked as error:
-            told.put((each, "refused", str(error)))
+            results.put((each, "refused", str(error)))
         except Exception as error:
-            told.put((each, "failed", f"{type(error).__name__}: {error}"))
-        gate.wait(PATIENCE)
+            results.put((each, "failed", f"{type(error).__name__}: {error}"))
+        barrier.wait(PATIENCE)
         if held:
             held.release()
 
 
-def wait(number: int, place: Place, rounds: int, gate: Barrier, told: Any) -> None:
+def wait(number: int, location: StateLocation, rounds: int, barrier: Barrier, results: Any) -> None:
     """Wait for the lock, all at the same time, and count on."""
-    store = place.store(f"racer{number}")
-    gate.wait(PATIENCE)
+    store = location.store(f"racer{number}")
+    barrier.wait(PATIENCE)
     try:
         with store.lock(holder(f"racer{number}"), wait_seconds=PATIENCE) as held:
-            count_on(held, f"t0-{number}")
-        told.put((0, "won", f"racer{number}@"))
+            increment(held, f"t0-{number}")
+        results.put((0, "won", f"racer{number}@"))
     except Exception as error:
-        told.put((0, "failed", f"{type(error).__name__}: {error}"))
+        results.put((0, "failed", f"{type(error).__name__}: {error}"))
 
 
-def hold(who: str, place: Place, point: str, talk: Connection) -> None:
-    """Hold the lock, say ``here`` at ``point`` and wait to be told to go on; then say how the next write ended."""
-    store = place.store(who)
+def hold(who: str, location: StateLocation, point: str, pipe: Connection) -> None:
+    """Hold the lock, say ``here`` at ``point`` and wait to be results to go on; then say how the next write ended."""
+    store = location.store(who)
     held = store.lock(holder(who))
     held.append(turn(f"before-{who}", 1))
-    gone_on = threading.Event()
+    resumed = threading.Event()
 
     def stop() -> None:
-        if not gone_on.is_set():
-            talk.send("here")
-            talk.recv()
-            gone_on.set()
+        if not resumed.is_set():
+            pipe.send("here")
+            pipe.recv()
+            resumed.set()
 
-    if point in _AT_WIRE:  # met by the write below, or by the thread that renews
-        _meet(store, point, stop)
+    if point in _BEFORE_PUT:  # met by the write below, or by the thread that renews
+        _stop_before_put(store, point, stop)
     else:
         stop()
     if point == "within a renewal":
-        gone_on.wait(PATIENCE)
-    talk.send(_ended(lambda: _write(held, store, who, point)))
+        resumed.wait(PATIENCE)
+    pipe.send(_ended(lambda: _write(held, store, who, point)))
     held.release()
 
 
-_AT_WIRE = {
+_BEFORE_PUT = {
     "between check and a batch's PUT": ".journal/",
     "between check and a save's PUT": "",
     "between check and a driver's call": "driver/",
@@ -147,12 +147,12 @@ _AT_WIRE = {
 """Points just before a PUT, and what is in its key; the key of the state has nothing more."""
 
 
-def _meet(store: Store, point: str, stop: Callable[[], None]) -> None:
+def _stop_before_put(store: Store, point: str, stop: Callable[[], None]) -> None:
     """Let ``stop`` be called just before the PUT that ``point`` names."""
     if not isinstance(store, S3Store):
         return
     wire: Any = store.bucket._client
-    part = _AT_WIRE[point]
+    part = _BEFORE_PUT[point]
 
     def before(name: str, arguments: dict[str, Any]) -> None:
         key = arguments.get("Key", "")

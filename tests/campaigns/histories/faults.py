@@ -1,10 +1,10 @@
-"""What goes wrong in one process: drawn, so that most runs meet something, and some meet nothing."""
+"""What goes wrong in one process: random_faults, so that most runs meet something, and some meet nothing."""
 
 from __future__ import annotations
 
 from random import Random
 
-from tests.campaigns.histories.process import Trouble
+from tests.campaigns.histories.process import FaultPlan
 
 KILLS = {
     "call": 25,
@@ -27,20 +27,20 @@ KILLS = {
 FAULTS = ("throttled", "unreachable", "denied", "expired", "lost before", "lost after", "lost before", "lost after")
 
 
-def drawn(random: Random) -> Trouble:
-    """Some trouble, or none."""
+def random_faults(random: Random) -> FaultPlan:
+    """Some faults, or none."""
     sort = random.random()
     if sort < 0.35:
-        return Trouble()
-    trouble = Trouble()
+        return FaultPlan()
+    faults = FaultPlan()
     if sort < 0.7:
-        trouble.kill = random.choice(list(KILLS))
-        trouble.kill_at = random.randint(1, KILLS[trouble.kill])
+        faults.kill = random.choice(list(KILLS))
+        faults.kill_at = random.randint(1, KILLS[faults.kill])
     if sort > 0.6:
-        trouble.faults = tuple(random.sample(FAULTS, random.randint(1, 2)))
-        trouble.chance = random.choice([0.03, 0.1, 0.3])
+        faults.call_faults = tuple(random.sample(FAULTS, random.randint(1, 2)))
+        faults.chance = random.choice([0.03, 0.1, 0.3])
     if random.random() < 0.1:
-        trouble.drain_at = random.randint(1, 60)
+        faults.drain_at = random.randint(1, 60)
     if random.random() < 0.06:
-        trouble.full_at = random.randint(1, 12)
-    return trouble
+        faults.full_at = random.randint(1, 12)
+    return faults

@@ -1,6 +1,6 @@
 """State, journal, plan and lock, in a folder and in S3, damaged in every way: refused, or read as written.
 
-    python -m tests.campaigns.damaged [--seed S] [--only CASE]
+    python -m tests.campaigns.run_damage [--seed S] [--only CASE]
 
 Small files are damaged at every byte, large ones at a sample of them. The law: what is read equals what was written, or
 it is refused with a message and a hint, and with nothing but an SmplanError. That the last lines of a local journal are
@@ -10,9 +10,7 @@ as it was before them; no bit of an acknowledged line may flip unseen. The same,
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -29,11 +27,11 @@ from smplan.errors import Bug, Locked, SmplanError
 from smplan.stores.interface import LockHolder, Snapshot, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
-from tests.campaigns import stored
-from tests.campaigns.commanded import command_line
-from tests.campaigns.damages import WAYS
-from tests.campaigns.tally import Tally
-from tests.campaigns.torn import HOLDER, MEMORY, NEXT, STATE, StillClock
+from tests.campaigns import generators
+from tests.campaigns.cli_corruption import corrupt_through_cli
+from tests.campaigns.generators import HOLDER, MEMORY, NEXT, STATE, FixedClock
+from tests.campaigns.mutations import MUTATIONS
+from tests.campaigns.report import Report
 from tests.support.disks import NoFsyncDisk
 from tests.support.s3 import MemoryS3
 
@@ -47,7 +45,7 @@ END_LOST = ("cut", "a line dropped, doubled, moved")
 
 
 @dataclass(frozen=True)
-class Subject:
+class StoredItem:
     """Something stored: its bytes, how to read others in its place, and what may be read then."""
 
     name: str
@@ -74,13 +72,13 @@ def written(store: Store, size: Size, seed: int, look: Callable[[], object]) -> 
     """Fill ``store``: a state, and a journal of three batches. What was to be read after each of them."""
     chance = random.Random(seed)
     batches = (
-        stored.began(1),
-        stored.made(chance, size.things, size.length),
-        stored.made(chance, size.things + 1, size.length),
+        generators.run_began(1),
+        generators.thing_created(chance, size.things, size.length),
+        generators.thing_created(chance, size.things + 1, size.length),
     )
     seen = []
     with store.lock(HOLDER) as held:
-        fleet = stored.fleet(chance, things=size.things, length=size.length)
+        fleet = generators.fleet(chance, things=size.things, length=size.length)
         held.save(replace(fleet, lineage=str(uuid.UUID(int=size.things))))
         for batch in batches:
             held.append(batch)
@@ -88,22 +86,22 @@ def written(store: Store, size: Size, seed: int, look: Callable[[], object]) -> 
     return seen
 
 
-def looked(store: Store) -> Snapshot:
+def read_unversioned(store: Store) -> Snapshot:
     """What is read, but for its version, which tells one file from another with the same in it."""
     return replace(store.read(), version="")
 
 
-def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Subject]:
+def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[StoredItem]:
     """The files of a state in a folder."""
-    store = LocalStore(folder / STATE, disk=NoFsyncDisk(), clock=StillClock())
-    seen = written(store, size, seed, partial(looked, store))
+    store = LocalStore(folder / STATE, disk=NoFsyncDisk(), clock=FixedClock())
+    seen = written(store, size, seed, partial(read_unversioned, store))
     whole = {path: path.read_bytes() for path in (store.path, store.journal)}
     turn = iter(range(1 << 62))
 
     def read(path: Path, data: bytes) -> object:
         path.write_bytes(data)
         try:
-            found = looked(store)
+            found = read_unversioned(store)
             if next(turn) % LOCKED_EVERY == 0:
                 with store.lock(NEXT) as held:
                     assert replace(held.snapshot, version="") == found
@@ -112,42 +110,42 @@ def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Sub
             for each, kept in whole.items():
                 each.write_bytes(kept)
 
-    yield Subject(f"state, {size.name}", whole[store.path], partial(read, store.path), seen[-1:])
+    yield StoredItem(f"state, {size.name}", whole[store.path], partial(read, store.path), seen[-1:])
     journal = partial(read, store.journal)
-    yield Subject(f"journal, {size.name}", whole[store.journal], journal, seen[-1:], seen)
+    yield StoredItem(f"journal, {size.name}", whole[store.journal], journal, seen[-1:], seen)
 
 
-def lock_file(folder: Path, stack: ExitStack) -> Subject:
+def lock_file(folder: Path, stack: ExitStack) -> StoredItem:
     """The lock file of a state in a folder, while somebody holds the lock."""
-    store = LocalStore(folder / "locked.state.json", disk=NoFsyncDisk(), clock=StillClock())
+    store = LocalStore(folder / "locked.state.json", disk=NoFsyncDisk(), clock=FixedClock())
     stack.enter_context(store.lock(HOLDER))
 
     def read(data: bytes) -> object:
         store.lock_file.write_bytes(data)
         return store.holder()
 
-    return Subject("lock", store.lock_file.read_bytes(), read, [HOLDER, UNKNOWN])
+    return StoredItem("lock", store.lock_file.read_bytes(), read, [HOLDER, UNKNOWN])
 
 
-def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[Subject]:
+def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[StoredItem]:
     """The objects of a state in S3."""
     memory: Any = MemoryS3()
-    store = S3Store("bucket", "fleet", client=memory, clock=StillClock())
-    seen = written(store, size, seed, partial(looked, store))
+    store = S3Store("bucket", "fleet", client=memory, clock=FixedClock())
+    seen = written(store, size, seed, partial(read_unversioned, store))
     whole = dict(memory.objects)
 
     def read(key: str, data: bytes) -> object:
         memory.objects = {**whole, key: data}
-        return looked(store)
+        return read_unversioned(store)
 
     for name, key in {"state": "fleet", "batch": f"{store.objects.journal(1)}00000003.json"}.items():
-        yield Subject(f"S3 {name}, {size.name}", whole[key], partial(read, key), seen[-1:])
+        yield StoredItem(f"S3 {name}, {size.name}", whole[key], partial(read, key), seen[-1:])
 
 
-def lock_object(stack: ExitStack) -> Subject:
+def lock_object(stack: ExitStack) -> StoredItem:
     """The lock object of a state in S3, while somebody holds the lock."""
     memory: Any = MemoryS3()
-    store = S3Store("bucket", "fleet", client=memory, clock=StillClock(), lease_seconds=LEASE, renew_seconds=LEASE)
+    store = S3Store("bucket", "fleet", client=memory, clock=FixedClock(), lease_seconds=LEASE, renew_seconds=LEASE)
     stack.enter_context(store.lock(HOLDER))
     whole = dict(memory.objects)
     stack.callback(lambda: setattr(memory, "objects", whole))
@@ -160,10 +158,10 @@ def lock_object(stack: ExitStack) -> Subject:
             return store.holder()
         return "the lock"
 
-    return Subject("S3 lock", whole[store.objects.lock_key], read, [HOLDER])
+    return StoredItem("S3 lock", whole[store.objects.lock_key], read, [HOLDER])
 
 
-def plan_file(size: Size, seed: int, folder: Path) -> Subject:
+def plan_file(size: Size, seed: int, folder: Path) -> StoredItem:
     """A plan that makes a fleet."""
     chance = random.Random(seed)
     steps = tuple(
@@ -171,9 +169,9 @@ def plan_file(size: Size, seed: int, folder: Path) -> Subject:
             each.address, plans.Op.CREATE, each, ("it is new",), expected_seconds=1.5,
             depends_on=tuple(plans.Dependency(other, "made before") for other in each.dependencies),
         )
-        for each in stored.fleet(chance, things=size.things, length=size.length).resources.values()
+        for each in generators.fleet(chance, things=size.things, length=size.length).resources.values()
     )  # fmt: skip
-    base = plans.StateRef(stored.LINEAGE, 1, "ab" * 32, True)
+    base = plans.StateRef(generators.LINEAGE, 1, "ab" * 32, True)
     plan = plans.with_digest(
         plans.Plan(
             "p1", "fleet", "apply", "2026-11-23T03:00:00Z", "2026-11-24T03:00:00Z", "0", {"file": "fleet.yaml"},
@@ -187,10 +185,10 @@ def plan_file(size: Size, seed: int, folder: Path) -> Subject:
         path.write_bytes(data)
         return read_plan(path)
 
-    return Subject(f"plan, {size.name}", plans.to_text(plan).encode(), read, [plan])
+    return StoredItem(f"plan, {size.name}", plans.to_text(plan).encode(), read, [plan])
 
 
-def subjects(sizes: Sequence[Size], seed: int, folder: Path, stack: ExitStack) -> Iterator[tuple[Subject, int]]:
+def subjects(sizes: Sequence[Size], seed: int, folder: Path, stack: ExitStack) -> Iterator[tuple[StoredItem, int]]:
     """Everything that is stored, and how many places of it are damaged."""
     for size in sizes:
         place = folder / size.name
@@ -201,7 +199,7 @@ def subjects(sizes: Sequence[Size], seed: int, folder: Path, stack: ExitStack) -
     yield lock_object(stack), sizes[0].most
 
 
-def judged(read: Callable[[], object], allowed: Sequence[object]) -> str:
+def check_read(read: Callable[[], object], allowed: Sequence[object]) -> str:
     """What is wrong with how damage was met; nothing if all is well."""
     try:
         found = read()
@@ -212,40 +210,25 @@ def judged(read: Callable[[], object], allowed: Sequence[object]) -> str:
     return "" if found in allowed else "it is read as something else than what was written"
 
 
-def damage(sizes: Sequence[Size], seed: int, folder: Path, tally: Tally) -> None:
+def damage(sizes: Sequence[Size], seed: int, folder: Path, report: Report) -> None:
     """Damage everything in every way, and put one thing in another's place."""
     with ExitStack() as stack:
         found = list(subjects(sizes, seed, folder, stack))
         for subject, most in found:
-            for way, damages in WAYS.items():
+            for way, damages in MUTATIONS.items():
                 allowed = (way in END_LOST and subject.with_end_lost) or subject.allowed
                 for data in damages(subject.data, random.Random(f"{seed} {subject.name} {way}"), most):
-                    tally.case((subject.name, way), partial(judged, partial(subject.read, data), allowed))
+                    report.case((subject.name, way), partial(check_read, partial(subject.read, data), allowed))
             for other, _ in found:
                 if not (subject.name.startswith("plan") and other.name.startswith("plan")):  # apply tells plans apart
                     act = partial(subject.read, other.data)
-                    tally.case((subject.name, "another's content"), partial(judged, act, subject.allowed))
+                    report.case((subject.name, "another's content"), partial(check_read, act, subject.allowed))
 
 
-def campaign(seed: int, sizes: Sequence[Size] = SIZES, *, by_command: int = 300, only: str = "") -> Tally:
+def campaign(seed: int, sizes: Sequence[Size] = SIZES, *, by_command: int = 300, only: str = "") -> Report:
     """All damage there is to do at these sizes."""
-    tally = Tally(f"python -m tests.campaigns.damaged --seed {seed}", only)
+    report = Report(f"python -m tests.campaigns.run_damage --seed {seed}", only)
     with tempfile.TemporaryDirectory(prefix="damaged-", dir=MEMORY) as folder:
-        damage(sizes, seed, Path(folder), tally)
-        command_line(seed, by_command, Path(folder), tally)
-    return tally
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it, print the table, and end with 1 on any violation."""
-    parser = argparse.ArgumentParser(prog="damaged", description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="one case, as the table's failures name it")
-    asked = parser.parse_args(arguments)
-    tally = campaign(asked.seed, only=asked.only)
-    sys.stdout.write(f"damaged: seed {asked.seed}\n\n{tally.report(('what', 'damage'))}\n")
-    return tally.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        damage(sizes, seed, Path(folder), report)
+        corrupt_through_cli(seed, by_command, Path(folder), report)
+    return report

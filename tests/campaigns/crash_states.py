@@ -1,8 +1,8 @@
-"""What a file system may hold after a crash: operations are recorded, and replayed as far as they may have come.
+"""Every file system state possible after a crash, computed from recorded file operations.
 
-When a process ends, all that it did is there. When power fails, what was not followed by an fsync may be lost, piece by
-piece: of data any 512-byte sector (zeros, or what was there before) and any part of the length; of names each creation,
-rename and removal by itself. That is what POSIX allows, and more than any one file system shows.
+When the process ends, all its operations are on disk. When power fails, whatever no fsync followed may be lost in part:
+of data, any 512-byte sector (zeros, or its former content) and any part of the length; of names, each creation, rename
+and removal by itself. POSIX allows this, and it is more than any one file system shows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SECTOR = 512
 FOLDER = 0
 """The number that stands for the folder itself."""
 EXHAUSTIVE = 6
-"""Up to so many pieces every choice of what is lost is tried."""
+"""Up to so many pieces every choice of what is after_power_loss is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class RecordingDisk(FaultyDisk):
         self._note(Op("unlink", self._now.names[path.name], path.name))
 
 
-def lived(start: Image, ops: Iterable[Op]) -> dict[str, bytes]:
+def after_exit(start: Image, ops: Iterable[Op]) -> dict[str, bytes]:
     """What is there when the process ends after ``ops``."""
     image = start.copy()
     for op in ops:
@@ -135,7 +135,7 @@ def lived(start: Image, ops: Iterable[Op]) -> dict[str, bytes]:
     return image.seen()
 
 
-def cut(start: Image, ops: list[Op]) -> Iterator[dict[str, bytes]]:
+def after_partial_write(start: Image, ops: list[Op]) -> Iterator[dict[str, bytes]]:
     """What is there when the process ends within the last of ``ops``, a write: after each of its bytes but the last."""
     before, last = start.copy(), ops[-1]
     for op in ops[:-1]:
@@ -146,7 +146,7 @@ def cut(start: Image, ops: list[Op]) -> Iterator[dict[str, bytes]]:
         yield image.seen()
 
 
-def lost(start: Image, ops: list[Op], chance: random.Random, most: int) -> Iterator[dict[str, bytes]]:
+def after_power_loss(start: Image, ops: list[Op], chance: random.Random, most: int) -> Iterator[dict[str, bytes]]:
     """What may be there when power fails after ``ops``, each state once.
 
     Every piece of every file, with every fate of the names; the pieces of several files in all combinations if these
