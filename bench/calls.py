@@ -50,7 +50,7 @@ Calls = dict[str, Counter[str]]
 
 def fleets(count: int) -> dict[str, Any]:
     """The blueprint with everything but the shared parts repeated for ``count`` fleets by ``for_each``."""
-    document = yaml.safe_load(BLUEPRINT.read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load(BLUEPRINT.read_text(encoding="utf-8"))
     if count == 1:
         return document
     resources = document["resources"]

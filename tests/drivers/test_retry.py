@@ -46,7 +46,7 @@ def failing(*errors: SmplanError, forever: bool = False) -> Callable[[], str]:
 def test_what_works_is_done_once() -> None:
     hours = Hours()
     assert hours.patience().follow("ec2:X", failing()) == "done"
-    assert hours.told == hours.paused == []
+    assert (hours.told, hours.paused) == ([], [])
 
 
 def test_each_time_is_told_before_it_happens() -> None:
