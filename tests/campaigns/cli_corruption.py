@@ -1,4 +1,4 @@
-"""Damage to what is stored, met through the command line: one message, the right exit code, no traceback."""
+"""Corrupted files read by smplan's commands: one error message, the right exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REFUSED = (1, 3, 4)
 
 
 def run_command(arguments: list[str], folder: Path) -> tuple[int, str, str]:
-    """How a command ended in ``folder``, and what it printed."""
+    """The exit code, stdout and stderr of a command in ``folder``."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = smplan(arguments)
@@ -42,7 +42,7 @@ def run_command(arguments: list[str], folder: Path) -> tuple[int, str, str]:
 
 
 def applied_files(folder: Path) -> dict[str, bytes]:
-    """The files after an apply, with another plan ready and a run under way in the journal."""
+    """The files after an apply, with a further plan and an unfinished run in the journal."""
     folder.mkdir()
     (folder / "fleet.json").write_text(json.dumps(BLUEPRINT))
     run_command(["apply", "fleet.json", "--yes"], folder)
@@ -58,7 +58,7 @@ def applied_files(folder: Path) -> dict[str, bytes]:
 
 
 def check_command(name: str, data: bytes, arguments: list[str], whole: dict[str, bytes], folder: Path) -> str:
-    """What is wrong with how a command met damage; nothing if it was refused well, or read as it was written."""
+    """The violation of a command on a damaged file; "" if it refuses the file, or reads it as it was written."""
     paths = {"state": folder / "state" / STATE, "journal": folder / "state" / "fleet.journal.jsonl"}
     paths["plan"] = folder / "plan.json"
 
@@ -79,7 +79,7 @@ def check_command(name: str, data: bytes, arguments: list[str], whole: dict[str,
 
 
 def corrupt_through_cli(seed: int, most: int, folder: Path, report: Report) -> None:
-    """A sample of the same through the command line."""
+    """Run commands on a sample of mutations of each file."""
     place = folder / "commands"
     whole = applied_files(place)
     for name, commands in COMMANDS.items():

@@ -1,11 +1,11 @@
-"""State, journal, plan and lock, in a folder and in S3, damaged in every way: refused, or read as written.
+"""State, journal, plan and lock, in a folder and in S3, with every mutation: refused, or read as written.
 
     python -m tests.campaigns.run_damage [--seed S] [--only CASE]
 
-Small files are damaged at every byte, large ones at a sample of them. The law: what is read equals what was written, or
-it is refused with a message and a hint, and with nothing but an SmplanError. That the last lines of a local journal are
-gone is the one loss that cannot be told from writes that were never acknowledged (decision 1): cut there, it may read
-as it was before them; no bit of an acknowledged line may flip unseen. The same, by a sample, through the command line.
+Small files are mutated at every byte, large ones at a sample. Invariant: a read returns what was written, or raises an
+SmplanError with a message and a hint. One loss is undetectable: a local journal without its last lines looks like one
+whose last writes were never acknowledged (decision 1), so there it may be read as it was before them. A flipped bit in
+an acknowledged line is always detected. A sample of the same runs through the command line.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from tests.support.s3 import MemoryS3
 LEASE = 10**6
 """Seconds: longer than any campaign."""
 LOCKED_EVERY = 32
-"""One in so many damaged files is also met by somebody who takes the lock, which reads in the same way."""
+"""One in this many damaged files is also read by taking the lock."""
 UNKNOWN = LockHolder("an unknown process", "unknown", "unknown", "an unknown time")
 END_LOST = ("cut", "a line dropped, doubled, moved")
-"""The ways that may take away just the last lines of a local journal."""
+"""The mutations that can remove just the last lines of a local journal."""
 
 
 @dataclass(frozen=True)
 class StoredItem:
-    """Something stored: its bytes, how to read others in its place, and what may be read then."""
+    """A stored item: its bytes, how to read other bytes in its place, and what a read may return."""
 
     name: str
     data: bytes
@@ -57,7 +57,7 @@ class StoredItem:
 
 @dataclass(frozen=True)
 class Size:
-    """How large things are, and at how many places at most each is damaged."""
+    """Number and length of the resources, and the most places mutated in each file."""
 
     name: str
     things: int
@@ -69,7 +69,7 @@ SIZES = (Size("small", 2, 40, 6000), Size("of a fleet", 17, 800, 1500))
 
 
 def written(store: Store, size: Size, seed: int, look: Callable[[], object]) -> list[object]:
-    """Fill ``store``: a state, and a journal of three batches. What was to be read after each of them."""
+    """Write a state and a journal of three batches. Returns what is read after each batch."""
     chance = random.Random(seed)
     batches = (
         generators.run_began(1),
@@ -87,7 +87,7 @@ def written(store: Store, size: Size, seed: int, look: Callable[[], object]) -> 
 
 
 def read_unversioned(store: Store) -> Snapshot:
-    """What is read, but for its version, which tells one file from another with the same in it."""
+    """The snapshot without its version, which differs between files of the same content."""
     return replace(store.read(), version="")
 
 
@@ -116,7 +116,7 @@ def local(size: Size, seed: int, folder: Path, stack: ExitStack) -> Iterator[Sto
 
 
 def lock_file(folder: Path, stack: ExitStack) -> StoredItem:
-    """The lock file of a state in a folder, while somebody holds the lock."""
+    """The lock file of a state in a folder, while the lock is held."""
     store = LocalStore(folder / "locked.state.json", disk=NoFsyncDisk(), clock=FixedClock())
     stack.enter_context(store.lock(HOLDER))
 
@@ -143,7 +143,7 @@ def in_s3(size: Size, seed: int, stack: ExitStack) -> Iterator[StoredItem]:
 
 
 def lock_object(stack: ExitStack) -> StoredItem:
-    """The lock object of a state in S3, while somebody holds the lock."""
+    """The lock object of a state in S3, while the lock is held."""
     memory: Any = MemoryS3()
     store = S3Store("bucket", "fleet", client=memory, clock=FixedClock(), lease_seconds=LEASE, renew_seconds=LEASE)
     stack.enter_context(store.lock(HOLDER))
@@ -162,7 +162,7 @@ def lock_object(stack: ExitStack) -> StoredItem:
 
 
 def plan_file(size: Size, seed: int, folder: Path) -> StoredItem:
-    """A plan that makes a fleet."""
+    """A plan that creates a fleet."""
     chance = random.Random(seed)
     steps = tuple(
         plans.Step(
@@ -189,7 +189,7 @@ def plan_file(size: Size, seed: int, folder: Path) -> StoredItem:
 
 
 def subjects(sizes: Sequence[Size], seed: int, folder: Path, stack: ExitStack) -> Iterator[tuple[StoredItem, int]]:
-    """Everything that is stored, and how many places of it are damaged."""
+    """Every stored item, and the most places mutated in it."""
     for size in sizes:
         place = folder / size.name
         place.mkdir()
@@ -200,25 +200,25 @@ def subjects(sizes: Sequence[Size], seed: int, folder: Path, stack: ExitStack) -
 
 
 def check_read(read: Callable[[], object], allowed: Sequence[object]) -> str:
-    """What is wrong with how damage was met; nothing if all is well."""
+    """The violation of a read; "" if it is refused or returns an allowed value."""
     try:
         found = read()
     except Bug as error:
-        return f"it is taken for a bug in smplan: {error}"
+        return f"it is reported as a bug in smplan: {error}"
     except SmplanError as error:
         return "" if str(error) and error.hint else f"no message or no hint: {error}"
-    return "" if found in allowed else "it is read as something else than what was written"
+    return "" if found in allowed else "it is read as something that was never written"
 
 
 def damage(sizes: Sequence[Size], seed: int, folder: Path, report: Report) -> None:
-    """Damage everything in every way, and put one thing in another's place."""
+    """Read every item with every mutation, and with the content of every other item."""
     with ExitStack() as stack:
         found = list(subjects(sizes, seed, folder, stack))
         for subject, most in found:
-            for way, damages in MUTATIONS.items():
-                allowed = (way in END_LOST and subject.with_end_lost) or subject.allowed
-                for data in damages(subject.data, random.Random(f"{seed} {subject.name} {way}"), most):
-                    report.case((subject.name, way), partial(check_read, partial(subject.read, data), allowed))
+            for name, mutation in MUTATIONS.items():
+                allowed = (name in END_LOST and subject.with_end_lost) or subject.allowed
+                for data in mutation(subject.data, random.Random(f"{seed} {subject.name} {name}"), most):
+                    report.case((subject.name, name), partial(check_read, partial(subject.read, data), allowed))
             for other, _ in found:
                 if not (subject.name.startswith("plan") and other.name.startswith("plan")):  # apply tells plans apart
                     act = partial(subject.read, other.data)
@@ -226,7 +226,7 @@ def damage(sizes: Sequence[Size], seed: int, folder: Path, report: Report) -> No
 
 
 def campaign(seed: int, sizes: Sequence[Size] = SIZES, *, by_command: int = 300, only: str = "") -> Report:
-    """All damage there is to do at these sizes."""
+    """Every mutation of every stored item at these sizes."""
     report = Report(f"python -m tests.campaigns.run_damage --seed {seed}", only)
     with tempfile.TemporaryDirectory(prefix="damaged-", dir=MEMORY) as folder:
         damage(sizes, seed, Path(folder), report)

@@ -1,7 +1,6 @@
-"""smplan killed or cut off at every single call: nothing lost, nothing made twice, whatever the moment.
+"""Cases of the crash matrix: smplan killed or cut off at every fault point, with state in files and in S3.
 
-``python -m tests.campaigns.crash_matrix`` plays every scenario with every fault at every point, with state in files
-and in S3; ``--share 0.1`` plays a seeded tenth. What was wrong is printed with the command that plays it again.
+Nothing may be lost or created twice. A violation is printed with the command that repeats its case.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def cases(baseline: Sequence[Baseline]) -> Iterator[Case]:
 
 
 def expect(case: Case, result: RunResult) -> str:
-    """A killed run was killed; one that was cut off goes on, or says how to go on."""
+    """A killed run ends by SIGKILL; one that was cut off completes or exits with 8."""
     if not result.struck:
         return "" if result.code == 0 else f"undisturbed, it ended with {result.code}: {result.text[-800:]}"
     if case.fault.kind in KILLS:

@@ -1,7 +1,7 @@
-"""AWS and Stream Manager answering badly at every single call, and at a fifth of all calls by chance.
+"""Cases of the fault matrix: a bad response of AWS or Stream Manager at every request, and at a random fifth of all.
 
-What passes by itself (throttling, 5xx, pages of HTML, half an answer, silence) costs some more requests; what does not
-(no permission, credentials that result out) ends the run with its exit code and a message. Either way nothing is lost.
+Transient faults (throttling, 5xx, HTML pages, half a response, a timeout) only cost more requests; lasting ones (no
+permission, expired credentials) end the run with their exit code and a message. Neither loses anything.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tests.campaigns.sharding import Campaign
 SCENARIOS = tuple(Scenario("life", ("guide", NOTHING), s3) for s3 in (False, True))
 SHARE = 0.2
 CHANCES = 20
-"""How many runs of each command at a fifth of whose calls something goes wrong."""
+"""Runs of each command with faults at a fifth of its requests."""
 CODES = {"denied": (1, 8), "expired": (9,)}
 
 
 def cases(baseline: Sequence[Baseline]) -> Iterator[Case]:
-    """Every fault at every request of plan, apply and destroy; and runs with many of those that pass.
+    """Every fault at every request of plan, apply and destroy; and runs with many transient faults.
 
-    With state in S3 it is the requests for the state: all others are the same ones as with state in files.
+    With state in S3 only requests for the state: all others are the same as with state in files.
     """
     for leg, each in enumerate(baseline):
         for planning, points in ((True, each.planned), (False, each.points)):
@@ -36,23 +36,23 @@ def cases(baseline: Sequence[Baseline]) -> Iterator[Case]:
 
 
 def expect(case: Case, result: RunResult) -> str:
-    """What passes is got over or leaves something to go on with; what lasts is told by its own exit code."""
-    told = f"it ended with {result.code}: {result.text[-800:]}"
+    """A transient fault leaves a complete or resumable run; a lasting one has its exit code and a hint."""
+    ended = f"it ended with {result.code}: {result.text[-800:]}"
     fault = case.fault.kind
     if not result.struck:
-        return "" if result.code == 0 else told
-    if fault == MIXED and result.code in (1, 6):  # a read that had no luck four times, before anything was begun
-        return "" if "again" in result.text and "Run " not in result.text else told
+        return "" if result.code == 0 else ended
+    if fault == MIXED and result.code in (1, 6):  # a read failed four times, before the run began
+        return "" if "again" in result.text and "Run " not in result.text else ended
     if fault not in LASTING:
-        return "" if result.code in (0, 8) else told
+        return "" if result.code in (0, 8) else ended
     struck = result.struck[0]
-    if struck.to == "red5" or _waits(struck):  # the token is Stream Manager's own; a gate goes on waiting
-        return "" if result.code in (0, 1, 8, 9) else told
+    if struck.to == "red5" or _waits(struck):  # Stream Manager has a token of its own; a gate keeps waiting
+        return "" if result.code in (0, 1, 8, 9) else ended
     if struck.to == "s3" and result.code == 0 and "Run complete" in result.text:
-        return ""  # only tidying up was refused: whether the state is right, its reader will see
+        return ""  # only cleanup was refused; the state itself is compared later
     if result.code not in CODES[fault]:
-        return told
-    return "" if "= " in result.text else f"no hint is told: {result.text[-800:]}"
+        return ended
+    return "" if "= " in result.text else f"no hint is printed: {result.text[-800:]}"
 
 
 def _waits(struck: FaultPoint) -> bool:

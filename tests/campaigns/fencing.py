@@ -1,8 +1,8 @@
-"""A holder is stopped with SIGSTOP, its lock goes to another who writes, and it goes on: what it may do then.
+"""Fencing: a lock holder is stopped with SIGSTOP, another process takes the lock and writes, and the holder resumes.
 
-It may ask about its lock, in vain. A request that was on its way when it was stopped may still arrive: at the store,
-where it is refused or counts for nothing; or, if it was stopped right between check and call, one at AWS. Nothing else
-comes from it, and what it wrote before is not lost.
+The resumed holder may only query its lock, which is lost. A request already sent when it was stopped may still arrive:
+at the store, where it is refused or has no effect; or, if it was stopped between check and call, one at AWS. Its
+earlier writes are kept.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from tests.campaigns.report import table
 from tests.support.s3 import Hold, Request, S3Server
 
 LEASE, RENEW = 2.0, 0.5
-PATIENCE = 60
+TIMEOUT = 60
 
 
 @dataclass(frozen=True)
 class Fence:
-    """Where the holder is stopped, and what the next one does. A ``held`` request is kept by the server meanwhile."""
+    """Where the holder is stopped, and what the next holder does. The server delays a ``held`` request meanwhile."""
 
     point: str
     next_saves: bool
@@ -61,12 +61,12 @@ FENCES = (
     Fence("before a save", True, by_hand=True),
 )
 FEW = FENCES[:1]
-HEAD = ("S3: stopped", "the next one", "its next write", "asked of its lock", "came through", "by a driver", "intact")
+HEAD = ("S3: stopped", "next holder", "its next write", "lock queries", "writes", "driver calls", "intact")
 
 
 @contextmanager
 def holding(who: str, location: StateLocation, point: str) -> Iterator[tuple[BaseProcess, Connection]]:
-    """A process that holds the lock and comes to ``point``; ended afterwards, whatever happens."""
+    """A process that holds the lock and runs to ``point``; killed afterwards."""
     context = multiprocessing.get_context("forkserver")
     mine, its = context.Pipe()
     process = context.Process(target=race_workers.hold, args=(who, location, point, its), daemon=True)
@@ -80,9 +80,9 @@ def holding(who: str, location: StateLocation, point: str) -> Iterator[tuple[Bas
 
 
 def receive(pipe: Connection) -> str:
-    """The next word of the holder. Raises TimeoutError."""
-    if not pipe.poll(PATIENCE):
-        raise TimeoutError("the holder says nothing")
+    """The next message of the holder. Raises TimeoutError."""
+    if not pipe.poll(TIMEOUT):
+        raise TimeoutError("no message from the holder")
     return str(pipe.recv())
 
 
@@ -92,8 +92,8 @@ def send_signal(process: BaseProcess, number: signal.Signals) -> None:
 
 
 def take_over(location: StateLocation, who: str, saves: bool) -> list[JournalEntry]:
-    """Take the lock as soon as it can be had, and write. What was found in the journal then."""
-    with location.store(who).lock(race_workers.holder(who), wait_seconds=PATIENCE) as held:
+    """Wait for the lock, and write. Returns the journal as it was found."""
+    with location.store(who).lock(race_workers.holder(who), wait_seconds=TIMEOUT) as held:
         return _write(held, who, saves)
 
 
@@ -106,7 +106,7 @@ def _write(held: LockedState, who: str, saves: bool) -> list[JournalEntry]:
 
 
 def run_fence(server: S3Server, fence: Fence, number: int) -> tuple[list[str], list[str]]:
-    """A row of the table, and the laws that were broken."""
+    """A row of the table, and the violations."""
     who = f"holder{number}"
     location = StateLocation(url=server.url, key=f"fleet{number}", lease=LEASE, renew=RENEW)
     race_workers.first(location.store("first"))
@@ -126,18 +126,18 @@ def run_fence(server: S3Server, fence: Fence, number: int) -> tuple[list[str], l
         else:
             pipe.send("go")
         ended = receive(pipe)
-        process.join(PATIENCE)
+        process.join(TIMEOUT)
     made = [each for each in server.requests[count:] if each.who == who]
     return _row(fence, location, ended, made, found, intact=location.store("judge").read() == before)
 
 
 def _stopped(server: S3Server, process: BaseProcess, pipe: Connection, hold: Hold | None) -> None:
-    """Wait until the holder is where it is to be stopped, and stop it."""
+    """Wait until the holder is at its point, and stop it."""
     if hold:
         receive(pipe)
         server.holds.append(hold)
         pipe.send("go")
-        hold.arrived.wait(PATIENCE)
+        hold.arrived.wait(TIMEOUT)
     else:
         receive(pipe)
     send_signal(process, signal.SIGSTOP)
@@ -151,30 +151,30 @@ def _row(
     driver = [each for each in made if "/driver/" in each.path]
     asked = [each for each in made if each.path == lock]
     under_way = "PUT" in fence.point or "between" in fence.point
-    wrong = []
+    violations = []
     if not ended.startswith("Locked: "):
-        wrong.append(f"its next write ended so: {ended}")
+        violations.append(f"its next write ended with: {ended}")
     if (
         len(driver) > ("between" in fence.point)
         or len(through) > under_way
         or any(each.path == lock for each in through)
     ):
-        wrong.append(f"it made calls: {driver + through}")
+        violations.append(f"it made calls: {driver + through}")
     if not under_way and len(asked) != len(made) and not fence.by_hand:
-        wrong.append(f"it asked for more than its lock: {made}")
+        violations.append(f"it queried more than its lock: {made}")
     if not intact:
-        wrong.append("what the next one wrote does not stand")
+        violations.append("the next holder's write was changed")
     if "done, not answered" in fence.point and not any(isinstance(each, RunBegan) for each in found[-1:]):
-        wrong.append("what was written before it was stopped is lost")
+        violations.append("its earlier write is lost")
     after = "saves" if fence.next_saves else "appends"
     name = fence.point + (", lock deleted by hand" if fence.by_hand else "")
     figures = (len(asked), len(through), len(driver))
-    return [name, after, ended.split(":")[0], *map(str, figures), "yes" if intact else "NO"], wrong
+    return [name, after, ended.split(":")[0], *map(str, figures), "yes" if intact else "NO"], violations
 
 
 def local() -> tuple[list[list[str]], list[str]]:
-    """The same in a folder, where a lock is its process's: a stopped one keeps it, a killed one gives it up."""
-    rows, wrong = [], []
+    """The same with files, where the lock belongs to the process: stopped, it keeps it; killed, it releases it."""
+    rows, violations = [], []
     with tempfile.TemporaryDirectory(prefix="race-") as folder:
         location = StateLocation(folder=folder)
         race_workers.first(location.store("first"))
@@ -182,13 +182,13 @@ def local() -> tuple[list[list[str]], list[str]]:
             receive(pipe)
             send_signal(process, signal.SIGSTOP)
             refused = sum(_refused(location) for _ in range(20))
-            rows.append(["stopped: 20 tries of others", f"{refused} refused"])
+            rows.append(["stopped: 20 tries by others", f"{refused} refused"])
             send_signal(process, signal.SIGKILL)
             since = time.monotonic()
             found = take_over(location, "taker", True)
-            rows.append(["killed: the next one is in after", f"{(time.monotonic() - since) * 1000:.0f} ms"])
+            rows.append(["killed: the next holder has the lock after", f"{(time.monotonic() - since) * 1000:.0f} ms"])
             if refused != 20 or not found:
-                wrong.append("others got in while the holder was stopped, or what it wrote was lost")
+                violations.append("another process got the lock of the stopped holder, or its write was lost")
     with tempfile.TemporaryDirectory(prefix="race-") as folder:
         location = StateLocation(folder=folder)
         race_workers.first(location.store("first"))
@@ -203,8 +203,8 @@ def local() -> tuple[list[list[str]], list[str]]:
             ended = receive(pipe)
             rows.append(["stopped, lock file removed by hand, continued: its next write", ended.split(":")[0]])
             if not ended.startswith("Locked: ") or location.store("judge").read() != before:
-                wrong.append(f"with its lock file removed: {ended}")
-    return rows, wrong
+                violations.append(f"with its lock file removed: {ended}")
+    return rows, violations
 
 
 def _refused(location: StateLocation) -> bool:
@@ -216,14 +216,14 @@ def _refused(location: StateLocation) -> bool:
 
 
 def fences(server: S3Server, *, few: bool) -> int:
-    """Every stopped holder; tables are printed. How many laws were broken."""
+    """Run every fencing case and print the tables. Returns the number of violations."""
     chosen = FEW if few else FENCES
     with ThreadPoolExecutor(4) as pool:
         results: list[Any] = list(pool.map(lambda each: run_fence(server, each[1], each[0]), enumerate(chosen)))
-    rows, wrong = local()
+    rows, violations = local()
     sys.stdout.write(table(HEAD, [row for row, _ in results]) + "\n\n")
     sys.stdout.write(table(("local", "outcome"), rows) + "\n\n")
-    for fence, (_, broken) in zip(chosen, results, strict=True):
-        wrong += [f"{fence}: {each}" for each in broken]
-    sys.stdout.write("".join(f"  violation: {each}\n" for each in wrong))
-    return len(wrong)
+    for fence, (_, found) in zip(chosen, results, strict=True):
+        violations += [f"{fence}: {each}" for each in found]
+    sys.stdout.write("".join(f"  violation: {each}\n" for each in violations))
+    return len(violations)

@@ -38,7 +38,7 @@ class FixedClock(Clock):
 
 
 def entry(chance: random.Random, number: int, length: int) -> ResourceState:
-    """A thing whose spec holds about ``length`` characters."""
+    """A resource whose spec has about ``length`` characters."""
     spec: dict[str, Json] = {
         "name": f"fleet-{number}",
         "ports": [chance.randrange(1, 65536) for _ in range(3)],
@@ -52,24 +52,24 @@ def entry(chance: random.Random, number: int, length: int) -> ResourceState:
 
 
 def words(chance: random.Random, length: int) -> str:
-    """Text with what JSON must escape, and many spaces: a space is one bit away from nothing."""
+    """Text with characters that JSON escapes, and many spaces: one flipped bit makes them invisible."""
     return "".join(chance.choices(string.ascii_letters + '  \n"\\é', k=length))
 
 
 def fleet(chance: random.Random, *, things: int = 17, length: int = 800) -> State:
-    """A state of so many things; 17 of 800 characters make 23 KiB."""
+    """A state of ``things`` resources; 17 of 800 characters make 23 KiB."""
     resources = {f"thing{number}": entry(chance, number, length) for number in range(things)}
     outputs: dict[str, Json] = {"url": "https://sm.example.com"}
     return State("fleet", LINEAGE, 0, resources, (), ("p0",), outputs)
 
 
 def run_began(run: int) -> list[JournalEntry]:
-    """A run begins."""
+    """The entries of a run that begins."""
     return [RunBegan(f"r{run}", f"p{run}", "d1", 1, "2026-11-23T03:00:00Z")]
 
 
 def thing_created(chance: random.Random, number: int, length: int = 800) -> list[JournalEntry]:
-    """A thing is thing_created, and another fails."""
+    """The entries of a resource that is created, and of another that fails."""
     thing = entry(chance, number, length)
     step = f"s{number}"
     return [
@@ -81,10 +81,10 @@ def thing_created(chance: random.Random, number: int, length: int = 800) -> list
 
 
 def thing_intended(chance: random.Random, number: int) -> list[JournalEntry]:
-    """A thing is about to be thing_created: who knows whether it was."""
+    """The intent of a create without its outcome."""
     return [StepIntent(f"s{number}", "create", replace(entry(chance, number, 40), id=""))]
 
 
 def run_ended(run: int) -> list[JournalEntry]:
-    """The run is over."""
+    """The entries of a run that ends."""
     return [RunEnded(f"r{run}", "complete", {"url": "https://sm.example.com", "at": run}, "2026-11-23T03:09:00Z")]

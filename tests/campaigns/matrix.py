@@ -1,7 +1,7 @@
-"""One command after another, each with trouble at one point, then carried on, then differences.
+"""A fleet brought from goal to goal by smplan's commands, with one fault per command, then resumed and compared.
 
-What counts is what stands in the end: exactly what an undisturbed run leaves, nothing twice, nothing besides, and a
-plan that finds nothing to do.
+After a case the sandbox must hold exactly what an undisturbed run leaves, without duplicates, and the next plan must be
+empty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.campaigns.fleets import FLEETS
 from tests.campaigns.sandbox_case import RunResult, SandboxCase, open_sandbox
 
 TRIES = 4
-"""How often a command is run again before it counts as stuck."""
+"""How often a command is repeated before it counts as stuck."""
 BUCKET, KEY = "fleet-state", "prod/fleet.json"
 S3_STATE = f"state: {{backend: s3, bucket: {BUCKET}, key: {KEY}}}\n"
 PLAN = ("plan", "fleet.yaml")
@@ -35,7 +35,7 @@ NOTHING = ""
 
 @dataclass(frozen=True)
 class Scenario:
-    """Goals that a fleet is brought to in turn, again and again: names of ``FLEETS``, or NOTHING."""
+    """Goals that a fleet is brought to in rotation: names of ``FLEETS``, or NOTHING."""
 
     name: str
     goals: tuple[str, ...]
@@ -48,12 +48,12 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Case:
-    """Fault on the way to one goal of a scenario."""
+    """A fault on the way to one goal of a scenario."""
 
     leg: int
     fault: Fault
     planning: bool = False
-    """Whether it happens to the plan before, in place of the apply."""
+    """Whether it strikes the plan command, not the apply."""
 
     def __str__(self) -> str:
         fault = self.fault
@@ -64,19 +64,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a case: what it struck, how the runs ended, and what is wrong with what they baseline."""
+    """The outcome of a case: the points struck, the exit codes of the runs, and the violations."""
 
     case: Case
     struck: tuple[FaultPoint, ...]
     codes: tuple[int, ...]
     extra: int
-    """How many more requests all runs took together than an undisturbed one."""
+    """Requests of all runs beyond those of an undisturbed run."""
     violations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What an undisturbed run leaves: all that stands, all that the state holds; and what it and its plan crossed."""
+    """What an undisturbed run leaves in the sandbox and the state, and the fault points of the run and of its plan."""
 
     resources: list[str]
     state_entries: list[str]
@@ -92,17 +92,17 @@ _RANDOM = re.compile(
 )
 
 
-def normalized(standing: Iterable[str]) -> list[str]:
-    """What stands, without what is random in ids and names, sorted: a thing made twice is there twice."""
-    return sorted(_RANDOM.sub("", each) for each in standing)
+def normalized(resources: Iterable[str]) -> list[str]:
+    """Resources without the random parts of their ids and names, sorted; duplicates stay."""
+    return sorted(_RANDOM.sub("", each) for each in resources)
 
 
 Expect = Callable[[Case, RunResult], str]
-"""What is wrong with how a disturbed run ended; empty if nothing is."""
+"""The violation in how a disturbed run ended; empty if there is none."""
 
 
 class ScenarioRunner:
-    """Plays one scenario. Entering it plays it undisturbed, unless it is known what every goal leaves."""
+    """Runs cases of one scenario. Entering it records the baselines, unless they are given."""
 
     def __init__(
         self,
@@ -141,13 +141,13 @@ class ScenarioRunner:
         self._leg = 0
         if self.scenario.s3:
             _client(sandbox).create_bucket(Bucket=BUCKET)
-        if NOTHING not in self.scenario.goals:  # the first time round names and versions are those of a beginning
+        if NOTHING not in self.scenario.goals:  # names and versions of the first round differ from later ones
             for _ in self.scenario.goals:
                 self._undisturbed(sandbox)
         return sandbox
 
     def _undisturbed(self, sandbox: SandboxCase) -> RunResult:
-        """The next leg, without fault."""
+        """Run the next leg without a fault."""
         result = sandbox.run_ok(*self._prepare(sandbox))
         self._advance()
         return result
@@ -156,7 +156,7 @@ class ScenarioRunner:
         self._leg = (self._leg + 1) % len(self.scenario.goals)
 
     def _prepare(self, sandbox: SandboxCase) -> tuple[str, ...]:
-        """The command of this leg; what it needs before is done."""
+        """The command of this leg; the blueprint is written and planned."""
         wait = ("--lock-wait", "30") if self.scenario.s3 else ()
         goal = self.scenario.goals[self._leg]
         if goal == NOTHING:
@@ -169,7 +169,7 @@ class ScenarioRunner:
         return ("apply", "--yes", *wait)
 
     def play(self, cases: Iterable[Case]) -> Iterator[Verdict]:
-        """All cases, in whatever order is quickest."""
+        """Run all cases, in the order that needs the fewest extra legs."""
         waiting: Mapping[int, deque[Case]] = {leg: deque() for leg in range(len(self.scenario.goals))}
         for each in cases:
             waiting[each.leg].append(each)
@@ -185,26 +185,26 @@ class ScenarioRunner:
                 verdict = self._case(self._sandbox, case)
                 self._advance()
             except AssertionError as error:
-                if case is None:  # nothing was disturbed here yet
+                if case is None:  # nothing was disturbed in this sandbox yet
                     raise
-                verdict = Verdict(case, (), (), 0, (f"in it or after it: {error}",))
+                verdict = Verdict(case, (), (), 0, (f"during or after the case: {error}",))
             if verdict.violations:
-                self._sandbox = None  # what comes next shall not suffer from it
+                self._sandbox = None  # the next case gets a sandbox of its own
             yield verdict
 
     def _case(self, sandbox: SandboxCase, case: Case) -> Verdict:
-        """Fault, then the same command again until it ends well, then a look at what stands."""
+        """Run the command with the fault, repeat it until it succeeds, and compare."""
         turn = self._prepare(sandbox)
         first = PLAN if case.planning else turn
         runs = [sandbox.run(*first, fault=case.fault)]
-        wrong = [told for told in (self.expect(case, runs[0]), _noise(runs[0])) if told]
+        wrong = [each for each in (self.expect(case, runs[0]), _forbidden_output(runs[0])) if each]
         while not _converged(runs) and len(runs) <= TRIES:
             runs.append(sandbox.run(*first))
         baseline = self.baselines[case.leg]
         if case.planning and _converged(runs):
             runs.append(sandbox.run(*turn))
         if not _converged(runs):
-            wrong.append(f"it does not end well: {[each.code for each in runs]}: {runs[-1].text[-1500:]}")
+            wrong.append(f"it does not succeed: {[each.code for each in runs]}: {runs[-1].text[-1500:]}")
         else:
             wrong += self._differences(sandbox, self.scenario.goals[case.leg], baseline)
         requests = sum(each.wire for run in runs for each in run.points)
@@ -212,11 +212,11 @@ class ScenarioRunner:
         return Verdict(case, tuple(runs[0].struck), tuple(each.code for each in runs), extra, tuple(wrong))
 
     def _differences(self, sandbox: SandboxCase, goal: str, baseline: Baseline) -> list[str]:
-        """How what stands differs from what an undisturbed run leaves."""
+        """Differences from what an undisturbed run leaves."""
         wrong = differences(sandbox.inventory(), baseline.resources)
         held = self._state_entries(sandbox)
         if held != baseline.state_entries:
-            wrong.append(f"the state holds {held} in place of {baseline.state_entries}")
+            wrong.append(f"the state holds {held} instead of {baseline.state_entries}")
         if goal != NOTHING:
             again = sandbox.run(*PLAN, "--detailed-exitcode")
             if again.code != 0:
@@ -224,13 +224,13 @@ class ScenarioRunner:
         return wrong
 
     def _state_entries(self, sandbox: SandboxCase) -> list[str]:
-        """What the state holds, and what it does not know the end of."""
+        """Resources, deposed generations and pending creates in the state."""
         folded = self._store(sandbox).read().folded
         assert folded is not None
         state: State = folded.state
         held = [f"{entry.address} {entry.status}" for entry in state.resources.values()]
-        held += [f"{entry.address} old" for entry in state.deposed] + [
-            f"{each.resource.address} orphan" for each in folded.pending_creates
+        held += [f"{entry.address} deposed" for entry in state.deposed] + [
+            f"{each.resource.address} pending" for each in folded.pending_creates
         ]
         return sorted(held)
 
@@ -249,21 +249,21 @@ def _client(sandbox: SandboxCase) -> Any:
     return session.client("s3", endpoint_url=env["AWS_ENDPOINT_URL"])
 
 
-def differences(standing: Iterable[str], expected: Iterable[str]) -> list[str]:
-    """What stands besides what is expected, and what of that is missing; a thing made twice is one besides."""
-    there, wanted = Counter(normalized(standing)), Counter(normalized(expected))
-    besides = [f"besides: {each}" for each in (there - wanted).elements()]
-    return besides + [f"missing: {each}" for each in (wanted - there).elements()]
+def differences(resources: Iterable[str], expected: Iterable[str]) -> list[str]:
+    """Unexpected and missing resources; a duplicate is unexpected."""
+    there, wanted = Counter(normalized(resources)), Counter(normalized(expected))
+    unexpected = [f"unexpected: {each}" for each in (there - wanted).elements()]
+    return unexpected + [f"missing: {each}" for each in (wanted - there).elements()]
 
 
 def _converged(runs: Sequence[RunResult]) -> bool:
-    """Whether the last run ended well, or found that the one before had done everything before it was killed."""
+    """Whether the last run succeeded, or found that the killed one before had completed."""
     last = runs[-1]
     return last.code == 0 or (last.code == 4 and runs[-2:][0].code < 0 and "applied already, to its end" in last.text)
 
 
-def _noise(result: RunResult) -> str:
-    """What no user may ever see."""
+def _forbidden_output(result: RunResult) -> str:
+    """A violation if the output has a traceback, a bug report or a secret."""
     for word in ("Traceback", "this is a bug in smplan", ADMIN_TOKEN):
         if word in result.text:
             return f"`{word}` was printed: {result.text[-1500:]}"

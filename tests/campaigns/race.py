@@ -1,10 +1,7 @@
-"""Many processes at one lock; and holders that are stopped, robbed of their lock, and go on.
+"""Lock races: many processes compete for one lock, in a folder and in a fake S3 on 127.0.0.1.
 
-    python -m tests.campaigns.race [--processes N] [--rounds R] [--few]
-
-Real processes; one state in a folder and one in a fake S3 on 127.0.0.1. In each round all try to lock at once: one
-succeeds, the others are refused with its name; the winner reads, appends and saves. Then all wait for the lock, and all
-get it. At the end serial and counter show that no update was lost. ``fencing`` has the stopped holders.
+In each round all try to lock at once: one succeeds, and the others are refused with its name; the winner reads, appends
+and saves. Then all wait for the lock, and each gets it once. Serial and counter of the final state show lost updates.
 """
 
 from __future__ import annotations
@@ -23,11 +20,11 @@ from tests.campaigns.race_workers import StateLocation
 from tests.campaigns.report import table
 
 SECONDS = 900
-"""However slow the machine: no race goes on longer."""
+"""A race takes no longer, even on a slow machine."""
 
 
 def run(body: Callable[..., None], location: StateLocation, processes: int, rounds: int) -> list[tuple[int, str, str]]:
-    """Let so many processes run ``body``; what they results. All of them are ended before this returns."""
+    """Run ``body`` in ``processes`` processes and return their results. All have ended by then."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "tests.campaigns.race_workers"])
     barrier, results = context.Barrier(processes), context.Queue()
@@ -52,7 +49,7 @@ def run(body: Callable[..., None], location: StateLocation, processes: int, roun
 def run_race(
     name: str, location: StateLocation, body: Callable[..., None], processes: int, rounds: int
 ) -> tuple[list[str], int]:
-    """A row of the table, and how many laws were broken."""
+    """A row of the table, and the number of violations."""
     store = location.store("judge")
     race_workers.first(store)
     since = time.monotonic()
@@ -62,7 +59,7 @@ def run_race(
     refused = [each for each in outcomes if each[1] == "refused"]
     failed = [each for each in outcomes if each[1] == "failed"]
     winner = {number: who for number, _, who in turns}
-    nameless = [each for each in refused if winner.get(each[0], "nobody") not in each[2]]
+    nameless = [each for each in refused if winner.get(each[0], "no winner") not in each[2]]
     found = store.read()
     state: Any = found.stored
     lost = (len(turns) - (state.serial - 1)) + (len(turns) - state.outputs["counter"])
@@ -80,8 +77,8 @@ HEAD = ("race", "processes", "rounds", "winners", "refused", "nameless", "failed
 
 
 def races(url: str, processes: int, rounds: int) -> int:
-    """All races; their table is printed. How many laws were broken."""
-    rows, wrong = [], 0
+    """Run all races and print their table. Returns the number of violations."""
+    rows, violations = [], 0
     with tempfile.TemporaryDirectory(prefix="race-") as folder:
         for name, location in (("local", StateLocation(folder=folder)), ("S3", StateLocation(url=url))):
             for how, body, count in (("one try each", race_workers.race, rounds), ("all wait", race_workers.wait, 1)):
@@ -89,8 +86,8 @@ def races(url: str, processes: int, rounds: int) -> int:
                     location = StateLocation(folder=os.path.join(folder, how))
                 else:
                     location = StateLocation(url=url, key=how.replace(" ", "-"))
-                row, broken = run_race(f"{name}, {how}", location, body, processes, count)
+                row, found = run_race(f"{name}, {how}", location, body, processes, count)
                 rows.append(row)
-                wrong += broken
+                violations += found
     sys.stdout.write(table(HEAD, rows) + "\n\n")
-    return wrong
+    return violations

@@ -1,4 +1,4 @@
-"""What the processes of a race do. They import little: there are many of them."""
+"""Process bodies of the lock races and fencing cases. Few imports, because there are many processes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.support.s3_client import (
 )
 
 BUCKET, KEY = "race", "fleet"
-PATIENCE = 600
+TIMEOUT = 600
 
 
 @dataclass(frozen=True, slots=True)
 class StateLocation:
-    """Where the state lives: in a folder, or else in S3 at ``url`` under ``key``; its lease, in seconds."""
+    """Where the state is: in a folder, or in S3 at ``url`` under ``key``; lease times in seconds."""
 
     folder: str = ""
     url: str = ""
@@ -47,25 +47,25 @@ class StateLocation:
 
 
 def client(url: str, who: str) -> Any:
-    """An S3 client whose access key is ``who``, so that the server can tell."""
+    """An S3 client whose access key is ``who``, so that the server can tell clients apart."""
     config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=60, read_timeout=60)
     session = boto3.session.Session(aws_access_key_id=who, aws_secret_access_key="none", region_name="us-east-1")
     return session.client("s3", endpoint_url=url, config=config)
 
 
 def holder(who: str) -> LockHolder:
-    """Who holds the lock, for others."""
+    """The lock holder ``who``."""
     return LockHolder(f"{who}@race", "apply", f"run-{who}", "2026-11-23T03:00:00Z")
 
 
 def first(store: Store) -> None:
-    """Save a state whose counter is at nought."""
+    """Save the first state; its counter is 0."""
     with store.lock(holder("first")) as held:
         held.save(State("fleet", LINEAGE, 0, {}, outputs={"counter": 0}))
 
 
 def turn(address: str, counter: int) -> list[JournalEntry]:
-    """One turn of a race: a thing of its own is made, and the counter goes on."""
+    """The journal entries of one turn: a new resource, and the next value of the counter."""
     step = f"s-{address}"
     entry = ResourceState(address, "core.value", "", {}, {})
     return [
@@ -78,17 +78,17 @@ def turn(address: str, counter: int) -> list[JournalEntry]:
 
 
 def increment(held: LockedState, address: str) -> None:
-    """Read, append, save: the counter goes on by one."""
+    """Read, append, save: increment the counter."""
     counter: Any = held.folded().state.outputs["counter"]
     held.append(turn(address, counter + 1))
     held.save(held.folded().state)
 
 
 def race(number: int, location: StateLocation, rounds: int, barrier: Barrier, results: Any) -> None:
-    """Try once each round, all at the same time. Whoever gets the lock keeps it until all have tried."""
+    """Try once each round, all at the same time. The winner keeps the lock until all have tried."""
     store = location.store(f"racer{number}")
     for each in range(rounds):
-        barrier.wait(PATIENCE)
+        barrier.wait(TIMEOUT)
         held = None
         try:
             held = store.lock(holder(f"racer{number}"))
@@ -98,17 +98,17 @@ def race(number: int, location: StateLocation, rounds: int, barrier: Barrier, re
             results.put((each, "refused", str(error)))
         except Exception as error:
             results.put((each, "failed", f"{type(error).__name__}: {error}"))
-        barrier.wait(PATIENCE)
+        barrier.wait(TIMEOUT)
         if held:
             held.release()
 
 
 def wait(number: int, location: StateLocation, rounds: int, barrier: Barrier, results: Any) -> None:
-    """Wait for the lock, all at the same time, and count on."""
+    """Wait for the lock, all at the same time, and increment the counter."""
     store = location.store(f"racer{number}")
-    barrier.wait(PATIENCE)
+    barrier.wait(TIMEOUT)
     try:
-        with store.lock(holder(f"racer{number}"), wait_seconds=PATIENCE) as held:
+        with store.lock(holder(f"racer{number}"), wait_seconds=TIMEOUT) as held:
             increment(held, f"t0-{number}")
         results.put((0, "won", f"racer{number}@"))
     except Exception as error:
@@ -116,7 +116,7 @@ def wait(number: int, location: StateLocation, rounds: int, barrier: Barrier, re
 
 
 def hold(who: str, location: StateLocation, point: str, pipe: Connection) -> None:
-    """Hold the lock, say ``here`` at ``point`` and wait to be results to go on; then say how the next write ended."""
+    """Hold the lock, send ``here`` at ``point``, wait for a message to resume, then send how the next write ended."""
     store = location.store(who)
     held = store.lock(holder(who))
     held.append(turn(f"before-{who}", 1))
@@ -128,12 +128,12 @@ def hold(who: str, location: StateLocation, point: str, pipe: Connection) -> Non
             pipe.recv()
             resumed.set()
 
-    if point in _BEFORE_PUT:  # met by the write below, or by the thread that renews
+    if point in _BEFORE_PUT:  # reached by the write below, or by the renewing thread
         _stop_before_put(store, point, stop)
     else:
         stop()
     if point == "within a renewal":
-        resumed.wait(PATIENCE)
+        resumed.wait(TIMEOUT)
     pipe.send(_ended(lambda: _write(held, store, who, point)))
     held.release()
 
@@ -144,11 +144,11 @@ _BEFORE_PUT = {
     "between check and a driver's call": "driver/",
     "within a renewal": ".lock",
 }
-"""Points just before a PUT, and what is in its key; the key of the state has nothing more."""
+"""Points just before a PUT, with a part of its key; "" is the key of the state itself."""
 
 
 def _stop_before_put(store: Store, point: str, stop: Callable[[], None]) -> None:
-    """Let ``stop`` be called just before the PUT that ``point`` names."""
+    """Call ``stop`` just before the PUT that ``point`` names."""
     if not isinstance(store, S3Store):
         return
     wire: Any = store.bucket._client
@@ -163,7 +163,7 @@ def _stop_before_put(store: Store, point: str, stop: Callable[[], None]) -> None
 
 
 def _write(held: LockedState, store: Store, who: str, point: str) -> None:
-    """What the holder was about to do."""
+    """The write that the holder was about to do."""
     if "driver" in point:
         held.check()
         if isinstance(store, S3Store):

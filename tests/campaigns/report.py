@@ -1,4 +1,4 @@
-"""What a campaign counts: cases and violations, row by row, and the command that does one of them again."""
+"""A campaign's report: cases and violations per table row, with the command that repeats a case."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 SHOWN = 10
-"""How many violations are told in words; the table counts them all."""
+"""Violations printed in full; the table counts all."""
 
 
 class Report:
-    """Cases by row of a table. ``only`` picks a single one, as the printed command names it: ``row|row|number``."""
+    """Cases per table row. ``only`` selects a single case, as the printed command names it: ``row|row|number``."""
 
     def __init__(self, command: str, only: str = "") -> None:
         self.cases: Counter[tuple[str, ...]] = Counter()
@@ -20,14 +20,14 @@ class Report:
         self._command = command
         self._only = only
 
-    def case(self, row: tuple[str, ...], judge: Callable[[], str]) -> None:
-        """Count one case of ``row``. ``judge`` says what law was broken, nothing if none; an exception breaks one."""
+    def case(self, row: tuple[str, ...], check: Callable[[], str]) -> None:
+        """Count one case of ``row``. ``check`` returns the violation or ""; an exception is a violation."""
         self.cases[row] += 1
         name = "|".join((*row, str(self.cases[row])))
         if self._only not in ("", name):
             return
         try:
-            why = judge()
+            why = check()
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
         if why:
@@ -36,19 +36,19 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """1 if any law was broken, or if there was nothing to judge."""
+        """1 on any violation, or if there were no cases."""
         return 1 if self.violations or not self.cases else 0
 
     def text(self, head: Sequence[str]) -> str:
-        """The table, its sums, and the first violations with the command for each."""
+        """The table with totals, and the first violations with the command for each."""
         rows = [(*row, str(cases), str(self.failed[row])) for row, cases in self.cases.items()]
-        sums = (*["in all", *[""] * (len(head) - 1)], str(self.cases.total()), str(self.failed.total()))
+        sums = (*["total", *[""] * (len(head) - 1)], str(self.cases.total()), str(self.failed.total()))
         lines = [table((*head, "cases", "violations"), [*rows, sums])]
         return "\n".join([*lines, *(f"  violation: {each}" for each in self.violations[:SHOWN])])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under a head, numbers to the right."""
+    """Rows under a head, numbers right-aligned."""
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
 
     def line(row: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
-"""A fleet's sandbox for campaigns: a sandbox of its own, and smplan's commands as processes that can be killed.
+"""A sandbox with its own account for campaigns, and smplan's commands as processes that can be killed.
 
 Processes are forked from one that has smplan and boto3 loaded, which saves a second each. The sandbox lives in the
-process that gives the orders, so the world survives whatever becomes of them.
+campaign's process, so it survives its commands.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.campaigns import preload
 from tests.campaigns.fault_points import Fault, FaultPoint, read_log
 
 SPEED = 2000.0
-PATIENCE_SECONDS = 180
+TIMEOUT_SECONDS = 180
 LEASE = {"lease_seconds": 4.0, "renew_seconds": 1.0}
 _accounts = count(int(f"5{os.getpid() % 1000:03d}00000000"))
 
@@ -39,7 +39,7 @@ def _context() -> ForkServerContext:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a command ended: its exit code (negative: by a signal), all it printed, what it crossed, what struck it."""
+    """The exit code of a command (negative: a signal), its output, its fault points, and those struck."""
 
     code: int
     text: str
@@ -54,17 +54,17 @@ class SandboxCase:
     box: Sandbox
     folder: Path
     more: Mapping[str, str] = field(default_factory=dict)
-    """Variables of the environment beside the sandbox's own."""
+    """Environment variables in addition to the sandbox's own."""
 
     def run(self, *arguments: str, fault: Fault | None = None) -> RunResult:
-        """``smplan`` with ``arguments`` as a process of its own, in which ``trouble`` happens."""
+        """Run ``smplan`` with ``arguments`` in a process of its own, with ``fault`` injected."""
         log, output = self.folder / "points.log", self.folder / "output.txt"
         log.unlink(missing_ok=True)
         env = {**self.box.env(), **self.more}
         process = _context().Process(target=command, args=(arguments, self.folder, env, fault, log, output))
         process.start()
         try:
-            process.join(PATIENCE_SECONDS)
+            process.join(TIMEOUT_SECONDS)
             if process.exitcode is None:
                 raise AssertionError(f"smplan {' '.join(arguments)} did not end: {output.read_text()}")
             return RunResult(process.exitcode, output.read_text(), *read_log(log))
@@ -73,25 +73,25 @@ class SandboxCase:
             process.join()
 
     def run_ok(self, *arguments: str) -> RunResult:
-        """The same, undisturbed; it must end with 0."""
-        ran = self.run(*arguments)
-        assert ran.code == 0, f"smplan {' '.join(arguments)}: {ran.code}\n{ran.text}"
-        return ran
+        """The same without a fault; it must exit with 0."""
+        result = self.run(*arguments)
+        assert result.code == 0, f"smplan {' '.join(arguments)}: {result.code}\n{result.text}"
+        return result
 
     def inventory(self) -> set[str]:
-        """Everything that stands in the sandbox."""
+        """Every resource in the sandbox."""
         return sandbox_inventory.inventory(self.box.env())
 
 
 def command(
     arguments: tuple[str, ...], folder: Path, env: Mapping[str, str], fault: Fault | None, log: Path, output: Path
 ) -> None:
-    """What such a process does: the command, with its boundaries watched and its output in a file."""
+    """Body of such a process: the command, with fault injection and its output in a file."""
     from smplan.cli.main import main
     from smplan.stores.s3 import S3Store
     from tests.campaigns.fault_points import install
 
-    gc.freeze()  # what it was forked with stays: looking through it again and again costs up to a fifth of its time
+    gc.freeze()  # scanning the preloaded objects again costs up to a fifth of the run time
     os.chdir(folder)
     os.environ.update(env)
     to = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -102,7 +102,7 @@ def command(
     install(log, fault)
     defaults = S3Store.__init__.__kwdefaults__
     assert defaults is not None
-    defaults.update(LEASE)  # a killed holder's lease is waited for by the next run
+    defaults.update(LEASE)  # the next run waits for the lease of a killed one
     sys.exit(main(list(arguments)))
 
 

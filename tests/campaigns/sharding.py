@@ -1,4 +1,4 @@
-"""What the campaigns over a matrix share: cases shards to processes, verdicts gathered, and the tables of both."""
+"""A matrix campaign's cases distributed to processes: its command line, progress and result tables."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.campaigns.matrix import Baseline, Case, Expect, Scenario, ScenarioRun
 from tests.campaigns.verdict_log import VerdictLog
 
 CHUNK = 20
-"""Cases that one process plays on its stages."""
+"""Cases per shard."""
 
 Cases = Callable[[Sequence[Baseline]], Iterable[Case]]
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """A matrix: which scenarios, which cases of each, and how a disturbed run may end."""
+    """A matrix: its scenarios, the cases of each, and how a disturbed run may end."""
 
     name: str
     module: str
@@ -35,14 +35,14 @@ class Campaign:
 
 
 def undisturbed(scenario: Scenario) -> list[Baseline]:
-    """What every goal of a scenario leaves when nothing goes wrong."""
+    """The baseline of every goal of a scenario."""
     with tempfile.TemporaryDirectory() as folder, ScenarioRunner(scenario, Path(folder)) as runner:
         return runner.baselines
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Cases that one process plays."""
+    """Cases that one process runs."""
 
     campaign: Campaign
     scenario: Scenario
@@ -50,7 +50,7 @@ class Shard:
     cases: Sequence[Case]
 
     def play(self) -> list[Verdict]:
-        """What became of them, on a sandbox of their own."""
+        """Run them in a sandbox of their own."""
         expect = self.campaign.expect
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -60,19 +60,20 @@ class Shard:
 
 
 def run(campaign: Campaign, arguments: Sequence[str]) -> int:
-    """The whole campaign, or the share of it that was asked for. The exit code: 1 if anything was wrong."""
+    """Run the campaign, or the requested share of it. The exit code: 1 on any violation."""
     asked = _parser(campaign).parse_args(arguments)
     chosen = [scenario for scenario in campaign.scenarios if not asked.only or str(scenario) in asked.only]
     since = time.monotonic()
     with ProcessPoolExecutor(asked.workers, multiprocessing.get_context("spawn")) as pool:
         record = VerdictLog(asked.record)
-        verdicts = [(scenario, verdict) for scenario, verdict in record.right() if scenario in chosen]
+        verdicts = [(scenario, verdict) for scenario, verdict in record.passed() if scenario in chosen]
         done = {(str(scenario), str(verdict.case)) for scenario, verdict in verdicts}
         shards = list(_shards(campaign, chosen, asked, pool, done))
         random.Random(asked.seed).shuffle(shards)
-        told = f", {len(done)} were played before" if done else ""
+        earlier = f", {len(done)} run before" if done else ""
         print(
-            f"{campaign.name}: {sum(len(shard.cases) for shard in shards)} cases, seed {asked.seed}{told}", flush=True
+            f"{campaign.name}: {sum(len(shard.cases) for shard in shards)} cases, seed {asked.seed}{earlier}",
+            flush=True,
         )
         waiting = {pool.submit(shard.play): shard.scenario for shard in shards}
 
@@ -82,14 +83,14 @@ def run(campaign: Campaign, arguments: Sequence[str]) -> int:
             record.add(fresh)
             verdicts.extend(fresh)
             bad = sum(bool(verdict.violations) for _, verdict in verdicts)
-            print(f"  {time.monotonic() - since:6.0f} s: {len(verdicts)} played, {bad} wrong", flush=True)
-            _print_wrong(campaign, fresh)
+            print(f"  {time.monotonic() - since:6.0f} s: {len(verdicts)} cases run, {bad} with violations", flush=True)
+            _print_violations(campaign, fresh)
 
         try:
             for future in as_completed(list(waiting), asked.minutes * 60 if asked.minutes else None):
                 collect(future)
         except TimeoutError:
-            print(f"  {asked.minutes:g} minutes are over: no new share is begun", flush=True)
+            print(f"  {asked.minutes:g} minutes are over: no further shard is started", flush=True)
             pool.shutdown(cancel_futures=True)
             for future in [each for each in waiting if not each.cancelled()]:
                 collect(future)
@@ -99,13 +100,13 @@ def run(campaign: Campaign, arguments: Sequence[str]) -> int:
 
 def _parser(campaign: Campaign) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {campaign.module}")
-    parser.add_argument("--share", type=float, default=1.0, help="which share of all cases is played, by seed")
+    parser.add_argument("--share", type=float, default=1.0, help="the share of all cases to run, chosen by seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=0, help="begin no new share of the cases after that time")
-    parser.add_argument("--record", type=Path, help="a file that keeps the verdicts: what is right in it is not played")
+    parser.add_argument("--minutes", type=float, default=0, help="start no further shard after this time")
+    parser.add_argument("--record", type=Path, help="a file of verdicts: cases without violations in it are skipped")
     parser.add_argument("--only", action="append", help="a scenario, such as 'life (local)'")
-    parser.add_argument("--case", action="append", help="a case of it, as a table of what was wrong names it")
+    parser.add_argument("--case", action="append", help="a case of it, named as in the printed violations")
     return parser
 
 
@@ -126,7 +127,7 @@ def _shards(
 
 
 def _in_turn(cases: Sequence[Case]) -> list[Case]:
-    """One case of each leg after the other, as long as they last: a leg without a case is played all the same."""
+    """Cases in rotation of their legs: a leg without a case costs an undisturbed run."""
     legs = sorted({case.leg for case in cases})
     rounds = zip_longest(*([case for case in cases if case.leg == leg] for leg in legs))
     return [case for each in rounds for case in each if case is not None]
@@ -140,16 +141,16 @@ def _print(verdicts: Sequence[tuple[Scenario, Verdict]]) -> None:
         print(_ends(mine))
 
 
-def _print_wrong(campaign: Campaign, verdicts: Sequence[tuple[Scenario, Verdict]]) -> None:
+def _print_violations(campaign: Campaign, verdicts: Sequence[tuple[Scenario, Verdict]]) -> None:
     for scenario, verdict in verdicts:
         if verdict.violations:
-            print(f"\nWRONG {scenario}, struck at {', '.join(each.what for each in verdict.struck)}:")
-            print("\n".join(f"  {told}" for told in verdict.violations))
+            print(f"\nVIOLATION {scenario}, struck at {', '.join(each.what for each in verdict.struck)}:")
+            print("\n".join(f"  {each}" for each in verdict.violations))
             print(f"  replay: python -m {campaign.module} --only '{scenario}' --case '{verdict.case}'")
 
 
 def fault_table(verdicts: Iterable[Verdict]) -> str:
-    """How often each fault struck for each kind of resource; wrong ones are counted behind a slash."""
+    """How often each fault struck per kind of resource; the last column counts cases with violations."""
     counts: dict[str, Counter[str]] = {}
     wrong: Counter[tuple[str, str]] = Counter()
     for verdict in verdicts:
@@ -170,14 +171,14 @@ def fault_table(verdicts: Iterable[Verdict]) -> str:
 
 
 def _ends(verdicts: Sequence[Verdict]) -> str:
-    """How the disturbed runs ended, how many more it took, and what all that cost."""
+    """Exit codes of the disturbed runs, further runs needed, and the additional requests."""
     codes = Counter(verdict.codes[0] for verdict in verdicts)
     again = Counter(len(verdict.codes) - 1 for verdict in verdicts)
     extra = sorted(verdict.extra for verdict in verdicts)
-    told = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
+    exit_codes = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
     runs = ", ".join(f"{runs}: {count}" for runs, count in sorted(again.items()))
     middle = extra[len(extra) // 2] if extra else 0
     return (
-        f"exit codes when disturbed: {told} (-9: killed) · further runs needed: {runs} · "
-        f"requests beyond an undisturbed run's: median {middle}, most {extra[-1] if extra else 0}"
+        f"exit codes when disturbed: {exit_codes} (-9: killed) · further runs needed: {runs} · "
+        f"additional requests: median {middle}, at most {extra[-1] if extra else 0}"
     )

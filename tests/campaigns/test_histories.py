@@ -1,4 +1,4 @@
-"""A slice of the random histories, and proof that they can be replayed and that they find what is planted."""
+"""A slice of the random histories; they are reproducible, and they detect planted bugs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.campaigns.histories.process import MUTATING
 
 SLICE = range(100_300, 100_450)
 ENOUGH = 60
-"""So many histories find any of the planted faults."""
+"""Histories that suffice to detect any of the planted bugs."""
 
 
-def test_no_law_breaks_in_a_slice_of_the_histories() -> None:
+def test_no_invariant_is_violated_in_a_slice_of_the_histories() -> None:
     report = run_histories(SLICE)
     assert report.violations == []
     happened = {what for what, _ in report.counts}
@@ -32,7 +32,7 @@ def test_no_law_breaks_in_a_slice_of_the_histories() -> None:
     assert {which for what, which in report.counts if what.startswith("lost")} == set(MUTATING)
 
 
-def test_one_seed_is_one_history_whatever_the_process() -> None:
+def test_one_seed_gives_the_same_history_in_every_process() -> None:
     program = (
         "from tests.campaigns.histories.campaign import run_one; "
         "print(*(run_one(seed)[0].digest() for seed in range(6)))"
@@ -46,12 +46,12 @@ def test_one_seed_is_one_history_whatever_the_process() -> None:
         assert found.stdout.split() == [run_one(seed)[0].digest() for seed in range(6)]
 
 
-def broken_laws() -> set[str]:
-    """The laws that break within so many histories."""
-    return {told.partition(":")[0] for _, told in run_histories(range(ENOUGH)).violations}
+def violated_invariants() -> set[str]:
+    """The invariants violated within ``ENOUGH`` histories."""
+    return {violation.partition(":")[0] for _, violation in run_histories(range(ENOUGH)).violations}
 
 
-def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_acts_before_its_intent_is_durable_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     append = LockedStateBase.append
     waiting: list[JournalEntry] = []
 
@@ -63,15 +63,15 @@ def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: 
         waiting.clear()
 
     monkeypatch.setattr(LockedStateBase, "append", late)
-    assert "nothing is changed before its intent is durable" in broken_laws()
+    assert "nothing is changed before its intent is durable" in violated_invariants()
 
 
-def test_a_find_that_never_finds_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_whose_find_never_finds_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sim, "find", lambda self, spec: None)
-    assert broken_laws()
+    assert violated_invariants()
 
 
-def test_a_journal_that_loses_its_last_batch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_loses_its_last_batch_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     append = LocalLockedState._append
     kept: list[Any] = []
 
@@ -82,4 +82,4 @@ def test_a_journal_that_loses_its_last_batch_is_found(monkeypatch: pytest.Monkey
             append(held, base, each)
 
     monkeypatch.setattr(LocalLockedState, "_append", behind)
-    assert broken_laws()
+    assert violated_invariants()

@@ -1,4 +1,4 @@
-"""A seeded slice of ``make crash-matrix`` and of ``make faults``, on one sandbox."""
+"""A seeded slice of ``make crash-matrix`` and of ``make faults``, in one sandbox."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def chosen(runner: ScenarioRunner, campaign: Campaign, *faults: str) -> list[Cas
     [(CRASHES, KILLS), (CRASHES, CUTS), (FAULTS, (*PASSING, *LASTING)), (FAULTS, (MIXED,))],
     ids=["killed", "cut off", "one fault", "a fifth of all"],
 )
-def test_the_next_run_finishes_what_was_disturbed(
+def test_the_next_run_completes_a_disturbed_one(
     runner: ScenarioRunner, campaign: Campaign, faults: tuple[str, ...]
 ) -> None:
     runner.expect = campaign.expect
@@ -44,10 +44,10 @@ def test_the_next_run_finishes_what_was_disturbed(
     assert all(verdict.struck for verdict in verdicts)
 
 
-def test_what_was_made_twice_or_is_missing_is_noticed() -> None:
-    standing = ["image ami-0123456789abcdef0 sm", "image ami-0fedcba9876543210 sm", "listener alb 443"]
-    assert differences(standing, ["image ami-00000000000000000 sm", "alarm high"]) == [
-        "besides: image ami sm",
-        "besides: listener alb 443",
+def test_duplicate_and_missing_resources_are_reported() -> None:
+    resources = ["image ami-0123456789abcdef0 sm", "image ami-0fedcba9876543210 sm", "listener alb 443"]
+    assert differences(resources, ["image ami-00000000000000000 sm", "alarm high"]) == [
+        "unexpected: image ami sm",
+        "unexpected: listener alb 443",
         "missing: alarm high",
     ]

@@ -13,7 +13,7 @@ from tests.campaigns.report import Report
 from tests.campaigns.torn_writes import WRITES, Size, Work, Write
 
 SMALL = ("the first save", "the first batch", "the end of a run")
-"""Cut at every byte; the others are as long again, or longer."""
+"""Interrupted at every byte; the others are longer."""
 WORK = Work(Size(things=1, length=20), seed=7)
 
 
@@ -24,7 +24,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.name)
-def test_a_disk_that_fails_at_any_call_is_told_and_the_write_may_be_tried_again(write: Write, folder: Path) -> None:
+def test_a_disk_error_at_any_call_is_reported_and_a_retry_succeeds(write: Write, folder: Path) -> None:
     report = Report("")
     torn_writes.faults(write, WORK, folder / "it", report, codes=(errno.ENOSPC,))
     assert report.violations == []
@@ -32,14 +32,14 @@ def test_a_disk_that_fails_at_any_call_is_told_and_the_write_may_be_tried_again(
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.name)
-def test_a_write_cut_anywhere_leaves_the_old_or_the_new(write: Write, folder: Path) -> None:
+def test_a_write_interrupted_anywhere_leaves_the_old_or_the_new_content(write: Write, folder: Path) -> None:
     report = Report("")
     torn_writes.cuts(write, WORK, folder / "it", report, every=1 if write.name in SMALL else 50)
     assert report.violations == []
     assert {"between operations", "power lost"} <= {kind for _, kind in report.cases}
 
 
-def test_a_law_that_is_broken_is_told_with_the_command_that_breaks_it_again() -> None:
+def test_a_violation_is_printed_with_the_command_that_repeats_it() -> None:
     report = Report("python -m it")
     report.case(("a", "b"), lambda: "")
     report.case(("a", "b"), lambda: "wrong")

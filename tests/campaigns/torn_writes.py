@@ -1,11 +1,11 @@
-"""Every write of the local store cut everywhere, and every fault of a disk at each of its calls.
+"""Every write of the local store interrupted at every byte, and every disk error at each of its calls.
 
     python -m tests.campaigns.run_torn [--seed S] [--only CASE]
 
-Kinds of cut: the process ends after each operation and after each byte of each write; power fails after each operation,
-and what no fsync had made durable is lost in every way (see ``crashes``). The law: a reader sees what was stored before
-or after, as a whole and without an error; what had returned is there; then the lock can be had, and more be written.
-A fault is told as StoreError that says what to do; nothing acknowledged is lost; the same call again succeeds.
+Interruptions: the process ends after each operation and each byte of each write; power fails after each operation, and
+data without an fsync is lost in every possible way (see ``crash_states``). Invariant: a reader sees the old or the new
+content, whole and without an error, and the new one if the write had returned; then the lock is free, and writes work.
+A disk error is reported as a StoreError with a hint; nothing acknowledged is lost; the same call again succeeds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Act = Callable[[], object]
 
 @dataclass(frozen=True)
 class Size:
-    """How large what is written is: things in the state, and characters of each one's spec."""
+    """Resources in the state, and characters in the spec of each."""
 
     things: int = 17
     length: int = 800
@@ -47,7 +47,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Work:
-    """What is written, of one size, always the same from one seed."""
+    """What is written: determined by size and seed."""
 
     size: Size
     seed: int
@@ -57,13 +57,13 @@ class Work:
         return generators.fleet(random.Random(self.seed), things=self.size.things, length=self.size.length)
 
     def made(self, number: int) -> list[JournalEntry]:
-        """The batch that makes one thing more."""
+        """The batch that creates a further resource."""
         return generators.thing_created(random.Random(self.seed + number), self.size.things + number, self.size.length)
 
 
 @dataclass(frozen=True)
 class Write:
-    """A write: what is there before it; and, the lock taken, the call that does it. Some meddle with it themselves."""
+    """A write: its preparation, and the call that does it under the lock. ``arms_disk``: it injects faults itself."""
 
     name: str
     prepare: Callable[[LocalStore, Work], None]
@@ -72,17 +72,17 @@ class Write:
 
 
 def nothing(store: LocalStore, work: Work) -> None:
-    """Nothing is there."""
+    """An empty folder."""
 
 
 def saved(store: LocalStore, work: Work) -> None:
-    """A state is there."""
+    """A state."""
     with store.lock(HOLDER) as held:
         held.save(work.state())
 
 
 def begun(store: LocalStore, work: Work) -> None:
-    """A state is there, and a journal with a run under way."""
+    """A state, and a journal with an unfinished run."""
     saved(store, work)
     with store.lock(HOLDER) as held:
         held.append(generators.run_began(1))
@@ -90,7 +90,7 @@ def begun(store: LocalStore, work: Work) -> None:
 
 
 def torn(keep: float) -> Callable[[LocalStore, Work], None]:
-    """A journal whose last line was cut, so that this part of it is there."""
+    """A journal of whose last line only the share ``keep`` was written."""
 
     def prepare(store: LocalStore, work: Work) -> None:
         begun(store, work)
@@ -111,14 +111,14 @@ def locked(store: LocalStore, stack: ExitStack) -> LockedState:
 
 
 def saving(store: LocalStore, work: Work, stack: ExitStack) -> Act:
-    """Save what is there, once more; the fleet if nothing is."""
+    """Save the stored state again, or the first one."""
     held = locked(store, stack)
     kept = held.folded().state if held.snapshot.stored else work.state()
     return lambda: held.save(kept)
 
 
 def appending(*entries: JournalEntry) -> Callable[[LocalStore, Work, ExitStack], Act]:
-    """Append these, or else the batch that makes one thing more."""
+    """Append these, or by default the batch that creates a further resource."""
 
     def ready(store: LocalStore, work: Work, stack: ExitStack) -> Act:
         held = locked(store, stack)
@@ -129,7 +129,7 @@ def appending(*entries: JournalEntry) -> Callable[[LocalStore, Work, ExitStack],
 
 
 def second(store: LocalStore, work: Work, stack: ExitStack) -> Act:
-    """Append with a journal that is open already."""
+    """Append to an open journal."""
     held = locked(store, stack)
     held.append(work.made(2))
     batch = work.made(3)
@@ -171,7 +171,7 @@ def _with_fault(store: LocalStore, at: int, problem: BaseException, act: Act) ->
 
 
 def releasing(store: LocalStore, work: Work, stack: ExitStack) -> Act:
-    """Give the lock back."""
+    """Release the lock."""
     return locked(store, stack).release
 
 
@@ -196,18 +196,18 @@ WRITES = (
     Write("a batch again, after an fsync failed", begun, again("sync"), arms_disk=True),
     Write("taking the lock", begun, locking),
     Write("taking the lock, half a line in the journal", torn(0.6), locking),
-    Write("giving the lock back", begun, releasing),
+    Write("releasing the lock", begun, releasing),
 )
 
 
 def read_state(folder: Path) -> Snapshot:
-    """What a reader sees."""
+    """What a reader gets."""
     return LocalStore(folder / STATE, disk=NoFsyncDisk()).read()
 
 
 @dataclass(frozen=True)
 class RecordedWrite:
-    """A write as it was done: the operations before it and its own, and what was to be seen before and after."""
+    """A recorded write: the operations up to its end, and the snapshots before and after."""
 
     start: crash_states.Image
     ops: list[crash_states.Op]
@@ -217,7 +217,7 @@ class RecordedWrite:
 
 
 def record(write: Write, work: Work, folder: Path) -> RecordedWrite:
-    """Do ``write`` in ``folder``, undisturbed."""
+    """Do ``write`` in ``folder`` without a fault."""
     write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
     disk = crash_states.RecordingDisk(folder)
     with ExitStack() as stack:
@@ -238,7 +238,7 @@ def fill(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def check_crash(files: dict[str, bytes], allowed: Sequence[Snapshot], folder: Path, work: Work) -> str:
-    """What is wrong with what a crash left; nothing if all is well."""
+    """The violation after a crash; "" if there is none."""
     fill(folder, files)
     found = read_state(folder)
     if found not in allowed:
@@ -247,14 +247,14 @@ def check_crash(files: dict[str, bytes], allowed: Sequence[Snapshot], folder: Pa
 
 
 def check_next_write(found: Snapshot, folder: Path, work: Work) -> str:
-    """Take the lock where ``found`` was read, and write on."""
+    """The violation when the lock is taken and more is written; "" if there is none."""
     store = LocalStore(folder / STATE, disk=NoFsyncDisk())
     if store.holder() is not None:
         return f"the lock is held by {store.holder()}"
     batch = [*generators.run_began(9), *generators.thing_intended(random.Random(9), 90)]
     with store.lock(HOLDER) as held:
         if held.snapshot != found:
-            return "what is read under the lock is something else"
+            return "what is read under the lock differs"
         if found.stored is None:
             held.save(work.state())
         held.append(batch)
@@ -262,7 +262,7 @@ def check_next_write(found: Snapshot, folder: Path, work: Work) -> str:
 
 
 def cuts(write: Write, work: Work, folder: Path, report: Report, every: int = 1) -> None:
-    """Cut ``write`` everywhere, within a write ``every`` so many bytes."""
+    """Interrupt ``write`` everywhere; within its data, at ``every`` nth byte."""
     made, place = folder / "made", folder / "place"
     made.mkdir(parents=True)
     place.mkdir()
@@ -295,7 +295,7 @@ def faults(write: Write, work: Work, folder: Path, report: Report, codes: Sequen
 
 
 def calls(write: Write, work: Work, folder: Path) -> int:
-    """How many calls ``write`` makes when every write takes only half."""
+    """The number of disk calls of ``write`` when each write takes half of its data."""
     folder.mkdir(parents=True)
     disk = FaultyDisk(halves=True)
     write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
@@ -307,7 +307,7 @@ def calls(write: Write, work: Work, folder: Path) -> int:
 
 
 def check_fault(write: Write, work: Work, folder: Path, at: int, code: int, lasting: bool) -> str:
-    """What is wrong with how a fault at call ``at`` is told and overcome; nothing if all is well."""
+    """The violation with a disk error at call ``at``; "" if it is reported well and a retry succeeds."""
     folder.mkdir()
     disk = FaultyDisk(halves=True)
     write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
@@ -329,7 +329,7 @@ def check_fault(write: Write, work: Work, folder: Path, at: int, code: int, last
 
 
 def attempt(act: Act) -> StoreError | None:
-    """How ``act`` failed, if it did."""
+    """The error of ``act``, or None."""
     try:
         act()
     except StoreError as error:
@@ -349,11 +349,11 @@ def _check_message(problem: StoreError | None, code: int) -> str:
 
 
 def campaign(seed: int, size: Size, only: str = "", writes: Sequence[Write] = WRITES) -> Report:
-    """Every cut of every write, and every fault, at one size."""
+    """Every interruption of every write, and every disk error, at one size."""
     report = Report(f"python -m tests.campaigns.run_torn --seed {seed}", only)
     work = Work(size, seed)
     for number, write in enumerate(writes):
-        for judge in (cuts, faults):
+        for run in (cuts, faults):
             with tempfile.TemporaryDirectory(prefix="torn-", dir=MEMORY) as folder:
-                judge(write, work, Path(folder) / str(number), report)
+                run(write, work, Path(folder) / str(number), report)
     return report

@@ -1,4 +1,4 @@
-"""Verdicts kept in a file, a line each, so that a campaign of hours can be stopped and taken up again."""
+"""A file of verdicts, one per line, so that a campaign of hours can be stopped and resumed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class VerdictLog:
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def right(self) -> Iterator[Played]:
-        """What was found to be right: it need not be played again."""
+    def passed(self) -> Iterator[Played]:
+        """Verdicts without violations: these cases are skipped."""
         if self._path is not None and self._path.exists():
             for line in self._path.read_bytes().splitlines():
                 played = _LINE.validate_json(line)
@@ -28,7 +28,7 @@ class VerdictLog:
                     yield played
 
     def add(self, fresh: Iterable[Played]) -> None:
-        """Keep these, too."""
+        """Append these."""
         if self._path is not None:
             with self._path.open("ab") as file:
                 file.writelines(_LINE.dump_json(each) + b"\n" for each in fresh)

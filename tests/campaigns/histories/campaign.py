@@ -18,7 +18,7 @@ from tests.campaigns.histories.schedule import InvariantViolation, Runners
 CHUNK = 50
 SHOWN = 5
 MEMORY = Path("/dev/shm")
-"""A file system in memory, where there is run_one: a history writes some hundred small files."""
+"""A file system in memory, used if it exists: a history writes some hundred small files."""
 
 
 @dataclass
@@ -37,13 +37,13 @@ class Report:
 
 
 def work_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder to run_history in, in memory if the machine has such."""
+    """A temporary folder, in memory if possible."""
     place = MEMORY if MEMORY.is_dir() else None
     return tempfile.TemporaryDirectory(prefix="smplan-histories-", dir=place)
 
 
 def run_histories(seeds: range) -> Report:
-    """The histories of ``seeds``, run_one after the other."""
+    """Run the histories of ``seeds``."""
     report, runners = Report(), Runners()
     with work_folder() as folder:
         for seed in seeds:

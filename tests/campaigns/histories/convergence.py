@@ -1,4 +1,4 @@
-"""How a history ends: all trouble is taken away, and then everything must come right, and go without a trace."""
+"""The end of a history: without faults everything converges to the blueprint, and destroy leaves nothing."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ ROUNDS = 3
 
 
 class FullHistory(History):
-    """A history and its end."""
+    """A history with its convergence."""
 
     def run(self) -> None:
-        """Live through all of it. Raises InvariantViolation."""
+        """Run it to its end. Raises InvariantViolation."""
         super().run()
-        self.come_right()
+        self.converge()
 
-    def come_right(self) -> None:
-        """Take all trouble away: a few rounds later reality is what the blueprint says, and can be taken away again."""
-        self.trace.add("all trouble ends")
+    def converge(self) -> None:
+        """End all faults: within a few rounds the cloud matches the blueprint, and can be destroyed."""
+        self.trace.add("all faults end")
         self._external.release()
         self._cloud.calm = self._cloud.gates_open = self._cloud.fleet_up = True
         self._schedule.now += 1000.0
         if self._folded and any(entry.prevent_destroy for entry in self._folded.state.resources.values()):
-            self._lift()
+            self._unprotect()
         wanted = self._blueprint.blueprint(unprotected=True)
         self._complete("apply", wanted)
         invariants.check_equal(wanted, self._state(), self._cloud)
@@ -46,15 +46,15 @@ class FullHistory(History):
         self._complete("destroy", wanted)
         self._expect_clean()
 
-    def _lift(self) -> None:
-        """Lift all protection: a blueprint of what there is, as it is, and without it."""
+    def _unprotect(self) -> None:
+        """Lift all protection, by applying a blueprint of the existing resources without it."""
         process = self._process(FaultPlan(), racing=True)
         present = [
             entry
             for entry in self._state().resources.values()
             if entry.kind in invariants.NOT_IN_CLOUD or self._cloud.get(entry.kind, entry.id)
         ]
-        there = blueprint(*(draft.resource() for draft in _as_they_are(present)))
+        there = blueprint(*(draft.resource() for draft in _as_applied(present)))
         self._together((process, lambda: self._make_and_apply(process, "apply", there)))
         self._check()
 
@@ -70,9 +70,9 @@ class FullHistory(History):
             outcome = self._once(mode, wanted)
             self._check()
             if outcome and outcome.outcome == "complete":
-                self.trace.count(f"{mode} came right", f"round {number}")
+                self.trace.count(f"{mode} converged", f"round {number}")
                 return
-        raise InvariantViolation(f"without trouble everything comes right in {ROUNDS} rounds", mode)
+        raise InvariantViolation(f"without faults everything converges in {ROUNDS} rounds", mode)
 
     def _state(self) -> State:
         assert self._folded is not None
@@ -90,12 +90,12 @@ class FullHistory(History):
         state = self._state()
         if left or state.resources or state.deposed:
             raise InvariantViolation(
-                "destroy leaves what was there before", f"{left}, {sorted(state.resources)}, {state.deposed}"
+                "destroy leaves only what existed before", f"{left}, {sorted(state.resources)}, {state.deposed}"
             )
 
 
-def _as_they_are(entries: list[ResourceState]) -> list[ResourceDraft]:
-    """Each as it was applied, after what it was made after, unless that came to be after it in the meantime."""
+def _as_applied(entries: list[ResourceState]) -> list[ResourceDraft]:
+    """Each as it was applied, after its recorded dependencies unless these have come to depend on it."""
     made = {entry.address: ResourceDraft(entry.address, entry.kind, decode(entry.spec)) for entry in entries}
 
     def comes_after(address: str, other: str) -> bool:
@@ -109,15 +109,15 @@ def _as_they_are(entries: list[ResourceState]) -> list[ResourceDraft]:
 
 
 def run_history(seed: int, folder: Path, runners: Runners) -> tuple[FullHistory, InvariantViolation | None]:
-    """The history of ``seed``, lived in ``folder`` (which is emptied), and the law that it broke, if any."""
+    """Run the history of ``seed`` in ``folder``, which is emptied. Returns its violation, if any."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     history = FullHistory(seed, folder, runners)
     try:
         history.run()
-    except InvariantViolation as broken:
-        return history, broken
+    except InvariantViolation as violation:
+        return history, violation
     except Exception as error:
         history.trace.add(traceback.format_exc())
-        return history, InvariantViolation("only errors of smplan come out", f"{type(error).__name__}: {error}")
+        return history, InvariantViolation("only SmplanError is raised", f"{type(error).__name__}: {error}")
     return history, None

@@ -1,4 +1,4 @@
-"""What others do to the cloud: change and delete what is ours, stand in the way, hold on to something."""
+"""Changes by others: they change and delete our resources, take our names, and hold on to resources."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.campaigns.histories.random_blueprints import RandomBlueprint, Resourc
 
 
 class ExternalChanges:
-    """Everybody else. ``theirs`` is what they made, with how it looked: no_process else may change it."""
+    """The other users of the account. ``theirs`` is what they created, with its spec; smplan must not change it."""
 
     def __init__(self, cloud: Cloud, blueprint: RandomBlueprint, random: Random) -> None:
         self.theirs: dict[tuple[str, str], Any] = {}
         self.adopting: set[str] = set()
-        """Addresses whose author once said that somebody else's thing may be taken over."""
+        """Addresses whose blueprint has permitted an adopt."""
         self._cloud = cloud
         self._blueprint = blueprint
         self._random = random
@@ -36,17 +36,17 @@ class ExternalChanges:
         self._make("sim.thing", name="base")
 
     def act(self, folded: ReplayedState | None) -> tuple[str, str]:
-        """Do one thing: which, and to what. Some find nothing to do it to."""
+        """Make one change. Returns its name and its object, which is empty if there was none."""
         name = self._random.choice(list(self._acts))
         return name, self._acts[name](folded)
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing of others stands in anybody's way."""
+        """Whether nothing of others blocks a run."""
         return len(self._strangers()) == 1 and self._cloud.gates_open and self._cloud.fleet_up
 
     def release(self) -> str:
-        """Take away all that stands in the way; the base stays."""
+        """Delete everything of others except the base."""
         away = [record for record in self._strangers() if getattr(record.spec, "name", "") != "base"]
         for record in away:
             del self._cloud.records[record.kind, record.id]
@@ -54,7 +54,7 @@ class ExternalChanges:
         return ", ".join(record.id for record in away)
 
     def changed(self) -> list[str]:
-        """What of theirs is not as they left it."""
+        """Their resources that differ from how they left them."""
         return [
             id
             for (kind, id), spec in self.theirs.items()
@@ -62,7 +62,7 @@ class ExternalChanges:
         ]
 
     def forget_adopted(self) -> None:
-        """What was taken over with leave is not theirs any more."""
+        """Forget resources that were adopted with permission."""
         for key in list(self.theirs):
             record = self._cloud.records.get(key)
             taken = record.maker is not STRANGER if record else key in self._cloud.deleted_by_us
@@ -126,7 +126,7 @@ class ExternalChanges:
         return self._make(draft.kind, name=draft.spec["name"], size=99, **more)
 
     def _free(self, draft: ResourceDraft, folded: ReplayedState | None) -> bool:
-        """Whether no_process has its natural key. Where no tag tells, also whether no run of ours may have begun it."""
+        """Whether its natural key is free and, where no tag shows the owner, no run of ours may have created it."""
         rules = KINDS[draft.kind].rules if draft.kind in KINDS and draft.kind != "sim.gate" else None
         if rules is None or not rules.unique or self._cloud.by_key(draft.kind, rules.key, draft.spec[rules.key]):
             return False

@@ -1,4 +1,4 @@
-"""What goes wrong in one process: random_faults, so that most runs meet something, and some meet nothing."""
+"""Random faults of one process: most runs meet some, and some meet none."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KILLS = {
     "rename": 3,
     "renamed": 3,
 }
-"""The sorts of boundary at which a process may be killed, and up to which of them."""
+"""The types of boundary at which a process may be killed, each with its highest count."""
 
 FAULTS = ("throttled", "unreachable", "denied", "expired", "lost before", "lost after", "lost before", "lost after")
 
 
 def random_faults(random: Random) -> FaultPlan:
-    """Some faults, or none."""
+    """A random fault plan, possibly empty."""
     sort = random.random()
     if sort < 0.35:
         return FaultPlan()

@@ -1,4 +1,4 @@
-"""One history: random steps of people, clouds and faults, with every law checked after each of them."""
+"""One history: random edits, runs, external changes and faults, with every invariant checked after each step."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ STEPS = {
 
 @dataclass(eq=False)
 class MadePlan:
-    """A plan that was made: for what, when (in steps and in runs), and whether it was carried out to its end."""
+    """A plan, its mode, and when it was made: the history's moment and mark."""
 
     plan: Plan
     mode: str
@@ -57,7 +57,7 @@ class MadePlan:
 
 
 class NoProcess:
-    """Whose the threads are that belong to no process."""
+    """The owner of threads that belong to no process."""
 
     dead = False
 
@@ -75,14 +75,14 @@ class History:
         self._path = folder / "toys.state.json"
         self._plans: list[MadePlan] = []
         self._moment = 0
-        """Grows with everything that changes the blueprint or the world."""
+        """Grows with every change of the blueprint or the cloud."""
         self._mark: object = None
-        """Differs whenever the state does, or what may have been made unseen."""
+        """Differs whenever the state or its pending creates do."""
         self._processes = 0
         self._folded: ReplayedState | None = None
 
     def run(self) -> None:
-        """Live through it. Raises InvariantViolation."""
+        """Run every step. Raises InvariantViolation."""
         self.trace.add(f"blueprint: {self._blueprint.shown()}")
         for _ in range(self._random.randint(5, 30)):
             (step,) = self._random.choices(list(STEPS), list(STEPS.values()))
@@ -163,7 +163,7 @@ class History:
         return process
 
     def _together(self, *works: tuple[Process, Callable[[], object]]) -> None:
-        """Have each work done by its process, all at once, until the last has ended or died."""
+        """Run all works concurrently, each in its process, until the last has ended or died."""
         (first, work), *others = works
         turns = [self._schedule.start(process, other) for process, other in others]
         mine = self._schedule.current
@@ -200,7 +200,7 @@ class History:
             self._refused(process, "plan", error)
             clean = well and not process.suffered and not process.racing and not process.stop.cancelled
             if clean and not isinstance(error, GuardRefused):
-                raise InvariantViolation("in a world without trouble a plan can be made", f"{error!r}") from error
+                raise InvariantViolation("without faults a plan can be made", f"{error!r}") from error
             return None
         if process.random.random() < 0.1:
             found = plans.from_text(plans.to_text(found))
@@ -210,14 +210,14 @@ class History:
         self.trace.add(f"  {process.name}: plan {len(self._plans)} ({mode}): {shown or 'nothing to do'}")
         return made
 
-    def _may_go(self, made: MadePlan) -> bool:
-        """Whether it was never begun and nothing else was since, or was the last to be begun and did not end."""
+    def _applicable(self, made: MadePlan) -> bool:
+        """Whether it may be applied: never begun and still current, or the last begun and not ended."""
         run = self._folded.run if self._folded else None
         if run is not None and run.plan_id == made.plan.id:
             return True
         used = self._folded.state.used_plans if self._folded else ()
         if self._folded and not used and self._folded.state.lineage == made.plan.base.lineage:
-            return True  # its own first apply died when it had saved an empty state
+            return True  # its first apply died after saving an empty state
         return made.plan.id not in used and made.mark == self._mark
 
     def _make_and_apply(self, process: Process, mode: str, wanted: Blueprint | None = None) -> Outcome | None:
@@ -227,7 +227,7 @@ class History:
     def _apply(self, process: Process, made: MadePlan) -> Outcome | None:
         process.plan = made.plan
         fresh, well, expired = made.moment == self._moment, self._well(), self._now().isoformat() > made.plan.expires
-        legitimate = not expired and self._may_go(made)
+        legitimate = not expired and self._applicable(made)
         self.trace.add(f"  {process.name}: applies plan {self._plans.index(made) + 1}")
         holder = LockHolder(process.name, "apply", process.name, self._now().isoformat())
         apply = Applier(
@@ -246,7 +246,7 @@ class History:
         except SmplanError as error:
             self._refused(process, "apply", error)
             if clean and not process.suffered and not process.stop.cancelled and legitimate:
-                raise InvariantViolation("in a world without trouble a plan can be applied", f"{error!r}") from error
+                raise InvariantViolation("without faults a plan can be applied", f"{error!r}") from error
             return None
         finally:
             if process.began and not legitimate and not process.racing:
@@ -255,7 +255,7 @@ class History:
                 )
         self._ended(process, made, outcome)
         if clean and not process.suffered and not process.stop.cancelled and outcome.outcome != "complete":
-            raise InvariantViolation("in a world without trouble an apply is complete", _failures(outcome))
+            raise InvariantViolation("without faults an apply is complete", _failures(outcome))
         return outcome
 
     def _ended(self, process: Process, made: MadePlan, outcome: Outcome) -> None:
@@ -264,23 +264,23 @@ class History:
         for address, error in outcome.failed:
             self.trace.count("step failed", type(error).__name__)
             if isinstance(error, Bug):
-                raise InvariantViolation("smplan is never wrong", f"{address}: {error} ({error.__cause__!r})")
+                raise InvariantViolation("smplan reports no bug", f"{address}: {error} ({error.__cause__!r})")
 
     def _refused(self, process: Process, doing: str, error: SmplanError) -> None:
         self.trace.add(f"  {process.name}: {doing} refused: {type(error).__name__}")
         self.trace.count(f"{doing} refused", type(error).__name__)
         if isinstance(error, Bug):
-            raise InvariantViolation("smplan is never wrong", str(error)) from error
+            raise InvariantViolation("smplan reports no bug", str(error)) from error
         if process.mutations and not isinstance(error, StoreError):
-            raise InvariantViolation("what is refused changes nothing", f"{process.mutations} calls before {error!r}")
+            raise InvariantViolation("a refused command changes nothing", f"{process.mutations} calls before {error!r}")
 
     def _well(self) -> bool:
-        """Whether nothing stands in the way, and the cloud knows of all that is in it."""
+        """Whether nothing blocks a run, and Describe returns all resources."""
         now = self._schedule.now
         settled = all(record.visible_at <= now and record.gone_at is None for record in self._cloud.live())
         return settled and self._external.quiet
 
-    # The laws.
+    # The invariants.
 
     def _check(self) -> None:
         try:
@@ -293,7 +293,7 @@ class History:
         self._external.forget_adopted()
         changed = self._external.changed()
         if changed:
-            raise InvariantViolation("what is somebody else's is not touched", ", ".join(changed))
+            raise InvariantViolation("resources of other owners are not changed", ", ".join(changed))
 
 
 def _mark(folded: ReplayedState | None) -> object:

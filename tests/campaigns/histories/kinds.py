@@ -1,4 +1,4 @@
-"""Kinds of the simulated cloud: each stands for a way in which real ones of AWS behave."""
+"""Resource types of the simulated cloud, each with one way in which AWS resources behave."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Sim(Driver[Any]):
-    """What all kinds share: calls of one process to the one cloud."""
+    """Base of all kinds: calls of one process to the shared cloud."""
 
     rules: ClassVar[Rules] = Rules()
 
@@ -114,7 +114,7 @@ class Sim(Driver[Any]):
 
 
 class Named(Sim):
-    """A thing whose successor stands beside it under another name."""
+    """A resource whose replacement is created first, under another name."""
 
     summary = "A thing."
     spec = ThingSpec
@@ -127,49 +127,49 @@ class Named(Sim):
 
 
 class Thing(Named):
-    """A unique name; a second create is refused. Describe does not know it for a while."""
+    """A unique name; a second create is refused. Describe returns it with a delay."""
 
     kind = "sim.thing"
     rules = Rules(lag=20.0)
 
 
 class Silent(Named):
-    """A second create of the same answers as if it had been the first (load balancers, target groups, topics)."""
+    """A repeated create succeeds like the first (load balancers, target groups, topics)."""
 
     kind = "sim.silent"
     rules = Rules(silent=True)
 
 
 class Pair(Named):
-    """Its creation takes two calls, and then it settles."""
+    """Its creation takes two calls, and then time to become ready."""
 
     kind = "sim.pair"
     rules = Rules(two_calls=True, settles=90.0)
 
 
 class Slow(Named):
-    """It settles, and goes, in minutes."""
+    """Its creation and its deletion take minutes."""
 
     kind = "sim.slow"
     rules = Rules(settles=200.0, vanishes=200.0)
 
 
 class Twin(Named):
-    """Nothing keeps two of one name apart: a create too many makes a second one."""
+    """Names are not unique: a repeated create makes a second one."""
 
     kind = "sim.twin"
     rules = Rules(unique=False)
 
 
 class Behind(Named):
-    """Reached through the fleet."""
+    """Reached through the Stream Manager."""
 
     kind = "sim.behind"
     via_stream_manager = True
 
 
 class Port(Sim):
-    """One of a number at a time; no_process can write a name on it; it must go before its successor comes."""
+    """One per number, without tags, so it is deleted before its replacement is created."""
 
     kind = "sim.port"
     summary = "A port."
@@ -200,7 +200,7 @@ class Gate(Sim):
 
 
 class Base(Lookup):
-    """Finds somebody else's thing by its name."""
+    """Finds an existing resource by its name."""
 
     kind = "sim.thing"
     summary = "A thing that exists."
@@ -226,7 +226,7 @@ TYPES: dict[str, ResourceType] = {**KINDS, "core.value": Value}
 
 
 class SimWorld(Providers):
-    """The cloud as one process reaches it."""
+    """Providers that connect one process to the cloud."""
 
     def __init__(self, process: Process, cloud: Cloud, kinds: Mapping[str, type[Sim]] = KINDS) -> None:
         super().__init__(FakeAws(), connect=lambda settings: settings, secrets=str, runtime=process.stop.runtime)  # type: ignore[arg-type, return-value]

@@ -1,4 +1,4 @@
-"""One process of the simulated machine: its pace, its disk, and what it is made to suffer."""
+"""A simulated process: its threads, clock and disk, and the faults injected into it."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ REFUSALS: dict[str, type[SmplanError]] = {
 
 @dataclass
 class FaultPlan:
-    """What goes wrong for one process: the how-manieth boundary of a sort kills it, how often calls fail, and how."""
+    """The faults of one process: the boundary that kills it, by type and number, and how often calls fail, and how."""
 
     kill: str = ""
-    """The sort of boundary: "call" or "answer" (any), "create", "created" (these alone), "write", "written", "torn"."""
+    """A type of boundary: "call" or "answer" (any), "create", "created" (only these), "write", "written", "torn"."""
     kill_at: int = 0
     drain_at: int = 0
     full_at: int = 0
-    """The how-manieth write of the disk finds no space."""
+    """The number of the disk write that finds no space."""
     call_faults: tuple[str, ...] = ()
     chance: float = 0.0
 
@@ -56,12 +56,12 @@ class FaultPlan:
 
 @dataclass
 class Trace:
-    """What one history did: lines of the trace, and how often each thing happened."""
+    """The trace of one history: its lines, and counts of what happened."""
 
     lines: list[str] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     batches: set[bytes] = field(default_factory=set)
-    """Lines of journals that some process wrote before: whoever writes one of these again only copies it."""
+    """Journal lines written before: a process that writes one again only copies it."""
 
     def add(self, line: str) -> None:
         self.lines.append(line)
@@ -71,7 +71,7 @@ class Trace:
 
 
 class Process:
-    """What the engine runs in. Every boundary goes through ``touch``; once ``dead``, nothing it does has any effect."""
+    """The engine's environment. Every boundary calls ``touch``; once ``dead``, nothing has any effect."""
 
     def __init__(self, name: str, schedule: Schedule, faults: FaultPlan, random: Random, trace: Trace) -> None:
         self.name = name
@@ -93,7 +93,7 @@ class Process:
         self._passed: Counter[str] = Counter()
 
     def touch(self, *sorts: str) -> None:
-        """A boundary of these sorts; the process may end here."""
+        """A boundary of these types; the process may be killed here."""
         self.schedule.touch()
         if self.dead:
             raise Killed
@@ -106,12 +106,12 @@ class Process:
             self.die(" ".join(sorts))
 
     def due(self, sort: str, at: int) -> bool:
-        """Whether this is the ``at``-th of its sort."""
+        """Whether this is number ``at`` of its type."""
         self._passed[sort] += 1
         return self._passed[sort] == at
 
     def die(self, where: str) -> None:
-        """End here and now."""
+        """Kill the process. Raises Killed."""
         self.dead = True
         self.suffered += 1
         self.trace.count("kill", where)
@@ -119,7 +119,7 @@ class Process:
         raise Killed
 
     def call(self, op: str, kind: str, key: str, act: Callable[[], T]) -> T:
-        """One call over the wire: what ``act`` answers, unless something comes between."""
+        """One call over the wire: the result of ``act``, unless a fault strikes."""
         self.touch("call", op)
         fault = self._fault(op)
         shown = f"    {self.name}: {op} {kind} {key}"
@@ -173,14 +173,14 @@ class SimRuntime(Runtime):
 
 
 class SimResultQueue(ResultQueue[Any]):
-    """News that the listener may hear at once, or together with later ones."""
+    """A queue whose results may be taken at once, or together with later ones."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._left: list[Any] = []
 
-    def put(self, news: Any) -> None:
-        self._left.append(news)
+    def put(self, result: Any) -> None:
+        self._left.append(result)
         if not self._process.dead:
             self._process.schedule.touch()
 
@@ -191,7 +191,7 @@ class SimResultQueue(ResultQueue[Any]):
 
 
 class SimWorkerPool(WorkerPool):
-    """Workers that run when they are drawn, ``size`` at a time."""
+    """Workers that run when they are scheduled, ``size`` at a time."""
 
     def __init__(self, process: Process, size: int) -> None:
         self._process = process
@@ -258,7 +258,7 @@ class SimClock(Clock):
 
 
 class SimDisk(Disk):
-    """A disk that needs not be waited for. It reads in passing what the journal promises, and tears a last write."""
+    """A disk without fsync that records journal entries, and can fill up or tear its last write."""
 
     def __init__(self, process: Process) -> None:
         self._process = process

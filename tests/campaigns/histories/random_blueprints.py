@@ -1,4 +1,4 @@
-"""What a person writes: a blueprint of a few resources that refer to each other, and the edits made to it."""
+"""Random blueprints of a few resources that refer to each other, and random edits to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = 8
 
 @dataclass
 class ResourceDraft:
-    """One resource as it is written; references are still text."""
+    """One resource as written; references are still text."""
 
     address: str
     kind: str
@@ -34,11 +34,11 @@ class ResourceDraft:
         return self.kind in NAMED
 
     def refers_to(self, address: str) -> bool:
-        """Whether it refers to ``address``, or comes after it."""
+        """Whether it refers to ``address`` or is ordered after it."""
         return address in self.after or f"${{{address}." in repr(self.spec)
 
     def resource(self) -> Resource:
-        """As the engine gets it."""
+        """The engine's form."""
         path = ("resources", self.address)
         lifecycle = Lifecycle(**self.lifecycle)
         return Resource(
@@ -47,7 +47,7 @@ class ResourceDraft:
 
 
 class RandomBlueprint:
-    """The blueprint under the hands of its author. A resource refers only to those written before it."""
+    """A blueprint that is edited. A resource refers only to those written before it."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -71,7 +71,7 @@ class RandomBlueprint:
             self._add()
 
     def blueprint(self, *, unprotected: bool = False) -> Blueprint:
-        """As the engine gets it."""
+        """The engine's form."""
         look = LookupDecl("base", "sim.thing", {"name": "base"}, ("lookups", "base"))
         resources = deepcopy(self.resources)
         for draft in resources if unprotected else ():
@@ -90,7 +90,7 @@ class RandomBlueprint:
         )
 
     def edit(self) -> tuple[str, str]:
-        """Make one edit: which, and to what. Some find nothing to change."""
+        """Make one edit. Returns its name and its object, which is empty if there was none."""
         name = self._random.choice(list(self.edits))
         return name, self.edits[name]()
 
@@ -138,9 +138,9 @@ class RandomBlueprint:
 
     def _remove(self) -> str:
         draft = self._any()
-        return self._take_out(draft) if draft else ""
+        return self._drop(draft) if draft else ""
 
-    def _take_out(self, draft: ResourceDraft) -> str:
+    def _drop(self, draft: ResourceDraft) -> str:
         self.resources.remove(draft)
         self.graveyard.append(draft)
         for other in [each for each in self.resources if each.refers_to(draft.address)]:
@@ -148,11 +148,11 @@ class RandomBlueprint:
         return draft.address
 
     def _forget(self, draft: ResourceDraft, address: str) -> None:
-        """Take every reference to ``address`` out of ``draft``; what cannot be without it goes as well."""
+        """Remove every reference to ``address`` from ``draft``; a resource that needs it is removed too."""
         draft.after = [each for each in draft.after if each != address]
         mark = f"${{{address}."
         if draft.kind in ("sim.gate", "sim.port") and mark in draft.spec["of"]:
-            self._take_out(draft)
+            self._drop(draft)
             return
         for name, value in list(draft.spec.items()):
             if mark not in repr(value):
@@ -171,7 +171,7 @@ class RandomBlueprint:
             if any(each.refers_to(gone.address) for gone in going):
                 going.append(each)
         for each in reversed(going):
-            self._take_out(each)
+            self._drop(each)
         return ", ".join(each.address for each in going)
 
     def _restore(self) -> str:
