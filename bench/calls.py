@@ -86,16 +86,16 @@ def count_smplan(folder: Path, document: Mapping[str, Any]) -> Calls:
     file = folder / "blueprint.yaml"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
     blueprint = wiring.load(file, {}, ())
-    store = wiring.store_at(wiring.place_of(blueprint), blueprint.name)
+    store = wiring.store_at(wiring.backend_of(blueprint), blueprint.name)
     calls: Calls = {name: Counter() for name in TERRAFORM}
 
     def planned(name: str, mode: str = "apply") -> Plan:
-        world = wiring.world_of(blueprint.region, on_call=lambda action: calls[name].update([action]))
-        return plan(blueprint, store=store, world=world, report=wiring.silent, mode=mode)
+        world = wiring.providers(blueprint.region, on_call=lambda action: calls[name].update([action]))
+        return plan(blueprint, store=store, world=world, report=wiring.ignore_event, mode=mode)
 
     def applied(name: str, made: Plan) -> None:
-        world = wiring.world_of(blueprint.region, on_call=lambda action: calls[name].update([action]))
-        outcome = Applier(store, world, wiring.holder("bench"), wiring.silent, CancelToken()).run(made)
+        world = wiring.providers(blueprint.region, on_call=lambda action: calls[name].update([action]))
+        outcome = Applier(store, world, wiring.holder("bench"), wiring.ignore_event, CancelToken()).run(made)
         if outcome.outcome != "complete":
             sys.exit(f"{name} did not complete: {outcome.failed}")
 

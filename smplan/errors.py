@@ -1,28 +1,28 @@
-"""Every error smplan raises on purpose, in one tree, split by what the reader has to do next.
+"""The exception hierarchy, split by what the user has to do next.
 
 ::
 
     SmplanError                    exit 1   something went wrong, nothing was lost
-      BlueprintInvalid             exit 3   mend the blueprint (all its faults at once)
-      Stale                        exit 4   plan again: the state or reality moved on
-      GuardRefused                 exit 6   lift the guard on purpose, or leave it be
-      Locked                       exit 7   wait for whoever holds the lock
-      Partial                      exit 8   some steps failed; mend the cause and apply again
-      Interrupted                  exit 9   run again to go on
-      TimedOut                     exit 10  look at what was waited for, then apply again
-      StoreError                   exit 1   the place where state lives cannot be used
-      DriverError                  exit 1   AWS or Stream Manager said no
-        NotFound                            it is gone
+      BlueprintInvalid             exit 3   fix the blueprint (all its errors are listed)
+      Stale                        exit 4   plan again: the state or what exists changed
+      GuardRefused                 exit 6   lift the guard on purpose, or keep it
+      Locked                       exit 7   wait for the holder of the lock
+      Partial                      exit 8   some steps failed; fix the cause and apply again
+      Interrupted                  exit 9   run again to resume
+      TimedOut                     exit 10  check what was waited for, then apply again
+      StoreError                   exit 1   the state backend cannot be used
+      DriverError                  exit 1   AWS or Stream Manager refused a request
+        NotFound                            it does not exist
         Conflict                            it exists already, and differs
-        NotOurs                             it exists, and belongs to somebody else
+        NotOurs                             it exists and is not owned by this state
         Throttled                           retry later
         Denied                              the credentials lack a permission
-        Expired                    exit 9   the credentials do not count any more; renew them and run again
-        InUse                               something still holds it
-        Invalid                             the request was wrong: mend the blueprint
-        Unreachable                         no answer: network, endpoint, or nothing in service
-        LostAnswer                          it was sent, and nobody knows whether it was done: look
-      Bug                          exit 1   smplan is wrong: report it
+        Expired                    exit 9   the credentials expired; renew them and run again
+        InUse                               something still uses it
+        Invalid                             the request was rejected: fix the blueprint
+        Unreachable                         no response: network, endpoint, or nothing in service
+        LostAnswer                          it was sent, and its outcome is unknown: check
+      Bug                          exit 1   an error in smplan: report it
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from dataclasses import dataclass
 
 
 class SmplanError(Exception):
-    """Something a person can act on: ``str(error)`` says what, ``error.hint`` says what to do next."""
+    """An error the user can act on: ``str(error)`` is the message, ``hint`` what to do, ``address`` the resource."""
 
     exit_code = 1
 
@@ -45,7 +45,7 @@ class SmplanError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake in a blueprint: where it stands (1-based line and column), what is wrong, how to mend it."""
+    """One error in a blueprint: message, hint, and position (1-based line and column)."""
 
     message: str
     hint: str = ""
@@ -57,53 +57,55 @@ class Diagnostic:
 
     @property
     def place(self) -> str:
-        """``file:line:column``, as editors and terminals link it; without a line, only the file."""
+        """``file:line:column``, or only the file if there is no line."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 class BlueprintInvalid(SmplanError):
-    """The blueprint has faults; all of them are in ``faults``, in the order of the file."""
+    """The blueprint is invalid; ``diagnostics`` holds all its errors, in the order of the file."""
 
     exit_code = 3
 
-    def __init__(self, faults: Sequence[Diagnostic]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column, fault.message)))
-        count = len(self.faults)
-        super().__init__(f"the blueprint has {count} fault{'s' if count != 1 else ''}")
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = tuple(
+            sorted(diagnostics, key=lambda each: (each.file, each.line, each.column, each.message))
+        )
+        count = len(self.diagnostics)
+        super().__init__(f"the blueprint has {count} error{'s' if count != 1 else ''}")
 
 
 class Stale(SmplanError):
-    """The plan no longer fits: its file, the state, or reality changed since it was made."""
+    """The plan is out of date: its file, the state, or what exists changed since it was made."""
 
     exit_code = 4
 
 
 class GuardRefused(SmplanError):
-    """A guard stands in the way (``prevent_destroy``, an account mismatch, something unreadable)."""
+    """A guard refused (``prevent_destroy``, an account mismatch, something unreadable)."""
 
     exit_code = 6
 
 
 class Locked(SmplanError):
-    """Somebody else holds the lock on this state."""
+    """Another process holds the lock on this state."""
 
     exit_code = 7
 
 
 class Partial(SmplanError):
-    """Some steps failed, what was done is saved, and the next apply carries on."""
+    """Some steps failed; the rest is saved, and the next apply resumes."""
 
     exit_code = 8
 
 
 class Interrupted(SmplanError):
-    """Stopped on request; everything is saved, and the next apply carries on."""
+    """Stopped on request; everything is saved, and the next apply resumes."""
 
     exit_code = 9
 
 
 class TimedOut(SmplanError):
-    """A wait ran past its deadline; what was last seen is in the message."""
+    """A wait exceeded its deadline; the message holds the last status."""
 
     exit_code = 10
 
@@ -113,7 +115,7 @@ class StoreError(SmplanError):
 
 
 class DriverError(SmplanError):
-    """What AWS or Stream Manager answered. ``code`` is its own error code, ``action`` the call: ``ec2:CreateImage``."""
+    """An error from AWS or Stream Manager: its ``code``, and the failed ``action``, such as ``ec2:CreateImage``."""
 
     def __init__(self, message: str, *, hint: str = "", address: str = "", code: str = "", action: str = "") -> None:
         super().__init__(message, hint=hint, address=address)
@@ -122,19 +124,19 @@ class DriverError(SmplanError):
 
 
 class NotFound(DriverError):
-    """The thing named does not exist (any more)."""
+    """The resource does not exist (any more)."""
 
 
 class Conflict(DriverError):
-    """Something of that name exists already and differs."""
+    """A resource of that name exists already and differs."""
 
 
 class NotOurs(DriverError):
-    """Something of that name exists and is not owned by this state."""
+    """A resource of that name exists and is not owned by this state."""
 
 
 class Throttled(DriverError):
-    """Too many requests; worth trying again later."""
+    """Too many requests; retry later."""
 
 
 class Denied(DriverError):
@@ -142,26 +144,26 @@ class Denied(DriverError):
 
 
 class Expired(DriverError):
-    """The credentials have run out, or AWS does not know them: nothing more can be done with them."""
+    """The credentials have expired or are unknown to AWS; every further request would fail."""
 
     exit_code = 9
 
 
 class InUse(DriverError):
-    """Something else still holds it, so it cannot be deleted or changed yet."""
+    """Another resource still uses it, so it cannot be deleted or changed yet."""
 
 
 class Invalid(DriverError):
-    """The request was refused as wrong; trying again will not help."""
+    """The request was rejected as invalid; a retry will not help."""
 
 
 class Unreachable(DriverError):
-    """Nobody answered."""
+    """There was no response."""
 
 
 class LostAnswer(DriverError):
-    """A mutating request was sent and no answer came back: it may or may not have been done."""
+    """A mutating request was sent and its response was lost: it may or may not have been executed."""
 
 
 class Bug(SmplanError):
-    """smplan itself is wrong."""
+    """An internal error of smplan."""

@@ -57,7 +57,7 @@ class Budget:
         self.text -= text
         if self.values < 0 or self.text < 0:
             message = f"written out, the blueprint is too large: more than {MOST_VALUES} values or 16 MiB of text"
-            raise self.faults.end(self.marks.fault(path, message, "split it into blueprints of their own"))
+            raise self.faults.end(self.marks.diagnostic(path, message, "split it into blueprints of their own"))
 
 
 @dataclass
@@ -113,7 +113,7 @@ class Interpolator:
 
     def fault(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> PartialValue:
         """Tell a fault; INVALID, to stand in for the value."""
-        self.faults.add(self.marks.fault(path, message, hint, key=key))
+        self.faults.add(self.marks.diagnostic(path, message, hint, key=key))
         return INVALID
 
     def fill(self, raw: PartialValue, path: Path, each: Each | None = None) -> PartialValue:

@@ -54,7 +54,7 @@ def load(
             if not faults.found:
                 return blueprint
         elif not faults.found:
-            faults.add(marks.fault((), "a blueprint is a map", "begin with `smplan: 1`"))
+            faults.add(marks.diagnostic((), "a blueprint is a map", "begin with `smplan: 1`"))
     raise BlueprintInvalid(faults.found)
 
 
@@ -130,7 +130,9 @@ class _Reader:
         for name, value in tree.items():
             path = ("stream_manager", name)
             if name == "access_token" and not isinstance(value, Secret) and value is not INVALID:
-                fault = self.marks.fault(path, "a token does not stand in a blueprint", 'write {secret: "env:NAME"}')
+                fault = self.marks.diagnostic(
+                    path, "a token does not stand in a blueprint", 'write {secret: "env:NAME"}'
+                )
                 self.faults.add(replace(fault, source=""))
             elif name != "access_token" and isinstance(value, Secret):
                 self.filler.fault(path, "a secret cannot stand here")

@@ -91,7 +91,7 @@ class ResourceReader:
         self.count += more
         if self.count > MOST_RESOURCES:
             message = f"a blueprint holds at most {MOST_RESOURCES} resources"
-            raise self.faults.end(self.marks.fault(path, message, "split it into blueprints of their own"))
+            raise self.faults.end(self.marks.diagnostic(path, message, "split it into blueprints of their own"))
 
     def _each(self, raw: PartialValue, path: Path) -> list[Each] | None:
         """The instances that ``for_each`` asks for; None if it cannot be told."""

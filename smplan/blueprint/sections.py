@@ -18,7 +18,7 @@ def validated(form: type[Spec], raw: PartialValue, path: Path, marks: SourceMap,
     bad: set[str | int] = set()
     for misfit in spec_errors(form, raw, secret=SENSITIVE):
         bad.update(misfit.path[:1])
-        fault = marks.fault((*path, *misfit.path), misfit.message, misfit.hint, key=misfit.key or not misfit.path)
+        fault = marks.diagnostic((*path, *misfit.path), misfit.message, misfit.hint, key=misfit.key or not misfit.path)
         faults.add(replace(fault, source="") if misfit.secret else fault)
     if not isinstance(raw, Mapping):
         return {}

@@ -63,7 +63,7 @@ def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Cat
     for name, tree in blueprint.outputs.items():
         yield from checker.output(name, tree)
     for path, message, hint in violations(blueprint):
-        yield blueprint.marks.fault(path, message, hint)
+        yield blueprint.marks.diagnostic(path, message, hint)
 
 
 def is_disabled(ref: Ref, names: Mapping[str, Declaration]) -> bool:
@@ -95,20 +95,20 @@ class _Checker:
         type = self.lookup_type(lookup.kind)
         if type is None:
             hint = suggestion(lookup.kind, self.catalogue.lookups())
-            yield self.marks.fault(
+            yield self.marks.diagnostic(
                 (*lookup.path, "kind"), f"nothing of kind {quoted(lookup.kind)} can be looked up", hint
             )
             return
         for key in lookup.where:
             if key not in type.keys and not (key.startswith("tag:") and "tag:*" in type.keys):
                 path, known = (*lookup.path, "where", key), list(type.keys)
-                yield self.marks.fault(
+                yield self.marks.diagnostic(
                     path, f"{type.kind} is not looked up by {quoted(key)}", one_of(key, known), key=True
                 )
         where = (*lookup.path, "where")
         for path, leaf in placeholders(lookup.where):
             if isinstance(leaf, Secret):
-                yield self.marks.fault((*where, *path), "a secret may not stand here: the plan would show it")
+                yield self.marks.diagnostic((*where, *path), "a secret may not stand here: the plan would show it")
             for ref in _refs_of(leaf):
                 yield from self.lookup_ref((*where, *path), ref)
 
@@ -117,7 +117,7 @@ class _Checker:
         group = self.names.get(ref.root)
         if group is not None and not group.lookup:
             message = f"a lookup is made while planning, before {quoted(ref.root)} exists"
-            yield self.marks.fault(path, message, "look it up by something known, or refer to the resource itself")
+            yield self.marks.diagnostic(path, message, "look it up by something known, or refer to the resource itself")
         else:
             yield from self.ref(path, ref)
 
@@ -130,7 +130,7 @@ class _Checker:
             circle = list(reversed(error.args[1]))
             shown = " needs ".join(quoted(name) for name in circle[:_LONGEST_CIRCLE])
             path = (*self.names[circle[0]].path, "where")
-            yield self.marks.fault(
+            yield self.marks.diagnostic(
                 path, f"lookups need each other in a circle: {shown}", "look one up by something known"
             )
 
@@ -141,20 +141,22 @@ class _Checker:
             hint = suggestion(resource.kind, self.catalogue.resources())
             if self.lookup_type(resource.kind) is not None:
                 hint = f"{resource.kind} can only be looked up: declare it under `lookups`"
-            yield self.marks.fault((*resource.path, "kind"), f"there is no kind {quoted(resource.kind)}", hint)
+            yield self.marks.diagnostic((*resource.path, "kind"), f"there is no kind {quoted(resource.kind)}", hint)
             return
         if type.via_stream_manager and self.blueprint.stream_manager is None:
             message = f"{type.kind} needs a Stream Manager, and `stream_manager` is missing"
-            yield self.marks.fault((*resource.path, "kind"), message, "add stream_manager: {url, access_token}")
+            yield self.marks.diagnostic((*resource.path, "kind"), message, "add stream_manager: {url, access_token}")
         spec = (*resource.path, "spec")
         for misfit in spec_errors(type.spec, resource.spec, secret=SENSITIVE):
             key = misfit.key or not misfit.path
-            fault = self.marks.fault((*spec, *misfit.path), misfit.message, misfit.hint, key=key)
+            fault = self.marks.diagnostic((*spec, *misfit.path), misfit.message, misfit.hint, key=key)
             yield replace(fault, source="") if misfit.secret else fault
         for path, leaf in placeholders(resource.spec):
             if isinstance(leaf, Secret) and SENSITIVE not in walk(type.spec, path)[1]:
                 message = f"a secret may not stand in `{dotted(path)}`: whoever reads the resource would see it"
-                yield self.marks.fault((*spec, *path), message, "secrets stand only where a kind keeps them hidden")
+                yield self.marks.diagnostic(
+                    (*spec, *path), message, "secrets stand only where a kind keeps them hidden"
+                )
             for ref in _refs_of(leaf):
                 yield from self.ref((*spec, *path), ref)
         yield from self.ignored(resource, type)
@@ -166,7 +168,7 @@ class _Checker:
             first = dots.partition(".")[0]
             if first not in known:
                 path = (*resource.path, "lifecycle", "ignore", position)
-                yield self.marks.fault(
+                yield self.marks.diagnostic(
                     path, f"{type.kind} has no field {quoted(first)} to ignore", one_of(first, known)
                 )
 
@@ -179,7 +181,7 @@ class _Checker:
         """The faults of one output."""
         for path, leaf in placeholders(tree):
             if isinstance(leaf, Secret):
-                yield self.marks.fault(("outputs", name, *path), "an output would show the secret to everybody")
+                yield self.marks.diagnostic(("outputs", name, *path), "an output would show the secret to everybody")
             for ref in _refs_of(leaf):
                 yield from self.ref(("outputs", name, *path), ref)
 
@@ -190,11 +192,11 @@ class _Checker:
         group = self.names.get(ref.root)
         if group is None:
             known = one_of(ref.root, self.names)
-            yield self.marks.fault(path, f"{quoted(ref.root)} is neither a resource nor a lookup", known)
+            yield self.marks.diagnostic(path, f"{quoted(ref.root)} is neither a resource nor a lookup", known)
         elif not group.broken:
             found = _wrong_instance(group, ref) or self._wrong_attribute(group, ref)
             if found:
-                yield self.marks.fault(path, *found)
+                yield self.marks.diagnostic(path, *found)
 
     def _wrong_attribute(self, group: Declaration, ref: Ref) -> tuple[str, str] | None:
         resource = None if group.lookup else self.resource_type(group.kind)

@@ -91,11 +91,11 @@ class Variables:
         return self._checked(default, schema, form, self._at((*path, "default")))
 
     def _fault(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> PartialValue:
-        self.faults.add(self.marks.fault(path, message, hint, key=key))
+        self.faults.add(self.marks.diagnostic(path, message, hint, key=key))
         return INVALID
 
     def _at(self, path: Path) -> Callable[[str, str], Diagnostic]:
-        return lambda message, hint: self.marks.fault(path, message, hint)
+        return lambda message, hint: self.marks.diagnostic(path, message, hint)
 
     def _schema(self, form: Mapping[str, Any], path: Path) -> dict[str, Any]:
         """The JSON Schema of a variable."""
@@ -242,10 +242,10 @@ def _named(where: str) -> Callable[[str, str], Diagnostic]:
 def _from_file(path: FilePath, faults: Diagnostics) -> dict[str, Given]:
     value, marks = document.parse(document.read(path, faults), path, faults)
     if not isinstance(value, dict):
-        faults.add(marks.fault((), "a file of variables is a map of names to values", "such as max_size: 4"))
+        faults.add(marks.diagnostic((), "a file of variables is a map of names to values", "such as max_size: 4"))
         return {}
 
     def at(name: str) -> Callable[[str, str], Diagnostic]:
-        return lambda message, hint: marks.fault((name,), message, hint)
+        return lambda message, hint: marks.diagnostic((name,), message, hint)
 
     return {name: Given(each, False, at(name)) for name, each in value.items()}

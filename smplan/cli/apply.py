@@ -1,4 +1,4 @@
-"""``smplan apply`` and ``destroy``: show the plan, ask, and carry out exactly that."""
+"""``smplan apply``, and what it shares with ``destroy``: show the plan, prompt, run it, print the outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from smplan.cli import options
-from smplan.cli.plan import Format, rendered
+from smplan.cli.show import Format, rendered
 
 if TYPE_CHECKING:
     from smplan.core.events import Event
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 PARALLEL = 16
 INTERRUPTED = 9
+_APPROVE = "review the plan with `smplan show`, then add --yes"
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
+    """Add the command to ``app``."""
     app.command(epilog="Examples: smplan apply · smplan apply plan.json --yes · smplan apply fleet.yaml")(apply)
-    app.command(epilog="Example: smplan destroy fleet.yaml")(destroy)
 
 
 def apply(
     plan: Annotated[
-        Path | None, typer.Argument(help="A plan file, or a blueprint to plan first; without it, the plan saved last.")
+        Path | None, typer.Argument(help="A plan file, or a blueprint to plan first; default: the last saved plan.")
     ] = None,
     yes: options.Yes = False,
     var: options.Variables = None,
@@ -43,7 +43,7 @@ def apply(
     lock_wait: options.LockWait = 0,
     as_json: options.AsJson = False,
 ) -> int:
-    """Carry out a saved plan exactly, or go on with it where an earlier run stopped."""
+    """Execute a saved plan exactly, or resume it where an earlier run stopped."""
     from smplan.cli import plan_file, wiring
 
     if plan is None or plan_file.is_plan(plan):
@@ -51,28 +51,11 @@ def apply(
     else:
         made = wiring.plan(wiring.load(plan, options.assignments(var), var_file or ()))
         plan_file.save_plan(made, plan_file.PLAN_FILE)
-    return carried_out(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
+    return run_apply(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
 
 
-def destroy(
-    blueprint: options.Blueprint,
-    yes: options.Yes = False,
-    var: options.Variables = None,
-    var_file: options.VariableFiles = None,
-    parallel: options.Parallel = PARALLEL,
-    lock_wait: options.LockWait = 0,
-    as_json: options.AsJson = False,
-) -> int:
-    """Take away everything that the blueprint's state knows of, in reverse order."""
-    from smplan.cli import plan_file, wiring
-
-    made = wiring.plan(wiring.load(blueprint, options.assignments(var), var_file or ()), destroy=True)
-    plan_file.save_plan(made, plan_file.PLAN_FILE)
-    return carried_out(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
-
-
-def carried_out(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_json: bool) -> int:
-    """Show ``plan``, ask unless told not to, apply it, and tell how it ended. The exit code."""
+def run_apply(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_json: bool) -> int:
+    """Show ``plan``, prompt unless ``yes``, apply it and print the outcome. Returns the exit code."""
     from smplan.cli import wiring
     from smplan.engine.apply import Applier
     from smplan.engine.waiter import CancelToken
@@ -80,49 +63,47 @@ def carried_out(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_js
     if not as_json:
         typer.echo(rendered(plan, Format.TEXT), nl=False)
     if not yes and not plan.empty:
-        _ask(plan, as_json=as_json)
+        _confirm(plan, as_json=as_json)
     stop = CancelToken()
-    with _progress(as_json) as report, _signals(stop) as begun:
-        apply = Applier(
+    with _progress(as_json) as on_event, _signals(stop) as on_start:
+        applier = Applier(
             wiring.store_of_plan(plan),
-            wiring.world_of(plan.region),
+            wiring.providers(plan.region),
             wiring.holder(plan.mode),
-            _hearing(report, begun),
+            _serialized(on_event, on_start),
             stop,
             parallel=parallel,
             wait_seconds=lock_wait,
         )
-        outcome = apply.run(plan)
-    _tell(plan, outcome, as_json=as_json)
+        outcome = applier.run(plan)
+    _print_outcome(plan, outcome, as_json=as_json)
     return outcome.exit_code
 
 
-def _hearing(report: Callable[[Event], None], begun: Callable[[], None]) -> Callable[[Event], None]:
-    """``report``, one event at a time, and ``begun`` called as soon as the journal has the run."""
+def _serialized(on_event: Callable[[Event], None], on_start: Callable[[], None]) -> Callable[[Event], None]:
+    """``on_event`` for one thread at a time; calls ``on_start`` once the journal has the run."""
     from smplan.core.events import ApplyStarted
 
-    one = Lock()
+    lock = Lock()
 
-    def hear(event: Event) -> None:
+    def handle(event: Event) -> None:
         if isinstance(event, ApplyStarted):
-            begun()
-        with one:
-            report(event)
+            on_start()
+        with lock:
+            on_event(event)
 
-    return hear
+    return handle
 
 
-def _ask(plan: Plan, *, as_json: bool) -> None:
+def _confirm(plan: Plan, *, as_json: bool) -> None:
     from smplan.errors import SmplanError
 
     if as_json:
-        raise SmplanError(
-            "with --json nobody is asked", hint="say --yes once the plan is approved (smplan show shows it)"
-        )
+        raise SmplanError("--json never prompts, and --yes was not given", hint=_APPROVE)
     if not sys.stdin.isatty():
         raise SmplanError(
-            "nobody can be asked: standard input is no terminal",
-            hint="say --yes once the plan is approved (smplan show shows it)",
+            "cannot prompt: standard input is not a terminal",
+            hint=_APPROVE,
         )
     verb = "Destroy" if plan.mode == "destroy" else "Apply"
     those = "this step" if len(plan.steps) == 1 else f"these {len(plan.steps)} steps"
@@ -135,7 +116,7 @@ def _progress(as_json: bool) -> Iterator[Callable[[Event], None]]:
 
     if as_json:
         yield progress.Json(lambda line: typer.echo(line))
-    elif options.colour():
+    elif options.color():
         from rich.console import Console
 
         with progress.Live(Console()) as live:
@@ -146,48 +127,48 @@ def _progress(as_json: bool) -> Iterator[Callable[[Event], None]]:
 
 @contextmanager
 def _signals(stop: CancelToken) -> Iterator[Callable[[], None]]:
-    """Ctrl-C and SIGTERM end what has not begun. Once it has, the first one drains, the second one leaves at once.
+    """Handle Ctrl-C and SIGTERM: before the run starts they end the command; then the first drains, the second exits.
 
-    Yields what is to be called when the run begins. From then on the journal has everything.
+    Yields a callback for the start of the run, from which on the journal records everything.
     """
-    begun = asked = False
+    started = signalled = False
 
-    def begin() -> None:
-        nonlocal begun
-        begun = True
+    def on_start() -> None:
+        nonlocal started
+        started = True
 
-    def heard(_number: int, _frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            _leave()
-        asked = True
-        if not begun:
-            stop.cancel()  # other threads may be in a pause before a call is made again
+    def handle(_number: int, _frame: Any) -> None:
+        nonlocal signalled
+        if signalled:
+            _exit_now()
+        signalled = True
+        if not started:
+            stop.cancel()  # ends the pauses of threads that are about to retry a call
             raise KeyboardInterrupt
-        _say("\nsmplan: stopping: nothing new is started, what runs is let finish (once more: at once)\n")
+        _write("\nsmplan: stopping after the running steps; press Ctrl-C again to exit now\n")
         stop.cancel()
 
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield begin
+        yield on_start
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _say(words: str) -> None:
-    """Past Python's buffers, which the interrupted code may be just writing to."""
+def _write(text: str) -> None:
+    """Write to standard error without Python's buffers, which the interrupted code may be using."""
     with suppress(OSError):
-        os.write(2, words.encode())
+        os.write(2, text.encode())
 
 
-def _leave() -> NoReturn:
+def _exit_now() -> NoReturn:
     if sys.stdout.isatty():
-        _say("\x1b[?25h")  # the live table hides the cursor
+        _write("\x1b[?25h")  # the live table hides the cursor
     os._exit(INTERRUPTED)
 
 
-def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
+def _print_outcome(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
     from smplan.cli.bug_report import report
     from smplan.core.wording import count
     from smplan.errors import Bug
@@ -203,14 +184,14 @@ def _tell(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
     if outcome.outcome == "complete":
         if outcome.outputs:
             typer.echo(f"\n{text.outputs(outcome.outputs)}", nl=False)
-        done = "Everything is taken away." if plan.mode == "destroy" else "Done."
+        done = "Destroyed." if plan.mode == "destroy" else "Done."
         earlier = plan.steps and not outcome.done
-        by = "An earlier run had carried out all steps" if earlier else f"{count(outcome.done, 'step')} carried out"
-        typer.echo(f"\n{done} {by}.")
+        steps = "An earlier run completed all steps" if earlier else f"{count(outcome.done, 'step')} completed"
+        typer.echo(f"\n{done} {steps}.")
         return
     counts = f"{outcome.done} done, {len(outcome.skipped)} left"
     typer.echo(f"\n{_ending(outcome)}; {counts}. Everything is saved.", err=True)
-    options.next_command("smplan apply   # goes on from here")
+    options.next_command("smplan apply   # resumes here")
 
 
 def _ending(outcome: Outcome) -> str:
@@ -218,7 +199,7 @@ def _ending(outcome: Outcome) -> str:
     from smplan.errors import Expired
 
     if outcome.outcome == "interrupted":
-        return "Stopped on request"
+        return "Interrupted"
     if any(isinstance(error, Expired) for _, error in outcome.failed):
-        return "The credentials ran out, and the run is resumable with new ones"
+        return "The credentials expired; renew them to resume the run"
     return f"{count(len(outcome.failed), 'step')} failed"

@@ -1,4 +1,4 @@
-"""When smplan itself is wrong: say so, keep what helps to mend it in a file, and show nobody a traceback."""
+"""Bug reports: an internal error as one line on standard error, its traceback in a file without secrets."""
 
 from __future__ import annotations
 
@@ -16,30 +16,28 @@ from smplan.errors import Bug
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW", re.IGNORECASE)
 _SHORTEST = 4
-"""Shorter values would redact half the text, and are no secrets worth the name."""
+"""Shorter values are not redacted: they would match half of the text."""
 _ASSIGNED = re.compile(r"(\w*(?:TOKEN|SECRET|KEY|PASSW)\w*)=\S+", re.IGNORECASE)
 
 
 def report(error: BaseException) -> None:
-    """Write what is known of ``error`` into a file (0600) in ``.smplan``, without secrets, and tell where it is."""
+    """Write the traceback of ``error`` to a file (mode 0600) in ``.smplan``, without secrets, and print its path."""
     name = "" if isinstance(error, Bug) else f"{type(error).__name__}: "
-    told = f"smplan: this is a bug in smplan: {name}{redacted(str(error))}"
+    message = f"smplan: this is a bug in smplan: {name}{redacted(str(error))}"
     try:
         path = _write("".join(traceback.format_exception(error)))
     except OSError as failed:
-        sys.stderr.write(
-            f"{told}\n  = its details could not be written ({failed.strerror}); report it in the issue tracker\n"
-        )
+        sys.stderr.write(f"{message}\n  = report it in the project's issue tracker; no details: {failed.strerror}\n")
         return
-    sys.stderr.write(f"{told}\n  = please report it in the project's issue tracker, with the file {path}\n")
+    sys.stderr.write(f"{message}\n  = report it in the project's issue tracker and attach {path}\n")
 
 
 def redacted(text: str) -> str:
-    """``text`` without the values of environment variables, and of assignments, that look like secrets."""
+    """``text`` without the values of environment variables and assignments whose names suggest a secret."""
     for name, value in sorted(os.environ.items(), key=lambda item: -len(item[1])):
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
             text = text.replace(value, f"[{name}]")
-    return _ASSIGNED.sub(r"\1=[left out]", text)
+    return _ASSIGNED.sub(r"\1=[redacted]", text)
 
 
 def _write(details: str) -> Path:

@@ -1,4 +1,4 @@
-"""``smplan demo``: the whole job on a sandbox of its own: plan, apply, an empty second plan, destroy."""
+"""``smplan demo``: plan, apply, an empty second plan and destroy, in a temporary sandbox."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(speed: Speed = SPEED) -> None:
-    """Show the whole job on a sandbox of its own: plan, apply, an empty second plan, destroy. No AWS account needed."""
+    """Plan, apply, plan again and destroy in a temporary sandbox; no AWS account needed."""
     control = sandbox_process()
     since = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="smplan-demo-") as name:
@@ -41,11 +41,11 @@ def demo(speed: Speed = SPEED) -> None:
             control.stop(folder / ".smplan")
     _check_left(left)
     typer.echo(f"\nOnly the prerequisites are left. The demo took {time.monotonic() - since:.0f} s.")
-    typer.echo("Next: smplan init, or do it by hand: smplan sandbox start", err=True)
+    typer.echo("Next: smplan init, or smplan sandbox start to try the commands yourself", err=True)
 
 
 def tour(folder: Path, env: Mapping[str, str]) -> None:
-    """The commands of the demo, each in a process of its own as a person would type it."""
+    """Run the commands of the demo, each in its own process."""
     run(folder, env, "plan", STARTER)
     run(folder, env, "apply", "--yes")
     run(folder, env, "plan", STARTER, "--detailed-exitcode")
@@ -55,27 +55,30 @@ def tour(folder: Path, env: Mapping[str, str]) -> None:
 
 
 def run(folder: Path, env: Mapping[str, str], *arguments: str) -> None:
-    """One command, shown as it would be typed. Raises SmplanError if it does not end with 0."""
+    """Print and run one command. Raises SmplanError if it does not exit with 0."""
     from smplan.errors import SmplanError
 
     typer.echo(f"\n$ smplan {' '.join(arguments)}")
     sys.stdout.flush()
-    done = subprocess.run(  # noqa: S603 - smplan itself, with fixed words
+    done = subprocess.run(  # noqa: S603 - smplan itself, with fixed arguments
         [sys.executable, "-m", "smplan", *arguments], cwd=folder, env={**os.environ, **env}, check=False
     )
     if done.returncode:
-        raise SmplanError(f"`smplan {' '.join(arguments)}` ended with {done.returncode}")
+        raise SmplanError(f"`smplan {' '.join(arguments)}` exited with {done.returncode}")
 
 
 def inventory(env: Mapping[str, str]) -> set[str]:
-    """What stands in the sandbox of the kinds that the blueprint makes, as "kind id"."""
-    from smplan.sandbox import inventory as there
+    """The resources in the sandbox, of the kinds in the blueprint, as "kind id"."""
+    from smplan.sandbox import inventory as sandbox
 
-    return there.inventory(env)
+    return sandbox.inventory(env)
 
 
 def _check_left(left: set[str]) -> None:
     from smplan.errors import SmplanError
 
     if left:
-        raise SmplanError(f"left behind: {', '.join(sorted(left))}", hint="this is a bug in smplan: please report it")
+        raise SmplanError(
+            f"left behind: {', '.join(sorted(left))}",
+            hint="this is a bug in smplan; report it in the project's issue tracker",
+        )

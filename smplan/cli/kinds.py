@@ -1,10 +1,9 @@
-"""``smplan kinds`` and ``schema``: what can be written in a blueprint, for people and for editors."""
+"""``smplan kinds``: the kinds of resources and lookups, their fields and outputs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -16,13 +15,12 @@ if TYPE_CHECKING:
 
     Types: TypeAlias = tuple[ResourceType | None, LookupType | None]
 
-Kind = Annotated[str | None, typer.Argument(help="One kind, such as aws.elbv2.listener; without it, all.")]
+Kind = Annotated[str | None, typer.Argument(help="One kind, such as aws.elbv2.listener; default: all.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
+    """Add the command to ``app``."""
     app.command(epilog="Example: smplan kinds aws.autoscaling.group")(kinds)
-    app.command(epilog="Example: smplan schema > blueprint.schema.json")(schema)
 
 
 def kinds(
@@ -35,7 +33,7 @@ def kinds(
         typer.echo(_reference(), nl=False)
         return
     if kind is not None:
-        found = _one(kind)
+        found = find(kind)
         typer.echo(json.dumps(_data(kind, *found), indent=1) if as_json else _described(kind, *found))
         return
     every = {name: _types(name) for name in _names()}
@@ -55,35 +53,6 @@ def _reference() -> str:
     return kinds_doc.page(registry.drivers(), registry.lookups())
 
 
-def schema(
-    kind: Kind = None,
-    write: Annotated[Path | None, typer.Option(help="Write all schemas into this folder instead.")] = None,
-) -> None:
-    """Print the JSON Schema of blueprints (or of one kind's spec), for editors."""
-    from smplan.drivers import registry
-    from smplan.render import schema as schemas
-
-    if kind is not None:
-        _one(kind)
-    made = schemas.generate(registry.drivers(), registry.lookups())
-    if write is None:
-        typer.echo(_schema(made, kind) if kind else made["blueprint.schema.json"], nl=False)
-        return
-    there = {path for folder in ("kinds", "lookups") for path in (write / folder).glob("*.schema.json")}
-    for stale in there - {write / name for name in made}:
-        stale.unlink()
-    for name, text in made.items():
-        path = write / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    typer.echo(f"Wrote {len(made)} schemas into {write}.")
-
-
-def _schema(made: Mapping[str, str], kind: str) -> str:
-    """The schema of a kind's spec; of its ``where`` if it can only be looked up."""
-    return made.get(f"kinds/{kind}.schema.json") or made[f"lookups/{kind}.schema.json"]
-
-
 def _names() -> list[str]:
     from smplan.drivers import registry
 
@@ -96,8 +65,8 @@ def _types(kind: str) -> Types:
     return registry.driver(kind), registry.lookup(kind)
 
 
-def _one(kind: str) -> Types:
-    """What can be created and looked up under that name. Raises SmplanError if there is neither."""
+def find(kind: str) -> Types:
+    """The resource type and the lookup type called ``kind``. Raises SmplanError if there is neither."""
     import difflib
 
     from smplan.errors import SmplanError
@@ -105,7 +74,9 @@ def _one(kind: str) -> Types:
     found = _types(kind)
     if found == (None, None):
         near = difflib.get_close_matches(kind, _names(), 1)
-        raise SmplanError(f"there is no kind `{kind}`", hint=f"did you mean `{near[0]}`?" if near else "smplan kinds")
+        raise SmplanError(
+            f"there is no kind `{kind}`", hint=f"did you mean `{near[0]}`?" if near else "list them with `smplan kinds`"
+        )
     return found
 
 
@@ -134,11 +105,11 @@ def _described(kind: str, resource: ResourceType | None, lookup: LookupType | No
     lines = [kind, f"  {_summary(resource, lookup)}", ""]
     if resource:
         lines.append("spec:")
-        for name, facts in fields(resource.spec).items():
+        for name, field in fields(resource.spec).items():
             info = resource.spec.model_fields[name]
-            marks = [fact.name for fact in sorted(facts.traits, key=lambda fact: fact.name)]
-            marks += ["required"] if info.is_required() else []
-            lines += [f"  {name} ({', '.join(marks)})" if marks else f"  {name}", f"      {info.description or ''}"]
+            notes = sorted(trait.name for trait in field.traits)
+            notes += ["required"] if info.is_required() else []
+            lines += [f"  {name} ({', '.join(notes)})" if notes else f"  {name}", f"      {info.description or ''}"]
     sections = (
         ("outputs", _descriptions(resource.outputs) if resource else {}),
         ("where (lookup)", lookup.keys if lookup else {}),
@@ -146,5 +117,5 @@ def _described(kind: str, resource: ResourceType | None, lookup: LookupType | No
     )
     for title, found in sections:
         if found:
-            lines += ["", f"{title}:", *(f"  {name}: {told}" for name, told in found.items())]
+            lines += ["", f"{title}:", *(f"  {name}: {description}" for name, description in found.items())]
     return "\n".join(lines)

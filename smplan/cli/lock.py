@@ -1,4 +1,4 @@
-"""``smplan lock``: who may write the state now, and how to take that from somebody who is gone."""
+"""``smplan lock``: show the holder of the state lock, or break the lock of a dead process."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ def register(lock: typer.Typer) -> None:
 
 
 def show(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
-    """Show who holds the lock, for which operation and run, since when and until when, or that it is free."""
+    """Show who holds the lock, for which operation and run, since when and until when."""
     from smplan.cli import wiring
     from smplan.render import text
 
-    store = wiring.found_store(blueprint)
-    grip = store.lock_info()
+    store = wiring.store_of(blueprint)
+    lock = store.lock_info()
     if as_json:
         typer.echo(
-            json.dumps({"held": bool(grip and not grip.expired), "lock": asdict(grip) if grip else None}, indent=1)
+            json.dumps({"held": bool(lock and not lock.expired), "lock": asdict(lock) if lock else None}, indent=1)
         )
         return
-    typer.echo(text.grip(store.location, grip).rstrip("\n"))
-    if grip and not grip.expired:
-        options.next_command("smplan lock break   # only if that process is gone; otherwise wait")
+    typer.echo(text.lock(store.location, lock).rstrip("\n"))
+    if lock and not lock.expired:
+        options.next_command("smplan lock break   # only if that process has died; otherwise wait")
 
 
 def break_(blueprint: options.OfBlueprint = None, yes: options.Yes = False) -> None:
-    """Take the lock in S3 from somebody who is gone, before it runs out by itself (a minute after the last renewal).
+    """Release an S3 lock whose holder has died, without waiting for it to expire (a minute after its last renewal).
 
-    Safe even if the holder is still there: it is shut out at once, and its next write fails. A local lock goes with its
-    process and cannot be broken.
+    Safe even if the holder is still alive: its next write fails. A local lock ends with its process and cannot be
+    broken.
     """
     from smplan.cli import wiring
     from smplan.render import text
 
-    store = wiring.found_store(blueprint)
-    grip = store.lock_info()
-    typer.echo(text.grip(store.location, grip).rstrip("\n"))
-    if grip is None:
+    store = wiring.store_of(blueprint)
+    lock = store.lock_info()
+    typer.echo(text.lock(store.location, lock).rstrip("\n"))
+    if lock is None:
         return
-    if not yes and grip.until:
-        options.ask("Break this lock? Whoever still holds it cannot write any more, and stops at its next write.")
-    store.break_lock(grip, wiring.holder("lock break"))
-    typer.echo("The lock is broken. What its holder journalled is kept, and looked after by the next apply.")
-    options.next_command("smplan apply   # goes on where that run stopped")
+    if not yes and lock.until:
+        options.confirm("Break this lock? If its holder is still running, it stops at its next write.")
+    store.break_lock(lock, wiring.holder("lock break"))
+    typer.echo("The lock is broken. Its holder's journal is kept; the next apply resumes from it.")
+    options.next_command("smplan apply   # resumes that run")

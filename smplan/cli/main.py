@@ -1,4 +1,4 @@
-"""The ``smplan`` command, and what happens when something goes wrong. Heavy imports wait for the command."""
+"""The ``smplan`` command and its error handling. Commands import heavy modules when they run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,33 @@ from typing import Annotated
 import typer
 
 from smplan import __version__
-from smplan.cli import apply, demo, doctor, drift, init, kinds, lock, plan, sandbox, state
+from smplan.cli import (
+    apply,
+    demo,
+    destroy,
+    doctor,
+    drift,
+    graph,
+    init,
+    kinds,
+    lock,
+    output,
+    plan,
+    sandbox,
+    schema,
+    show,
+    state,
+    validate,
+)
 from smplan.errors import SmplanError
 
 CTRL_C = 130
-"""What typer makes of a KeyboardInterrupt: the shell's exit code for it."""
+"""What typer returns after a KeyboardInterrupt: the shell's exit code for it."""
 INTERRUPTED = 9
 
 EPILOG = (
     "Exit codes: 0 done, or nothing to do · 1 error · 2 there are changes (plan --detailed-exitcode) · "
-    "3 blueprint invalid · 4 the plan is stale, or reality differs from what it relied on · "
+    "3 blueprint invalid · 4 the plan is stale, or what exists differs from what it relied on · "
     "6 refused by a guard · 7 locked · 8 some steps failed, state saved · "
     "9 interrupted: run again to resume · 10 a wait timed out · 11 drift found"
 )
@@ -41,19 +58,14 @@ app.add_typer(state_app, name="state")
 app.add_typer(lock_app, name="lock")
 app.add_typer(sandbox.app, name="sandbox")
 
-init.register(app)
-plan.register(app)
-apply.register(app)
-drift.register(app)
+for command in (init, validate, plan, show, graph, apply, destroy, drift, output, doctor, kinds, schema, demo):
+    command.register(app)
 state.register(state_app)
 lock.register(lock_app)
-doctor.register(app)
-kinds.register(app)
-demo.register(app)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"smplan {__version__}")
         raise typer.Exit
 
@@ -61,43 +73,43 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Plan and apply a self-scaling fleet of Red5 Pro Stream Managers on AWS, and keep it right."""
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command line and end the process with its exit code; no traceback is ever shown."""
+    """Run the command line and exit with its code; never shows a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a character is no reason to stop
+            stream.reconfigure(errors="replace")  # a character the terminal lacks is not an error
     sys.exit(main(sys.argv[1:] if arguments is None else arguments))
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code of a command; everything that went wrong is told on standard error."""
+    """Run a command, print its errors to standard error, and return its exit code."""
     try:
         result = app(arguments, prog_name="smplan", standalone_mode=False)
-    except typer.Abort:  # a question was answered with no, or with Ctrl-C
-        return _told("stopped, nothing was changed", INTERRUPTED)
+    except typer.Abort:  # a prompt was answered with no or Ctrl-C
+        return _failed("stopped; nothing was changed", INTERRUPTED)
     except SmplanError as error:
-        return _error(error)
+        return _print_error(error)
     except OSError as error:
-        return _system(error)
+        return _os_error(error)
     except Exception as error:
-        return _other(error)
+        return _unexpected(error)
     if result == CTRL_C:
-        return _told("stopped on request; run the same command again to go on", INTERRUPTED)
+        return _failed("interrupted; run the same command again to resume", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 
-def _told(message: str, code: int, *, before: str = "") -> int:
+def _failed(message: str, code: int, *, before: str = "") -> int:
     sys.stderr.write(f"{before}smplan: {message}\n")
     return code
 
 
-def _error(error: SmplanError) -> int:
+def _print_error(error: SmplanError) -> int:
     from smplan.cli.bug_report import report
     from smplan.errors import Bug
     from smplan.render import errors
@@ -105,43 +117,43 @@ def _error(error: SmplanError) -> int:
     if isinstance(error, Bug):
         report(error)
     else:
-        sys.stderr.write(errors.text(error, colour=_colour()) + "\n")
+        sys.stderr.write(errors.text(error, color=_color()) + "\n")
     return error.exit_code
 
 
-def _colour() -> bool:
+def _color() -> bool:
     return sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
 
-def _system(error: OSError) -> int:
+def _os_error(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     what = f"{error.filename}: " if error.filename else ""
     hint = {
-        errno.ENOSPC: "make room on the disk, then run the same command again; nothing was lost",
-        errno.EACCES: "let this user read and write it, then run the same command again",
-        errno.EROFS: "this file system is read-only: run smplan where it may write",
+        errno.ENOSPC: "free disk space, then run the same command again; nothing was lost",
+        errno.EACCES: "grant this user read and write access, then run the same command again",
+        errno.EROFS: "this file system is read-only; run smplan in a writable folder",
         errno.ENOENT: "check the path",
-        errno.EISDIR: "name a file, not a folder",
-        errno.ENOTDIR: "check the path: a part of it is a file, not a folder",
-        errno.EEXIST: "check the path: a part of it is a file, not a folder",
+        errno.EISDIR: "give a file, not a folder",
+        errno.ENOTDIR: "check the path: part of it is a file, not a folder",
+        errno.EEXIST: "check the path: part of it is a file, not a folder",
     }.get(error.errno or 0, "")
-    return _told(f"{what}{error.strerror or error}" + (f"\n  = {hint}" if hint else ""), 1)
+    return _failed(f"{what}{error.strerror or error}" + (f"\n  = {hint}" if hint else ""), 1)
 
 
-def _other(error: Exception) -> int:
+def _unexpected(error: Exception) -> int:
     shown = getattr(error, "format_message", None)
     if shown is None:
         from smplan.cli.bug_report import report
 
         report(error)
         return 1
-    # a mistake on the command line, in the words of the library that reads it
+    # a command-line error, as click words it
     message = str(shown())
     if message.startswith("Usage:"):  # no arguments: the help
         sys.stderr.write(f"{message}\n")
         return 1
     context = getattr(error, "ctx", None)
     usage = f"{context.get_usage()}\n" if context else ""
-    return _told(message, 1, before=usage)
+    return _failed(message, 1, before=usage)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the ends of what they print."""
+"""Options, prompts and closing lines that several commands share."""
 
 from __future__ import annotations
 
@@ -15,43 +15,41 @@ Variables: TypeAlias = Annotated[
 ]
 VariableFiles: TypeAlias = Annotated[
     list[Path] | None,
-    typer.Option("--var-file", help="A YAML or JSON map of variables; the last one that has it wins."),
+    typer.Option("--var-file", help="A YAML or JSON map of variables; later files take precedence."),
 ]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON for programs, in place of text for people.")]
-Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for CI, after an approval.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt: for CI, after an approval.")]
 Parallel: TypeAlias = Annotated[int, typer.Option(min=1, max=64, help="How many steps may run at once.")]
 LockWait: TypeAlias = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for a lock that somebody else holds.")
+    float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for a lock that another process holds.")
 ]
 OfBlueprint: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--blueprint", "-b", help="Whose state; otherwise that of the last plan, or the only one in state/."),
+    typer.Option("--blueprint", "-b", help="Whose state; default: that of the last plan, or the only one in state/."),
 ]
 
 
-def colour() -> bool:
-    """Whether standard output is a terminal that wants colours."""
+def color() -> bool:
+    """Whether standard output is a terminal that shows colors."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def next_command(command: str) -> None:
-    """Tell what to type next; on standard error, so that output can be piped."""
+    """Print the command to run next, to standard error so that output can be piped."""
     typer.echo(f"\nNext: {command}", err=True)
 
 
-def ask(question: str) -> None:
-    """Go on only after a yes. Raises SmplanError where nobody can be asked, typer.Abort after a no."""
+def confirm(question: str) -> None:
+    """Prompt for a yes. Raises SmplanError without a terminal, typer.Abort after a no."""
     from smplan.errors import SmplanError
 
     if not sys.stdin.isatty():
-        raise SmplanError(
-            "nobody can be asked: standard input is no terminal", hint="say --yes if that is what you want"
-        )
+        raise SmplanError("cannot prompt: standard input is not a terminal", hint="add --yes to run without a prompt")
     typer.confirm(question, abort=True, err=True)
 
 
 def assignments(given: list[str] | None) -> dict[str, str]:
-    """``NAME=VALUE`` texts as a map. Raises typer.BadParameter for a text that is none."""
+    """``NAME=VALUE`` texts as a map. Raises typer.BadParameter."""
     found = {}
     for text in given or ():
         name, equals, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""The plan file between ``plan`` and ``apply``: saved whole or not at all, read back, told from a blueprint."""
+"""The plan file: atomic save, load, and detection of plans among JSON files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _ONLY_IN_PLANS = {"account", "base", "digest", "format", "format_version"}
 
 
 def save_plan(plan: Plan, path: Path) -> None:
-    """Write the plan file, readable by its owner alone; the old one stays until the new one is whole.
+    """Write the plan file atomically, readable by its owner only.
 
-    A link is followed. A device or pipe (``/dev/stdout``) is written to, never replaced.
+    A symbolic link is followed. A device or pipe (``/dev/stdout``) is written to, never replaced.
     """
     if path.is_dir():
-        raise SmplanError(f"{path} is a folder", hint=f"name a file: --out {path / 'plan.json'}")
+        raise SmplanError(f"{path} is a folder", hint=f"give a file: --out {path / 'plan.json'}")
     if path.exists() and not path.is_file():
         path.write_text(to_text(plan), encoding="utf-8")
         return
@@ -47,25 +47,29 @@ def save_plan(plan: Plan, path: Path) -> None:
 
 
 def read_plan(path: Path | None) -> Plan:
-    """The plan in ``path``, else the one saved last. Raises Stale if it is none, or was touched."""
+    """The plan in ``path``; by default the last saved plan. Raises Stale if it is damaged or not a plan."""
     path = path or PLAN_FILE
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SmplanError(f"there is no plan in {path}", hint="make one: smplan plan BLUEPRINT") from None
+        raise SmplanError(f"there is no plan in {path}", hint="make one with `smplan plan BLUEPRINT`") from None
     except UnicodeDecodeError:
-        raise Stale(f"{path} is not a plan that smplan can read: it is not text", hint="make a new plan") from None
+        raise Stale(
+            f"{path} is not a plan that smplan can read: it is not text",
+            hint="make a new plan with `smplan plan BLUEPRINT`",
+        ) from None
     return from_text(text, file=str(path))
 
 
 def is_plan(path: Path) -> bool:
-    """Whether ``path`` holds a plan rather than a blueprint, as its top-level keys tell, even if it is cut off.
+    """Whether ``path`` is a plan rather than a blueprint, by its top-level keys, even if it is truncated.
 
-    Without any such key its name decides. Raises SmplanError if there is nothing at ``path``.
+    Without these keys the name decides. Raises SmplanError if ``path`` does not exist.
     """
     if not path.exists():
         raise SmplanError(
-            f"there is neither a plan nor a blueprint at {path}", hint="check the path, or make a plan: smplan plan"
+            f"there is neither a plan nor a blueprint at {path}",
+            hint="check the path, or make a plan with `smplan plan BLUEPRINT`",
         )
     if not path.is_file():
         return False
@@ -76,7 +80,7 @@ def is_plan(path: Path) -> bool:
 
 
 def _members(text: str) -> Iterator[tuple[str, object]]:
-    """The top-level keys and values of the JSON object that ``text`` begins with, as far as it can be read."""
+    """The top-level keys and values of the JSON object in ``text``, up to the first syntax error."""
     decoder = json.JSONDecoder()
     at = _after(text, 0, "{")
     while at and text[at : at + 1] == '"':
@@ -91,7 +95,7 @@ def _members(text: str) -> Iterator[tuple[str, object]]:
 
 
 def _after(text: str, at: int, sign: str) -> int:
-    """Where the next word after ``sign`` begins; 0 if ``sign`` is not next."""
+    """The start of the next token after ``sign``; 0 if ``sign`` is not next."""
     at = _end_of_space(text, at)
     return _end_of_space(text, at + 1) if text[at : at + 1] == sign else 0
 

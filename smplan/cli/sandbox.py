@@ -1,4 +1,4 @@
-"""``smplan sandbox``: an AWS and Stream Managers on this machine, to practise on."""
+"""``smplan sandbox``: simulated AWS and Stream Managers on this machine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from smplan.cli import options
 FOLDER = Path(".smplan")
 SPEED = 60.0
 
-app = typer.Typer(help="An AWS and Stream Managers on this machine to practise on.", no_args_is_help=True)
-Speed = Annotated[float, typer.Option(min=1, help="How many seconds pass in the sandbox in one of ours.")]
+app = typer.Typer(help="Run simulated AWS and Stream Managers on this machine.", no_args_is_help=True)
+Speed = Annotated[float, typer.Option(min=1, help="How many times faster than real time the sandbox runs.")]
 
 
 def sandbox_process() -> ModuleType:
@@ -25,7 +25,7 @@ def sandbox_process() -> ModuleType:
     from smplan.errors import SmplanError
 
     if importlib.util.find_spec("moto") is None:
-        raise SmplanError("the sandbox is not installed", hint="pip install 'smplan[sandbox]'")
+        raise SmplanError("the sandbox is not installed", hint="install it with: pip install 'smplan[sandbox]'")
 
     from smplan.sandbox import process
 
@@ -36,45 +36,45 @@ def sandbox_process() -> ModuleType:
 def start(speed: Speed = SPEED) -> None:
     """Start a sandbox in the background, on 127.0.0.1 only; it already holds the guide's prerequisites."""
     running = sandbox_process().start(speed, FOLDER)
-    typer.echo(f"The sandbox runs at {running.env['AWS_ENDPOINT_URL']}, {speed:g} times as fast as time.")
+    typer.echo(f"The sandbox is running at {running.env['AWS_ENDPOINT_URL']}, {speed:g} times faster than real time.")
     options.next_command('eval "$(smplan sandbox env)"')
 
 
 @app.command(epilog="Example: smplan sandbox stop")
 def stop() -> None:
-    """Stop the sandbox; everything in it is forgotten."""
+    """Stop the sandbox and discard everything in it."""
     typer.echo("The sandbox is stopped." if sandbox_process().stop(FOLDER) else "No sandbox was running.")
 
 
 @app.command(epilog="Example: smplan sandbox status")
 def status(as_json: options.AsJson = False) -> int:
-    """Tell whether a sandbox runs here; ends with 1 if none does."""
+    """Show whether a sandbox is running; exits with 1 if none is."""
     running = sandbox_process().status(FOLDER)
     if as_json:
         typer.echo(json.dumps({"running": running is not None, "pid": running.pid if running else None}))
     elif running:
-        typer.echo(f"The sandbox runs at {running.env['AWS_ENDPOINT_URL']} (pid {running.pid}).")
+        typer.echo(f"The sandbox is running at {running.env['AWS_ENDPOINT_URL']} (pid {running.pid}).")
     else:
-        typer.echo("No sandbox runs here.")
+        typer.echo("No sandbox is running here.")
         options.next_command("smplan sandbox start")
     return 0 if running else 1
 
 
 @app.command(epilog='Example: eval "$(smplan sandbox env)"')
 def env() -> None:
-    """Print the variables that lead smplan, boto3 or the AWS CLI into the sandbox."""
+    """Print the variables that point smplan, boto3 and the AWS CLI to the sandbox."""
     from smplan.errors import SmplanError
 
     running = sandbox_process().status(FOLDER)
     if running is None:
-        raise SmplanError("no sandbox runs here", hint="smplan sandbox start")
+        raise SmplanError("no sandbox is running here", hint="start one with `smplan sandbox start`")
     for name, value in sorted(running.env.items()):
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command(epilog="Example: smplan sandbox reset")
 def reset() -> None:
-    """Begin again with an empty sandbox that holds the prerequisites alone."""
+    """Replace the sandbox with a new one that holds only the guide's prerequisites."""
     running = sandbox_process().reset(FOLDER)
-    typer.echo(f"A new sandbox runs at {running.env['AWS_ENDPOINT_URL']}.")
+    typer.echo(f"A new sandbox is running at {running.env['AWS_ENDPOINT_URL']}.")
     options.next_command('eval "$(smplan sandbox env)"')

@@ -1,4 +1,4 @@
-"""``smplan state``: what smplan remembers, now and before, and where that lives."""
+"""``smplan state``: list, show, export and move the state, and its history."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def register(state: typer.Typer) -> None:
 
 
 def list_(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
-    """List what the state holds: address, kind, id."""
+    """List the resources in the state: address, kind, id."""
     from smplan.cli import wiring
     from smplan.core.state.strict_json import to_json
     from smplan.render import text
 
-    state = wiring.state_now(wiring.found_store(blueprint))
+    state = wiring.current_state(wiring.store_of(blueprint))
     entries = [*state.resources.values(), *state.deposed]
-    told = json.dumps([to_json(entry) for entry in entries], indent=1) if as_json else text.entries(entries)
-    typer.echo(told.rstrip("\n"))
+    shown = json.dumps([to_json(entry) for entry in entries], indent=1) if as_json else text.entries(entries)
+    typer.echo(shown.rstrip("\n"))
 
 
 def show(
@@ -46,7 +46,7 @@ def show(
     blueprint: options.OfBlueprint = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show one thing of the state: its spec as applied, and what it makes known."""
+    """Show one resource of the state: its spec as applied, and its outputs."""
     import difflib
 
     from smplan.cli import wiring
@@ -54,28 +54,28 @@ def show(
     from smplan.errors import SmplanError
     from smplan.render import text
 
-    resources = wiring.state_now(wiring.found_store(blueprint)).resources
+    resources = wiring.current_state(wiring.store_of(blueprint)).resources
     if address not in resources:
         near = difflib.get_close_matches(address, resources, 1)
-        hint = f"did you mean `{near[0]}`?" if near else "smplan state list shows what there is"
+        hint = f"did you mean `{near[0]}`?" if near else "list the addresses with `smplan state list`"
         raise SmplanError(f"the state has nothing at `{address}`", hint=hint)
     entry = resources[address]
     typer.echo(json.dumps(to_json(entry), indent=1) if as_json else text.entry(entry).rstrip("\n"))
 
 
 def history(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
-    """List the state and those before it: when each was saved, by which plan, how many things it has."""
+    """List the current and earlier states: when each was saved, by which plan, its number of resources."""
     from smplan.cli import wiring
     from smplan.render import text
     from smplan.stores.history import versions
 
-    store = wiring.found_store(blueprint)
+    store = wiring.store_of(blueprint)
     found = list(versions(store))
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], indent=1))
         return
     if not found:
-        raise wiring.nothing_yet(store)
+        raise wiring.no_state_error(store)
     typer.echo(text.history(found).rstrip("\n"))
     past = [each.serial for each in found if not each.current and not each.trouble]
     if past:
@@ -84,27 +84,27 @@ def history(blueprint: options.OfBlueprint = None, as_json: options.AsJson = Fal
 
 def pull(
     serial: Annotated[
-        int | None, typer.Option(min=0, help="An earlier state (smplan state history); without it, the present one.")
+        int | None, typer.Option(min=0, help="An earlier state (smplan state history); default: the current one.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write it to this new file, for your eyes only.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write it to this new file, readable by you only.")] = None,
     blueprint: options.OfBlueprint = None,
 ) -> None:
-    """Print the whole state document, as it can be put in place of a local state.
+    """Print the state document, with its journal applied, in the format of a local state file.
 
-    What stands in the journal is folded in. Contains no secrets, but treat it as confidential.
+    Contains no secrets, but treat it as confidential.
     """
     from smplan.cli import wiring
 
-    store = wiring.found_store(blueprint)
-    document = _present(store) if serial is None else _earlier(store, serial)
+    store = wiring.store_of(blueprint)
+    document = _current(store) if serial is None else _earlier(store, serial)
     if out is None:
         typer.echo(document.decode("ascii"), nl=False)
     else:
         _write(out, document)
 
 
-def _present(store: Store) -> bytes:
-    """The state with its journal, as a save would store it; just as it is stored if there is no journal."""
+def _current(store: Store) -> bytes:
+    """The state with its journal applied, as a save would store it; unchanged if there is no journal."""
     from dataclasses import replace
 
     from smplan.cli import wiring
@@ -112,16 +112,16 @@ def _present(store: Store) -> bytes:
 
     found = store.read()
     if found.stored is None or found.folded is None:
-        raise wiring.nothing_yet(store)
+        raise wiring.no_state_error(store)
     folded = found.folded
     if folded.run:
-        wiring.say(
-            f"a run of plan {folded.run.plan_id} is unfinished: this copy has what it did so far, "
-            "and only smplan apply where the state lives can go on with it"
+        wiring.warn(
+            f"a run of plan {folded.run.plan_id} is unfinished: this copy has its steps so far, "
+            "but only `smplan apply` on the original state can resume it"
         )
     if not found.written:
         return codec.encode_state(found.stored, found.pending_creates, saved=found.saved)
-    # the next serial: a journal that is left beside the copy then counts for nothing, as after a save
+    # the next serial: a journal left beside the copy is then ignored, as after a save
     state = replace(folded.state, serial=folded.state.serial + 1)
     return codec.encode_state(state, folded.pending_creates, saved=found.saved)
 
@@ -130,11 +130,11 @@ def _earlier(store: Store, serial: int) -> bytes:
     from smplan.errors import SmplanError
     from smplan.stores import codec
 
-    present = store.read().stored
-    document = store.document() if present and present.serial == serial else store.document(serial)
+    current = store.read().stored
+    document = store.document() if current and current.serial == serial else store.document(serial)
     if document is None:
         kept = ", ".join(map(str, store.history())) or "none"
-        raise SmplanError(f"the state with serial {serial} is not kept", hint=f"kept are: {kept}")
+        raise SmplanError(f"the state with serial {serial} is not kept", hint=f"the serials kept are: {kept}")
     codec.decode_state(document, f"the state with serial {serial}")
     return document
 
@@ -144,46 +144,44 @@ def _write(out: Path, document: bytes) -> None:
     from smplan.stores import files
 
     if files.stamp(out):
-        raise SmplanError(f"{out} is there already", hint="name a new file; to put a state back, see docs/state.md")
+        raise SmplanError(f"{out} exists already", hint="choose a new file; docs/state.md shows how to restore a state")
     files.replace(files.Disk(), out, document)
     typer.echo(f"Written to {out}.", err=True)
 
 
 def move(
-    to: Annotated[str, typer.Option("--to", metavar="PLACE", help="s3://bucket/key, or the path of a state file.")],
+    to: Annotated[str, typer.Option("--to", metavar="LOCATION", help="s3://bucket/key, or the path of a state file.")],
     blueprint: options.OfBlueprint = None,
-    region: Annotated[
-        str | None, typer.Option(help="The region of the new bucket, if it is not the blueprint's.")
-    ] = None,
+    region: Annotated[str | None, typer.Option(help="The region of the new bucket; default: the blueprint's.")] = None,
     kms_key_id: Annotated[str | None, typer.Option(help="The KMS key that encrypts the state in S3.")] = None,
     yes: options.Yes = False,
 ) -> None:
     """Move the state to S3, to a local file, or from bucket to bucket; nothing is deleted.
 
-    The copy is read back before the old place is given up; a note stays there that says where the state is now.
-    Cut off anywhere, the same command finishes it.
+    The copy is verified before the old one is retired; a marker left there names the new location. If the move is
+    interrupted, the same command finishes it.
     """
     from smplan.cli import wiring
     from smplan.engine.plan import utc_now
     from smplan.stores.move import Endpoint, Move
     from smplan.stores.move_marker import backend_block
 
-    found, wanted = wiring.found(blueprint), _place(to, region, kms_key_id)
-    source, target = found.place, found.store_at(wanted)
+    found, wanted = wiring.locate_state(blueprint), _backend(to, region, kms_key_id)
+    source, target = found.backend, found.store_at(wanted)
     old = found.store
-    if _spot(source) == _spot(wanted):
+    if _identity(source) == _identity(wanted):
         source, wanted = _unfinished(target)
         old, target = found.store_at(source), found.store_at(wanted)
     if not yes:
-        options.ask(f"Move the state from {old.location} to {target.location}?")
+        options.confirm(f"Move the state from {old.location} to {target.location}?")
     at = utc_now().isoformat(timespec="seconds")
-    Move(Endpoint(old, source), Endpoint(target, wanted), wiring.holder("move"), at, wiring.say).run()
-    typer.echo(f"The state is in {target.location} now. Write this into the blueprint:\n\n{backend_block(wanted)}")
-    options.next_command("smplan plan BLUEPRINT   # with the new place; plans made before are void")
+    Move(Endpoint(old, source), Endpoint(target, wanted), wiring.holder("move"), at, wiring.warn).run()
+    typer.echo(f"The state is now in {target.location}. Put this into the blueprint:\n\n{backend_block(wanted)}")
+    options.next_command("smplan plan BLUEPRINT   # earlier plans are no longer valid")
 
 
-def _place(to: str, region: str | None, kms_key_id: str | None) -> BackendConfig:
-    """The place that a person named."""
+def _backend(to: str, region: str | None, kms_key_id: str | None) -> BackendConfig:
+    """The backend given by ``--to``."""
     from smplan.core.blueprint import BackendConfig
 
     more = {name: value for name, value in (("region", region), ("kms_key_id", kms_key_id)) if value}
@@ -201,18 +199,18 @@ def _place(to: str, region: str | None, kms_key_id: str | None) -> BackendConfig
     return BackendConfig("local", {"path": to})
 
 
-def _spot(place: BackendConfig) -> str:
-    """One name for a place, however it was written."""
+def _identity(backend: BackendConfig) -> str:
+    """One name for a backend, however its path is written."""
     from smplan.stores.move_marker import uri
 
-    return uri(place) if place.backend == "s3" else str(Path(uri(place)).resolve())
+    return uri(backend) if backend.backend == "s3" else str(Path(uri(backend)).resolve())
 
 
 def _unfinished(target: Store) -> tuple[BackendConfig, BackendConfig]:
-    """Where a state comes from and goes whose move was cut off, when the blueprint names the new place already."""
+    """Source and target of an interrupted move, for a blueprint that names the target already."""
     from smplan.errors import GuardRefused
 
     marker = target.read_unchecked().marker
     if marker and marker.incoming:
         return marker.source, marker.target
-    raise GuardRefused(f"the state is in {target.location} already", hint="name another place")
+    raise GuardRefused(f"the state is in {target.location} already", hint="give another location with --to")

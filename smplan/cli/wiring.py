@@ -1,4 +1,4 @@
-"""Where the pieces are put together: blueprint, store and world of a command."""
+"""Composition root: builds the blueprint, store and providers of a command."""
 
 from __future__ import annotations
 
@@ -36,59 +36,59 @@ if TYPE_CHECKING:
 STATE_FOLDER = Path("state")
 
 
-def silent(event: Event) -> None:
-    """Nobody listens."""
+def ignore_event(event: Event) -> None:
+    """An event listener that does nothing."""
 
 
-def aside() -> Callable[[Event], None]:
-    """Tells on standard error what a person who waits should know: calls made again, a clock that is off."""
+def warning_reporter() -> Callable[[Event], None]:
+    """A listener that prints retries and clock skew to standard error."""
     from smplan.core.events import ClockSkewed, Retried
     from smplan.render.progress import Plain
 
-    plain = Plain(say)
+    plain = Plain(warn)
 
-    def hear(event: Event) -> None:
+    def handle(event: Event) -> None:
         if isinstance(event, (ClockSkewed, Retried)):
             plain(event)
 
-    return hear
+    return handle
 
 
-def say(word: str) -> None:
-    """Tell the person a sentence beside the output."""
-    sys.stderr.write(f"smplan: {word}\n")
+def warn(message: str) -> None:
+    """Print ``message`` to standard error."""
+    sys.stderr.write(f"smplan: {message}\n")
 
 
 def load(path: Path, variables: Mapping[str, str], files: Sequence[Path]) -> Blueprint:
-    """The blueprint with its variables in force. Raises BlueprintInvalid."""
+    """The blueprint with the values of its variables. Raises BlueprintInvalid."""
     return loading.load(
         path, variables=variables, variable_files=files, environ=os.environ, catalogue=registry.catalogue()
     )
 
 
-def place_of(blueprint: Blueprint) -> BackendConfig:
+def backend_of(blueprint: Blueprint) -> BackendConfig:
     """Where the state of ``blueprint`` lives."""
     return BackendConfig(blueprint.state.backend, blueprint.state.options)
 
 
-def store_at(place: BackendConfig, name: str, region: str | None = None) -> Store:
-    """The store at ``place`` for the state called ``name``."""
-    options = _spelled_out(place, name).options
-    if place.backend == "s3":
+def store_at(backend: BackendConfig, name: str, region: str | None = None) -> Store:
+    """The store in ``backend`` for the state called ``name``."""
+    options = _with_defaults(backend, name).options
+    if backend.backend == "s3":
         from smplan.stores import s3
 
         client = s3.connect(options.get("region") or region)
         kms_key_id = options.get("kms_key_id")
-        return s3.S3Store(options["bucket"], options["key"], client=client, kms_key_id=kms_key_id, on_warning=say)
+        return s3.S3Store(options["bucket"], options["key"], client=client, kms_key_id=kms_key_id, on_warning=warn)
     from smplan.stores.local import LocalStore
 
-    return LocalStore(Path(options["path"]), on_warning=say)
+    return LocalStore(Path(options["path"]), on_warning=warn)
 
 
-def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None) -> Providers:
-    """The account and region that the environment leads to, and the Stream Managers there.
+def providers(region: str | None, *, on_call: Callable[[str], None] | None = None) -> Providers:
+    """The AWS account and region of the environment, and the Stream Managers there.
 
-    ``on_call`` hears each AWS request as ``service:Action``.
+    ``on_call`` is called with the ``service:Action`` of each AWS request.
     """
     from smplan.drivers.aws.client import Aws
     from smplan.drivers.aws.secrets import resolve
@@ -111,8 +111,8 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
             api_version=settings.get("api_version") or "4.0",
             connect_map=connect_map,
             ca_file=ca_file,
-            patience=aws.patience,
-            guard=lambda: aws.guard(),
+            retry_policy=aws.retry_policy,
+            before_write=lambda: aws.before_write(),
         )
 
     http = partial(HttpClient, connect_map=connect_map, ca_file=ca_file)
@@ -120,29 +120,29 @@ def world_of(region: str | None, *, on_call: Callable[[str], None] | None = None
 
 
 def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] | None = None) -> Plan:
-    """The plan of ``blueprint`` against its state and the world; what is worth a word meanwhile goes to ``report``."""
+    """The plan of ``blueprint`` from its state and what exists; events go to ``report``."""
     stop = CancelToken()
-    with _ending_pauses(stop):
+    with _interruptible_pauses(stop):
         return make_plan(
             blueprint,
-            store=store_at(place_of(blueprint), blueprint.name, blueprint.region),
-            world=world_of(blueprint.region),
+            store=store_at(backend_of(blueprint), blueprint.name, blueprint.region),
+            world=providers(blueprint.region),
             mode="destroy" if destroy else "apply",
-            report=report or aside(),
+            report=report or warning_reporter(),
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
         )
 
 
 @contextmanager
-def _ending_pauses(stop: CancelToken) -> Iterator[None]:
-    """Ctrl-C ends the pauses of other threads too, which it would have to wait for."""
+def _interruptible_pauses(stop: CancelToken) -> Iterator[None]:
+    """Make Ctrl-C also end the retry pauses of other threads."""
 
-    def heard(_number: int, _frame: Any) -> None:
+    def handle(_number: int, _frame: Any) -> None:
         stop.cancel()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, heard)
+    before = signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:
@@ -150,7 +150,7 @@ def _ending_pauses(stop: CancelToken) -> Iterator[None]:
 
 
 def holder(operation: str) -> LockHolder:
-    """Who this process is, for others who find the lock taken."""
+    """This process as the holder of a lock."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # no such user, as in some containers
@@ -160,80 +160,81 @@ def holder(operation: str) -> LockHolder:
 
 
 def commit_of(folder: Path) -> str:
-    """The git commit that ``folder`` is at, with `-dirty` if it was changed since; empty outside a work tree."""
+    """The git commit of ``folder``, with `-dirty` if the work tree was changed; empty outside one."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - fixed words
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - fixed arguments
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip() if found.returncode == 0 else ""
 
 
 def store_of_plan(plan: Plan) -> Store:
-    """The store that ``plan`` was made against."""
+    """The store that ``plan`` was made from."""
     return store_at(plan.backend, plan.name, plan.region)
 
 
 @dataclass(frozen=True)
-class Found:
-    """Where a state lives, the path or key spelled out, and what else is known of whose it is."""
+class LocatedState:
+    """Where a state is, with an explicit path or key, and the name, region and account if known."""
 
-    place: BackendConfig
+    backend: BackendConfig
     name: str = ""
     region: str | None = None
     account: str | None = None
 
     @property
     def store(self) -> Store:
-        """The store there."""
-        return self.store_at(self.place)
+        """The store of this state."""
+        return self.store_at(self.backend)
 
-    def store_at(self, place: BackendConfig) -> Store:
-        """The store at ``place``, for the same state."""
-        return store_at(place, self.name, self.region)
+    def store_at(self, backend: BackendConfig) -> Store:
+        """The store in ``backend``, for the same state."""
+        return store_at(backend, self.name, self.region)
 
 
-def found(blueprint: Path | None) -> Found:
+def locate_state(blueprint: Path | None) -> LocatedState:
     """The state of ``blueprint``, else of the last plan, else the only one in ``state/``. Raises SmplanError."""
     if blueprint is not None:
         wanted = load(blueprint, {}, ())
-        place = _spelled_out(place_of(wanted), wanted.name)
-        return Found(place, wanted.name, wanted.region, wanted.account)
+        backend = _with_defaults(backend_of(wanted), wanted.name)
+        return LocatedState(backend, wanted.name, wanted.region, wanted.account)
     if PLAN_FILE.exists():
         plan = read_plan(None)
-        return Found(_spelled_out(plan.backend, plan.name), plan.name, plan.region, plan.account)
-    there = sorted(STATE_FOLDER.glob("*.state.json"))
-    if len(there) != 1:
-        told = f"{len(there)} states in {STATE_FOLDER}/" if there else "no state here"
-        raise SmplanError(f"there is {told}" if not there else f"there are {told}", hint="say whose: --blueprint FILE")
-    return Found(BackendConfig("local", {"path": str(there[0])}))
+        return LocatedState(_with_defaults(plan.backend, plan.name), plan.name, plan.region, plan.account)
+    files = sorted(STATE_FOLDER.glob("*.state.json"))
+    if len(files) != 1:
+        message = f"there are {len(files)} states in {STATE_FOLDER}/" if files else "there is no state here"
+        raise SmplanError(message, hint="choose one with --blueprint FILE")
+    return LocatedState(BackendConfig("local", {"path": str(files[0])}))
 
 
-def _spelled_out(place: BackendConfig, name: str) -> BackendConfig:
-    """``place`` with what ``store_at`` would fill in."""
-    option, default = ("key", f"{name}.state.json") if place.backend == "s3" else ("path", _default_path(name))
-    return BackendConfig(place.backend, {**place.options, option: place.options.get(option) or default})
+def _with_defaults(backend: BackendConfig, name: str) -> BackendConfig:
+    """``backend`` with an explicit path or key."""
+    option, default = ("key", f"{name}.state.json") if backend.backend == "s3" else ("path", _default_path(name))
+    return BackendConfig(backend.backend, {**backend.options, option: backend.options.get(option) or default})
 
 
 def _default_path(name: str) -> str:
     return str(STATE_FOLDER / f"{name}.state.json")
 
 
-def found_store(blueprint: Path | None) -> Store:
-    """The store of what ``found`` finds."""
-    return found(blueprint).store
+def store_of(blueprint: Path | None) -> Store:
+    """The store of the state that ``locate_state`` finds."""
+    return locate_state(blueprint).store
 
 
-def state_now(store: Store) -> State:
-    """The state in ``store``, its journal folded in. Raises SmplanError if there is none yet."""
+def current_state(store: Store) -> State:
+    """The state in ``store``, with its journal applied. Raises SmplanError if there is none yet."""
     folded = store.read().folded
     if folded is None:
-        raise nothing_yet(store)
+        raise no_state_error(store)
     return folded.state
 
 
-def nothing_yet(store: Store) -> SmplanError:
-    """The error where a state is needed and none is."""
+def no_state_error(store: Store) -> SmplanError:
+    """The error for a missing state."""
     return SmplanError(
-        f"nothing was applied yet: there is no state in {store.location}", hint="smplan plan, then apply"
+        f"nothing was applied yet; there is no state in {store.location}",
+        hint="run `smplan plan BLUEPRINT`, then `smplan apply`",
     )

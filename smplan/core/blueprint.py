@@ -70,17 +70,17 @@ class SourceMap:
     def _lines(self) -> list[str]:
         return _LINE_BREAK.split(self.text)
 
-    def fault(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Diagnostic:
+    def diagnostic(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Diagnostic:
         """A diagnostic at ``path``, or at its key if ``key``; without a source range, at the nearest path above."""
         for length in range(len(path), -1, -1):
             place = self.places.get(path[:length])
             if place is not None:
                 at_key = key and length == len(path)
                 line, column = (place.key_line, place.key_column) if at_key else (place.line, place.column)
-                return self.fault_at(line, column, message, hint, path=path)
+                return self.diagnostic_at(line, column, message, hint, path=path)
         return Diagnostic(message, hint, file=self.file, path=path)
 
-    def fault_at(self, line: int, column: int, message: str, hint: str = "", *, path: Path = ()) -> Diagnostic:
+    def diagnostic_at(self, line: int, column: int, message: str, hint: str = "", *, path: Path = ()) -> Diagnostic:
         """A diagnostic at a line and column (1-based), with the text of the line."""
         source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
         shown = "" if column > _LONGEST_SOURCE else printable(source[:_LONGEST_SOURCE]).rstrip()

@@ -15,13 +15,17 @@ from smplan.errors import BlueprintInvalid
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """``before`` comes before ``after``, because of ``reason``; an empty ``source`` means the blueprint."""
+    """``before`` comes before ``after``, because of ``reason``; an empty ``source`` means the blueprint.
+
+    Both are addresses, or ids of steps. A ``droppable`` edge gives way where edges form a cycle.
+    """
 
     before: str
     after: str
     reason: str
     source: str = ""
     reference: bool = False
+    droppable: bool = False
 
 
 Rules: TypeAlias = Callable[[Sequence[Resource]], Iterable[Edge]]
@@ -86,4 +90,4 @@ def _cycle(blueprint: Blueprint, edges: Iterable[Edge]) -> BlueprintInvalid:
     steps = "; ".join(f"{after} after {before} ({reasons[before, after]})" for before, after in cycle)
     hint = "remove one reference or `after` of this cycle"
     path = by_address[cycle[0][1]].path
-    return BlueprintInvalid([blueprint.marks.fault(path, f"these wait for each other: {steps}", hint)])
+    return BlueprintInvalid([blueprint.marks.diagnostic(path, f"these wait for each other: {steps}", hint)])

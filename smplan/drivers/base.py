@@ -34,7 +34,7 @@ ADDRESS_TAG = "smplan:address"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a thing is, as its tags say."""
+    """The owner of a resource, by its tags."""
 
     lineage: str
     address: str
@@ -48,22 +48,22 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a create leaves on the thing it makes: whose it is, and a token that makes the request idempotent."""
+    """What a create leaves on the new resource: its owner, and a token that makes the request idempotent."""
 
     owner: Owner
     token: str
 
     @property
     def tags(self) -> dict[str, str]:
-        """The ownership tags, sent in the very call that creates."""
+        """The ownership tags, sent with the create request."""
         return {LINEAGE_TAG: self.owner.lineage, ADDRESS_TAG: self.owner.address}
 
 
 @dataclass(frozen=True, slots=True)
 class Live(Generic[S]):
-    """A thing as it is now: read back in the spec's own language.
+    """A resource as it is now, in terms of its spec.
 
-    ``owner`` is None where nobody's tags are on it, and for kinds that cannot be tagged.
+    ``owner`` is None without ownership tags, and for kinds that cannot be tagged.
     """
 
     id: str
@@ -74,10 +74,10 @@ class Live(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One look while waiting: what is waited for, the last thing AWS said, and how far it is (0 to 1, if known)."""
+    """One poll of a wait: what is waited for, its last status, and the fraction done (0 to 1, if known)."""
 
     waiting_for: str
-    said: str = ""
+    status: str = ""
     fraction: float | None = None
 
 
@@ -93,7 +93,7 @@ class Driver(DeclaredResource, ABC, Generic[S]):
 
     @abstractmethod
     def create(self, spec: S, claim: Claim) -> str:
-        """Make it: ONE mutating call, sent once, carrying claim and token. The new id."""
+        """Create it with ONE mutating call, sent once, that carries claim and token. Returns the new id."""
 
     def configure(self, id: str, spec: S) -> None:
         """What creation still needs after ``create``; idempotent."""
@@ -104,30 +104,30 @@ class Driver(DeclaredResource, ABC, Generic[S]):
 
     @abstractmethod
     def delete(self, id: str) -> None:
-        """Take it away; already gone is success. Raises InUse while something holds it: the engine tries again."""
+        """Delete it; already gone is success. Raises InUse while something holds it: the engine retries."""
 
     def wait_ready(self, id: str, spec: S) -> Iterator[Progress]:
-        """Look until it is usable, one ``Progress`` a look; raises if it never will be."""
+        """Poll until it can be used, one ``Progress`` per poll; raises if it never will be."""
         return iter(())
 
     def drain(self, live: Live[S]) -> Iterator[Progress]:
-        """What must have happened before ``delete`` may be sent; idempotent and resumable."""
+        """What must happen before ``delete`` may be sent; idempotent and resumable."""
         return iter(())
 
     def wait_deleted(self, id: str) -> Iterator[Progress]:
-        """Look until it is truly gone after ``delete``."""
+        """Poll until it is really gone after ``delete``."""
         return iter(())
 
     def find(self, spec: S) -> Live[S] | None:
-        """What stands under the natural key of ``spec``, whoever owns it."""
+        """The resource with the natural key of ``spec``, whoever owns it."""
         return None
 
     def diagnose_timeout(self, spec: S) -> str:
-        """Why a wait for it may have run out: the likely cause, found by looking; empty if there is no telling."""
+        """The probable cause of a time-out, found by reading; empty if there is none."""
         return ""
 
     def timeout(self, spec: S) -> float:
-        """Seconds that a wait for this one may take."""
+        """Limit of a wait for this resource, in seconds."""
         return self.timeout_seconds
 
 
@@ -139,4 +139,4 @@ class Lookup(DeclaredLookup, ABC):
 
     @abstractmethod
     def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
-        """The outputs of the one thing that matches. Raises NotFound if none does, Conflict if several do."""
+        """The outputs of the one resource that matches. Raises NotFound if none does, Conflict if several do."""

@@ -1,4 +1,4 @@
-"""What drivers are built with: an AWS account, HTTP, and the way to a Stream Manager.
+"""Dependencies of drivers: an AWS account, an HTTP factory, and the Stream Manager client.
 
 Only the interfaces are here, so that no family of drivers depends on another one's client.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class AwsClients:
-    """boto3 clients by service, typed. ``open`` opens one when it is first used."""
+    """Typed boto3 clients by service. ``open`` is called when one is first used."""
 
     def __init__(self, open: Callable[[str], Any]) -> None:
         self._open = open
@@ -102,7 +102,7 @@ class AwsAccount(Protocol):
     read: AwsClients
     """For requests that change nothing."""
     write: AwsClients
-    """For requests that may change something: sent once, and only while the lock is held."""
+    """For requests that may change something: sent once, and only while the state lock is held."""
 
     @property
     def account(self) -> str:
@@ -114,7 +114,7 @@ class AwsAccount(Protocol):
 
 
 class HttpFactory(Protocol):
-    """Makes the client of one server. The command line fixes what the environment says: CA file, redirections."""
+    """Makes the client of one server. The command line binds what the environment sets: CA file, redirected hosts."""
 
     def __call__(self, url: str, *, connect_to: str | None = None) -> HttpClient:
         """The client of ``url``; ``connect_to`` is a host to connect to instead. Raises Invalid for a bad URL."""

@@ -1,7 +1,7 @@
-"""HTTP to a Stream Manager, by its real name, over whatever address leads there: what curl calls ``--connect-to``.
+"""HTTP client whose connections may go to another host than the URL's, as with curl's ``--connect-to``.
 
-URL, Host header and TLS name (SNI and verification) always stay the real ones. Where the connection goes may differ: to
-the load balancer's own DNS name before a CNAME has spread, or to a sandbox's gateway on this machine.
+URL, Host header and TLS name (SNI and verification) always stay the real ones. The connection may go to the load
+balancer's DNS name before a CNAME has spread, or to a sandbox's gateway on this machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TOKEN = re.compile(r"(accessToken=)[^&\s\"'>]*", re.IGNORECASE)
 
 
 class _NoTokens(logging.Filter):
-    """httpx and httpcore log whole URLs; a token in one must not get out."""
+    """Redacts access tokens: httpx and httpcore log whole URLs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -52,17 +52,17 @@ def redacted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back: the status, and the body as text."""
+    """A response: its status, and its body as text."""
 
     status: int
     text: str
 
 
 class HttpClient:
-    """One server: ``url`` is where it is said to be, ``connect_to`` a host to connect to instead of the URL's.
+    """The client of one server: ``url`` is its address, ``connect_to`` a host to connect to instead of the URL's.
 
     ``connect_map`` holds ``HOST1:PORT1:HOST2:PORT2`` entries, separated by commas, as curl takes them: a connection to
-    the first pair goes to the second; an empty HOST1 or PORT1 stands for any. ``ca_file`` is trusted in place of the
+    the first pair goes to the second; an empty HOST1 or PORT1 matches any. ``ca_file`` is trusted in place of the
     system's certificates. Redirects are never followed, and proxies and ``.netrc`` never used.
     """
 
@@ -87,14 +87,15 @@ class HttpClient:
     def send(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, json: object = None, once: bool = False
     ) -> Response:
-        """Send one request. ``once`` says that silence may mean "done".
+        """Send one request. ``once`` marks one that must not be repeated blindly.
 
-        Raises Unreachable if nobody was there, LostAnswer if ``once`` and it may have been done, Invalid on a redirect.
+        Raises Unreachable without a connection or a response, LostAnswer instead if ``once`` and the request may have
+        been processed, Invalid for a redirect.
         """
         import httpx
 
         try:
-            answer = self._client().request(
+            response = self._client().request(
                 method,
                 f"{self._target}{path}",
                 params=dict(query or {}),
@@ -107,11 +108,11 @@ class HttpClient:
         except httpx.HTTPError as error:
             kind = LostAnswer if once else Unreachable
             raise kind(
-                f"{method} {self._real}{path} got no answer: {redacted(str(error)) or type(error).__name__}"
+                f"{method} {self._real}{path} got no response: {redacted(str(error)) or type(error).__name__}"
             ) from None
-        if answer.is_redirect:
-            raise Invalid(f"{self.host} answered with a redirect, which is not followed", hint="give its final address")
-        return Response(answer.status_code, answer.text)
+        if response.is_redirect:
+            raise Invalid(f"{self.host} sent a redirect, which is not followed", hint="write the final URL")
+        return Response(response.status_code, response.text)
 
     def _client(self) -> httpx.Client:
         import httpx
@@ -128,34 +129,32 @@ class HttpClient:
 
 
 def _checked(url: str) -> SplitResult:
-    """``url`` taken apart. Raises Invalid unless it is plain http(s) to a host that may be asked."""
+    """``url``, split. Raises Invalid unless it is plain http(s) to an allowed host."""
     try:
         at = urlsplit(url)
         port = at.port
     except ValueError as error:
-        raise Invalid(f"the URL is not one: {error}") from None
+        raise Invalid(f"not a URL: {error}") from None
     if at.scheme not in _PORTS or not at.hostname or port == 0:
         raise Invalid("the URL must begin with http:// or https:// and name a host")
     if at.username or at.password:
-        raise Invalid(
-            "the URL holds a user name or password", hint="take it out; the access token has a field of its own"
-        )
+        raise Invalid("the URL contains a user name or password", hint="remove it; write a token as `access_token`")
     _refuse_metadata(at.hostname)
     return at
 
 
 def _refuse_metadata(host: str) -> None:
-    """Raise Invalid for the addresses at which clouds hand out credentials."""
+    """Raise Invalid for the addresses that serve a cloud's credentials."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return
     if any(address in network for network in _METADATA):
-        raise Invalid(f"{host} is a metadata address, and no Stream Manager")
+        raise Invalid(f"{host} is a metadata address, not a Stream Manager")
 
 
 def _target(at: SplitResult, connect_to: str | None, connect_map: str) -> str:
-    """The URL that is really connected to: scheme, host and port."""
+    """The URL to connect to: scheme, host and port."""
     host, port = at.hostname or "", at.port or _PORTS[at.scheme]
     if connect_to:
         host = connect_to
@@ -173,7 +172,7 @@ def _mapped(names: tuple[str, int], connect_map: str) -> tuple[str, int] | None:
     for entry in filter(None, connect_map.split(",")):
         found = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d*):(\[[^\]]*\]|[^:]*):(\d*)", entry.strip())
         if not found:
-            raise Invalid(f"`{entry}` is not HOST1:PORT1:HOST2:PORT2", hint="mend SMPLAN_CONNECT_TO")
+            raise Invalid(f"`{entry}` is not HOST1:PORT1:HOST2:PORT2", hint="fix SMPLAN_CONNECT_TO")
         host, port, to_host, to_port = found.groups()
         if host.strip("[]") in ("", names[0]) and port in ("", str(names[1])):
             return to_host.strip("[]") or names[0], int(to_port or names[1])

@@ -1,4 +1,4 @@
-"""Finds the driver or lookup of a kind: the kind's name is the path of its module.
+"""Registry of drivers and lookups: the name of a kind is the path of its module.
 
 ``aws.ec2.image`` is ``drivers/aws/ec2/image.py``, ``gate.http`` is ``drivers/gate/http.py``.
 """
@@ -24,7 +24,7 @@ def driver(kind: str) -> type[Driver[Any]] | None:
 
 
 def lookup(kind: str) -> type[Lookup] | None:
-    """The lookup of ``kind``, or None if nothing of that kind can be looked up."""
+    """The lookup of ``kind``, or None if there is none."""
     return cast("type[Lookup] | None", _found(kind, Lookup))
 
 
@@ -41,7 +41,7 @@ def lookups() -> dict[str, type[Lookup]]:
 
 
 def catalogue() -> Catalogue:
-    """Where checks of a blueprint find the kinds."""
+    """The kinds, as checks of a blueprint need them."""
     return Catalogue(driver, lookup, drivers, lookups)
 
 
@@ -61,7 +61,7 @@ def _exists(name: str) -> bool:
 
 
 def module_of(kind: str) -> str | None:
-    """The name of the module that holds ``kind``, whether or not it exists; None for what is no name of a kind."""
+    """The name of the module of ``kind``, whether or not it exists; None if ``kind`` is not a valid name."""
     parts = kind.split(".")
     if len(parts) < 2 or not all(part.isidentifier() and not part.startswith("_") for part in parts):
         return None

@@ -1,15 +1,15 @@
-"""Calls made again while that is safe and may help: after throttling until a deadline, after silence a few times.
+"""Retry policy of requests: throttled ones until a deadline, unanswered ones a few times, with exponential backoff.
 
-The rule is one for reads and writes, because errors already say which it is: a write that may have been done is a
-LostAnswer, and never sent again here; a write is Unreachable only if its connection was never made.
+Reads and writes share one rule, because the error already tells them apart: a write that may have been processed raises
+LostAnswer, which is never retried here; a write raises Unreachable only if its connection failed.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
-from threading import Event as Bell
 from typing import TypeVar
 
 from smplan.core.events import Retried
@@ -18,68 +18,70 @@ from smplan.errors import Throttled, Unreachable
 T = TypeVar("T")
 
 THROTTLED_SECONDS = 120.0
-"""How long a throttled call is tried."""
-SILENT_ATTEMPTS = 4
-"""How often a call that nobody answers is made, the first time included."""
+"""How long a throttled call is retried."""
+UNREACHABLE_ATTEMPTS = 4
+"""Attempts of a call that gets no response, the first one included."""
 LONGEST_PAUSE = 5.0
 THROTTLED_PAUSE = 0.5
-SILENT_PAUSE = 0.2
+UNREACHABLE_PAUSE = 0.2
 """Seconds before the second attempt; each further pause is twice as long, up to the longest."""
 
 Pause = Callable[[float], None]
-"""Lets so many seconds pass; may raise Interrupted instead of going on."""
+"""Sleeps for so many seconds; may raise Interrupted instead of returning."""
 
 
-def nobody(event: Retried) -> None:
-    """Nobody hears of it."""
+def ignore(event: Retried) -> None:
+    """Report nothing."""
 
 
-def rest(seconds: float) -> None:
-    """Let so many seconds pass."""
-    Bell().wait(seconds)
+def sleep(seconds: float) -> None:
+    """Sleep for so many seconds."""
+    threading.Event().wait(seconds)
 
 
 class RetryPolicy:
-    """How calls are made again. ``tell`` hears of each time before it happens, ``pause`` passes the time until then.
+    """Retries calls: ``on_retry`` is called before each retry, ``pause`` sleeps until then.
 
-    Both may be pointed elsewhere at any time: to the report of a run, to a pause that ends when a stop is asked for.
+    Both may be replaced at any time: by the report of a run, by a sleep that a stop request interrupts.
     """
 
     def __init__(
         self,
         *,
-        tell: Callable[[Retried], None] = nobody,
-        pause: Pause = rest,
+        on_retry: Callable[[Retried], None] = ignore,
+        pause: Pause = sleep,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self.tell = tell
+        self.on_retry = on_retry
         self.pause = pause
         self._clock = clock
         self._draw = draw
 
-    def follow(self, call: str, once: Callable[[], T], *, attempts: int = SILENT_ATTEMPTS) -> T:
-        """What ``once`` returns, made again after Throttled and, ``attempts`` times in all, Unreachable.
+    def call(self, action: str, once: Callable[[], T], *, attempts: int = UNREACHABLE_ATTEMPTS) -> T:
+        """What ``once`` returns; it is retried after Throttled and, up to ``attempts`` attempts, Unreachable.
 
-        Raises its last error when it is not worth another attempt. ``call`` names it for people.
+        Raises the last error when no attempt is left. ``action`` names the call in events.
         """
         since = self._clock()
-        silent = 0
+        unreachable = 0
         attempt = 1
         while True:
             try:
                 return once()
             except (Throttled, Unreachable) as error:
-                silent += isinstance(error, Unreachable)
+                unreachable += isinstance(error, Unreachable)
                 attempt += 1
                 seconds = self._before(attempt, throttled=isinstance(error, Throttled))
                 late = self._clock() - since + seconds > THROTTLED_SECONDS
-                if silent >= attempts or (late and isinstance(error, Throttled)):
+                if unreachable >= attempts or (late and isinstance(error, Throttled)):
                     raise
-                self.tell(Retried(call, error.message, attempt, seconds))
+                self.on_retry(Retried(action, error.message, attempt, seconds))
             self.pause(seconds)
 
     def _before(self, attempt: int, *, throttled: bool) -> float:
-        """Seconds before an attempt: twice as long each time, with jitter, so that many do not come back as one."""
-        ceiling = min((THROTTLED_PAUSE if throttled else SILENT_PAUSE) * 2.0 ** min(attempt - 2, 10), LONGEST_PAUSE)
+        """Seconds before an attempt: doubled each time, with jitter, so that clients do not retry in step."""
+        ceiling = min(
+            (THROTTLED_PAUSE if throttled else UNREACHABLE_PAUSE) * 2.0 ** min(attempt - 2, 10), LONGEST_PAUSE
+        )
         return ceiling * (1 + self._draw()) / 2

@@ -59,7 +59,7 @@ class RunContext:
         """A wait of ``step`` that reports its progress."""
 
         def on_progress(at: Progress, elapsed: float) -> None:
-            self.report(StepProgress(step.id, step.address, at.waiting_for, at.said, at.fraction, elapsed))
+            self.report(StepProgress(step.id, step.address, at.waiting_for, at.status, at.fraction, elapsed))
 
         return Waiter(self.stop, timeout, on_progress)
 

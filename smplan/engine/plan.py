@@ -23,7 +23,7 @@ from smplan.core.plan.planner import NOT_IN_BLUEPRINT, plan_changes
 from smplan.core.plan.steps import plan_steps
 from smplan.core.state.model import State
 from smplan.core.values import Json, encode, resolve
-from smplan.drivers.retry import Pause, rest
+from smplan.drivers.retry import Pause, sleep
 from smplan.engine import preconditions, refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
@@ -52,7 +52,7 @@ def plan(
     world: Providers,
     mode: str = "apply",
     report: Report,
-    pause: Pause = rest,
+    pause: Pause = sleep,
     now: Now = utc_now,
     commit: str = "",
 ) -> Plan:

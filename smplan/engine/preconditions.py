@@ -26,7 +26,7 @@ PLAN_AGAIN = "make a new plan with `smplan plan`"
 
 
 def account(providers: Providers, report: Report) -> str:
-    """The account of the credentials: the first request to AWS, whose response tells how far off this clock is.
+    """The account of the credentials: the first request to AWS, whose response shows how far off this clock is.
 
     A clock a minute off is reported. Raises GuardRefused for one that is four minutes off, even if AWS has refused the
     request already; else Denied, Expired and so on as AWS responds.
@@ -41,7 +41,7 @@ def account(providers: Providers, report: Report) -> str:
 
 
 def _check_clock(providers: Providers, report: Report) -> None:
-    ahead = providers.aws.ahead or 0.0
+    ahead = providers.aws.skew_seconds or 0.0
     if abs(ahead) > MAX_SECONDS:
         way = "ahead of" if ahead > 0 else "behind"
         raise GuardRefused(
@@ -54,7 +54,7 @@ def _check_clock(providers: Providers, report: Report) -> None:
 
 def check_credentials(plan: Plan, done: Collection[str], providers: Providers, now: datetime) -> None:
     """Raise GuardRefused if the credentials expire before the steps that are not ``done`` are expected to be."""
-    end = providers.aws.runs_out if plan.account else None
+    end = providers.aws.credentials_expire_at if plan.account else None
     if end is None:
         return
     left, needed = (end - now).total_seconds(), critical_path_seconds(plan.steps, done)

@@ -14,7 +14,7 @@ from smplan.drivers import registry
 from smplan.drivers.base import Driver, Lookup
 from smplan.drivers.context import Context, HttpFactory
 from smplan.drivers.http import HttpClient
-from smplan.drivers.retry import Pause, rest
+from smplan.drivers.retry import Pause, sleep
 from smplan.engine.runtime import SYSTEM, Runtime
 from smplan.errors import Bug, Unreachable
 
@@ -55,19 +55,19 @@ class Providers:
         """Have ``settings`` called whenever a driver needs Stream Manager."""
         self._settings = settings
 
-    def on_retry(self, report: Callable[[Retried], None], wait: Pause = rest) -> None:
+    def on_retry(self, report: Callable[[Retried], None], wait: Pause = sleep) -> None:
         """From now on, call ``report`` before each retry of a request, and ``wait`` with its delay in seconds."""
-        self.aws.patience.tell = report
-        self.aws.patience.pause = wait
+        self.aws.retry_policy.on_retry = report
+        self.aws.retry_policy.pause = wait
 
     @contextmanager
     def guard_writes(self, check: Callable[[], None]) -> Iterator[None]:
         """Inside the ``with`` block, ``check`` is called before each request that may change something."""
-        before, self.aws.guard = self.aws.guard, check
+        before, self.aws.before_write = self.aws.before_write, check
         try:
             yield
         finally:
-            self.aws.guard = before
+            self.aws.before_write = before
 
     def driver(self, kind: str) -> Driver[Any]:
         """The driver of ``kind``, always the same one."""

@@ -1,62 +1,46 @@
-"""What the guide and AWS forbid, as far as a blueprint alone shows it; each rule names where it comes from.
+"""Constraints of the guide and of AWS that a blueprint alone can violate, each with its source.
 
-Only what is said with "never", "must" or "at least" is here: advice belongs in the documentation.
+Only statements with "never", "must" or "at least" are here: advice belongs in the documentation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeGuard
 
-from smplan.core.blueprint import Blueprint, LookupDecl, Resource
+from smplan.core.blueprint import Blueprint, Resource
 from smplan.core.values import PartialValue, Path, Ref
+from smplan.guide.index import BlueprintIndex
 
 Violation: TypeAlias = "tuple[Path, str, str]"
-"""Path inside the spec, what is wrong, how to mend it."""
-
-
-@dataclass(frozen=True)
-class BlueprintIndex:
-    """What rules look up beside the resource itself."""
-
-    group: Mapping[str, Resource]
-    """The scaling groups, by address and by name."""
-    lookup: Mapping[str, LookupDecl]
+"""Path inside the spec, message, hint."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that may not be; ``source`` is told to the reader."""
+    """One constraint; ``source`` is appended to the hint."""
 
     kinds: tuple[str, ...]
     source: str
-    broken: Callable[[Resource, BlueprintIndex], Iterator[Violation]]
+    check: Callable[[Resource, BlueprintIndex], Iterator[Violation]]
 
 
 def violations(blueprint: Blueprint) -> Iterator[Violation]:
-    """Where ``blueprint`` breaks a rule: the path in the document, what is wrong, how to mend it and who says so."""
+    """The violations in ``blueprint``: path in the document, message, and hint with its source."""
     by_kind: dict[str, list[Rule]] = {}
     for rule in RULES:
         for kind in rule.kinds:
             by_kind.setdefault(kind, []).append(rule)
-    view = _view(blueprint)
+    index = BlueprintIndex(blueprint.resources, blueprint.lookups)
     for resource in blueprint.resources:
         for rule in by_kind.get(resource.kind, ()):
-            for path, message, hint in rule.broken(resource, view):
+            for path, message, hint in rule.check(resource, index):
                 yield (*resource.path, "spec", *path), message, f"{hint} ({rule.source})"
 
 
-def _view(blueprint: Blueprint) -> BlueprintIndex:
-    groups = [each for each in blueprint.resources if each.kind == "aws.autoscaling.group"]
-    named = {each.spec["name"]: each for each in groups if isinstance(each.spec.get("name"), str)}
-    return BlueprintIndex(
-        named | {each.address: each for each in groups}, {each.name: each for each in blueprint.lookups}
-    )
-
-
-def _scale_in_of_protected(policy: Resource, view: BlueprintIndex) -> Iterator[Violation]:
-    group = _group_of(policy, view)
+def _scale_in_of_protected(policy: Resource, index: BlueprintIndex) -> Iterator[Violation]:
+    group = index.scaling_group(policy.spec.get("auto_scaling_group_name"))
     if group is None or group.spec.get("new_instances_protected_from_scale_in") is not True:
         return
     for path, change in _adjustments(policy):
@@ -82,20 +66,14 @@ def _small_volume(template: Resource, _: BlueprintIndex) -> Iterator[Violation]:
         yield ("volume_size",), f"{size} GiB are too few for a Stream Manager", "give it at least 16"
 
 
-def _alias_at_apex(record: Resource, view: BlueprintIndex) -> Iterator[Violation]:
+def _alias_at_apex(record: Resource, index: BlueprintIndex) -> Iterator[Violation]:
     zone, name = record.spec.get("zone_id"), record.spec.get("name")
-    found = view.lookup.get(zone.root) if isinstance(zone, Ref) else None
+    found = index.lookups.get(zone.root) if isinstance(zone, Ref) else None
     apex = found.where.get("name") if found else None
     if record.spec.get("type") != "CNAME" or not isinstance(apex, str) or not isinstance(name, str):
         return
     if name.rstrip(".").lower() == apex.rstrip(".").lower():
         yield ("type",), "the name of the zone itself cannot be a CNAME", "make it type A with `alias`"
-
-
-def _group_of(policy: Resource, view: BlueprintIndex) -> Resource | None:
-    wanted = policy.spec.get("auto_scaling_group_name")
-    name = wanted.address if isinstance(wanted, Ref) else wanted
-    return view.group.get(name) if isinstance(name, str) else None
 
 
 def _adjustments(policy: Resource) -> Iterator[tuple[Path, float]]:

@@ -6,40 +6,18 @@ A rule gets all resources and yields pairs of addresses (before, after). A new r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from smplan.core.blueprint import Resource
 from smplan.core.graph import Edge
-from smplan.core.values import PartialValue, Ref, encode
+from smplan.core.values import PartialValue, encode
+from smplan.guide.index import BlueprintIndex
 
 GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS"
 
 Pair: TypeAlias = tuple[str, str]
-
-
-class BlueprintIndex:
-    """The resources of a blueprint, by kind and by address."""
-
-    def __init__(self, resources: Sequence[Resource]) -> None:
-        self.by_address: Mapping[str, Resource] = {resource.address: resource for resource in resources}
-        self._by_kind: dict[str, list[Resource]] = defaultdict(list)
-        for resource in resources:
-            self._by_kind[resource.kind].append(resource)
-
-    def of(self, *kinds: str) -> list[Resource]:
-        """Every resource of these kinds; a name that ends in a dot means the whole family."""
-        return [
-            resource
-            for kind, found in self._by_kind.items()
-            if any(kind == wanted or (wanted.endswith(".") and kind.startswith(wanted)) for wanted in kinds)
-            for resource in found
-        ]
-
-    def target_of(self, value: PartialValue) -> Resource | None:
-        """The resource that ``value`` refers to; None if it is not a reference to one."""
-        return self.by_address.get(value.address) if isinstance(value, Ref) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the doctor found, as text."""
+"""The checks of ``smplan doctor`` as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smplan.render.formatting import one_line
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: ``ok``, or not, or (None) only worth a thought; what was ``found``, and the ``hint``."""
+    """The result of one check: ``ok`` (None: advice only), what was ``found``, and a ``hint``."""
 
     name: str
     ok: bool | None
@@ -22,11 +22,11 @@ _SIGNS = {True: "✓", False: "✗", None: "!"}
 
 
 def text(checks: Sequence[Check]) -> str:
-    """A line for each check, and its hint below it."""
-    wide = max(len(check.name) for check in checks)
+    """One line per check, with its hint below."""
+    width = max(len(check.name) for check in checks)
     lines = []
     for check in checks:
-        lines.append(f"{_SIGNS[check.ok]} {check.name.ljust(wide)}  {one_line(check.found)}")
+        lines.append(f"{_SIGNS[check.ok]} {check.name.ljust(width)}  {one_line(check.found)}")
         if check.hint:
-            lines.append(f"  {' ' * wide}  = {one_line(check.hint)}")
+            lines.append(f"  {' ' * width}  = {one_line(check.hint)}")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Errors as text: what is wrong, where, and what to do about it."""
+"""Errors as text: message, position and hint."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from smplan.errors import BlueprintInvalid, Diagnostic, SmplanError
 from smplan.render.formatting import one_line, plain
 
 
-def text(error: SmplanError, *, colour: bool = False) -> str:
-    """What went wrong, and the hint; every fault of a blueprint with its line and a caret under the place."""
+def text(error: SmplanError, *, color: bool = False) -> str:
+    """The message and hint of ``error``; each error of a blueprint with its source line and a caret."""
     lines: list[str] = []
     if isinstance(error, BlueprintInvalid):
-        for fault in error.faults:
-            lines += [*_fault(fault, colour=colour), ""]
+        for diagnostic in error.diagnostics:
+            lines += [*_diagnostic(diagnostic, color=color), ""]
     name = f"{one_line(error.address)}: " if error.address and not error.message.startswith(error.address) else ""
-    lines.append(f"{_red('error', colour=colour)}: {name}{plain(error.message)}")
+    lines.append(f"{_red('error', color=color)}: {name}{plain(error.message)}")
     if error.hint:
         lines.append(f"  = {plain(error.hint)}")
     return "\n".join(lines)
 
 
-def _fault(fault: Diagnostic, *, colour: bool) -> Iterator[str]:
-    yield f"{one_line(fault.place)}: {_red(one_line(fault.message), colour=colour)}"
-    if fault.source:
-        source = plain(fault.source).replace("\t", " ")
-        number = str(fault.line)
+def _diagnostic(diagnostic: Diagnostic, *, color: bool) -> Iterator[str]:
+    yield f"{one_line(diagnostic.place)}: {_red(one_line(diagnostic.message), color=color)}"
+    if diagnostic.source:
+        source = plain(diagnostic.source).replace("\t", " ")
+        number = str(diagnostic.line)
         yield f"  {number} | {source}"
-        yield f"  {' ' * len(number)} | {' ' * (fault.column - 1)}^"
-    if fault.hint:
-        yield f"  = {one_line(fault.hint)}"
+        yield f"  {' ' * len(number)} | {' ' * (diagnostic.column - 1)}^"
+    if diagnostic.hint:
+        yield f"  = {one_line(diagnostic.hint)}"
 
 
-def _red(words: str, *, colour: bool) -> str:
-    return f"\x1b[31m{words}\x1b[0m" if colour else words
+def _red(words: str, *, color: bool) -> str:
+    return f"\x1b[31m{words}\x1b[0m" if color else words

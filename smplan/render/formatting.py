@@ -1,4 +1,4 @@
-"""Small words that all renderers share: signs, durations, values as text; and text from outside made harmless."""
+"""Formatting that the renderers share: signs, durations, values, and untrusted text without control characters."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ LONGEST = 200
 
 
 def plain(text: str) -> str:
-    """``text`` without anything that a terminal would act on; line ends and tabs stay."""
+    """``text`` without terminal control characters; line breaks and tabs stay."""
     if text.isprintable():
         return text
-    return "".join(char if char in "\n\t" or not _acts(char) else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "".join(char if char in "\n\t" or not _is_control(char) else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def _acts(char: str) -> bool:
+def _is_control(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def one_line(text: str) -> str:
-    """``text`` harmless and on one line."""
+    """``text`` on one line, without control characters."""
     return " ".join(plain(text).split())
 
 
 def duration(seconds: float) -> str:
-    """``seconds`` as people say it: 45 s, 9 min, 2 h 5 min."""
+    """``seconds`` in words: 45 s, 9 min, 2 h 5 min."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -58,7 +58,7 @@ def duration(seconds: float) -> str:
 
 
 def value(data: Json) -> str:
-    """A value of a plan on one line: placeholders say who will make them known, secrets only where they are."""
+    """A value of a plan on one line: references by what makes them known, secrets by their source."""
     match data:
         case {"$ref": str(ref)}:
             return f"(known after apply: {one_line(ref)})"
@@ -81,14 +81,14 @@ def _part(part: Json) -> str:
 
 
 def short(text: str, most: int = LONGEST) -> str:
-    """``text`` cut to ``most`` characters, and the cut shown."""
+    """``text`` cut to ``most`` characters, ending in … if it was cut."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def summary(plan: Plan) -> str:
-    """How much of what, and how long it may take."""
+    """The number of steps per operation, and the expected duration."""
     if plan.empty:
-        return f"No changes: {count(len(plan.unchanged), 'resource')} as the blueprint says."
+        return f"No changes: {count(len(plan.unchanged), 'resource')} up to date."
     counts = plan.counts()
-    told = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
-    return f"{told}; {len(plan.unchanged)} unchanged; about {duration(critical_path_seconds(plan.steps))} on AWS."
+    changes = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
+    return f"{changes}; {len(plan.unchanged)} unchanged; about {duration(critical_path_seconds(plan.steps))} on AWS."

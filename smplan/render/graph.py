@@ -1,4 +1,4 @@
-"""The order of things as a drawing: Mermaid for pull requests and wikis, DOT for Graphviz."""
+"""The order of the resources as a graph: Mermaid for pull requests and wikis, DOT for Graphviz."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Nodes = Sequence[tuple[str, str]]
 
 
 def mermaid(nodes: Nodes, edges: Sequence[Edge]) -> str:
-    """A Mermaid flowchart. References are thin arrows; what a rule of the field demands is thick and says why."""
+    """A Mermaid flowchart: references are thin arrows, ordering rules thick ones labelled with their reason."""
     names = {address: f"n{position}" for position, (address, _) in enumerate(nodes)}
     lines = ["flowchart TD"]
     lines += [f'    {names[address]}["{_entity(address)}<br/><i>{_entity(kind)}</i>"]' for address, kind in nodes]
@@ -26,7 +26,7 @@ def mermaid(nodes: Nodes, edges: Sequence[Edge]) -> str:
 
 
 def _entity(text: str) -> str:
-    """``text`` with all that Mermaid or HTML would act on as numbered entities."""
+    """``text`` with the characters special to Mermaid or HTML as numbered entities."""
     return "".join(char if char.isalnum() or char in " .,_-/:()%" else f"#{ord(char)};" for char in one_line(text))
 
 

@@ -1,4 +1,4 @@
-"""A plan as one HTML page that stands alone: no script, nothing fetched."""
+"""A plan as one self-contained HTML page: no script, no external resources."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def plan(plan: Plan) -> str:
         items = "".join(f"<li>{_text(line)}</li>" for line in _drift(plan))
         body.append(f"<h2>Changed outside smplan since the last apply</h2><ul>{items}</ul>")
     body += [
-        f"<p>{_text(address)} is not readable and left alone: {_text(why)}</p>"
+        f"<p>{_text(address)} cannot be read and is left unchanged: {_text(why)}</p>"
         for address, why in plan.unreadable.items()
     ]
     body += ["".join(_step(step)) for step in plan.steps]
@@ -60,9 +60,9 @@ def _step(step: Step) -> Iterator[str]:
             yield f"<pre>{_text(change.path)}: <del>{before}</del> <ins>{after}</ins></pre>"
     elif step.after:
         yield from (f"<pre>{_text(str(name))}: {_value(data)}</pre>" for name, data in step.after.items())
-    for need in step.depends_on:
-        source = f" [{_text(need.source)}]" if need.source else ""
-        yield f"<p class='need'>after {_text(need.step)}: {_text(need.reason)}{source}</p>"
+    for dependency in step.depends_on:
+        source = f" [{_text(dependency.source)}]" if dependency.source else ""
+        yield f"<p class='need'>after {_text(dependency.step)}: {_text(dependency.reason)}{source}</p>"
     yield "</section>"
 
 

@@ -1,4 +1,4 @@
-"""The reference of all kinds as one Markdown page, made from what their drivers and lookups declare."""
+"""The reference of all kinds as one Markdown page, generated from their drivers and lookups."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ resource), *initial* (sent at creation only), *write-only* (cannot be read back,
 
 
 def page(drivers: Mapping[str, Declared], lookups: Mapping[str, Declared]) -> str:
-    """The whole page; kinds in the order of their names."""
+    """The whole page, sorted by kind."""
     lines = [_HEAD, "## Resources", ""]
     lines += [f"- [{name}](#{_anchor(name)}): {drivers[name].summary}" for name in sorted(drivers)]
     for name in sorted(drivers):
@@ -38,7 +38,7 @@ def page(drivers: Mapping[str, Declared], lookups: Mapping[str, Declared]) -> st
 
 
 def _anchor(title: str) -> str:
-    """The anchor that GitHub makes of a heading."""
+    """The anchor that GitHub generates for a heading."""
     return "".join(sign for sign in title.lower().replace(" ", "-") if sign.isalnum() or sign in "-_")
 
 
@@ -66,7 +66,7 @@ def _descriptions(outputs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _fields(schema: Schema, spec: Any) -> Iterator[str]:
-    """A table of the fields; traits are known of a kind's own fields only."""
+    """A table of the fields; traits are shown for top-level fields only."""
     yield from ("| field | type | default | traits | description |", "|---|---|---|---|---|")
     for name, field in schema.get("properties", {}).items():
         default = "required" if name in schema.get("required", ()) else _default(field)
@@ -118,7 +118,7 @@ def _range(schema: Schema, least: str, most: str, unit: str) -> str:
 
 
 def _facts(driver: Declared) -> Iterator[str]:
-    """What planning does with the kind, in sentences."""
+    """How the kind is planned, in sentences."""
     if driver.gate:
         yield "- A wait: nothing is created, read or deleted."
     elif driver.virtual:

@@ -1,4 +1,4 @@
-"""A plan as Markdown that fits a pull-request comment: what destroys or endangers first, and never cut."""
+"""A plan as Markdown for a pull-request comment: destructive and risky steps first, and never cut."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from smplan.core.plan.model import Plan, Step
 from smplan.render.formatting import DESTRUCTIVE, SIGNS, one_line, short, summary, value
 
 BUDGET = 60_000
-"""Characters; GitHub's comments hold 65,536."""
+"""In characters; a GitHub comment holds 65,536."""
 _LINE = 300
 
 
 def plan(plan: Plan) -> str:
-    """The summary, a table of every destructive or risky step, and the rest folded away and shortened if it must be."""
+    """The summary, a table of every destructive or risky step, and all steps collapsed, cut to fit ``BUDGET``."""
     head = [f"### smplan: {_text(plan.name)} ({plan.mode})", "", _text(summary(plan)), ""]
     risky = [step for step in plan.steps if step.op in DESTRUCTIVE or step.risks]
     if risky:
@@ -24,7 +24,8 @@ def plan(plan: Plan) -> str:
         head += [f"- {_code(each.address)} {'is gone' if each.gone else _paths(each.changes)}" for each in plan.drift]
         head.append("")
     head += [
-        f"- {_code(address)} is not readable and left alone: {_text(why)}" for address, why in plan.unreadable.items()
+        f"- {_code(address)} cannot be read and is left unchanged: {_text(why)}"
+        for address, why in plan.unreadable.items()
     ]
     tail = ["", f"Plan {_code(plan.id)}, digest {_code(plan.digest)}, may be applied until {plan.expires}.", ""]
     fixed = "\n".join(head)
@@ -36,12 +37,12 @@ def _details(plan: Plan, room: int) -> list[str]:
     lines = ["<details><summary>All steps, in order</summary>", "", "```text"]
     room -= 200
     for number, step in enumerate(plan.steps):
-        told = [short(line, _LINE) for line in _step(step)]
-        room -= sum(len(line) + 1 for line in told)
+        shown = [short(line, _LINE) for line in _step(step)]
+        room -= sum(len(line) + 1 for line in shown)
         if room < 0:
-            lines.append(f"… and {len(plan.steps) - number} more steps: smplan show lists them")
+            lines.append(f"… and {len(plan.steps) - number} more steps; `smplan show` lists them")
             break
-        lines += told
+        lines += shown
     return [*lines, "```", "", "</details>"] if plan.steps else []
 
 
@@ -49,8 +50,8 @@ def _step(step: Step) -> Iterator[str]:
     yield _fenced(f"{SIGNS[step.op]} {step.address}  {step.kind}  ({step.op})")
     for change in step.changes:
         yield _fenced(f"    {change.path}: {value(change.before)} -> {value(change.after)}")
-    for need in step.depends_on:
-        yield _fenced(f"    after {need.step}: {need.reason}")
+    for dependency in step.depends_on:
+        yield _fenced(f"    after {dependency.step}: {dependency.reason}")
 
 
 def _row(step: Step) -> str:
@@ -65,7 +66,7 @@ def _paths(changes: Sequence[AttributeChange]) -> str:
 
 
 def _text(text: str) -> str:
-    """``text`` with all that Markdown, tables or HTML would act on escaped."""
+    """``text`` with the characters special to Markdown, tables and HTML escaped."""
     return "".join(f"\\{char}" if char in "\\`*_{}[]()#+!|~@-" else _entity(char) for char in one_line(text))
 
 
@@ -74,10 +75,10 @@ def _entity(char: str) -> str:
 
 
 def _code(text: str) -> str:
-    """``text`` as code; what would end the code or the table cell is replaced."""
+    """``text`` as code, without characters that end the code or the table cell."""
     return f"`{short(one_line(text), _LINE).replace('`', 'ˋ').replace('|', '¦')}`"
 
 
 def _fenced(text: str) -> str:
-    """A line inside a fence: it cannot end it."""
+    """A line of a code block, unable to end the block."""
     return f"{text[: len(text) - len(text.lstrip())]}{one_line(text)}".replace("```", "ˋˋˋ")

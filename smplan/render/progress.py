@@ -1,4 +1,4 @@
-"""Events as they happen: a live table on a terminal, plain lines in CI, NDJSON for programs."""
+"""Event listeners: a live table on a terminal, plain lines in CI, one JSON object per line for programs."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from smplan.render.formatting import SIGNS, duration, one_line, short
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-SELDOM = 15.0
-"""Seconds between two lines about a wait, or about a call made again, of which nothing new is known."""
+REPEAT_SECONDS = 15.0
+"""Seconds before an unchanged wait or retry is printed again."""
 
 
 def line(event: Event) -> str:
-    """One event as one line; empty for what is not worth one."""
+    """``event`` as one line; empty for events that are not printed."""
     match event:
         case ReadStarted() | ReadEnded():
             return ""
@@ -45,31 +45,31 @@ def line(event: Event) -> str:
             return f"↻ {one_line(event.why)}; attempt {event.attempt} in {_took(event.seconds)}"
         case ClockSkewed():
             way = "ahead of" if event.seconds > 0 else "behind"
-            return f"This machine's clock is {abs(event.seconds):.0f} s {way} AWS's: set it right."
+            return f"This machine's clock is {abs(event.seconds):.0f} s {way} AWS's; set it."
         case ApplyStarted():
-            return f"{'Going on' if event.resumed else 'Starting'}: {count(event.steps, 'step')} to do."
+            return f"{'Resuming' if event.resumed else 'Starting'}: {count(event.steps, 'step')} to do."
         case Draining():
-            return f"Stopping: what runs is let finish ({count(event.running, 'step')})."
+            return f"Stopping after the running steps ({event.running})."
         case ApplyEnded():
-            told = f"{event.done} done, {event.failed} failed, {event.skipped} skipped"
-            return f"Run {event.outcome} after {_took(event.seconds)}: {told}."
+            counts = f"{event.done} done, {event.failed} failed, {event.skipped} skipped"
+            return f"Run {event.outcome} after {_took(event.seconds)}: {counts}."
         case _:
-            sign, told = _about(event)
-            return f"{sign} {one_line(event.address)}: {told}"
+            sign, text = _step_line(event)
+            return f"{sign} {one_line(event.address)}: {text}"
 
 
-def _about(
+def _step_line(
     event: Recovered | StepStarted | StepProgress | StepCompleted | StepErrored | StepSkipped,
 ) -> tuple[str, str]:
-    """The sign of an event about one address, and what it says."""
+    """The sign and the text of an event about one address."""
     match event:
         case Recovered():
             return "»", one_line(event.what)
         case StepStarted():
             return SIGNS[event.op], f"{event.op} begins"
         case StepProgress():
-            said = f" ({one_line(event.said)})" if event.said else ""
-            return "…", f"{duration(event.elapsed)} waiting for {one_line(event.waiting_for)}{said}"
+            status = f" ({one_line(event.said)})" if event.said else ""
+            return "…", f"{duration(event.elapsed)} waiting for {one_line(event.waiting_for)}{status}"
         case StepCompleted():
             return "✓", f"{event.op} done in {_took(event.seconds)} ({one_line(event.id)})"
         case StepErrored():
@@ -85,52 +85,52 @@ def _took(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
 
 
-class News:
-    """Which events are worth a line: what goes on and on is, when something new is said, or now and then."""
+class Throttle:
+    """Drops repeated waits and retries: prints them when their status changes, else every ``REPEAT_SECONDS``."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._told: dict[str, tuple[str, float]] = {}
+        self._last: dict[str, tuple[str, float]] = {}
 
-    def worth(self, event: Event) -> bool:
-        """Whether ``event`` is to be told now; then it counts as told."""
+    def allows(self, event: Event) -> bool:
+        """Whether to print ``event`` now; if so, records that it was printed."""
         match event:
             case StepProgress():
-                about, says = event.step, event.said
+                subject, status = event.step, event.said
             case Retried():
-                about, says = event.call, event.why
+                subject, status = event.call, event.why
             case _:
                 return True
-        said, at = self._told.get(about, ("", float("-inf")))
+        last, at = self._last.get(subject, ("", float("-inf")))
         now = self._clock()
-        if says == said and now - at < SELDOM:
+        if status == last and now - at < REPEAT_SECONDS:
             return False
-        self._told[about] = (says, now)
+        self._last[subject] = (status, now)
         return True
 
 
 class Plain:
-    """A line for each event; waits and calls made again are told when something new is said, or now and then."""
+    """Prints one line per event, repeated waits and retries throttled."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
-        self._news = News(clock)
+        self._throttle = Throttle(clock)
 
     def __call__(self, event: Event) -> None:
-        """Hear of an event."""
-        told = line(event)
-        if told and self._news.worth(event):
-            self._write(told)
+        """Handle one event."""
+        text = line(event)
+        if text and self._throttle.allows(event):
+            self._write(text)
 
 
 class Json:
-    """A JSON object for each event, on a line of its own; ``event`` is its type."""
+    """Prints one JSON object per event and line; its member ``event`` is the type."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
 
     def __call__(self, event: Event) -> None:
-        """Hear of an event."""
+        """Handle one event."""
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         self._write(json.dumps({"event": name, **asdict(event)}))
 
@@ -140,18 +140,18 @@ class _Row:
     started: StepStarted
     since: float
     waiting_for: str = ""
-    said: str = ""
+    status: str = ""
 
 
 class Live:
-    """A table of what is running, redrawn in place; what is done scrolls by above it."""
+    """A live table of the running steps; completed steps are printed above it."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.live import Live as Drawn
 
         self._console = console
         self._clock = clock
-        self._news = News(clock)
+        self._throttle = Throttle(clock)
         self._rows: dict[str, _Row] = {}
         self._live = Drawn(get_renderable=self.table, console=console, refresh_per_second=4, transient=True)
 
@@ -163,14 +163,14 @@ class Live:
         self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Hear of an event."""
+        """Handle one event."""
         match event:
             case StepStarted():
                 self._rows[event.step] = _Row(event, self._clock())
             case StepProgress():
                 row = self._rows.get(event.step)
                 if row is not None:
-                    row.waiting_for, row.said = event.waiting_for, event.said
+                    row.waiting_for, row.status = event.waiting_for, event.said
             case StepCompleted() | StepErrored():
                 self._rows.pop(event.step, None)
                 self._print(event)
@@ -180,20 +180,20 @@ class Live:
     def _print(self, event: Event) -> None:
         from rich.text import Text
 
-        told = line(event)
-        if told and self._news.worth(event):
-            style = {"✓": "green", "✗": "red", "↻": "yellow"}.get(told[0], "")
-            self._console.print(Text(told, style=style), highlight=False)
+        text = line(event)
+        if text and self._throttle.allows(event):
+            style = {"✓": "green", "✗": "red", "↻": "yellow"}.get(text[0], "")
+            self._console.print(Text(text, style=style), highlight=False)
 
     def table(self) -> RenderableType:
-        """What is running now."""
+        """The running steps."""
         from rich.table import Table
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         for row in list(self._rows.values()):
             waited = duration(self._clock() - row.since)
-            what = f"waiting for {row.waiting_for}" if row.waiting_for else row.started.op
-            words = (SIGNS[row.started.op], row.started.address, waited, what, row.said)
-            table.add_row(*(Text(short(one_line(word), 90)) for word in words))
+            activity = f"waiting for {row.waiting_for}" if row.waiting_for else row.started.op
+            cells = (SIGNS[row.started.op], row.started.address, waited, activity, row.status)
+            table.add_row(*(Text(short(one_line(cell), 90)) for cell in cells))
         return table

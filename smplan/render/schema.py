@@ -1,7 +1,7 @@
-"""JSON Schemas (draft 2020-12) of blueprints and of every kind, made from the forms and specs that check them.
+"""JSON Schemas (draft 2020-12) of blueprints and of every kind, generated from the models that validate them.
 
-What a schema cannot say (that a name exists, that an output is there) the loader says; whatever a schema
-refuses, the loader refuses too.
+The loader also checks what a schema cannot express, such as that a name exists; whatever a schema rejects, the
+loader rejects too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FILE = {"$ref": "#/$defs/file"}
 _SECRET = {"$ref": "#/$defs/secret"}
 _LEAVES: Schema = {
     "reference": {
-        "description": "A value from elsewhere: ${name.attribute}, ${var.name}, ${each.key}; $${ stands for ${ itself.",
+        "description": "A value from elsewhere: ${name.attribute}, ${var.name}, ${each.key}; $${ is a literal ${.",
         "type": "string",
         "pattern": r"\$\{",
     },
@@ -45,7 +45,7 @@ _LEAVES: Schema = {
         "additionalProperties": False,
     },
     "secret": {
-        "description": "Where a secret is found; it is read only by the call that needs it, and stored nowhere.",
+        "description": "The source of a secret; it is read only for the request that needs it, and never stored.",
         "type": "object",
         "properties": {
             "secret": {
@@ -82,7 +82,7 @@ def _blueprint(resources: Mapping[str, ResourceType], lookups: Mapping[str, Look
     return {
         "$schema": DIALECT,
         "title": "smplan blueprint",
-        "description": "A self-scaling fleet of Red5 Pro Stream Managers on AWS, as it ought to be.",
+        "description": "A self-scaling fleet of Red5 Pro Stream Managers on AWS.",
         "type": "object",
         "properties": _sections(),
         "required": ["smplan", "name", "resources"],
@@ -101,7 +101,7 @@ def _sections() -> Schema:
     name = {"type": "string", "pattern": NAME, "not": {"enum": list(RESERVED)}}
     named = {"type": "object", "propertyNames": name}
     return {
-        "$schema": {"description": "Where this schema is, for editors.", "type": "string"},
+        "$schema": {"description": "The location of this schema, for editors.", "type": "string"},
         "smplan": plain["smplan"],
         "name": _opened(plain["name"]),
         "aws": _described(plain["aws"], {"$ref": "#/$defs/aws"}),
@@ -114,8 +114,8 @@ def _sections() -> Schema:
     }
 
 
-def _described(said: Mapping[str, Any], schema: Schema) -> Schema:
-    return {"description": said["description"], **schema}
+def _described(source: Mapping[str, Any], schema: Schema) -> Schema:
+    return {"description": source["description"], **schema}
 
 
 def _resource(kinds: Sequence[str]) -> Schema:
@@ -142,7 +142,7 @@ def _resource(kinds: Sequence[str]) -> Schema:
 
 
 def _entry(definitions: Mapping[str, str], holder: str, what: str) -> Schema:
-    """``kind``, and under ``holder`` what that kind asks for."""
+    """``kind``, and the fields of that kind under ``holder``."""
     chosen = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
@@ -155,7 +155,7 @@ def _entry(definitions: Mapping[str, str], holder: str, what: str) -> Schema:
         "type": "object",
         "properties": {
             "kind": {"description": f"The kind of {what}.", "enum": list(definitions)},
-            holder: {"description": "What its kind asks for.", "type": "object"},
+            holder: {"description": "The fields of its kind.", "type": "object"},
         },
         "required": ["kind", holder],
         "additionalProperties": False,
@@ -171,12 +171,12 @@ def _kind(resource: ResourceType) -> Schema:
         **definitions.pop("spec"),
         "description": resource.summary,
         "$defs": {**_LEAVES, **definitions},
-        "x-outputs": {"id": "What AWS or the Stream Manager calls it.", **_descriptions(resource.outputs)},
+        "x-outputs": {"id": "The physical id.", **_descriptions(resource.outputs)},
     }
 
 
 def _lookup(lookup: LookupType) -> Schema:
-    outputs = {"id": "What AWS calls it.", **_descriptions(lookup.outputs)}
+    outputs = {"id": "The physical id.", **_descriptions(lookup.outputs)}
     return {"$schema": DIALECT, "title": lookup.kind, **_where(lookup), "x-outputs": outputs}
 
 
@@ -190,14 +190,14 @@ def _where(lookup: LookupType) -> Schema:
     return {
         "description": lookup.summary,
         "type": "object",
-        "properties": {key: {"description": told} for key, told in keys.items() if key != "tag:*"},
+        "properties": {key: {"description": text} for key, text in keys.items() if key != "tag:*"},
         "patternProperties": tags,
         "additionalProperties": False,
     }
 
 
 def _definitions(name: str, form: type[Spec]) -> dict[str, Schema]:
-    """``form`` and the forms inside it, by the names under which they refer to each other."""
+    """``form`` and the forms nested in it, by definition name."""
     made = {name: _form(form, f"#/$defs/{name}.{{model}}")}
     for inner in _inner(form):
         made[f"{name}.{inner.__name__}"] = _form(inner, f"#/$defs/{name}.{{model}}")
@@ -215,9 +215,9 @@ def _form(form: type[Spec], refs: str) -> Schema:
     schema = form.model_json_schema(ref_template=refs)
     properties = {}
     for name, raw in schema.get("properties", {}).items():
-        facts = sorted(fields(form)[name].traits, key=lambda fact: fact.name)
-        notes = "".join(f" [{fact.name}: {fact.why}]" for fact in facts)
-        secret = any(fact == SENSITIVE for fact in facts)
+        traits = sorted(fields(form)[name].traits, key=lambda trait: trait.name)
+        notes = "".join(f" [{trait.name}: {trait.why}]" for trait in traits)
+        secret = SENSITIVE in traits
         properties[name] = _opened(
             {**raw, "description": f"{raw.get('description', '')}{notes}".strip()}, secret=secret
         )
@@ -227,7 +227,7 @@ def _form(form: type[Spec], refs: str) -> Schema:
 
 
 def _plain(form: type[Spec]) -> Schema:
-    """``form`` as it is: nothing in it may be a reference."""
+    """``form`` without references: none of its values may be one."""
     schema = form.model_json_schema()
     schema["properties"] = {name: _untitled(each) for name, each in schema["properties"].items()}
     schema.pop("$defs", None)
@@ -239,15 +239,15 @@ def _untitled(schema: Schema) -> Schema:
 
 
 def _opened(schema: Schema, *, secret: bool = False) -> Schema:
-    """``schema``, or a reference, a file or a secret where the value may be one."""
+    """``schema``, extended by references, and by files and secrets where the value may be one."""
     schema = _untitled(schema)
-    told = {key: schema.pop(key) for key in _ANNOTATIONS if key in schema}
+    annotations = {key: schema.pop(key) for key in _ANNOTATIONS if key in schema}
     choices = [_inside(each) for each in schema.pop("anyOf", [schema])]
     if {} in choices:
-        return told
+        return annotations
     text = any(each.get("type") == "string" or "enum" in each or "const" in each for each in choices)
     extra = [_REFERENCE, *([_FILE] if text else []), *([_SECRET] if secret else [])]
-    return {**told, "anyOf": choices + extra}
+    return {**annotations, "anyOf": choices + extra}
 
 
 def _inside(schema: Schema) -> Schema:

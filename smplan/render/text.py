@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from smplan.stores.history import Version
     from smplan.stores.interface import LockInfo
 
-_COLOURS = {
+_COLORS = {
     Op.CREATE: "32",
     Op.UPDATE: "33",
     Op.REPLACE: "35",
@@ -27,24 +27,25 @@ _COLOURS = {
 }
 
 
-def plan(plan: Plan, *, colour: bool = False) -> str:
-    """The whole plan: every step in order, with its reasons and needs; drift; what was left alone; the summary."""
+def plan(plan: Plan, *, color: bool = False) -> str:
+    """The plan: drift, every step in order with its reasons and dependencies, unreadable resources, the summary."""
     where = f", account {plan.account} in {plan.region}" if plan.account else ""
     base = f"state serial {plan.base.serial}" if plan.base.exists else "no state yet"
     lines = [f"Plan for {one_line(plan.name)} ({plan.mode}{where}; {base})", ""]
     lines += _drift(plan.drift)
     for step in plan.steps:
-        lines += [*_step(step, colour=colour), ""]
+        lines += [*_step(step, color=color), ""]
     lines += [
-        f"? {one_line(address)}: not readable, left alone: {one_line(why)}" for address, why in plan.unreadable.items()
+        f"? {one_line(address)}: cannot be read, left unchanged: {one_line(why)}"
+        for address, why in plan.unreadable.items()
     ]
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
     return "\n".join(lines) + "\n"
 
 
-def _step(step: Step, *, colour: bool) -> Iterator[str]:
+def _step(step: Step, *, color: bool) -> Iterator[str]:
     head = f"{SIGNS[step.op]} {one_line(step.address)}  {one_line(step.kind)}  ({step.op})"
-    yield f"\x1b[{_COLOURS[step.op]}m{head}\x1b[0m" if colour else head
+    yield f"\x1b[{_COLORS[step.op]}m{head}\x1b[0m" if color else head
     if step.physical_id:
         yield f"    id: {one_line(step.physical_id)}"
     yield from (f"    because {one_line(reason)}" for reason in step.reasons)
@@ -54,9 +55,9 @@ def _step(step: Step, *, colour: bool) -> Iterator[str]:
             yield from _change(change)
     elif step.op in (Op.CREATE, Op.REPLACE, Op.GATE):
         yield from _attributes(step.after)
-    for need in step.depends_on:
-        source = f" [{one_line(need.source)}]" if need.source else ""
-        yield f"    after {one_line(need.step)}: {one_line(need.reason)}{source}"
+    for dependency in step.depends_on:
+        source = f" [{one_line(dependency.source)}]" if dependency.source else ""
+        yield f"    after {one_line(dependency.step)}: {one_line(dependency.reason)}{source}"
 
 
 def _change(change: AttributeChange) -> Iterator[str]:
@@ -98,12 +99,12 @@ def _drift(found: Sequence[Drift]) -> list[str]:
 
 
 def drift(found: Sequence[Drift]) -> str:
-    """What was changed outside, attribute by attribute."""
-    return "\n".join(_drift(found)) + "\n" if found else "No drift: everything is as it was last applied.\n"
+    """The drift, attribute by attribute."""
+    return "\n".join(_drift(found)) + "\n" if found else "No drift: everything matches the last apply.\n"
 
 
 def entries(found: Sequence[ResourceState]) -> str:
-    """A line for each thing of the state."""
+    """One line per resource of the state."""
     if not found:
         return "The state is empty.\n"
     return _table([_columns(entry) for entry in found])
@@ -117,7 +118,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def history(found: Sequence[Version]) -> str:
-    """A line for each state, the present one first."""
+    """One line per state, the current one first."""
     return _table([("serial", "saved", "plan", "resources", ""), *(_version(each) for each in found)])
 
 
@@ -128,18 +129,18 @@ def _version(version: Version) -> tuple[str, ...]:
     return str(version.serial), version.saved or "-", version.plan or "-", str(version.resources), now
 
 
-def grip(location: str, grip: LockInfo | None) -> str:
-    """Who holds the lock on ``location``."""
+def lock(location: str, lock: LockInfo | None) -> str:
+    """The holder of the lock on ``location``."""
     where = one_line(location)
-    if grip is None:
+    if lock is None:
         return f"The lock on {where} is free.\n"
-    holder = grip.holder
-    told = {"who": holder.who, "operation": holder.operation, "run": holder.run, "since": holder.since}
-    if grip.until:
-        told |= {"until": f"{grip.until} by the server's clock, unless it is renewed", "epoch": str(grip.epoch)}
-    how = "free: it ran out, and was left behind by" if grip.expired else "held by"
-    lines = [f"    {name.ljust(9)}  {one_line(value)}" for name, value in told.items()]
-    return "\n".join([f"The lock on {where} is {how}", *lines]) + "\n"
+    holder = lock.holder
+    fields = {"who": holder.who, "operation": holder.operation, "run": holder.run, "since": holder.since}
+    if lock.until:
+        fields |= {"until": f"{lock.until} by the server's clock, unless renewed", "epoch": str(lock.epoch)}
+    status = "expired; last held by" if lock.expired else "held by"
+    lines = [f"    {name.ljust(9)}  {one_line(value)}" for name, value in fields.items()]
+    return "\n".join([f"The lock on {where} is {status}", *lines]) + "\n"
 
 
 def _columns(entry: ResourceState) -> tuple[str, ...]:
@@ -147,12 +148,12 @@ def _columns(entry: ResourceState) -> tuple[str, ...]:
 
 
 def entry(entry: ResourceState) -> str:
-    """One thing of the state, whole."""
+    """One resource of the state, in full."""
     lines = [
         f"{one_line(entry.address)}  {one_line(entry.kind)}",
         f"    id: {one_line(entry.id)}",
         f"    status: {entry.status}, generation {entry.generation}",
-        *([f"    made after: {', '.join(map(one_line, entry.dependencies))}"] if entry.dependencies else []),
+        *([f"    created after: {', '.join(map(one_line, entry.dependencies))}"] if entry.dependencies else []),
         *(["    protected by prevent_destroy"] if entry.prevent_destroy else []),
         "  spec:",
         *_attributes(entry.spec),
@@ -163,6 +164,6 @@ def entry(entry: ResourceState) -> str:
 
 
 def outputs(found: Mapping[str, Json]) -> str:
-    """A line for each output."""
+    """One line per output."""
     lines = [f"{one_line(name)} = {value(data)}" for name, data in sorted(found.items())]
     return "\n".join(lines) + "\n" if lines else "There are no outputs.\n"

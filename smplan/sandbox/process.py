@@ -195,8 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--directory", type=Path, default=FOLDER)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--no-launch-configurations", dest="launch_configurations", action="store_false")
-    asked = parser.parse_args(arguments)
-    with (asked.directory / "sandbox.lock").open("a+") as lock:
+    options = parser.parse_args(arguments)
+    with (options.directory / "sandbox.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -204,33 +204,33 @@ def main(arguments: list[str] | None = None) -> int:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        return _run(asked)
+        return _run(options)
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from smplan.sandbox.sandbox import Sandbox
 
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal may close
-    with Sandbox(speed=asked.speed, port=asked.port) as box:
-        box.aws.launch_configurations = asked.launch_configurations
-        running = _told(asked, box)
-        _write(asked.directory / "sandbox.env", running.exports())
-        _write(asked.directory / "sandbox.json", json.dumps(asdict(running), indent=2) + "\n")
+    with Sandbox(speed=options.speed, port=options.port) as box:
+        box.aws.launch_configurations = options.launch_configurations
+        running = _describe(options, box)
+        _write(options.directory / "sandbox.env", running.exports())
+        _write(options.directory / "sandbox.json", json.dumps(asdict(running), indent=2) + "\n")
         ended.wait()
     for name in ("sandbox.json", "sandbox.env"):
-        (asked.directory / name).unlink(missing_ok=True)
+        (options.directory / name).unlink(missing_ok=True)
     return 0
 
 
-def _told(asked: argparse.Namespace, box: Sandbox) -> Running:
+def _describe(options: argparse.Namespace, box: Sandbox) -> Running:
     return Running(
         pid=os.getpid(),
-        speed=asked.speed,
+        speed=options.speed,
         port=box.port,
-        launch_configurations=asked.launch_configurations,
+        launch_configurations=options.launch_configurations,
         env=box.env(),
     )
 

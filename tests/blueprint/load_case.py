@@ -122,7 +122,7 @@ def loaded(folder: Path, text: str, *, environ: Mapping[str, str] = {}, head: st
     try:
         return load(written(folder, text, head=head), catalogue=toys(), environ=environ, **given)
     except BlueprintInvalid as invalid:
-        raise AssertionError(invalid.faults) from invalid
+        raise AssertionError(invalid.diagnostics) from invalid
 
 
 def faults_of(
@@ -137,7 +137,7 @@ def faults_in(path: Path, *, environ: Mapping[str, str] = {}, **given: Any) -> l
     try:
         blueprint = load(path, catalogue=toys(), environ=environ, **given)
     except BlueprintInvalid as invalid:
-        return list(invalid.faults)
+        return list(invalid.diagnostics)
     raise AssertionError(f"no faults: {blueprint}")
 
 

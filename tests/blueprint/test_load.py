@@ -54,7 +54,7 @@ def test_a_blueprint_is_read_as_it_is_written(tmp_path: Path) -> None:
         "list": [1, {"a": Ref("place", path=("id",))}],
     }
     assert blueprint.file == str(tmp_path / "toy.yaml")
-    assert blueprint.marks.fault(("resources", "record", "kind"), "x").place.endswith("toy.yaml:12:18")
+    assert blueprint.marks.diagnostic(("resources", "record", "kind"), "x").place.endswith("toy.yaml:12:18")
 
 
 def test_little_is_needed(tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
 def test_a_fault_shows_its_line_and_leaves_with_exit_code_3(tmp_path: Path) -> None:
     with pytest.raises(BlueprintInvalid) as invalid:
         load(written(tmp_path, "resources: {a: {kind: toy.thin}}"), catalogue=toys())
-    (fault,) = invalid.value.faults
+    (fault,) = invalid.value.diagnostics
     assert fault.source == "resources: {a: {kind: toy.thin}}"
     assert invalid.value.exit_code == 3
-    assert str(invalid.value) == "the blueprint has 1 fault"
+    assert str(invalid.value) == "the blueprint has 1 error"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "text", "5"])

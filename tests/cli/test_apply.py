@@ -48,7 +48,7 @@ def test_without_an_argument_the_last_plan_is_carried_out(smplan: Shell) -> None
     done = smplan.ok("apply", "--yes")
     assert "✓ second: create done" in done.out
     assert 'said = "hello you"' in done.out
-    assert done.out.endswith("\nDone. 2 steps carried out.\n")
+    assert done.out.endswith("\nDone. 2 steps completed.\n")
     assert set(smplan.state.resources) == {"first", "second"}
 
 
@@ -72,7 +72,7 @@ def test_nobody_is_asked_without_a_terminal(smplan: Shell, more: tuple[str, ...]
     smplan.ok("plan", "toy.yaml")
     done = smplan("apply", *more)
     assert done.code == 1
-    assert "  = say --yes once the plan is approved" in done.err
+    assert "  = review the plan with `smplan show`, then add --yes" in done.err
     assert not (smplan.folder / "state").exists()
 
 
@@ -85,7 +85,7 @@ def test_an_empty_plan_needs_no_yes(smplan: Shell) -> None:
 def test_destroy_takes_all_away(smplan: Shell) -> None:
     smplan.applied()
     done = smplan.ok("destroy", "toy.yaml", "--yes")
-    assert "Everything is taken away. 2 steps" in done.out
+    assert "Destroyed. 2 steps" in done.out
     assert smplan.state.resources == {}
 
 
@@ -155,9 +155,9 @@ def test_what_failed_is_told_what_was_done_is_kept_and_the_next_apply_goes_on(
     assert done.code == 8
     assert "error: AWS said no\n  = ask it nicely\n" in done.err
     assert "1 step failed; 1 done, 0 left. Everything is saved." in done.err
-    assert done.err.endswith("Next: smplan apply   # goes on from here\n")
+    assert done.err.endswith("Next: smplan apply   # resumes here\n")
     again = smplan.ok("apply", "--yes")
-    assert "Going on: 1 step to do." in again.out
+    assert "Resuming: 1 step to do." in again.out
     assert set(smplan.state.resources) == {"first", "second"}
 
 
@@ -168,8 +168,8 @@ def test_credentials_that_ran_out_leave_a_run_that_is_resumable(smplan: Shell, m
         done = smplan("apply", "--yes")
     assert done.code == 9
     assert "  = renew the credentials\n" in done.err
-    assert "The credentials ran out, and the run is resumable with new ones; 1 done, 0 left." in done.err
-    assert "Going on: 1 step to do." in smplan.ok("apply", "--yes").out
+    assert "The credentials expired; renew them to resume the run; 1 done, 0 left." in done.err
+    assert "Resuming: 1 step to do." in smplan.ok("apply", "--yes").out
 
 
 def test_failures_as_json_leave_standard_output_to_the_events(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_a_wait_that_timed_out_is_told_and_gone_on_with(smplan: Shell) -> None:
     assert done.code == 10
     assert "for http://127.0.0.1:1/ to answer 200" in done.err
     assert "1 step failed; 1 done, 1 left." in done.err
-    assert "Going on: 2 steps" in smplan("apply", "--yes").out
+    assert "Resuming: 2 steps" in smplan("apply", "--yes").out
 
 
 def broken(number: int, after: int) -> type[Disk]:
@@ -290,7 +290,7 @@ def test_the_answer_decides(smplan: Shell, monkeypatch: pytest.MonkeyPatch, type
     done = smplan("apply")
     assert done.code == code
     assert "Apply these 2 steps? [y/N]: " in done.out
-    assert ("stopped, nothing was changed" in done.err) == bool(code)
+    assert ("stopped; nothing was changed" in done.err) == bool(code)
     assert (smplan.folder / "state").exists() == (code == 0)
 
 
@@ -301,7 +301,7 @@ def test_destroy_asks_in_its_own_word(smplan: Shell, monkeypatch: pytest.MonkeyP
 
 
 def test_on_a_terminal_the_table_lives(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "colour", lambda: True)
+    monkeypatch.setattr(options, "color", lambda: True)
     smplan.ok("plan", "toy.yaml")
     assert "✓ second: create done" in smplan.ok("apply", "--yes").out
 
@@ -319,7 +319,7 @@ def test_a_run_that_was_stopped_is_told_with_what_is_left(smplan: Shell, monkeyp
     monkeypatch.setattr(HttpGate, "wait_ready", waited)
     done = smplan("apply", "--yes")
     assert done.code == 9
-    assert "Stopped on request; 1 done, 2 left. Everything is saved." in done.err
+    assert "Interrupted; 1 done, 2 left. Everything is saved." in done.err
 
 
 class Left(BaseException):

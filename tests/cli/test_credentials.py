@@ -94,7 +94,7 @@ def test_planning_tells_on_standard_error_why_it_takes_long(smplan: Shell, aws: 
 
 
 def test_nothing_else_is_told_aside(capsys: pytest.CaptureFixture[str]) -> None:
-    hear = wiring.aside()
+    hear = wiring.warning_reporter()
     hear(ApplyStarted("p", "apply", 1, resumed=False))
     assert capsys.readouterr().err == ""
     hear(ClockSkewed(75))
@@ -105,7 +105,7 @@ def test_nothing_else_is_told_aside(capsys: pytest.CaptureFixture[str]) -> None:
 def test_ctrl_c_while_planning_ends_the_pauses_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGINT)
     stop = CancelToken()
-    with pytest.raises(KeyboardInterrupt), wiring._ending_pauses(stop):
+    with pytest.raises(KeyboardInterrupt), wiring._interruptible_pauses(stop):
         signal.raise_signal(signal.SIGINT)
     assert stop.cancelled
     assert signal.getsignal(signal.SIGINT) is before

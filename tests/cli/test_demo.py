@@ -48,7 +48,7 @@ def test_the_demo_shows_the_whole_job(
         "$ smplan destroy stream-manager.yaml --yes",
     ]
     assert "No changes" in out
-    assert "Everything is taken away." in out
+    assert "Destroyed." in out
     assert "Only the prerequisites are left." in out
     assert "smplan init" in err
     assert control.started[0][0] == 90

@@ -29,16 +29,16 @@ def test_all_is_well(smplan: Shell, bucket: str) -> None:
     smplan.applied()
     done = smplan.ok("doctor", "toy.yaml")
     assert set(signs(done).values()) == {"✓"}
-    assert list(signs(done)) == ["program", "region", "credentials", "place", "state", "lock", "locking"]
-    assert "of account 123456789012" in done.out
+    assert list(signs(done)) == ["program", "region", "credentials", "location", "state", "lock", "locking"]
+    assert "for account 123456789012" in done.out
     assert "serial 2, 2 resources" in done.out
     assert smplan.ok("doctor").out == done.out
 
 
 def test_before_the_first_apply_that_is_told_and_no_fault(smplan: Shell, bucket: str) -> None:
     done = smplan.ok("doctor", "toy.yaml")
-    assert "nothing there yet" in done.out
-    assert "none yet: the first apply makes it" in done.out
+    assert "empty so far" in done.out
+    assert "none yet; the first apply creates it" in done.out
 
 
 def test_without_credentials_or_region_the_remedies_are_told(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_credentials_of_another_account_are_told(smplan: Shell, bucket: str) -> 
     )
     done = smplan("doctor", "toy.yaml")
     assert done.code == 1
-    assert "the credentials are of account 123456789012, the blueprint is for 222222222222" in done.out
+    assert "the credentials are for account 123456789012, the blueprint is for 222222222222" in done.out
 
 
 def test_without_anything_to_look_at_it_says_so(smplan: Shell, bucket: str) -> None:
@@ -68,7 +68,7 @@ def test_without_anything_to_look_at_it_says_so(smplan: Shell, bucket: str) -> N
     assert "there is no state here" in done.out
     smplan.write("toy.yaml", "smplan: 2\n")
     done = smplan("doctor", "toy.yaml")
-    assert hints(done) == ["= smplan validate toy.yaml shows every fault"]
+    assert hints(done) == ["= run `smplan validate toy.yaml` to see every error"]
 
 
 def test_a_damaged_state_is_found(smplan: Shell) -> None:
@@ -84,7 +84,7 @@ def test_a_held_lock_is_found_and_left_alone(smplan: Shell) -> None:
     with LocalStore(Path("state/toy.state.json")).lock(HOLDER):
         done = smplan("doctor", "--state")
     assert done.code == 1
-    assert signs(done) == {"place": "✓", "state": "✓", "lock": "✗"}
+    assert signs(done) == {"location": "✓", "state": "✓", "lock": "✗"}
     assert "held by ann@ci pid 7" in done.out
 
 
@@ -94,7 +94,7 @@ def test_an_unfinished_run_is_told(smplan: Shell) -> None:
     smplan.applied()
     with LocalStore(Path("state/toy.state.json")).lock(LockHolder("a", "apply", "r", "")) as held:
         held.append([RunBegan("r", "the-plan", "d", 2, "")])
-    assert "the run of plan the-plan is unfinished: smplan apply goes on with it" in smplan.ok("doctor", "--state").out
+    assert "the run of plan the-plan is unfinished; `smplan apply` resumes it" in smplan.ok("doctor", "--state").out
 
 
 def test_a_state_in_s3_comes_with_advice_and_a_policy(smplan: Shell, bucket: str) -> None:
@@ -102,7 +102,7 @@ def test_a_state_in_s3_comes_with_advice_and_a_policy(smplan: Shell, bucket: str
     smplan.ok("apply", "toy.yaml", "--yes")
     done = smplan.ok("doctor", "toy.yaml")
     assert (signs(done)["locking"], signs(done)["versioning"]) == ("✓", "!")
-    assert "conditional writes are honoured" in done.out
+    assert "conditional writes are honored" in done.out
     assert f"put-bucket-versioning --bucket {bucket}" in done.out
     assert "Next: smplan doctor toy.yaml --state > policy.json" in done.err
     done = smplan.ok("doctor", "toy.yaml", "--state")

@@ -28,7 +28,7 @@ def test_outputs_as_json_are_json_alone(smplan: Shell) -> None:
 def test_an_output_that_is_not_there_is_told_with_those_that_are(smplan: Shell) -> None:
     smplan.applied()
     done = smplan("output", "sad")
-    assert (done.code, done.err) == (1, "error: there is no output `sad`\n  = there is: many, said\n")
+    assert (done.code, done.err) == (1, "error: there is no output `sad`\n  = the outputs are: many, said\n")
 
 
 def test_the_state_is_found_by_blueprint_by_last_plan_or_because_it_is_the_only_one(smplan: Shell) -> None:
@@ -41,7 +41,7 @@ def test_the_state_is_found_by_blueprint_by_last_plan_or_because_it_is_the_only_
 
 def test_which_state_is_meant_must_be_clear(smplan: Shell) -> None:
     done = smplan("output")
-    assert (done.code, done.err) == (1, "error: there is no state here\n  = say whose: --blueprint FILE\n")
+    assert (done.code, done.err) == (1, "error: there is no state here\n  = choose one with --blueprint FILE\n")
     smplan.applied()
     smplan.write("other.yaml", TOY.replace("name: toy", "name: other"))
     smplan.ok("apply", "other.yaml", "--yes")
@@ -51,7 +51,7 @@ def test_which_state_is_meant_must_be_clear(smplan: Shell) -> None:
 
 def test_without_drift_that_is_told(smplan: Shell) -> None:
     smplan.applied()
-    assert smplan.ok("drift", "toy.yaml").out == "No drift: everything is as it was last applied.\n"
+    assert smplan.ok("drift", "toy.yaml").out == "No drift: everything matches the last apply.\n"
     assert smplan.ok("drift", "toy.yaml", "--json").data == []
 
 
@@ -75,7 +75,7 @@ def test_drift_is_shown_attribute_by_attribute_with_exit_code_11(smplan: Shell, 
     done = smplan("drift", "topic.yaml")
     assert done.code == 11
     assert 'display_name: was "as applied", is "by hand"' in done.out
-    assert done.err == "\nNext: smplan plan topic.yaml   # shows how to put it back\n"
+    assert done.err == "\nNext: smplan plan topic.yaml   # shows how to undo it\n"
     done = smplan("drift", "topic.yaml", "--json")
     assert done.code == 11
     assert done.err == ""

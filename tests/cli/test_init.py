@@ -27,7 +27,7 @@ def test_a_blueprint_is_never_overwritten(smplan: Shell) -> None:
     done = smplan("init", "toy.yaml")
     assert (done.code, done.err) == (
         1,
-        "error: toy.yaml exists already\n  = give another name: smplan init FILE\n",
+        "error: toy.yaml exists already\n  = choose another name: smplan init FILE\n",
     )
     assert (smplan.folder / "toy.yaml").read_text() == TOY
 
@@ -46,8 +46,8 @@ def test_a_full_disk_leaves_no_half_blueprint(smplan: Shell, monkeypatch: pytest
         def write(self, text: str, /) -> int:
             raise full
 
-    fill = init._fill
-    monkeypatch.setattr(init, "_fill", lambda made, file, text: fill(Full(), file, text))
+    fill = init._write
+    monkeypatch.setattr(init, "_write", lambda made, file, text: fill(Full(), file, text))
     done = smplan("init", "new.yaml")
     assert done.code == 1
     assert "new.yaml cannot be written: No space left on device" in done.err
@@ -91,5 +91,5 @@ def test_faults_are_told_with_exit_code_3_as_text_and_as_json(smplan: Shell, tex
     told = smplan("validate", "bad.yaml", "--json")
     assert (told.code, told.err) == (3, "")
     assert told.data["valid"] is False
-    assert all(fault["message"] in done.err for fault in told.data["faults"])
-    assert {"file", "line", "column", "message", "hint"} <= told.data["faults"][0].keys()
+    assert all(each["message"] in done.err for each in told.data["diagnostics"])
+    assert {"file", "line", "column", "message", "hint"} <= told.data["diagnostics"][0].keys()

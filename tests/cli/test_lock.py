@@ -20,7 +20,7 @@ from tests.support.s3 import MemoryS3, S3Server
 
 def s3_store(smplan: Shell, bucket: str) -> Store:
     smplan.write("toy.yaml", in_s3(bucket))
-    return wiring.found_store(Path("toy.yaml"))
+    return wiring.store_of(Path("toy.yaml"))
 
 
 def test_a_free_lock_is_shown_as_free(smplan: Shell) -> None:
@@ -41,7 +41,7 @@ def test_the_holder_of_a_local_lock_is_shown(smplan: Shell) -> None:
             "    run        r1",
             "    since      2026-11-23T03:00:00Z",
         ]
-        assert "Next: smplan lock break   # only if that process is gone" in done.err
+        assert "Next: smplan lock break   # only if that process has died" in done.err
         data = smplan.ok("lock", "show", "--json").data
         assert data["held"] is True
         assert data["lock"]["holder"]["run"] == "r1"
@@ -60,7 +60,7 @@ def test_a_lock_in_s3_is_shown_with_its_end(smplan: Shell, bucket: str) -> None:
     with s3_store(smplan, bucket).lock(HOLDER):
         told = smplan.ok("lock", "show", "-b", "toy.yaml").out
     assert "ann@ci pid 7" in told
-    assert "by the server's clock, unless it is renewed" in told
+    assert "by the server's clock, unless renewed" in told
     assert told.splitlines()[-1].split() == ["epoch", "1"]
 
 
@@ -86,7 +86,7 @@ def test_breaking_is_asked_about_and_says_why_it_is_safe(
         monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
         done = smplan("lock", "break", "-b", "toy.yaml")
         assert done.code == 9
-        assert "Whoever still holds it cannot write any more" in done.err
+        assert "If its holder is still running, it stops at its next write" in done.err
         assert store.holder() == HOLDER
 
 

@@ -151,7 +151,7 @@ def test_what_is_left_for_a_broken_pipe_goes_nowhere(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(main, "os", System)
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 99))
-    assert main._system(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
+    assert main._os_error(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
     assert System.put == [(os.devnull, 99)]
 
 
@@ -189,7 +189,7 @@ def test_each_error_has_its_exit_code(
 def test_ctrl_c_is_told_in_a_line(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, KeyboardInterrupt())
     done = smplan("plan", "toy.yaml")
-    assert (done.code, done.err) == (9, "smplan: stopped on request; run the same command again to go on\n")
+    assert (done.code, done.err) == (9, "smplan: interrupted; run the same command again to resume\n")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_ctrl_c_is_told_in_a_line(smplan: Shell, monkeypatch: pytest.MonkeyPatch
         (errno.EACCES, "let this user"),
         (errno.EROFS, "read-only"),
         (errno.ENOENT, "check the path"),
-        (errno.EISDIR, "name a file"),
+        (errno.EISDIR, "give a file"),
         (errno.ENOTDIR, "check the path"),
     ],
 )

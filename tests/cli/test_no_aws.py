@@ -28,7 +28,7 @@ SOON = 30
     [
         ({}, "no AWS credentials were found"),
         ({"AWS_PROFILE": "nobody"}, "nobody"),
-        (KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "sts:GetCallerIdentity got no answer"),
+        (KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "sts:GetCallerIdentity got no response"),
         (KEYS | {"AWS_ENDPOINT_URL": "nonsense"}, "Invalid endpoint: nonsense"),
     ],
 )

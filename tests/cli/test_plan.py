@@ -61,7 +61,7 @@ def test_every_fault_of_a_blueprint_is_told_with_its_place(smplan: Shell) -> Non
     done = smplan("plan", "bad.yaml")
     assert done.code == 3
     assert done.out == ""
-    assert "error: the blueprint has 3 faults" in done.err
+    assert "error: the blueprint has 3 errors" in done.err
     assert "bad.yaml:6:" in done.err
     assert "did you mean `core.value`" in done.err.lower()
     assert not (smplan.folder / ".smplan").exists()
@@ -97,7 +97,7 @@ def test_without_a_plan_there_is_a_word_about_how_to_make_one(smplan: Shell) -> 
     done = smplan("show")
     assert (done.code, done.err) == (
         1,
-        "error: there is no plan in .smplan/plan.json\n  = make one: smplan plan BLUEPRINT\n",
+        "error: there is no plan in .smplan/plan.json\n  = make one with `smplan plan BLUEPRINT`\n",
     )
 
 

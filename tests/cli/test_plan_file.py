@@ -82,11 +82,11 @@ def test_a_folder_is_no_plan(smplan: Shell) -> None:
     (smplan.folder / "plan.json").mkdir()
     assert smplan("show", "plan.json").err.splitlines() == [
         "smplan: plan.json: Is a directory",
-        "  = name a file, not a folder",
+        "  = give a file, not a folder",
     ]
     done = smplan("plan", "toy.yaml", "--out", "plan.json")
     assert done.code == 1
-    assert done.err == "error: plan.json is a folder\n  = name a file: --out plan.json/plan.json\n"
+    assert done.err == "error: plan.json is a folder\n  = give a file: --out plan.json/plan.json\n"
 
 
 def test_a_folder_is_no_blueprint_either(smplan: Shell) -> None:
@@ -148,10 +148,10 @@ def test_a_folder_that_cannot_be_written_is_told(smplan: Shell, monkeypatch: pyt
     done = smplan("plan", "toy.yaml")
     assert done.code == 1
     assert "Read-only file system" in done.err
-    assert "run smplan where it may write" in done.err
+    assert "run smplan in a writable folder" in done.err
 
 
 def test_a_file_in_the_place_of_a_folder_is_told(smplan: Shell) -> None:
     done = smplan("plan", "toy.yaml", "--out", "toy.yaml/deep/plan.json")
     assert done.code == 1
-    assert "a part of it is a file" in done.err
+    assert "part of it is a file" in done.err

@@ -22,12 +22,12 @@ def control(monkeypatch: pytest.MonkeyPatch) -> Control:
 
 def test_a_sandbox_is_started_told_of_and_stopped(smplan: Shell, control: Control) -> None:
     done = smplan.ok("sandbox", "start", "--speed", "120")
-    assert "at http://127.0.0.1:5000, 120 times as fast" in done.out
+    assert "at http://127.0.0.1:5000, 120 times faster" in done.out
     assert done.err == '\nNext: eval "$(smplan sandbox env)"\n'
     assert control.started == [(120, Path(".smplan"))]
     assert "(pid 77)" in smplan.ok("sandbox", "status").out
     assert smplan.ok("sandbox", "status", "--json").data == {"running": True, "pid": 77}
-    assert "A new sandbox runs at" in smplan.ok("sandbox", "reset").out
+    assert "A new sandbox is running at" in smplan.ok("sandbox", "reset").out
     assert smplan.ok("sandbox", "stop").out == "The sandbox is stopped.\n"
     assert smplan.ok("sandbox", "stop").out == "No sandbox was running.\n"
 
@@ -41,10 +41,14 @@ def test_the_environment_can_be_evaluated_by_a_shell(smplan: Shell, control: Con
 
 def test_without_a_sandbox_that_is_told(smplan: Shell, control: Control) -> None:
     done = smplan("sandbox", "status")
-    assert (done.code, done.out) == (1, "No sandbox runs here.\n")
+    assert (done.code, done.out) == (1, "No sandbox is running here.\n")
     assert smplan("sandbox", "status", "--json").data == {"running": False, "pid": None}
     done = smplan("sandbox", "env")
-    assert (done.code, done.err, done.out) == (1, "error: no sandbox runs here\n  = smplan sandbox start\n", "")
+    assert (done.code, done.err, done.out) == (
+        1,
+        "error: no sandbox is running here\n  = start one with `smplan sandbox start`\n",
+        "",
+    )
 
 
 def test_a_sandbox_slower_than_time_is_refused(smplan: Shell, control: Control) -> None:
@@ -53,7 +57,7 @@ def test_a_sandbox_slower_than_time_is_refused(smplan: Shell, control: Control) 
 
 
 def test_the_real_process_control_is_used(smplan: Shell) -> None:
-    assert smplan("sandbox", "status").out == "No sandbox runs here.\n"
+    assert smplan("sandbox", "status").out == "No sandbox is running here.\n"
 
 
 def test_without_its_extra_the_sandbox_says_how_to_get_it(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

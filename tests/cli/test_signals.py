@@ -50,8 +50,8 @@ def drained(child: subprocess.Popen[str]) -> None:
     """It ends after the first signal as it should."""
     out, err = child.communicate(timeout=TIMEOUT)
     assert child.returncode == 9
-    assert "stopping: nothing new is started" in err
-    assert "Stopped on request; 1 done, 1 left. Everything is saved." in err
+    assert "stopping after the running steps" in err
+    assert "Interrupted; 1 done, 1 left. Everything is saved." in err
     assert "Run interrupted" in out
     assert "Traceback" not in out + err
 
@@ -63,8 +63,8 @@ def test_the_first_signal_drains_and_the_next_apply_goes_on(tmp_path: Path, numb
         drained(child)
     with started(tmp_path, "apply", "--yes") as again:
         assert again.stdout is not None
-        line = next(line for line in again.stdout if line.startswith(("Going on", "Starting")))
-        assert line == "Going on: 1 step to do.\n"
+        line = next(line for line in again.stdout if line.startswith(("Resuming", "Starting")))
+        assert line == "Resuming: 1 step to do.\n"
         again.send_signal(signal.SIGTERM)
         again.communicate(timeout=TIMEOUT)
         assert again.returncode == 9
@@ -125,4 +125,4 @@ def test_a_wait_for_the_lock_ends_at_the_first_signal(tmp_path: Path) -> None:
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=TIMEOUT)
     assert child.returncode == 9
-    assert err == "smplan: stopped on request; run the same command again to go on\n"
+    assert err == "smplan: interrupted; run the same command again to resume\n"

@@ -15,7 +15,7 @@ from smplan.stores.local import LocalStore
 from tests.cli.conftest import TOY, Shell
 from tests.cli.fakes import HOLDER, Terminal, in_s3
 
-EMPTY = "nothing was applied yet: there is no state in state/toy.state.json"
+EMPTY = "nothing was applied yet; there is no state in state/toy.state.json"
 
 
 def test_the_state_is_listed_and_shown(smplan: Shell) -> None:
@@ -34,7 +34,7 @@ def test_the_state_as_json_is_json_alone(smplan: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "hint"), [("secnd", "did you mean `second`?"), ("xyz", "smplan state list shows what there is")]
+    ("address", "hint"), [("secnd", "did you mean `second`?"), ("xyz", "list the addresses with `smplan state list`")]
 )
 def test_an_address_that_is_not_there_is_told_with_a_near_one(smplan: Shell, address: str, hint: str) -> None:
     smplan.applied()
@@ -113,14 +113,14 @@ def test_an_earlier_state_is_pulled_by_its_serial(smplan: Shell) -> None:
         document = smplan.ok("state", "pull", "--serial", serial).out
         assert codec.decode_state(document.encode(), "it").state.serial == serial
     done = smplan("state", "pull", "--serial", "9")
-    assert (done.code, done.err) == (1, "error: the state with serial 9 is not kept\n  = kept are: 2, 1\n")
+    assert (done.code, done.err) == (1, "error: the state with serial 9 is not kept\n  = the serials kept are: 2, 1\n")
 
 
 def test_no_file_is_overwritten_by_a_pull(smplan: Shell) -> None:
     smplan.applied()
     done = smplan("state", "pull", "--out", "toy.yaml")
     assert done.code == 1
-    assert "toy.yaml is there already" in done.err
+    assert "toy.yaml exists already" in done.err
     assert (smplan.folder / "toy.yaml").read_text() == TOY
 
 
@@ -144,7 +144,7 @@ def test_a_state_moves_to_s3_and_back(smplan: Shell, bucket: str) -> None:
     listed, past = smplan.ok("state", "list").out, smplan.ok("state", "history").out
     done = smplan.ok("state", "move", "--to", f"s3://{bucket}/k/toy.json", "--yes")
     assert done.out == (
-        f"The state is in s3://{bucket}/k/toy.json now. Write this into the blueprint:\n\n"
+        f"The state is now in s3://{bucket}/k/toy.json. Put this into the blueprint:\n\n"
         f'state: {{backend: s3, bucket: "{bucket}", key: "k/toy.json"}}\n'
     )
     assert "backed up: state/toy.state.json.moved" in done.err
@@ -219,7 +219,7 @@ def test_where_nobody_can_be_asked_nothing_is_moved(smplan: Shell) -> None:
     smplan.applied()
     done = smplan("state", "move", "--to", "b.state.json")
     assert done.code == 1
-    assert "nobody can be asked" in done.err
+    assert "cannot prompt" in done.err
     assert smplan.ok("state", "list").out.startswith("first")
 
 

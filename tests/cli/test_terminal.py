@@ -1,4 +1,4 @@
-"""On a terminal: a question before anything is changed, colours, and a live table."""
+"""On a terminal: a question before anything is changed, colors, and a live table."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_yes_applies(tmp_path: Path, terminal: Terminal) -> None:
     assert "\x1b[32m+ first" in terminal.shown
     terminal.type("y\n")
     assert terminal.end() == 0
-    assert "Done. 2 steps carried out." in terminal.shown
+    assert "Done. 2 steps completed." in terminal.shown
     assert (tmp_path / "state" / "toy.state.json").exists()
 
 
@@ -91,7 +91,7 @@ def test_a_yes_applies(tmp_path: Path, terminal: Terminal) -> None:
 def test_anything_else_changes_nothing(tmp_path: Path, terminal: Terminal, keys: str) -> None:
     terminal.type(keys)
     assert terminal.end() == 9
-    assert "stopped, nothing was changed" in terminal.shown
+    assert "stopped; nothing was changed" in terminal.shown
     assert not (tmp_path / "state").exists()
 
 

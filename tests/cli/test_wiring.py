@@ -18,7 +18,7 @@ from smplan.errors import SmplanError
 from smplan.stores import s3
 from smplan.stores.local import LocalStore
 from tests.cli.conftest import Shell
-from tests.drivers.conformance import hasty
+from tests.drivers.conformance import no_wait_retries
 
 WATCH = """\
 smplan: 1
@@ -35,17 +35,17 @@ class Account:
     def __init__(self, account: str, region: str) -> None:
         self.account = account
         self.region = region
-        self.patience = hasty()
-        self.ahead = 0.0
+        self.retry_policy = no_wait_retries()
+        self.skew_seconds = 0.0
 
 
 def signed_in(monkeypatch: pytest.MonkeyPatch, account: str, region: str = "us-east-1") -> None:
     """Let the credentials be of ``account``."""
 
-    def world_of(_: str | None) -> Providers:
+    def providers(_: str | None) -> Providers:
         return Providers(cast("Aws", Account(account, region)), connect=lambda _: pytest.fail("asked"), secrets=str)
 
-    monkeypatch.setattr(wiring, "world_of", world_of)
+    monkeypatch.setattr(wiring, "providers", providers)
 
 
 def test_a_blueprint_of_another_account_is_refused(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_state_lives_in_a_folder_by_default() -> None:
 def test_the_world_fetches_secrets_and_opens_stream_managers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RED5_ADMIN_TOKEN", "hunter2")
     monkeypatch.delenv("SMPLAN_CA_FILE", raising=False)
-    world = wiring.world_of("us-east-1")
+    world = wiring.providers("us-east-1")
     assert world.secret("env:RED5_ADMIN_TOKEN") == "hunter2"
     assert world.aws.region == "us-east-1"
     settings = {"url": "https://sm.example.com", "access_token": Secret("env:RED5_ADMIN_TOKEN")}
@@ -143,4 +143,4 @@ def test_what_the_store_has_to_say_is_said(smplan: Shell) -> None:
 
 def test_an_error_before_the_state_is_found_is_one_of_smplan(smplan: Shell) -> None:
     with pytest.raises(SmplanError, match="no state here"):
-        wiring.found_store(None)
+        wiring.store_of(None)

@@ -22,7 +22,7 @@ def marks() -> SourceMap:
 
 
 def test_a_diagnostic_is_at_its_value() -> None:
-    diagnostic = marks().fault(("b", 0), "wrong", "fix it")
+    diagnostic = marks().diagnostic(("b", 0), "wrong", "fix it")
     assert (diagnostic.place, diagnostic.source, diagnostic.message, diagnostic.hint) == (
         "f.yaml:3:5",
         "  - x",
@@ -33,17 +33,17 @@ def test_a_diagnostic_is_at_its_value() -> None:
 
 
 def test_a_diagnostic_of_a_key_is_at_the_key() -> None:
-    assert marks().fault(("b",), "wrong", key=True).place == "f.yaml:2:1"
+    assert marks().diagnostic(("b",), "wrong", key=True).place == "f.yaml:2:1"
 
 
 def test_a_diagnostic_without_a_position_is_at_the_nearest_one_above() -> None:
-    assert marks().fault(("b", 0, "x", "y"), "wrong").place == "f.yaml:3:5"
-    assert marks().fault(("b", "x"), "wrong", key=True).place == "f.yaml:3:3"
-    assert marks().fault(("z",), "wrong").place == "f.yaml:1:1"
+    assert marks().diagnostic(("b", 0, "x", "y"), "wrong").place == "f.yaml:3:5"
+    assert marks().diagnostic(("b", "x"), "wrong", key=True).place == "f.yaml:3:3"
+    assert marks().diagnostic(("z",), "wrong").place == "f.yaml:1:1"
 
 
 def test_without_positions_a_diagnostic_names_the_file() -> None:
-    diagnostic = SourceMap("f.yaml", "", dict).fault(("b",), "wrong")
+    diagnostic = SourceMap("f.yaml", "", dict).diagnostic(("b",), "wrong")
     assert (diagnostic.place, diagnostic.source) == ("f.yaml", "")
 
 
@@ -56,24 +56,24 @@ def test_positions_are_located_once_and_only_when_needed() -> None:
 
     found = SourceMap("f.yaml", TEXT, locate)
     assert looked == []
-    found.fault((), "wrong")
-    found.fault(("b",), "wrong")
+    found.diagnostic((), "wrong")
+    found.diagnostic(("b",), "wrong")
     assert looked == ["looked"]
 
 
 @pytest.mark.parametrize(("line", "source"), [(0, ""), (4, "c: 2"), (5, "")])
 def test_a_missing_line_has_no_text(line: int, source: str) -> None:
-    assert marks().fault_at(line, 1, "wrong").source == source
+    assert marks().diagnostic_at(line, 1, "wrong").source == source
 
 
 def test_a_long_line_is_cut() -> None:
     long = SourceMap("f", "x" * 1000, dict)
-    assert long.fault_at(1, 5, "wrong").source == "x" * 400
-    assert long.fault_at(1, 500, "wrong").source == ""
+    assert long.diagnostic_at(1, 5, "wrong").source == "x" * 400
+    assert long.diagnostic_at(1, 500, "wrong").source == ""
 
 
 def test_a_line_is_shown_without_control_characters() -> None:
-    assert SourceMap("f", "a\x1b[0m\tb\u202ec", dict).fault_at(1, 1, "wrong").source == "a [0m b c"
+    assert SourceMap("f", "a\x1b[0m\tb\u202ec", dict).diagnostic_at(1, 1, "wrong").source == "a [0m b c"
     assert printable("plain é") == "plain é"
 
 

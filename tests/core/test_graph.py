@@ -41,7 +41,7 @@ def test_red5_kinds_come_after_what_stream_manager_is_reached_through() -> None:
 def test_a_cycle_is_reported_with_its_reasons() -> None:
     with pytest.raises(BlueprintInvalid) as caught:
         built(want("a", uses=["${b.id}"]), want("b", after=["a"]))
-    message = caught.value.faults[0].message
+    message = caught.value.diagnostics[0].message
     assert "these wait for each other" in message
     assert "b after a (the blueprint says `after`)" in message
     assert "a after b (refers to b.id)" in message

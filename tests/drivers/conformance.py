@@ -1,8 +1,8 @@
-"""What the conformance suite is made of: cases read from files, a stage on which they are played, and faulty wires.
+"""The conformance suite's parts: cases read from files, their setup in a sandbox, and faulty clients.
 
 A case is ``cases/<kind>/<case>.yaml``::
 
-    setup:            # made first, in order, by their own drivers; later text may refer to them
+    setup:            # created first, in order, by their own drivers; later text may refer to them
       - {as: tg, kind: aws.elbv2.target_group, spec: {...}}
     spec: {...}       # the subject; ${box.vpc_id}, ${box.subnet_ids[0]} are the sandbox's facts, ${run} a unique text
     updates:          # one for each updatable attribute: field -> its new value
@@ -37,8 +37,8 @@ from smplan.errors import InUse, Unreachable
 from smplan.sandbox.sandbox import Sandbox
 
 CASES = Path(__file__).parent / "cases"
-LOOK_SECONDS = 15.0
-MOST_LOOKS = 400
+POLL_SECONDS = 15.0
+MAX_POLLS = 400
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Every case there is, in the order of kinds and names."""
+    """Every case, ordered by kind and name."""
     return [_case(path) for path in sorted(CASES.glob("*/*.yaml"))]
 
 
@@ -78,7 +78,7 @@ def _case(path: Path) -> Case:
 
 
 def judged() -> dict[str, type[Driver[Any]]]:
-    """The kinds the laws are tested for here: gates have no reality, and red5 kinds live behind a fleet."""
+    """The kinds tested here: gates do not exist in AWS, and red5 kinds are behind a fleet."""
     return {
         kind: found
         for kind, found in registry.drivers().items()
@@ -87,7 +87,7 @@ def judged() -> dict[str, type[Driver[Any]]]:
 
 
 def context(aws: Aws) -> Context:
-    """What drivers are built with, without any Stream Manager."""
+    """A context without a Stream Manager."""
 
     def none() -> Any:
         raise Unreachable("no Stream Manager here")
@@ -96,8 +96,8 @@ def context(aws: Aws) -> Context:
 
 
 @dataclass
-class Stage:
-    """Where a case is played: what it refers to is there, and what was made is taken away at the end."""
+class CaseSetup:
+    """A case in a sandbox: its setup is created first, and everything created is deleted at the end."""
 
     box: Sandbox
     aws: Aws
@@ -106,7 +106,7 @@ class Stage:
     names: dict[str, Any] = field(default_factory=dict)
     made: list[tuple[Driver[Any], str]] = field(default_factory=list)
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> CaseSetup:
         try:
             for each in self.case.setup:
                 self.names[each["as"]] = self._prop(each["kind"], each["as"], each["spec"])
@@ -120,7 +120,7 @@ class Stage:
             self.remove(driver, made)
 
     def driver(self, aws: Aws | None = None, kind: str = "") -> Driver[Any]:
-        """The subject's driver, perhaps with another wire."""
+        """The subject's driver, perhaps with another client."""
         found = registry.driver(kind or self.case.kind)
         assert found is not None, f"no driver serves {kind or self.case.kind}"
         return found(context(aws or self.aws))
@@ -134,7 +134,7 @@ class Stage:
         return values.resolve(_parsed(tree), self._known)
 
     def create(self, driver: Driver[Any], spec: Any, claim: Claim | None = None) -> str:
-        """Make a subject ready for use, to be taken away at the end."""
+        """Create a subject that is ready for use, to be deleted at the end."""
         made = driver.create(spec, claim or self.claim())
         self.made.append((driver, made))
         driver.configure(made, spec)
@@ -150,7 +150,7 @@ class Stage:
         return self.driver().read_many([id])[id]
 
     def remove(self, driver: Driver[Any], id: str) -> None:
-        """Drain, delete and wait until it is gone, as an engine would; gone already is fine."""
+        """Drain, delete and wait until it is gone, as the engine would; already gone is success."""
         live = driver.read_many([id]).get(id)
         if live is not None:
             self.wait(driver.drain(live))
@@ -159,20 +159,20 @@ class Stage:
                 driver.delete(id)
                 break
             except InUse:
-                if look >= MOST_LOOKS:
+                if look >= MAX_POLLS:
                     raise
                 self.pass_time()
         self.wait(driver.wait_deleted(id))
 
     def wait(self, looks: Iterator[Any]) -> None:
-        """Take every look, with time passing between them."""
+        """Poll to the end, with sandbox time passing in between."""
         for count, progress in enumerate(looks):
-            assert count < MOST_LOOKS, f"still waiting: {progress}"
+            assert count < MAX_POLLS, f"still waiting: {progress}"
             self.pass_time()
 
     def pass_time(self) -> None:
-        """Time for the sandbox, none for the test."""
-        self.box.clock.advance(LOOK_SECONDS)
+        """Advance the sandbox's clock."""
+        self.box.clock.advance(POLL_SECONDS)
         self.box.tick()
 
     def _prop(self, kind: str, name: str, written: Mapping[str, Any]) -> SimpleNamespace:
@@ -232,27 +232,29 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def hasty() -> RetryPolicy:
-    """RetryPolicy without pauses, for which every look at the clock is a second later."""
+def no_wait_retries() -> RetryPolicy:
+    """A retry policy without pauses, whose clock advances a second per reading."""
     return RetryPolicy(pause=lambda _: None, clock=itertools.count().__next__)
 
 
 class FaultyAws(Aws):
-    """The way to AWS with something wrong on it: each client passes through ``spoil`` as it is made."""
+    """An AWS client with a fault: each boto3 client passes through ``spoil`` when it is made."""
 
-    def __init__(self, region: str, spoil: Callable[[Any, bool], None], patience: RetryPolicy | None = None) -> None:
-        super().__init__(region, patience=patience or hasty())
+    def __init__(
+        self, region: str, spoil: Callable[[Any, bool], None], retry_policy: RetryPolicy | None = None
+    ) -> None:
+        super().__init__(region, retry_policy=retry_policy or no_wait_retries())
         self._spoil = spoil
 
     def client(self, service: str, *, write: bool) -> Any:
-        """A spoilt client; the second argument of ``spoil`` says whether it writes."""
+        """A client with the fault; the second argument of ``spoil`` says whether it writes."""
         made: Any = super().client(service, write=write)
         self._spoil(made._target, write)
         return made
 
 
-class _Deaf:
-    """An HTTP session that sends, lets the server do the work, and hears no answer."""
+class _LosingSession:
+    """An HTTP session that sends each request and loses the response."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -265,18 +267,18 @@ class _Deaf:
         self.inner.close()
 
 
-def deaf_writes(region: str) -> Aws:
-    """Writes are done and their answers lost (aws.md C3)."""
+def lost_responses(region: str) -> Aws:
+    """A client whose writes are processed, but whose responses are lost."""
 
     def spoil(client: Any, writes: bool) -> None:
         if writes:
-            client._endpoint.http_session = _Deaf(client._endpoint.http_session)
+            client._endpoint.http_session = _LosingSession(client._endpoint.http_session)
 
     return FaultyAws(region, spoil)
 
 
 def answering(region: str, code: str, status: int, *, writes_only: bool = False) -> Aws:
-    """Every call (or every write) is answered with this error; nothing is sent."""
+    """A client whose calls (or writes) all get this error; nothing is sent."""
     answer = {"Error": {"Code": code, "Message": "injected"}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
     def refuse(**_: Any) -> tuple[Any, dict[str, Any]]:
@@ -291,16 +293,16 @@ def answering(region: str, code: str, status: int, *, writes_only: bool = False)
 
 @dataclass
 class Script:
-    """An AWS that answers from a script: operation -> answers in order, of which the last is given again and again.
+    """An AWS with scripted responses: operation -> responses in order, of which the last is repeated.
 
-    An answer is what AWS would say, or an error code. Everything sent is kept in ``sent``.
+    A response is AWS's, or an error code. Requests are recorded in ``sent``.
     """
 
     answers: Mapping[str, list[Any]]
     sent: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def aws(self, region: str = "us-east-1") -> Aws:
-        """The way to it."""
+        """A client of it."""
         return FaultyAws(region, lambda client, _: client.meta.events.register("before-call.*", self._answer))
 
     def names(self) -> list[str]:
@@ -308,10 +310,10 @@ class Script:
         return [name for name, _ in self.sent]
 
     def _answer(self, model: Any, params: Mapping[str, Any], **_: Any) -> tuple[Any, Any]:
-        told = sum(1 for name in self.names() if name == model.name)
+        count = sum(1 for name in self.names() if name == model.name)
         self.sent.append((model.name, params["body"]))
         answers = self.answers[model.name]
-        answer = answers[min(told, len(answers) - 1)]
+        answer = answers[min(count, len(answers) - 1)]
         if not isinstance(answer, str):
             return SimpleNamespace(status_code=200), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
         metadata = {"HTTPStatusCode": 400}

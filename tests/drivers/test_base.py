@@ -1,4 +1,4 @@
-"""What a driver is without doing anything: defaults, owners, claims."""
+"""Defaults of a driver, owners and claims."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_without_a_lineage_there_is_no_owner() -> None:
     assert Owner.from_tags({"smplan:lineage": "l"}) == Owner("l", "")
 
 
-def test_waits_are_over_at_once_unless_a_kind_says_otherwise(thing: Thing) -> None:
+def test_waits_end_at_once_by_default(thing: Thing) -> None:
     live = Live("thing", Spec())
     assert [*thing.wait_ready("thing", Spec()), *thing.drain(live), *thing.wait_deleted("thing")] == []
     thing.configure("thing", Spec())
@@ -54,6 +54,6 @@ def test_waits_are_over_at_once_unless_a_kind_says_otherwise(thing: Thing) -> No
     assert thing.timeout(Spec()) == thing.timeout_seconds
 
 
-def test_a_kind_without_updates_says_so(thing: Thing) -> None:
+def test_a_kind_without_updates_raises(thing: Thing) -> None:
     with pytest.raises(NotImplementedError, match=r"test\.thing"):
         thing.update(Live("thing", Spec()), Spec())

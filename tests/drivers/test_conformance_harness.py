@@ -1,4 +1,4 @@
-"""The harness can fail: it sees what differs, and its faults are the faults they claim to be."""
+"""The conformance harness itself: it sees differences, and its faults are real."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from smplan.errors import Denied, LostAnswer, Throttled
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.conformance import (
     Case,
+    CaseSetup,
     Script,
-    Stage,
     answering,
-    deaf_writes,
     differences,
+    lost_responses,
     readable,
     updatable,
 )
@@ -76,11 +76,11 @@ def case(**parts: Any) -> Case:
     return Case("aws.ec2.security_group", "test", **stated)
 
 
-def test_a_stage_leaves_nothing_behind_even_when_its_setup_fails(box: Sandbox, aws: Aws) -> None:
+def test_a_case_setup_leaves_nothing_behind_even_when_it_fails(box: Sandbox, aws: Aws) -> None:
     group = {"name": "left-${run}", "description": "x", "vpc_id": "${box.vpc_id}"}
     prop = {"as": "sg", "kind": "aws.ec2.security_group", "spec": group}
     broken = {"as": "bad", "kind": "aws.ec2.security_group", "spec": {**group, "vpc_id": "${nobody.id}"}}
-    stage = Stage(box, aws, case(setup=(prop, broken)))
+    stage = CaseSetup(box, aws, case(setup=(prop, broken)))
     with pytest.raises(KeyError, match="nobody"):
         stage.__enter__()
     names = [each["GroupName"] for each in aws.read.ec2.describe_security_groups()["SecurityGroups"]]
@@ -90,15 +90,15 @@ def test_a_stage_leaves_nothing_behind_even_when_its_setup_fails(box: Sandbox, a
 def test_later_text_refers_to_ids_fields_outputs_and_facts(box: Sandbox, aws: Aws) -> None:
     group = {"name": "seen-${run}", "description": "x", "vpc_id": "${box.vpc_id}"}
     prop = {"as": "sg", "kind": "aws.ec2.security_group", "spec": group}
-    with Stage(box, aws, case(setup=(prop,))) as stage:
+    with CaseSetup(box, aws, case(setup=(prop,))) as stage:
         text = ["${sg.id}", "${sg.name}", "${box.subnet_ids[0]}", "a-${run}-b"]
         found = stage.filled(text)
     assert found[0].startswith("sg-")
     assert found[1:] == [f"seen-{stage.run}", box.facts.subnet_ids[0], f"a-{stage.run}-b"]
 
 
-def test_a_deaf_write_is_done_and_its_reads_hear(box: Sandbox) -> None:
-    aws, name = deaf_writes(box.facts.region), "deaf"
+def test_a_write_with_a_lost_response_is_done_and_reads_work(box: Sandbox) -> None:
+    aws, name = lost_responses(box.facts.region), "deaf"
     with pytest.raises(LostAnswer):
         aws.write.ec2.create_security_group(GroupName=name, Description=name, VpcId=box.facts.vpc_id)
     found = aws.read.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])["SecurityGroups"]

@@ -1,4 +1,4 @@
-"""HTTP by the real name over another address, and what may never get out."""
+"""The HTTP client: redirected connections, errors, and redacted tokens."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_map_entries_may_leave_parts_out(server: Server) -> None:
     assert HttpClient("http://127.0.0.1:1", connect_map=f"127.0.0.1:1::{server.port}").send("GET", "/").status == 200
 
 
-def test_a_bad_map_is_told() -> None:
+def test_a_bad_connect_map_is_invalid() -> None:
     with pytest.raises(Invalid, match="HOST1:PORT1"):
         HttpClient("http://a", connect_map="nonsense")
 
@@ -54,12 +54,12 @@ def test_a_bad_map_is_told() -> None:
         ("ftp://a", "must begin with"),
         ("http://", "must begin with"),
         ("http://user:pw@a", "user name or password"),
-        ("http://a:99999", "not one"),
+        ("http://a:99999", "not a URL"),
         ("http://169.254.169.254/latest", "metadata"),
         ("http://[fd00:ec2::254]/", "metadata"),
     ],
 )
-def test_urls_that_may_not_be_asked_are_refused(url: str, told: str) -> None:
+def test_forbidden_urls_are_refused(url: str, told: str) -> None:
     with pytest.raises(Invalid, match=told):
         HttpClient(url)
     if "metadata" in told and "[" not in url:
@@ -72,12 +72,12 @@ def test_ipv6_addresses_are_bracketed() -> None:
     assert HttpClient("http://[::1]:5080/base/").path == "/base"
 
 
-def test_nobody_there_is_unreachable(server: Server) -> None:
+def test_a_refused_connection_is_unreachable(server: Server) -> None:
     with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1 cannot be reached"):
         HttpClient("http://127.0.0.1:1").send("GET", "/")
 
 
-def test_silence_after_sending_may_mean_done(server: Server) -> None:
+def test_a_write_without_a_response_is_lost(server: Server) -> None:
     server.answers["POST /x"] = server.answers["GET /x"] = (0, "")
     with pytest.raises(LostAnswer):
         HttpClient(server.url).send("POST", "/x", once=True)

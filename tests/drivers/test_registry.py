@@ -1,4 +1,4 @@
-"""Kinds are found by the name of their file, and what is found is whole."""
+"""The registry: kinds are found by name, and their declarations are complete."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_field_of_every_kind_is_described(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_says_what_planning_needs(kind: str) -> None:
+def test_every_kind_declares_what_planning_needs(kind: str) -> None:
     found = registry.drivers()[kind]
     names = fields(found.spec)
     assert found.summary.strip()
@@ -69,7 +69,7 @@ def test_every_kind_says_what_planning_needs(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", LOOKUPS)
-def test_every_lookup_says_what_it_takes_and_gives(kind: str) -> None:
+def test_every_lookup_declares_keys_and_outputs(kind: str) -> None:
     found = registry.lookups()[kind]
     assert found.summary.strip()
     assert "id" in found.outputs
@@ -78,7 +78,7 @@ def test_every_lookup_says_what_it_takes_and_gives(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_calls_are_written_as_iam_writes_them(kind: str) -> None:
+def test_iam_actions_have_the_form_of_iam(kind: str) -> None:
     calls = registry.drivers()[kind].iam_actions
     for call in (*calls.read, *calls.write):
         service, _, action = call.partition(":")
@@ -86,7 +86,7 @@ def test_calls_are_written_as_iam_writes_them(kind: str) -> None:
         assert action[:1].isupper(), call
 
 
-def test_making_a_driver_calls_nobody() -> None:
+def test_making_a_driver_sends_no_request() -> None:
     def none() -> object:
         raise Unreachable("asked")
 

@@ -1,4 +1,4 @@
-"""Which calls are made again, how often, and after which pauses."""
+"""The retry policy: which calls, how often, after which pauses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from smplan.core.events import Retried
 from smplan.drivers import retry
-from smplan.drivers.retry import LONGEST_PAUSE, SILENT_ATTEMPTS, THROTTLED_SECONDS, RetryPolicy
+from smplan.drivers.retry import LONGEST_PAUSE, THROTTLED_SECONDS, UNREACHABLE_ATTEMPTS, RetryPolicy
 from smplan.errors import Denied, Expired, Interrupted, Invalid, LostAnswer, SmplanError, Throttled, Unreachable
 
 
@@ -27,7 +27,7 @@ class Hours:
         self.now += seconds
 
     def patience(self, draw: float = 1.0) -> RetryPolicy:
-        return RetryPolicy(tell=self.told.append, pause=self.pause, clock=lambda: self.now, draw=lambda: draw)
+        return RetryPolicy(on_retry=self.told.append, pause=self.pause, clock=lambda: self.now, draw=lambda: draw)
 
 
 def failing(*errors: SmplanError, forever: bool = False) -> Callable[[], str]:
@@ -45,13 +45,13 @@ def failing(*errors: SmplanError, forever: bool = False) -> Callable[[], str]:
 
 def test_what_works_is_done_once() -> None:
     hours = Hours()
-    assert hours.patience().follow("ec2:X", failing()) == "done"
+    assert hours.patience().call("ec2:X", failing()) == "done"
     assert (hours.told, hours.paused) == ([], [])
 
 
-def test_each_time_is_told_before_it_happens() -> None:
+def test_each_retry_is_reported_before_it_happens() -> None:
     hours = Hours()
-    assert hours.patience().follow("ec2:X", failing(Throttled("slow down"), Unreachable("no answer"))) == "done"
+    assert hours.patience().call("ec2:X", failing(Throttled("slow down"), Unreachable("no answer"))) == "done"
     assert hours.told == [Retried("ec2:X", "slow down", 2, 0.5), Retried("ec2:X", "no answer", 3, 0.4)]
     assert hours.paused == [0.5, 0.4]
 
@@ -59,29 +59,29 @@ def test_each_time_is_told_before_it_happens() -> None:
 def test_throttling_is_waited_out_until_a_deadline_by_short_pauses() -> None:
     hours = Hours()
     with pytest.raises(Throttled):
-        hours.patience().follow("ec2:X", failing(Throttled("slow down"), forever=True))
+        hours.patience().call("ec2:X", failing(Throttled("slow down"), forever=True))
     assert THROTTLED_SECONDS - LONGEST_PAUSE < hours.now <= THROTTLED_SECONDS
     assert max(hours.paused) == LONGEST_PAUSE
     assert hours.paused == sorted(hours.paused)
 
 
-def test_silence_is_tried_a_few_times_only() -> None:
+def test_a_call_without_a_response_is_retried_a_few_times_only() -> None:
     hours = Hours()
     with pytest.raises(Unreachable):
-        hours.patience().follow("ec2:X", failing(Unreachable("no answer"), forever=True))
-    assert len(hours.paused) == SILENT_ATTEMPTS - 1
+        hours.patience().call("ec2:X", failing(Unreachable("no answer"), forever=True))
+    assert len(hours.paused) == UNREACHABLE_ATTEMPTS - 1
 
 
-def test_throttling_in_between_does_not_use_up_the_attempts_at_silence() -> None:
+def test_throttling_does_not_use_up_the_attempts_without_a_response() -> None:
     hours = Hours()
     errors = [Unreachable("no answer"), *[Throttled("slow down")] * 5, Unreachable("no answer")]
-    assert hours.patience().follow("ec2:X", failing(*errors)) == "done"
+    assert hours.patience().call("ec2:X", failing(*errors)) == "done"
 
 
-def test_pauses_are_drawn_so_that_many_do_not_come_back_as_one() -> None:
+def test_pauses_have_jitter() -> None:
     soon, late = Hours(), Hours()
     for hours, draw in ((soon, 0.0), (late, 1.0)):
-        hours.patience(draw).follow("ec2:X", failing(*[Throttled("slow down")] * 3))
+        hours.patience(draw).call("ec2:X", failing(*[Throttled("slow down")] * 3))
     assert [early * 2 for early in soon.paused] == late.paused == [0.5, 1.0, 2.0]
 
 
@@ -89,7 +89,7 @@ def test_pauses_are_drawn_so_that_many_do_not_come_back_as_one() -> None:
 def test_nothing_else_is_made_again(error: SmplanError) -> None:
     hours = Hours()
     with pytest.raises(type(error)):
-        hours.patience().follow("ec2:X", failing(error))
+        hours.patience().call("ec2:X", failing(error))
     assert hours.paused == []
 
 
@@ -101,10 +101,10 @@ def test_a_pause_that_is_interrupted_ends_the_call() -> None:
     patient = hours.patience()
     patient.pause = stopped
     with pytest.raises(Interrupted):
-        patient.follow("ec2:X", failing(Throttled("slow down")))
+        patient.call("ec2:X", failing(Throttled("slow down")))
 
 
-def test_by_itself_it_tells_nobody_and_really_rests() -> None:
-    retry.rest(0)
+def test_by_default_it_reports_nothing_and_sleeps() -> None:
+    retry.sleep(0)
     patient = RetryPolicy(pause=lambda _: None)
-    assert patient.follow("ec2:X", failing(Throttled("slow down"))) == "done"
+    assert patient.call("ec2:X", failing(Throttled("slow down"))) == "done"

@@ -1,4 +1,4 @@
-"""Sandboxes of these tests' own, in which the command line is used as people use it."""
+"""Sandboxes with a folder, in which the command line runs as its own process."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from smplan.sandbox.sandbox import Sandbox
 
 SPEED = 240.0
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 _accounts = count(300_000_000_000)
 
 
 @dataclass(frozen=True)
-class Stage:
+class CliSandbox:
     """A sandbox with its Stream Managers, and a folder to work in."""
 
     box: Sandbox
@@ -41,7 +41,7 @@ class Stage:
             env={**os.environ, **self.box.env()},
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
@@ -60,7 +60,7 @@ class Stage:
         return session.client(service, endpoint_url=env["AWS_ENDPOINT_URL"])
 
     def stream_manager(self, host: str, connect_to: str) -> StreamManager:
-        """The way to the node groups: through the load balancer, by its public name."""
+        """The client of the Stream Manager, through the load balancer, by its public name."""
         env = self.box.env()
         return StreamManager(
             f"https://{host}",
@@ -71,7 +71,7 @@ class Stage:
         )
 
     def standing(self) -> set[str]:
-        """Everything that stands in the sandbox."""
+        """Everything that exists in the sandbox."""
         return inventory(self.box.env())
 
     def blueprint(self, name: str = "stream-manager.yaml", edit: Callable[[str], str] | None = None) -> str:
@@ -87,14 +87,14 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, speed: float = SPEED) -> Iterator[Stage]:
-    """A stage of an account of its own."""
+def staged(folder: Path, speed: float = SPEED) -> Iterator[CliSandbox]:
+    """A sandbox with an account of its own."""
     with Sandbox(speed=speed, account=str(next(_accounts)), gateway=Gateway) as box:
-        yield Stage(box, folder)
+        yield CliSandbox(box, folder)
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[CliSandbox]:
     """A fresh sandbox, and an empty folder."""
     with staged(tmp_path) as found:
         yield found

@@ -1,4 +1,4 @@
-"""A fleet's whole life on the sandbox, and what boto3 and the Stream Manager API showed of it."""
+"""The whole life of a fleet on the sandbox, as boto3 and the Stream Manager API show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from smplan.sandbox.ids import Prerequisites
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import CliSandbox
 
 HOST = "streammanager.example.com"
 WAIT_SECONDS = 20.0
@@ -51,7 +51,7 @@ class Life:
         return "launch-configuration" in self.blueprint
 
 
-def live(stage: Stage, blueprint: str) -> Life:
+def live(stage: CliSandbox, blueprint: str) -> Life:
     """The whole life of a fleet; whether commands ended well is for the tests to say, but for the first apply."""
     path = stage.blueprint(blueprint)
     life = Life(blueprint, Shown(stage.box.facts), before=stage.standing())
@@ -69,13 +69,13 @@ def live(stage: Stage, blueprint: str) -> Life:
     return life
 
 
-def _group(stage: Stage) -> dict[str, Any]:
+def _group(stage: CliSandbox) -> dict[str, Any]:
     groups: list[dict[str, Any]] = stage.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
     (found,) = groups
     return found
 
 
-def _grow(stage: Stage) -> dict[str, Any]:
+def _grow(stage: CliSandbox) -> dict[str, Any]:
     """Set off the alarm for much CPU, and wait until the sandbox has scaled out."""
     stage.client("cloudwatch").set_alarm_state(
         AlarmName="streammanager-cpu-high", StateValue="ALARM", StateReason="a test"
@@ -92,7 +92,7 @@ def until(seen: Callable[[], bool]) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def look(stage: Stage, life: Life) -> None:
+def look(stage: CliSandbox, life: Life) -> None:
     """Ask for everything once."""
     data = life.shown.data
     data["group"] = group = _group(stage)
@@ -103,7 +103,7 @@ def look(stage: Stage, life: Life) -> None:
     _look_at_nodes(stage, data)
 
 
-def _look_at_instances(stage: Stage, data: dict[str, Any], group: dict[str, Any]) -> None:
+def _look_at_instances(stage: CliSandbox, data: dict[str, Any], group: dict[str, Any]) -> None:
     ec2, facts = stage.client("ec2"), stage.box.facts
     rules = ec2.describe_security_group_rules(
         Filters=[{"Name": "group-id", "Values": [facts.database_security_group_id]}]
@@ -117,7 +117,7 @@ def _look_at_instances(stage: Stage, data: dict[str, Any], group: dict[str, Any]
     (data["image"],) = ec2.describe_images(Filters=[{"Name": "name", "Values": ["streammanager-ami"]}])["Images"]
 
 
-def _from_template(stage: Stage, group: dict[str, Any]) -> dict[str, Any]:
+def _from_template(stage: CliSandbox, group: dict[str, Any]) -> dict[str, Any]:
     used = group["LaunchTemplate"]
     (version,) = stage.client("ec2").describe_launch_template_versions(
         LaunchTemplateId=used["LaunchTemplateId"], Versions=[used["Version"]]
@@ -135,7 +135,7 @@ def _from_template(stage: Stage, group: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _from_configuration(stage: Stage) -> dict[str, Any]:
+def _from_configuration(stage: CliSandbox) -> dict[str, Any]:
     (found,) = stage.client("autoscaling").describe_launch_configurations()["LaunchConfigurations"]
     return {
         "image": found["ImageId"],
@@ -148,7 +148,7 @@ def _from_configuration(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _look_at_balancing(stage: Stage, data: dict[str, Any], facts: Prerequisites) -> None:
+def _look_at_balancing(stage: CliSandbox, data: dict[str, Any], facts: Prerequisites) -> None:
     elbv2 = stage.client("elbv2")
     (data["balancer"],) = elbv2.describe_load_balancers()["LoadBalancers"]
     (data["target_group"],) = elbv2.describe_target_groups()["TargetGroups"]
@@ -161,7 +161,7 @@ def _look_at_balancing(stage: Stage, data: dict[str, Any], facts: Prerequisites)
     (data["record"],) = (each for each in records if each["Name"] == f"{HOST}.")
 
 
-def _look_at_scaling(stage: Stage, data: dict[str, Any]) -> None:
+def _look_at_scaling(stage: CliSandbox, data: dict[str, Any]) -> None:
     scaling = stage.client("autoscaling")
     data["policies"] = {each["PolicyName"]: each for each in scaling.describe_policies()["ScalingPolicies"]}
     data["notifications"] = scaling.describe_notification_configurations()["NotificationConfigurations"]
@@ -170,7 +170,7 @@ def _look_at_scaling(stage: Stage, data: dict[str, Any]) -> None:
     (data["topic"],) = (each["TopicArn"] for each in stage.client("sns").list_topics()["Topics"])
 
 
-def _look_at_nodes(stage: Stage, data: dict[str, Any]) -> None:
+def _look_at_nodes(stage: CliSandbox, data: dict[str, Any]) -> None:
     """Through the load balancer, by the public name, over verified TLS."""
     api = stage.stream_manager(HOST, data["balancer"]["DNSName"])
     (data["node_group"],) = api.groups()

@@ -140,7 +140,7 @@ def _nobody(*_: object) -> Any:
 
 
 @pytest.mark.parametrize(("case", "name"), EACH)
-def test_an_attribute_changed_outside_is_shown_alone_and_put_back(deployed: Any, case: Case, name: str) -> None:
+def test_an_attribute_changed_outside_is_the_only_drift_and_is_restored(deployed: Any, case: Case, name: str) -> None:
     there = deployed(case)
     there.change_outside(name)
     made = there.plan()

@@ -1,4 +1,4 @@
-"""The benchmarks run; the number of calls of an empty plan is limited, times are only printed."""
+"""Benchmarks: the number of calls of an empty plan is limited; times are only printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Issue 2, shows 3 and 4: every value of the guide is found on AWS; a second plan is empty; nothing stays behind."""
+"""Every value of the guide on AWS, an empty second plan, and a destroy that leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_only_without_webrtc_it_scales_in(life: Life) -> None:
     assert set(alarm["AlarmActions"]) == {policy["PolicyARN"], shown.topic}
 
 
-def test_the_stream_managers_answer_under_the_public_name(life: Life) -> None:
+def test_the_stream_managers_respond_under_the_public_name(life: Life) -> None:
     assert HOST in life.runs["apply"].stdout
 
 

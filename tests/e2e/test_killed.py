@@ -1,4 +1,4 @@
-"""An apply that is killed anywhere is finished by the next one: nothing twice, nothing left over."""
+"""Killed applies, which the next apply finishes with nothing created twice or left over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import CliSandbox
 
 POINTS = (0, 1, 3, 5, 7, 9, 11, 13, 14, 16)
 """How many of the 17 steps are done when the run is killed; others are under way then."""
@@ -18,7 +18,7 @@ POINTS = (0, 1, 3, 5, 7, 9, 11, 13, 14, 16)
 STEPS = 17
 
 
-def apply_and_kill(stage: Stage, point: int) -> None:
+def apply_and_kill(stage: CliSandbox, point: int) -> None:
     """Run ``smplan apply``, and kill it with SIGKILL when ``point`` steps are done (all runs together)."""
     command = [sys.executable, "-m", "smplan", "apply", "--yes", "--json"]
     environment = {**os.environ, **stage.box.env()}
@@ -42,7 +42,7 @@ def plain(standing: set[str]) -> list[str]:
     return sorted(re.sub(r"(-|/)[0-9a-f]{8,}|[0-9a-f]{16,}|node-\S+", "#", each) for each in standing)
 
 
-def test_an_apply_killed_ten_times_ends_as_an_undisturbed_one(stage: Stage) -> None:
+def test_an_apply_killed_ten_times_ends_as_an_undisturbed_one(stage: CliSandbox) -> None:
     blueprint = stage.blueprint()
     before = stage.standing()
     stage.done("plan", blueprint)
@@ -55,7 +55,7 @@ def test_an_apply_killed_ten_times_ends_as_an_undisturbed_one(stage: Stage) -> N
     for point in POINTS:
         apply_and_kill(stage, point)
     finished = stage.done("apply", "--yes")
-    assert "Going on" in finished.stdout
+    assert "Resuming" in finished.stdout
     assert plain(stage.standing()) == undisturbed
     assert stage.run("plan", blueprint, "--detailed-exitcode").returncode == 0
     stage.done("destroy", blueprint, "--yes")

@@ -1,4 +1,4 @@
-"""Issue 2, show 2: the plan says what comes before what, and why; the graph draws it."""
+"""The order of steps, with reasons and sources, in the plan and in the graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Stage, staged
+from tests.e2e.conftest import CliSandbox, staged
 
 GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS"
 BLUEPRINTS = ("stream-manager.yaml", "stream-manager-launch-configuration.yaml", "stream-manager.json")
@@ -40,14 +40,14 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliSandbox]:
     """One sandbox for all: nothing is ever made in it."""
     with staged(tmp_path_factory.mktemp("order")) as found:
         yield found
 
 
 @pytest.fixture(scope="module", params=BLUEPRINTS)
-def steps(place: Stage, request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+def steps(place: CliSandbox, request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     """The steps of a plan from nothing."""
     plan = json.loads(place.done("plan", place.blueprint(request.param), "--json").stdout)
     found: list[dict[str, Any]] = plan["steps"]
@@ -59,7 +59,7 @@ def needs(steps: list[dict[str, Any]], id: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize(("before", "after", "word"), RULED)
-def test_what_the_field_demands_is_ordered_with_its_reason_and_its_source(
+def test_ordering_rules_are_planned_with_reason_and_source(
     steps: list[dict[str, Any]], before: str, after: str, word: str
 ) -> None:
     ids = [step["id"] for step in steps]
@@ -88,7 +88,7 @@ def test_no_step_comes_before_what_it_needs(steps: list[dict[str, Any]]) -> None
         seen.add(step["id"])
 
 
-def test_the_plan_for_people_tells_the_same(place: Stage) -> None:
+def test_the_plan_as_text_shows_the_same(place: CliSandbox) -> None:
     text = place.done("plan", place.blueprint()).stdout
     fleet = text.split("+ fleet ")[1].split("\n\n")[0]
     for before in ("database_access", "http", "https"):
@@ -102,7 +102,7 @@ def test_the_plan_for_people_tells_the_same(place: Stage) -> None:
 
 
 @pytest.fixture(scope="module")
-def drawn(place: Stage) -> dict[str, subprocess.CompletedProcess[str]]:
+def drawn(place: CliSandbox) -> dict[str, subprocess.CompletedProcess[str]]:
     return {each: place.done("graph", place.blueprint(), "--format", each) for each in ("mermaid", "dot")}
 
 

@@ -1,4 +1,4 @@
-"""Each updatable attribute behind the fleet, changed by hand outside: the plan shows it alone, apply puts it back."""
+"""Drift of each updatable attribute behind the fleet: planned alone, restored by apply."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from smplan.engine.providers import Providers
 from smplan.engine.waiter import CancelToken
 from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
-from tests.drivers.red5.stage import CASES, Stage, spec_of
+from tests.drivers.red5.stage import CASES, SimulatedStreamManager, spec_of
 from tests.support.blueprints import (
     blueprint,
     resource,
@@ -30,15 +30,15 @@ EACH = [(kind, name) for kind, case in CASES.items() for name in case.updates]
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    found = Stage()
+def stage() -> Iterator[SimulatedStreamManager]:
+    found = SimulatedStreamManager()
     yield found
     found.gateway.stop()
 
 
 @pytest.mark.parametrize(("kind", "name"), EACH)
-def test_an_attribute_changed_outside_is_shown_alone_and_put_back(
-    stage: Stage, tmp_path: Path, kind: str, name: str
+def test_an_attribute_changed_outside_is_the_only_drift_and_is_restored(
+    stage: SimulatedStreamManager, tmp_path: Path, kind: str, name: str
 ) -> None:
     wanted = blueprint(
         resource("subject", kind, spec_of(kind).managed_fields()), stream_manager={"url": "http://sm.example.com:5080"}

@@ -10,12 +10,12 @@ import sys
 import time
 from dataclasses import replace
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import CliSandbox
 
 S3 = "state: {backend: s3, bucket: fleet-state, key: prod/fleet.json}\n"
 
 
-def test_a_plan_of_one_clone_is_applied_in_another_while_a_third_is_told_who_holds_the_lock(stage: Stage) -> None:
+def test_one_clone_applies_a_plan_of_another_while_a_third_sees_the_lock_holder(stage: CliSandbox) -> None:
     stage.client("s3").create_bucket(Bucket="fleet-state")
     blueprint = stage.blueprint(edit=lambda text: text.replace("variables:\n", f"{S3}\nvariables:\n", 1))
     clones = [replace(stage, folder=stage.folder / name) for name in ("planning", "applying", "waiting")]

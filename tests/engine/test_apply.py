@@ -544,11 +544,11 @@ def test_while_a_plan_is_carried_out_each_request_that_changes_something_is_guar
 ) -> None:
     world = bench.world()
     monkeypatch.setattr(Bench, "world", lambda _: world)
-    guards, free = [], world.aws.guard
-    bench.cloud.after["create", "t-a"] = lambda: guards.append(world.aws.guard)
+    guards, free = [], world.aws.before_write
+    bench.cloud.after["create", "t-a"] = lambda: guards.append(world.aws.before_write)
     bench.make(blueprint(thing("a")))
     assert [getattr(guard, "__name__", "") for guard in guards] == ["check"]
-    assert world.aws.guard is free
+    assert world.aws.before_write is free
 
 
 def journalled_tokens(bench: Bench, address: str) -> list[str]:

@@ -255,14 +255,17 @@ def test_all_lookups_that_find_nothing_are_reported_at_once(bench: Bench) -> Non
     looks = (lookup("x", name="nope"), lookup("y", name="neither"))
     with pytest.raises(BlueprintInvalid) as caught:
         bench.plan(blueprint(lookups=looks))
-    assert [fault.message for fault in caught.value.faults] == ["no thing is named neither", "no thing is named nope"]
+    assert [fault.message for fault in caught.value.diagnostics] == [
+        "no thing is named neither",
+        "no thing is named nope",
+    ]
 
 
 def test_lookups_that_wait_for_each_other_are_refused(bench: Bench) -> None:
     looks = (lookup("x", name="${y.id}"), lookup("y", name="${x.id}"))
-    with pytest.raises(BlueprintInvalid, match="1 fault") as caught:
+    with pytest.raises(BlueprintInvalid, match="1 error") as caught:
         bench.plan(blueprint(lookups=looks))
-    assert "x, y" in caught.value.faults[0].message
+    assert "x, y" in caught.value.diagnostics[0].message
 
 
 def test_a_denied_lookup_raises_denied(bench: Bench) -> None:
@@ -276,7 +279,7 @@ def test_values_known_only_while_planning_are_validated_too(bench: Bench) -> Non
     wanted = blueprint(resource("v", "core.value", {"input": "word"}), thing("b", size="${v.output}"))
     with pytest.raises(BlueprintInvalid) as caught:
         bench.plan(wanted)
-    assert "integer" in caught.value.faults[0].message
+    assert "integer" in caught.value.diagnostics[0].message
 
 
 def test_an_output_that_an_update_may_change_is_known_after_apply(bench: Bench) -> None:
@@ -360,7 +363,7 @@ def test_destroy_runs_only_the_lookups_of_stream_manager(bench: Bench) -> None:
     bench.cloud.calls.clear()
     assert len(bench.plan(wanted, mode="destroy").steps) == 2
     assert [call for call in bench.cloud.calls if call[0] == "look"] == [("look", "t-a")]
-    with pytest.raises(BlueprintInvalid, match="1 fault"):
+    with pytest.raises(BlueprintInvalid, match="1 error"):
         bench.plan(replace(wanted, stream_manager=tree({"url": "https://${y.id}"})), mode="destroy")
 
 

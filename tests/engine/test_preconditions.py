@@ -43,10 +43,10 @@ def cloud(bench: Bench) -> Bench:
 class Aws(FakeAws):
     """An account whose clock and credentials are as told."""
 
-    def __init__(self, *, ahead: float | None = None, runs_out: datetime | None = None) -> None:
+    def __init__(self, *, skew_seconds: float | None = None, credentials_expire_at: datetime | None = None) -> None:
         super().__init__()
-        self.ahead = ahead
-        self.runs_out = runs_out
+        self.skew_seconds = skew_seconds
+        self.credentials_expire_at = credentials_expire_at
 
 
 def world_with(bench: Bench, aws: FakeAws) -> Callable[[], FakeProviders]:
@@ -63,12 +63,12 @@ def through(bench: Bench, monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None
     monkeypatch.setattr(bench, "world", world_with(bench, aws))
 
 
-@pytest.mark.parametrize(("ahead", "way"), [(300, "300 seconds ahead of"), (-241, "241 seconds behind")])
+@pytest.mark.parametrize(("skew_seconds", "way"), [(300, "300 seconds ahead of"), (-241, "241 seconds behind")])
 def test_a_clock_that_is_wrong_is_refused_before_anything_is_changed(
-    cloud: Bench, monkeypatch: pytest.MonkeyPatch, ahead: float, way: str
+    cloud: Bench, monkeypatch: pytest.MonkeyPatch, skew_seconds: float, way: str
 ) -> None:
     made = cloud.plan(WANTED)
-    through(cloud, monkeypatch, Aws(ahead=ahead))
+    through(cloud, monkeypatch, Aws(skew_seconds=skew_seconds))
     doings: list[Callable[[], Any]] = [
         lambda: cloud.plan(WANTED),
         lambda: cloud.apply(made),
@@ -83,26 +83,26 @@ def test_a_clock_that_is_wrong_is_refused_before_anything_is_changed(
 
 
 def test_a_clock_that_is_a_little_off_is_told_and_counts(cloud: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    through(cloud, monkeypatch, Aws(ahead=-75))
+    through(cloud, monkeypatch, Aws(skew_seconds=-75))
     made = cloud.plan(WANTED)
     assert cloud.log.of(ClockSkewed) == [ClockSkewed(-75)]
     assert cloud.apply(made).outcome == "complete"
     assert len(cloud.log.of(ClockSkewed)) == 2
 
 
-@pytest.mark.parametrize("ahead", [None, 0, 60, -60])
+@pytest.mark.parametrize("skew_seconds", [None, 0, 60, -60])
 def test_a_clock_that_is_right_or_unknown_is_not_worth_a_word(
-    cloud: Bench, monkeypatch: pytest.MonkeyPatch, ahead: float | None
+    cloud: Bench, monkeypatch: pytest.MonkeyPatch, skew_seconds: float | None
 ) -> None:
-    through(cloud, monkeypatch, Aws(ahead=ahead))
+    through(cloud, monkeypatch, Aws(skew_seconds=skew_seconds))
     cloud.plan(WANTED)
     assert cloud.log.of(ClockSkewed) == []
 
 
-@pytest.mark.parametrize(("ahead", "kind"), [(400, GuardRefused), (0, None), (None, None)])
+@pytest.mark.parametrize(("skew_seconds", "kind"), [(400, GuardRefused), (0, None), (None, None)])
 @pytest.mark.parametrize("refusal", [Denied("signature expired"), Expired("request expired")])
 def test_a_refusal_by_aws_itself_is_told_as_the_clock_if_that_is_wrong(
-    cloud: Bench, ahead: float | None, kind: type[SmplanError] | None, refusal: SmplanError
+    cloud: Bench, skew_seconds: float | None, kind: type[SmplanError] | None, refusal: SmplanError
 ) -> None:
     class Refusing(Aws):
         @property
@@ -110,21 +110,21 @@ def test_a_refusal_by_aws_itself_is_told_as_the_clock_if_that_is_wrong(
             raise refusal
 
     with pytest.raises(kind or type(refusal)):
-        preconditions.account(world_with(cloud, Refusing(ahead=ahead))(), cloud.log)
+        preconditions.account(world_with(cloud, Refusing(skew_seconds=skew_seconds))(), cloud.log)
 
 
 def test_credentials_that_run_out_too_soon_are_refused_before_anything_is_changed(
     cloud: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = cloud.plan(WANTED)
-    through(cloud, monkeypatch, Aws(runs_out=NOON + timedelta(seconds=1.5)))
+    through(cloud, monkeypatch, Aws(credentials_expire_at=NOON + timedelta(seconds=1.5)))
     with pytest.raises(GuardRefused) as caught:
         cloud.apply(made)
     assert "expire at 12:00:01 UTC, in 0.0 min, and the plan is expected to take 0.0 min" in str(caught.value)
     assert "renew" in caught.value.hint
     assert cloud.cloud.writes() == []
     assert cloud.store.read().stored is None
-    through(cloud, monkeypatch, Aws(runs_out=NOON + timedelta(seconds=2)))
+    through(cloud, monkeypatch, Aws(credentials_expire_at=NOON + timedelta(seconds=2)))
     assert cloud.apply(made).outcome == "complete"
 
 
@@ -132,12 +132,12 @@ def test_only_what_is_left_of_a_run_counts(cloud: Bench, monkeypatch: pytest.Mon
     made = cloud.plan(WANTED)
     cloud.cloud.fail("create", "t-b", Invalid("no"))
     assert cloud.apply(made).outcome == "failed"
-    through(cloud, monkeypatch, Aws(runs_out=NOON + timedelta(seconds=1)))
+    through(cloud, monkeypatch, Aws(credentials_expire_at=NOON + timedelta(seconds=1)))
     assert cloud.apply(made).outcome == "complete"
 
 
 def test_credentials_do_not_matter_where_aws_does_not(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    through(bench, monkeypatch, Aws(ahead=9999, runs_out=NOON - timedelta(days=1)))
+    through(bench, monkeypatch, Aws(skew_seconds=9999, credentials_expire_at=NOON - timedelta(days=1)))
     assert bench.make(blueprint(thing("a"))).done == 1
 
 
@@ -152,6 +152,6 @@ def test_calls_made_again_are_told_to_whoever_listens_now_and_their_pauses_end_w
         raise Throttled("slow down")
 
     with pytest.raises(Interrupted):
-        aws.patience.follow("ec2:X", throttled)
+        aws.retry_policy.call("ec2:X", throttled)
     (told,) = heard.of(Retried)
     assert (told.call, told.why, told.attempt) == ("ec2:X", "slow down", 2)

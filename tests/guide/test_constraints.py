@@ -121,7 +121,7 @@ def test_a_broken_rule_is_a_fault_with_its_place(tmp_path: Path) -> None:
     )
     with pytest.raises(BlueprintInvalid) as invalid:
         load(path, catalogue=catalogue())
-    assert [(fault.line, fault.message, fault.hint) for fault in invalid.value.faults] == [
+    assert [(fault.line, fault.message, fault.hint) for fault in invalid.value.diagnostics] == [
         (6, "8 GiB are too few for a Stream Manager", "give it at least 16 (guide, add storage: “at least 16 Gb”)")
     ]
 

@@ -73,7 +73,7 @@ def test_the_state_is_listed_in_columns() -> None:
 
 def test_one_thing_of_the_state_is_shown_whole() -> None:
     shown = text.entry(ENTRY)
-    assert "made after: sg" in shown
+    assert "created after: sg" in shown
     assert 'dns_name: "d"' in shown
     assert "    user: |\n        a\n        b" in shown
     protected = text.entry(ResourceState("b", "core.value", "b", {}, {}, prevent_destroy=True))
@@ -91,13 +91,13 @@ def test_a_fault_points_at_its_place() -> None:
     error = BlueprintInvalid([fault, Diagnostic("no line", file="b.yaml")])
     shown = errors.text(error)
     assert "b.yaml:3:5: `portt` is not a field\n  3 |     portt: 1\n    |     ^\n  = did you mean `port`?" in shown
-    assert shown.endswith("error: the blueprint has 2 faults")
+    assert shown.endswith("error: the blueprint has 2 errors")
 
 
 def test_an_error_is_told_with_its_address_and_hint() -> None:
     assert errors.text(Denied("no", hint="ask", address="alb")) == "error: alb: no\n  = ask"
     assert errors.text(Denied("alb: no", address="alb")) == "error: alb: no"
-    assert "\x1b[31m" in errors.text(Denied("no"), colour=True)
+    assert "\x1b[31m" in errors.text(Denied("no"), color=True)
     assert "\x1b" not in errors.text(Denied("no \x1b[2J"))
 
 
@@ -116,8 +116,8 @@ def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
     assert all(lines[2:])
     assert lines[6] == "… a: 12 s waiting for image ami-1 (pending)"
     assert lines[-2] == "↻ ec2:DescribeVpcs: slow down (Throttling); attempt 2 in 0.5 s"
-    assert lines[-1] == "This machine's clock is 75 s ahead of AWS's: set it right."
-    assert progress.line(ClockSkewed(-75)) == "This machine's clock is 75 s behind AWS's: set it right."
+    assert lines[-1] == "This machine's clock is 75 s ahead of AWS's; set it."
+    assert progress.line(ClockSkewed(-75)) == "This machine's clock is 75 s behind AWS's; set it."
     assert lines[8] == "✓ a: create done in 3.2 s (id-a)"
 
 

@@ -51,7 +51,7 @@ def test_a_plan_without_state_or_account(everything: Plan) -> None:
 
 
 def test_colours_only_where_asked(everything: Plan) -> None:
-    assert "\x1b[31m" in text.plan(everything, colour=True)
+    assert "\x1b[31m" in text.plan(everything, color=True)
     assert "\x1b" not in text.plan(everything)
 
 

@@ -78,7 +78,7 @@ def test_a_kind_is_told_with_its_outputs_and_the_facts_of_its_fields() -> None:
     }
     assert "[sensitive: never shown; only its source is stored]" in kind["properties"]["token"]["description"]
     assert made()["lookups/toy.place.schema.json"]["x-outputs"] == {
-        "id": "What AWS calls it.",
+        "id": "The physical id.",
         "arn": "Its ARN.",
         "list": "More.",
     }

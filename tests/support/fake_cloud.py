@@ -218,13 +218,13 @@ class FakeAws(Aws):
 
     account = "111122223333"
     region = "us-east-1"
-    ahead: float | None = None
-    runs_out: datetime | None = None
+    skew_seconds: float | None = None
+    credentials_expire_at: datetime | None = None
 
     def __init__(self) -> None:
         """No session is opened."""
-        self.patience = RetryPolicy()
-        self.guard = lambda: None
+        self.retry_policy = RetryPolicy()
+        self.before_write = lambda: None
 
 
 class FakeProviders(Providers):

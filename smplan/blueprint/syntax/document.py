@@ -55,7 +55,7 @@ def parse_text(text: str, file: str, faults: Diagnostics, *, as_json: bool = Fal
     if odd:
         line, column = LineIndex(text).place(odd.start())
         message = f"the character U+{ord(odd[0]):04X} cannot stand in YAML"
-        raise faults.end(marks.fault_at(line, column, message, "take it away, or write it as an escape in quotes"))
+        raise faults.end(marks.diagnostic_at(line, column, message, "take it away, or write it as an escape in quotes"))
     return language.compose(text, marks, faults), marks
 
 

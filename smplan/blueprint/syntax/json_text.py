@@ -30,12 +30,14 @@ def compose(text: str, marks: SourceMap, faults: Diagnostics) -> PartialValue:
     """The value ``text`` says; what may not be said is added to ``faults``. Raises TooManyErrors if it is not JSON."""
     if text.count(",") > MOST_VALUES:
         message = f"the file holds more than {MOST_VALUES} values"
-        raise faults.end(marks.fault_at(1, 1, message, "split it into blueprints of their own"))
+        raise faults.end(marks.diagnostic_at(1, 1, message, "split it into blueprints of their own"))
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_constant)
     except json.JSONDecodeError as error:
         line, column = LineIndex(text).place(error.pos)
-        raise faults.end(marks.fault_at(line, column, f"this is not JSON: {error.msg}", _remedy(text, error))) from None
+        raise faults.end(
+            marks.diagnostic_at(line, column, f"this is not JSON: {error.msg}", _remedy(text, error))
+        ) from None
     except (ValueError, RecursionError):
         value = INVALID
     if value is INVALID or _SUSPECT.search(text) or _too_deep(value):
@@ -128,12 +130,12 @@ class _Walker:
                 self.leaf(token, at)
 
     def fault(self, at: int, message: str, hint: str = "") -> None:
-        self.faults.add(self.marks.fault_at(*self.lines.place(at), message, hint))
+        self.faults.add(self.marks.diagnostic_at(*self.lines.place(at), message, hint))
 
     def open(self, token: str, at: int) -> None:
         if len(self.frames) > MOST_DEPTH:
             message = f"this is nested more than {MOST_DEPTH} levels deep"
-            raise self.faults.end(self.marks.fault_at(*self.lines.place(at), message))
+            raise self.faults.end(self.marks.diagnostic_at(*self.lines.place(at), message))
         node: PartialValue = {} if token == "{" else []
         path = self.put(node, at)
         self.frames.append(_Frame(node, path))

@@ -85,7 +85,7 @@ class _Composer:
         raise self.end(getattr(error, "problem_mark", None), f"this is not YAML: {problem}", hint)
 
     def fault(self, mark: Any, message: str, hint: str = "") -> None:
-        self.faults.add(self.marks.fault_at(mark.line + 1, mark.column + 1, message, hint))
+        self.faults.add(self.marks.diagnostic_at(mark.line + 1, mark.column + 1, message, hint))
 
     def end(self, mark: Any, message: str, hint: str = "") -> TooManyErrors:
         """A fault after which nothing that was read can be trusted."""
@@ -93,7 +93,7 @@ class _Composer:
         written = self.marks.text.rstrip()
         if mark is not None and written and mark.index >= len(written):
             line, column = LineIndex(written).place(len(written))
-        return self.faults.end(self.marks.fault_at(line, column, message, hint))
+        return self.faults.end(self.marks.diagnostic_at(line, column, message, hint))
 
     def take(self, event: Any) -> bool:
         """Work one event in; whether to go on."""

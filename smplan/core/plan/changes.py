@@ -46,11 +46,10 @@ class NoOp:
 
 
 @dataclass(frozen=True)
-class _Forward:
-    """``resource`` is the record that the state will hold."""
+class _Step:
+    """A change with a step. ``resource`` is the record: for a deletion the one that goes, else the one to come."""
 
     op: ClassVar[Op]
-    target: Target
     resource: ResourceState
     reasons: tuple[str, ...]
 
@@ -58,6 +57,11 @@ class _Forward:
     def step_id(self) -> str:
         """The id of its step, unique in a plan."""
         return f"{self.resource.address}:{self.op}"
+
+
+@dataclass(frozen=True)
+class _Forward(_Step):
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -111,17 +115,12 @@ Change: TypeAlias = Action | NoOp
 
 
 @dataclass(frozen=True)
-class _Removal:
-    """Something that goes; ``resource`` is its record."""
-
-    op: ClassVar[Op] = Op.DELETE
-    resource: ResourceState
+class _Removal(_Step):
+    op = Op.DELETE
     type: ResourceType
-    reasons: tuple[str, ...]
 
     @property
     def step_id(self) -> str:
-        """The id of its step, unique in a plan."""
         return f"{self.resource.address}:delete#{self.resource.generation}"
 
 
@@ -139,7 +138,7 @@ class DeleteDeposed(_Removal):
 
 @dataclass(frozen=True)
 class DeleteUntracked(_Removal):
-    """A resource that an interrupted run created; ``number`` tells those of one address apart, from 1."""
+    """A resource that an interrupted run created; ``number`` counts those of one address, from 1."""
 
     live: ObservedResource
     pending_key: str
@@ -147,7 +146,6 @@ class DeleteUntracked(_Removal):
 
     @property
     def step_id(self) -> str:
-        """The id of its step, unique in a plan."""
         return f"{self.resource.address}:delete#pending-{self.number}"
 
 

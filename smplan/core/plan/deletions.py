@@ -20,12 +20,12 @@ def plan_deletions(
     for change in plan.changes.values():
         if isinstance(change, changes.Replace):
             why = f"replaced by generation {change.resource.generation}"
-            yield Delete(change.prior, change.prior_type, (why,), change.live)
+            yield Delete(change.prior, (why,), change.prior_type, change.live)
     for resource in state.resources.values():
         if resource.address not in wanted:
             yield _remove(plan, resource, types, observed, reason)
     for resource in state.deposed:
-        yield DeleteDeposed(resource, types(resource.kind), ("an older generation that nothing refers to any more",))
+        yield DeleteDeposed(resource, ("an older generation that nothing refers to any more",), types(resource.kind))
     yield from _untracked(plan, types, observed)
 
 
@@ -35,15 +35,15 @@ def _remove(
     address, type = resource.address, types(resource.kind)
     live = observed.resources.get(address)
     if type.gate:
-        return Forget(resource, type, (reason,))
+        return Forget(resource, (reason,), type)
     if address in observed.unreadable:
         why = observed.unreadable[address]
         plan.guard_violations.append(f"{address} cannot be deleted: it is not readable now, {why}")
     elif live is None and not type.virtual:
-        return Forget(resource, type, (f"{resource.id} is gone already",))
+        return Forget(resource, (f"{resource.id} is gone already",), type)
     elif resource.prevent_destroy:
         plan.guard_violations.append(f"{address} would be deleted and is protected by `prevent_destroy`")
-    return Delete(resource, type, (reason,), live)
+    return Delete(resource, (reason,), type, live)
 
 
 def _untracked(plan: ChangeSet, types: ResourceTypes, observed: ObservedState) -> Iterator[Deletion]:
@@ -55,7 +55,7 @@ def _untracked(plan: ChangeSet, types: ResourceTypes, observed: ObservedState) -
         if (resource.kind, live.id) not in adopted and not _will_adopt(plan, untracked):
             numbers[resource.address] += 1
             type, why = types(resource.kind), "an interrupted run created it, and it is no longer wanted"
-            yield DeleteUntracked(resource, type, (why,), live, untracked.key, numbers[resource.address])
+            yield DeleteUntracked(resource, (why,), type, live, untracked.key, numbers[resource.address])
 
 
 def _will_adopt(plan: ChangeSet, untracked: Untracked) -> bool:

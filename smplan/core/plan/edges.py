@@ -4,39 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import assert_never
 
 from smplan.core.graph import Edge, Graph
-from smplan.core.plan.changes import (
-    Adopt,
-    Change,
-    ChangeSet,
-    Create,
-    Delete,
-    DeleteDeposed,
-    DeleteUntracked,
-    Deletion,
-    Forget,
-    NoOp,
-    Replace,
-)
+from smplan.core.plan import changes
+from smplan.core.plan.changes import ChangeSet, Delete, DeleteDeposed, DeleteUntracked, Deletion, Forget, NoOp, Replace
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
 
 
-@dataclass(frozen=True, slots=True)
-class StepEdge:
-    """Step ``before`` completes before ``after`` starts. ``droppable`` edges give way where edges form a cycle."""
-
-    before: str
-    after: str
-    reason: str
-    source: str = ""
-    droppable: bool = False
-
-
-def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> list[StepEdge]:
+def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> list[Edge]:
     """Every edge between the steps of ``plan``. ``pending`` creates may depend on what is deleted, too."""
     rules = _Rules(plan, graph, state, pending)
     return [*rules.dependencies(), *rules.name_conflicts(), *rules.deletions()]
@@ -65,7 +42,7 @@ class _Rules:
                 found[address][resource.address] = None
         return found
 
-    def dependencies(self) -> Iterator[StepEdge]:
+    def dependencies(self) -> Iterator[Edge]:
         """The edges of the graph, seen through resources that have no step."""
         nearest: dict[str, tuple[Edge, ...]] = {}
         for address in self._graph.nodes if self._actions else ():  # in topological order
@@ -75,17 +52,17 @@ class _Rules:
                     found.setdefault(each.before, each)
             nearest[address] = tuple(found.values())
             for edge in nearest[address] if address in self._actions else ():
-                yield StepEdge(self._actions[edge.before], self._actions[address], edge.reason, edge.source)
+                yield Edge(self._actions[edge.before], self._actions[address], edge.reason, edge.source)
 
-    def name_conflicts(self) -> Iterator[StepEdge]:
+    def name_conflicts(self) -> Iterator[Edge]:
         """What cannot exist beside a new resource is deleted before that is created."""
         for deletion in self._deletions:
             at_address = (deletion.resource.address,)
             for other in self._changes if isinstance(deletion, DeleteUntracked) else at_address:
                 if _makes_room(deletion, self._changes.get(other)):
-                    yield StepEdge(deletion.step_id, self._actions[other], "the new one cannot exist beside it")
+                    yield Edge(deletion.step_id, self._actions[other], "the new one cannot exist beside it")
 
-    def deletions(self) -> Iterator[StepEdge]:
+    def deletions(self) -> Iterator[Edge]:
         """Before a delete its successor is ready, and what was created later is deleted or refers to it no longer."""
         for deletion in self._deletions:
             if isinstance(deletion, DeleteUntracked):
@@ -95,14 +72,14 @@ class _Rules:
             if not first:
                 yield from (_created_after(each.step_id, id) for each in self._others if self._uses(each, address))
                 if address in self._actions:
-                    yield StepEdge(self._actions[address], id, "the new one is ready before the old one is deleted")
+                    yield Edge(self._actions[address], id, "the new one is ready before the old one is deleted")
             for dependent in sorted(self._dependents.get(address, ())):
                 other = self._changes.get(dependent)
                 stays = first and isinstance(other, Replace) and not other.delete_before_create
                 if dependent in self._deletes and not stays:
                     yield _created_after(self._deletes[dependent], id)
                 if dependent in self._actions and not first:
-                    yield StepEdge(self._actions[dependent], id, "it refers to this one until then")
+                    yield Edge(self._actions[dependent], id, "it refers to this one until then")
 
     def _uses(self, deletion: Deletion, address: str) -> bool:
         """Whether it was created after ``address``, and that was not created after it in turn."""
@@ -110,16 +87,16 @@ class _Rules:
         return address in resource.dependencies and address not in self._dependents.get(resource.address, ())
 
 
-def _created_after(before: str, after: str) -> StepEdge:
+def _created_after(before: str, after: str) -> Edge:
     """Deletes go in the reverse order of creation where they can; otherwise they are retried while in use."""
-    return StepEdge(before, after, "it was created after this one, so it is deleted first", droppable=True)
+    return Edge(before, after, "it was created after this one, so it is deleted first", droppable=True)
 
 
-def _makes_room(deletion: Deletion, change: Change | None) -> bool:
+def _makes_room(deletion: Deletion, change: changes.Change | None) -> bool:
     """Whether what is deleted cannot exist beside the resource that ``change`` creates."""
-    if not isinstance(change, (Create, Replace, Adopt)):
+    if not isinstance(change, (changes.Create, Replace, changes.Adopt)):
         return False
-    conflicts = not isinstance(change, Adopt) and change.target.conflicts_with(deletion.resource)
+    conflicts = not isinstance(change, changes.Adopt) and change.target.conflicts_with(deletion.resource)
     match deletion:
         case Delete() | Forget():
             return isinstance(change, Replace) and change.delete_before_create

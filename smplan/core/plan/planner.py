@@ -69,7 +69,7 @@ class _Planner:
 
     def _spec_of(self, declaration: Resource) -> Spec | None:
         form, diagnostics = self.types(declaration.kind).spec, self.plan.diagnostics
-        diagnostic = self.blueprint.marks.fault
+        diagnostic = self.blueprint.marks.diagnostic
         try:
             tree = resolve(declaration.spec, self.plan.value_of)
         except (KeyError, InvalidReference) as error:
@@ -99,7 +99,7 @@ class _Planner:
         live = self.observed.resources.get(address)
         if live is None:
             why = f"{prior.id} is gone: it was deleted outside smplan"
-            return Create(target, self._resource(target, prior.generation, prior.name), (why,))
+            return Create(self._resource(target, prior.generation, prior.name), (why,), target)
         return self._plan_existing(target, prior, live)
 
     def _plan_create(self, target: Target) -> Change:
@@ -107,16 +107,16 @@ class _Planner:
         address, type = target.declaration.address, target.type
         generation = 1 + max((each.generation for each in self.state.deposed if each.address == address), default=0)
         if type.gate:
-            return Gate(target, self._resource(target, generation), ("it has not passed yet",))
+            return Gate(self._resource(target, generation), ("it has not passed yet",), target)
         live = self.observed.by_natural_key.get(address)
         changes = diff.diff(target.spec, live.spec) if live else ()
         fixed = [change.path for change in changes if change.replaces]
         if live is None or self._is_leftover(target, live, bool(fixed)):
-            return Create(target, self._resource(target, generation), ("it does not exist yet",))
+            return Create(self._resource(target, generation), ("it does not exist yet",), target)
         why = self._adoption_reason(target, live, fixed)
         if not why:
             return NoOp(target)
-        return Adopt(target, self._resource(target, generation, id=live.id), (why,), live, changes)
+        return Adopt(self._resource(target, generation, id=live.id), (why,), target, live, changes)
 
     def _adoption_reason(self, target: Target, live: ObservedResource, fixed: list[str]) -> str:
         """Why what exists may be adopted; empty if it may not. ``fixed``: the immutable fields in which it differs."""
@@ -144,8 +144,8 @@ class _Planner:
             return NoOp(target, ObservedResource(prior.id, target.spec, prior.outputs))
         live = ObservedResource(prior.id, target.type.spec.model_construct(**decode(before)), prior.outputs)
         if target.type.gate:
-            return Gate(target, self._resource(target, prior.generation), reasons, live, changes)
-        return Update(target, self._resource(target, prior.generation, id=prior.id), reasons, live, changes)
+            return Gate(self._resource(target, prior.generation), reasons, target, live, changes)
+        return Update(self._resource(target, prior.generation, id=prior.id), reasons, target, live, changes)
 
     def _plan_unreadable(self, target: Target, prior: ResourceState, why: str) -> Change:
         """No change: the resource is left as it was applied. A change in the blueprint is a violation."""
@@ -170,8 +170,8 @@ class _Planner:
         reasons = (*(_who_changed(change, prior) for change in changes), *_protection_change(target, prior))
         resource = self._resource(target, prior.generation, prior.name, id=live.id)
         if prior.status is Status.INCOMPLETE:
-            return Adopt(target, resource, ("an interrupted run created it; it is completed",), live, changes)
-        return Update(target, resource, reasons, live, changes) if reasons else NoOp(target, live)
+            return Adopt(resource, ("an interrupted run created it; it is completed",), target, live, changes)
+        return Update(resource, reasons, target, live, changes) if reasons else NoOp(target, live)
 
     def _plan_replace(
         self,
@@ -192,7 +192,7 @@ class _Planner:
             name = replacement_name(written, type.name_limit, encode(target.spec.managed_fields()), generation)
             target = replace(target, spec=target.spec.model_copy(update={type.name_field: name}))
         resource, prior_type = self._resource(target, generation, name), self.types(prior.kind)
-        return Replace(target, resource, (why,), prior, prior_type, live, changes, delete_before_create)
+        return Replace(resource, (why,), target, prior, prior_type, live, changes, delete_before_create)
 
     def _refers_to_deleted(self, address: str) -> bool:
         """Whether it refers to a resource whose old generation is deleted before the new one is created."""
@@ -232,7 +232,7 @@ class _Planner:
                 if address in gates and other in changes and other not in idle:
                     gate, generation = gates.pop(address), self.state.resources[address].generation
                     why = f"it guards {other}, which is about to change"
-                    changes[address] = Gate(gate.target, self._resource(gate.target, generation), (why,), gate.live)
+                    changes[address] = Gate(self._resource(gate.target, generation), (why,), gate.target, gate.live)
 
 
 def _known_values(change: Change) -> dict[str, PartialValue]:

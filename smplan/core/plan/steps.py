@@ -8,9 +8,9 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from smplan.core import diff
-from smplan.core.graph import Graph
+from smplan.core.graph import Edge, Graph
 from smplan.core.plan.changes import Action, ChangeSet, Create, Delete, DeleteUntracked, Deletion, NoOp
-from smplan.core.plan.edges import StepEdge, step_edges
+from smplan.core.plan.edges import step_edges
 from smplan.core.plan.model import Dependency, Step
 from smplan.core.plan.observed import ObservedResource
 from smplan.core.resource_type import ResourceType
@@ -62,13 +62,13 @@ def _step(change: Action | Deletion, type: ResourceType, live: ObservedResource 
     )
 
 
-def in_order(steps: Iterable[Step], edges: Iterable[StepEdge]) -> tuple[Step, ...]:
+def in_order(steps: Iterable[Step], edges: Iterable[Edge]) -> tuple[Step, ...]:
     """``steps`` sorted by ``edges``, with their dependencies.
 
     Where edges form a cycle the droppable ones in it are dropped. Raises Bug if there are none.
     """
     by_id = {step.id: step for step in steps}
-    incoming: dict[str, list[StepEdge]] = {id: [] for id in by_id}
+    incoming: dict[str, list[Edge]] = {id: [] for id in by_id}
     for edge in edges:
         incoming[edge.after].append(edge)
     while cycle := _find_cycle(incoming):
@@ -84,7 +84,7 @@ def in_order(steps: Iterable[Step], edges: Iterable[StepEdge]) -> tuple[Step, ..
     )
 
 
-def _find_cycle(incoming: dict[str, list[StepEdge]]) -> list[str]:
+def _find_cycle(incoming: dict[str, list[Edge]]) -> list[str]:
     """Steps that wait for each other, each before the next, the first again at the end; empty if there are none."""
     try:
         _sorter(incoming).prepare()
@@ -93,5 +93,5 @@ def _find_cycle(incoming: dict[str, list[StepEdge]]) -> list[str]:
     return []
 
 
-def _sorter(incoming: dict[str, list[StepEdge]]) -> TopologicalSorter[str]:
+def _sorter(incoming: dict[str, list[Edge]]) -> TopologicalSorter[str]:
     return TopologicalSorter({id: [edge.before for edge in edges] for id, edges in incoming.items()})

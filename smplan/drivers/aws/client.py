@@ -1,7 +1,7 @@
-"""The way to AWS: typed clients made on first use, whose every fault leaves as an error of ``smplan.errors``.
+"""AWS account access: typed boto3 clients with rate limits and retries, whose errors are those of ``smplan.errors``.
 
-The SDK sends everything once: after a time-out it would send a create again, and only the engine may decide that,
-after looking. What may safely be sent again is, by smplan's own patience, each page of a list by itself. Retry mode and
+The SDK sends each request once: its retries would repeat a create after a time-out, which only the engine may do after
+a check. Requests that are safe to repeat are retried by ``RetryPolicy``, each page of a list separately. Retry mode and
 attempts are pinned because their defaults changed between botocore releases.
 """
 
@@ -25,17 +25,16 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
-"""A read is tried again, so it need not wait long."""
+"""Short, because a read is retried."""
 WRITE_SECONDS = 60
-"""A write is sent once: better to wait for its answer than to have to look what became of it."""
+"""Long, because a write is sent once: a lost response costs a check of what happened."""
 CONNECTIONS = 32
 
 
 class Aws:
-    """One account and region. ``on_call`` hears each request as ``service:Action`` just before it is sent.
+    """One account and region. ``on_call`` is called with ``service:Action`` just before each request is sent.
 
-    ``patience`` says how calls are made again and who hears of it; ``pace`` how fast they may follow each other. Before
-    each request that may change something ``guard`` is asked, which raises if that is not allowed any more.
+    ``before_write`` is called before each request that may change something, and raises if that is no longer allowed.
     """
 
     def __init__(
@@ -43,16 +42,16 @@ class Aws:
         region: str | None = None,
         *,
         on_call: Callable[[str], None] | None = None,
-        patience: RetryPolicy | None = None,
-        pace: RateLimiter | None = None,
-        watch: SkewMonitor | None = None,
+        retry_policy: RetryPolicy | None = None,
+        rate_limiter: RateLimiter | None = None,
+        skew_monitor: SkewMonitor | None = None,
     ) -> None:
         self._region = region
         self._on_call = on_call
-        self.patience = patience or RetryPolicy()
-        self._pace = pace or RateLimiter()
-        self._watch = watch or SkewMonitor()
-        self.guard: Callable[[], None] = lambda: None
+        self.retry_policy = retry_policy or RetryPolicy()
+        self._rate_limiter = rate_limiter or RateLimiter()
+        self._skew_monitor = skew_monitor or SkewMonitor()
+        self.before_write: Callable[[], None] = lambda: None
         self._lock = threading.RLock()
         self.read = AwsClients(partial(self.client, write=False))
         self.write = AwsClients(partial(self.client, write=True))
@@ -65,7 +64,7 @@ class Aws:
 
     @property
     def region(self) -> str:
-        """The region in force: the one given, else the environment's or the profile's. Raises Invalid without one."""
+        """The region given, else the environment's or the profile's. Raises Invalid without one."""
         with errors.opening():
             region = self._session.region_name
         if not region:
@@ -78,19 +77,19 @@ class Aws:
         return self.read.sts.get_caller_identity()["Account"]
 
     @property
-    def ahead(self) -> float | None:
-        """Seconds by which this machine's clock is ahead of AWS's (behind: negative); None before AWS has told."""
-        return self._watch.ahead
+    def skew_seconds(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of AWS's; negative if behind, None before a response."""
+        return self._skew_monitor.skew_seconds
 
     @property
-    def runs_out(self) -> datetime | None:
-        """When the credentials run out, if they cannot renew themselves and it is known."""
+    def credentials_expire_at(self) -> datetime | None:
+        """When the credentials expire, if they cannot be renewed and it is known."""
         with errors.opening():
             found = self._session.get_credentials()
-        return credentials.runs_out(found.method, os.environ) if found else None
+        return credentials.expires_at(found.method, os.environ) if found else None
 
     def client(self, service: str, *, write: bool) -> BaseClient:
-        """A client of ``service``, by boto3's name, whose calls are paced and made again, and whose faults are ours."""
+        """A client of ``service``, by boto3's name, with rate limit, retries and translated errors."""
         from botocore.config import Config
 
         config = Config(
@@ -101,47 +100,47 @@ class Aws:
         )
         with self._lock, errors.opening():
             client = self._session.client(service, region_name=self.region, config=config)
-        self._listen(client, service, write=write)
-        self._be_patient(client, write=write)
+        self._register_hooks(client, service, write=write)
+        self._add_retries(client, write=write)
         return cast("BaseClient", _Paging(client, write=write))
 
-    def _listen(self, client: Any, service: str, *, write: bool) -> None:
-        """Let requests wait for a token and be heard just before they are sent; look at time and form of answers."""
+    def _register_hooks(self, client: Any, service: str, *, write: bool) -> None:
+        """Before each request take a token, check the lock, report it; check time and form of each response."""
 
         def sending(event_name: str, **_: object) -> None:
-            self._pace.take(service)
+            self._rate_limiter.take(service)
             if write:
-                self.guard()
+                self.before_write()
             if self._on_call:
                 self._on_call(errors.action_of(client, event_name.rsplit(".", 1)[-1]))
-            self._watch.sent()
+            self._skew_monitor.sent()
 
-        def answered(response_dict: Any, **_: object) -> None:
+        def received(response_dict: Any, **_: object) -> None:
             if response_dict is not None:
-                self._watch.heard(response_dict["headers"])
+                self._skew_monitor.received(response_dict["headers"])
 
         client.meta.events.register("before-send.*", sending)
-        client.meta.events.register("response-received.*", answered)
+        client.meta.events.register("response-received.*", received)
         client.meta.events.register("before-parse.*", responses.check)
 
-    def _be_patient(self, client: Any, *, write: bool) -> None:
-        """Let each operation of ``client`` be made again where that is safe; its paginators ask by the same methods."""
+    def _add_retries(self, client: Any, *, write: bool) -> None:
+        """Retry each operation of ``client`` where that is safe; its paginators call the same methods."""
         for name, operation in client.meta.method_to_api_mapping.items():
-            setattr(client, name, self._patient(getattr(client, name), errors.action_of(client, operation), write))
+            setattr(client, name, self._retried(getattr(client, name), errors.action_of(client, operation), write))
 
-    def _patient(self, method: Callable[..., Any], action: str, write: bool) -> Callable[..., Any]:
+    def _retried(self, method: Callable[..., Any], action: str, write: bool) -> Callable[..., Any]:
         def call(*arguments: Any, **keywords: Any) -> Any:
             def once() -> Any:
                 with errors.translated(action, write=write):
                     return method(*arguments, **keywords)
 
-            return self.patience.follow(action, once)
+            return self.retry_policy.call(action, once)
 
         return call
 
 
 class _Paging:
-    """A client, or a paginator of one, whose faults between two pages are ours too."""
+    """A client, or a paginator of one, that translates errors between two pages too."""
 
     def __init__(self, target: Any, *, write: bool, action: str = "") -> None:
         self._target = target
@@ -151,12 +150,12 @@ class _Paging:
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._target, name)
         if name == "get_paginator":
-            return lambda operation: _Paging(attribute(operation), write=self._write, action=self._named(operation))
+            return lambda operation: _Paging(attribute(operation), write=self._write, action=self._action_of(operation))
         if name == "paginate":
             return lambda **arguments: self._pages(attribute, arguments)
         return attribute
 
-    def _named(self, method: str) -> str:
+    def _action_of(self, method: str) -> str:
         return errors.action_of(self._target, self._target.meta.method_to_api_mapping.get(method, method))
 
     def _pages(self, paginate: Callable[..., Any], arguments: dict[str, Any]) -> Iterator[Any]:

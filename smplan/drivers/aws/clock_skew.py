@@ -1,4 +1,4 @@
-"""A look at the clock, once: AWS's first answer that tells the time, against this machine's."""
+"""Measurement of this machine's clock skew, by the first AWS response with a date."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from smplan.core import clock_skew
 
 
 class SkewMonitor:
-    """Hears when requests are sent and answered. ``ahead`` is how many seconds this machine is ahead; None at first."""
+    """Measures ``skew_seconds``, by which this machine's clock is ahead; None before the first response."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._here = threading.local()
-        self.ahead: float | None = None
+        self._thread = threading.local()
+        self.skew_seconds: float | None = None
 
     def sent(self) -> None:
-        """This thread sends a request now."""
-        self._here.sent = self._clock()
+        """Record that this thread sends a request."""
+        self._thread.sent = self._clock()
 
-    def heard(self, headers: Mapping[str, str]) -> None:
-        """This thread has got an answer with these headers."""
-        if self.ahead is None:
-            self.ahead = clock_skew.skew_seconds(headers.get("date", ""), self._here.sent, self._clock())
+    def received(self, headers: Mapping[str, str]) -> None:
+        """Record that this thread got a response with these headers."""
+        if self.skew_seconds is None:
+            self.skew_seconds = clock_skew.skew_seconds(headers.get("date", ""), self._thread.sent, self._clock())

@@ -1,4 +1,4 @@
-"""What AWS's error codes mean to whoever has to act on them: the one table, code first and text second.
+"""Translation of AWS errors to errors of ``smplan.errors``, by code first and message second.
 
 Codes come from the service models of botocore and from the error texts in the AWS documentation of each action.
 """
@@ -53,11 +53,11 @@ _CODES: tuple[tuple[type[DriverError], re.Pattern[str]], ...] = (
 )
 _UNKNOWN_KEYS = re.compile(r"InvalidClientTokenId|UnrecognizedClient|AuthFailure")
 _UNKNOWN_TEXT = re.compile(r"validate the provided access credentials", re.IGNORECASE)
-"""EC2 says AuthFailure to credentials that it does not know, and to those that may not do what was asked
-(EC2 API reference, error codes): only the text tells which."""
+"""EC2 returns AuthFailure both for unknown credentials and for a missing permission (EC2 API reference, error codes):
+only the message differs."""
 _CLOCK_CODES = re.compile(r"RequestTimeTooSkewed|RequestInTheFuture")
 _PERHAPS_CLOCK_CODES = re.compile(r"RequestExpired|AuthFailure|SignatureDoesNotMatch|InvalidSignature")
-"""What else a wrong clock is called; wrong keys, and credentials that ran out, are called the same."""
+"""Codes that may mean a wrong clock; wrong keys and expired credentials have the same."""
 _CLOCK_TEXT = re.compile(
     r"signature expired|not yet current|too skewed|difference between the request time", re.IGNORECASE
 )
@@ -65,9 +65,9 @@ _GONE_TEXT = re.compile(r"not found|does not exist|no such|doesn't exist", re.IG
 _EXISTS_TEXT = re.compile(r"already exists", re.IGNORECASE)
 _VAGUE = {"ValidationError", "InvalidChangeBatch", "InvalidInput", "ValidationException", "InvalidParameter"}
 
-_SAME = "run the same command again"
-_LOOKS_FIRST = f"{_SAME}: it looks first whether that was done"
-RENEW = f"renew the credentials (such as with `aws sso login`), then {_SAME}"
+_RERUN = "run the same command again"
+_CHECKS_FIRST = f"{_RERUN}: it first checks whether the request was processed"
+RENEW = f"renew the credentials (for example with `aws sso login`), then {_RERUN}"
 
 _LAUNCH_CONFIGURATIONS_CLOSED = (
     "accounts created since 2024-10-01 cannot create launch configurations: "
@@ -82,44 +82,44 @@ def action_of(client: Any, operation: str) -> str:
 
 
 def no_region() -> Invalid:
-    """The error for a run that nobody told a region."""
-    return Invalid("no AWS region is given", hint="write `aws: {region: …}` in the blueprint, or set AWS_REGION")
+    """The error for a run without a region."""
+    return Invalid("no AWS region is set", hint="write `aws: {region: …}` in the blueprint, or set AWS_REGION")
 
 
 @contextmanager
 def translated(action: str, *, write: bool) -> Iterator[None]:
-    """Let faults of botocore out as errors of smplan. ``write`` says that silence may mean "done"."""
+    """Raise botocore's errors as errors of smplan. A ``write`` without a response raises LostAnswer."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
-        raise from_answer(error.response, action, write=write) from error
-    except (BotoCoreError, ResponseParserError) as error:  # garbage for an answer is no BotoCoreError
+        raise from_response(error.response, action, write=write) from error
+    except (BotoCoreError, ResponseParserError) as error:  # a malformed response is not a BotoCoreError
         raise from_library(error, action, write=write) from error
     except RuntimeError as error:
         if not aws_errors.has_expired(error):
             raise
-        raise Expired(f"{action}: the credentials have run out", hint=RENEW, action=action) from error
+        raise Expired(f"{action}: the credentials have expired", hint=RENEW, action=action) from error
 
 
 @contextmanager
 def opening() -> Iterator[None]:
-    """Let faults of the settings out, such as a profile that is not there, before anything is sent."""
+    """Translate errors of the settings, such as an unknown profile, before anything is sent."""
     try:
         with translated("aws", write=False):
             yield
-    except ValueError as error:  # botocore has no error of its own for an endpoint that is no URL
+    except ValueError as error:  # botocore has no error of its own for an invalid endpoint URL
         hint = (
-            "AWS_ENDPOINT_URL must be a whole URL, such as http://127.0.0.1:5000, "
-            "and AWS_CREDENTIAL_EXPIRATION, if it is set, a time, such as 2026-01-31T12:00:00Z"
+            "set AWS_ENDPOINT_URL to a whole URL, such as http://127.0.0.1:5000, and "
+            "AWS_CREDENTIAL_EXPIRATION, if at all, to a time, such as 2026-01-31T12:00:00Z"
         )
-        raise Invalid(f"AWS cannot be asked: {error}", hint=hint) from error
+        raise Invalid(f"no AWS client can be made: {error}", hint=hint) from error
 
 
-def from_answer(response: Any, action: str, *, write: bool) -> SmplanError:
-    """The error that an answer of AWS stands for."""
+def from_response(response: Any, action: str, *, write: bool) -> SmplanError:
+    """The error for an error response of AWS."""
     code, text = aws_errors.code_and_message(response)
     metadata = response.get("ResponseMetadata", {})
     kind = _kind(code, text, int(metadata.get("HTTPStatusCode", 0)), write=write)
@@ -129,7 +129,7 @@ def from_answer(response: Any, action: str, *, write: bool) -> SmplanError:
 
 
 def _clock_is_wrong(code: str, text: str, date: str) -> bool:
-    """Whether AWS refused a request for its time: by what it says, or by the time of its answer."""
+    """Whether AWS rejected a request for its time, by code and message or by the date of the response."""
     if _CLOCK_CODES.search(code) or (_PERHAPS_CLOCK_CODES.search(code) and _CLOCK_TEXT.search(text)):
         return True
     now = time.time()
@@ -158,25 +158,25 @@ def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
     if kind is Expired and _UNKNOWN_KEYS.search(code):
         return aws_errors.UNKNOWN_CREDENTIALS_HINT
     if "Signature" in code:
-        return "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID: mend them, then " + _SAME
+        return "set AWS_ACCESS_KEY_ID and the AWS_SECRET_ACCESS_KEY that belongs to it, then " + _RERUN
     return {
-        Denied: f"allow {action} to these credentials, then {_SAME}",
+        Denied: f"allow {action} to these credentials, then {_RERUN}",
         Expired: RENEW,
-        Throttled: "AWS limits how often it may be asked; run the same command again in a minute",
-        Unreachable: f"AWS has a fault of its own (health.aws.amazon.com tells of larger ones); {_SAME} later",
-        LostAnswer: _LOOKS_FIRST,
+        Throttled: "run the same command again in a minute: AWS limits the request rate",
+        Unreachable: f"{_RERUN} later: the fault is on AWS's side (health.aws.amazon.com lists larger ones)",
+        LostAnswer: _CHECKS_FIRST,
     }.get(kind, "")
 
 
 def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
-    """The error for a request that got no answer, or was never sent."""
+    """The error for a request that got no response, or was never sent."""
     from botocore import exceptions as botocore
     from botocore.parsers import ResponseParserError
 
     if aws_errors.has_no_credentials(error):
         return Denied(
             "no AWS credentials were found",
-            hint=f'{aws_errors.NO_CREDENTIALS_HINT}; for practice: `eval "$(smplan sandbox env)"`',
+            hint=f'{aws_errors.NO_CREDENTIALS_HINT}; for the sandbox: `eval "$(smplan sandbox env)"`',
             action=action,
         )
     if aws_errors.has_expired(error):
@@ -186,11 +186,11 @@ def from_library(error: Exception, action: str, *, write: bool) -> SmplanError:
     if isinstance(error, botocore.NoRegionError):
         return no_region()
     if isinstance(error, (botocore.ConfigParseError, botocore.InvalidRegionError)):
-        return Invalid(str(error), hint="mend AWS_REGION, or ~/.aws/config", action=action)
+        return Invalid(str(error), hint="fix AWS_REGION, or ~/.aws/config", action=action)
     if isinstance(error, (botocore.ParamValidationError, botocore.UnknownServiceError)):
         return Invalid(f"{action}: {error}", action=action)
-    told = "what came back cannot be read" if isinstance(error, ResponseParserError) else error  # it repeats the body
+    why = "the response cannot be parsed" if isinstance(error, ResponseParserError) else error  # it repeats the body
     if write and not isinstance(error, (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)):
-        return LostAnswer(f"{action} was sent and no answer came back: {told}", hint=_LOOKS_FIRST, action=action)
-    hint = f"check the network and AWS_ENDPOINT_URL, then {_SAME}"
-    return Unreachable(f"{action} got no answer: {told}", hint=hint, action=action)
+        return LostAnswer(f"{action} was sent, but no response arrived: {why}", hint=_CHECKS_FIRST, action=action)
+    hint = f"check the network and AWS_ENDPOINT_URL, then {_RERUN}"
+    return Unreachable(f"{action} got no response: {why}", hint=hint, action=action)

@@ -1,7 +1,7 @@
-"""How fast AWS may be asked: a token bucket per service, so that throttling is the exception and not the way to work.
+"""Client-side rate limits: a token bucket per AWS service, so that throttling is the exception.
 
-AWS counts per account (and mostly per region and action) and others use the account too, so the rates here keep below
-what AWS grants. What it still throttles is tried again (``drivers.patience``).
+AWS counts per account (and mostly per region and action), and others use the account too, so these rates are below
+AWS's limits. Throttled requests are retried (``drivers.retry``).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from smplan.drivers.retry import Pause, rest
+from smplan.drivers.retry import Pause, sleep
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``burst`` requests at once and ``per_second`` from then on; ``source`` says why."""
+    """``burst`` requests at once, then ``per_second``; ``source`` is where the limit is documented."""
 
     per_second: float
     burst: int
@@ -50,12 +50,12 @@ RATES: Mapping[str, Rate] = {
     ),
 }
 OTHERS = Rate(
-    10, 20, "a cautious guess: ACM grants 10 DescribeCertificate a second, SNS 30 lists, others more or unsaid"
+    10, 20, "a cautious guess: ACM grants 10 DescribeCertificate a second, SNS 30 lists, others more or undocumented"
 )
 
 
-class Bucket:
-    """Tokens of one service. Any number of threads may take; each waits for its own token, in the order they came."""
+class TokenBucket:
+    """Tokens of one service. Thread-safe; each caller waits for its own token, in order of arrival."""
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float], pause: Pause) -> None:
         self._rate = rate
@@ -66,7 +66,7 @@ class Bucket:
         self._lock = threading.Lock()
 
     def take(self) -> None:
-        """Take a token; returns when it is there."""
+        """Take a token; waits until there is one."""
         with self._lock:
             now = self._clock()
             self._level = min(self._level + (now - self._at) * self._rate.per_second, self._rate.burst) - 1
@@ -77,26 +77,26 @@ class Bucket:
 
 
 class RateLimiter:
-    """A bucket for each service, by boto3's name of it, made on first use."""
+    """A bucket per service, by boto3's name, made on first use."""
 
     def __init__(
         self,
         rates: Mapping[str, Rate] = RATES,
         *,
         clock: Callable[[], float] = time.monotonic,
-        pause: Pause = rest,
+        pause: Pause = sleep,
     ) -> None:
         self._rates = rates
         self._clock = clock
         self._pause = pause
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
         self._lock = threading.Lock()
 
     def take(self, service: str) -> None:
-        """Take a token of ``service``; returns when it is there."""
+        """Take a token of ``service``; waits until there is one."""
         with self._lock:
             if service not in self._buckets:
                 rate = self._rates.get(service, OTHERS)
-                self._buckets[service] = Bucket(rate, clock=self._clock, pause=self._pause)
+                self._buckets[service] = TokenBucket(rate, clock=self._clock, pause=self._pause)
             bucket = self._buckets[service]
         bucket.take()

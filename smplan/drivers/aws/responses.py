@@ -1,7 +1,7 @@
-"""Whether an answer of AWS is one. botocore takes much garbage for an answer in which nothing is.
+"""Rejection of malformed AWS responses, which botocore parses as empty results.
 
 An HTML page of a proxy with status 200, an empty body, half a JSON document: for some protocols botocore parses these
-into an empty dict, which looks as if nothing existed. What cannot be AWS's is refused before it is parsed.
+into an empty dict, as if nothing existed.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from collections.abc import Mapping
 from typing import Any
 
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<(?:[\w.-]+:)?\w*Response[\s/>]")
-"""Every answer in XML, of the protocols query, ec2 and rest-xml, is called after its action: ``<…Response>``."""
+"""The root element of every XML response (protocols query, ec2 and rest-xml): ``<…Response>``."""
 
 
 def check(operation_model: Any, response_dict: Mapping[str, Any], **_: object) -> None:
-    """Hear of an answer before it is parsed. Raises ResponseParserError for a success that AWS cannot have said."""
+    """Check a response before it is parsed. Raises ResponseParserError for a success that AWS cannot have sent."""
     body = response_dict["body"]
     if response_dict["status_code"] >= 300 or not isinstance(body, bytes):
         return
-    says_something = bool(operation_model.output_shape and operation_model.output_shape.members)
-    if not _readable(operation_model.service_model.resolved_protocol, body.strip(), says_something):
+    has_members = bool(operation_model.output_shape and operation_model.output_shape.members)
+    if not _readable(operation_model.service_model.resolved_protocol, body.strip(), has_members):
         from botocore.parsers import ResponseParserError
 
-        raise ResponseParserError(f"what came back is no answer of {operation_model.name}")
+        raise ResponseParserError(f"not a response of {operation_model.name}")
 
 
-def _readable(protocol: str, body: bytes, says_something: bool) -> bool:
+def _readable(protocol: str, body: bytes, has_members: bool) -> bool:
     if protocol == "json":
-        return _is_object(body) if body else not says_something
+        return _is_object(body) if body else not has_members
     if protocol == "rest-xml" and not body:
-        return not says_something
+        return not has_members
     return protocol not in ("query", "ec2", "rest-xml") or bool(_ROOT.match(body))
 
 

@@ -1,4 +1,4 @@
-"""``core.value``: something remembered. No cloud at all: for computed names, for tests and for benchmarks."""
+"""``core.value``: a value kept in the state only, for computed names, tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from smplan.drivers.base import Claim, Driver, Live
 
 
 class ValueSpec(Spec):
-    """Any value at all."""
+    """Any JSON value."""
 
-    input: Annotated[Any, Field(description="What to remember: any JSON value.")] = None
+    input: Annotated[Any, Field(description="The value to keep: any JSON value.")] = None
 
 
 class Value(Driver[ValueSpec]):
-    """State alone holds it: its reality is what was last applied, so it never drifts."""
+    """Exists in the state only, so it never drifts."""
 
     kind = "core.value"
     summary = "A value kept in the state: a computed name, a constant that several resources use."
@@ -30,7 +30,7 @@ class Value(Driver[ValueSpec]):
     virtual = True
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ValueSpec]]:
-        """Nothing: there is no reality behind a value; the engine takes the state's word."""
+        """Nothing: a value exists in the state only."""
         return {}
 
     @classmethod

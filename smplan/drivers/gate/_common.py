@@ -15,14 +15,14 @@ PASSED = "passed"
 
 
 class Gate(Driver[G]):
-    """What all gates share: nothing is made, read or deleted; ``wait_ready`` waits."""
+    """Base of gates: nothing is created, read or deleted; ``wait_ready`` waits."""
 
     gate = True
     taggable = False
     expected_seconds = 180
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[G]]:
-        """Nothing: a gate is a moment, not a thing."""
+        """Nothing: a gate does not exist in AWS."""
         return {}
 
     def create(self, spec: G, claim: Claim) -> str:
@@ -34,4 +34,4 @@ class Gate(Driver[G]):
 
     @abstractmethod
     def wait_ready(self, id: str, spec: G) -> Iterator[Progress]:
-        """Look until the world is as the spec says."""
+        """Poll until the condition of the spec holds."""

@@ -1,4 +1,4 @@
-"""``gate.http``: waits until a URL answers as it should."""
+"""``gate.http``: a wait for an expected HTTP response of a URL."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from smplan.errors import LostAnswer, Unreachable
 
 
 class HttpSpec(Spec):
-    """What must answer what."""
+    """A URL, and the response it must send."""
 
-    url: Annotated[str, Field(description="What is asked for, by GET; TLS is verified, redirects are not followed.")]
+    url: Annotated[str, Field(description="The URL to GET; TLS is verified, redirects are not followed.")]
     expect_status: Annotated[int, Field(description="The status that opens the gate.", ge=100, le=599)] = 200
-    contains: Annotated[str | None, Field(description="Text that the answer must hold.")] = None
+    contains: Annotated[str | None, Field(description="Text that the body must contain.")] = None
     connect_to: Annotated[
         str | None, Field(description="A host to connect to in place of the URL's, such as the load balancer's.")
     ] = None
@@ -27,34 +27,34 @@ class HttpSpec(Spec):
 
 
 class HttpGate(Gate[HttpSpec]):
-    """Waits until a URL answers as it should."""
+    """Waits for the expected HTTP response of a URL."""
 
     kind = "gate.http"
-    summary = "Waits until a URL answers as it should."
+    summary = "Waits until a URL sends the expected HTTP response."
     spec = HttpSpec
 
     def wait_ready(self, id: str, spec: HttpSpec) -> Iterator[Progress]:
-        """A GET each time; nobody there yet is no fault."""
+        """One GET per poll; a server that cannot be reached yet is polled again."""
         client = self.context.http(spec.url, connect_to=spec.connect_to)
         while True:
-            said = _look(client, spec)
-            if not said:
+            problem = _problem(client, spec)
+            if not problem:
                 return
-            yield Progress(f"{spec.url} to answer {spec.expect_status}", said)
+            yield Progress(f"{spec.url} to answer {spec.expect_status}", problem)
 
     def timeout(self, spec: HttpSpec) -> float:
-        """As long as the spec allows."""
+        """The ``timeout`` of the spec."""
         return spec.timeout
 
 
-def _look(client: HttpClient, spec: HttpSpec) -> str:
-    """What is still wrong; empty when all is well."""
+def _problem(client: HttpClient, spec: HttpSpec) -> str:
+    """How the response differs from the expected one; empty if it does not."""
     try:
-        answer = client.send("GET", client.path or "/")
+        response = client.send("GET", client.path or "/")
     except (Unreachable, LostAnswer) as error:
         return error.message
-    if answer.status != spec.expect_status:
-        return f"HTTP {answer.status}"
-    if spec.contains is not None and spec.contains not in answer.text:
-        return f"HTTP {answer.status}, without `{spec.contains}` in it"
+    if response.status != spec.expect_status:
+        return f"HTTP {response.status}"
+    if spec.contains is not None and spec.contains not in response.text:
+        return f"HTTP {response.status}, without `{spec.contains}` in the body"
     return ""

@@ -1,4 +1,4 @@
-"""``gate.targets_healthy``: waits until enough targets of a target group are healthy."""
+"""``gate.targets_healthy``: a wait for enough healthy targets in a target group."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from smplan.errors import Invalid
 if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef
 
-LOOKS = 2
-"""How often in a row the targets must be seen healthy: one look may catch a flap."""
+POLLS = 2
+"""Polls in a row that must find the targets healthy: a single one may hit a flapping target."""
 DATABASE_PORT = 3306
 
 
 class TargetsHealthySpec(Spec):
     """How many targets of which group must be healthy."""
 
-    target_group_arn: Annotated[str, Field(description="The target group that is watched.")]
+    target_group_arn: Annotated[str, Field(description="The target group.")]
     auto_scaling_group_name: Annotated[
-        str | None, Field(description="The scaling group that fills it: its activities explain a failure.")
+        str | None, Field(description="The scaling group that registers the targets: its activities explain a failure.")
     ] = None
     minimum: Annotated[int, Field(description="How many targets must be healthy.", ge=1)] = 1
     timeout: Annotated[
-        int, Field(description="Seconds to wait: the guide reckons 180 for an instance to serve.", ge=1)
+        int, Field(description="Seconds to wait; the guide allows 180 for an instance to start.", ge=1)
     ] = 900
 
 
 class TargetsHealthy(Gate[TargetsHealthySpec]):
-    """Waits until enough targets of one target group are healthy, two looks in a row."""
+    """Waits until enough targets of one target group are healthy in two polls in a row."""
 
     kind = "gate.targets_healthy"
     summary = "Waits until instances have passed the load balancer's health check."
@@ -52,24 +52,24 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
     )
 
     def wait_ready(self, id: str, spec: TargetsHealthySpec) -> Iterator[Progress]:
-        """A look at the target group each time. Raises Invalid where waiting cannot help."""
+        """One DescribeTargetHealth per poll. Raises Invalid where waiting cannot help."""
         seen = 0
         while True:
             targets = self._targets(spec)
             _refuse_unused(targets)
             healthy = sum(_state(target) == "healthy" for target in targets)
             seen = seen + 1 if healthy >= spec.minimum else 0
-            if seen >= LOOKS:
+            if seen >= POLLS:
                 return
             share = min(healthy / spec.minimum, 1.0)
-            yield Progress(f"{spec.minimum} healthy targets", _told(targets, healthy, spec.minimum), share)
+            yield Progress(f"{spec.minimum} healthy targets", _describe(targets, healthy, spec.minimum), share)
 
     def _targets(self, spec: TargetsHealthySpec) -> list[TargetHealthDescriptionTypeDef]:
-        answer = self.context.aws.read.elbv2.describe_target_health(TargetGroupArn=spec.target_group_arn)
-        return answer["TargetHealthDescriptions"]
+        response = self.context.aws.read.elbv2.describe_target_health(TargetGroupArn=spec.target_group_arn)
+        return response["TargetHealthDescriptions"]
 
     def diagnose_timeout(self, spec: TargetsHealthySpec) -> str:
-        """The likely cause: an instance that cannot be launched, or a database that nobody may reach."""
+        """The probable cause: an instance that cannot be launched, or a database that no instance can reach."""
         return " ".join(filter(None, (self._failed_launch(spec), self._closed_database(spec))))
 
     def _failed_launch(self, spec: TargetsHealthySpec) -> str:
@@ -79,7 +79,7 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
             AutoScalingGroupName=spec.auto_scaling_group_name, MaxRecords=10
         )["Activities"]
         if activities and activities[0]["StatusCode"] == "Failed":
-            return f"The newest scaling activity failed: {activities[0].get('StatusMessage', 'no reason is given')}."
+            return f"The latest scaling activity failed: {activities[0].get('StatusMessage', 'no reason given')}."
         return ""
 
     def _closed_database(self, spec: TargetsHealthySpec) -> str:
@@ -93,8 +93,8 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
                 if not rule.get("IsEgress") and referenced in groups and _covers(rule):
                     return ""
         return (
-            f"The likely cause: no security group admits port {DATABASE_PORT} from {', '.join(sorted(groups))}, so "
-            "Stream Manager cannot reach its database, never answers on 5080, and is replaced again and again. "
+            f"Probable cause: no security group allows port {DATABASE_PORT} from {', '.join(sorted(groups))}, so "
+            "Stream Manager cannot reach its database, never responds on 5080, and is replaced repeatedly. "
             "Add the rule to the database's security group (guide: DB ACCESS)."
         )
 
@@ -118,7 +118,7 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
         }
 
     def timeout(self, spec: TargetsHealthySpec) -> float:
-        """As long as the spec allows."""
+        """The ``timeout`` of the spec."""
         return spec.timeout
 
 
@@ -131,7 +131,7 @@ def _reason(target: TargetHealthDescriptionTypeDef) -> str:
 
 
 def _refuse_unused(targets: list[TargetHealthDescriptionTypeDef]) -> None:
-    """Raise Invalid if the targets are in no use: they would stay so for ever (ELB API, TargetHealth)."""
+    """Raise Invalid if targets are not in use, which waiting does not change (ELB API, TargetHealth)."""
     if any(_reason(target) == "Target.NotInUse" for target in targets):
         raise Invalid(
             "the targets are not in use: no listener forwards to their target group, or their availability zone is not "
@@ -140,14 +140,14 @@ def _refuse_unused(targets: list[TargetHealthDescriptionTypeDef]) -> None:
         )
 
 
-def _told(targets: list[TargetHealthDescriptionTypeDef], healthy: int, minimum: int) -> str:
+def _describe(targets: list[TargetHealthDescriptionTypeDef], healthy: int, minimum: int) -> str:
     others = Counter((_state(target), _reason(target)) for target in targets if _state(target) != "healthy")
     reasons = "; ".join(f"{number} {state} {reason}".rstrip() for (state, reason), number in sorted(others.items()))
     return f"{healthy} of {minimum} healthy" + (f"; {reasons}" if reasons else "" if targets else "; no targets yet")
 
 
 def _covers(rule: Any) -> bool:
-    """Whether a rule lets TCP to the database's port through."""
+    """Whether a rule allows TCP to the database's port."""
     if rule.get("IpProtocol") == "-1":
         return True
     return rule.get("IpProtocol") == "tcp" and DATABASE_PORT in range(

@@ -12,7 +12,7 @@ S = TypeVar("S", bound=Spec)
 
 
 class StreamManagerDriver(Driver[S]):
-    """A kind that is read and changed through a Stream Manager, which has names of up to 254 characters and no tags."""
+    """A kind managed through a Stream Manager, which has names of up to 254 characters and no tags."""
 
     name_field = "name"
     name_limit = 254

@@ -1,8 +1,8 @@
-"""Stream Manager's REST API, versions 4.0 and 3.1 (Red5 Pro, Stream Manager REST API): its calls as functions.
+"""Client of Stream Manager's REST API, versions 4.0 and 3.1 (Red5 Pro, Stream Manager REST API).
 
-The access token travels in the query of every ``/admin`` call: it is asked for when a call needs it, and never reaches
-an exception, an event, a log or a ``repr``. Each request that changes something asks ``guard`` first; it is sent again
-only if it surely did nothing.
+The access token is in the query of every ``/admin`` call: it is resolved when a call needs it, and never reaches an
+exception, an event, a log or a ``repr``. ``before_write`` is called before each request that changes something; such a
+request is retried only if it certainly did nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from smplan.drivers.http import HttpClient, Response
 from smplan.drivers.retry import RetryPolicy
 from smplan.errors import Denied, DriverError, InUse, Invalid, LostAnswer, NotFound, Throttled, Unreachable
 
-TRIES = 3
+ATTEMPTS = 3
 _TOKEN_WORDS = ("token", "unauthor", "not authorized", "forbidden")
 _GONE_WORDS = ("not found", "does not exist", "no such", "unknown", "invalid group", "not exist")
 _USED_WORDS = ("in use", "is used", "being used")
-_HINT_AWAY = "see whether Stream Manager is well, then run it again"
+_HINT_UNREACHABLE = "check that Stream Manager is running, then run the same command again"
 _HINT_TOKEN = "set stream_manager.access_token to the value of rest.administratorToken"
 
 
@@ -36,20 +36,20 @@ class StreamManager:
         api_version: str = "4.0",
         connect_map: str = "",
         ca_file: str | None = None,
-        patience: RetryPolicy | None = None,
-        guard: Callable[[], None] = lambda: None,
+        retry_policy: RetryPolicy | None = None,
+        before_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._http = HttpClient(url, connect_to=connect_to, connect_map=connect_map, ca_file=ca_file)
         self._token = token
         self._base = f"{self._http.path}/streammanager/api/{api_version}/admin"
-        self._patience = patience or RetryPolicy()
-        self._guard = guard
+        self._retry_policy = retry_policy or RetryPolicy()
+        self._before_write = before_write
 
     def __repr__(self) -> str:
         return f"StreamManager({self._http.host})"
 
     def cloud(self) -> str:
-        """The name of the cloud controller in force: "Amazon Web Services" on AWS. The best sign that it is ready."""
+        """The name of the active cloud controller: "Amazon Web Services" on AWS. The best sign of readiness."""
         return str(self._read("/debug/cloudcontroller", text=True)).strip().strip('"')
 
     def scale_policy(self, name: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class StreamManager:
         return _unwrapped(self._read(f"/nodegroup/{_quoted(name)}"), "group")
 
     def create_group(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Create a node group, without nodes; as the server made it, with the name that it gave it."""
+        """Create a node group, without nodes. Returns it as the server created it, with the name it was given."""
         return _unwrapped(self._write("POST", "/nodegroup", group), "group")
 
     def delete_group(self, name: str) -> None:
@@ -115,102 +115,106 @@ class StreamManager:
             self._write("PUT", f"/configurations/{what}/{_quoted(name)}", body)
 
     def _read(self, path: str, *, text: bool = False) -> Any:
-        """Ask, a few times if nobody is there for a moment."""
+        """GET, with retries while the server cannot be reached."""
 
         def once() -> Any:
-            return self._understood("GET", path, self._send("GET", path), text=text)
+            return self._decode("GET", path, self._send("GET", path), text=text)
 
-        return self._patience.follow(f"red5:GET {path}", once, attempts=TRIES)
+        return self._retry_policy.call(f"red5:GET {path}", once, attempts=ATTEMPTS)
 
     def _write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         def once() -> Any:
-            self._guard()
-            return self._understood(method, path, self._send(method, path, body))
+            self._before_write()
+            return self._decode(method, path, self._send(method, path, body))
 
-        return self._patience.follow(f"red5:{method} {path}", once, attempts=TRIES)
+        return self._retry_policy.call(f"red5:{method} {path}", once, attempts=ATTEMPTS)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
         query = {"accessToken": self._token()}
         return self._http.send(method, f"{self._base}{path}", query=query, json=body, once=method != "GET")
 
-    def _understood(self, method: str, path: str, answer: Response, *, text: bool = False) -> Any:
-        if answer.status in (200, 201, 202, 204):
-            return answer.text if text else self._parsed(method, path, answer)
-        raise self._error(method, path, answer)
+    def _decode(self, method: str, path: str, response: Response, *, text: bool = False) -> Any:
+        if response.status in (200, 201, 202, 204):
+            return response.text if text else self._json(method, path, response)
+        raise self._error(method, path, response)
 
-    def _parsed(self, method: str, path: str, answer: Response) -> Any:
+    def _json(self, method: str, path: str, response: Response) -> Any:
         try:
-            return json.loads(answer.text) if answer.text.strip() else {}
+            return json.loads(response.text) if response.text.strip() else {}
         except ValueError:
-            told = f"{method} {path}: {self._http.host} answered something that is not JSON"
-            raise (Unreachable if method == "GET" else LostAnswer)(told) from None
+            message = f"{method} {path}: {self._http.host} sent a response that is not JSON"
+            raise (Unreachable if method == "GET" else LostAnswer)(message) from None
 
-    def _error(self, method: str, path: str, answer: Response) -> DriverError:
-        """The error that an answer stands for: by its status, and by its words where that says too little."""
-        told = f"{method} {path} at {self._http.host}: {_message(answer)} (HTTP {answer.status})"
-        words = _message(answer).lower()
+    def _error(self, method: str, path: str, response: Response) -> DriverError:
+        """The error for a response, by its status, and by its message where the status is ambiguous."""
+        message = f"{method} {path} at {self._http.host}: {_message(response)} (HTTP {response.status})"
+        words = _message(response).lower()
         action = f"red5:{method} {path}"
-        if answer.status == 429:
+        if response.status == 429:
             return Throttled(
-                told, hint="something before Stream Manager limits requests: run it again later", action=action
+                message, hint="wait a minute, then run the same command again: a proxy limits requests", action=action
             )
-        if answer.status == 503 and not _is_envelope(answer):
-            return Unreachable(f"{told}; its load balancer has nobody to ask", hint=_HINT_AWAY, action=action)
-        if answer.status in (502, 504):  # of a load balancer, which may have passed the request on
-            return self._silent(method, told, action)
-        if answer.status in (401, 403) or any(word in words for word in _TOKEN_WORDS):
-            return Denied(told, hint=_HINT_TOKEN, action=action)
-        if answer.status == 404 and not _is_envelope(answer):
-            return Unreachable(f"{told}; the streammanager web app is not deployed there", action=action)
-        if answer.status == 404 or any(word in words for word in _GONE_WORDS):
-            return NotFound(told, action=action)
+        if response.status == 503 and not _is_envelope(response):
+            return Unreachable(
+                f"{message}; its load balancer has no healthy target", hint=_HINT_UNREACHABLE, action=action
+            )
+        if response.status in (502, 504):  # of a load balancer, which may have forwarded the request
+            return self._unconfirmed(method, message, action)
+        if response.status in (401, 403) or any(word in words for word in _TOKEN_WORDS):
+            return Denied(message, hint=_HINT_TOKEN, action=action)
+        if response.status == 404 and not _is_envelope(response):
+            return Unreachable(f"{message}; the streammanager web app is not deployed there", action=action)
+        if response.status == 404 or any(word in words for word in _GONE_WORDS):
+            return NotFound(message, action=action)
         if any(word in words for word in _USED_WORDS):
-            return InUse(told, action=action)
-        if answer.status >= 500:
-            return self._silent(method, told, action)
-        return Invalid(told, action=action)
+            return InUse(message, action=action)
+        if response.status >= 500:
+            return self._unconfirmed(method, message, action)
+        return Invalid(message, action=action)
 
-    def _silent(self, method: str, told: str, action: str) -> DriverError:
-        """An answer that does not say whether anything was done."""
+    def _unconfirmed(self, method: str, message: str, action: str) -> DriverError:
+        """The error for a response that leaves open whether the request was processed."""
         if method == "GET":
-            return Unreachable(told, hint=_HINT_AWAY, action=action)
-        return LostAnswer(told, hint="run it again: it looks first whether that was done", action=action)
+            return Unreachable(message, hint=_HINT_UNREACHABLE, action=action)
+        return LostAnswer(
+            message, hint="run the same command again: it first checks whether the request was processed", action=action
+        )
 
 
 def _quoted(name: str) -> str:
     return quote(name, safe="")
 
 
-def _is_envelope(answer: Response) -> bool:
+def _is_envelope(response: Response) -> bool:
     try:
-        return "errorMessage" in json.loads(answer.text)
+        return "errorMessage" in json.loads(response.text)
     except (ValueError, TypeError):
         return False
 
 
-def _message(answer: Response) -> str:
-    """What the error envelope says; HTML and the like is only named."""
+def _message(response: Response) -> str:
+    """The message of the error envelope; other bodies, such as HTML, are not shown."""
     try:
-        return str(json.loads(answer.text)["errorMessage"])
+        return str(json.loads(response.text)["errorMessage"])
     except (ValueError, TypeError, KeyError):
-        return "an answer without an error message"
+        return "a response without an error message"
 
 
 def _unwrapped(data: Any, key: str) -> dict[str, Any]:
-    """The object in ``data``, which some servers send bare and others wrapped. Raises Unreachable for anything else."""
+    """The object in ``data``, which some servers wrap and others do not. Raises Unreachable for anything else."""
     inner = data.get(key, data) if isinstance(data, dict) else data
     if not isinstance(inner, dict):
-        raise Unreachable("Stream Manager answered in a shape that is not its API's")
+        raise Unreachable("Stream Manager sent a response that its API does not define")
     return inner
 
 
 def _list(data: Any) -> list[dict[str, Any]]:
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise Unreachable("Stream Manager answered in a shape that is not its API's")
+        raise Unreachable("Stream Manager sent a response that its API does not define")
     return data
 
 
 def _names(data: Any) -> list[str]:
     if not isinstance(data, list):
-        raise Unreachable("Stream Manager answered in a shape that is not its API's")
+        raise Unreachable("Stream Manager sent a response that its API does not define")
     return [str(item) for item in data]

@@ -1,4 +1,4 @@
-"""``red5.launch_config``: what nodes are launched from: the AMI's name, and an instance type for each role."""
+"""``red5.launch_config``: the AMI's name and the instance type per role that nodes are launched with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VERSION = "0.0.3"
 _DUMMY = {"property-name": "property-value"}
-"""Properties and metadata must be there even if there is nothing to say (Red5 Pro, Create Launch Config)."""
+"""Properties and metadata must not be empty (Red5 Pro, Create Launch Config)."""
 
 Role = Literal["origin", "edge", "relay", "transcoder"]
 
@@ -28,19 +28,20 @@ class NodeTarget(Spec):
 
     role: Annotated[Role, Field(description="What the nodes do.")]
     instance_type: Annotated[str, Field(description="The EC2 instance type, such as c5.large.", min_length=1)]
-    connection_capacity: Annotated[int, Field(description="How many connections a node takes.", ge=1)]
+    connection_capacity: Annotated[int, Field(description="How many connections one node accepts.", ge=1)]
     image: Annotated[str | None, Field(description="The AMI name for this role alone (API 4.0).")] = None
 
 
 class LaunchConfigSpec(Spec):
-    """A launch configuration that node groups name. As JSON it may have 65,535 characters."""
+    """A launch configuration of nodes. Its JSON may have 65,535 characters."""
 
     name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
     description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
     image: Annotated[str, Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1)]
-    targets: Annotated[PartialList[NodeTarget], UNORDERED, Field(description="Each role that is wanted.", min_length=1)]
+    targets: Annotated[PartialList[NodeTarget], UNORDERED, Field(description="The roles, each once.", min_length=1)]
     properties: Annotated[
-        PartialMap[str], Field(description="Such as UserData: `file:/path` on the Stream Manager, or `base64:…`.")
+        PartialMap[str],
+        Field(description="Properties, such as UserData: `file:/path` on the Stream Manager, or `base64:…`."),
     ] = {}
     metadata: Annotated[PartialMap[str], Field(description="Tags of the nodes.")] = {}
 
@@ -58,15 +59,15 @@ class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
     """POST, GET, PUT and DELETE of ``/admin/configurations/launchconfig``."""
 
     kind = "red5.launch_config"
-    summary = "What nodes are launched from: the AMI's name, and an instance type for each role."
+    summary = "How nodes are launched: the AMI's name, and an instance type per role."
     spec = LaunchConfigSpec
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigSpec]]:
-        """One list, then a read for each that is there."""
+        """One list, then one read for each that exists."""
         api = self.api
-        there = set(api.launch_configs()) & set(ids) if ids else set()
+        existing = set(api.launch_configs()) & set(ids) if ids else set()
         found = {}
-        for name in sorted(there):
+        for name in sorted(existing):
             with suppress(NotFound):
                 found[name] = Live(name, _spec(api.launch_config(name)))
         return found
@@ -82,7 +83,7 @@ class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
             self.api.put_launch_config(_body(spec), new=False)
 
     def delete(self, id: str) -> None:
-        """Gone already is success; one that a group uses raises InUse."""
+        """Already gone is success; one that a group uses raises InUse."""
         with suppress(NotFound):
             self.api.delete_launch_config(id)
 
@@ -113,7 +114,7 @@ def _body(spec: LaunchConfigSpec) -> dict[str, Any]:
 
 
 def _spec(config: dict[str, Any]) -> LaunchConfigSpec:
-    """The configuration in our words: numbers may come as text. Raises Conflict for other forms."""
+    """The configuration as a spec; numbers may be text. Raises Conflict for other forms."""
     try:
         targets = [_target(each) for each in (config.get("targets") or {}).get("target") or ()]
         return LaunchConfigSpec(
@@ -125,8 +126,8 @@ def _spec(config: dict[str, Any]) -> LaunchConfigSpec:
             metadata=_pairs(config.get("metadata"), "meta", "key"),
         )
     except (LookupError, TypeError, AttributeError, ValueError):
-        told = f"the launch configuration {config.get('name')} is not of the form of version {VERSION}"
-        raise Conflict(told, hint="delete it by the Stream Manager API, or choose another name") from None
+        message = f"the launch configuration {config.get('name')} does not have the form of version {VERSION}"
+        raise Conflict(message, hint="delete it with the Stream Manager API, or choose another name") from None
 
 
 def _target(given: dict[str, Any]) -> NodeTarget:
@@ -139,6 +140,6 @@ def _target(given: dict[str, Any]) -> NodeTarget:
 
 
 def _pairs(data: Mapping[str, Any] | None, inner: str, key: str) -> dict[str, str]:
-    """A list of {name, value} as a map, without the entry that only fills the place."""
+    """A list of {name, value} as a map, without the dummy entry."""
     found = {str(item[key]): str(item.get("value", "")) for item in (data or {}).get(inner) or ()}
     return {} if found == _DUMMY else found

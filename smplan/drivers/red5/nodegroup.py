@@ -1,7 +1,7 @@
-"""``red5.nodegroup``: a group of nodes that Stream Manager keeps running: created, initialised, waited for, and let go.
+"""``red5.nodegroup``: a group of nodes that Stream Manager keeps running.
 
 The guide's last step: "create and initialize your nodegroup". Creating one starts no nodes; launching its first origin
-does, and the other roles follow once that origin reports (Red5 Pro, Stream Manager REST API, Launch New Origin).
+does, and the other roles start once that origin reports (Red5 Pro, Stream Manager REST API, Launch New Origin).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Conflict, NotFound
 
 IN_SERVICE = "inservice"
-PATIENCE_SECONDS = 1800
+TIMEOUT_SECONDS = 1800
 _GIVEN_NAME = re.compile(r"group-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-"""The names that servers give: ``group-<uuid>`` (Red5 Pro, Stream Manager REST API, Create Group)."""
+"""Names that servers generate: ``group-<uuid>`` (Red5 Pro, Stream Manager REST API, Create Group)."""
 
 
 class NodeGroupSpec(Spec):
-    """A node group. Nothing of it can be changed: another launch configuration means another group."""
+    """A node group. It cannot be updated: another launch configuration needs another group."""
 
     name: Annotated[
         str,
         IMMUTABLE,
-        WRITE_ONLY,  # a server that gave another name would be asked for a new group for ever
-        Field(description="Its name; servers that name groups themselves ignore it.", min_length=1, max_length=254),
+        WRITE_ONLY,  # a server that generates the name would need a replacement in every plan
+        Field(description="The name; servers that generate names ignore it.", min_length=1, max_length=254),
     ]
     regions: Annotated[
         PartialList[str], IMMUTABLE, UNORDERED, Field(description="AWS regions, used in turn.", min_length=1)
@@ -42,31 +42,29 @@ class NodeGroupSpec(Spec):
     launch_config: Annotated[str, IMMUTABLE, Field(description="The name of a launch configuration of nodes.")]
     scale_policy: Annotated[str, IMMUTABLE, Field(description="The name of a scale policy.")]
     timeout: Annotated[
-        int, CLIENT_ONLY, Field(description="Seconds to wait for its nodes: about 120 for each, and 100.", ge=1)
-    ] = PATIENCE_SECONDS
+        int, CLIENT_ONLY, Field(description="Seconds to wait for its nodes: about 100, plus 120 per node.", ge=1)
+    ] = TIMEOUT_SECONDS
 
 
 class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
-    """``/admin/nodegroup``. Older servers may give a group another name than asked for: the id is the one they gave."""
+    """``/admin/nodegroup``. Older servers may generate the name: the id is the name in the response."""
 
     kind = "red5.nodegroup"
-    summary = "A group of nodes that Stream Manager keeps running, created and initialised through the load balancer."
+    summary = "A group of nodes that Stream Manager keeps running, created and initialized through the load balancer."
     spec = NodeGroupSpec
     outputs: ClassVar = {
-        "state": Output(
-            "What Stream Manager says of the group: new, initializing or active.", may_change_on_update=True
-        ),
-        "nodes_in_service": Output("How many nodes serve.", may_change_on_update=True),
+        "state": Output("Its state: new, initializing or active.", may_change_on_update=True),
+        "nodes_in_service": Output("The number of nodes in service.", may_change_on_update=True),
     }
     expected_seconds = 300
-    timeout_seconds = PATIENCE_SECONDS
+    timeout_seconds = TIMEOUT_SECONDS
     risks: ClassVar = {
         "delete": "every stream on its nodes ends",
-        "replace": "every stream on the old nodes ends when the new group serves",
+        "replace": "every stream on the old nodes ends once the new group is in service",
     }
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NodeGroupSpec]]:
-        """One list of groups, and the nodes of each that is asked for."""
+        """One list of groups, and the nodes of each of ``ids``."""
         api = self.api
         found = {}
         for group in api.groups() if ids else ():
@@ -76,7 +74,7 @@ class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
         return found
 
     def create(self, spec: NodeGroupSpec, claim: Claim) -> str:
-        """One POST; the id is the name that the server gave."""
+        """One POST; the id is the name in the response."""
         body = {
             "name": spec.name,
             "regions": list(spec.regions),
@@ -86,67 +84,67 @@ class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
         return str(self.api.create_group(body).get("name") or spec.name)
 
     def configure(self, id: str, spec: NodeGroupSpec) -> None:
-        """Launch the first origin, if there is none: this initialises the group."""
+        """Launch the first origin if there is none, which initializes the group."""
         api = self.api
         if not any(node.get("role") == "origin" for node in api.nodes(id)):
             api.launch_origin(id)
 
     def wait_ready(self, id: str, spec: NodeGroupSpec) -> Iterator[Progress]:
-        """Until every role has its least number of nodes in service."""
+        """Until every role has its minimum number of nodes in service."""
         while True:
             api = self.api
             policy = api.scale_policy(spec.scale_policy)
-            wanted = least(policy, spec.regions)
+            wanted = minimums(policy, spec.regions)
             nodes = self._nodes(api, id)
             serving = Counter(str(node.get("role")) for node in nodes if _state(node) == IN_SERVICE)
             if all(serving[role] >= number for role, number in wanted.items()):
                 return
-            yield Progress(f"the nodes of {id}", _told(wanted, serving, nodes), _share(wanted, serving))
+            yield Progress(f"the nodes of {id}", _describe(wanted, serving, nodes), _fraction(wanted, serving))
 
     def _nodes(self, api: StreamManager, id: str) -> list[dict[str, Any]]:
         try:
             return api.nodes(id)
         except NotFound as error:
-            hint = "Stream Manager drops a group whose origin never reports: see its nodes' log, then apply again"
+            hint = "check the log of its nodes (a group whose origin never reports is deleted), then apply again"
             raise NotFound(f"the node group {id} is gone: {error.message}", hint=hint) from None
 
     def delete(self, id: str) -> None:
-        """Its nodes are terminated in the background; gone already is success."""
+        """Its nodes are terminated in the background; already gone is success."""
         with suppress(NotFound):
             self.api.delete_group(id)
 
     def wait_deleted(self, id: str) -> Iterator[Progress]:
-        """Until its nodes, and then the group itself, are gone: they would go on using the fleet's security groups."""
+        """Until its nodes, and then the group itself, are gone: until then they use the fleet's security groups."""
         api = self.api
         while True:
             try:
                 nodes = api.nodes(id)
             except NotFound:
                 return
-            yield Progress(f"the node group {id} to go", f"{len(nodes)} nodes left")
+            yield Progress(f"the node group {id} to be deleted", f"{len(nodes)} nodes left")
 
     def find(self, spec: NodeGroupSpec) -> Live[NodeGroupSpec] | None:
-        """The group of that name, else one that the server named, of the same launch configuration, policy and regions.
+        """The group of that name, else one with a generated name and the same launch configuration, policy and regions.
 
-        Groups that somebody else named are none of ours, however alike they are.
+        A group with another chosen name is never taken, even with the same settings.
         """
         api = self.api
         groups = api.groups()
         named = (group for group in groups if group.get("name") == spec.name)
-        group = next(named, None) or next((group for group in groups if _alike(group, spec)), None)
+        group = next(named, None) or next((group for group in groups if _same_settings(group, spec)), None)
         if group is None:
             return None
-        with suppress(NotFound):  # it may go between the two looks
+        with suppress(NotFound):  # it may be deleted between the two reads
             return _live(api, group)
         return None
 
     def timeout(self, spec: NodeGroupSpec) -> float:
-        """As long as the spec allows."""
+        """The ``timeout`` of the spec."""
         return spec.timeout
 
 
 def _live(api: StreamManager, group: dict[str, Any]) -> Live[NodeGroupSpec]:
-    """The group in our words. Raises NotFound if it has gone since, Conflict for a form that is not the API's."""
+    """The group as a spec. Raises NotFound if it was deleted meanwhile, Conflict for an undefined form."""
     name = str(group["name"])
     try:
         spec = NodeGroupSpec(
@@ -156,13 +154,13 @@ def _live(api: StreamManager, group: dict[str, Any]) -> Live[NodeGroupSpec]:
             scale_policy=str(group.get("scalePolicy") or ""),
         )
     except ValueError:
-        told = f"the node group {name} names no region"
-        raise Conflict(told, hint="delete it by the Stream Manager API, or choose another name") from None
+        message = f"the node group {name} names no region"
+        raise Conflict(message, hint="delete it with the Stream Manager API, or choose another name") from None
     serving = sum(_state(node) == IN_SERVICE for node in api.nodes(name))
     return Live(name, spec, {"state": str(group.get("state") or "").lower(), "nodes_in_service": serving})
 
 
-def _alike(group: dict[str, Any], spec: NodeGroupSpec) -> bool:
+def _same_settings(group: dict[str, Any], spec: NodeGroupSpec) -> bool:
     return (
         _GIVEN_NAME.fullmatch(str(group.get("name"))) is not None
         and (group.get("launchConfig"), group.get("scalePolicy")) == (spec.launch_config, spec.scale_policy)
@@ -180,8 +178,8 @@ def _state(node: dict[str, Any]) -> str:
     return str(node.get("state") or "").lower()
 
 
-def least(policy: dict[str, Any], regions: Collection[str]) -> Counter[str]:
-    """The least number of nodes of each role over ``regions``; an origin there must be, whatever the policy says."""
+def minimums(policy: dict[str, Any], regions: Collection[str]) -> Counter[str]:
+    """The minimum number of nodes per role over ``regions``, with at least one origin."""
     regional = {
         str(each.get("name")): each.get("target") or [] for each in (policy.get("targets") or {}).get("region") or []
     }
@@ -193,13 +191,13 @@ def least(policy: dict[str, Any], regions: Collection[str]) -> Counter[str]:
     return wanted
 
 
-def _told(wanted: Counter[str], serving: Counter[str], nodes: list[dict[str, Any]]) -> str:
+def _describe(wanted: Counter[str], serving: Counter[str], nodes: list[dict[str, Any]]) -> str:
     roles = ", ".join(f"{role} {serving[role]} of {number}" for role, number in sorted(wanted.items(), reverse=True))
-    coming = Counter(_state(node) for node in nodes if _state(node) != IN_SERVICE)
-    states = ", ".join(f"{number} {state}" for state, number in sorted(coming.items()))
+    pending = Counter(_state(node) for node in nodes if _state(node) != IN_SERVICE)
+    states = ", ".join(f"{number} {state}" for state, number in sorted(pending.items()))
     return f"{roles} in service" + (f"; {states}" if states else "")
 
 
-def _share(wanted: Counter[str], serving: Counter[str]) -> float:
+def _fraction(wanted: Counter[str], serving: Counter[str]) -> float:
     total = sum(wanted.values())
     return sum(min(serving[role], number) for role, number in wanted.items()) / total if total else 1.0

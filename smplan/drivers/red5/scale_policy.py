@@ -1,4 +1,4 @@
-"""``red5.scale_policy``: how many nodes of each role a node group has, at least and at most, in each region."""
+"""``red5.scale_policy``: the minimum and maximum number of nodes per role and region."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 VERSION = "0.0.3"
-"""The region-aware form of policies and launch configurations (Red5 Pro, Stream Manager REST API, glossary)."""
+"""The version of policies and launch configurations with regions (Red5 Pro, Stream Manager REST API, glossary)."""
 DEFAULT_REGION = "default"
 _TYPE = "com.red5pro.services.autoscaling.model.ScalePolicyMaster"
 
@@ -27,10 +27,10 @@ Role = Literal["origin", "edge", "relay", "transcoder"]
 class PolicyTarget(Spec):
     """One role in one region."""
 
-    region: Annotated[str, Field(description="A cloud region, or `default` for all that have no entry.")] = "default"
+    region: Annotated[str, Field(description="A cloud region, or `default` for regions without an entry.")] = "default"
     role: Annotated[Role, Field(description="What the nodes do.")]
-    min_limit: Annotated[int, Field(description="Never fewer nodes of this role.", ge=0)]
-    max_limit: Annotated[int, Field(description="Never more nodes of this role.", ge=0)]
+    min_limit: Annotated[int, Field(description="The minimum number of nodes.", ge=0)]
+    max_limit: Annotated[int, Field(description="The maximum number of nodes.", ge=0)]
 
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
@@ -40,14 +40,14 @@ class PolicyTarget(Spec):
 
 
 class ScalePolicySpec(Spec):
-    """A policy that node groups name."""
+    """A scale policy of node groups."""
 
     name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
     description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
     targets: Annotated[
         PartialList[PolicyTarget],
         UNORDERED,
-        Field(description="The limits of each role; the region `default` must be among them.", min_length=1),
+        Field(description="The limits per role and region; one region must be `default`.", min_length=1),
     ]
 
     @model_validator(mode="after")
@@ -69,15 +69,15 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
     """POST, GET, PUT and DELETE of ``/admin/configurations/scalepolicy``."""
 
     kind = "red5.scale_policy"
-    summary = "How many nodes of each role a node group has, at least and at most."
+    summary = "The minimum and maximum number of nodes of each role in a node group."
     spec = ScalePolicySpec
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalePolicySpec]]:
-        """One list, then a read for each that is there."""
+        """One list, then one read for each that exists."""
         api = self.api
-        there = set(api.scale_policies()) & set(ids) if ids else set()
+        existing = set(api.scale_policies()) & set(ids) if ids else set()
         found = {}
-        for name in sorted(there):
+        for name in sorted(existing):
             with suppress(NotFound):
                 found[name] = Live(name, _spec(api.scale_policy(name)))
         return found
@@ -93,7 +93,7 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
             self.api.put_scale_policy(_body(spec), new=False)
 
     def delete(self, id: str) -> None:
-        """Gone already is success; one that a group uses raises InUse."""
+        """Already gone is success; one that a group uses raises InUse."""
         with suppress(NotFound):
             self.api.delete_scale_policy(id)
 
@@ -113,7 +113,7 @@ def _body(spec: ScalePolicySpec) -> dict[str, Any]:
 
 
 def _spec(policy: dict[str, Any]) -> ScalePolicySpec:
-    """The policy in our words: numbers may come as text, roles in any order. Raises Conflict for other forms."""
+    """The policy as a spec; numbers may be text. Raises Conflict for other forms."""
     try:
         targets = [
             PolicyTarget(
@@ -127,5 +127,5 @@ def _spec(policy: dict[str, Any]) -> ScalePolicySpec:
         ]
         return ScalePolicySpec(name=policy["name"], description=policy.get("description") or "", targets=targets)
     except (LookupError, TypeError, AttributeError, ValueError):
-        told = f"the scale policy {policy.get('name')} is not of the form of version {VERSION}"
-        raise Conflict(told, hint="delete it by the Stream Manager API, or choose another name") from None
+        message = f"the scale policy {policy.get('name')} does not have the form of version {VERSION}"
+        raise Conflict(message, hint="delete it with the Stream Manager API, or choose another name") from None

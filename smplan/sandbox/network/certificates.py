@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFE = timedelta(days=365)
-NOBODY = "nobody.invalid"
+NO_DOMAIN = "nobody.invalid"
 """Who a listener says it is if it has no certificate for anything."""
 
 
@@ -41,7 +41,7 @@ class CertificateAuthority:
 
     def context(self, domains: Sequence[str]) -> ssl.SSLContext:
         """What a server needs to show a certificate for these names, which may be wildcards."""
-        names = tuple(domains) or (NOBODY,)
+        names = tuple(domains) or (NO_DOMAIN,)
         with self._making:
             if names not in self._contexts:
                 self._contexts[names] = self._made(names, len(self._contexts))

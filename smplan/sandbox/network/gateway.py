@@ -82,8 +82,8 @@ class Gateway:
 
     def health(self, instance_id: str, port: int, path: str) -> bool:
         """Whether the instance responds with 200 now."""
-        asked = urlsplit(path)
-        request = Request("GET", asked.path, dict(parse_qsl(asked.query)))
+        url = urlsplit(path)
+        request = Request("GET", url.path, dict(parse_qsl(url.query)))
         response = self.stream_managers.respond(instance_id, port, request)
         return response is not None and response.status == 200
 
@@ -158,9 +158,9 @@ class _Connection(BaseHTTPRequestHandler):
         if not length.isdigit() or int(length) > LARGEST_BODY:
             self._send(html_page(413, "413 Request Entity Too Large"))
             return
-        asked = urlsplit(self.path)
-        query = dict(parse_qsl(asked.query, keep_blank_values=True))
-        request = Request(self.command, asked.path, query, self.rfile.read(int(length)))
+        url = urlsplit(self.path)
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        request = Request(self.command, url.path, query, self.rfile.read(int(length)))
         tls = self.server.context is not None
         response = self.server.gateway.respond(self.headers.get("Host", ""), request, tls=tls)
         if response is not None:

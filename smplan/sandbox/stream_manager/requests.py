@@ -43,7 +43,7 @@ _routes: list[tuple[str, re.Pattern[str], int, Handler]] = []
 
 
 def route(method: str, path: str, *, status: int = 200) -> Callable[[Handler], Handler]:
-    """Let a handler serve ``method`` on ``path`` (below ``/admin/``; ``{name}`` stands for one part of it)."""
+    """Let a handler serve ``method`` on ``path`` (below ``/admin/``; ``{name}`` matches one part of it)."""
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
 
     def add(handler: Handler) -> Handler:

@@ -23,7 +23,7 @@ class Behaviour:
     wraps_config: bool = True
     """The same for GET, PUT and DELETE."""
     honours_names: bool = True
-    """Whether a new group gets the name that was asked for; else ``group-<uuid>``."""
+    """Whether a new group gets the requested name; else ``group-<uuid>``."""
     drops_new_groups: bool = False
     """Whether a group without an origin is removed after 180 s."""
     nodes_report: bool = True

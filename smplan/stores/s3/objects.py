@@ -35,7 +35,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """``nonce`` makes its bytes unique: comparing them tells whether a write was done."""
+    """``nonce`` makes its bytes unique: comparing them shows whether a write was done."""
 
     lineage: str
     serial: int

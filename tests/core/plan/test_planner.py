@@ -280,7 +280,7 @@ def test_a_value_that_does_not_exist_or_does_not_fit_is_a_diagnostic() -> None:
     ):
         with pytest.raises(BlueprintInvalid) as caught:
             planned(wants).changes.raise_if_refused()
-        assert message in caught.value.faults[0].message
+        assert message in caught.value.diagnostics[0].message
 
 
 # Deletions.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from smplan.core.plan.edges import StepEdge
+from smplan.core.graph import Edge
 from smplan.core.plan.model import Op, Step
 from smplan.core.plan.steps import in_order
 from smplan.core.state.model import ResourceState
@@ -186,7 +186,7 @@ def steps(*ids: str) -> list[Step]:
 
 
 def test_in_a_cycle_the_droppable_edges_are_dropped() -> None:
-    edges = [StepEdge("a", "b", "x"), StepEdge("b", "a", "y", droppable=True), StepEdge("c", "a", "z", droppable=True)]
+    edges = [Edge("a", "b", "x"), Edge("b", "a", "y", droppable=True), Edge("c", "a", "z", droppable=True)]
     ordered = in_order(steps("a", "b", "c"), edges)
     assert [(step.id, [each.step for each in step.depends_on]) for step in ordered] == [
         ("c", []),
@@ -197,4 +197,4 @@ def test_in_a_cycle_the_droppable_edges_are_dropped() -> None:
 
 def test_a_cycle_without_droppable_edges_is_a_bug() -> None:
     with pytest.raises(Bug, match="the steps wait for each other: "):
-        in_order(steps("a", "b"), [StepEdge("a", "b", "x"), StepEdge("b", "a", "y")])
+        in_order(steps("a", "b"), [Edge("a", "b", "x"), Edge("b", "a", "y")])

@@ -1,4 +1,4 @@
-"""The way to AWS: what is sent how often, what is heard, and what a person is told when it does not work."""
+"""The AWS client: attempts, reported calls, and errors of the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.retry import SILENT_ATTEMPTS
+from smplan.drivers.retry import UNREACHABLE_ATTEMPTS
 from smplan.errors import Denied, Invalid, Locked, LostAnswer, NotFound, Unreachable
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.conformance import FaultyAws
@@ -77,7 +77,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPat
     return monkeypatch
 
 
-def test_a_write_is_sent_once_and_silence_is_a_lost_answer(box: Sandbox) -> None:
+def test_a_write_is_sent_once_and_without_a_response_it_is_lost(box: Sandbox) -> None:
     aws, wires = wired(box, 9, silent)
     with pytest.raises(LostAnswer) as caught:
         aws.write.ec2.delete_security_group(GroupId="sg-00000000000000000")
@@ -110,7 +110,7 @@ def test_a_read_that_stays_without_answer_raises_and_never_looks_empty(box: Sand
     aws, wires = wired(box, 9, silent)
     with pytest.raises(Unreachable):
         aws.read.sts.get_caller_identity()
-    assert wires[0].sent == SILENT_ATTEMPTS
+    assert wires[0].sent == UNREACHABLE_ATTEMPTS
 
 
 def test_the_sdk_sends_once_and_that_is_pinned_because_its_defaults_changed(aws: Aws) -> None:
@@ -119,7 +119,7 @@ def test_the_sdk_sends_once_and_that_is_pinned_because_its_defaults_changed(aws:
     assert reads.retries == writes.retries == {"mode": "standard", "total_max_attempts": 1}
 
 
-def test_faults_of_a_paginator_are_translated_too(box: Sandbox, aws: Aws) -> None:
+def test_errors_of_a_paginator_are_translated_too(box: Sandbox, aws: Aws) -> None:
     with pytest.raises(NotFound) as caught:
         list(aws.read.ec2.get_paginator("describe_vpcs").paginate(VpcIds=["vpc-00000000000000000"]))
     assert caught.value.action == "ec2:DescribeVpcs"
@@ -131,7 +131,7 @@ def test_a_parameter_that_does_not_exist_is_invalid(aws: Aws) -> None:
         read.describe_vpcs(NoSuchParameter=1)
 
 
-def test_every_request_is_heard_by_its_iam_name_before_it_is_sent(box: Sandbox) -> None:
+def test_on_call_gets_the_iam_action_before_each_request(box: Sandbox) -> None:
     heard: list[str] = []
     aws = Aws(box.facts.region, on_call=heard.append)
     aws.read.ec2.describe_vpcs()
@@ -195,7 +195,7 @@ def test_a_profile_that_does_not_exist_is_refused(nowhere: pytest.MonkeyPatch) -
     assert "AWS_PROFILE" in caught.value.hint
 
 
-def test_a_profile_that_does_not_exist_is_refused_when_the_region_is_asked_for(nowhere: pytest.MonkeyPatch) -> None:
+def test_a_profile_that_does_not_exist_is_refused_when_the_region_is_read(nowhere: pytest.MonkeyPatch) -> None:
     nowhere.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(Denied):
         _ = Aws().region
@@ -240,13 +240,13 @@ def unused_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_no_request_that_may_change_something_is_sent_once_the_guard_says_no(box: Sandbox) -> None:
+def test_no_write_is_sent_once_before_write_raises(box: Sandbox) -> None:
     aws, wires = wired(box, 0, silent)
 
     def lost() -> None:
         raise Locked("somebody else holds the lock")
 
-    aws.guard = lost
+    aws.before_write = lost
     with pytest.raises(Locked):
         aws.write.ec2.create_security_group(GroupName="guarded", Description="never made")
     assert [wire.sent for wire in wires] == [0]

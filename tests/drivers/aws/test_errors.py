@@ -1,4 +1,4 @@
-"""The table of AWS's error codes: what each means to whoever has to act on it."""
+"""Translation of AWS errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDPOINT = "http://127.0.0.1:9/"
 
 def answered(code: str, text: str = "text", status: int = 400, *, write: bool = False) -> SmplanError:
     response = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return errors.from_answer(response, "ec2:CreateImage", write=write)
+    return errors.from_response(response, "ec2:CreateImage", write=write)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_code_means_one_thing(code: str, kind: type[SmplanError]) -> None:
         ("ValidationError", "Max must be at least min", Invalid),
     ],
 )
-def test_a_vague_code_is_told_apart_by_its_text(code: str, text: str, kind: type[SmplanError]) -> None:
+def test_a_vague_code_is_classified_by_its_message(code: str, text: str, kind: type[SmplanError]) -> None:
     assert type(answered(code, text)) is kind
 
 
@@ -117,7 +117,7 @@ def test_an_unknown_code_with_a_refusing_status_is_a_refusal(status: int) -> Non
 
 
 def test_an_answer_without_error_details_is_still_an_error() -> None:
-    assert type(errors.from_answer({}, "ec2:CreateImage", write=False)) is Invalid
+    assert type(errors.from_response({}, "ec2:CreateImage", write=False)) is Invalid
 
 
 def test_a_refusal_names_the_permission_to_give() -> None:
@@ -133,7 +133,7 @@ def test_expired_credentials_end_the_run_as_interrupted() -> None:
     assert "renew" in error.hint
 
 
-def test_an_account_without_launch_configurations_is_told_of_launch_templates() -> None:
+def test_an_account_without_launch_configurations_gets_a_hint_to_launch_templates() -> None:
     text = "The Launch Configuration creation operation is not available in your account. Use launch templates"
     error = answered("UnsupportedOperation", text)
     assert type(error) is Invalid
@@ -144,7 +144,7 @@ def made(error: type[Exception], **arguments: Any) -> SmplanError:
     return errors.from_library(error(**arguments), "ec2:CreateImage", write=False)
 
 
-def test_missing_credentials_are_told_with_the_remedy() -> None:
+def test_missing_credentials_have_a_hint() -> None:
     error = made(botocore.NoCredentialsError)
     assert type(error) is Denied
     assert "AWS_PROFILE" in error.hint
@@ -167,7 +167,7 @@ def test_a_request_that_never_left_is_not_a_lost_answer() -> None:
         assert type(got) is Unreachable
 
 
-def test_silence_after_a_write_is_a_lost_answer_and_after_a_read_it_is_not() -> None:
+def test_a_write_without_a_response_is_lost_and_a_read_is_unreachable() -> None:
     silence = botocore.ReadTimeoutError(endpoint_url=ENDPOINT)
     assert type(errors.from_library(silence, "ec2:CreateImage", write=True)) is LostAnswer
     assert type(errors.from_library(silence, "ec2:DescribeImages", write=False)) is Unreachable
@@ -189,7 +189,7 @@ def test_translation_keeps_the_cause_and_lets_other_errors_pass() -> None:
         ("SignatureDoesNotMatch", "Signature not yet current: 20260102T120000Z is still later than 20260102T114500Z"),
     ],
 )
-def test_what_aws_refuses_for_its_time_is_told_as_a_clock_that_is_off(code: str, text: str) -> None:
+def test_a_request_refused_for_its_time_has_the_clock_hint(code: str, text: str) -> None:
     error = answered(code, text)
     assert type(error) is Denied
     assert "clock" in error.hint
@@ -197,7 +197,7 @@ def test_what_aws_refuses_for_its_time_is_told_as_a_clock_that_is_off(code: str,
 
 @pytest.mark.parametrize("code", ["RequestExpired", "AuthFailure", "SignatureDoesNotMatch"])
 @pytest.mark.parametrize(("date", "off"), [("Fri, 02 Jan 2015 12:00:00 GMT", True), (None, False), ("", False)])
-def test_the_time_of_the_answer_tells_a_wrong_clock_from_bad_credentials(
+def test_the_date_of_the_response_distinguishes_a_wrong_clock_from_bad_credentials(
     code: str, date: str | None, off: bool
 ) -> None:
     headers = {"date": formatdate(usegmt=True) if date is None else date}
@@ -205,7 +205,7 @@ def test_the_time_of_the_answer_tells_a_wrong_clock_from_bad_credentials(
         "Error": {"Code": code, "Message": "text"},
         "ResponseMetadata": {"HTTPStatusCode": 400, "HTTPHeaders": headers},
     }
-    assert ("clock" in errors.from_answer(response, "ec2:X", write=False).hint) == off
+    assert ("clock" in errors.from_response(response, "ec2:X", write=False).hint) == off
 
 
 def test_an_auth_failure_of_unknown_keys_drains_the_run_and_another_is_a_refusal() -> None:

@@ -1,4 +1,4 @@
-"""How fast AWS is asked."""
+"""Client-side rate limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets: from three places, and never in a message."""
+"""Secrets from three sources, which no message contains."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def name(box: Sandbox) -> Iterator[str]:
     box.aws.moto.call("secretsmanager", "DeleteSecret", {"SecretId": made, "ForceDeleteWithoutRecovery": True})
 
 
-def test_the_environment_is_asked_by_name(aws: Aws) -> None:
+def test_an_environment_variable_is_read_by_name(aws: Aws) -> None:
     assert secrets.resolve("env:TOKEN", aws=aws, environ={"TOKEN": CANARY}) == CANARY
 
 
@@ -44,25 +44,25 @@ def test_a_secret_of_secrets_manager_comes_as_text(aws: Aws, name: str) -> None:
     ("source", "hint"),
     [
         ("env:TOKEN", "set TOKEN"),
-        ("ssm:/nowhere", "make it in us-east-1: aws ssm put-parameter --type SecureString --name /nowhere"),
-        ("secretsmanager:nowhere", "make it in us-east-1: aws secretsmanager create-secret --name nowhere"),
+        ("ssm:/nowhere", "create it in us-east-1: aws ssm put-parameter --type SecureString --name /nowhere"),
+        ("secretsmanager:nowhere", "create it in us-east-1: aws secretsmanager create-secret --name nowhere"),
     ],
 )
-def test_a_secret_that_is_not_there_says_how_to_make_it(aws: Aws, source: str, hint: str) -> None:
+def test_a_missing_secret_has_a_hint_how_to_create_it(aws: Aws, source: str, hint: str) -> None:
     with pytest.raises(NotFound) as caught:
         secrets.resolve(source, aws=aws, environ={"OTHER": CANARY})
     assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize("source", ["env", "env:", "vault:x", "", CANARY, f"{CANARY}:x"])
-def test_an_unknown_place_names_the_three_there_are(aws: Aws, source: str) -> None:
+def test_an_unknown_source_lists_the_three_known_ones(aws: Aws, source: str) -> None:
     with pytest.raises(Invalid) as caught:
         secrets.resolve(source, aws=aws, environ={})
     assert caught.value.hint == "write env:NAME, ssm:/path or secretsmanager:id"
     assert CANARY not in caught.value.message, "somebody may have written the secret itself"
 
 
-def test_what_one_may_not_read_names_the_permission(box: Sandbox) -> None:
+def test_a_denied_secret_names_the_permission(box: Sandbox) -> None:
     denied = answering("us-east-1", "AccessDeniedException", 400)
     with pytest.raises(Denied) as caught:
         secrets.resolve("ssm:/red5/token", aws=denied, environ={})
@@ -77,7 +77,7 @@ def test_what_one_may_not_read_names_the_permission(box: Sandbox) -> None:
         ("env:EMPTY", {}, "is empty"),
         ("ssm:/p", {"GetParameter": [{"Parameter": {"Value": ""}}]}, "is empty"),
         ("secretsmanager:s", {"GetSecretValue": [{"SecretString": ""}]}, "is empty"),
-        ("secretsmanager:s", {"GetSecretValue": [{"SecretBinary": CANARY.encode()}]}, "holds bytes"),
+        ("secretsmanager:s", {"GetSecretValue": [{"SecretBinary": CANARY.encode()}]}, "contains bytes"),
     ],
 )
 def test_a_secret_that_is_no_text_is_refused_without_showing_it(

@@ -1,4 +1,4 @@
-"""Tags between AWS's lists and maps."""
+"""Conversion between AWS's tag lists and maps."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ def test_equal_maps_make_equal_lists(some: dict[str, str]) -> None:
 
 
 @given(MAPS)
-def test_a_persons_tags_are_those_nobody_reserved(some: dict[str, str]) -> None:
+def test_the_users_tags_are_those_without_a_reserved_prefix(some: dict[str, str]) -> None:
     assert tags.own(tags.listed(some)) == {key: value for key, value in some.items() if not reserved(key)}
 
 
 @given(MAPS, MAPS)
-def test_changing_makes_the_persons_tags_those_wanted_and_leaves_the_reserved(
-    live: dict[str, str], wanted: dict[str, str]
-) -> None:
+def test_a_change_sets_the_users_tags_and_keeps_reserved_ones(live: dict[str, str], wanted: dict[str, str]) -> None:
     to_set, to_remove = tags.changed(live, wanted)
     after = {key: value for key, value in live.items() if key not in to_remove} | to_set
     assert {key: value for key, value in after.items() if not reserved(key)} == {

@@ -1,4 +1,4 @@
-"""``core.value``: state alone holds it."""
+"""``core.value``, which exists in the state only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gates wait for the world, and tell what they saw and what may be the cause."""
+"""Gates: waits, progress and probable causes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def gate(cloud: Cloud) -> TargetsHealthy:
 SPEC = TargetsHealthySpec(target_group_arn="arn", auto_scaling_group_name="fleet", minimum=1)
 
 
-def test_targets_must_be_healthy_two_looks_in_a_row() -> None:
+def test_targets_must_be_healthy_in_two_polls_in_a_row() -> None:
     cloud = Cloud(
         [],
         [target("initial", "Elb.RegistrationInProgress")],
@@ -67,7 +67,7 @@ def test_targets_must_be_healthy_two_looks_in_a_row() -> None:
         [target("unhealthy")],
         [target("healthy")],
     )
-    said = [progress.said for progress in gate(cloud).wait_ready(PASSED, SPEC)]
+    said = [progress.status for progress in gate(cloud).wait_ready(PASSED, SPEC)]
     assert said == [
         "0 of 1 healthy; no targets yet",
         "0 of 1 healthy; 1 initial Elb.RegistrationInProgress",
@@ -97,26 +97,26 @@ def admit(**rule: Any) -> dict[str, Any]:
         {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "CidrIpv4": "0.0.0.0/0"},
     ],
 )
-def test_a_database_that_admits_nobody_is_named_as_the_likely_cause(rule: dict[str, Any]) -> None:
+def test_a_database_without_a_rule_is_the_probable_cause(rule: dict[str, Any]) -> None:
     cloud = Cloud([target("unhealthy")])
     cloud.rules = [rule]
-    assert "no security group admits port 3306 from sg-1" in gate(cloud).diagnose_timeout(SPEC)
+    assert "no security group allows port 3306 from sg-1" in gate(cloud).diagnose_timeout(SPEC)
 
 
 @pytest.mark.parametrize(
     "rule", [admit(), admit(FromPort=0, ToPort=65535), admit(IpProtocol="-1", FromPort=-1, ToPort=-1)]
 )
-def test_a_database_that_admits_the_instances_is_not_blamed(rule: dict[str, Any]) -> None:
+def test_a_database_that_allows_the_instances_is_not_a_cause(rule: dict[str, Any]) -> None:
     cloud = Cloud([target("unhealthy")])
     cloud.rules = [rule]
     assert gate(cloud).diagnose_timeout(SPEC) == ""
 
 
-def test_a_launch_that_failed_is_told() -> None:
+def test_a_failed_launch_is_a_probable_cause() -> None:
     cloud = Cloud([])
     cloud.instances = []
     cloud.activities = [{"StatusCode": "Failed", "StatusMessage": "no capacity"}]
-    assert gate(cloud).diagnose_timeout(SPEC) == "The newest scaling activity failed: no capacity."
+    assert gate(cloud).diagnose_timeout(SPEC) == "The latest scaling activity failed: no capacity."
     cloud.activities = [{"StatusCode": "Successful"}, {"StatusCode": "Failed"}]
     assert gate(cloud).diagnose_timeout(SPEC) == ""
     assert gate(cloud).diagnose_timeout(TargetsHealthySpec(target_group_arn="arn")) == ""
@@ -140,12 +140,12 @@ def test_the_http_gate_waits_for_the_expected_status_and_text() -> None:
         gate = http_gate(f":5080:127.0.0.1:{server.port}")
         server.answers["GET /live"] = [(503, ""), (0, ""), (200, "starting"), (200, "ready")]
         spec = HttpSpec(url="http://sm.example.com:5080/live", contains="ready", timeout=7)
-        said = [progress.said for progress in gate.wait_ready(PASSED, spec)]
-    assert [said[0], said[2]] == ["HTTP 503", "HTTP 200, without `ready` in it"]
-    assert "got no answer" in said[1]
+        said = [progress.status for progress in gate.wait_ready(PASSED, spec)]
+    assert [said[0], said[2]] == ["HTTP 503", "HTTP 200, without `ready` in the body"]
+    assert "got no response" in said[1]
     assert gate.timeout(spec) == 7
 
 
-def test_a_url_that_nobody_serves_is_no_fault_while_waiting() -> None:
+def test_the_http_gate_keeps_waiting_while_no_server_listens() -> None:
     looks: Iterator[Any] = http_gate().wait_ready(PASSED, HttpSpec(url="http://127.0.0.1:1"))
-    assert "cannot be reached" in next(looks).said
+    assert "cannot be reached" in next(looks).status

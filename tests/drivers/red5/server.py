@@ -1,4 +1,4 @@
-"""A server that answers as told, and remembers what it was asked: for tests of everything that speaks HTTP."""
+"""An HTTP server with scripted responses, which records requests."""
 
 from __future__ import annotations
 

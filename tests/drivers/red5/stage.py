@@ -1,4 +1,4 @@
-"""A simulated Stream Manager behind a load balancer's listener, and what the kinds behind it are judged by."""
+"""A simulated Stream Manager behind a load balancer's listener, and the cases of its kinds."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from smplan.sandbox.stream_manager.responses import (
     Request,
     Response,
 )
-from tests.drivers.conformance import differences, hasty
+from tests.drivers.conformance import differences, no_wait_retries
 from tests.sandbox.stream_manager.world import FakeWorld, instance
 
 NAME = "sm.example.com"
 CLAIM = Claim(Owner("lineage", "subject"), "token")
-LOOK_SECONDS = 15.0
-MOST_LOOKS = 100
+POLL_SECONDS = 15.0
+MAX_POLLS = 100
 NO_AWS: Any = None
 """These kinds never look at it."""
 
@@ -78,7 +78,7 @@ CASES = {
 }
 
 
-class Deafening(Gateway):
+class ResponseLosingGateway(Gateway):
     """Where ``deaf`` is set, what changes something is done, and its answer gets lost."""
 
     deaf = False
@@ -88,14 +88,14 @@ class Deafening(Gateway):
         return None if self.deaf and request.method != "GET" else response
 
 
-class Stage:
+class SimulatedStreamManager:
     """One Stream Manager behind a load balancer's listener; time stands still until ``wait``."""
 
     def __init__(self, behaviour: Behaviour | None = None) -> None:
         self.world = FakeWorld(Clock(0.0))
         self.world.add(instance("i-1"))
         self.route(Target(instance_id="i-1", port=5080))
-        self.gateway = Deafening(self.world, self.world.clock, behaviour)
+        self.gateway = ResponseLosingGateway(self.world, self.world.clock, behaviour)
         self.gateway.start()
 
     def route(self, *targets: Target) -> None:
@@ -112,7 +112,9 @@ class Stage:
 
     def api(self, token: str = ADMIN_TOKEN) -> StreamManager:
         ways = self.gateway.env()["SMPLAN_CONNECT_TO"]
-        return StreamManager(f"http://{NAME}:5080", token=lambda: token, connect_map=ways, patience=hasty())
+        return StreamManager(
+            f"http://{NAME}:5080", token=lambda: token, connect_map=ways, retry_policy=no_wait_retries()
+        )
 
     def driver(self, kind: str, token: str = ADMIN_TOKEN) -> Driver[Any]:
         api, found = self.api(token), registry.driver(kind)
@@ -141,8 +143,8 @@ class Stage:
         seen = []
         for progress in looks:
             seen.append(progress)
-            assert len(seen) < MOST_LOOKS, progress
-            self.later(LOOK_SECONDS)
+            assert len(seen) < MAX_POLLS, progress
+            self.later(POLL_SECONDS)
         return seen
 
     def later(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What Stream Manager answers, as errors and values of ours."""
+"""The Stream Manager client: requests, and errors for responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smplan.core.events import Retried
 from smplan.drivers.red5 import client
 from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Denied, InUse, Invalid, Locked, LostAnswer, NotFound, SmplanError, Unreachable
-from tests.drivers.conformance import hasty
+from tests.drivers.conformance import no_wait_retries
 from tests.drivers.red5.server import Server, serving
 
 TOKEN = "canary-s3cret"
@@ -29,7 +29,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def api(server: Server) -> StreamManager:
-    return StreamManager(server.url, token=lambda: TOKEN, patience=hasty())
+    return StreamManager(server.url, token=lambda: TOKEN, retry_policy=no_wait_retries())
 
 
 def envelope(words: str) -> str:
@@ -42,7 +42,7 @@ def test_every_call_carries_the_token_and_names_its_version(server: Server) -> N
     assert server.asked[0][1].endswith(f"?accessToken={TOKEN}")
 
 
-def test_the_cloud_is_told_as_text(server: Server, api: StreamManager) -> None:
+def test_the_cloud_is_read_as_text(server: Server, api: StreamManager) -> None:
     server.answers[f"GET {ADMIN}/debug/cloudcontroller"] = (200, "Amazon Web Services\n")
     assert api.cloud() == "Amazon Web Services"
 
@@ -95,7 +95,7 @@ def test_writes_go_where_they_should(server: Server, api: StreamManager) -> None
         (0, "", Unreachable),
     ],
 )
-def test_answers_to_reads_mean_what_they_mean(
+def test_responses_to_reads_become_errors(
     server: Server, api: StreamManager, status: int, body: str, kind: type[SmplanError]
 ) -> None:
     server.answers[f"GET {ADMIN}/nodegroup"] = (status, body)
@@ -107,7 +107,7 @@ def test_answers_to_reads_mean_what_they_mean(
 @pytest.mark.parametrize(
     ("status", "body"), [(500, ""), (502, ""), (503, envelope("restarting")), (504, ""), (200, "no JSON"), (0, "")]
 )
-def test_a_write_that_may_have_been_done_is_sent_once_and_called_lost(
+def test_a_write_that_may_have_been_processed_is_sent_once_and_lost(
     server: Server, api: StreamManager, status: int, body: str
 ) -> None:
     server.answers[f"POST {ADMIN}/nodegroup/g/node/origin"] = (status, body)
@@ -120,7 +120,7 @@ def test_a_write_that_may_have_been_done_is_sent_once_and_called_lost(
 @pytest.mark.parametrize(
     "away", [(429, envelope("slowly")), (404, "<html>Tomcat starts</html>"), (503, "<html>ALB</html>")]
 )
-def test_a_write_that_surely_did_nothing_is_sent_again(
+def test_a_write_that_certainly_did_nothing_is_retried(
     server: Server, api: StreamManager, away: tuple[int, str]
 ) -> None:
     server.answers[f"POST {ADMIN}/nodegroup/g/node/origin"] = [away, (201, "{}")]
@@ -129,22 +129,22 @@ def test_a_write_that_surely_did_nothing_is_sent_again(
 
 
 def test_reads_wait_while_they_are_throttled(server: Server, api: StreamManager) -> None:
-    server.answers[f"GET {ADMIN}/nodegroup"] = [*[(429, "")] * (client.TRIES + 1), (200, "[]")]
+    server.answers[f"GET {ADMIN}/nodegroup"] = [*[(429, "")] * (client.ATTEMPTS + 1), (200, "[]")]
     assert api.groups() == []
-    assert len(server.asked) == client.TRIES + 2
+    assert len(server.asked) == client.ATTEMPTS + 2
 
 
-def test_reads_are_tried_again_while_nobody_is_there(server: Server, api: StreamManager) -> None:
+def test_reads_are_retried_while_the_server_is_unreachable(server: Server, api: StreamManager) -> None:
     server.answers[f"GET {ADMIN}/configurations/scalepolicy"] = [(503, ""), (502, ""), (200, '["p"]')]
     assert api.scale_policies() == ["p"]
     assert len(server.asked) == 3
 
 
-def test_shapes_that_are_not_the_apis_are_told(server: Server, api: StreamManager) -> None:
+def test_undefined_responses_are_unreachable(server: Server, api: StreamManager) -> None:
     server.answers[f"GET {ADMIN}/configurations/launchconfig"] = (200, "{}")
     server.answers[f"GET {ADMIN}/nodegroup/g"] = (200, "[]")
     for call in (api.launch_configs, lambda: api.group("g")):
-        with pytest.raises(Unreachable, match="shape"):
+        with pytest.raises(Unreachable, match="its API does not define"):
             call()
 
 
@@ -155,34 +155,34 @@ def test_no_token_in_repr_or_logs(server: Server, api: StreamManager, caplog: py
     assert TOKEN not in caplog.text
 
 
-def test_every_read_that_is_made_again_is_told_without_the_token(server: Server, caplog: Any) -> None:
+def test_every_retried_read_is_reported_without_the_token(server: Server, caplog: Any) -> None:
     told: list[Retried] = []
-    patience = hasty()
-    patience.tell = told.append
-    api = StreamManager(server.url, token=lambda: TOKEN, patience=patience)
+    policy = no_wait_retries()
+    policy.on_retry = told.append
+    api = StreamManager(server.url, token=lambda: TOKEN, retry_policy=policy)
     caplog.set_level(logging.DEBUG)
     server.answers[f"GET {ADMIN}/nodegroup"] = [(0, ""), (503, f"?accessToken={TOKEN}"), (200, "[]")]
     assert api.groups() == []
     assert [(each.call, each.attempt) for each in told] == [("red5:GET /nodegroup", 2), ("red5:GET /nodegroup", 3)]
-    assert "got no answer" in told[0].why
+    assert "got no response" in told[0].why
     assert TOKEN not in f"{told}{caplog.text}"
 
 
-def test_a_read_that_never_connects_is_told_without_the_token() -> None:
+def test_a_read_that_never_connects_is_reported_without_the_token() -> None:
     told: list[Retried] = []
-    patience = hasty()
-    patience.tell = told.append
+    policy = no_wait_retries()
+    policy.on_retry = told.append
     with pytest.raises(Unreachable):
-        StreamManager("http://127.0.0.1:1", token=lambda: TOKEN, patience=patience).groups()
-    assert len(told) == client.TRIES - 1
+        StreamManager("http://127.0.0.1:1", token=lambda: TOKEN, retry_policy=policy).groups()
+    assert len(told) == client.ATTEMPTS - 1
     assert TOKEN not in str(told)
 
 
-def test_nothing_is_changed_once_the_guard_says_no(server: Server) -> None:
+def test_nothing_is_written_once_before_write_raises(server: Server) -> None:
     def lost() -> None:
         raise Locked("somebody else holds the lock")
 
-    guarded = StreamManager(server.url, token=lambda: TOKEN, patience=hasty(), guard=lost)
+    guarded = StreamManager(server.url, token=lambda: TOKEN, retry_policy=no_wait_retries(), before_write=lost)
     with pytest.raises(Locked):
         guarded.delete_group("g")
     assert server.asked == []

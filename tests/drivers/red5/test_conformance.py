@@ -18,7 +18,7 @@ from smplan.sandbox.stream_manager.responses import (
     Behaviour,
 )
 from tests.drivers.conformance import differences, updatable
-from tests.drivers.red5.stage import CASES, CLAIM, Stage, equal, spec_of
+from tests.drivers.red5.stage import CASES, CLAIM, SimulatedStreamManager, equal, spec_of
 
 NAMELESS = Behaviour(honours_names=False)
 PLAIN = ("red5.scale_policy", "red5.launch_config")
@@ -26,16 +26,16 @@ each_kind = pytest.mark.parametrize("kind", CASES)
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    made = Stage()
+def stage() -> Iterator[SimulatedStreamManager]:
+    made = SimulatedStreamManager()
     yield made
     made.gateway.stop()
 
 
 @pytest.fixture
-def nameless() -> Iterator[Stage]:
+def nameless() -> Iterator[SimulatedStreamManager]:
     """A server that gives groups names of its own."""
-    made = Stage(NAMELESS)
+    made = SimulatedStreamManager(NAMELESS)
     yield made
     made.gateway.stop()
 
@@ -52,7 +52,7 @@ def test_every_updatable_field_has_another_value_in_its_case(kind: str) -> None:
 
 
 @each_kind
-def test_law_1_reading_gives_the_spec_back(stage: Stage, kind: str) -> None:
+def test_law_1_reading_gives_the_spec_back(stage: SimulatedStreamManager, kind: str) -> None:
     live = stage.read(kind, stage.made(kind))
     assert equal(spec_of(kind), live)
     assert live is not None
@@ -61,7 +61,9 @@ def test_law_1_reading_gives_the_spec_back(stage: Stage, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PLAIN for name in CASES[kind].updates])
-def test_law_2_an_update_gives_the_new_spec_and_twice_is_as_once(stage: Stage, kind: str, name: str) -> None:
+def test_law_2_an_update_gives_the_new_spec_and_twice_is_as_once(
+    stage: SimulatedStreamManager, kind: str, name: str
+) -> None:
     id = stage.made(kind)
     live, wanted = stage.read(kind, id), spec_of(kind, **{name: CASES[kind].updates[name]})
     assert live is not None
@@ -77,7 +79,7 @@ def test_law_2_an_update_gives_the_new_spec_and_twice_is_as_once(stage: Stage, k
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_law_2_what_was_added_can_be_taken_away(stage: Stage, kind: str) -> None:
+def test_law_2_what_was_added_can_be_removed(stage: SimulatedStreamManager, kind: str) -> None:
     id = stage.made(kind, **CASES[kind].updates)
     live = stage.read(kind, id)
     assert live is not None
@@ -86,7 +88,9 @@ def test_law_2_what_was_added_can_be_taken_away(stage: Stage, kind: str) -> None
 
 
 @each_kind
-def test_law_3_after_delete_nothing_is_found_and_delete_succeeds_again(stage: Stage, kind: str) -> None:
+def test_law_3_after_delete_nothing_is_found_and_delete_succeeds_again(
+    stage: SimulatedStreamManager, kind: str
+) -> None:
     id = stage.made(kind)
     driver = stage.driver(kind)
     driver.delete(id)
@@ -98,7 +102,7 @@ def test_law_3_after_delete_nothing_is_found_and_delete_succeeds_again(stage: St
 
 
 @each_kind
-def test_law_4_reading_many_is_reading_one_by_one(stage: Stage, kind: str) -> None:
+def test_law_4_reading_many_is_reading_one_by_one(stage: SimulatedStreamManager, kind: str) -> None:
     stage.prepare(kind)
     driver = stage.driver(kind)
     ids = [driver.create(spec_of(kind, name=name), CLAIM) for name in ("one", "two", "three")]
@@ -109,7 +113,7 @@ def test_law_4_reading_many_is_reading_one_by_one(stage: Stage, kind: str) -> No
 
 @each_kind
 @pytest.mark.parametrize("fault", ["token", "nobody", "silence"])
-def test_law_4_a_read_that_fails_raises(stage: Stage, kind: str, fault: str) -> None:
+def test_law_4_a_read_that_fails_raises(stage: SimulatedStreamManager, kind: str, fault: str) -> None:
     id = stage.made(kind)
     driver = stage.driver(kind, token="wrong" if fault == "token" else ADMIN_TOKEN)
     if fault == "nobody":
@@ -123,7 +127,7 @@ def test_law_4_a_read_that_fails_raises(stage: Stage, kind: str, fault: str) -> 
 
 
 @each_kind
-def test_law_5_find_tells_what_became_of_a_lost_create(stage: Stage, kind: str) -> None:
+def test_law_5_find_returns_what_a_lost_create_made(stage: SimulatedStreamManager, kind: str) -> None:
     stage.prepare(kind)
     driver, spec = stage.driver(kind), spec_of(kind)
     assert driver.find(spec) is None
@@ -138,7 +142,7 @@ def test_law_5_find_tells_what_became_of_a_lost_create(stage: Stage, kind: str) 
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_law_5_a_lost_update_and_a_lost_delete_can_be_done_again(stage: Stage, kind: str) -> None:
+def test_law_5_a_lost_update_and_a_lost_delete_can_be_done_again(stage: SimulatedStreamManager, kind: str) -> None:
     id = stage.made(kind)
     driver, live = stage.driver(kind), stage.read(kind, id)
     assert live is not None
@@ -155,7 +159,7 @@ def test_law_5_a_lost_update_and_a_lost_delete_can_be_done_again(stage: Stage, k
 
 @each_kind
 @pytest.mark.parametrize("fault", ["token", "nobody"])
-def test_law_6_what_is_refused_leaves_as_an_error_of_ours(stage: Stage, kind: str, fault: str) -> None:
+def test_law_6_what_is_refused_leaves_as_an_error_of_ours(stage: SimulatedStreamManager, kind: str, fault: str) -> None:
     id = stage.made(kind)
     driver = stage.driver(kind, token="wrong" if fault == "token" else ADMIN_TOKEN)
     if fault == "nobody":
@@ -166,14 +170,14 @@ def test_law_6_what_is_refused_leaves_as_an_error_of_ours(stage: Stage, kind: st
 
 
 @each_kind
-def test_law_6_creating_the_same_twice_is_refused(stage: Stage, kind: str) -> None:
+def test_law_6_creating_the_same_twice_is_refused(stage: SimulatedStreamManager, kind: str) -> None:
     stage.made(kind)
     with pytest.raises(Invalid, match="already exists"):
         stage.driver(kind).create(spec_of(kind), CLAIM)
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_what_a_group_uses_is_in_use(stage: Stage, kind: str) -> None:
+def test_what_a_group_uses_is_in_use(stage: SimulatedStreamManager, kind: str) -> None:
     stage.made("red5.nodegroup")
     id = spec_of(kind).name
     with pytest.raises(InUse):
@@ -181,12 +185,12 @@ def test_what_a_group_uses_is_in_use(stage: Stage, kind: str) -> None:
     assert equal(spec_of(kind), stage.read(kind, id))
 
 
-def test_a_group_of_what_is_not_there_is_refused(stage: Stage) -> None:
+def test_a_group_of_what_is_not_there_is_refused(stage: SimulatedStreamManager) -> None:
     with pytest.raises(NotFound, match="nodes/1 does not exist"):
         stage.driver("red5.nodegroup").create(spec_of("red5.nodegroup"), CLAIM)
 
 
-def test_settle_tells_each_role_and_ends_when_all_serve(stage: Stage) -> None:
+def test_wait_ready_reports_each_role_and_ends_when_all_are_in_service(stage: SimulatedStreamManager) -> None:
     kind = "red5.nodegroup"
     stage.prepare(kind)
     driver, spec = stage.driver(kind), spec_of(kind)
@@ -197,8 +201,8 @@ def test_settle_tells_each_role_and_ends_when_all_serve(stage: Stage) -> None:
     assert [node["role"] for node in stage.api().nodes(id)] == ["origin"]
     seen = stage.wait(driver.wait_ready(id, spec))
     assert {each.waiting_for for each in seen} == {"the nodes of a group"}
-    assert seen[0].said == "origin 0 of 1, edge 0 of 2 in service; 1 pending"
-    assert "origin 1 of 1, edge 0 of 2 in service; 2 running" in [each.said for each in seen]
+    assert seen[0].status == "origin 0 of 1, edge 0 of 2 in service; 1 pending"
+    assert "origin 1 of 1, edge 0 of 2 in service; 2 running" in [each.status for each in seen]
     shares = [each.fraction for each in seen]
     assert shares[0] == 0.0
     assert shares[-1] == pytest.approx(1 / 3)
@@ -209,16 +213,16 @@ def test_settle_tells_each_role_and_ends_when_all_serve(stage: Stage) -> None:
     assert driver.timeout(spec_of(kind, timeout=60)) == 60
 
 
-def test_vanish_counts_the_nodes_that_are_left(stage: Stage) -> None:
+def test_wait_deleted_counts_the_nodes_that_are_left(stage: SimulatedStreamManager) -> None:
     id = stage.made("red5.nodegroup")
     driver = stage.driver("red5.nodegroup")
     driver.delete(id)
     seen = stage.wait(driver.wait_deleted(id))
-    assert seen[0] == Progress("the node group a group to go", "3 nodes left")
+    assert seen[0] == Progress("the node group a group to be deleted", "3 nodes left")
     assert {node for node in stage.world.machines if node.startswith("i-node")} == set()
 
 
-def test_a_lost_launch_of_the_origin_is_not_repeated(stage: Stage) -> None:
+def test_a_lost_launch_of_the_origin_is_not_repeated(stage: SimulatedStreamManager) -> None:
     kind = "red5.nodegroup"
     stage.prepare(kind)
     driver, spec = stage.driver(kind), spec_of(kind)
@@ -231,17 +235,17 @@ def test_a_lost_launch_of_the_origin_is_not_repeated(stage: Stage) -> None:
     assert len(stage.world.launched) == 1
 
 
-def test_a_group_whose_nodes_never_report_is_told_to_be_gone() -> None:
-    stage = Stage(Behaviour(nodes_report=False))
+def test_a_group_whose_nodes_never_report_raises_not_found() -> None:
+    stage = SimulatedStreamManager(Behaviour(nodes_report=False))
     try:
         with pytest.raises(NotFound, match="the node group a group is gone") as caught:
             stage.made("red5.nodegroup")
-        assert "see its nodes' log" in caught.value.hint
+        assert "check the log of its nodes" in caught.value.hint
     finally:
         stage.gateway.stop()
 
 
-def test_a_server_that_names_groups_itself_gives_the_id(nameless: Stage) -> None:
+def test_a_server_that_names_groups_itself_gives_the_id(nameless: SimulatedStreamManager) -> None:
     kind = "red5.nodegroup"
     id = nameless.made(kind)
     spec = spec_of(kind)
@@ -252,7 +256,7 @@ def test_a_server_that_names_groups_itself_gives_the_id(nameless: Stage) -> None
     assert nameless.driver(kind).find(spec) == live
 
 
-def test_a_lost_create_is_found_under_the_servers_own_name(nameless: Stage) -> None:
+def test_a_lost_create_is_found_under_the_servers_own_name(nameless: SimulatedStreamManager) -> None:
     kind = "red5.nodegroup"
     nameless.prepare(kind)
     driver, spec = nameless.driver(kind), spec_of(kind)
@@ -267,12 +271,12 @@ def test_a_lost_create_is_found_under_the_servers_own_name(nameless: Stage) -> N
     assert driver.find(spec_of(kind, scale_policy="another")) is None
 
 
-def test_another_group_of_the_same_kind_of_nodes_is_not_taken_for_it(stage: Stage) -> None:
+def test_another_group_of_the_same_kind_of_nodes_is_not_taken_for_it(stage: SimulatedStreamManager) -> None:
     stage.made("red5.nodegroup", name="somebody's")
     assert stage.driver("red5.nodegroup").find(spec_of("red5.nodegroup")) is None
 
 
-def test_a_new_name_in_the_blueprint_means_another_group(stage: Stage) -> None:
+def test_a_new_name_in_the_blueprint_means_another_group(stage: SimulatedStreamManager) -> None:
     live = stage.read("red5.nodegroup", stage.made("red5.nodegroup"))
     assert live is not None
     applied = encode(spec_of("red5.nodegroup").managed_fields())

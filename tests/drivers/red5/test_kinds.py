@@ -1,4 +1,4 @@
-"""What servers may answer that the simulated one does not, and what blueprints may not say."""
+"""Kinds behind a Stream Manager: responses that the simulated one never sends, and refused specs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from smplan.core.values import Ref
 from smplan.drivers.context import Context
 from smplan.drivers.red5.launch_config import LaunchConfig, LaunchConfigSpec
-from smplan.drivers.red5.nodegroup import NodeGroup, NodeGroupSpec, least
+from smplan.drivers.red5.nodegroup import NodeGroup, NodeGroupSpec, minimums
 from smplan.drivers.red5.scale_policy import ScalePolicy, ScalePolicySpec
 from smplan.errors import Conflict, NotFound
 
@@ -104,7 +104,7 @@ def test_what_goes_between_the_list_and_the_reading_is_absent() -> None:
     ids=["empty", "older", "role", "no role", "number", "text", "no default"],
 )
 def test_a_policy_of_another_form_is_a_conflict(odd: dict[str, Any]) -> None:
-    with pytest.raises(Conflict, match=r"the scale policy policy is not of the form of version 0\.0\.3") as caught:
+    with pytest.raises(Conflict, match=r"the scale policy policy does not have the form of version 0\.0\.3") as caught:
         ScalePolicy(context(policies={"policy": odd})).read_many(["policy"])
     assert "delete it" in caught.value.hint
 
@@ -120,7 +120,7 @@ def test_a_policy_of_another_form_is_a_conflict(odd: dict[str, Any]) -> None:
     ids=["no target", "no image", "no type", "no capacity"],
 )
 def test_a_launch_configuration_of_another_form_is_a_conflict(odd: dict[str, Any]) -> None:
-    with pytest.raises(Conflict, match="the launch configuration nodes is not of the form"):
+    with pytest.raises(Conflict, match="the launch configuration nodes does not have the form"):
         LaunchConfig(context(configs={"nodes": odd})).find(LaunchConfigSpec.model_validate(config_text("nodes")))
 
 
@@ -196,7 +196,7 @@ def test_a_group_without_a_region_is_a_conflict() -> None:
         NodeGroup(context(groups=[{"name": "group"}], nodes={"group": []})).read_many(["group"])
 
 
-def test_a_group_of_nobody_knows_what_can_still_be_read() -> None:
+def test_a_group_with_unknown_settings_can_be_read() -> None:
     groups = [{"name": "group", "regions": ["us-east-1"]}]
     found = NodeGroup(context(groups=groups, nodes={"group": []})).read_many(["group"])["group"]
     assert (found.spec.launch_config, found.spec.scale_policy, found.outputs["state"]) == ("", "", "")
@@ -209,17 +209,17 @@ def test_the_least_number_of_nodes_is_the_highest_of_the_groups_regions() -> Non
         for name, (origins, edges) in targets.items()
     ]
     found = {"targets": {"region": regions}}
-    assert least(found, ["us-east-1"]) == Counter(origin=1, edge=2)
-    assert least(found, ["us-west-2"]) == Counter(origin=3, edge=0)
-    assert least(found, ["us-east-1", "us-west-2"]) == Counter(origin=3, edge=2)
+    assert minimums(found, ["us-east-1"]) == Counter(origin=1, edge=2)
+    assert minimums(found, ["us-west-2"]) == Counter(origin=3, edge=0)
+    assert minimums(found, ["us-east-1", "us-west-2"]) == Counter(origin=3, edge=2)
 
 
 def test_an_origin_there_must_be_whatever_the_policy_says() -> None:
-    assert least({}, ["us-east-1"]) == Counter(origin=1)
-    assert least(policy({"role": "origin", "minLimit": None}), ["us-east-1"]) == Counter(origin=1)
+    assert minimums({}, ["us-east-1"]) == Counter(origin=1)
+    assert minimums(policy({"role": "origin", "minLimit": None}), ["us-east-1"]) == Counter(origin=1)
 
 
-def test_settle_ends_at_once_when_all_serve() -> None:
+def test_wait_ready_ends_at_once_when_all_are_in_service() -> None:
     serving = [{"role": "origin", "state": "INSERVICE"}]
     driver = NodeGroup(context(policies={"policy": policy(ORIGIN)}, nodes={"group": serving}))
     assert list(driver.wait_ready("group", SPEC)) == []

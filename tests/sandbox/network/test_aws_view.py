@@ -12,7 +12,7 @@ from tests.sandbox.conftest import Client
 Later = Callable[[float], None]
 
 
-class Stage:
+class LoadBalancerSetup:
     """A load balancer with a target group that holds the Stream Manager instance, and names for it."""
 
     def __init__(self, still: Sandbox, aws_of: Client, name: str) -> None:
@@ -40,11 +40,11 @@ class Stage:
 
 
 @pytest.fixture
-def stage(still: Sandbox, aws_of: Client, name: str) -> Stage:
-    return Stage(still, aws_of, name)
+def stage(still: Sandbox, aws_of: Client, name: str) -> LoadBalancerSetup:
+    return LoadBalancerSetup(still, aws_of, name)
 
 
-def test_a_route_says_what_is_missing_until_nothing_is(stage: Stage, later: Later) -> None:
+def test_a_route_says_what_is_missing_until_nothing_is(stage: LoadBalancerSetup, later: Later) -> None:
     assert stage.problem() == "not active"
     later(121)
     assert stage.problem() == "no listener"
@@ -63,7 +63,7 @@ def test_a_route_says_what_is_missing_until_nothing_is(stage: Stage, later: Late
     assert [(each.instance_id, each.port) for each in route.healthy] == [(stage.facts.instance_id, 5080)]
 
 
-def test_https_tells_the_names_of_its_certificate(stage: Stage) -> None:
+def test_https_tells_the_names_of_its_certificate(stage: LoadBalancerSetup) -> None:
     certificate = [{"CertificateArn": stage.facts.certificate_arn}]
     stage.listen(Port=443, Protocol="HTTPS", Certificates=certificate)
     route = stage.world.load_balancer_for(stage.dns.upper(), 443)
@@ -72,7 +72,7 @@ def test_https_tells_the_names_of_its_certificate(stage: Stage) -> None:
     assert (route.load_balancer_arn, route.dns_name) == (stage.arn, stage.dns)
 
 
-def test_names_lead_to_the_load_balancer_through_cnames_and_aliases(stage: Stage) -> None:
+def test_names_lead_to_the_load_balancer_through_cnames_and_aliases(stage: LoadBalancerSetup) -> None:
     first, second = f"{stage.name}.example.com", f"{stage.name}-b.example.com"
     wild, apex = f"*.{stage.name}-c.example.com", f"{stage.name}-d.example.com"
     alias = {"DNSName": f"dualstack.{stage.dns}", "HostedZoneId": stage.zone, "EvaluateTargetHealth": False}
@@ -88,7 +88,7 @@ def test_names_lead_to_the_load_balancer_through_cnames_and_aliases(stage: Stage
         assert stage.world.load_balancer_for(host, 443) is None
 
 
-def test_a_ring_of_names_leads_nowhere(stage: Stage) -> None:
+def test_a_ring_of_names_leads_nowhere(stage: LoadBalancerSetup) -> None:
     one, two = f"{stage.name}-1.example.com", f"{stage.name}-2.example.com"
     stage.record(Name=one, Type="CNAME", TTL=60, ResourceRecords=[{"Value": two}])
     stage.record(Name=two, Type="CNAME", TTL=60, ResourceRecords=[{"Value": one}])

@@ -1,4 +1,4 @@
-"""``aws.acm.certificate``: a lookup of the certificate that the HTTPS listener shows."""
+"""``aws.acm.certificate``: a lookup of the HTTPS listener's certificate."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _KEY_TYPES: Sequence[KeyAlgorithmType] = (
     "EC_secp384r1",
     "EC_secp521r1",
 )
-"""All there are: without them ListCertificates shows RSA of 1024 and 2048 bits only (API reference)."""
+"""All key types: without them ListCertificates lists RSA of 1024 and 2048 bits only (API reference)."""
 
 
 class Certificate(Lookup):
-    """A certificate that exists already in the region, and is issued: no listener takes another."""
+    """An issued certificate in the region: a listener accepts no other."""
 
     kind = "aws.acm.certificate"
     summary = "The certificate of the fleet's name."
     keys: ClassVar = {
-        "domain": "A name the certificate is for, letter by letter: `*.example.com` is not `www.example.com`.",
-        "arn": "The certificate's ARN, where several are for the same name.",
+        "domain": "A name of the certificate, compared literally: `*.example.com` is not `www.example.com`.",
+        "arn": "The certificate's ARN, if several have the same name.",
     }
     outputs: ClassVar = {
         "id": Output("The certificate's ARN."),
         "arn": Output("The certificate's ARN."),
         "domain": Output("The certificate's first name."),
-        "not_after": Output("When it runs out, in ISO 8601."),
+        "not_after": Output("When it expires, in ISO 8601."),
     }
     iam_actions = IamActions(read=("acm:ListCertificates", "acm:DescribeCertificate"))
 
@@ -48,11 +48,11 @@ class Certificate(Lookup):
         """The issued certificate of that name."""
         if not where or set(where) - set(self.keys):
             raise Invalid("a certificate is looked up by its domain", hint='write `where: {domain: "*.example.com"}`')
-        there = self._listed()
-        found = [each for each in there if each.get("Status") == "ISSUED" and self._fits(each, where)]
-        summary = _filters.only("issued certificate", where, found, _said)
+        listed = self._listed()
+        found = [each for each in listed if each.get("Status") == "ISSUED" and self._matches(each, where)]
+        summary = _filters.only("issued certificate", where, found, _describe)
         if summary is None:
-            raise self._missing(where, there)
+            raise self._missing(where, listed)
         arn = summary["CertificateArn"]
         detail = self.context.aws.read.acm.describe_certificate(CertificateArn=arn)["Certificate"]
         ends = detail.get("NotAfter")
@@ -67,25 +67,25 @@ class Certificate(Lookup):
             for each in page["CertificateSummaryList"]
         ]
 
-    def _fits(self, certificate: CertificateSummaryTypeDef, where: Mapping[str, Json]) -> bool:
+    def _matches(self, certificate: CertificateSummaryTypeDef, where: Mapping[str, Json]) -> bool:
         if "arn" in where and certificate.get("CertificateArn") != where["arn"]:
             return False
         return "domain" not in where or str(where["domain"]).lower() in self._names(certificate)
 
     def _names(self, certificate: CertificateSummaryTypeDef) -> set[str]:
-        """The list shows up to a hundred names of a certificate; if there may be more, it is asked for all."""
+        """All names; the list has up to a hundred of a certificate, and DescribeCertificate the others."""
         listed = certificate.get("SubjectAlternativeNameSummaries")
         if listed is None or certificate.get("HasAdditionalSubjectAlternativeNames", False):
-            answer = self.context.aws.read.acm.describe_certificate(CertificateArn=certificate["CertificateArn"])
-            listed = answer["Certificate"].get("SubjectAlternativeNames", [])
+            response = self.context.aws.read.acm.describe_certificate(CertificateArn=certificate["CertificateArn"])
+            listed = response["Certificate"].get("SubjectAlternativeNames", [])
         return {name.lower() for name in (certificate.get("DomainName", ""), *listed)}
 
-    def _missing(self, where: Mapping[str, Json], there: Sequence[CertificateSummaryTypeDef]) -> NotFound:
-        """A near miss is most often one that waits for its validation, or is in another region."""
-        error = _filters.missing("issued certificate", where, [_said(each) for each in there])
+    def _missing(self, where: Mapping[str, Json], existing: Sequence[CertificateSummaryTypeDef]) -> NotFound:
+        """The error without a match; usually the certificate is not validated yet, or in another region."""
+        error = _filters.missing("issued certificate", where, [_describe(each) for each in existing])
         hint = f"{error.hint}; it must be ISSUED and in {self.context.aws.region}, the region of the load balancer"
         return NotFound(error.message, hint=hint)
 
 
-def _said(certificate: CertificateSummaryTypeDef) -> str:
+def _describe(certificate: CertificateSummaryTypeDef) -> str:
     return f"{certificate.get('DomainName')} {certificate.get('Status')} {certificate['CertificateArn']}"

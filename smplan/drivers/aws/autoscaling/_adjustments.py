@@ -1,4 +1,4 @@
-"""How a scaling policy scales by steps or to a target: in the spec's language and in AWS's."""
+"""Step adjustments and target tracking of scaling policies, as specs and as AWS requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StepAdjustment(Spec):
-    """What to do while the metric is between two distances from the alarm's threshold."""
+    """The adjustment while the metric is between two distances from the alarm's threshold."""
 
     lower_bound: Annotated[
         float | None, Field(description="Distance from the threshold at which the step begins; unset: minus infinity.")
@@ -34,7 +34,7 @@ class StepAdjustment(Spec):
 
 
 class TargetTracking(Spec):
-    """A metric that AWS keeps near a value, with alarms of its own."""
+    """A metric that AWS keeps near a target value, with alarms of its own."""
 
     predefined_metric_type: Annotated[
         Literal["ASGAverageCPUUtilization", "ASGAverageNetworkIn", "ASGAverageNetworkOut", "ALBRequestCountPerTarget"],
@@ -48,9 +48,9 @@ class TargetTracking(Spec):
             max_length=1023,
         ),
     ] = None
-    target_value: Annotated[float, Field(description="The value to keep to, in the metric's unit.")]
+    target_value: Annotated[float, Field(description="The target value, in the metric's unit.")]
     disable_scale_in: Annotated[
-        bool, Field(description="Only ever grow. Needed when clients hold WebSockets through Stream Manager.")
+        bool, Field(description="Whether never to scale in. Needed if clients hold WebSockets through Stream Manager.")
     ] = False
 
     @model_validator(mode="after")
@@ -95,7 +95,7 @@ def step_live(step: Any) -> StepAdjustment:
 
 
 def tracking_live(tracking: Any) -> TargetTracking:
-    """The target as DescribePolicies gives it; a metric of one's own reads as no metric."""
+    """The target as DescribePolicies gives it; a custom metric is read as no metric."""
     metric = tracking.get("PredefinedMetricSpecification", {})
     return TargetTracking.model_construct(
         predefined_metric_type=metric.get("PredefinedMetricType"),

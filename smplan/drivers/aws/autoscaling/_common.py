@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 NAMES = 50
-"""How many names one Describe call takes (API reference)."""
+"""Maximum number of names in one Describe call (API reference)."""
 PAGE = 100
-"""The largest page the Describe calls give."""
+"""The largest page of the Describe calls."""
 GROUP_NAME = r"^[!-.0-9;-~]+$"
 """Printable ASCII without a space, and without the colon AWS forbids (API reference of CreateAutoScalingGroup).
 
-The slash is left out too: a policy is known by ``group/name``.
+The slash is excluded too: the id of a policy is ``group/name``.
 """

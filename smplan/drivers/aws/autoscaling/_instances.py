@@ -1,4 +1,4 @@
-"""A scaling group as it is now: described, its instances protected from scale-in or not, and let go one by one."""
+"""Operations on the instances of a scaling group: describe, protect from scale-in, drain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
 PROTECTED = 50
-"""How many instances one SetInstanceProtection takes (API reference)."""
+"""Maximum number of instances in one SetInstanceProtection (API reference)."""
 _PROTECTABLE = frozenset({"InService", "EnteringStandby", "Standby"})
 """Lifecycle states in which AWS accepts SetInstanceProtection; one instance in another fails the whole call."""
 _RACED = re.compile(r"not part of Auto Scaling group|is not in InService|pending delete", re.IGNORECASE)
@@ -25,10 +25,10 @@ _ATTEMPTS = 5
 
 
 def described(aws: AwsAccount, names: Collection[str], *, instances: bool) -> Iterator[AutoScalingGroupTypeDef]:
-    """Those of ``names`` that exist, 50 a call; with their ``instances`` the answer is much longer."""
+    """Those of ``names`` that exist, 50 per call; with ``instances`` the response is much longer."""
     describe = aws.read.autoscaling.get_paginator("describe_auto_scaling_groups")
-    for some in batched(names, _common.NAMES):
-        for page in describe.paginate(AutoScalingGroupNames=some, IncludeInstances=instances):
+    for batch in batched(names, _common.NAMES):
+        for page in describe.paginate(AutoScalingGroupNames=batch, IncludeInstances=instances):
             yield from page["AutoScalingGroups"]
 
 
@@ -38,15 +38,15 @@ def one(aws: AwsAccount, name: str) -> AutoScalingGroupTypeDef | None:
 
 
 def attached(aws: AwsAccount, name: str) -> set[str]:
-    """The target groups of the group now: AWS refuses to detach one that a cut-off update has detached already."""
+    """The attached target groups: AWS refuses to detach one that an interrupted update has already detached."""
     group = next(described(aws, [name], instances=False), None)
     return set(group.get("TargetGroupARNs", ())) if group else set()
 
 
 def protect(aws: AwsAccount, name: str, *, protected: bool) -> None:
-    """Give every running instance that protection: the group's own setting only reaches those launched later.
+    """Set the protection of every running instance: the group's setting only applies to those launched later.
 
-    An instance that goes in between makes AWS refuse the call; the next look no longer holds it.
+    An instance that terminates meanwhile makes AWS refuse the call, so it is retried with the instances that are left.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         group = one(aws, name)
@@ -62,30 +62,30 @@ def protect(aws: AwsAccount, name: str, *, protected: bool) -> None:
 
 
 def drained(aws: AwsAccount, name: str) -> Iterator[Progress]:
-    """Empty the group: sizes to zero, protection off, then one look after the other until no instance is left.
+    """Empty the group: sizes to zero, protection off, then poll until no instance is left.
 
-    Nobody is cut off: AWS deregisters each instance and lets its connections end within the target group's delay.
+    AWS deregisters each instance first; its connections may end within the target group's deregistration delay.
     """
     most = 0
     while group := one(aws, name):
-        there = len(group["Instances"])
-        most = max(most, there)
-        if not there and (_is_empty(group) or _is_going(group)):
+        left = len(group["Instances"])
+        most = max(most, left)
+        if not left and (_is_empty(group) or _is_deleting(group)):
             return
-        said = _push(aws, group) or _said(group, most)
-        yield Progress("the group's instances to go", said, (most - there) / max(most, 1))
+        status = _request_drain(aws, group) or _describe(group, most)
+        yield Progress("the group's instances to terminate", status, (most - left) / max(most, 1))
 
 
-def _push(aws: AwsAccount, group: AutoScalingGroupTypeDef) -> str:
-    """Ask for what an empty group needs, as far as it still has to be asked for; what held it up, if anything."""
+def _request_drain(aws: AwsAccount, group: AutoScalingGroupTypeDef) -> str:
+    """Set sizes and protection where they still differ. Returns why AWS refused for now, or an empty text."""
     try:
-        if not _is_empty(group) and not _is_going(group):
+        if not _is_empty(group) and not _is_deleting(group):
             aws.write.autoscaling.update_auto_scaling_group(
                 AutoScalingGroupName=group["AutoScalingGroupName"], MinSize=0, MaxSize=0, DesiredCapacity=0
             )
         _set_protection(aws, group, protected=False)
-    except InUse as busy:
-        return busy.message
+    except InUse as error:
+        return error.message
     except (Invalid, NotFound) as error:
         if not _raced(error):
             raise
@@ -112,15 +112,15 @@ def _is_empty(group: AutoScalingGroupTypeDef) -> bool:
     return not (group["MinSize"] or group["MaxSize"] or group["DesiredCapacity"])
 
 
-def _is_going(group: AutoScalingGroupTypeDef) -> bool:
-    """Whether it is being deleted: AWS sets a status only then, and refuses updates."""
+def _is_deleting(group: AutoScalingGroupTypeDef) -> bool:
+    """Whether it is being deleted: AWS sets a status only then, and rejects updates."""
     return bool(group.get("Status"))
 
 
-def _said(group: AutoScalingGroupTypeDef, most: int) -> str:
-    there = Counter(str(instance["LifecycleState"]) for instance in group["Instances"])
-    states = ", ".join(f"{count} {state}" for state, count in sorted(there.items()))
-    said = f"{most - there.total()} of {most} instances gone" + (f"; {states}" if states else "")
+def _describe(group: AutoScalingGroupTypeDef, most: int) -> str:
+    left = Counter(str(instance["LifecycleState"]) for instance in group["Instances"])
+    states = ", ".join(f"{count} {state}" for state, count in sorted(left.items()))
+    status = f"{most - left.total()} of {most} instances terminated" + (f"; {states}" if states else "")
     if any(process.get("ProcessName") == "Terminate" for process in group.get("SuspendedProcesses", [])):
-        said += "; its Terminate process is suspended: resume it, or nothing will go"
-    return said
+        status += "; the Terminate process is suspended: resume it, or no instance terminates"
+    return status

@@ -1,4 +1,4 @@
-"""``aws.autoscaling.group``: the instances that serve, as many as demand asks for."""
+"""``aws.autoscaling.group``: the scaling group that runs the Stream Managers."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
 TARGET_GROUPS = 10
-"""How many one attach or detach takes (API reference)."""
+"""Maximum number of target groups in one attach or detach (API reference)."""
 
 
 class LaunchTemplateVersion(Spec):
-    """One version of a launch template. Numbered, because `$Latest` hides changes and forbids going back."""
+    """A numbered version of a launch template: `$Latest` would hide changes and prevent a rollback."""
 
     id: Annotated[str, Field(description="The launch template's id.", pattern="^lt-")]
     version: Annotated[int, Field(description="The version's number, such as ${template.version}.", ge=1)]
@@ -47,55 +47,58 @@ class GroupSpec(Spec):
     ]
     launch_template: Annotated[
         LaunchTemplateVersion | None,
-        Field(description="What to launch; either this or `launch_configuration`."),
+        Field(description="The launch template; either this or `launch_configuration`."),
     ] = None
     launch_configuration: Annotated[
         str | None,
-        Field(description="Name of the launch configuration; either this or `launch_template`.", min_length=1),
+        Field(description="The name of the launch configuration; either this or `launch_template`.", min_length=1),
     ] = None
-    min_size: Annotated[int, Field(description="Never fewer instances; the guide starts at 1.", ge=0)]
-    max_size: Annotated[int, Field(description="Never more instances.", ge=0)]
+    min_size: Annotated[int, Field(description="The minimum number of instances; 1 in the guide.", ge=0)]
+    max_size: Annotated[int, Field(description="The maximum number of instances.", ge=0)]
     desired_capacity: Annotated[
         int | None,
         INITIAL,
-        Field(description="How many to start with; afterwards scaling policies decide. Unset: `min_size`.", ge=0),
+        Field(
+            description="The initial number of instances, which scaling policies change later. Unset: `min_size`.", ge=0
+        ),
     ] = None
     subnet_ids: Annotated[
         PartialList[str],
         UNORDERED,
-        Field(description="Subnets to launch in: those of the load balancer (guide, Tips).", min_length=1),
+        Field(description="The subnets to launch in: those of the load balancer (guide, Tips).", min_length=1),
     ]
     target_group_arns: Annotated[
-        PartialList[str] | None, UNORDERED, Field(description="Target groups that every instance is registered in.")
+        PartialList[str] | None, UNORDERED, Field(description="The target groups that instances are registered with.")
     ] = None
     health_check_type: Annotated[
         Literal["EC2", "ELB"],
-        Field(description="Who says that an instance is ill: EC2 alone, or the load balancer too."),
+        Field(description="Which health checks count: EC2's only, or the load balancer's too."),
     ] = "ELB"
     health_check_grace_period: Annotated[
         int,
         Field(
-            description="Seconds after launch in which ill health is forgiven. Red5 Pro needs about 180 to boot.",
+            description="Seconds after launch before health checks count. Red5 Pro needs about 180 to boot.",
             ge=0,
         ),
     ] = 300
     new_instances_protected_from_scale_in: Annotated[
         bool,
         Field(
-            description="Whether scaling in spares the instances, those already running included. "
-            "Needed when clients hold WebSockets through Stream Manager (guide, Instance Protection)."
+            description="Whether instances, also running ones, are protected from scale-in. "
+            "Needed if clients hold WebSockets through Stream Manager (guide, Instance Protection)."
         ),
     ] = False
     default_cooldown: Annotated[
-        int, Field(description="Seconds to wait between two simple scalings that do not say it themselves.", ge=0)
+        int,
+        Field(description="Seconds between two simple scaling activities, unless the policy sets a `cooldown`.", ge=0),
     ] = 300
     termination_policies: Annotated[
         PartialList[str] | None,
-        Field(description="Which instance goes first, in order, such as OldestInstance.", min_length=1),
+        Field(description="Which instance is terminated first, in order, such as OldestInstance.", min_length=1),
     ] = None
     tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
     propagate_tags_at_launch: Annotated[
-        bool, Field(description="Whether new instances get these tags too; smplan's own stay on the group.")
+        bool, Field(description="Whether new instances get these tags too, without smplan's own.")
     ] = True
 
     @model_validator(mode="after")
@@ -117,16 +120,16 @@ class GroupSpec(Spec):
     @model_validator(mode="after")
     def _propagation_has_tags(self) -> Self:
         if self.propagate_tags_at_launch is False and not self.tags:
-            # AWS keeps the flag on each tag: without one, nothing could be read back
-            raise ValueError("`propagate_tags_at_launch: false` says nothing without `tags`: leave it out")
+            # AWS keeps the flag on each tag: without one, it could not be read back
+            raise ValueError("`propagate_tags_at_launch: false` has no effect without `tags`: leave it out")
         return self
 
 
 class Group(Driver[GroupSpec]):
-    """Whether its instances come up is the health gate's business: here the group only has to exist."""
+    """Ready as soon as it exists; ``gate.targets_healthy`` waits for its instances."""
 
     kind = "aws.autoscaling.group"
-    summary = "A scaling group: keeps as many Stream Managers in service as demand asks for."
+    summary = "A scaling group: runs as many Stream Managers as demand needs."
     spec = GroupSpec
     outputs: ClassVar = {"arn": Output("The group's ARN.")}
     iam_actions = IamActions(
@@ -153,7 +156,7 @@ class Group(Driver[GroupSpec]):
     risks: ClassVar = {"delete": "serving path", "replace": "serving path"}
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
-        """One call for 50 names, instances left out."""
+        """One call per 50 names, without instances."""
         found = _instances.described(self.context.aws, ids, instances=False)
         return {group["AutoScalingGroupName"]: _live(group) for group in found}
 
@@ -162,7 +165,7 @@ class Group(Driver[GroupSpec]):
         return self.read_many([spec.name]).get(spec.name)
 
     def create(self, spec: GroupSpec, claim: Claim) -> str:
-        """With all its tags in the same call: the ownership tags tell later whether the group is ours."""
+        """With all tags in the same call."""
         request: dict[str, Any] = {
             "AutoScalingGroupName": spec.name,
             **_settings(spec),
@@ -177,12 +180,12 @@ class Group(Driver[GroupSpec]):
         return spec.name
 
     def update(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
-        """Only what differs, and never the desired capacity: that is the scaling policies'."""
+        """Only what differs, and never the desired capacity, which scaling policies set."""
         before = _settings(live.spec)
         changes = {key: value for key, value in _settings(spec).items() if before.get(key) != value}
         protection = changes.get("NewInstancesProtectedFromScaleIn")
         if protection is not None:
-            # running instances first: cut off after them, the group still differs and the next run goes on here
+            # running instances first: if interrupted after them, the group still differs and the next run resumes here
             _instances.protect(self.context.aws, live.id, protected=protection)
         if changes:
             self.context.aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=live.id, **changes)
@@ -196,12 +199,12 @@ class Group(Driver[GroupSpec]):
             return
         client = self.context.aws.write.autoscaling
         before, wanted = set(live.spec.target_group_arns or ()), set(spec.target_group_arns)
-        # new ones first, so that there is always one that traffic comes through
+        # new ones first, so that there is always one with traffic
         for arns in batched(wanted - before, TARGET_GROUPS):
             client.attach_load_balancer_target_groups(AutoScalingGroupName=live.id, TargetGroupARNs=arns)
-        if away := before - wanted:
-            away &= _instances.attached(self.context.aws, live.id)
-        for arns in batched(away, TARGET_GROUPS):
+        if detach := before - wanted:
+            detach &= _instances.attached(self.context.aws, live.id)
+        for arns in batched(detach, TARGET_GROUPS):
             client.detach_load_balancer_target_groups(AutoScalingGroupName=live.id, TargetGroupARNs=arns)
 
     def _retag(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
@@ -214,26 +217,26 @@ class Group(Driver[GroupSpec]):
         if to_set:
             client.create_or_update_tags(Tags=_tag_requests(live.id, to_set, propagate=spec.propagate_tags_at_launch))
         if to_remove:
-            away: Any = [{"ResourceId": live.id, "ResourceType": "auto-scaling-group", "Key": key} for key in to_remove]
-            client.delete_tags(Tags=away)
+            keys: Any = [{"ResourceId": live.id, "ResourceType": "auto-scaling-group", "Key": key} for key in to_remove]
+            client.delete_tags(Tags=keys)
 
     def drain(self, live: Live[GroupSpec]) -> Iterator[Progress]:
-        """Until no instance is left; sessions end in their own time."""
+        """Until no instance is left."""
         return _instances.drained(self.context.aws, live.id)
 
     def delete(self, id: str) -> None:
-        """Never by force, which would cut sessions. Raises InUse while instances or activities are left."""
+        """Without ForceDelete, which would end sessions. Raises InUse while instances or activities are left."""
         with suppress(NotFound):
             self.context.aws.write.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=id)
 
     def wait_deleted(self, id: str) -> Iterator[Progress]:
-        """Until AWS describes it no more: only then is its name free."""
+        """Until AWS no longer describes it: only then is its name free."""
         while found := _instances.one(self.context.aws, id):
-            yield Progress("the scaling group to disappear", found.get("Status", ""))
+            yield Progress("the scaling group to be deleted", found.get("Status", ""))
 
 
 def _settings(spec: GroupSpec) -> dict[str, Any]:
-    """What create and update call alike, without what is not managed; sorted where order means nothing."""
+    """The managed settings of create and update, sorted where order has no meaning."""
     template = spec.launch_template
     settings = {
         "LaunchTemplate": template and {"LaunchTemplateId": template.id, "Version": str(template.version)},
@@ -284,12 +287,12 @@ def _template(group: AutoScalingGroupTypeDef) -> LaunchTemplateVersion | None:
     if not template:
         return None
     version = template.get("Version", "")
-    # `$Latest`, set by hand, is shown as it is: a difference
+    # `$Latest`, set by hand, is kept: it is a difference
     shown: dict[str, Any] = {"id": template.get("LaunchTemplateId", ""), "version": version}
     return LaunchTemplateVersion.model_construct(**shown | ({"version": int(version)} if version.isdigit() else {}))
 
 
 def _propagated(group: AutoScalingGroupTypeDef, own: Mapping[str, str]) -> bool | None:
-    """What all of a person's tags say alike; None, which no blueprint says, if they do not agree."""
-    said = {tag.get("PropagateAtLaunch", False) for tag in group.get("Tags", []) if tag.get("Key") in own}
-    return None if len(said) > 1 else next(iter(said), True)
+    """The flag of all the user's tags; None, which no blueprint has, if they differ."""
+    flags = {tag.get("PropagateAtLaunch", False) for tag in group.get("Tags", []) if tag.get("Key") in own}
+    return None if len(flags) > 1 else next(iter(flags), True)

@@ -1,4 +1,4 @@
-"""``aws.autoscaling.launch_configuration``: what a scaling group launches, where the account may still create one."""
+"""``aws.autoscaling.launch_configuration``: launch settings, for accounts that may still create them."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import LaunchConfigurationTypeDef
 
 USER_DATA_BYTES = 16_384
-"""Before base64 (aws.md B1.4; EC2 user guide, instance user data)."""
+"""AWS's limit, before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html"""
 
 VolumeType = Literal["gp2", "gp3", "io1", "st1", "sc1", "standard"]
 
 
-def _fitting(user_data: str) -> str:
+def _short_enough(user_data: str) -> str:
     size = len(user_data.encode())
     if size > USER_DATA_BYTES:
-        raise ValueError(f"user data has {size} bytes; AWS takes at most {USER_DATA_BYTES}")
+        raise ValueError(f"user data is {size} bytes; AWS accepts at most {USER_DATA_BYTES}")
     return user_data
 
 
 class LaunchConfigurationSpec(Spec):
-    """A launch configuration. AWS never lets one be changed: every change makes a new one."""
+    """A launch configuration. AWS cannot update one: every change replaces it."""
 
     name: Annotated[
         str, IMMUTABLE, Field(description="The name, unique in account and region.", min_length=1, max_length=255)
@@ -45,23 +45,23 @@ class LaunchConfigurationSpec(Spec):
         str, IMMUTABLE, Field(description="The instance type; the guide uses c5.large.", min_length=1, max_length=255)
     ]
     key_name: Annotated[
-        str | None, IMMUTABLE, Field(description="The key pair to log in with.", min_length=1, max_length=255)
+        str | None, IMMUTABLE, Field(description="The key pair for SSH.", min_length=1, max_length=255)
     ] = None
     user_data: Annotated[
-        Annotated[str, AfterValidator(_fitting)] | None,
+        Annotated[str, AfterValidator(_short_enough)] | None,
         IMMUTABLE,
-        Field(description="The script each instance runs at its first boot: plain text, at most 16 KiB.", min_length=1),
+        Field(description="A script run at first boot: plain text, at most 16,384 bytes.", min_length=1),
     ] = None
     associate_public_ip_address: Annotated[
         bool | None,
         IMMUTABLE,
-        Field(description="Whether instances get a public IP address; unset: as the subnet says."),
+        Field(description="Whether instances get a public IP address; unset: the subnet decides."),
     ] = None
     root_device_name: Annotated[
         str | None,
         IMMUTABLE,
         Field(
-            description="The AMI's root device, such as /dev/sda1; another name would add a second volume.",
+            description="The AMI's root device, such as /dev/sda1; with another name AWS adds a second volume.",
             min_length=1,
         ),
     ] = None
@@ -80,7 +80,7 @@ class LaunchConfigurationSpec(Spec):
     instance_monitoring: Annotated[
         bool,
         IMMUTABLE,
-        Field(description="Metrics every minute, as alarms with 1-minute periods need, instead of every five."),
+        Field(description="Detailed monitoring: metrics each minute, which alarms with a period of one minute need."),
     ] = True
     iam_instance_profile: Annotated[
         str | None, IMMUTABLE, Field(description="Name or ARN of the instance profile.", min_length=1, max_length=1600)
@@ -88,15 +88,15 @@ class LaunchConfigurationSpec(Spec):
     http_tokens: Annotated[
         Literal["optional", "required"] | None,
         IMMUTABLE,
-        Field(description="Whether the instance metadata service insists on session tokens (IMDSv2)."),
+        Field(description="Whether the instance metadata service requires session tokens (IMDSv2)."),
     ] = None
 
     @model_validator(mode="after")
     def _volume_is_the_root(self) -> Self:
         if (self.root_device_name is None) != (self.volume_size is None):
             raise ValueError(
-                "`volume_size` and `root_device_name` go together: write both, the name being the AMI's own, such as "
-                "${image.root_device_name}; under another name AWS would add a second volume"
+                "`volume_size` and `root_device_name` go together: write both, with the AMI's device name, such as "
+                "${image.root_device_name}; with another name AWS would add a second volume"
             )
         if self.volume_type is not None and self.volume_size is None:
             raise ValueError("`volume_type` needs `volume_size` and `root_device_name`")
@@ -104,7 +104,7 @@ class LaunchConfigurationSpec(Spec):
 
 
 class LaunchConfiguration(Driver[LaunchConfigurationSpec]):
-    """Cannot be tagged: it is ours if its name and every field are as the state says."""
+    """Cannot be tagged: it is owned if its name and every field are as in the state."""
 
     kind = "aws.autoscaling.launch_configuration"
     summary = "A launch configuration; accounts created since 2024-10-01 need aws.ec2.launch_template instead."
@@ -120,7 +120,7 @@ class LaunchConfiguration(Driver[LaunchConfigurationSpec]):
     timeout_seconds = 300
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigurationSpec]]:
-        """One call for 50 names."""
+        """One call per 50 names."""
         describe = self.context.aws.read.autoscaling.get_paginator("describe_launch_configurations")
         pages = (
             page for names in batched(ids, _common.NAMES) for page in describe.paginate(LaunchConfigurationNames=names)
@@ -134,7 +134,7 @@ class LaunchConfiguration(Driver[LaunchConfigurationSpec]):
         return self.read_many([spec.name]).get(spec.name)
 
     def create(self, spec: LaunchConfigurationSpec, claim: Claim) -> str:
-        """The name. Tags and tokens do not exist here: a second create of the name is refused as existing."""
+        """The name. The API has no tags or client tokens, but refuses a second create of the name."""
         self.context.aws.write.autoscaling.create_launch_configuration(**_request(spec))
         return spec.name
 
@@ -150,7 +150,7 @@ def _request(spec: LaunchConfigurationSpec) -> dict[str, Any]:
         "ImageId": spec.image_id,
         "InstanceType": spec.instance_type,
         "KeyName": spec.key_name,
-        # botocore base64-encodes the user data of this call by itself (handlers.py); of a launch template it does not
+        # botocore encodes the user data of this call (handlers.py), but not that of launch templates
         "UserData": spec.user_data,
         "AssociatePublicIpAddress": spec.associate_public_ip_address,
         "SecurityGroups": spec.security_groups,
@@ -184,7 +184,7 @@ def _live(found: LaunchConfigurationTypeDef) -> Live[LaunchConfigurationSpec]:
         volume_size=ebs.get("VolumeSize"),
         volume_type=ebs.get("VolumeType"),
         security_groups=list(found.get("SecurityGroups", [])),
-        # AWS leaves the block out when it was never said, and then monitors in detail (API reference)
+        # AWS omits an unset block, and then monitoring is detailed (API reference)
         instance_monitoring=found.get("InstanceMonitoring", {}).get("Enabled", True),
         iam_instance_profile=found.get("IamInstanceProfile") or None,
         http_tokens=found.get("MetadataOptions", {}).get("HttpTokens"),

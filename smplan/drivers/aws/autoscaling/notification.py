@@ -1,4 +1,4 @@
-"""``aws.autoscaling.notification``: which events of a scaling group are told to which SNS topic."""
+"""``aws.autoscaling.notification``: the events of a scaling group that are sent to an SNS topic."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NotificationType = Literal[
 
 
 class NotificationSpec(Spec):
-    """The events of one scaling group that one topic hears of."""
+    """The notifications of one scaling group to one topic."""
 
     auto_scaling_group_name: Annotated[
         str,
@@ -38,15 +38,15 @@ class NotificationSpec(Spec):
     notification_types: Annotated[
         PartialList[NotificationType],
         UNORDERED,
-        Field(description="The events: launches and terminations, done or failed.", min_length=1),
+        Field(description="The events: successful and failed launches and terminations.", min_length=1),
     ]
 
 
 class Notification(Driver[NotificationSpec]):
-    """Known by group and topic. A put sends a test message to the topic, so it is done only for a change."""
+    """Identified by group and topic. A put sends a test message to the topic, so it is sent only for a change."""
 
     kind = "aws.autoscaling.notification"
-    summary = "Notifications: which events of a scaling group are told to an SNS topic."
+    summary = "Notifications: the events of a scaling group that are sent to an SNS topic."
     spec = NotificationSpec
     iam_actions = IamActions(
         read=("autoscaling:DescribeNotificationConfigurations",),
@@ -58,7 +58,7 @@ class Notification(Driver[NotificationSpec]):
     timeout_seconds = 300
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NotificationSpec]]:
-        """One call for 50 groups, whatever they tell to whom."""
+        """One call per 50 groups, for all their topics."""
         types: dict[str, list[str]] = {}
         for row in self._described({_parts(each)[0] for each in ids}):
             key = _id(row.get("AutoScalingGroupName", ""), row.get("TopicARN", ""))
@@ -76,12 +76,12 @@ class Notification(Driver[NotificationSpec]):
         return _id(spec.auto_scaling_group_name, spec.topic_arn)
 
     def update(self, live: Live[NotificationSpec], spec: NotificationSpec) -> None:
-        """A put overwrites the types; none is sent when they are the same already."""
+        """A put overwrites the types; none is sent if they are equal."""
         if set(live.spec.notification_types) != set(spec.notification_types):
             self._put(spec)
 
     def delete(self, id: str) -> None:
-        """Also a success when the group, and this with it, is gone."""
+        """Also success if the group, and this with it, is gone."""
         group, topic = _parts(id)
         with suppress(NotFound):
             self.context.aws.write.autoscaling.delete_notification_configuration(

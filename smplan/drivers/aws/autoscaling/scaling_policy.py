@@ -1,4 +1,4 @@
-"""``aws.autoscaling.scaling_policy``: how much a scaling group grows or shrinks when an alarm, or a target, says so."""
+"""``aws.autoscaling.scaling_policy``: how a scaling group scales, by alarm or by target tracking."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALLOWED = {
     "StepScaling": _ADJUSTED | _STEPPED,
     "TargetTrackingScaling": frozenset({"estimated_instance_warmup", "target_tracking"}),
 }
-"""Which fields go with which type (API reference of PutScalingPolicy)."""
+"""The optional fields of each type (API reference of PutScalingPolicy)."""
 REQUIRED = {
     "SimpleScaling": ("adjustment_type", "scaling_adjustment"),
     "StepScaling": ("adjustment_type", "step_adjustments"),
@@ -38,7 +38,7 @@ REQUIRED = {
 
 
 class ScalingPolicySpec(Spec):
-    """A scaling policy of a group. Which fields it takes depends on `policy_type`."""
+    """A scaling policy of a group. Its fields depend on `policy_type`."""
 
     auto_scaling_group_name: Annotated[
         str,
@@ -49,7 +49,7 @@ class ScalingPolicySpec(Spec):
         str,
         IMMUTABLE,
         Field(
-            description="Unique in its group; the guide's are Increase Group Size, Decrease Group Size.",
+            description="The name, unique in its group; in the guide Increase Group Size and Decrease Group Size.",
             min_length=1,
             max_length=255,
         ),
@@ -57,11 +57,13 @@ class ScalingPolicySpec(Spec):
     policy_type: Annotated[
         Literal["SimpleScaling", "StepScaling", "TargetTrackingScaling"],
         IMMUTABLE,
-        Field(description="SimpleScaling, as in the guide; StepScaling; or TargetTrackingScaling."),
+        Field(description="The type; SimpleScaling in the guide."),
     ]
     adjustment_type: Annotated[
         Literal["ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity"] | None,
-        Field(description="What the adjustment counts: instances more or less, instances in all, or per cent."),
+        Field(
+            description="What the adjustment is: a change in instances, their total number, or a change in per cent."
+        ),
     ] = None
     scaling_adjustment: Annotated[
         int | None, Field(description="Simple: by how much to scale; negative to scale in.")
@@ -69,16 +71,17 @@ class ScalingPolicySpec(Spec):
     cooldown: Annotated[
         int | None,
         Field(
-            description="Simple: seconds until the next simple scaling, at least 180 after growing; the guide waits "
-            "300 after growing, 180 after shrinking. Unset: the group's `default_cooldown`.",
+            description="Simple: seconds until the next simple scaling activity, at least 180 after a scale-out; the "
+            "guide has 300 after a scale-out and 180 after a scale-in. Unset: the group's `default_cooldown`.",
             ge=0,
         ),
     ] = None
     min_adjustment_magnitude: Annotated[
-        int | None, Field(description="PercentChangeInCapacity: the fewest instances to add or remove.", ge=1)
+        int | None,
+        Field(description="PercentChangeInCapacity: the minimum number of instances to add or remove.", ge=1),
     ] = None
     metric_aggregation_type: Annotated[
-        Literal["Minimum", "Maximum", "Average"] | None, Field(description="Step: how data points are put together.")
+        Literal["Minimum", "Maximum", "Average"] | None, Field(description="Step: how data points are aggregated.")
     ] = None
     estimated_instance_warmup: Annotated[
         int | None,
@@ -116,12 +119,12 @@ class ScalingPolicySpec(Spec):
 
 
 class ScalingPolicy(Driver[ScalingPolicySpec]):
-    """Known by group and name: putting it again changes it in place, and its ARN, which alarms point at, stays."""
+    """Identified by group and name. A put changes it in place and keeps its ARN, which alarms refer to."""
 
     kind = "aws.autoscaling.scaling_policy"
-    summary = "A scaling policy: by how much a scaling group grows or shrinks, and when."
+    summary = "A scaling policy: when and by how much a scaling group scales."
     spec = ScalingPolicySpec
-    outputs: ClassVar = {"arn": Output("The policy's ARN: what an alarm's actions name.")}
+    outputs: ClassVar = {"arn": Output("The policy's ARN, for the actions of an alarm.")}
     iam_actions = IamActions(
         read=("autoscaling:DescribePolicies",), write=("autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy")
     )
@@ -131,7 +134,7 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
     timeout_seconds = 300
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalingPolicySpec]]:
-        """One call for 100 policies: of the group if they are all of one, of all groups else."""
+        """One call per 100 policies: of the group if it is the only one, else of all groups."""
         groups = {each.partition("/")[0] for each in ids}
         found = (_live(policy) for policy in self._described(groups))
         return {live.id: live for live in found if live.id in ids}
@@ -142,17 +145,17 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
         return self.read_many([key]).get(key)
 
     def create(self, spec: ScalingPolicySpec, claim: Claim) -> str:
-        """``group/name``. AWS would change a policy of that name in place: the engine has looked before."""
+        """``group/name``. AWS would change an existing policy of that name, so the engine calls ``find`` first."""
         self._put(spec)
         return _id(spec.auto_scaling_group_name, spec.name)
 
     def update(self, live: Live[ScalingPolicySpec], spec: ScalingPolicySpec) -> None:
-        """In place; what is not managed is sent as it is now, as a put says everything."""
+        """In place; a put replaces the whole policy, so unmanaged fields are sent as they are."""
         kept = {name: getattr(live.spec, name) for name in type(spec).model_fields if getattr(spec, name) is None}
         self._put(spec.model_copy(update=kept))
 
     def delete(self, id: str) -> None:
-        """Also a success when the group, and the policy with it, is gone."""
+        """Also success if the group, and the policy with it, is gone."""
         group, _, name = id.partition("/")
         with suppress(NotFound):
             self.context.aws.write.autoscaling.delete_policy(AutoScalingGroupName=group, PolicyName=name)
@@ -202,7 +205,7 @@ def _live(policy: ScalingPolicyTypeDef) -> Live[ScalingPolicySpec]:
     fields: dict[str, Any] = {
         "auto_scaling_group_name": policy["AutoScalingGroupName"],
         "name": policy["PolicyName"],
-        # a policy that says nothing is a simple one (API reference of PutScalingPolicy)
+        # SimpleScaling is AWS's default (API reference of PutScalingPolicy)
         "policy_type": policy.get("PolicyType") or "SimpleScaling",
         "adjustment_type": policy.get("AdjustmentType") or None,
         "scaling_adjustment": policy.get("ScalingAdjustment"),

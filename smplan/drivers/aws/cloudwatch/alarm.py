@@ -1,4 +1,4 @@
-"""``aws.cloudwatch.alarm``: when a metric of the fleet asks for more instances, for fewer, or for a person."""
+"""``aws.cloudwatch.alarm``: an alarm on one metric, which runs scaling policies or notifies people."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 NAMES = 100
-"""How many names one DescribeAlarms takes (API reference)."""
+"""Maximum number of names in one DescribeAlarms (API reference)."""
 DAY = 86_400
-KEPT = ("ActionsEnabled", "DatapointsToAlarm", "Unit", "EvaluateLowSampleCountPercentile")
-"""What the spec has no field for and a put would reset: switching an alarm's actions off by hand outlives an update."""
+UNMANAGED = ("ActionsEnabled", "DatapointsToAlarm", "Unit", "EvaluateLowSampleCountPercentile")
+"""Settings without a field that a put would reset: an alarm's actions may have been disabled by hand."""
 
 
 def _allowed(period: int) -> int:
     if period not in (10, 20, 30) and period % 60:
-        raise ValueError(f"`period` is {period}; CloudWatch takes 10, 20, 30 or a multiple of 60 seconds")
+        raise ValueError(f"`period` is {period}; CloudWatch accepts 10, 20, 30 or a multiple of 60 seconds")
     return period
 
 
@@ -46,19 +46,21 @@ class AlarmSpec(Spec):
     name: Annotated[
         str, IMMUTABLE, Field(description="The name, unique in account and region.", min_length=1, max_length=255)
     ]
-    description: Annotated[str | None, Field(description="What it is for, and what to do.", max_length=1024)] = None
+    description: Annotated[str | None, Field(description="What the alarm means, and what to do.", max_length=1024)] = (
+        None
+    )
     namespace: Annotated[
         str,
-        Field(description="Where the metric lives, such as AWS/EC2.", min_length=1, max_length=255, pattern="^[^:]"),
+        Field(description="The metric's namespace, such as AWS/EC2.", min_length=1, max_length=255, pattern="^[^:]"),
     ]
     metric_name: Annotated[str, Field(description="The metric, such as CPUUtilization.", min_length=1, max_length=255)]
     dimensions: Annotated[
         PartialMap[str] | None,
-        Field(description="Which of them, such as AutoScalingGroupName: ${group.name}.", max_length=30),
+        Field(description="The metric's dimensions, such as AutoScalingGroupName: ${group.name}.", max_length=30),
     ] = None
     statistic: Annotated[
         Literal["SampleCount", "Average", "Sum", "Minimum", "Maximum"],
-        Field(description="How the data points of a period are put together."),
+        Field(description="How the data points of a period are aggregated."),
     ]
     comparison_operator: Annotated[
         Literal[
@@ -66,14 +68,16 @@ class AlarmSpec(Spec):
         ],
         Field(description="How the statistic is compared with the threshold."),
     ]
-    threshold: Annotated[float, Field(description="The value compared with, in the metric's unit.")]
+    threshold: Annotated[float, Field(description="The threshold, in the metric's unit.")]
     period: Annotated[
-        int, Field(description="Seconds: 10, 20, 30, or a multiple of 60.", ge=10), AfterValidator(_allowed)
+        int,
+        Field(description="Seconds per data point: 10, 20, 30, or a multiple of 60.", ge=10),
+        AfterValidator(_allowed),
     ]
-    evaluation_periods: Annotated[int, Field(description="How many periods in a row make an alarm.", ge=1)]
+    evaluation_periods: Annotated[int, Field(description="How many periods in a row must breach the threshold.", ge=1)]
     treat_missing_data: Annotated[
         Literal["missing", "ignore", "breaching", "notBreaching"],
-        Field(description="What a period without data counts as; a new group has none at first."),
+        Field(description="How a period without data counts; a new group has none at first."),
     ] = "missing"
     alarm_actions: Actions = None
     ok_actions: Actions = None
@@ -85,17 +89,15 @@ class AlarmSpec(Spec):
         if self.known("period", "evaluation_periods"):
             span, days = self.period * self.evaluation_periods, 7 if self.period >= 3600 else 1
             if span > days * DAY:
-                raise ValueError(
-                    f"`period` times `evaluation_periods` is {span} s; CloudWatch looks back {days} d here"
-                )
+                raise ValueError(f"`period` times `evaluation_periods` is {span} s; CloudWatch allows at most {days} d")
         return self
 
 
 class Alarm(Driver[AlarmSpec]):
-    """A put replaces the whole alarm and ignores tags on one that exists, so tags go their own way after creation."""
+    """A put replaces the whole alarm but not the tags of an existing one, so an update sets tags separately."""
 
     kind = "aws.cloudwatch.alarm"
-    summary = "An alarm: the metric and threshold that run a scaling policy, or tell somebody."
+    summary = "An alarm: a metric and threshold that run a scaling policy or notify people."
     spec = AlarmSpec
     outputs: ClassVar = {"arn": Output("The alarm's ARN.")}
     iam_actions = IamActions(
@@ -112,12 +114,14 @@ class Alarm(Driver[AlarmSpec]):
     timeout_seconds = 300
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[AlarmSpec]]:
-        """One call for 100 alarms, and one more each for its tags: there is no batch for those."""
+        """One call per 100 alarms, and one per alarm for its tags, which have no batch call."""
         found: dict[str, Live[AlarmSpec]] = {}
         for alarm in self._described(ids):
             with suppress(NotFound):  # deleted between the two calls
-                answer = self.context.aws.read.cloudwatch.list_tags_for_resource(ResourceARN=alarm.get("AlarmArn", ""))
-                found[alarm.get("AlarmName", "")] = _live(alarm, answer["Tags"])
+                response = self.context.aws.read.cloudwatch.list_tags_for_resource(
+                    ResourceARN=alarm.get("AlarmArn", "")
+                )
+                found[alarm.get("AlarmName", "")] = _live(alarm, response["Tags"])
         return found
 
     def find(self, spec: AlarmSpec) -> Live[AlarmSpec] | None:
@@ -125,20 +129,20 @@ class Alarm(Driver[AlarmSpec]):
         return self.read_many([spec.name]).get(spec.name)
 
     def create(self, spec: AlarmSpec, claim: Claim) -> str:
-        """The name. AWS would overwrite an alarm of that name without a word: the engine has looked before."""
+        """The name. AWS would overwrite an existing alarm of that name, so the engine calls ``find`` first."""
         self._put({**_request(spec), "Tags": tags.listed(tags.merged(spec.tags, claim.tags))})
         return spec.name
 
     def update(self, live: Live[AlarmSpec], spec: AlarmSpec) -> None:
-        """What is not managed is sent as it is now, as a put says everything."""
+        """A put replaces the whole alarm, so unmanaged fields are sent as they are."""
         if _request(live.spec) | _request(spec) != _request(live.spec):
             now: Any = next(self._described([live.id]), {})
-            kept = {key: now[key] for key in KEPT if now.get(key) is not None}
+            kept = {key: now[key] for key in UNMANAGED if now.get(key) is not None}
             self._put(kept | _request(live.spec) | _request(spec))
         self._retag(live, spec)
 
     def delete(self, id: str) -> None:
-        """Also a success when AWS has removed it with its scaling group."""
+        """Also success if it is gone."""
         with suppress(NotFound):
             self.context.aws.write.cloudwatch.delete_alarms(AlarmNames=[id])
 
@@ -163,7 +167,7 @@ class Alarm(Driver[AlarmSpec]):
 
 
 def _request(spec: AlarmSpec) -> dict[str, Any]:
-    """All that is managed, sorted where order means nothing."""
+    """The managed settings, sorted where order has no meaning."""
     request = {
         "AlarmName": spec.name,
         "AlarmDescription": spec.description,
@@ -205,7 +209,7 @@ def _live(alarm: MetricAlarmTypeDef, listed: Any) -> Live[AlarmSpec]:
         "threshold": alarm.get("Threshold"),
         "period": alarm.get("Period"),
         "evaluation_periods": alarm.get("EvaluationPeriods"),
-        # AWS leaves it out when it was never said (API reference of PutMetricAlarm)
+        # AWS omits the default (API reference of PutMetricAlarm)
         "treat_missing_data": alarm.get("TreatMissingData") or "missing",
         "alarm_actions": alarm.get("AlarmActions", []),
         "ok_actions": alarm.get("OKActions", []),

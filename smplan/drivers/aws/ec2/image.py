@@ -1,4 +1,4 @@
-"""``aws.ec2.image``: an AMI made of a configured instance (step 1 of the guide), and a lookup of one that exists."""
+"""``aws.ec2.image``: an AMI of a configured instance (step 1 of the guide), and a lookup of an existing one."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from smplan.errors import DriverError, InUse, NotFound
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, ImageTypeDef
 
-_GONE = {"deregistered", "disabled"}
-_NEVER = {"failed", "error", "invalid"}
-_UNSEEN_LOOKS = 40
-"""Looks at an image that was never visible, before it counts as gone: AWS may hide a new one for some minutes."""
+_DELETED_STATES = {"deregistered", "disabled"}
+_FAILED_STATES = {"failed", "error", "invalid"}
+_MAX_INVISIBLE_POLLS = 40
+"""Polls before an image that never appeared counts as deleted: AWS may not list a new one for some minutes."""
 
 _OUTPUTS = {
     "root_device_name": Output("The name of the root device, such as /dev/sda1; a launch template needs it."),
-    "root_volume_size": Output("The root volume's size in GiB: no instance can have a smaller one."),
+    "root_volume_size": Output("The root volume's size in GiB, the minimum for instances."),
     "architecture": Output("The processor architecture, such as x86_64."),
-    "snapshot_ids": Output("The snapshots the image is made of."),
+    "snapshot_ids": Output("The snapshots of the image."),
 }
 
 
@@ -46,7 +46,7 @@ class ImageSpec(Spec):
             pattern=r"^[a-zA-Z0-9()\[\] ./\-'@_]+$",
         ),
     ]
-    instance_id: Annotated[str, IMMUTABLE, Field(description="The instance to make it of.", pattern="^i-")]
+    instance_id: Annotated[str, IMMUTABLE, Field(description="The instance to create it from.", pattern="^i-")]
     description: Annotated[
         Annotated[str, Field(max_length=255)] | None, IMMUTABLE, Field(description="What the image is.")
     ] = None
@@ -54,14 +54,14 @@ class ImageSpec(Spec):
         bool,
         INITIAL,
         Field(
-            description="Whether the instance is rebooted first. `true` gives a clean file system and ends the "
-            "sessions on it; `false` leaves it running and saves what its disk holds at that moment."
+            description="Whether the instance is rebooted first. `true` gives a consistent file system and ends the "
+            "sessions on it; `false` copies the disk while it runs."
         ),
     ]
     source_after: Annotated[
         Literal["keep", "stop", "terminate"],
         INITIAL,
-        Field(description="What happens to the instance once the image is available. The image always stays."),
+        Field(description="What to do with the instance once the image is available."),
     ] = "keep"
     tags: Annotated[
         PartialMap[str] | None,
@@ -70,7 +70,7 @@ class ImageSpec(Spec):
 
 
 class Image(Driver[ImageSpec]):
-    """A finished image can only be tagged, so an upgrade is a new image; deleting one never touches an instance."""
+    """An existing image can only be tagged, so an upgrade is a new image; a delete never changes an instance."""
 
     kind = "aws.ec2.image"
     summary = "An AMI of a configured instance, such as the Stream Manager's."
@@ -95,21 +95,21 @@ class Image(Driver[ImageSpec]):
     risks: ClassVar = {"delete": "irreversible"}
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ImageSpec]]:
-        """One call for 200 images."""
+        """One call per 200 images."""
         found = (
             image
-            for chunk in batched(ids, _filters.FILTER_VALUES)
-            for image in self._images(_filters.by("image-id", *chunk))
+            for batch in batched(ids, _filters.FILTER_VALUES)
+            for image in self._images(_filters.by("image-id", *batch))
         )
         return {image["ImageId"]: _live(image) for image in found}
 
     def find(self, spec: ImageSpec) -> Live[ImageSpec] | None:
-        """By name; an image that failed keeps its name."""
+        """By name, which a failed image keeps too."""
         found = self._images(_filters.by("name", spec.name))
         return _live(found[0]) if found else None
 
     def create(self, spec: ImageSpec, claim: Claim) -> str:
-        """Image and snapshots are tagged in the same call, so that none is left without an owner."""
+        """With image and snapshots tagged in the same call."""
         return self.context.aws.write.ec2.create_image(
             InstanceId=spec.instance_id,
             Name=spec.name,
@@ -119,27 +119,29 @@ class Image(Driver[ImageSpec]):
         )["ImageId"]
 
     def wait_ready(self, id: str, spec: ImageSpec) -> Iterator[Progress]:
-        """Until available; then the instance is stopped or terminated if the spec says so."""
+        """Until available; then stop or terminate the instance as ``source_after`` says."""
         seen = False
-        for look in count():
+        for poll in count():
             image = next(iter(self._images(_filters.by("image-id", id))), None)
             seen = seen or image is not None
             if image is not None and image["State"] == "available":
                 break
-            if image is None and (seen or look >= _UNSEEN_LOOKS):
-                raise NotFound(f"image {id} is gone: somebody deregistered it", hint="apply again to make a new one")
-            if image is not None and image["State"] in _NEVER:
+            if image is None and (seen or poll >= _MAX_INVISIBLE_POLLS):
+                raise NotFound(
+                    f"image {id} is gone: it was deregistered", hint="run `smplan apply` again to create a new one"
+                )
+            if image is not None and image["State"] in _FAILED_STATES:
                 raise self._failed(image)
             yield self._progress(id, image)
         self._release(spec)
 
     def update(self, live: Live[ImageSpec], spec: ImageSpec) -> None:
-        """Only tags can change; the snapshots follow."""
+        """Only tags, of the image and its snapshots."""
         for each in (live.id, *live.outputs["snapshot_ids"]):
             _filters.retag(self.context.aws, each, live.spec.tags, spec.tags)
 
     def delete(self, id: str) -> None:
-        """The image and its snapshots; a snapshot that another image uses stays, as AWS itself has it."""
+        """The image and its snapshots, except those that another image uses."""
         with suppress(NotFound):
             self.context.aws.write.ec2.deregister_image(ImageId=id, DeleteAssociatedSnapshots=True)
         for snapshot in self._snapshots_left(id):
@@ -147,18 +149,18 @@ class Image(Driver[ImageSpec]):
                 self.context.aws.write.ec2.delete_snapshot(SnapshotId=snapshot)
 
     def _failed(self, image: ImageTypeDef) -> DriverError:
-        """The error for an image that AWS could not make; it is removed, because it would keep the name."""
-        reason = image.get("StateReason", {}).get("Message") or f"AWS gave no reason (state {image['State']})"
+        """The error for an image that AWS could not create; it is deleted, because it would keep the name."""
+        reason = image.get("StateReason", {}).get("Message") or f"no reason given (state {image['State']})"
         self.delete(image["ImageId"])
         return DriverError(
-            f"image {image['ImageId']} could not be made: {reason}",
-            hint="the failed image was removed; mend the cause and apply again",
+            f"image {image['ImageId']} could not be created: {reason}",
+            hint="fix the cause, then run `smplan apply` again (the failed image was deleted)",
             action="ec2:CreateImage",
         )
 
     def _progress(self, id: str, image: ImageTypeDef | None) -> Progress:
         if image is None:
-            return Progress(f"image {id}", "AWS does not show it yet")
+            return Progress(f"image {id}", "not listed yet")
         snapshots = _snapshot_ids(image)
         described = (
             self.context.aws.read.ec2.describe_snapshots(Filters=_filters.by("snapshot-id", *snapshots))["Snapshots"]
@@ -172,7 +174,7 @@ class Image(Driver[ImageSpec]):
         return Progress(f"image {id}", f"{image['State']}, snapshot {share:.0%}", share)
 
     def _release(self, spec: ImageSpec) -> None:
-        """Stop or terminate the source instance, if it is not so already."""
+        """Stop or terminate the source instance, unless it already is."""
         if spec.source_after == "keep":
             return
         pages = self.context.aws.read.ec2.describe_instances(Filters=_filters.by("instance-id", spec.instance_id))
@@ -183,7 +185,7 @@ class Image(Driver[ImageSpec]):
             self.context.aws.write.ec2.stop_instances(InstanceIds=[spec.instance_id])
 
     def _snapshots_left(self, id: str) -> list[str]:
-        """Found by the description CreateImage gives them, which also works when the image is gone already."""
+        """By the description that CreateImage sets, which works after the image is gone too."""
         pages = self.context.aws.read.ec2.get_paginator("describe_snapshots").paginate(
             OwnerIds=["self"], Filters=_filters.by("description", f"Created by CreateImage(*) for {id}*")
         )
@@ -191,7 +193,7 @@ class Image(Driver[ImageSpec]):
 
     def _images(self, filters: list[FilterTypeDef]) -> list[ImageTypeDef]:
         pages = self.context.aws.read.ec2.get_paginator("describe_images").paginate(Owners=["self"], Filters=filters)
-        return [image for page in pages for image in page["Images"] if image["State"] not in _GONE]
+        return [image for page in pages for image in page["Images"] if image["State"] not in _DELETED_STATES]
 
 
 def _percent(progress: str) -> float:
@@ -224,29 +226,29 @@ def _live(image: ImageTypeDef) -> Live[ImageSpec]:
         name=image.get("Name", ""),
         instance_id=image.get("SourceInstanceId", ""),
         description=image.get("Description", ""),
-        reboot=False,  # nobody can tell afterwards, and nobody compares it: it is INITIAL
+        reboot=False,  # cannot be read back; INITIAL, so it is not compared
         tags=tags.own(image.get("Tags")),
     )
     return Live(image["ImageId"], spec, _outputs(image), Owner.from_tags(tags.plain(image.get("Tags"))))
 
 
 class ImageLookup(Lookup):
-    """An image that exists already."""
+    """An existing image."""
 
     kind = "aws.ec2.image"
-    summary = "An AMI that exists already, such as the one nodes are started from."
+    summary = "An existing AMI, such as the one that nodes are launched from."
     keys: ClassVar = {
         "id": "The image's id, ami-….",
-        "name": "The image's name; `*` stands for any text.",
+        "name": "The image's name; `*` matches any text.",
         "owner": "Who owns it: `self` (unless stated), `amazon`, `aws-marketplace` or an account id.",
         "architecture": "The processor architecture, such as x86_64.",
-        "most_recent": "`true`: of several, the one made last.",
+        "most_recent": "`true`: the newest of several.",
         "tag:*": "A tag of the image.",
     }
     outputs: ClassVar = {
         "id": Output("The image's id, ami-…."),
         "name": Output("The image's name."),
-        "creation_date": Output("When it was made, as AWS writes it."),
+        "creation_date": Output("When it was created, as AWS writes it."),
         **_OUTPUTS,
     }
     iam_actions = IamActions(read=("ec2:DescribeImages",))
@@ -254,16 +256,16 @@ class ImageLookup(Lookup):
     _FILTERS: ClassVar = {"id": "image-id", "name": "name", "architecture": "architecture"}
 
     def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
-        """The image; one that is not available does not count."""
-        asked = {key: value for key, value in where.items() if key not in ("owner", "most_recent")}
+        """The available image that matches."""
+        criteria = {key: value for key, value in where.items() if key not in ("owner", "most_recent")}
         owners = _filters.texts(where.get("owner", "self"))
-        found = self._available(owners, _filters.filters(asked, self._FILTERS))
+        found = self._available(owners, _filters.filters(criteria, self._FILTERS))
         if where.get("most_recent"):
             found = sorted(found, key=lambda image: (image.get("CreationDate", ""), image["ImageId"]))[-1:]
         image = _filters.only("image", where, found, lambda each: f"{each['ImageId']} ({each.get('Name', '')})")
         if image is None:
             own = self._available(["self"], [])
-            raise _filters.missing("image", asked, [each.get("Name", each["ImageId"]) for each in own])
+            raise _filters.missing("image", criteria, [each.get("Name", each["ImageId"]) for each in own])
         return {
             "id": image["ImageId"],
             "name": image.get("Name", ""),

@@ -13,27 +13,27 @@ from smplan.drivers.base import Lookup
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef
 
-_THERE = ("pending", "running", "stopping", "stopped")
+_EXISTING_STATES = ("pending", "running", "stopping", "stopped")
 
 
 class Instance(Lookup):
-    """An instance that exists already; one that is terminated does not count."""
+    """An existing instance that is not terminated."""
 
     kind = "aws.ec2.instance"
     summary = "The configured Stream Manager instance that the image is made of."
     keys: ClassVar = {
         "id": "The instance's id, i-….",
-        "state": "Its state: pending, running, stopping or stopped. Unless stated, any of them.",
+        "state": "Its state: pending, running, stopping or stopped. Unset: any of them.",
         "vpc_id": "The VPC it is in.",
         "instance_type": "Its type, such as c5.large.",
-        "image_id": "The AMI it was started from.",
+        "image_id": "The AMI it was launched from.",
         "private_ip_address": "Its private IPv4 address.",
         "tag:*": "A tag of the instance, such as `tag:Name`.",
     }
     outputs: ClassVar = {
         "id": Output("The instance's id, i-…."),
-        "state": Output("Its state when it was looked up."),
-        "image_id": Output("The AMI it was started from."),
+        "state": Output("Its state at the lookup."),
+        "image_id": Output("The AMI it was launched from."),
         "instance_type": Output("Its type."),
         "availability_zone": Output("The zone it is in."),
         "vpc_id": Output("The VPC it is in."),
@@ -56,12 +56,12 @@ class Instance(Lookup):
 
     def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
         """The instance that matches."""
-        asked = {"state": list(_THERE), **where}
-        found = self._described(_filters.filters(asked, self._FILTERS))
+        criteria = {"state": list(_EXISTING_STATES), **where}
+        found = self._described(_filters.filters(criteria, self._FILTERS))
         instance = _filters.only("instance", where, found, _label)
         if instance is None:
-            there = self._described(_filters.filters({"state": list(_THERE)}, self._FILTERS))
-            raise _filters.missing("instance", where, [_filters.name_or(each, each["InstanceId"]) for each in there])
+            existing = self._described(_filters.filters({"state": list(_EXISTING_STATES)}, self._FILTERS))
+            raise _filters.missing("instance", where, [_filters.name_or(each, each["InstanceId"]) for each in existing])
         return _outputs(instance)
 
     def _described(self, filters: list[FilterTypeDef]) -> list[InstanceTypeDef]:

@@ -1,4 +1,4 @@
-"""``aws.ec2.launch_template``: how the scaling group's instances are made; every change is a new numbered version."""
+"""``aws.ec2.launch_template``: launch settings of a scaling group; every change creates a numbered version."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ USER_DATA_BYTES = 16384
 def _short_enough(user_data: str) -> str:
     size = len(user_data.encode())
     if size > USER_DATA_BYTES:
-        raise ValueError(f"user data is {size} bytes; AWS takes at most {USER_DATA_BYTES}")
+        raise ValueError(f"user data is {size} bytes; AWS accepts at most {USER_DATA_BYTES}")
     return user_data
 
 
 class LaunchTemplateSpec(Spec):
-    """A launch template; fields left out keep what the template has, or AWS's own default."""
+    """A launch template; unset fields keep the template's value, or AWS's default."""
 
     name: Annotated[
         str,
@@ -48,7 +48,7 @@ class LaunchTemplateSpec(Spec):
         ),
     ]
     image_id: Annotated[
-        Annotated[str, Field(pattern="^ami-")] | None, Field(description="The AMI to start instances from.")
+        Annotated[str, Field(pattern="^ami-")] | None, Field(description="The AMI to launch instances from.")
     ] = None
     instance_type: Annotated[
         Annotated[str, Field(pattern=r"^[a-z0-9\-]+\.[a-z0-9\-]+$")] | None,
@@ -60,17 +60,17 @@ class LaunchTemplateSpec(Spec):
         Field(description="A script run at first boot: plain text (smplan encodes it), at most 16,384 bytes."),
     ] = None
     associate_public_ip_address: Annotated[
-        bool | None, Field(description="Whether instances get a public IPv4 address; left out, the subnet decides.")
+        bool | None, Field(description="Whether instances get a public IPv4 address; unset: the subnet decides.")
     ] = None
     root_device_name: Annotated[
         str | None,
         Field(
-            description="The AMI's root device, `${image.root_device_name}`; with another name AWS adds a second disk."
+            description="The AMI's root device, `${image.root_device_name}`; with another one AWS adds a second volume."
         ),
     ] = None
     volume_size: Annotated[
         Annotated[int, Field(ge=1, le=65536)] | None,
-        Field(description="The root volume's size in GiB. The guide asks for 16 or more; never below the image's."),
+        Field(description="The root volume's size in GiB: at least the image's, and 16 in the guide."),
     ] = None
     volume_type: Annotated[
         Literal["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"] | None,
@@ -91,13 +91,13 @@ class LaunchTemplateSpec(Spec):
     ] = None
     http_tokens: Annotated[
         Literal["required", "optional"] | None,
-        Field(description="Whether the instance metadata service asks for a session token (IMDSv2)."),
+        Field(description="Whether the instance metadata service requires session tokens (IMDSv2)."),
     ] = None
     tags: Annotated[
         PartialMap[str] | None, Field(description="Tags of the template, besides those smplan sets.", max_length=48)
     ] = None
     instance_tags: Annotated[
-        PartialMap[str] | None, Field(description="Tags that instances made from it get.", max_length=50)
+        PartialMap[str] | None, Field(description="Tags of the instances launched from it.", max_length=50)
     ] = None
 
     @model_validator(mode="after")
@@ -105,19 +105,19 @@ class LaunchTemplateSpec(Spec):
         if self.root_device_name is None and (self.volume_size is not None or self.volume_type is not None):
             raise ValueError(
                 "`volume_size` and `volume_type` need `root_device_name`: write `root_device_name: "
-                "${image.root_device_name}` with the name of your image or of a lookup of it"
+                "${image.root_device_name}`, where `image` is your image resource or lookup"
             )
         return self
 
 
 class LaunchTemplate(Driver[LaunchTemplateSpec]):
-    """What counts is the default version; an update makes a new one and points the default at it."""
+    """Read as its default version; an update creates a version and makes it the default."""
 
     kind = "aws.ec2.launch_template"
-    summary = "How instances of a scaling group are made: image, type, user data, disk, network."
+    summary = "How instances of a scaling group are launched: image, type, user data, disk, network."
     spec = LaunchTemplateSpec
     outputs: ClassVar = {
-        "version": Output("The number of the default version: pin it in the group.", may_change_on_update=True)
+        "version": Output("The number of the default version, for the group.", may_change_on_update=True)
     }
     iam_actions = IamActions(
         read=("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
@@ -134,8 +134,8 @@ class LaunchTemplate(Driver[LaunchTemplateSpec]):
     name_limit = 128
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchTemplateSpec]]:
-        """Two calls, however many: the templates, and all default versions of the account (or of the one)."""
-        return self._lives(self._templates(set(ids)))
+        """Two calls per 200: the templates, and the default versions of the account (or of the only one)."""
+        return self._to_live(self._templates(set(ids)))
 
     def find(self, spec: LaunchTemplateSpec) -> Live[LaunchTemplateSpec] | None:
         """By name."""
@@ -143,10 +143,10 @@ class LaunchTemplate(Driver[LaunchTemplateSpec]):
             Filters=_filters.by("launch-template-name", spec.name)
         )
         found = [template for page in pages for template in page["LaunchTemplates"]]
-        return next(iter(self._lives(found).values()), None)
+        return next(iter(self._to_live(found).values()), None)
 
     def create(self, spec: LaunchTemplateSpec, claim: Claim) -> str:
-        """With its first version; AWS answers the same template when the same token comes again."""
+        """With its first version; AWS returns the same template for the same token."""
         return self.context.aws.write.ec2.create_launch_template(
             LaunchTemplateName=spec.name,
             ClientToken=claim.token,
@@ -155,7 +155,7 @@ class LaunchTemplate(Driver[LaunchTemplateSpec]):
         )["LaunchTemplate"]["LaunchTemplateId"]
 
     def update(self, live: Live[LaunchTemplateSpec], spec: LaunchTemplateSpec) -> None:
-        """A version with everything in it, made the default; a change of tags alone makes no version."""
+        """A complete new version, made the default; a change of tags alone creates none."""
         wanted = live.spec.model_copy(update=spec.model_dump(exclude_none=True))
         if data(wanted) != data(live.spec):
             version = self.context.aws.write.ec2.create_launch_template_version(
@@ -165,40 +165,40 @@ class LaunchTemplate(Driver[LaunchTemplateSpec]):
         _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)
 
     def delete(self, id: str) -> None:
-        """With all its versions; instances made from it stay."""
+        """With all its versions; its instances stay."""
         with suppress(NotFound):
             self.context.aws.write.ec2.delete_launch_template(LaunchTemplateId=id)
 
     def _templates(self, ids: set[str]) -> list[LaunchTemplateTypeDef]:
-        """DescribeLaunchTemplates has no filter for ids, and fails as a whole when one of a list is gone."""
+        """DescribeLaunchTemplates has no filter for ids, and one missing id fails the whole call."""
         if not ids:
             return []
         paginator = self.context.aws.read.ec2.get_paginator("describe_launch_templates")
         with suppress(NotFound):
-            chunks = list(batched(ids, _filters.FILTER_VALUES))
-            pages = [page for chunk in chunks for page in paginator.paginate(LaunchTemplateIds=chunk)]
+            batches = list(batched(ids, _filters.FILTER_VALUES))
+            pages = [page for batch in batches for page in paginator.paginate(LaunchTemplateIds=batch)]
             return [template for page in pages for template in page["LaunchTemplates"]]
         if len(ids) == 1:
             return []
         every = (template for page in paginator.paginate() for template in page["LaunchTemplates"])
         return [template for template in every if template["LaunchTemplateId"] in ids]
 
-    def _lives(self, templates: Iterable[LaunchTemplateTypeDef]) -> dict[str, Live[LaunchTemplateSpec]]:
+    def _to_live(self, templates: Iterable[LaunchTemplateTypeDef]) -> dict[str, Live[LaunchTemplateSpec]]:
         found = {template["LaunchTemplateId"]: template for template in templates}
         versions = self._default_versions(set(found))
         return {each: _live(found[each], version) for each, version in versions.items()}
 
     def _default_versions(self, ids: set[str]) -> dict[str, LaunchTemplateVersionTypeDef]:
-        """One id is asked for itself; several by asking for all of the account, which is one call for 200 of them."""
+        """One id is read by itself; several with all of the account, which takes one call per 200."""
         if len(ids) <= 1:
             return {each: version for each in ids for version in self._default_version(each)}
         every = self._versions({})
         found = {version["LaunchTemplateId"]: version for version in every if version["LaunchTemplateId"] in ids}
-        late = ids.difference(found)  # the long list may lag behind
+        late = ids.difference(found)  # the list of all may lag behind
         return found | {each: version for each in late for version in self._default_version(each)}
 
     def _default_version(self, id: str) -> list[LaunchTemplateVersionTypeDef]:
-        """The one, or none if the template was deleted meanwhile."""
+        """The version, or none if the template was deleted meanwhile."""
         try:
             return self._versions({"LaunchTemplateId": id})
         except NotFound:
@@ -212,24 +212,24 @@ class LaunchTemplate(Driver[LaunchTemplateSpec]):
 
 
 def data(spec: LaunchTemplateSpec) -> Any:
-    """The data of one version: complete in itself, so that nothing is merged from an older one."""
-    made: dict[str, Json] = {"Monitoring": {"Enabled": spec.monitoring}}
+    """The complete data of one version; nothing is merged from an older one."""
+    request: dict[str, Json] = {"Monitoring": {"Enabled": spec.monitoring}}
     plain = {"ImageId": spec.image_id, "InstanceType": spec.instance_type, "KeyName": spec.key_name}
-    made.update(without_none(plain))
+    request.update(without_none(plain))
     if spec.user_data:
-        made["UserData"] = base64.b64encode(spec.user_data.encode()).decode()
+        request["UserData"] = base64.b64encode(spec.user_data.encode()).decode()
     if spec.iam_instance_profile is not None:
         form = "Arn" if spec.iam_instance_profile.startswith("arn:") else "Name"
-        made["IamInstanceProfile"] = {form: spec.iam_instance_profile}
+        request["IamInstanceProfile"] = {form: spec.iam_instance_profile}
     if spec.http_tokens is not None:
-        made["MetadataOptions"] = {"HttpTokens": spec.http_tokens}
+        request["MetadataOptions"] = {"HttpTokens": spec.http_tokens}
     if spec.instance_tags:
-        made["TagSpecifications"] = _filters.tagged(["instance"], spec.instance_tags)
-    return {**made, **_network(spec), **_root_volume(spec)}
+        request["TagSpecifications"] = _filters.tagged(["instance"], spec.instance_tags)
+    return {**request, **_network(spec), **_root_volume(spec)}
 
 
 def _network(spec: LaunchTemplateSpec) -> dict[str, Json]:
-    """A public address can only be stated on an interface, and then the groups must stand there too."""
+    """A public address can only be set on an interface, and then the groups must be set there too."""
     groups = sorted(spec.security_group_ids or [])
     if spec.associate_public_ip_address is None:
         return {"SecurityGroupIds": groups} if groups else {}
@@ -246,13 +246,12 @@ def _root_volume(spec: LaunchTemplateSpec) -> dict[str, Json]:
     if spec.root_device_name is None:
         return {}
     sizes = {"VolumeSize": spec.volume_size, "VolumeType": spec.volume_type}
-    stated = without_none(sizes)
-    ebs = {"DeleteOnTermination": True, **stated}
+    ebs = {"DeleteOnTermination": True, **without_none(sizes)}
     return {"BlockDeviceMappings": [{"DeviceName": spec.root_device_name, "Ebs": ebs}]}
 
 
 def _token(id: str, content: Json) -> str:
-    """The same for the same content of the same template: a version is not made twice after a lost answer."""
+    """Equal for equal content of the same template: a lost response never leads to a second version."""
     text = json.dumps([id, content], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -285,7 +284,7 @@ def _live(template: LaunchTemplateTypeDef, version: LaunchTemplateVersionTypeDef
 
 
 def _decoded(user_data: str) -> str:
-    """What was encoded; text that somebody stored without encoding it is shown as it is."""
+    """The decoded text; text that was stored without encoding is returned as it is."""
     try:
         return base64.b64decode(user_data, validate=True).decode(errors="replace")
     except binascii.Error:

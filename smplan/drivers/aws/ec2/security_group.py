@@ -45,7 +45,7 @@ class SecurityGroupSpec(Spec):
         str,
         IMMUTABLE,
         Field(
-            description="What the group is for. AWS never lets it be changed.",
+            description="What the group is for. AWS cannot change it.",
             min_length=1,
             max_length=255,
             pattern=_CHARACTERS,
@@ -56,10 +56,10 @@ class SecurityGroupSpec(Spec):
 
 
 class SecurityGroup(Driver[SecurityGroupSpec]):
-    """A new group lets everything out and nothing in: AWS adds the egress rule, and smplan leaves it alone."""
+    """A new group allows all egress and no ingress: AWS adds the egress rule, which smplan does not manage."""
 
     kind = "aws.ec2.security_group"
-    summary = "A security group: who may talk to what is in. Its rules are aws.ec2.security_group_rule."
+    summary = "A security group. Its rules are resources of kind aws.ec2.security_group_rule."
     spec = SecurityGroupSpec
     iam_actions = IamActions(
         read=("ec2:DescribeSecurityGroups",),
@@ -69,16 +69,16 @@ class SecurityGroup(Driver[SecurityGroupSpec]):
     risks: ClassVar = {"replace": "serving path", "delete": "serving path"}
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupSpec]]:
-        """One call for 200 groups."""
+        """One call per 200 groups."""
         found = (
             group
-            for chunk in batched(ids, _filters.FILTER_VALUES)
-            for group in self._described(_filters.by("group-id", *chunk))
+            for batch in batched(ids, _filters.FILTER_VALUES)
+            for group in self._described(_filters.by("group-id", *batch))
         )
         return {group["GroupId"]: _live(group) for group in found}
 
     def find(self, spec: SecurityGroupSpec) -> Live[SecurityGroupSpec] | None:
-        """By VPC and name; a name may hold `*`, which a filter takes for any text."""
+        """By VPC and name; compared again, because `*` in a filter matches any text."""
         found = self._described([*_filters.by("vpc-id", spec.vpc_id), *_filters.by("group-name", spec.name)])
         return next((_live(group) for group in found if group["GroupName"] == spec.name), None)
 
@@ -92,7 +92,7 @@ class SecurityGroup(Driver[SecurityGroupSpec]):
         )["GroupId"]
 
     def update(self, live: Live[SecurityGroupSpec], spec: SecurityGroupSpec) -> None:
-        """Only tags can change."""
+        """Only tags."""
         _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)
 
     def delete(self, id: str) -> None:
@@ -118,13 +118,13 @@ def _live(group: SecurityGroupTypeDef) -> Live[SecurityGroupSpec]:
 
 
 class SecurityGroupLookup(Lookup):
-    """A security group that exists already."""
+    """An existing security group."""
 
     kind = "aws.ec2.security_group"
-    summary = "A security group that exists already, such as the database's."
+    summary = "An existing security group, such as the database's."
     keys: ClassVar = {
         "id": "The group's id, sg-….",
-        "name": "The group's name; `*` stands for any text.",
+        "name": "The group's name; `*` matches any text.",
         "vpc_id": "The VPC it is in.",
         "description": "The group's description.",
         "tag:*": "A tag of the group.",

@@ -1,7 +1,7 @@
-"""``aws.ec2.security_group_rule``: one rule, in a group that may be somebody else's (the database's).
+"""``aws.ec2.security_group_rule``: one rule of a group, which another owner may manage (the database's).
 
-A rule is known by group, direction, protocol, ports and peer; its description is not part of it, so two rules that
-differ in it alone are refused as duplicates: https://github.com/hashicorp/terraform/issues/1874.
+A rule is identified by group, direction, protocol, ports and peer, not by its description, so two rules that differ
+only in that are refused as duplicates: https://github.com/hashicorp/terraform/issues/1874.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _PEERS = ("cidr_ipv4", "cidr_ipv6", "source_group", "prefix_list_id")
 
 
 def protocol_name(protocol: str) -> str:
-    """A protocol as AWS answers it: ``tcp``, ``udp``, ``icmp``, ``icmpv6``, ``-1`` for all, else its number."""
+    """A protocol as AWS returns it: ``tcp``, ``udp``, ``icmp``, ``icmpv6``, ``-1`` for all, else its number."""
     return _PROTOCOLS.get(protocol.lower(), protocol.lower())
 
 
 def network(cidr: str) -> str:
-    """A CIDR block as AWS answers it: host bits cleared, IPv6 in its short form."""
+    """A CIDR block as AWS returns it: host bits cleared, IPv6 in short form."""
     try:
         return str(ip_network(cidr, strict=False))
     except ValueError:
@@ -57,11 +57,13 @@ Port = Annotated[int, Field(ge=-1, le=65535)]
 
 
 class SecurityGroupRuleSpec(Spec):
-    """One rule: who may talk to (ingress), or be talked to by (egress), what is in a group."""
+    """One rule: the traffic to (ingress) or from (egress) the members of a group."""
 
     group: Annotated[str, IMMUTABLE, Field(description="The security group that holds the rule.", pattern="^sg-")]
     direction: Annotated[
-        Literal["ingress", "egress"], IMMUTABLE, Field(description="`ingress` lets in, `egress` lets out.")
+        Literal["ingress", "egress"],
+        IMMUTABLE,
+        Field(description="`ingress` for incoming, `egress` for outgoing traffic."),
     ]
     protocol: Annotated[
         str,
@@ -69,7 +71,7 @@ class SecurityGroupRuleSpec(Spec):
         Canonical(protocol_name),
         Field(description="`tcp`, `udp`, `icmp`, `icmpv6`, a protocol number, or `all`."),
     ]
-    port: Annotated[Port | None, IMMUTABLE, Field(description="The port, if it is only one.")] = None
+    port: Annotated[Port | None, IMMUTABLE, Field(description="The port, for a single one.")] = None
     from_port: Annotated[Port | None, IMMUTABLE, Field(description="The first port, or the ICMP type.")] = None
     to_port: Annotated[Port | None, IMMUTABLE, Field(description="The last port, or the ICMP code.")] = None
     cidr_ipv4: Annotated[
@@ -87,7 +89,7 @@ class SecurityGroupRuleSpec(Spec):
     source_group: Annotated[
         Annotated[str, Field(pattern="^sg-")] | None,
         IMMUTABLE,
-        Field(description="The other side: whatever is in this security group."),
+        Field(description="The other side: the members of this security group."),
     ] = None
     prefix_list_id: Annotated[
         Annotated[str, Field(pattern="^pl-")] | None,
@@ -96,7 +98,7 @@ class SecurityGroupRuleSpec(Spec):
     ] = None
     description: Annotated[
         Annotated[str, Field(max_length=255)] | None,
-        Field(description="What the rule is for. Not part of what tells two rules apart."),
+        Field(description="What the rule is for. Rules that differ only in this are duplicates."),
     ] = None
     tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
 
@@ -143,10 +145,10 @@ class SecurityGroupRuleSpec(Spec):
 
 
 class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
-    """smplan owns the rule, never the group. An equal rule without smplan's tags is somebody else's."""
+    """smplan owns the rule, not the group. An equal rule without smplan's tags has another owner."""
 
     kind = "aws.ec2.security_group_rule"
-    summary = "One rule of a security group, such as: port 3306 of the database, for the Stream Managers."
+    summary = "One rule of a security group, such as port 3306 of the database for the Stream Managers."
     spec = SecurityGroupRuleSpec
     iam_actions = IamActions(
         read=("ec2:DescribeSecurityGroupRules",),
@@ -163,7 +165,7 @@ class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
     risks: ClassVar = {"replace": "serving path", "delete": "serving path"}
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupRuleSpec]]:
-        """One call for 200 rules."""
+        """One call per 200 rules."""
         return {rule["SecurityGroupRuleId"]: _live(rule) for rule in self._rules(ids)}
 
     def find(self, spec: SecurityGroupRuleSpec) -> Live[SecurityGroupRuleSpec] | None:
@@ -173,22 +175,22 @@ class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
         return next((live for live in found if _key(live.spec) == wanted), None)
 
     def create(self, spec: SecurityGroupRuleSpec, claim: Claim) -> str:
-        """One rule a call, tagged in it; raises Conflict if an equal one is there."""
+        """One rule per call, tagged in it. Raises Conflict if an equal one exists."""
         ec2_client = self.context.aws.write.ec2
         authorize: Any = (
             ec2_client.authorize_security_group_ingress
             if spec.direction == "ingress"
             else ec2_client.authorize_security_group_egress
         )
-        answer = authorize(
+        response = authorize(
             GroupId=spec.group,
             IpPermissions=[_permission(spec)],
             TagSpecifications=_filters.tagged(["security-group-rule"], tags.merged(spec.tags, claim.tags)),
         )
-        return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
+        return str(response["SecurityGroupRules"][0]["SecurityGroupRuleId"])
 
     def update(self, live: Live[SecurityGroupRuleSpec], spec: SecurityGroupRuleSpec) -> None:
-        """The description, which needs the whole rule again, and tags."""
+        """The description, which is sent with the whole rule, and tags."""
         if spec.description is not None and spec.description != live.spec.description:
             self.context.aws.write.ec2.modify_security_group_rules(
                 GroupId=spec.group,
@@ -197,7 +199,7 @@ class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
         _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)
 
     def delete(self, id: str) -> None:
-        """By its id: an equal rule that somebody else adds later stays."""
+        """By its id, so that an equal rule that was added later stays."""
         for rule in self._rules([id]):
             ec2_client = self.context.aws.write.ec2
             revoke: Any = (
@@ -211,8 +213,8 @@ class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
                 return
 
     def _rules(self, ids: Collection[str]) -> list[SecurityGroupRuleTypeDef]:
-        chunks = batched(ids, _filters.FILTER_VALUES)
-        return [rule for chunk in chunks for rule in self._described(_filters.by("security-group-rule-id", *chunk))]
+        batches = batched(ids, _filters.FILTER_VALUES)
+        return [rule for batch in batches for rule in self._described(_filters.by("security-group-rule-id", *batch))]
 
     def _described(self, filters: list[FilterTypeDef]) -> list[SecurityGroupRuleTypeDef]:
         pages = self.context.aws.read.ec2.get_paginator("describe_security_group_rules").paginate(Filters=filters)
@@ -220,14 +222,14 @@ class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
 
 
 def _ports(spec: SecurityGroupRuleSpec) -> tuple[int, int]:
-    """The range, as AWS answers it: ``(-1, -1)`` where it says nothing."""
+    """The range as AWS returns it: ``(-1, -1)`` for none."""
     if spec.port is not None:
         return spec.port, spec.port
     return (-1 if spec.from_port is None else spec.from_port, -1 if spec.to_port is None else spec.to_port)
 
 
 def _key(spec: SecurityGroupRuleSpec) -> tuple[object, ...]:
-    """What tells two rules of one group apart."""
+    """The identity of a rule within its group."""
     protocol = protocol_name(spec.protocol)
     ports = (-1, -1) if protocol == "-1" else _ports(spec)
     blocks = tuple(network(cidr) if cidr else None for cidr in (spec.cidr_ipv4, spec.cidr_ipv6))
@@ -235,16 +237,16 @@ def _key(spec: SecurityGroupRuleSpec) -> tuple[object, ...]:
 
 
 def _permission(spec: SecurityGroupRuleSpec) -> Any:
-    said: dict[str, str] = {"Description": spec.description} if spec.description else {}
+    description: dict[str, str] = {"Description": spec.description} if spec.description else {}
     permission: dict[str, Any] = {"IpProtocol": protocol_name(spec.protocol), **_range(spec)}
     if spec.cidr_ipv4:
-        permission["IpRanges"] = [{"CidrIp": network(spec.cidr_ipv4), **said}]
+        permission["IpRanges"] = [{"CidrIp": network(spec.cidr_ipv4), **description}]
     elif spec.cidr_ipv6:
-        permission["Ipv6Ranges"] = [{"CidrIpv6": network(spec.cidr_ipv6), **said}]
+        permission["Ipv6Ranges"] = [{"CidrIpv6": network(spec.cidr_ipv6), **description}]
     elif spec.source_group:
-        permission["UserIdGroupPairs"] = [{"GroupId": spec.source_group, **said}]
+        permission["UserIdGroupPairs"] = [{"GroupId": spec.source_group, **description}]
     else:
-        permission["PrefixListIds"] = [{"PrefixListId": spec.prefix_list_id, **said}]
+        permission["PrefixListIds"] = [{"PrefixListId": spec.prefix_list_id, **description}]
     return permission
 
 
@@ -256,7 +258,7 @@ def _request(spec: SecurityGroupRuleSpec) -> Any:
         "PrefixListId": spec.prefix_list_id,
     }
     given = {name: value for name, value in peers.items() if value}
-    first, last = _ports(spec)  # for all protocols -1 and -1, which is how AWS describes such a rule
+    first, last = _ports(spec)  # -1 and -1 for all protocols, as AWS describes such a rule
     return {
         "IpProtocol": protocol_name(spec.protocol),
         "FromPort": first,
@@ -267,7 +269,7 @@ def _request(spec: SecurityGroupRuleSpec) -> Any:
 
 
 def _range(spec: SecurityGroupRuleSpec) -> dict[str, int]:
-    """FromPort and ToPort; AWS wants none with all protocols."""
+    """FromPort and ToPort; none for all protocols."""
     first, last = _ports(spec)
     return {} if protocol_name(spec.protocol) == "-1" else {"FromPort": first, "ToPort": last}
 
@@ -279,7 +281,7 @@ def _live(rule: SecurityGroupRuleTypeDef) -> Live[SecurityGroupRuleSpec]:
         group=rule["GroupId"],
         direction="egress" if rule["IsEgress"] else "ingress",
         protocol=rule["IpProtocol"],
-        port=first if first == last else None,  # both forms are given back: the spec may have used either
+        port=first if first == last else None,  # both forms are returned: the spec may use either
         from_port=first,
         to_port=last,
         cidr_ipv4=rule.get("CidrIpv4"),
@@ -293,5 +295,5 @@ def _live(rule: SecurityGroupRuleTypeDef) -> Live[SecurityGroupRuleSpec]:
 
 
 def _stated(rule: SecurityGroupRuleTypeDef, name: Literal["FromPort", "ToPort"]) -> int | None:
-    """A port of the rule, unless the rule is for all protocols, where AWS answers -1 for both."""
+    """A port of the rule, unless the rule is for all protocols, where AWS returns -1 for both."""
     return None if rule["IpProtocol"] == "-1" else rule.get(name, -1)

@@ -1,4 +1,4 @@
-"""``aws.ec2.subnets``: a lookup of several subnets at once, in the order of their zones."""
+"""``aws.ec2.subnets``: a lookup of several subnets, ordered by zone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Subnets(Lookup):
-    """Subnets that exist already. A load balancer takes one subnet a zone, of two zones or more."""
+    """Existing subnets. A load balancer needs one subnet per zone, in at least two zones."""
 
     kind = "aws.ec2.subnets"
     summary = "The subnets of the load balancer and the scaling group."
@@ -26,14 +26,14 @@ class Subnets(Lookup):
         "vpc_id": "The VPC they are in.",
         "zone": "Their availability zones: one, or a list.",
         "cidr_block": "Their IPv4 blocks: one, or a list.",
-        "public_ip_on_launch": "`true`: those that give instances a public address.",
+        "public_ip_on_launch": "`true`: those that assign public addresses to instances.",
         "default_for_az": "`true`: the default subnet of each zone.",
-        "one_per_zone": "`true`: refuse when two of them are in one zone, as a load balancer would.",
-        "tag:*": "A tag of the subnets; `*` in its value stands for any text.",
+        "one_per_zone": "`true`: refuse two subnets in one zone, as a load balancer does.",
+        "tag:*": "A tag of the subnets; `*` in its value matches any text.",
     }
     outputs: ClassVar = {
-        "id": Output("The ids as one text, joined by commas."),
-        "ids": Output("The ids, in the order of their zones."),
+        "id": Output("The ids, joined by commas."),
+        "ids": Output("The ids, ordered by zone."),
         "zones": Output("The availability zones, in the order of `ids`."),
         "vpc_id": Output("The VPC they are in."),
     }
@@ -49,12 +49,12 @@ class Subnets(Lookup):
     }
 
     def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
-        """All that match, of one VPC. Raises Conflict if they are in several VPCs, or share a zone against the wish."""
-        asked = {key: value for key, value in where.items() if key != "one_per_zone"}
-        found = self._described(_filters.filters(asked, self._FILTERS))
+        """All matches. Raises Conflict if they are in several VPCs, or share a zone despite ``one_per_zone``."""
+        criteria = {key: value for key, value in where.items() if key != "one_per_zone"}
+        found = self._described(_filters.filters(criteria, self._FILTERS))
         if not found:
-            there = [_filters.name_or(each, each["SubnetId"]) for each in self._described([])]
-            raise _filters.missing("subnet", asked, there)
+            existing = [_filters.name_or(each, each["SubnetId"]) for each in self._described([])]
+            raise _filters.missing("subnet", criteria, existing)
         _check_vpc(found)
         if where.get("one_per_zone"):
             _check_zones(found)
@@ -81,6 +81,6 @@ def _check_zones(found: list[SubnetTypeDef]) -> None:
     crowded = [f"{zone}: {', '.join(sorted(ids))}" for zone, ids in sorted(by_zone.items()) if len(ids) > 1]
     if crowded:
         raise Conflict(
-            f"more than one subnet in a zone ({'; '.join(crowded)})",
-            hint="say more in `where`, such as a tag or ids, until one a zone is left",
+            f"several subnets in one zone ({'; '.join(crowded)})",
+            hint="add keys to `where`, such as a tag or ids, until one subnet per zone matches",
         )

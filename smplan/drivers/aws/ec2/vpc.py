@@ -1,4 +1,4 @@
-"""``aws.ec2.vpc``: a lookup of the VPC everything goes into."""
+"""``aws.ec2.vpc``: a lookup of the fleet's VPC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Vpc(Lookup):
-    """A VPC that exists already."""
+    """An existing VPC."""
 
     kind = "aws.ec2.vpc"
     summary = "The VPC that the fleet runs in."

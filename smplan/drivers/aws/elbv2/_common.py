@@ -1,6 +1,6 @@
-"""The base of load balancers and target groups, and tags of all load balancing kinds.
+"""The base of load balancers and target groups, and tag functions of all load balancing kinds.
 
-One deleted ARN fails a whole Describe call, so those that still exist are found in the list of all.
+One deleted ARN fails a whole Describe call; then the existing ones are found in the list of all.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from smplan.drivers.context import AwsAccount
 from smplan.errors import NotFound
 
 BATCH = 20
-"""ARNs that one DescribeLoadBalancers or DescribeTags takes (API reference of both)."""
+"""Maximum number of ARNs in one DescribeLoadBalancers or DescribeTags (API reference of both)."""
 PAGE = 400
-"""The largest page the Describe calls give."""
+"""The largest page of the Describe calls."""
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$"
 """Names of load balancers and target groups: letters, digits and hyphens, no hyphen at either end (API reference)."""
 NAME_LIMIT = 32
@@ -40,15 +40,15 @@ def all_tags(aws: AwsAccount, arns: Collection[str]) -> dict[str, dict[str, str]
 
 
 def _tags(aws: AwsAccount, arns: list[str]) -> dict[str, dict[str, str]]:
-    answer = aws.read.elbv2.describe_tags(ResourceArns=arns)
-    # one that AWS leaves out has no tags: only NotFound may mean that it is gone
+    response = aws.read.elbv2.describe_tags(ResourceArns=arns)
+    # one that AWS omits has no tags: only NotFound may mean that it is gone
     return {arn: {} for arn in arns} | {
-        item["ResourceArn"]: tags.plain(item.get("Tags")) for item in answer["TagDescriptions"]
+        item["ResourceArn"]: tags.plain(item.get("Tags")) for item in response["TagDescriptions"]
     }
 
 
 def retag(aws: AwsAccount, arn: str, *, live: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> None:
-    """Make the person's tags on ``arn`` those of ``wanted``; None means that tags are not managed."""
+    """Make the user's tags on ``arn`` those of ``wanted``; None means that tags are not managed."""
     if wanted is None:
         return
     to_set, to_remove = tags.changed(live or {}, wanted)
@@ -59,7 +59,7 @@ def retag(aws: AwsAccount, arn: str, *, live: Mapping[str, str] | None, wanted: 
 
 
 def own_tags(tagged: Mapping[str, str]) -> dict[str, str]:
-    """The tags that people write, of all that are there."""
+    """The user's tags among ``tagged``."""
     return tags.own(tags.listed(tagged))
 
 
@@ -101,19 +101,19 @@ class NamedDriver(Driver[S], Generic[S, D]):
 
     @abstractmethod
     def _to_live(self, found: D, all_tags: Mapping[str, str], attributes: Mapping[str, str]) -> Live[S]:
-        """A description, its tags and attributes as the spec words them."""
+        """The live resource of a description, its tags and its attributes."""
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[S]]:
-        """One Describe while all exist and fit in a call, else the whole list; DescribeTags per 20; attributes each."""
-        return self._lives([found for found in self._described(set(ids)) if found[self.arn_member] in ids])
+        """One Describe if all exist and fit in a call, else the whole list; DescribeTags per 20; attributes each."""
+        return self._all_to_live([found for found in self._described(set(ids)) if found[self.arn_member] in ids])
 
     def find(self, spec: S) -> Live[S] | None:
-        """By name. Raises Conflict if the name is taken by another type of load balancer."""
+        """By name. Raises Conflict if another type of load balancer has the name."""
         try:
             found = self._by_name(spec.name)
         except NotFound:
             return None
-        return next(iter(self._lives(found).values()), None)
+        return next(iter(self._all_to_live(found).values()), None)
 
     def _described(self, arns: set[str]) -> Iterable[D]:
         if not arns:
@@ -123,12 +123,12 @@ class NamedDriver(Driver[S], Generic[S, D]):
                 return self._by_arn(sorted(arns))
         return self._all()
 
-    def _lives(self, found: Iterable[D]) -> dict[str, Live[S]]:
+    def _all_to_live(self, found: Iterable[D]) -> dict[str, Live[S]]:
         by_arn = {str(each[self.arn_member]): each for each in found}
         tagged = all_tags(self.context.aws, by_arn)
-        lives = {}
+        live = {}
         for arn in sorted(tagged):
             with suppress(NotFound):
                 attributes = {str(each["Key"]): str(each["Value"]) for each in self._attributes(arn)}
-                lives[arn] = self._to_live(by_arn[arn], tagged[arn], attributes)
-        return lives
+                live[arn] = self._to_live(by_arn[arn], tagged[arn], attributes)
+        return live

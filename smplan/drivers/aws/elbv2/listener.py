@@ -1,4 +1,4 @@
-"""``aws.elbv2.listener``: a port of the load balancer, and the target group that its requests go to."""
+"""``aws.elbv2.listener``: a port of the load balancer that forwards to a target group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_elbv2.type_defs import ActionOutputTypeDef, ListenerTypeDef
 
-_CERTIFICATE_HINT = "the certificate must be ISSUED, and in the region of the load balancer"
+_CERTIFICATE_HINT = "use a certificate that is ISSUED and in the region of the load balancer"
 
 
 class ListenerSpec(Spec):
@@ -30,26 +30,24 @@ class ListenerSpec(Spec):
     load_balancer_arn: Annotated[
         str, IMMUTABLE, Field(pattern="^arn:", description="The load balancer, such as ${load_balancer.arn}.")
     ]
-    port: Annotated[
-        int, IMMUTABLE, Field(ge=1, le=65535, description="The port listened on: 5080 and 443 in the guide.")
-    ]
-    protocol: Annotated[Literal["HTTP", "HTTPS"], Field(description="What clients speak to this port.")]
+    port: Annotated[int, IMMUTABLE, Field(ge=1, le=65535, description="The port; 5080 and 443 in the guide.")]
+    protocol: Annotated[Literal["HTTP", "HTTPS"], Field(description="The protocol of clients.")]
     certificate_arn: Annotated[
         str | None,
-        Field(pattern="^arn:", description="The certificate shown to clients: with HTTPS always, with HTTP never."),
+        Field(pattern="^arn:", description="The certificate: required with HTTPS, not allowed with HTTP."),
     ] = None
     ssl_policy: Annotated[
         str | None,
         Field(
             min_length=1,
-            description="The TLS policy, with HTTPS always: the API's own default is of 2016. "
+            description="The TLS policy, required with HTTPS: the API's default is of 2016. "
             "The console suggests ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09.",
         ),
     ] = None
     target_group_arn: Annotated[
-        str, Field(pattern="^arn:", description="Where its requests go, such as ${target_group.arn}.")
+        str, Field(pattern="^arn:", description="The target group to forward to, such as ${target_group.arn}.")
     ]
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags beside smplan's own.", max_length=48)] = None
+    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
 
     @model_validator(mode="after")
     def _tls_fits(self) -> Self:
@@ -66,7 +64,7 @@ class ListenerSpec(Spec):
 
 
 class Listener(Driver[ListenerSpec]):
-    """A port can be listened on once, so a replacement deletes first."""
+    """A port can have one listener, so a replacement deletes first."""
 
     kind = "aws.elbv2.listener"
     summary = "A listener: a port of the load balancer that forwards to a target group."
@@ -86,62 +84,62 @@ class Listener(Driver[ListenerSpec]):
     risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ListenerSpec]]:
-        """One Describe and one DescribeTags per 20; by load balancer for those among which one is gone."""
+        """One Describe and one DescribeTags per 20; by load balancer for a batch with a missing one."""
         found: list[ListenerTypeDef] = []
         for batch in batched(set(ids), _common.BATCH):
             try:
                 found += self.context.aws.read.elbv2.describe_listeners(ListenerArns=batch)["Listeners"]
             except NotFound:
                 for balancer in sorted({_balancer_of(arn) for arn in batch}):
-                    found += [item for item in self._of(balancer) if item["ListenerArn"] in batch]
-        return self._lives(found)
+                    found += [item for item in self._listeners_of(balancer) if item["ListenerArn"] in batch]
+        return self._to_live(found)
 
-    def _of(self, balancer: str) -> list[ListenerTypeDef]:
+    def _listeners_of(self, balancer: str) -> list[ListenerTypeDef]:
         pages = self.context.aws.read.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer)
         try:
             return [item for page in pages for item in page["Listeners"]]
         except NotFound:
             return []
 
-    def _lives(self, found: list[ListenerTypeDef]) -> dict[str, Live[ListenerSpec]]:
+    def _to_live(self, found: list[ListenerTypeDef]) -> dict[str, Live[ListenerSpec]]:
         by_arn = {item["ListenerArn"]: item for item in found}
         tagged = _common.all_tags(self.context.aws, by_arn)
         return {arn: _live(by_arn[arn], tagged[arn]) for arn in sorted(tagged)}
 
     def find(self, spec: ListenerSpec) -> Live[ListenerSpec] | None:
-        """Whatever listens on that port of that load balancer."""
-        found = [item for item in self._of(spec.load_balancer_arn) if item["Port"] == spec.port]
-        return next(iter(self._lives(found).values()), None)
+        """The listener of that port of that load balancer."""
+        found = [item for item in self._listeners_of(spec.load_balancer_arn) if item["Port"] == spec.port]
+        return next(iter(self._to_live(found).values()), None)
 
     def create(self, spec: ListenerSpec, claim: Claim) -> str:
-        """The ARN. AWS answers with an existing one of equal settings, so look with ``find`` first."""
-        with _explained():
-            answer = self.context.aws.write.elbv2.create_listener(
+        """The ARN. AWS returns an existing one of equal settings, so the engine calls ``find`` first."""
+        with _with_certificate_hint():
+            response = self.context.aws.write.elbv2.create_listener(
                 LoadBalancerArn=spec.load_balancer_arn,
                 Port=spec.port,
                 Tags=tags.listed(tags.merged(spec.tags, claim.tags)),
                 **_settings(spec),
             )
-        return answer["Listeners"][0]["ListenerArn"]
+        return response["Listeners"][0]["ListenerArn"]
 
     def update(self, live: Live[ListenerSpec], spec: ListenerSpec) -> None:
-        """What differs, in one call; AWS drops certificate and policy itself when HTTPS becomes HTTP."""
+        """What differs, in one call; AWS drops certificate and policy if HTTPS becomes HTTP."""
         before, wanted = _settings(live.spec), _settings(spec)
         changes = {key: value for key, value in wanted.items() if value != before.get(key)}
         if changes:
-            with _explained():
+            with _with_certificate_hint():
                 self.context.aws.write.elbv2.modify_listener(ListenerArn=live.id, **changes)
         _common.retag(self.context.aws, live.id, live=live.spec.tags, wanted=spec.tags)
 
     def delete(self, id: str) -> None:
-        """Open connections go on until they end."""
+        """Open connections continue until they end."""
         with suppress(NotFound):
             self.context.aws.write.elbv2.delete_listener(ListenerArn=id)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """AWS says of a certificate that is merely not issued that its key is too short."""
+def _with_certificate_hint() -> Iterator[None]:
+    """Add a hint: AWS reports a certificate that is not issued as one whose key is too short."""
     try:
         yield
     except DriverError as error:
@@ -151,12 +149,12 @@ def _explained() -> Iterator[None]:
 
 
 def _balancer_of(listener: str) -> str:
-    """``…:listener/app/<name>/<id>/<listener's id>`` is of ``…:loadbalancer/app/<name>/<id>``."""
+    """``…:listener/app/<name>/<id>/<listener's id>`` belongs to ``…:loadbalancer/app/<name>/<id>``."""
     return listener.rpartition("/")[0].replace(":listener/", ":loadbalancer/", 1)
 
 
 def _settings(spec: ListenerSpec) -> dict[str, Any]:
-    """What CreateListener and ModifyListener call alike."""
+    """The settings of CreateListener and ModifyListener."""
     settings: dict[str, Any] = {
         "Protocol": spec.protocol,
         "DefaultActions": [{"Type": "forward", "TargetGroupArn": spec.target_group_arn}],
@@ -176,15 +174,15 @@ def _live(item: ListenerTypeDef, tagged: Mapping[str, str]) -> Live[ListenerSpec
         "protocol": item["Protocol"],
         "certificate_arn": next((each.get("CertificateArn") for each in certificates), None),
         "ssl_policy": item.get("SslPolicy") or None,
-        "target_group_arn": ", ".join(_said(action) for action in item.get("DefaultActions") or []),
+        "target_group_arn": ", ".join(_describe(action) for action in item.get("DefaultActions") or []),
         "tags": _common.own_tags(tagged),
     }
     arn = item["ListenerArn"]
     return Live(arn, ListenerSpec.model_construct(**settings), {"arn": arn}, Owner.from_tags(tagged))
 
 
-def _said(action: ActionOutputTypeDef) -> str:
-    """The target group that an action forwards to; another action, set by hand, by its type: a difference."""
+def _describe(action: ActionOutputTypeDef) -> str:
+    """The target group that an action forwards to; for another action, set by hand, its type, which is a difference."""
     if action["Type"] != "forward":
         return action["Type"]
     groups = action.get("ForwardConfig", {}).get("TargetGroups") or []

@@ -24,7 +24,7 @@ _PROTECTION = "deletion_protection.enabled"
 
 def _not_internal(name: str) -> str:
     if name.startswith("internal-"):
-        raise ValueError("AWS refuses names that begin with `internal-`; write `scheme: internal` instead")
+        raise ValueError("AWS reserves names that begin with `internal-`; write `scheme: internal` instead")
     return name
 
 
@@ -45,41 +45,39 @@ class LoadBalancerSpec(_common.NamedSpec):
     scheme: Annotated[
         Literal["internet-facing", "internal"],
         IMMUTABLE,
-        Field(description="Whether its addresses are public. The guide's load balancer is internet-facing."),
+        Field(description="Whether its addresses are public; internet-facing in the guide."),
     ] = "internet-facing"
     ip_address_type: Annotated[
         Literal["ipv4", "dualstack", "dualstack-without-public-ipv4"],
-        Field(description="The kind of addresses clients reach it by."),
+        Field(description="The type of its addresses."),
     ] = "ipv4"
     subnets: Annotated[
         PartialList[str],
         UNORDERED,
-        Field(min_length=2, description="One subnet in each availability zone it serves; at least two zones."),
+        Field(min_length=2, description="One subnet per availability zone, in at least two zones."),
     ]
     security_groups: Annotated[
         PartialList[str] | None,
         UNORDERED,
-        Field(min_length=1, description="Ids of its security groups. Left out: the VPC's default group."),
+        Field(min_length=1, description="Ids of its security groups. Unset: the VPC's default group."),
     ] = None
     idle_timeout: Annotated[
         int | None,
-        Field(ge=1, le=4000, description="Seconds after which an idle connection is closed (AWS starts with 60)."),
+        Field(ge=1, le=4000, description="Seconds after which an idle connection is closed (60 by default)."),
     ] = None
-    deletion_protection: Annotated[
-        bool | None, Field(description="Whether AWS refuses to delete it until this is false again.")
-    ] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags beside smplan's own.")] = None
+    deletion_protection: Annotated[bool | None, Field(description="Whether AWS refuses to delete it.")] = None
+    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.")] = None
 
 
 class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"]):
-    """Created in one call; idle time-out and deletion protection are attributes, set in a second."""
+    """Created in one call; idle time-out and deletion protection are attributes, set in a second call."""
 
     kind = "aws.elbv2.load_balancer"
     summary = "An Application Load Balancer."
     spec = LoadBalancerSpec
     outputs: ClassVar = {
         "arn": Output("Its ARN."),
-        "dns_name": Output("The name clients reach it by; a CNAME or alias points here."),
+        "dns_name": Output("Its DNS name, the target of a CNAME or alias."),
         "canonical_hosted_zone_id": Output("The hosted zone of its DNS name, for alias records."),
         "vpc_id": Output("The VPC of its subnets."),
     }
@@ -147,9 +145,9 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         return Live(found["LoadBalancerArn"], spec, outputs, Owner.from_tags(all_tags))
 
     def create(self, spec: LoadBalancerSpec, claim: Claim) -> str:
-        """The ARN. AWS answers with an existing one of equal settings, so look with ``find`` first."""
+        """The ARN. AWS returns an existing one of equal settings, so the engine calls ``find`` first."""
         wanted: dict[str, Any] = {} if spec.security_groups is None else {"SecurityGroups": spec.security_groups}
-        answer = self.context.aws.write.elbv2.create_load_balancer(
+        response = self.context.aws.write.elbv2.create_load_balancer(
             Name=spec.name,
             Type="application",
             Scheme=spec.scheme,
@@ -158,7 +156,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
             Tags=tags.listed(tags.merged(spec.tags, claim.tags)),
             **wanted,
         )
-        return answer["LoadBalancers"][0]["LoadBalancerArn"]
+        return response["LoadBalancers"][0]["LoadBalancerArn"]
 
     def configure(self, id: str, spec: LoadBalancerSpec) -> None:
         """Set the attributes that the spec manages."""
@@ -184,18 +182,18 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         _common.retag(self.context.aws, live.id, live=now.tags, wanted=spec.tags)
 
     def delete(self, id: str) -> None:
-        """AWS itself counts an absent one as deleted."""
+        """Already gone is success for AWS too."""
         try:
             with suppress(NotFound):
                 self.context.aws.write.elbv2.delete_load_balancer(LoadBalancerArn=id)
         except Invalid as error:
             if error.code != "OperationNotPermitted":
                 raise
-            hint = "write `deletion_protection: false` and apply that first"
+            hint = "write `deletion_protection: false` and run `smplan apply`, then delete it"
             raise Invalid(error.message, hint=hint, code=error.code, action=error.action) from error
 
     def wait_ready(self, id: str, spec: LoadBalancerSpec) -> Iterator[Progress]:
-        """Until ``active``; ``active_impaired`` serves too, and says so. Raises Invalid when it failed."""
+        """Until ``active``, or ``active_impaired``, which is reported. Raises Invalid if it failed."""
         waiting_for = f"load balancer {spec.name} to be active"
         while True:
             code, reason = self._state(id)
@@ -203,8 +201,8 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
                 return
             if code == "failed":
                 raise Invalid(
-                    f"load balancer {spec.name} could not be set up: {reason or 'AWS gives no reason'}",
-                    hint="mend what AWS names (often too few free addresses in a subnet), delete it, then apply again",
+                    f"load balancer {spec.name} could not be set up: {reason or 'no reason given'}",
+                    hint="fix the cause (often too few free addresses in a subnet), delete it, then apply again",
                 )
             yield Progress(waiting_for, f"{code}: {reason}" if reason else code)
             if code == "active_impaired":
@@ -218,16 +216,16 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         return str(state.get("Code", "")), state.get("Reason", "")
 
     def wait_deleted(self, id: str) -> Iterator[Progress]:
-        """Until its network interfaces are gone: while they linger, security groups and subnets cannot be deleted."""
+        """Until its network interfaces are deleted: until then security groups and subnets cannot be."""
         description = f"ELB {id.partition(':loadbalancer/')[2]}"
         while True:
-            answer = self.context.aws.read.ec2.describe_network_interfaces(
+            response = self.context.aws.read.ec2.describe_network_interfaces(
                 Filters=[{"Name": "description", "Values": [description]}]
             )
-            left = len(answer["NetworkInterfaces"])
+            left = len(response["NetworkInterfaces"])
             if not left:
                 return
-            yield Progress("the load balancer's network interfaces to be gone", f"{left} left")
+            yield Progress("the load balancer's network interfaces to be deleted", f"{left} left")
 
 
 def _wanted_attributes(spec: LoadBalancerSpec) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""``aws.elbv2.target_group``: where the load balancer sends requests, and how it tells who is well."""
+"""``aws.elbv2.target_group``: the targets of a load balancer, and their health check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DELAY = "deregistration_delay.timeout_seconds"
 
 
 class TargetGroupSpec(_common.NamedSpec):
-    """A target group without any target: a scaling group registers its instances itself. Defaults are the console's."""
+    """A target group; a scaling group registers its instances. Defaults are the console's."""
 
     name: Annotated[
         str,
@@ -36,9 +36,7 @@ class TargetGroupSpec(_common.NamedSpec):
             description="Unique in the region: at most 32 letters, digits and hyphens.",
         ),
     ]
-    protocol: Annotated[
-        Literal["HTTP", "HTTPS"], IMMUTABLE, Field(description="How the load balancer speaks to the targets.")
-    ]
+    protocol: Annotated[Literal["HTTP", "HTTPS"], IMMUTABLE, Field(description="The protocol of requests to targets.")]
     port: Annotated[
         int, IMMUTABLE, Field(ge=1, le=65535, description="The targets' port; 5080 for a Stream Manager (guide).")
     ]
@@ -46,26 +44,26 @@ class TargetGroupSpec(_common.NamedSpec):
     target_type: Annotated[
         Literal["instance", "ip"], IMMUTABLE, Field(description="Whether targets are instances or addresses.")
     ] = "instance"
-    health_check_protocol: Annotated[
-        Literal["HTTP", "HTTPS"], Field(description="How a target's health is asked for.")
-    ] = "HTTP"
+    health_check_protocol: Annotated[Literal["HTTP", "HTTPS"], Field(description="The protocol of health checks.")] = (
+        "HTTP"
+    )
     health_check_path: Annotated[
         str,
-        Field(min_length=1, max_length=1024, pattern="^/", description="The path asked for."),
+        Field(min_length=1, max_length=1024, pattern="^/", description="The path of health checks."),
     ] = "/"
     health_check_port: Annotated[
         Annotated[int, Field(ge=1, le=65535)] | Literal["traffic-port"],
-        Field(description="The port asked; `traffic-port` is the one that requests go to."),
+        Field(description="The port of health checks; `traffic-port` is the port of requests."),
     ] = "traffic-port"
     health_check_interval: Annotated[int, Field(ge=5, le=300, description="Seconds between two checks.")] = 30
     health_check_timeout: Annotated[
-        int, Field(ge=2, le=120, description="Seconds without an answer that count as a failure.")
+        int, Field(ge=2, le=120, description="Seconds without a response before a check fails.")
     ] = 5
     healthy_threshold: Annotated[
-        int, Field(ge=2, le=10, description="Checks in a row that must pass before a target gets requests.")
+        int, Field(ge=2, le=10, description="Checks in a row that must pass before a target is healthy.")
     ] = 5
     unhealthy_threshold: Annotated[
-        int, Field(ge=2, le=10, description="Checks in a row that must fail before it gets none.")
+        int, Field(ge=2, le=10, description="Checks in a row that must fail before a target is unhealthy.")
     ] = 2
     matcher: Annotated[
         str,
@@ -79,10 +77,10 @@ class TargetGroupSpec(_common.NamedSpec):
         Field(
             ge=0,
             le=3600,
-            description="Seconds in which a target that leaves may finish requests (AWS starts with 300).",
+            description="Seconds in which a deregistered target may finish requests (300 by default).",
         ),
     ] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags beside smplan's own.", max_length=48)] = None
+    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
 
     @model_validator(mode="after")
     def _timeout_fits(self) -> Self:
@@ -94,7 +92,7 @@ class TargetGroupSpec(_common.NamedSpec):
 
 
 class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
-    """Created in one call; the deregistration delay is an attribute, set in a second."""
+    """Created in one call; the deregistration delay is an attribute, set in a second call."""
 
     kind = "aws.elbv2.target_group"
     summary = "A target group: the Stream Managers that the load balancer sends requests to."
@@ -157,8 +155,8 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
         return Live(found["TargetGroupArn"], spec, {"arn": found["TargetGroupArn"]}, Owner.from_tags(all_tags))
 
     def create(self, spec: TargetGroupSpec, claim: Claim) -> str:
-        """The ARN. AWS answers with an existing one of equal settings, so look with ``find`` first."""
-        answer = self.context.aws.write.elbv2.create_target_group(
+        """The ARN. AWS returns an existing one of equal settings, so the engine calls ``find`` first."""
+        response = self.context.aws.write.elbv2.create_target_group(
             Name=spec.name,
             Protocol=spec.protocol,
             Port=spec.port,
@@ -167,17 +165,17 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
             Tags=tags.listed(tags.merged(spec.tags, claim.tags)),
             **_health_check(spec),
         )
-        return answer["TargetGroups"][0]["TargetGroupArn"]
+        return response["TargetGroups"][0]["TargetGroupArn"]
 
     def configure(self, id: str, spec: TargetGroupSpec) -> None:
-        """Set the deregistration delay, if the spec manages it."""
+        """Set the deregistration delay, if it is managed."""
         if spec.deregistration_delay is not None:
             self.context.aws.write.elbv2.modify_target_group_attributes(
                 TargetGroupArn=id, Attributes=[{"Key": _DELAY, "Value": str(spec.deregistration_delay)}]
             )
 
     def update(self, live: Live[TargetGroupSpec], spec: TargetGroupSpec) -> None:
-        """The health check settings that differ in one call, because time-out and interval depend on each other."""
+        """Health check settings in one call, because time-out and interval depend on each other; then the rest."""
         before, wanted = _health_check(live.spec), _health_check(spec)
         changes = {key: value for key, value in wanted.items() if value != before.get(key)}
         if changes:
@@ -193,7 +191,7 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
 
 
 def _health_check(spec: TargetGroupSpec) -> dict[str, Any]:
-    """What CreateTargetGroup and ModifyTargetGroup call alike."""
+    """The health check settings of CreateTargetGroup and ModifyTargetGroup."""
     return {
         "HealthCheckProtocol": spec.health_check_protocol,
         "HealthCheckPath": spec.health_check_path,

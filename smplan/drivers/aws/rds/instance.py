@@ -1,4 +1,4 @@
-"""``aws.rds.instance``: a lookup of the database that the Stream Managers share."""
+"""``aws.rds.instance``: a lookup of the Stream Managers' database."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class RdsInstance(Lookup):
-    """A database instance that exists already."""
+    """An existing database instance."""
 
     kind = "aws.rds.instance"
-    summary = "The MySQL database of the Stream Managers, and the security groups that guard it."
+    summary = "The MySQL database of the Stream Managers, and its security groups."
     keys: ClassVar = {"identifier": "The database's identifier, as the RDS console shows it."}
     outputs: ClassVar = {
         "id": Output("The database's identifier."),
         "arn": Output("Its ARN."),
-        "endpoint": Output("The host name to connect to; empty while it is being made."),
-        "port": Output("The port to connect to; null while it is being made."),
+        "endpoint": Output("The host name to connect to; empty while it is being created."),
+        "port": Output("The port to connect to; null while it is being created."),
         "engine": Output("The engine, such as mysql."),
-        "status": Output("Its status when it was looked up."),
-        "security_group_ids": Output("The security groups that guard it."),
+        "status": Output("Its status at the lookup."),
+        "security_group_ids": Output("Its security groups."),
         "vpc_id": Output("The VPC it is in."),
     }
     iam_actions = IamActions(read=("rds:DescribeDBInstances",))
@@ -42,12 +42,12 @@ class RdsInstance(Lookup):
         except NotFound:
             found = []
         if not found:
-            there = [each["DBInstanceIdentifier"] for each in self._described()]
-            raise _filters.missing("database", where, there)
+            existing = [each["DBInstanceIdentifier"] for each in self._described()]
+            raise _filters.missing("database", where, existing)
         return _outputs(found[0])
 
-    def _described(self, **asked: Any) -> list[DBInstanceTypeDef]:
-        pages: Iterable[Any] = self.context.aws.read.rds.get_paginator("describe_db_instances").paginate(**asked)
+    def _described(self, **criteria: Any) -> list[DBInstanceTypeDef]:
+        pages: Iterable[Any] = self.context.aws.read.rds.get_paginator("describe_db_instances").paginate(**criteria)
         return [database for page in pages for database in page["DBInstances"]]
 
 

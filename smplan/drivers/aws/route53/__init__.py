@@ -1,1 +1,1 @@
-"""The kinds of Route 53, one module each. Modules with a leading underscore hold what several of them share."""
+"""The kinds of Route 53, one module each. Modules with a leading underscore are shared by them."""

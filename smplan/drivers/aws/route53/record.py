@@ -1,4 +1,4 @@
-"""``aws.route53.record``: the name by which the fleet is reached."""
+"""``aws.route53.record``: a DNS record, such as the fleet's name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 
 
 def plain_name(name: str) -> str:
-    """A domain name in its one form: lower case, no final dot, and `*` where Route 53 writes ``\\052``."""
+    """A domain name in canonical form: lower case, no final dot, and `*` where Route 53 writes ``\\052``."""
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), name).rstrip(".").lower()
 
 
@@ -46,7 +46,7 @@ _LONGEST = 255
 
 
 class AliasTarget(Spec):
-    """An AWS resource whose addresses the name shall have; costs nothing, and works at the apex of a zone."""
+    """An AWS resource whose addresses the name has; free of charge, and allowed at the apex of a zone."""
 
     dns_name: Annotated[str, DOMAIN, Field(min_length=1, description="The target, such as ${load_balancer.dns_name}.")]
     zone_id: Annotated[
@@ -57,7 +57,7 @@ class AliasTarget(Spec):
         ),
     ]
     evaluate_target_health: Annotated[
-        bool, Field(description="Whether no answer is given while every target is ill.")
+        bool, Field(description="Whether the name has no addresses while every target is unhealthy.")
     ] = False
 
 
@@ -78,18 +78,18 @@ class RecordSpec(Spec):
     ]
     ttl: Annotated[
         int | None,
-        Field(ge=0, le=2147483647, description="Seconds for which resolvers may keep it; with `values` always."),
+        Field(ge=0, le=2147483647, description="Seconds for which resolvers may cache it; required with `values`."),
     ] = None
     values: Annotated[
         PartialList[str] | None,
         UNORDERED,
         DOMAIN,
-        Field(min_length=1, description="What it answers: one name for a CNAME, IPv4 addresses for A."),
+        Field(min_length=1, description="One name for a CNAME, IPv4 addresses for A."),
     ] = None
     alias: Annotated[AliasTarget | None, Field(description="Instead of `ttl` and `values`, for type A.")] = None
 
     @model_validator(mode="after")
-    def _one_kind_of_answer(self) -> Self:
+    def _values_or_alias(self) -> Self:
         if (self.values is None) == (self.alias is None):
             raise ValueError("write either `values` with `ttl`, or `alias`")
         if self.alias is not None and self.ttl is not None:
@@ -107,15 +107,15 @@ class RecordSpec(Spec):
         given: Any = self.values if self.type == "A" else None
         for value in given if isinstance(given, list) else ():
             if isinstance(value, str) and not _is_address(value):
-                raise ValueError(f"{value} is no IPv4 address: type A has a name as `alias` only")
+                raise ValueError(f"{value} is not an IPv4 address: write a name as `alias`")
         return self
 
 
 class Record(Driver[RecordSpec]):
-    """Untaggable: state says that it is ours. A new one is created, never put over one that stands."""
+    """Cannot be tagged: the state decides ownership. A create never overwrites an existing record."""
 
     kind = "aws.route53.record"
-    summary = "A DNS record: the name of the fleet, pointing at its load balancer."
+    summary = "A DNS record, such as the fleet's name for its load balancer."
     spec = RecordSpec
     outputs: ClassVar = {"fqdn": Output("The whole name, lower case, without the final dot.")}
     iam_actions = IamActions(
@@ -130,19 +130,19 @@ class Record(Driver[RecordSpec]):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._changes: dict[str, str] = {}
-        """Id of a record -> id of the last change that this process made of it."""
+        """Id of a record -> id of the last change of it in this process."""
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[RecordSpec]]:
-        """One record of a zone is jumped to; for several the zone is paged through once."""
+        """One record of a zone is read by itself; several by paging through the zone once."""
         wanted: dict[str, set[str]] = defaultdict(set)
         for id in ids:
             wanted[_parts(id)[0]].add(id)
-        lives: dict[str, Live[RecordSpec]] = {}
+        found: dict[str, Live[RecordSpec]] = {}
         for zone_id in sorted(wanted):
             for record in self._records(zone_id, wanted[zone_id]):
                 live = _live(zone_id, record)
-                lives.setdefault(live.id, live)
-        return lives
+                found.setdefault(live.id, live)
+        return found
 
     def _records(self, zone_id: str, ids: Collection[str]) -> list[ResourceRecordSetOutputTypeDef]:
         """Those of one zone that exist; none if the zone is gone."""
@@ -163,34 +163,34 @@ class Record(Driver[RecordSpec]):
     def _record(self, id: str) -> ResourceRecordSetOutputTypeDef | None:
         zone_id, name, type_ = _parts(id)
         try:
-            answer = self.context.aws.read.route53.list_resource_record_sets(
+            response = self.context.aws.read.route53.list_resource_record_sets(
                 HostedZoneId=zone_id, StartRecordName=name, StartRecordType=type_, MaxItems="1"
             )
         except NotFound:
             return None
-        # the listing starts at this name, or after it where it is absent
-        found = answer["ResourceRecordSets"]
+        # the listing starts at this name, or after it if it does not exist
+        found = response["ResourceRecordSets"]
         return next((each for each in found if _id(zone_id, each["Name"], each["Type"]) == id), None)
 
     def find(self, spec: RecordSpec) -> Live[RecordSpec] | None:
-        """The record of that name and type, also one with a routing policy."""
+        """The record of that name and type, with or without a routing policy."""
         record = self._record(_id(spec.zone_id, spec.name, spec.type))
         return _live(spec.zone_id, record) if record else None
 
     def create(self, spec: RecordSpec, claim: Claim) -> str:
-        """Refused with Conflict if one stands there: it would be overwritten."""
+        """Raises Conflict if the record exists."""
         id = _id(spec.zone_id, spec.name, spec.type)
         self._change(id, "CREATE", _record_set(spec))
         return id
 
     def update(self, live: Live[RecordSpec], spec: RecordSpec) -> None:
-        """Put over ours, whole: Route 53 knows no smaller change."""
+        """Replace the whole record: Route 53 has no smaller change."""
         wanted = _record_set(spec)
         if wanted != _record_set(live.spec):
             self._change(live.id, "UPSERT", wanted)
 
     def delete(self, id: str) -> None:
-        """Exactly what stands there now: Route 53 deletes only what it is told in full."""
+        """The record as it is now: Route 53 requires its complete content."""
         record = self._record(id)
         if record is None or not _simple(record):
             return
@@ -201,7 +201,7 @@ class Record(Driver[RecordSpec]):
 
     def _change(self, id: str, action: Literal["CREATE", "UPSERT", "DELETE"], record: Any) -> None:
         try:
-            answer = self.context.aws.write.route53.change_resource_record_sets(
+            response = self.context.aws.write.route53.change_resource_record_sets(
                 HostedZoneId=_parts(id)[0],
                 ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
             )
@@ -209,10 +209,10 @@ class Record(Driver[RecordSpec]):
             raise Invalid(
                 error.message, hint=_hint(error.message) or error.hint, code=error.code, action=error.action
             ) from error
-        self._changes[id] = answer["ChangeInfo"]["Id"].removeprefix("/change/")
+        self._changes[id] = response["ChangeInfo"]["Id"].removeprefix("/change/")
 
     def wait_ready(self, id: str, spec: RecordSpec) -> Iterator[Progress]:
-        """Until all of Route 53's servers answer it; one changed by an earlier run, until it is there."""
+        """Until all name servers have the change; for a change of an earlier run, until the record exists."""
         while (status := self._status(id)) != "INSYNC":
             yield Progress(f"the record {plain_name(spec.name)} to be on all name servers", status)
 
@@ -223,7 +223,7 @@ class Record(Driver[RecordSpec]):
                 return self.context.aws.read.route53.get_change(Id=change)["ChangeInfo"]["Status"]
             except NotFound:
                 self._changes.pop(id, None)
-        return "INSYNC" if self._record(id) is not None else "not there yet"
+        return "INSYNC" if self._record(id) is not None else "not listed yet"
 
 
 def _id(zone_id: str, name: str, type_: str) -> str:
@@ -237,7 +237,7 @@ def _parts(id: str) -> tuple[str, str, Literal["CNAME", "A"]]:
 
 
 def _simple(record: ResourceRecordSetOutputTypeDef) -> bool:
-    """Whether it has no routing policy. One that has was made by somebody else, and ours cannot stand beside it."""
+    """Whether it has no routing policy; one that has is not ours, and ours cannot exist beside it."""
     return "SetIdentifier" not in record
 
 
@@ -280,11 +280,11 @@ def _alias(target: Mapping[str, Any] | None) -> AliasTarget | None:
 
 
 def _hint(message: str) -> str:
-    """What to do about an InvalidChangeBatch, by its text: its code is the same for everything."""
+    """The hint for an InvalidChangeBatch, by its message: its code covers every cause."""
     if "apex" in message:
-        return "use type A with alias: the name of the zone itself cannot be a CNAME"
+        return "use type A with `alias`: the apex of a zone cannot be a CNAME"
     if "conflicts with other records" in message or "conflicting RRSet" in message:
-        return "another record has this name, and a CNAME stands alone: delete that one, or choose another name"
+        return "delete the other record of this name, or choose another name: a CNAME must be the only record"
     if "do not match the current values" in message:
-        return "somebody changed the record meanwhile: plan again"
+        return "run `smplan plan` again: the record was changed meanwhile"
     return ""

@@ -1,4 +1,4 @@
-"""``aws.route53.zone``: a lookup of the hosted zone in which the fleet gets its name."""
+"""``aws.route53.zone``: a lookup of a hosted zone."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Zone(Lookup):
-    """A hosted zone that exists already."""
+    """An existing hosted zone."""
 
     kind = "aws.route53.zone"
     summary = "The hosted zone of a domain."
     keys: ClassVar = {
         "name": "The zone's domain, with or without the final dot.",
-        "private": "`true` for a private zone; without it the public one is looked for.",
+        "private": "`true` for a private zone; unset: the public zone.",
     }
     outputs: ClassVar = {
         "id": Output("The zone's id, Z…."),
@@ -35,11 +35,11 @@ class Zone(Lookup):
         name, private = where.get("name"), where.get("private", False)
         if set(where) - set(self.keys) or not isinstance(name, str) or not isinstance(private, bool):
             raise Invalid("a zone is looked up by its name", hint="write `where: {name: …}`, perhaps `private: true`")
-        there = [zone for zone in self._zones() if _private(zone) == private]
-        found = [zone for zone in there if _name(zone) == name.rstrip(".").lower()]
+        existing = [zone for zone in self._zones() if _private(zone) == private]
+        found = [zone for zone in existing if _name(zone) == name.rstrip(".").lower()]
         zone = _filters.only("hosted zone", where, found, _id)
         if zone is None:
-            raise _filters.missing("hosted zone", where, [_name(each) for each in there])
+            raise _filters.missing("hosted zone", where, [_name(each) for each in existing])
         return {"id": _id(zone), "name": _name(zone)}
 
     def _zones(self) -> list[HostedZoneTypeDef]:

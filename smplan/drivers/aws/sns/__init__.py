@@ -1,1 +1,1 @@
-"""The kinds of SNS, one module each. Modules with a leading underscore hold what several of them share."""
+"""The kinds of SNS, one module each. Modules with a leading underscore are shared by them."""

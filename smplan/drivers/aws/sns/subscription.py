@@ -1,4 +1,4 @@
-"""``aws.sns.subscription``: who hears of what a topic is told."""
+"""``aws.sns.subscription``: a subscription of an endpoint to a topic."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 PENDING = "PendingConfirmation"
 DELETED = "Deleted"
-"""What AWS lists in place of an ARN while nobody has confirmed, and after an unsubscription (ListSubscriptions)."""
+"""Listed instead of an ARN before the confirmation, and after the unsubscription (ListSubscriptions)."""
 _PASSWORD = re.compile(r"^[a-z]+://[^/]*@")
 
 Protocol = Literal["http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"]
 
 
-def _readable(endpoint: str) -> str:
+def _without_password(endpoint: str) -> str:
     if _PASSWORD.match(endpoint):
-        raise ValueError("an endpoint with a password cannot be managed: AWS shows it with the password left out")
+        raise ValueError("an endpoint with a password cannot be managed: AWS returns it without the password")
     return endpoint
 
 
@@ -39,9 +39,9 @@ class SubscriptionSpec(Spec):
     endpoint: Annotated[
         str,
         IMMUTABLE,
-        AfterValidator(_readable),
+        AfterValidator(_without_password),
         Field(
-            description="Who hears: an address, a number, a URL or an ARN, as the protocol asks.",
+            description="The address, phone number, URL or ARN, depending on the protocol.",
             min_length=1,
             max_length=2048,
         ),
@@ -49,14 +49,14 @@ class SubscriptionSpec(Spec):
 
 
 class Subscription(Driver[SubscriptionSpec]):
-    """Known by topic, protocol and endpoint, as a subscription nobody has confirmed has no ARN to be listed by.
+    """Identified by topic, protocol and endpoint, because an unconfirmed subscription has no ARN.
 
-    E-mail and HTTP endpoints have to confirm, and nothing here waits for that. Until they do, AWS refuses to
-    unsubscribe them; deleting such a one counts as done, and AWS forgets it after some days.
+    E-mail and HTTP endpoints must confirm, which is not waited for. Until then AWS refuses to unsubscribe them;
+    deleting such a one counts as success, and AWS removes it after some days.
     """
 
     kind = "aws.sns.subscription"
-    summary = "A subscription: who hears of what an SNS topic is told. E-mail addresses have to confirm it."
+    summary = "A subscription of an endpoint to an SNS topic. E-mail addresses have to confirm it."
     spec = SubscriptionSpec
     outputs: ClassVar = {"pending_confirmation": Output("Whether the endpoint still has to confirm.")}
     iam_actions = IamActions(
@@ -67,7 +67,7 @@ class Subscription(Driver[SubscriptionSpec]):
     timeout_seconds = 300
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SubscriptionSpec]]:
-        """One call for 100 subscriptions: of the topic if they are all of one, of all topics else."""
+        """One call per 100 subscriptions: of the topic if it is the only one, else of all topics."""
         return {key: _live(key, found) for key, found in self._listed(ids).items()}
 
     def find(self, spec: SubscriptionSpec) -> Live[SubscriptionSpec] | None:
@@ -83,7 +83,7 @@ class Subscription(Driver[SubscriptionSpec]):
         return _id(spec.topic_arn, spec.protocol, spec.endpoint)
 
     def delete(self, id: str) -> None:
-        """A pending one cannot be unsubscribed: it is left to AWS, which forgets it after some days."""
+        """A pending one cannot be unsubscribed; AWS removes it after some days."""
         found = self._listed([id]).get(id)
         if found is None or _arn(found) == PENDING:
             return
@@ -96,7 +96,7 @@ class Subscription(Driver[SubscriptionSpec]):
                 raise
 
     def _listed(self, ids: Collection[str]) -> dict[str, SubscriptionTypeDef]:
-        """Those of ``ids`` that exist, confirmed rather than pending where AWS lists an endpoint twice."""
+        """Those of ``ids`` that exist; if AWS lists an endpoint twice, the confirmed one."""
         found: dict[str, SubscriptionTypeDef] = {}
         for each in self._described({each.partition("|")[0] for each in ids}):
             key = _id(each.get("TopicArn", ""), each.get("Protocol", ""), each.get("Endpoint", ""))

@@ -1,4 +1,4 @@
-"""``aws.sns.topic``: where alarms and scaling events are told, and its lookup."""
+"""``aws.sns.topic``: an SNS topic for alarms and scaling events, and its lookup."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class TopicSpec(Spec):
         ),
     ]
     display_name: Annotated[
-        str | None, Field(description="What e-mail and SMS show as the sender; empty for none.", max_length=100)
+        str | None, Field(description="The sender shown in e-mail and SMS; empty for none.", max_length=100)
     ] = None
     kms_master_key_id: Annotated[
         str | None,
         Field(
-            description="Key to encrypt with, empty for none. Auto Scaling and CloudWatch need to be allowed in its "
-            "policy, which alias/aws/sns does not do.",
+            description="The key to encrypt with; empty for none. Its policy must allow Auto Scaling and CloudWatch, "
+            "which that of alias/aws/sns does not.",
             max_length=2048,
         ),
     ] = None
@@ -47,10 +47,10 @@ class TopicSpec(Spec):
 
 
 class Topic(Driver[TopicSpec]):
-    """Its ARN is made of its name, so it is found by that without listing topics."""
+    """Its ARN follows from its name, so ``find`` lists no topics."""
 
     kind = "aws.sns.topic"
-    summary = "An SNS topic: where alarms and scaling events are told."
+    summary = "An SNS topic for alarms and scaling events."
     spec = TopicSpec
     outputs: ClassVar = {"arn": Output("The topic's ARN.")}
     iam_actions = IamActions(
@@ -69,7 +69,7 @@ class Topic(Driver[TopicSpec]):
     timeout_seconds = 300
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[TopicSpec]]:
-        """Two calls a topic: there is no batch for either."""
+        """Two calls per topic; neither has a batch."""
         found: dict[str, Live[TopicSpec]] = {}
         for arn in sorted(ids):
             with suppress(NotFound):
@@ -90,11 +90,11 @@ class Topic(Driver[TopicSpec]):
         return self.read_many([arn]).get(arn)
 
     def create(self, spec: TopicSpec, claim: Claim) -> str:
-        """The ARN. AWS would hand out a topic of that name that exists: the engine has looked before."""
-        said = {name: getattr(spec, field) for name, field in ATTRIBUTES.items()}
+        """The ARN. AWS would return an existing topic of that name, so the engine calls ``find`` first."""
+        attributes = {name: getattr(spec, field) for name, field in ATTRIBUTES.items()}
         return self.context.aws.write.sns.create_topic(
             Name=spec.name,
-            Attributes={name: value for name, value in said.items() if value},
+            Attributes={name: value for name, value in attributes.items() if value},
             Tags=tags.listed(tags.merged(spec.tags, claim.tags)),
         )["TopicArn"]
 
@@ -114,16 +114,16 @@ class Topic(Driver[TopicSpec]):
             client.untag_resource(ResourceArn=live.id, TagKeys=to_remove)
 
     def delete(self, id: str) -> None:
-        """Its subscriptions go with it; AWS calls it a success if there was none."""
+        """With its subscriptions; already gone is success for AWS too."""
         with suppress(NotFound):
             self.context.aws.write.sns.delete_topic(TopicArn=id)
 
 
 class TopicLookup(Lookup):
-    """A topic that exists already, in this account and region."""
+    """An existing topic in this account and region."""
 
     kind = "aws.sns.topic"
-    summary = "An SNS topic that exists already, such as the one that pages people."
+    summary = "An existing SNS topic, such as the one of the on-call team."
     keys: ClassVar = {"name": "The topic's name."}
     outputs: ClassVar = {
         "id": Output("The topic's ARN."),
@@ -143,7 +143,7 @@ class TopicLookup(Lookup):
         except NotFound as error:
             raise NotFound(
                 f"there is no SNS topic `{name}` in account {self.context.aws.account}, {self.context.aws.region}",
-                hint="correct the name, or make the topic with a resource of kind aws.sns.topic",
+                hint="correct the name, or create the topic with a resource of kind aws.sns.topic",
                 code=error.code,
                 action=error.action,
             ) from error

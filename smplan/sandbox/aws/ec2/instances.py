@@ -68,8 +68,8 @@ def _volumes(image: Fields, wanted: list[Fields]) -> list[Fields]:
     given = {each["DeviceName"]: each for each in wanted}
     for each in image.get("BlockDeviceMappings", []):
         name, base = each["DeviceName"], each.get("Ebs", {})
-        asked: dict[str, Any] = given.get(name, {"DeviceName": name}).get("Ebs") or {}
-        size = int(asked.get("VolumeSize") or base.get("VolumeSize", 8))
+        requested: dict[str, Any] = given.get(name, {"DeviceName": name}).get("Ebs") or {}
+        size = int(requested.get("VolumeSize") or base.get("VolumeSize", 8))
         if size < int(base.get("VolumeSize", 0)):
             raise AwsError(
                 "InvalidBlockDeviceMapping",
@@ -77,7 +77,7 @@ def _volumes(image: Fields, wanted: list[Fields]) -> list[Fields]:
                 f"expect size >= {base.get('VolumeSize')}GB",
             )
         kept = {"VolumeType": base.get("VolumeType", "gp3"), "DeleteOnTermination": True}
-        given[name] = {"DeviceName": name, "Ebs": {**kept, **asked, "VolumeSize": size}}
+        given[name] = {"DeviceName": name, "Ebs": {**kept, **requested, "VolumeSize": size}}
     return list(given.values())
 
 

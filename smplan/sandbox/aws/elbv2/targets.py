@@ -198,7 +198,7 @@ def deregister_targets(call: Call) -> None:
 
 @handles("elbv2", "DescribeTargetHealth")
 def describe_health(call: Call) -> Fields:
-    """All targets, or those asked for: unknown ones are ``unused``."""
+    """All targets, or those requested; unknown ones are ``unused``."""
     account = call.account
     group = require_group(account, call["TargetGroupArn"])
     targets = account.elbv2.targets_of(group.arn)

@@ -1,4 +1,4 @@
-"""Looking a certificate up."""
+"""The certificate lookup."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_wildcard_is_a_name_like_any_other(box: Sandbox, aws: Aws) -> None:
         Certificate(context(aws)).read({"domain": "www.example.com"})
 
 
-def test_all_key_types_are_asked_for_and_the_end_is_told(box: Sandbox) -> None:
+def test_all_key_types_are_listed_with_the_expiry(box: Sandbox) -> None:
     script = scripted(listed(ONE, "*.example.com"))
     assert look(script, domain="*.example.com")["not_after"] == "2027-01-02T03:04:05+00:00"
     name, body = script.sent[0]
@@ -77,7 +77,7 @@ def test_an_expired_one_beside_its_successor_is_no_conflict(box: Sandbox) -> Non
     assert look(script, domain="example.com")["id"] == TWO
 
 
-def test_several_of_a_name_are_told_apart_by_arn(box: Sandbox) -> None:
+def test_several_of_a_name_are_selected_by_arn(box: Sandbox) -> None:
     both = (listed(ONE, "example.com"), listed(TWO, "*.example.com", "ISSUED", "example.com"))
     with pytest.raises(Conflict, match="2 issued certificates match domain=example"):
         look(scripted(*both), domain="example.com")
@@ -85,19 +85,19 @@ def test_several_of_a_name_are_told_apart_by_arn(box: Sandbox) -> None:
     assert look(scripted(*both), arn=ONE)["id"] == ONE
 
 
-def test_of_a_certificate_with_very_many_names_all_are_looked_at(box: Sandbox) -> None:
+def test_all_names_of_a_certificate_with_many_are_compared(box: Sandbox) -> None:
     script = scripted(
         listed(ONE, "a.example.com", more=True), SubjectAlternativeNames=["a.example.com", "z.example.com"]
     )
     assert look(script, domain="z.example.com")["id"] == ONE
 
 
-def test_one_without_an_end_is_told_without(box: Sandbox) -> None:
+def test_a_certificate_without_expiry_has_an_empty_one(box: Sandbox) -> None:
     assert look(scripted(listed(ONE, "example.com"), NotAfter=None), domain="example.com")["not_after"] == ""
 
 
 @pytest.mark.parametrize("where", [{}, {"name": "example.com"}])
-def test_what_cannot_be_looked_for_says_what_can(box: Sandbox, where: dict[str, Any]) -> None:
+def test_an_unknown_key_of_a_lookup_names_the_known_ones(box: Sandbox, where: dict[str, Any]) -> None:
     with pytest.raises(Invalid, match="by its domain") as caught:
         look(scripted(), **where)
     assert "domain" in caught.value.hint

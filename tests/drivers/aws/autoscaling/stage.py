@@ -1,4 +1,4 @@
-"""What the tests of scaling, alarms and topics share: a stage with a launch template, and wires one can listen to."""
+"""Helpers of scaling, alarm and topic tests: a setup with a launch template, and recorded requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.context import Context
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.conformance import Case, FaultyAws, Stage, context
+from tests.drivers.conformance import Case, CaseSetup, FaultyAws, context
 
 TEMPLATE = {
     "as": "template",
@@ -32,9 +32,11 @@ GROUP: Mapping[str, Any] = {
 
 
 @contextmanager
-def staged(box: Sandbox, aws: Aws, kind: str, spec: Mapping[str, Any], *setup: Mapping[str, Any]) -> Iterator[Stage]:
+def staged(
+    box: Sandbox, aws: Aws, kind: str, spec: Mapping[str, Any], *setup: Mapping[str, Any]
+) -> Iterator[CaseSetup]:
     """A stage with a launch template and ``setup`` on it."""
-    with Stage(box, aws, Case(kind, "in-code", (TEMPLATE, *setup), spec, {}, {})) as stage:
+    with CaseSetup(box, aws, Case(kind, "in-code", (TEMPLATE, *setup), spec, {}, {})) as stage:
         yield stage
 
 
@@ -43,22 +45,22 @@ def group_stage(box: Sandbox, aws: Aws, **changes: Any) -> Any:
     return staged(box, aws, "aws.autoscaling.group", {**GROUP, **changes})
 
 
-def counted(region: str) -> tuple[Context, list[str]]:
-    """A context for drivers, and the actions it has asked AWS for."""
+def count_calls(region: str) -> tuple[Context, list[str]]:
+    """A context for drivers, and the actions that they call."""
     calls: list[str] = []
     return context(Aws(region, on_call=calls.append)), calls
 
 
-def heard(region: str) -> tuple[Aws, list[tuple[str, dict[str, Any]]]]:
-    """A way to AWS, and the writes that went along it: operation and parameters as the driver said them."""
+def record_writes(region: str) -> tuple[Aws, list[tuple[str, dict[str, Any]]]]:
+    """A client, and its writes: operation and parameters as the driver passed them."""
     writes: list[tuple[str, dict[str, Any]]] = []
 
     def spoil(client: Any, is_write: bool) -> None:
-        def hear(params: dict[str, Any], model: Any, **_: object) -> None:
+        def record(params: dict[str, Any], model: Any, **_: object) -> None:
             writes.append((model.name, dict(params)))
 
         if is_write:
-            client.meta.events.register("provide-client-params", hear)
+            client.meta.events.register("provide-client-params", record)
 
     return FaultyAws(region, spoil), writes
 

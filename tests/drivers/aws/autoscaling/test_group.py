@@ -12,7 +12,7 @@ from smplan.drivers.aws.autoscaling.group import Group, GroupSpec, LaunchTemplat
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Live
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import Script, counted, group_stage, heard, scripted
+from tests.drivers.aws.autoscaling.stage import Script, count_calls, group_stage, record_writes, scripted
 from tests.drivers.conformance import differences
 
 TEMPLATE = {"id": "lt-1", "version": 1}
@@ -29,16 +29,16 @@ def described(aws: Aws, name: str) -> Any:
 
 def test_ownership_tags_go_with_the_create_and_stay_on_the_group(box: Sandbox, aws: Aws) -> None:
     with group_stage(box, aws, tags={"Name": "stream-manager"}) as stage:
-        way, writes = heard(aws.region)
+        way, writes = record_writes(aws.region)
         made = stage.create(stage.driver(way), stage.spec(), stage.claim())
         assert [name for name, _ in writes] == ["CreateAutoScalingGroup"]
         flags = {tag["Key"]: tag["PropagateAtLaunch"] for tag in described(aws, made)["Tags"]}
         assert flags == {"Name": True, "smplan:lineage": False, "smplan:address": False}
 
 
-def test_an_update_says_what_changed_and_never_the_desired_capacity(box: Sandbox, aws: Aws) -> None:
+def test_an_update_sends_what_changed_and_never_the_desired_capacity(box: Sandbox, aws: Aws) -> None:
     with group_stage(box, aws, desired_capacity=1) as stage:
-        way, writes = heard(aws.region)
+        way, writes = record_writes(aws.region)
         made = stage.create(stage.driver(), stage.spec())
         aws.write.autoscaling.set_desired_capacity(AutoScalingGroupName=made, DesiredCapacity=2)
         live = stage.read(made)
@@ -52,7 +52,7 @@ def test_an_update_says_what_changed_and_never_the_desired_capacity(box: Sandbox
 def test_subnets_in_another_order_are_no_change(box: Sandbox, aws: Aws) -> None:
     first, second, _ = box.facts.subnet_ids
     with group_stage(box, aws, subnet_ids=[second, first]) as stage:
-        way, writes = heard(aws.region)
+        way, writes = record_writes(aws.region)
         made = stage.create(stage.driver(), stage.spec())
         stage.driver(way).update(stage.read(made), stage.spec({"subnet_ids": [first, second]}))
         assert writes == []
@@ -88,17 +88,17 @@ def test_a_group_with_protected_instances_drains_and_goes(box: Sandbox, aws: Aws
     with group_stage(box, aws, desired_capacity=2, new_instances_protected_from_scale_in=True) as stage:
         made = stage.create(stage.driver(), stage.spec())
         stage.wait(_until_in_service(aws, made, 2))
-        way, writes = heard(aws.region)
+        way, writes = record_writes(aws.region)
         driver = stage.driver(way)
         stage.remove(driver, made)
         assert driver.read_many([made]) == {}
         assert all("ForceDelete" not in sent for _, sent in writes)
 
 
-def test_vanishing_lasts_as_long_as_aws_describes_the_group() -> None:
+def test_the_wait_for_deletion_lasts_while_aws_describes_the_group() -> None:
     looks = [[{"AutoScalingGroupName": "g", "Status": "Delete in progress"}], []]
     script = Script(describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": looks.pop(0)})
-    assert [look.said for look in Group(scripted(autoscaling=script)).wait_deleted("g")] == ["Delete in progress"]
+    assert [look.status for look in Group(scripted(autoscaling=script)).wait_deleted("g")] == ["Delete in progress"]
 
 
 def test_target_groups_are_attached_before_others_are_detached_ten_a_call() -> None:
@@ -177,7 +177,7 @@ def test_fifty_groups_are_read_in_one_call_and_none_in_none() -> None:
 def test_reading_a_group_is_one_call(box: Sandbox, aws: Aws) -> None:
     with group_stage(box, aws) as stage:
         made = stage.create(stage.driver(), stage.spec())
-        context, calls = counted(aws.region)
+        context, calls = count_calls(aws.region)
         assert set(Group(context).read_many([made])) == {made}
         assert calls == ["autoscaling:DescribeAutoScalingGroups"]
 
@@ -194,8 +194,8 @@ def test_reading_a_group_is_one_call(box: Sandbox, aws: Aws) -> None:
         ({"subnet_ids": []}, "at least 1 item"),
         ({"name": "a:b"}, "match pattern"),
         ({"name": "a/b"}, "match pattern"),
-        ({"propagate_tags_at_launch": False}, "says nothing without `tags`"),
-        ({"propagate_tags_at_launch": False, "tags": {}}, "says nothing without `tags`"),
+        ({"propagate_tags_at_launch": False}, "has no effect without `tags`"),
+        ({"propagate_tags_at_launch": False, "tags": {}}, "has no effect without `tags`"),
         ({"health_check_type": "elb"}, "Input should be"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How a group's instances are protected and let go, over a scripted wire: what the sandbox cannot make happen."""
+"""Protection and draining of a group's instances, over scripted responses that the sandbox never sends."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def protect(wire: Any, *, protected: bool) -> None:
     _instances.protect(wire, "g", protected=protected)
 
 
-def test_draining_empties_the_group_once_and_says_how_many_are_gone() -> None:
+def test_draining_empties_the_group_once_and_reports_progress() -> None:
     four, three = ["InService"] * 4, ["Terminating"] * 2 + ["InService"]
     wire = Wire(group(*four, size=4), group(*three, protected=False), group("Terminating", protected=False), group())
     looks = drained(wire)
-    assert [look.said for look in looks] == [
-        "0 of 4 instances gone; 4 InService",
-        "1 of 4 instances gone; 1 InService, 2 Terminating",
-        "3 of 4 instances gone; 1 Terminating",
+    assert [look.status for look in looks] == [
+        "0 of 4 instances terminated; 4 InService",
+        "1 of 4 instances terminated; 1 InService, 2 Terminating",
+        "3 of 4 instances terminated; 1 Terminating",
     ]
     assert [look.fraction for look in looks] == [0.0, 0.25, 0.75]
     sizes = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
@@ -94,7 +94,7 @@ def test_a_group_that_is_empty_or_gone_needs_no_draining() -> None:
 
 def test_a_group_without_instances_that_may_still_launch_one_is_emptied_first() -> None:
     wire = Wire(group(size=2), group())
-    assert [look.said for look in drained(wire)] == ["0 of 0 instances gone"]
+    assert [look.status for look in drained(wire)] == ["0 of 0 instances terminated"]
     assert [name for name, _ in wire.sent] == ["update"]
 
 
@@ -104,29 +104,32 @@ def test_a_group_that_is_being_deleted_is_not_updated() -> None:
     assert wire.sent == []
 
 
-def test_an_instance_that_comes_while_draining_is_let_go_too() -> None:
+def test_an_instance_launched_while_draining_is_terminated_too() -> None:
     wire = Wire(group("Pending", size=1), group("InService"), group("Terminating", protected=False), group())
     drained(wire)
     assert wire.protected == [["i-000"]]
 
 
-def test_draining_says_when_nothing_can_go() -> None:
+def test_draining_reports_a_suspended_terminate_process() -> None:
     suspended = [{"ProcessName": "AZRebalance"}, {"ProcessName": "Terminate"}]
     looks = drained(Wire(group("InService", SuspendedProcesses=suspended), None))
-    assert looks[0].said.endswith("its Terminate process is suspended: resume it, or nothing will go")
+    assert looks[0].status.endswith("the Terminate process is suspended: resume it, or no instance terminates")
 
 
 @pytest.mark.parametrize(
     ("refusal", "said"),
     [
         (InUse("a scaling activity is in progress"), "a scaling activity is in progress"),
-        (Invalid("The instance i-000 is not part of Auto Scaling group g."), "0 of 1 instances gone; 1 InService"),
-        (NotFound("AutoScalingGroup name not found"), "0 of 1 instances gone; 1 InService"),
+        (
+            Invalid("The instance i-000 is not part of Auto Scaling group g."),
+            "0 of 1 instances terminated; 1 InService",
+        ),
+        (NotFound("AutoScalingGroup name not found"), "0 of 1 instances terminated; 1 InService"),
     ],
 )
-def test_what_passes_by_itself_does_not_stop_draining(refusal: Exception, said: str) -> None:
+def test_a_temporary_refusal_does_not_stop_draining(refusal: Exception, said: str) -> None:
     wire = Wire(group("InService", size=1), group("InService", size=1), None, refusals=[refusal])
-    assert drained(wire)[0].said == said
+    assert drained(wire)[0].status == said
 
 
 def test_a_refusal_for_good_stops_draining() -> None:
@@ -141,14 +144,14 @@ def test_protection_goes_to_50_instances_a_call_and_only_where_it_differs() -> N
     protect(Wire(group("InService", protected=True), refusals=[Invalid("unasked")]), protected=True)
 
 
-def test_protection_looks_again_when_an_instance_has_gone_meanwhile() -> None:
+def test_protection_retries_when_an_instance_was_terminated_meanwhile() -> None:
     gone = Invalid("The instance i-001 is not part of Auto Scaling group g.")
     wire = Wire(group("InService", "InService"), group("InService"), refusals=[gone])
     protect(wire, protected=False)
     assert wire.protected == [["i-000", "i-001"], ["i-000"]]
 
 
-def test_protection_gives_up_after_a_few_looks_and_at_once_for_another_fault() -> None:
+def test_protection_gives_up_after_a_few_attempts_and_at_once_for_another_error() -> None:
     gone = [Invalid("The instance i-000 is not in InService or EnteringStandby or Standby.")] * 9
     wire = Wire(group("InService"), refusals=gone)
     with pytest.raises(Invalid):

@@ -14,7 +14,7 @@ from smplan.drivers.aws.autoscaling.launch_configuration import LaunchConfigurat
 from smplan.drivers.aws.client import Aws
 from smplan.errors import Invalid
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import Script, counted, scripted, staged
+from tests.drivers.aws.autoscaling.stage import Script, count_calls, scripted, staged
 from tests.drivers.conformance import FaultyAws, context
 
 KIND = "aws.autoscaling.launch_configuration"
@@ -62,7 +62,7 @@ def test_user_data_that_is_no_text_is_read_as_different_and_not_as_a_fault() -> 
     assert live.spec.user_data == "\ufffd\ufffd"
 
 
-def test_monitoring_is_always_said_because_defaults_differ() -> None:
+def test_monitoring_is_always_sent_because_defaults_differ() -> None:
     script = Script()
     LaunchConfiguration(scripted(autoscaling=script)).create(spec(), NO_CLAIM)
     ((_, sent),) = script.sent
@@ -71,7 +71,7 @@ def test_monitoring_is_always_said_because_defaults_differ() -> None:
     assert "MetadataOptions" not in sent
 
 
-def test_an_account_without_launch_configurations_is_told_what_to_use(box: Sandbox) -> None:
+def test_an_account_without_launch_configurations_gets_a_hint(box: Sandbox) -> None:
     def spoil(client: Any, _: bool) -> None:
         message = "The Launch Configuration creation operation is not available in your account. Use launch templates."
         answer = {
@@ -94,7 +94,7 @@ class _Status:
 def test_reading_several_is_one_call_and_reading_none_is_none(box: Sandbox, aws: Aws) -> None:
     with staged(box, aws, KIND, LEAST) as stage:
         made = stage.create(stage.driver(), stage.spec())
-        heard, calls = counted(aws.region)
+        heard, calls = count_calls(aws.region)
         assert set(LaunchConfiguration(heard).read_many([made, "gone"])) == {made}
         assert LaunchConfiguration(heard).read_many([]) == {}
         assert calls == ["autoscaling:DescribeLaunchConfigurations"]

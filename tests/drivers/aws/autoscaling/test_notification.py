@@ -55,7 +55,7 @@ def test_a_group_that_is_gone_fails_nothing() -> None:
     assert set(subject.read_many(["g|arn:t", "gone|arn:t"])) == {"g|arn:t"}
 
 
-def test_none_is_asked_for_when_none_is_wanted() -> None:
+def test_reading_no_ids_sends_no_request() -> None:
     subject, script = driver()
     assert subject.read_many([]) == {}
     assert script.sent == []
@@ -80,6 +80,6 @@ def test_deleting_one_of_a_group_that_is_gone_succeeds() -> None:
 
 
 @pytest.mark.parametrize("types", [[], ["autoscaling:TEST_NOTIFICATION"], ["launch"]])
-def test_only_events_can_be_told(types: list[str]) -> None:
+def test_only_known_event_types_are_accepted(types: list[str]) -> None:
     with pytest.raises(ValidationError):
         spec(*types)

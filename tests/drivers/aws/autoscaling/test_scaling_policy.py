@@ -13,7 +13,7 @@ from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Live
 from smplan.errors import NotFound
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import GROUP, Script, counted, scripted, staged
+from tests.drivers.aws.autoscaling.stage import GROUP, Script, count_calls, scripted, staged
 
 SIMPLE = {"policy_type": "SimpleScaling", "adjustment_type": "ChangeInCapacity", "scaling_adjustment": 1}
 STEP = {
@@ -62,12 +62,12 @@ def test_an_update_leaves_the_arn_that_alarms_point_at(box: Sandbox, aws: Aws) -
         driver.update(before, stage.spec({"scaling_adjustment": 2}))
         after = stage.read(made)
         assert (after.outputs, after.spec.scaling_adjustment) == (before.outputs, 2)
-        heard, calls = counted(aws.region)
+        heard, calls = count_calls(aws.region)
         assert set(ScalingPolicy(heard).read_many([made])) == {made}
         assert calls == ["autoscaling:DescribePolicies"]
 
 
-def test_policies_of_one_group_are_asked_of_that_group() -> None:
+def test_policies_of_one_group_are_read_by_group() -> None:
     script = policies(g=["a", "b"], h=["a"])
     driver = ScalingPolicy(scripted(autoscaling=script))
     assert set(driver.read_many(["g/a", "g/gone"])) == {"g/a"}
@@ -146,7 +146,7 @@ def test_fields_that_do_not_go_together_are_refused(base: dict[str, Any], change
         spec(base, **changes)
 
 
-def test_every_fault_of_a_policy_is_told_at_once() -> None:
+def test_all_errors_of_a_policy_are_reported_at_once() -> None:
     with pytest.raises(ValidationError, match=r"`cooldown` does not go with it, it needs `step_adjustments`"):
         spec(STEP, cooldown=300, step_adjustments=None)
 

@@ -13,7 +13,7 @@ from smplan.drivers.aws.cloudwatch.alarm import Alarm, AlarmSpec
 from smplan.drivers.base import Live
 from smplan.errors import NotFound
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import Script, counted, heard, scripted, staged
+from tests.drivers.aws.autoscaling.stage import Script, count_calls, record_writes, scripted, staged
 
 WRITTEN = {
     "name": "alarm-${run}",
@@ -43,7 +43,7 @@ def test_an_update_puts_the_whole_alarm_and_keeps_what_was_set_by_hand(box: Sand
 
 def test_tags_alone_do_not_put_the_alarm_again(box: Sandbox, aws: Aws) -> None:
     with staged(box, aws, "aws.cloudwatch.alarm", {**WRITTEN, "tags": {"a": "1", "b": "2"}}) as stage:
-        way, writes = heard(aws.region)
+        way, writes = record_writes(aws.region)
         made = stage.create(stage.driver(), stage.spec())
         stage.driver(way).update(stage.read(made), stage.spec({"tags": {"a": "1", "c": "3"}}))
         assert [name for name, _ in writes] == ["TagResource", "UntagResource"]
@@ -53,7 +53,7 @@ def test_tags_alone_do_not_put_the_alarm_again(box: Sandbox, aws: Aws) -> None:
 def test_reading_is_one_call_and_one_for_the_tags_of_each(box: Sandbox, aws: Aws) -> None:
     with staged(box, aws, "aws.cloudwatch.alarm", WRITTEN) as stage:
         made = stage.create(stage.driver(), stage.spec())
-        context, calls = counted(aws.region)
+        context, calls = count_calls(aws.region)
         assert set(Alarm(context).read_many([made, "gone"])) == {made}
         assert calls == ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"]
 
@@ -96,8 +96,8 @@ def test_an_alarm_that_went_with_its_group_is_updated_by_putting_it_whole() -> N
     [
         ({"period": 45}, "10, 20, 30 or a multiple of 60"),
         ({"period": 5}, "greater than or equal to 10"),
-        ({"period": 60, "evaluation_periods": 1441}, "looks back 1 d"),
-        ({"period": 3600, "evaluation_periods": 169}, "looks back 7 d"),
+        ({"period": 60, "evaluation_periods": 1441}, "allows at most 1 d"),
+        ({"period": 3600, "evaluation_periods": 169}, "allows at most 7 d"),
         ({"alarm_actions": [ACTION] * 6}, "at most 5 items"),
         ({"comparison_operator": ">="}, "Input should be"),
         ({"namespace": ":x"}, "match pattern"),

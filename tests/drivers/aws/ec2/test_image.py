@@ -1,4 +1,4 @@
-"""Images: waiting with evidence, images that never come, and what becomes of the instance they were made of."""
+"""Images: progress of a wait, failed images, and the source instance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def driver(script: Script) -> Image:
     return Image(context(script.aws()))
 
 
-def test_waiting_shows_the_state_and_how_much_of_the_snapshot_is_done() -> None:
+def test_waiting_reports_state_and_snapshot_progress() -> None:
     pending = image("pending")
     script = Script(
         {
@@ -60,28 +60,28 @@ def test_waiting_shows_the_state_and_how_much_of_the_snapshot_is_done() -> None:
             "DescribeSnapshots": snapshots("", "45%"),
         }
     )
-    seen = [(look.said, look.fraction) for look in driver(script).wait_ready(ID, spec())]
+    seen = [(look.status, look.fraction) for look in driver(script).wait_ready(ID, spec())]
     assert seen == [
-        ("AWS does not show it yet", None),
+        ("not listed yet", None),
         ("pending", None),
         ("pending, snapshot 0%", 0.0),
         ("pending, snapshot 45%", 0.45),
     ]
 
 
-def test_an_image_that_vanishes_while_it_is_waited_for_is_gone() -> None:
+def test_an_image_deregistered_during_the_wait_raises_not_found() -> None:
     script = Script({"DescribeImages": images(image("pending"), None), "DescribeSnapshots": snapshots("1%")})
     with pytest.raises(NotFound, match="deregistered"):
         list(driver(script).wait_ready(ID, spec()))
 
 
-def test_an_image_that_never_shows_is_gone_in_the_end() -> None:
+def test_an_image_that_is_never_listed_raises_not_found_in_the_end() -> None:
     script = Script({"DescribeImages": images(None)})
     with pytest.raises(NotFound):
         list(driver(script).wait_ready(ID, spec()))
 
 
-def test_a_failed_image_tells_why_and_leaves_its_name_free() -> None:
+def test_a_failed_image_reports_the_reason_and_frees_its_name() -> None:
     failed = image("failed", StateReason={"Message": "snapshot limit exceeded"})
     script = Script(
         {
@@ -109,7 +109,7 @@ def test_a_failed_image_tells_why_and_leaves_its_name_free() -> None:
         ("terminate", "shutting-down", []),
     ],
 )
-def test_the_source_goes_only_once_the_image_is_available_and_only_once(
+def test_the_source_is_terminated_once_and_only_after_the_image_is_available(
     after: str, state: str, sent: list[str]
 ) -> None:
     script = Script(
@@ -128,7 +128,7 @@ def test_the_source_goes_only_once_the_image_is_available_and_only_once(
     assert script.names()[2:] == ["DescribeImages", "DescribeInstances", *sent]
 
 
-def test_a_source_that_is_kept_is_not_even_looked_at() -> None:
+def test_a_source_that_is_kept_is_not_read() -> None:
     script = Script({"DescribeImages": images(image("available"))})
     assert list(driver(script).wait_ready(ID, spec())) == []
     assert script.names() == ["DescribeImages"]

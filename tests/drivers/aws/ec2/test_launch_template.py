@@ -1,4 +1,4 @@
-"""Launch templates: what a version holds, that none is made in vain or twice, and how few calls reading takes."""
+"""Launch templates: contents of a version, no needless versions, number of calls."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_user_data_is_measured_in_bytes_before_encoding() -> None:
         spec(user_data="é" * (USER_DATA_BYTES // 2 + 1))
 
 
-def test_with_a_stated_public_address_the_groups_stand_on_the_interface() -> None:
+def test_with_a_public_address_setting_the_groups_are_on_the_interface() -> None:
     made = data(spec(associate_public_ip_address=False, security_group_ids=GROUPS))
     assert "SecurityGroupIds" not in made
     [interface] = made["NetworkInterfaces"]
@@ -68,7 +68,7 @@ def test_with_a_stated_public_address_the_groups_stand_on_the_interface() -> Non
     }
 
 
-def test_without_a_stated_public_address_the_groups_stand_alone() -> None:
+def test_without_a_public_address_setting_there_is_no_interface() -> None:
     made = data(spec(security_group_ids=GROUPS))
     assert made["SecurityGroupIds"] == ["sg-a", "sg-b"]
     assert "NetworkInterfaces" not in made
@@ -81,7 +81,7 @@ def test_the_root_volume_goes_with_its_instance() -> None:
     ]
 
 
-def test_a_volume_without_a_device_is_refused_and_the_remedy_named() -> None:
+def test_a_volume_without_a_device_is_refused_with_a_hint() -> None:
     with pytest.raises(ValidationError, match=r"\$\{image\.root_device_name\}"):
         spec(volume_size=16)
     spec(volume_size=16, root_device_name=Ref("image", path=("root_device_name",)))
@@ -143,7 +143,7 @@ def test_a_create_carries_the_token_of_its_claim() -> None:
     assert script.sent[0][1]["ClientToken"] == "token"
 
 
-def test_one_template_is_asked_for_by_its_id() -> None:
+def test_one_template_is_read_by_id() -> None:
     script = Script(
         {
             "DescribeLaunchTemplates": [{"LaunchTemplates": [template()]}],
@@ -185,7 +185,7 @@ def test_the_only_one_being_gone_takes_one_call() -> None:
     assert script.names() == ["DescribeLaunchTemplates"]
 
 
-def test_a_template_that_goes_between_the_calls_is_gone() -> None:
+def test_a_template_deleted_between_two_calls_is_absent() -> None:
     script = Script(
         {
             "DescribeLaunchTemplates": [{"LaunchTemplates": [template()]}],
@@ -195,7 +195,7 @@ def test_a_template_that_goes_between_the_calls_is_gone() -> None:
     assert driver(script).read_many([ID]) == {}
 
 
-def test_a_version_that_the_long_list_lacks_is_asked_for_by_itself() -> None:
+def test_a_version_missing_in_the_list_of_all_is_read_by_itself() -> None:
     script = Script(
         {
             "DescribeLaunchTemplates": [{"LaunchTemplates": [template(), template("lt-2")]}],

@@ -1,4 +1,4 @@
-"""Lookups of what exists already: the one that matches, none with what there is, several with their names."""
+"""Lookups: one match, no match, several matches."""
 
 from __future__ import annotations
 
@@ -120,23 +120,23 @@ def test_subnets_of_several_vpcs_are_refused(box: Sandbox, aws: Aws) -> None:
         ("aws.rds.instance", {"identifier": "red5"}, "red5pro"),
     ],
 )
-def test_without_a_match_it_says_what_was_looked_for_and_what_there_is(
+def test_without_a_match_the_error_names_criteria_and_existing_resources(
     box: Sandbox, aws: Aws, kind: str, where: dict[str, Any], near: str
 ) -> None:
     with pytest.raises(NotFound) as caught:
         look(kind, aws, where)
     [(key, value)] = where.items()
     assert f"{key}={value}" in str(caught.value)
-    assert caught.value.hint.startswith(f"there is: {near}")
+    assert caught.value.hint.startswith(f"use one of: {near}")
 
 
-def test_where_there_is_nothing_at_all_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_resource_the_hint_says_to_create_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     script = Script({"DescribeInstances": [{"Reservations": []}]})
     with pytest.raises(NotFound) as caught:
         look("aws.ec2.instance", script.aws(), {"tag:Name": "x"})
-    assert caught.value.hint == "there is no instance at all in this account and region"
+    assert caught.value.hint == "create it first: there is no instance in this account and region"
 
 
 def test_several_matches_are_listed_and_refused(box: Sandbox, aws: Aws) -> None:
@@ -147,7 +147,7 @@ def test_several_matches_are_listed_and_refused(box: Sandbox, aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("kind", MINE)
-def test_a_key_nobody_knows_is_refused_before_anything_is_sent(box: Sandbox, kind: str) -> None:
+def test_an_unknown_key_is_refused_before_any_request(box: Sandbox, kind: str) -> None:
     sent: list[str] = []
     with pytest.raises(Invalid):
         look(kind, Aws(box.facts.region, on_call=sent.append), {"nmae": "x"})
@@ -155,7 +155,7 @@ def test_a_key_nobody_knows_is_refused_before_anything_is_sent(box: Sandbox, kin
 
 
 @pytest.mark.parametrize("kind", MINE)
-def test_a_lookup_only_calls_what_it_says(box: Sandbox, kind: str) -> None:
+def test_a_lookup_calls_only_its_declared_actions(box: Sandbox, kind: str) -> None:
     sent: list[str] = []
     aws = Aws(box.facts.region, on_call=sent.append)
     where = {"identifier": "none"} if kind == "aws.rds.instance" else {"tag:Name": "none"}
@@ -173,7 +173,7 @@ def test_a_terminated_instance_does_not_count(box: Sandbox, aws: Aws) -> None:
         look("aws.ec2.instance", aws, {"id": made})
 
 
-def test_the_database_says_how_it_is_reached_and_who_guards_it(box: Sandbox, aws: Aws) -> None:
+def test_the_database_has_its_endpoint_and_security_groups(box: Sandbox, aws: Aws) -> None:
     found = look("aws.rds.instance", aws, {"identifier": "red5pro"})
     assert found["port"] == 3306
     assert found["endpoint"]

@@ -1,4 +1,4 @@
-"""Security groups and their rules: what is told apart, what is somebody else's, what refuses to go."""
+"""Security groups and their rules: identity, ownership, deletion."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_name_to_come_is_not_checked_yet() -> None:
         ({"protocol": "icmp", "port": 8}, "its type as `from_port`"),
     ],
 )
-def test_a_rule_that_aws_would_refuse_is_refused_with_the_remedy(fields: dict[str, Any], hint: str) -> None:
+def test_a_rule_that_aws_would_refuse_is_refused_with_a_hint(fields: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         rule(**fields)
 
@@ -116,7 +116,7 @@ def test_blocks_are_compared_as_aws_writes_them(written: str, answered: str) -> 
     assert network(written) == answered
 
 
-def test_an_equal_rule_of_somebody_else_is_found_without_owner(aws: Aws, group: str) -> None:
+def test_an_equal_rule_without_tags_is_found_without_owner(aws: Aws, group: str) -> None:
     permission: Any = {"IpProtocol": "6", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     aws.write.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
     driver, wanted = SecurityGroupRule(context(aws)), rule(group=group, port=80, cidr_ipv4="10.9.9.9/8")
@@ -163,7 +163,7 @@ def test_deleting_one_rule_leaves_the_others(aws: Aws, group: str) -> None:
 @pytest.mark.parametrize(
     ("egress", "call"), [(True, "RevokeSecurityGroupEgress"), (False, "RevokeSecurityGroupIngress")]
 )
-def test_a_rule_that_goes_between_the_calls_is_gone(egress: bool, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_deleted_between_two_calls_is_absent(egress: bool, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     described = {"SecurityGroupRuleId": "sgr-1", "GroupId": "sg-1", "IsEgress": egress, "IpProtocol": "-1"}
@@ -230,7 +230,7 @@ def test_groups_of_one_name_in_two_vpcs_are_two_groups(box: Sandbox, aws: Aws) -
     aws.write.ec2.delete_vpc(VpcId=other)
 
 
-def test_a_star_in_a_name_stands_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_star_in_a_name_is_no_wildcard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     described = [{"GroupId": f"sg-{name}", "GroupName": name, "Description": "x"} for name in ("sm1", "sm*")]

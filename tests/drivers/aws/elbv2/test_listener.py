@@ -1,4 +1,4 @@
-"""Listeners: TLS that fits the protocol, changes of several fields at once, and reading when some are gone."""
+"""Listeners: TLS settings, changes of several fields at once, reads with missing ones."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import Conflict, Invalid, NotFound
 from smplan.sandbox.aws import moto_state
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import counted, heard
-from tests.drivers.conformance import Case, Script, Stage, context, differences
+from tests.drivers.aws.autoscaling.stage import count_calls, record_writes
+from tests.drivers.conformance import Case, CaseSetup, Script, context, differences
 
 BALANCER = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/lb/50dc6c495c0c9188"
 ARN = BALANCER.replace(":loadbalancer/", ":listener/") + "/f2f7dc8efc522ab2"
@@ -36,7 +36,7 @@ SETUP = (
     },
 )
 SPEC = {"load_balancer_arn": "${lb.arn}", "port": 443, "protocol": "HTTP", "target_group_arn": "${tg.arn}"}
-HINT = "the certificate must be ISSUED, and in the region of the load balancer"
+HINT = "use a certificate that is ISSUED and in the region of the load balancer"
 HTTPS = {"protocol": "HTTPS", "certificate_arn": "${box.certificate_arn}", "ssl_policy": POLICY}
 
 
@@ -55,9 +55,9 @@ def driver(answers: dict[str, list[Any]]) -> Listener:
 
 
 @pytest.fixture
-def stage(box: Sandbox, aws: Aws) -> Iterator[Stage]:
+def stage(box: Sandbox, aws: Aws) -> Iterator[CaseSetup]:
     """A load balancer and a target group; the subject is a listener between them."""
-    with Stage(box, aws, Case("aws.elbv2.listener", "in-code", SETUP, SPEC, {}, {})) as made:
+    with CaseSetup(box, aws, Case("aws.elbv2.listener", "in-code", SETUP, SPEC, {}, {})) as made:
         yield made
 
 
@@ -99,9 +99,9 @@ def test_what_is_to_come_counts_as_given(changes: dict[str, Any]) -> None:
     assert spec(**changes).port == 443
 
 
-def test_http_becomes_https_and_http_again_in_one_call_each(stage: Stage) -> None:
+def test_http_becomes_https_and_http_again_in_one_call_each(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec())
-    way, writes = heard(stage.box.facts.region)
+    way, writes = record_writes(stage.box.facts.region)
     for changes, sent in ((HTTPS, {"Protocol", "Certificates", "SslPolicy"}), ({}, {"Protocol"})):
         wanted = stage.spec(changes)
         stage.driver(way).update(stage.read(made), wanted)
@@ -113,9 +113,9 @@ def test_http_becomes_https_and_http_again_in_one_call_each(stage: Stage) -> Non
     assert (stage.read(made).spec.certificate_arn, stage.read(made).spec.ssl_policy) == (None, None)
 
 
-def test_another_certificate_is_sent_alone(stage: Stage, certificate: str) -> None:
+def test_another_certificate_is_sent_alone(stage: CaseSetup, certificate: str) -> None:
     made = stage.create(stage.driver(), stage.spec(HTTPS))
-    way, writes = heard(stage.box.facts.region)
+    way, writes = record_writes(stage.box.facts.region)
     wanted = stage.spec({**HTTPS, "certificate_arn": certificate})
     stage.driver(way).update(stage.read(made), wanted)
     assert writes == [("ModifyListener", {"ListenerArn": made, "Certificates": [{"CertificateArn": certificate}]})]
@@ -124,7 +124,7 @@ def test_another_certificate_is_sent_alone(stage: Stage, certificate: str) -> No
 
 
 @pytest.mark.parametrize("code", ["CertificateNotFound", "UnsupportedCertificate"])
-def test_a_certificate_that_no_listener_takes_says_why(code: str) -> None:
+def test_an_unusable_certificate_has_a_hint(code: str) -> None:
     refusing = driver({"CreateListener": [code], "ModifyListener": [code]})
     with pytest.raises(Invalid) as created:
         refusing.create(spec(), Claim(Owner("lineage", "listener"), "token"))
@@ -142,13 +142,13 @@ def test_another_refusal_of_a_change_stays_as_it_is() -> None:
     assert caught.value.hint == ""
 
 
-def test_a_port_that_is_listened_on_is_a_conflict(stage: Stage) -> None:
+def test_a_port_that_is_listened_on_is_a_conflict(stage: CaseSetup) -> None:
     stage.create(stage.driver(), stage.spec())
     with pytest.raises(Conflict):
         stage.driver().create(stage.spec(HTTPS), stage.claim())
 
 
-def test_find_goes_by_load_balancer_and_port(stage: Stage) -> None:
+def test_find_goes_by_load_balancer_and_port(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec())
     found = stage.driver().find(stage.spec(HTTPS))
     assert found is not None
@@ -156,9 +156,9 @@ def test_find_goes_by_load_balancer_and_port(stage: Stage) -> None:
     assert stage.driver().find(stage.spec({"port": 444})) is None
 
 
-def test_two_listeners_are_read_in_two_calls(stage: Stage) -> None:
+def test_two_listeners_are_read_in_two_calls(stage: CaseSetup) -> None:
     made = [stage.create(stage.driver(), stage.spec({"port": port})) for port in (443, 5080)]
-    given, calls = counted(stage.box.facts.region)
+    given, calls = count_calls(stage.box.facts.region)
     assert set(Listener(given).read_many(made)) == set(made)
     assert [call.partition(":")[2] for call in calls] == ["DescribeListeners", "DescribeTags"]
 

@@ -1,4 +1,4 @@
-"""Load balancers: what is sent, how they come up, what keeps them from going."""
+"""Load balancers: requests, waits, and refused deletes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from smplan.drivers.aws.elbv2.load_balancer import LoadBalancer, LoadBalancerSpe
 from smplan.drivers.base import Live
 from smplan.errors import Conflict, Invalid, NotFound
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import counted, heard
-from tests.drivers.conformance import Case, Script, Stage, context
+from tests.drivers.aws.autoscaling.stage import count_calls, record_writes
+from tests.drivers.conformance import Case, CaseSetup, Script, context
 
 SPEC = {"name": "lb-${run}", "subnets": ["${box.subnet_ids[0]}", "${box.subnet_ids[1]}"]}
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/lb/50dc6c495c0c9188"
@@ -34,9 +34,9 @@ def spec(**changes: Any) -> LoadBalancerSpec:
 
 
 @pytest.fixture
-def stage(box: Sandbox, aws: Aws) -> Iterator[Stage]:
+def stage(box: Sandbox, aws: Aws) -> Iterator[CaseSetup]:
     """An empty stage whose subject is a load balancer."""
-    with Stage(box, aws, Case("aws.elbv2.load_balancer", "in-code", (), SPEC, {}, {})) as made:
+    with CaseSetup(box, aws, Case("aws.elbv2.load_balancer", "in-code", (), SPEC, {}, {})) as made:
         yield made
 
 
@@ -55,7 +55,7 @@ def in_state(*states: Any) -> Script:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"name": "internal-lb"}, "refuses names that begin with `internal-`"),
+        ({"name": "internal-lb"}, "reserves names that begin with `internal-`"),
         ({"name": "-lb"}, "match pattern"),
         ({"name": "l" * 33}, "at most 32 characters"),
         ({"subnets": ["subnet-1"]}, "at least 2 items"),
@@ -74,9 +74,9 @@ def test_a_name_and_subnets_to_come_are_not_checked_yet() -> None:
     assert spec(**waiting).managed_fields()["name"] == Ref("name")
 
 
-def test_an_update_sends_only_what_differs(stage: Stage) -> None:
+def test_an_update_sends_only_what_differs(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec({"idle_timeout": 60, "tags": {"a": "1", "b": "2"}}))
-    way, writes = heard(stage.box.facts.region)
+    way, writes = record_writes(stage.box.facts.region)
     wanted = stage.spec({"idle_timeout": 90, "deletion_protection": False, "tags": {"a": "1", "c": "3"}})
     stage.driver(way).update(stage.read(made), wanted)
     assert [name for name, _ in writes] == ["ModifyLoadBalancerAttributes", "AddTags", "RemoveTags"]
@@ -87,17 +87,17 @@ def test_an_update_sends_only_what_differs(stage: Stage) -> None:
     assert writes == []
 
 
-def test_what_is_not_managed_is_left_alone(stage: Stage) -> None:
+def test_what_is_not_managed_is_left_alone(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec({"idle_timeout": 90, "tags": {"a": "1"}}))
-    way, writes = heard(stage.box.facts.region)
+    way, writes = record_writes(stage.box.facts.region)
     stage.driver(way).configure(made, stage.spec())
     stage.driver(way).update(stage.read(made), stage.spec())
     assert writes == []
 
 
-def test_one_load_balancer_is_read_in_three_calls(stage: Stage) -> None:
+def test_one_load_balancer_is_read_in_three_calls(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec())
-    given, calls = counted(stage.box.facts.region)
+    given, calls = count_calls(stage.box.facts.region)
     assert set(LoadBalancer(given).read_many([made])) == {made}
     assert [call.partition(":")[2] for call in calls] == [
         "DescribeLoadBalancers",
@@ -139,26 +139,26 @@ def test_a_name_taken_by_another_type_of_load_balancer_is_a_conflict() -> None:
     assert caught.value.hint == "choose another `name`"
 
 
-def test_settling_says_what_it_waits_for_until_it_is_active() -> None:
+def test_waiting_reports_the_state_until_it_is_active() -> None:
     script = in_state("LoadBalancerNotFound", {"Code": "provisioning"}, {"Code": "active"})
     looks = list(driver(script).wait_ready(ARN, spec()))
-    assert [look.said for look in looks] == ["not listed yet", "provisioning"]
+    assert [look.status for look in looks] == ["not listed yet", "provisioning"]
     assert {look.waiting_for for look in looks} == {"load balancer lb to be active"}
 
 
-def test_an_impaired_load_balancer_serves_and_says_so() -> None:
+def test_an_impaired_load_balancer_is_ready_and_reported() -> None:
     looks = list(driver(in_state({"Code": "active_impaired", "Reason": "few addresses"})).wait_ready(ARN, spec()))
-    assert [look.said for look in looks] == ["active_impaired: few addresses"]
+    assert [look.status for look in looks] == ["active_impaired: few addresses"]
 
 
-@pytest.mark.parametrize(("reason", "says"), [("no addresses", "no addresses"), ("", "AWS gives no reason")])
+@pytest.mark.parametrize(("reason", "says"), [("no addresses", "no addresses"), ("", "no reason given")])
 def test_a_failed_load_balancer_is_not_waited_for(reason: str, says: str) -> None:
     with pytest.raises(Invalid, match=f"could not be set up: {says}") as caught:
         list(driver(in_state({"Code": "failed", "Reason": reason})).wait_ready(ARN, spec()))
     assert "delete it, then apply again" in caught.value.hint
 
 
-def test_a_protected_one_is_not_deleted_and_says_how(stage: Stage) -> None:
+def test_a_protected_load_balancer_is_not_deleted_and_has_a_hint(stage: CaseSetup) -> None:
     protected = stage.spec({"deletion_protection": True})
     made = stage.create(stage.driver(), protected)
     with pytest.raises(Invalid) as caught:
@@ -178,17 +178,17 @@ def test_another_refusal_of_a_delete_stays_as_it_is() -> None:
     driver(Script({"DeleteLoadBalancer": ["LoadBalancerNotFound"]})).delete(ARN)
 
 
-def test_it_has_vanished_when_its_own_network_interfaces_have() -> None:
+def test_it_is_deleted_once_its_network_interfaces_are() -> None:
     two = {"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1"}, {"NetworkInterfaceId": "eni-2"}]}
     script = Script({"DescribeNetworkInterfaces": [two, {"NetworkInterfaces": []}]})
     [look] = driver(script).wait_deleted(ARN)
-    assert (look.waiting_for, look.said) == ("the load balancer's network interfaces to be gone", "2 left")
+    assert (look.waiting_for, look.status) == ("the load balancer's network interfaces to be deleted", "2 left")
     assert script.sent[0][1]["Filter.1.Value.1"] == "ELB app/lb/50dc6c495c0c9188"
 
 
-def test_the_interfaces_of_one_that_stands_are_found(stage: Stage) -> None:
+def test_the_interfaces_of_an_existing_one_are_found(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec())
-    assert next(stage.driver().wait_deleted(made)).said.endswith(" left")
+    assert next(stage.driver().wait_deleted(made)).status.endswith(" left")
 
 
 def test_an_update_of_one_that_is_gone_is_not_silent() -> None:

@@ -1,4 +1,4 @@
-"""Target groups: the console's defaults, health checks changed together, and what keeps them from going."""
+"""Target groups: defaults, health check changes, and refused deletes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from smplan.drivers.aws.client import Aws
 from smplan.drivers.aws.elbv2.target_group import TargetGroup, TargetGroupSpec
 from smplan.errors import InUse
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import counted, heard
-from tests.drivers.conformance import Case, Script, Stage, context
+from tests.drivers.aws.autoscaling.stage import count_calls, record_writes
+from tests.drivers.conformance import Case, CaseSetup, Script, context
 
 SPEC = {"name": "tg-${run}", "protocol": "HTTP", "port": 5080, "vpc_id": "${box.vpc_id}"}
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/tg/73e2d6bc24d8a067"
@@ -26,9 +26,9 @@ def spec(**changes: Any) -> TargetGroupSpec:
 
 
 @pytest.fixture
-def stage(box: Sandbox, aws: Aws) -> Iterator[Stage]:
+def stage(box: Sandbox, aws: Aws) -> Iterator[CaseSetup]:
     """An empty stage whose subject is a target group."""
-    with Stage(box, aws, Case("aws.elbv2.target_group", "in-code", (), SPEC, {}, {})) as made:
+    with CaseSetup(box, aws, Case("aws.elbv2.target_group", "in-code", (), SPEC, {}, {})) as made:
         yield made
 
 
@@ -65,8 +65,8 @@ def test_what_aws_takes_is_let_through(changes: dict[str, Any]) -> None:
     assert spec(**changes).port == 5080
 
 
-def test_every_default_of_the_console_is_sent(stage: Stage) -> None:
-    way, writes = heard(stage.box.facts.region)
+def test_every_default_of_the_console_is_sent(stage: CaseSetup) -> None:
+    way, writes = record_writes(stage.box.facts.region)
     made = stage.create(stage.driver(way), stage.spec())
     [(name, sent)] = writes
     assert name == "CreateTargetGroup"
@@ -86,9 +86,9 @@ def test_every_default_of_the_console_is_sent(stage: Stage) -> None:
     assert stage.read(made).spec.health_check_port == "traffic-port"
 
 
-def test_settings_that_depend_on_each_other_change_in_one_call(stage: Stage) -> None:
+def test_settings_that_depend_on_each_other_change_in_one_call(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec())
-    way, writes = heard(stage.box.facts.region)
+    way, writes = record_writes(stage.box.facts.region)
     wanted = stage.spec({"health_check_interval": 60, "health_check_timeout": 40})
     stage.driver(way).update(stage.read(made), wanted)
     changes = {"HealthCheckIntervalSeconds": 60, "HealthCheckTimeoutSeconds": 40}
@@ -98,17 +98,17 @@ def test_settings_that_depend_on_each_other_change_in_one_call(stage: Stage) -> 
     assert writes == []
 
 
-def test_only_the_delay_is_sent_when_only_the_delay_differs(stage: Stage) -> None:
+def test_only_the_delay_is_sent_when_only_the_delay_differs(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec({"deregistration_delay": 60}))
-    way, writes = heard(stage.box.facts.region)
+    way, writes = record_writes(stage.box.facts.region)
     stage.driver(way).update(stage.read(made), stage.spec({"deregistration_delay": 0}))
     attributes = [{"Key": "deregistration_delay.timeout_seconds", "Value": "0"}]
     assert writes == [("ModifyTargetGroupAttributes", {"TargetGroupArn": made, "Attributes": attributes})]
 
 
-def test_one_target_group_is_read_in_three_calls(stage: Stage) -> None:
+def test_one_target_group_is_read_in_three_calls(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec())
-    given, calls = counted(stage.box.facts.region)
+    given, calls = count_calls(stage.box.facts.region)
     assert set(TargetGroup(given).read_many([made])) == {made}
     assert len(calls) == 3
 
@@ -144,7 +144,7 @@ def test_one_of_another_kind_can_be_read() -> None:
     assert live.owner is None
 
 
-def test_one_that_a_listener_forwards_to_stays(stage: Stage) -> None:
+def test_one_that_a_listener_forwards_to_stays(stage: CaseSetup) -> None:
     balancer = {"as": "lb", "kind": "aws.elbv2.load_balancer"}
     subnets = ["${box.subnet_ids[0]}", "${box.subnet_ids[1]}"]
     setup = (
@@ -152,7 +152,7 @@ def test_one_that_a_listener_forwards_to_stays(stage: Stage) -> None:
         {**balancer, "spec": {"name": "lb-${run}", "subnets": subnets}},
     )
     listener = {"load_balancer_arn": "${lb.arn}", "port": 80, "protocol": "HTTP", "target_group_arn": "${tg.arn}"}
-    with Stage(stage.box, stage.aws, Case("aws.elbv2.listener", "in-code", setup, listener, {}, {})) as other:
+    with CaseSetup(stage.box, stage.aws, Case("aws.elbv2.listener", "in-code", setup, listener, {}, {})) as other:
         other.create(other.driver(), other.spec())
         with pytest.raises(InUse):
             stage.driver().delete(other.names["tg"].attributes["id"])

@@ -1,4 +1,4 @@
-"""DNS records: never over somebody's, deleted as read, and waited for by the change."""
+"""DNS records: never overwritten, deleted as read, waited for by change."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import Conflict, Invalid
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.aws.autoscaling.stage import Script as Client
-from tests.drivers.aws.autoscaling.stage import counted, heard, scripted
-from tests.drivers.conformance import Case, Script, Stage, context
+from tests.drivers.aws.autoscaling.stage import count_calls, record_writes, scripted
+from tests.drivers.conformance import Case, CaseSetup, Script, context
 
 SPEC = {
     "zone_id": "${box.zone_id}",
@@ -49,9 +49,9 @@ def listing(*records: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def stage(box: Sandbox, aws: Aws) -> Iterator[Stage]:
+def stage(box: Sandbox, aws: Aws) -> Iterator[CaseSetup]:
     """An empty stage whose subject is a CNAME."""
-    with Stage(box, aws, Case("aws.route53.record", "in-code", (), SPEC, {}, {})) as made:
+    with CaseSetup(box, aws, Case("aws.route53.record", "in-code", (), SPEC, {}, {})) as made:
         yield made
 
 
@@ -65,8 +65,8 @@ def stage(box: Sandbox, aws: Aws) -> Iterator[Stage]:
         ({"values": None, "ttl": None, "alias": ALIAS}, "an alias has type A"),
         ({"values": ["a.example.com", "b.example.com"]}, "a CNAME has one value"),
         ({"values": []}, "at least 1 item"),
-        ({"type": "A"}, "lb.amazonaws.com is no IPv4 address"),
-        ({"type": "A", "values": ["192.0.2.1", "2001:db8::1"]}, "2001:db8::1 is no IPv4 address"),
+        ({"type": "A"}, "lb.amazonaws.com is not an IPv4 address"),
+        ({"type": "A", "values": ["192.0.2.1", "2001:db8::1"]}, "2001:db8::1 is not an IPv4 address"),
         ({"type": "TXT"}, "Input should be"),
         ({"ttl": -1}, "greater than or equal to 0"),
         ({"zone_id": "/hostedzone/Z1"}, "match pattern"),
@@ -113,15 +113,15 @@ def test_values_are_names_in_any_form_and_order() -> None:
     assert fields(RecordSpec)["values"].canonical([7]) == [7]
 
 
-def test_a_record_that_stands_is_never_overwritten_by_a_create(stage: Stage) -> None:
+def test_an_existing_record_is_never_overwritten_by_a_create(stage: CaseSetup) -> None:
     made = stage.create(stage.driver(), stage.spec())
     with pytest.raises(Conflict):
         stage.driver().create(stage.spec({"ttl": 60}), stage.claim())
     assert stage.read(made).spec.ttl == 300
 
 
-def test_a_create_says_create_and_an_update_puts_ours_over(stage: Stage) -> None:
-    way, writes = heard(stage.box.facts.region)
+def test_a_create_sends_create_and_an_update_sends_upsert(stage: CaseSetup) -> None:
+    way, writes = record_writes(stage.box.facts.region)
     made = stage.create(stage.driver(way), stage.spec())
     stage.driver(way).update(stage.read(made), stage.spec({"ttl": 60}))
     stage.driver(way).update(stage.read(made), stage.spec({"ttl": 60}))
@@ -129,7 +129,7 @@ def test_a_create_says_create_and_an_update_puts_ours_over(stage: Stage) -> None
     assert [[each["Action"] for each in batch] for batch in changes] == [["CREATE"], ["UPSERT"]]
 
 
-def test_what_is_deleted_is_what_stands_there_not_what_was_meant(stage: Stage, aws: Aws) -> None:
+def test_a_delete_sends_the_record_as_it_is_now(stage: CaseSetup, aws: Aws) -> None:
     made = stage.create(stage.driver(), stage.spec())
     by_hand = {"Name": f"sm-{stage.run}.example.com", "Type": "CNAME", "TTL": 5, "ResourceRecords": [{"Value": "x.y"}]}
     batch: Any = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": by_hand}]}
@@ -154,28 +154,28 @@ def test_what_is_gone_is_deleted_already(answers: dict[str, list[Any]]) -> None:
     assert script.names() == list(answers)
 
 
-def test_a_cname_at_the_apex_is_refused_with_the_remedy(stage: Stage) -> None:
+def test_a_cname_at_the_apex_is_refused_with_a_hint(stage: CaseSetup) -> None:
     with pytest.raises(Invalid) as caught:
         stage.driver().create(stage.spec({"name": stage.box.facts.domain}), stage.claim())
-    assert caught.value.hint.startswith("use type A with alias")
+    assert caught.value.hint.startswith("use type A with `alias`")
     assert (caught.value.code, caught.value.action) == ("InvalidChangeBatch", "route53:ChangeResourceRecordSets")
 
 
-def test_a_cname_beside_another_record_is_refused_with_the_remedy(stage: Stage) -> None:
+def test_a_cname_beside_another_record_is_refused_with_a_hint(stage: CaseSetup) -> None:
     stage.create(stage.driver(), stage.spec())
     with pytest.raises(Invalid) as caught:
         stage.driver().create(stage.spec({"type": "A", "values": ["192.0.2.1"]}), stage.claim())
-    assert "a CNAME stands alone" in caught.value.hint
+    assert "a CNAME must be the only record" in caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("[Tried to delete x, but the values provided do not match the current values]", "plan again"),
+        ("[Tried to delete x, but the values provided do not match the current values]", "run `smplan plan` again"),
         ("[The request contains an invalid value]", ""),
     ],
 )
-def test_another_refusal_has_a_remedy_where_there_is_one(text: str, hint: str) -> None:
+def test_other_refusals_have_a_hint_where_one_is_known(text: str, hint: str) -> None:
     def refuse(_: Any) -> None:
         raise Invalid(text, code="InvalidChangeBatch")
 
@@ -186,11 +186,11 @@ def test_another_refusal_has_a_remedy_where_there_is_one(text: str, hint: str) -
     assert bool(caught.value.hint) == bool(hint)
 
 
-def test_one_record_is_jumped_to_and_of_several_the_zone_is_paged_once(stage: Stage) -> None:
+def test_one_record_is_jumped_to_and_of_several_the_zone_is_paged_once(stage: CaseSetup) -> None:
     first = stage.create(stage.driver(), stage.spec())
     second = stage.create(stage.driver(), stage.spec({"name": f"*.{stage.run}.example.com"}))
     gone = f"{stage.box.facts.zone_id}/gone.example.com/CNAME"
-    given, calls = counted(stage.box.facts.region)
+    given, calls = count_calls(stage.box.facts.region)
     assert set(Record(given).read_many([first])) == {first}
     assert calls == ["route53:ListResourceRecordSets"]
     calls.clear()
@@ -209,14 +209,14 @@ def test_a_change_of_this_process_is_waited_for_by_its_id() -> None:
     record = Record(context(script.aws()))
     made = record.create(spec(), CLAIM)
     [look] = record.wait_ready(made, spec())
-    assert (look.waiting_for, look.said) == ("the record sm.example.com to be on all name servers", "PENDING")
+    assert (look.waiting_for, look.status) == ("the record sm.example.com to be on all name servers", "PENDING")
     assert script.names() == ["ChangeResourceRecordSets", "GetChange", "GetChange"]
 
 
 def test_a_change_of_an_earlier_run_is_waited_for_by_presence() -> None:
     script = Script({"ListResourceRecordSets": [listing(), listing(standing())]})
     [look] = Record(context(script.aws())).wait_ready("Z1/sm.example.com/CNAME", spec())
-    assert look.said == "not there yet"
+    assert look.status == "not listed yet"
     assert script.names() == ["ListResourceRecordSets"] * 2
 
 
@@ -241,7 +241,7 @@ def test_an_alias_becomes_addresses_in_one_change() -> None:
 
 
 @pytest.mark.parametrize("others", [[], ["Z1/other.example.com/CNAME"]])
-def test_a_record_with_a_routing_policy_is_somebody_elses(others: list[str]) -> None:
+def test_a_record_with_a_routing_policy_is_not_ours(others: list[str]) -> None:
     weighted = {**standing(), "SetIdentifier": "blue", "Weight": 1}
     script = Script({"ListResourceRecordSets": [listing(weighted)]})
     records, id = Record(context(script.aws())), "Z1/sm.example.com/CNAME"

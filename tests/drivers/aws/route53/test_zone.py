@@ -1,4 +1,4 @@
-"""Looking a hosted zone up."""
+"""The hosted zone lookup."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_two_public_zones_of_a_name_are_a_conflict(box: Sandbox) -> None:
         looking(TWINS).read({"name": "example.org"})
 
 
-def test_a_zone_that_is_not_there_names_those_that_are(box: Sandbox) -> None:
+def test_a_missing_zone_lists_the_existing_ones(box: Sandbox) -> None:
     with pytest.raises(NotFound, match=r"name=example\.con") as caught:
         looking(ZONES).read({"name": "example.con"})
-    assert caught.value.hint == "there is: example.com, example.org"
+    assert caught.value.hint == "use one of: example.com, example.org"
 
 
 @pytest.mark.parametrize("where", [{}, {"private": True}, {"name": 7}, {"name": "a", "private": "yes"}, {"id": "Z1"}])
-def test_what_cannot_be_looked_for_says_what_can(box: Sandbox, where: dict[str, Any]) -> None:
+def test_an_unknown_key_of_a_lookup_names_the_known_ones(box: Sandbox, where: dict[str, Any]) -> None:
     with pytest.raises(Invalid) as caught:
         looking(ZONES).read(where)
     assert caught.value.hint == "write `where: {name: …}`, perhaps `private: true`"

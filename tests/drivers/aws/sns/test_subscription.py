@@ -12,7 +12,7 @@ from smplan.drivers.aws.client import Aws
 from smplan.drivers.aws.sns.subscription import PENDING, Subscription, SubscriptionSpec
 from smplan.errors import Invalid, NotFound
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import Script, counted, heard, scripted, staged
+from tests.drivers.aws.autoscaling.stage import Script, count_calls, record_writes, scripted, staged
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:ops"
 OTHER = f"{TOPIC}-2"
@@ -50,16 +50,16 @@ def test_a_subscription_is_known_by_the_same_id_before_and_after_it_is_confirmed
     assert (live.id, live.outputs) == (MAIL, {"pending_confirmation": pending})
 
 
-def test_a_create_asks_for_the_arn_and_waits_for_nobody(box: Sandbox, aws: Aws) -> None:
+def test_a_create_does_not_wait_for_the_confirmation(box: Sandbox, aws: Aws) -> None:
     topic = {"as": "topic", "kind": "aws.sns.topic", "spec": {"name": "t-${run}"}}
     written = {"topic_arn": "${topic.arn}", "protocol": "sqs", "endpoint": "arn:aws:sqs:us-east-1:123456789012:q"}
     with staged(box, aws, "aws.sns.subscription", written, topic) as stage:
-        way, sent = heard(aws.region)
+        way, sent = record_writes(aws.region)
         subject = stage.driver(way)
         made = stage.create(subject, stage.spec())
         assert [said["ReturnSubscriptionArn"] for _, said in sent] == [True]
         assert list(subject.wait_ready(made, stage.spec())) == []
-        counting, calls = counted(aws.region)
+        counting, calls = count_calls(aws.region)
         assert set(Subscription(counting).read_many([made])) == {made}
         assert calls == ["sns:ListSubscriptionsByTopic"]
 
@@ -114,7 +114,7 @@ def test_deleting_one_that_cannot_be_unsubscribed_succeeds(refusal: Exception) -
     assert len(writes(script)) == 1
 
 
-def test_another_refusal_to_unsubscribe_is_told() -> None:
+def test_another_refusal_to_unsubscribe_is_raised() -> None:
     def refuse(_: Any) -> None:
         raise Invalid("Invalid parameter: SubscriptionArn")
 

@@ -12,7 +12,7 @@ from smplan.drivers.aws.sns.topic import Topic, TopicLookup, TopicSpec
 from smplan.drivers.base import Live
 from smplan.errors import Invalid, NotFound
 from smplan.sandbox.sandbox import Sandbox
-from tests.drivers.aws.autoscaling.stage import Script, counted, heard, scripted, staged
+from tests.drivers.aws.autoscaling.stage import Script, count_calls, record_writes, scripted, staged
 from tests.drivers.conformance import context
 
 KIND = "aws.sns.topic"
@@ -31,14 +31,14 @@ def test_a_topic_is_found_by_its_name_whoever_made_it(box: Sandbox, aws: Aws) ->
 def test_reading_is_two_calls_a_topic(box: Sandbox, aws: Aws) -> None:
     with staged(box, aws, KIND, {"name": "t-${run}"}) as stage:
         made = stage.create(stage.driver(), stage.spec())
-        counting, calls = counted(aws.region)
+        counting, calls = count_calls(aws.region)
         assert set(Topic(counting).read_many([made])) == {made}
         assert calls == ["sns:GetTopicAttributes", "sns:ListTagsForResource"]
 
 
 def test_an_update_sends_only_the_attribute_that_differs(box: Sandbox, aws: Aws) -> None:
     with staged(box, aws, KIND, {"name": "t-${run}", "display_name": "Ops", "tags": {"a": "1"}}) as stage:
-        way, writes = heard(aws.region)
+        way, writes = record_writes(aws.region)
         made = stage.create(stage.driver(), stage.spec())
         stage.driver(way).update(stage.read(made), stage.spec({"display_name": "Night"}))
         sent = {"TopicArn": made, "AttributeName": "DisplayName", "AttributeValue": "Night"}
@@ -76,7 +76,7 @@ def test_the_lookup_gives_the_arn_of_a_name(box: Sandbox, aws: Aws) -> None:
         assert set(looked) == set(TopicLookup.outputs)
 
 
-def test_the_lookup_says_where_it_looked_in_vain(aws: Aws) -> None:
+def test_the_lookup_names_account_and_region_without_a_match(aws: Aws) -> None:
     with pytest.raises(NotFound, match="no SNS topic `nobody` in account 123456789012, us-east-1") as error:
         TopicLookup(context(aws)).read({"name": "nobody"})
     assert "aws.sns.topic" in error.value.hint

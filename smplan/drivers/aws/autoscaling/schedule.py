@@ -1,0 +1,165 @@
+"""``aws.autoscaling.schedule``: sizes that a scaling group takes at set times, such as fewer instances at night."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from smplan.core.resource_type import IamActions, Output, Override
+from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers.aws.autoscaling import _common
+from smplan.drivers.aws.requests import without_none
+from smplan.drivers.base import Claim, Driver, Live
+from smplan.errors import NotFound
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from mypy_boto3_autoscaling.type_defs import ScheduledUpdateGroupActionTypeDef
+
+_FIELD = r"[0-9A-Za-z*,/-]+"
+CRON = rf"^{_FIELD}( {_FIELD}){{4}}$"
+"""Minute, hour, day of month, month, day of week (User Guide, "Scheduled scaling": five fields)."""
+SIZES = ("min_size", "max_size", "desired_capacity")
+
+
+class ScheduleSpec(Spec):
+    """A scheduled action of a group. At each recurrence AWS sets the sizes given here; a size left out stays."""
+
+    auto_scaling_group_name: Annotated[
+        str,
+        IMMUTABLE,
+        Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
+    ]
+    name: Annotated[
+        str, IMMUTABLE, Field(description="The action's name, unique in its group.", min_length=1, max_length=255)
+    ]
+    recurrence: Annotated[
+        str,
+        Field(
+            description="When, as cron: minute, hour, day of month, month, day of week, such as `0 22 * * *`.",
+            pattern=CRON,
+            max_length=255,
+        ),
+    ]
+    time_zone: Annotated[
+        str,
+        Field(
+            description="The IANA time zone of `recurrence`, such as Europe/Berlin; AWS follows its daylight saving.",
+            min_length=1,
+            max_length=255,
+        ),
+    ] = "UTC"
+    min_size: Annotated[int | None, Field(description="The group's minimum from then on.", ge=0)] = None
+    max_size: Annotated[int | None, Field(description="The group's maximum from then on.", ge=0)] = None
+    desired_capacity: Annotated[
+        int | None, Field(description="The capacity at that time; scaling policies change it afterwards.", ge=0)
+    ] = None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, value: str) -> str:
+        if value not in zoneinfo.available_timezones():
+            raise ValueError("it is no IANA time zone, such as UTC or Europe/Berlin")
+        return value
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        sizes = [("min_size", self.min_size), ("desired_capacity", self.desired_capacity), ("max_size", self.max_size)]
+        given = [(name, size) for name, size in sizes if size is not None]
+        if not given:
+            raise ValueError(f"it needs one of {', '.join(f'`{name}`' for name in SIZES)}")
+        if self.known(*SIZES):
+            for (low, least), (high, most) in pairwise(given):
+                if least > most:
+                    raise ValueError(f"`{low}` {least} is above `{high}` {most}")
+        return self
+
+
+class Schedule(Driver[ScheduleSpec]):
+    """Identified by group and name; a put changes it in place."""
+
+    kind = "aws.autoscaling.schedule"
+    summary = "A scheduled action: sizes that a scaling group takes at set times."
+    spec = ScheduleSpec
+    outputs: ClassVar = {"arn": Output("The scheduled action's ARN.")}
+    iam_actions = IamActions(
+        read=("autoscaling:DescribeScheduledActions",),
+        write=("autoscaling:PutScheduledUpdateGroupAction", "autoscaling:DeleteScheduledAction"),
+    )
+    overrides = (Override("auto_scaling_group_name", "aws.autoscaling.group", SIZES),)
+    create_before_delete = False
+    taggable = False
+    timeout_seconds = 300
+
+    def read_many(self, ids: Collection[str]) -> dict[str, Live[ScheduleSpec]]:
+        """One call for 100 actions: of the group if they are all of one group, else of all groups."""
+        groups = {each.partition("/")[0] for each in ids}
+        found = (_live(action) for action in self._described(groups))
+        return {live.id: live for live in found if live.id in ids}
+
+    def find(self, spec: ScheduleSpec) -> Live[ScheduleSpec] | None:
+        """By group and name."""
+        key = _id(spec.auto_scaling_group_name, spec.name)
+        return self.read_many([key]).get(key)
+
+    def create(self, spec: ScheduleSpec, claim: Claim) -> str:
+        """``group/name``. AWS would change an action of that name in place: the engine calls ``find`` first."""
+        self._put(spec)
+        return _id(spec.auto_scaling_group_name, spec.name)
+
+    def update(self, live: Live[ScheduleSpec], spec: ScheduleSpec) -> None:
+        """In place. What is not managed is sent as it is now: AWS does not say whether a put may leave it out."""
+        kept: dict[str, Any] = {name: getattr(live.spec, name) for name in SIZES if getattr(spec, name) is None}
+        now = next((each for each in self._described([live.id.partition("/")[0]]) if _live(each).id == live.id), None)
+        self._put(spec.model_copy(update=kept), EndTime=now and now.get("EndTime"))
+
+    def delete(self, id: str) -> None:
+        """Also a success when the action, or the group and the action with it, is gone."""
+        group, _, name = id.partition("/")
+        with suppress(NotFound):
+            self.context.aws.write.autoscaling.delete_scheduled_action(
+                AutoScalingGroupName=group, ScheduledActionName=name
+            )
+
+    def _put(self, spec: ScheduleSpec, **more: Any) -> None:
+        request: dict[str, Any] = {
+            "AutoScalingGroupName": spec.auto_scaling_group_name,
+            "ScheduledActionName": spec.name,
+            "Recurrence": spec.recurrence,
+            "TimeZone": spec.time_zone,
+            "MinSize": spec.min_size,
+            "MaxSize": spec.max_size,
+            "DesiredCapacity": spec.desired_capacity,
+            **more,
+        }
+        self.context.aws.write.autoscaling.put_scheduled_update_group_action(**without_none(request))
+
+    def _described(self, groups: Collection[str]) -> Iterator[ScheduledUpdateGroupActionTypeDef]:
+        describe = self.context.aws.read.autoscaling.get_paginator("describe_scheduled_actions")
+        group: Any = {"AutoScalingGroupName": next(iter(groups))} if len(groups) == 1 else {}
+        with suppress(NotFound):  # the group is gone, and its scheduled actions with it
+            for page in describe.paginate(**group, PaginationConfig={"PageSize": _common.PAGE}):
+                yield from page["ScheduledUpdateGroupActions"]
+
+
+def _id(group: str, name: str) -> str:
+    return f"{group}/{name}"
+
+
+def _live(action: ScheduledUpdateGroupActionTypeDef) -> Live[ScheduleSpec]:
+    spec = ScheduleSpec.model_construct(
+        auto_scaling_group_name=action["AutoScalingGroupName"],
+        name=action["ScheduledActionName"],
+        recurrence=action.get("Recurrence", ""),
+        time_zone=action.get("TimeZone", "UTC"),
+        min_size=action.get("MinSize"),
+        max_size=action.get("MaxSize"),
+        desired_capacity=action.get("DesiredCapacity"),
+    )
+    return Live(_id(spec.auto_scaling_group_name, spec.name), spec, {"arn": action["ScheduledActionARN"]})
