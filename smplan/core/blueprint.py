@@ -99,6 +99,25 @@ class Lifecycle:
     prevent_destroy: bool = False
     ignore: tuple[str, ...] = ()
     adopt: bool = False
+    adopt_from: str = ""
+    """The owner, ``LINEAGE/ADDRESS``, from which it is taken over."""
+    keep: bool = False
+    """It is shared: used if it exists, created if not, and never deleted."""
+
+    def may_adopt(self, owner: tuple[str, str] | None, lineage: str) -> bool:
+        """Whether a resource of ``owner`` (lineage and address, or None) may be adopted by the state ``lineage``."""
+        if self.adopt_from:
+            return owner is not None and f"{owner[0]}/{owner[1]}" == self.adopt_from
+        return self.adopt and (owner is None or owner[0] == lineage)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An entry of ``moved``: the resource of address ``before`` is now ``after``. A name means all its instances."""
+
+    before: str
+    after: str
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -153,3 +172,4 @@ class Blueprint:
     """SHA-256, in hex, over the file, every file it reads, and the variables."""
     file: str
     marks: SourceMap = field(compare=False, repr=False)
+    moved: tuple[Moved, ...] = ()

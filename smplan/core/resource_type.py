@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from smplan.core import canonical_json
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec, fields
-from smplan.core.values import Json, PartialValue
+from smplan.core.values import Json, PartialValue, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class DeclaredResource:
     name_field: ClassVar[str | None] = None
     """The field that holds a name unique among its kind; a replacement is named ``name-<hash6>``."""
     name_limit: ClassVar[int] = 255
+    key_fields: ClassVar[tuple[str, ...]] = ()
+    """The fields whose values only one resource can have; empty: ``name_field``, else every IMMUTABLE field."""
     create_before_delete: ClassVar[bool] = True
     """Whether the new one can be created while the old one exists; if not, a replacement deletes first."""
     taggable: ClassVar[bool] = True
@@ -84,6 +86,22 @@ class DeclaredResource:
     def compute_outputs(cls, spec: Any) -> Mapping[str, PartialValue]:
         """The outputs of a virtual kind, which follow from its spec, placeholders included."""
         return {}
+
+    @classmethod
+    def natural_key(cls, spec: Mapping[str, PartialValue]) -> str:
+        """A text that is equal for specs of one and the same resource; empty for kinds where nothing is unique.
+
+        References are compared as written: the key of a spec with unknown values equals no key of a record.
+        """
+        if cls.gate or cls.virtual:
+            return ""
+        traits = fields(cls.spec)
+        names = cls.key_fields or ((cls.name_field,) if cls.name_field else ())
+        names = names or tuple(name for name, field in traits.items() if field.has(IMMUTABLE))
+        if not any(name in spec for name in names):
+            return ""
+        values = {name: encode(traits[name].canonical(spec[name])) for name in names if spec.get(name) is not None}
+        return canonical_json.canonical(values).decode()
 
     @classmethod
     def identity_digest(cls, spec: Json) -> str:

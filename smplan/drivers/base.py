@@ -102,6 +102,9 @@ class Driver(DeclaredResource, ABC, Generic[S]):
         """Change only what differs between ``live.spec`` and ``spec``; no IMMUTABLE field differs."""
         raise NotImplementedError(f"{self.kind} has no field that can be updated")
 
+    def set_owner(self, id: str, owner: Owner) -> None:
+        """Write the two ownership tags and nothing else; idempotent. Kinds without tags have nothing to write."""
+
     @abstractmethod
     def delete(self, id: str) -> None:
         """Delete it; already gone is success. Raises InUse while something holds it: the engine retries."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from smplan.core.events import ApplyEnded, ApplyStarted, Recovered
 from smplan.core.plan.model import Plan
+from smplan.core.resolver import Resolver
 from smplan.core.state.journal import ReplayedState, RunBegan, RunEnded
 from smplan.core.values import decode, resolve
 from smplan.engine import preconditions
@@ -16,7 +17,6 @@ from smplan.engine.plan import Now, utc_now
 from smplan.engine.prepare import Preparer
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.engine.resolver import Resolver
 from smplan.engine.waiter import CancelToken
 from smplan.errors import Stale
 

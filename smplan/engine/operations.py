@@ -6,6 +6,7 @@ A request whose response was lost is sent again only if that is harmless, or aft
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, assert_never
@@ -69,6 +70,8 @@ def apply_step(run: RunContext, prepared: PreparedStep) -> Result:
     match prepared.step.op:
         case Op.FORGET:
             return forget(prepared)
+        case Op.MOVE:
+            return move(run, prepared)
         case _ if prepared.driver.virtual:
             return _apply_virtual(run, prepared)
         case Op.CREATE | Op.REPLACE:  # the replaced generation is deleted by a step of its own
@@ -90,6 +93,14 @@ def forget(prepared: PreparedStep) -> Result:
     return Result(prepared.step.physical_id)
 
 
+def move(run: RunContext, prepared: PreparedStep) -> Result:
+    """Write the new address into the ownership tags; the record moves when the result is journaled."""
+    step = prepared.step
+    with suppress(NotFound):  # the next step creates it again
+        _claim(run, prepared, step.physical_id)
+    return Result(step.physical_id, step.resource.outputs)
+
+
 def create(run: RunContext, prepared: PreparedStep) -> Result:
     """Create the resource, unless an earlier run did, and complete it."""
     id, is_new = prepared.created_id, False
@@ -101,9 +112,11 @@ def create(run: RunContext, prepared: PreparedStep) -> Result:
 
 def adopt(run: RunContext, prepared: PreparedStep) -> Result:
     """Take over what exists, and complete it."""
-    id = prepared.step.physical_id
+    id, lifecycle = prepared.step.physical_id, prepared.step.adopt
     if not prepared.created_id:
         run.created(prepared.step, id)
+    if not (lifecycle and lifecycle.keep):
+        _claim(run, prepared, id)
     return _complete(run, prepared, id, is_new=False)
 
 
@@ -113,6 +126,7 @@ def update(run: RunContext, prepared: PreparedStep) -> Result:
     live = driver.read_many([id]).get(id)
     if live is None:
         raise NotFound(f"{driver.kind} {id} is gone", hint=PLAN_AGAIN, address=step.address)
+    _check_owner(run, prepared, live)
     if not prepared.begun and (change := describe_change(step, live)):
         raise Stale(change, hint=PLAN_AGAIN, address=step.address)
     if step.changes:
@@ -127,6 +141,7 @@ def delete(run: RunContext, prepared: PreparedStep) -> Result:
     live = driver.read_many([id]).get(id)
     if live is None:
         return Result(id)
+    _check_owner(run, prepared, live)
     waiter = run.waiter(prepared.step, driver.timeout_seconds)
     waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
     send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
@@ -155,6 +170,13 @@ def check_unowned(run: RunContext, prepared: PreparedStep) -> None:
     found = prepared.driver.find(prepared.spec)
     if found is not None:
         _adopt_found(run, prepared, found, maybe_ours=False)
+
+
+def _claim(run: RunContext, prepared: PreparedStep, id: str) -> None:
+    """Write the ownership tags, where the kind has tags."""
+    driver = prepared.driver
+    if driver.taggable and not driver.virtual and not driver.gate:
+        _retry_once_if_lost(run, lambda: driver.set_owner(id, Owner(run.lineage, prepared.step.address)))
 
 
 def _apply_virtual(run: RunContext, prepared: PreparedStep) -> Result:
@@ -214,7 +236,9 @@ def _adopt_found(run: RunContext, prepared: PreparedStep, found: Live[Any], *, m
     step, driver, owner = prepared.step, prepared.driver, found.owner
     fixed = [change.path for change in diff.diff(prepared.spec, found.spec) if change.replaces]
     ours = owner == Owner(run.lineage, step.address)
-    if not fixed and (ours or step.adopt or (not driver.taggable and maybe_ours)):
+    lifecycle, whom = step.adopt, (owner.lineage, owner.address) if owner else None
+    allowed = lifecycle and (lifecycle.keep or lifecycle.may_adopt(whom, run.lineage))
+    if not fixed and (ours or allowed or (not driver.taggable and maybe_ours)):
         return found.id
     if ours:
         message = f"an earlier run created {driver.kind} {found.id} with another {', '.join(fixed)}"
@@ -232,6 +256,13 @@ def _send_update(run: RunContext, prepared: PreparedStep, live: Live[Any]) -> No
         live = _read(run, prepared, live.id)
         run.check_lock()
         prepared.driver.update(live, prepared.spec)
+
+
+def _check_owner(run: RunContext, prepared: PreparedStep, live: Live[Any]) -> None:
+    """Raise NotOurs if another state has taken the resource over: a state or plan may name what it does not own."""
+    if live.owner and live.owner.lineage != run.lineage and not prepared.step.resource.keep:
+        message = f"{prepared.driver.kind} {live.id} belongs to {live.owner.address} of state {live.owner.lineage}"
+        raise NotOurs(message, hint=PLAN_AGAIN, address=prepared.step.address)
 
 
 def _with_lock_checks(run: RunContext, polls: Iterator[Progress]) -> Iterator[Progress]:

@@ -17,17 +17,18 @@ from smplan.core.graph import Graph
 from smplan.core.plan import drift
 from smplan.core.plan.changes import ChangeSet, NoOp
 from smplan.core.plan.model import Drift, Plan, StateRef, with_digest
+from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
 from smplan.core.plan.planner import NOT_IN_BLUEPRINT, plan_changes
 from smplan.core.plan.steps import plan_steps
+from smplan.core.resolver import Resolver
 from smplan.core.state.model import State
 from smplan.core.values import Json, encode, resolve
 from smplan.drivers.retry import Pause, sleep
 from smplan.engine import preconditions, refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.engine.resolver import Resolver
 from smplan.errors import GuardRefused, StoreError
 from smplan.guide import ordering
 
@@ -68,8 +69,12 @@ def plan(
     destroy = mode == "destroy"
     ordered = Graph({}) if destroy else graph.build(blueprint, ordering.edges)
     account = _account(blueprint, state, world, report)
-    observed = _observe(blueprint, snapshot, state, world, report, lookups_of_all=not destroy)
-    changes = _plan_changes(blueprint, ordered, state, observed, world, destroy=destroy)
+    lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {} if destroy else None)
+    moved, moves = plan_moves(blueprint, ordered, world.kind, state, lookups)
+    observed = _observe(blueprint, snapshot, moved, world, report, lookups)
+    reason = "everything is destroyed" if destroy else NOT_IN_BLUEPRINT
+    plan_from = partial(plan_changes, blueprint, ordered, world.kind, moved, moves=moves, removal_reason=reason)
+    changes = _plan_changes(plan_from, observed, world)
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
     made_at = now()
     return with_digest(
@@ -88,7 +93,7 @@ def plan(
             region=world.aws.region if account else "",
             lookups=observed.lookups,
             stream_manager=encode(blueprint.stream_manager),
-            steps=plan_steps(changes, ordered, state, pending_creates),
+            steps=plan_steps(changes, ordered, moved, pending_creates),
             drift=tuple(changes.drift),
             unreadable=changes.unreadable,
             unchanged=tuple(address for address, each in changes.changes.items() if isinstance(each, NoOp)),
@@ -98,13 +103,15 @@ def plan(
 
 
 def _observe(
-    blueprint: Blueprint, snapshot: Snapshot, state: State, world: Providers, report: Report, *, lookups_of_all: bool
+    blueprint: Blueprint,
+    snapshot: Snapshot,
+    state: State,
+    world: Providers,
+    report: Report,
+    lookups: Mapping[str, Mapping[str, Json]],
 ) -> ObservedState:
     """Everything but what exists under the natural keys of resources to create: those are not planned yet."""
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
-    lookups = refresh.read_lookups(
-        blueprint, world, needed_by=None if lookups_of_all else blueprint.stream_manager or {}
-    )
     world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
     return replace(
         refresh.read_resources(state.resources.values(), world, report),
@@ -115,11 +122,9 @@ def _observe(
 
 
 def _plan_changes(
-    blueprint: Blueprint, ordered: Graph, state: State, observed: ObservedState, world: Providers, *, destroy: bool
+    plan_from: Callable[[ObservedState], ChangeSet], observed: ObservedState, world: Providers
 ) -> ChangeSet:
     """The changes, planned twice: what the first pass creates may exist already under its natural key."""
-    reason = "everything is destroyed" if destroy else NOT_IN_BLUEPRINT
-    plan_from = partial(plan_changes, blueprint, ordered, world.kind, state, removal_reason=reason)
     changes = plan_from(observed)
     existing = {} if changes.diagnostics else refresh.find_existing(changes, world)
     if existing:

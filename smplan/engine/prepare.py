@@ -9,14 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from smplan.core import canonical_json
-from smplan.core.plan.model import Plan, Step
+from smplan.core.plan.model import Op, Plan, Step
+from smplan.core.resolver import Resolver
 from smplan.core.spec import Spec
 from smplan.core.state.journal import CREATING_OPS, ReplayedState, StepIntent
 from smplan.core.state.model import Status
 from smplan.core.values import InvalidReference, Json, decode, encode, refs, resolve
 from smplan.drivers.base import Driver
 from smplan.engine.providers import Providers, resolve_secrets
-from smplan.engine.resolver import Resolver
 from smplan.errors import Invalid
 
 
@@ -57,7 +57,7 @@ class Preparer:
         resource = replace(step.resource, id=id, spec=record, outputs={}, status=Status.INCOMPLETE)
         creates = step.op in CREATING_OPS
         key = self._providers.kind(step.kind).identity_digest(record) if creates else step.pending_key
-        intent = StepIntent(step.id, step.op, resource, key)
+        intent = StepIntent(step.id, step.op, resource, key, previous_address=step.previous_address)
         pending = self._pending_creates.get(intent.resource_key)
         if creates:
             intent = replace(intent, token=self._token(intent, pending))
@@ -65,7 +65,7 @@ class Preparer:
 
     def learn(self, prepared: PreparedStep, id: str, outputs: Mapping[str, Json]) -> None:
         """A step is done: give references to its resource their values."""
-        if prepared.spec is not None:
+        if prepared.spec is not None or prepared.step.op is Op.MOVE:
             self._resolver.add(replace(prepared.intent.resource, id=id, outputs=outputs))
 
     def outputs(self) -> dict[str, Json]:

@@ -18,6 +18,7 @@ SIGNS: Mapping[str, str] = {
     Op.DELETE: "-",
     Op.ADOPT: "»",
     Op.FORGET: "×",
+    Op.MOVE: "→",
     Op.GATE: "?",
 }
 VERBS: Mapping[Op, str] = {
@@ -27,6 +28,7 @@ VERBS: Mapping[Op, str] = {
     Op.DELETE: "to delete",
     Op.ADOPT: "to adopt",
     Op.FORGET: "to forget",
+    Op.MOVE: "to move",
     Op.GATE: "to wait for",
 }
 DESTRUCTIVE = (Op.DELETE, Op.REPLACE)

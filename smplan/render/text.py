@@ -23,6 +23,7 @@ _COLORS = {
     Op.DELETE: "31",
     Op.ADOPT: "36",
     Op.FORGET: "2",
+    Op.MOVE: "36",
     Op.GATE: "34",
 }
 

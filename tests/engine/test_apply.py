@@ -19,12 +19,12 @@ from smplan.core.events import (
     StepSkipped,
 )
 from smplan.core.plan.model import Op, with_digest
+from smplan.core.resolver import Resolver
 from smplan.core.state.journal import JournalEntry, ResourceCreated, RunBegan, StepIntent
 from smplan.core.state.model import ResourceState, State, Status
 from smplan.core.values import parse_ref
 from smplan.engine import operations
 from smplan.engine.executor import Outcome
-from smplan.engine.resolver import Resolver
 from smplan.engine.waiter import CancelToken
 from smplan.errors import (
     Conflict,

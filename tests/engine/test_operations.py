@@ -11,7 +11,7 @@ from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Op, Step
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState
-from smplan.drivers.base import Live, Progress
+from smplan.drivers.base import Live, Owner, Progress
 from smplan.engine.operations import RunContext, apply_step
 from smplan.engine.prepare import PreparedStep
 from smplan.engine.runtime import SYSTEM, ResultQueue
@@ -30,6 +30,8 @@ class LosesResponses:
 
     kind = "toy.thing"
     virtual = False
+    gate = False
+    taggable = True
     timeout_seconds = 60
 
     def __init__(self) -> None:
@@ -47,6 +49,9 @@ class LosesResponses:
         self.sent.append("configure")
         raise lost()
 
+    def set_owner(self, id: str, owner: Owner) -> None:
+        self.sent.append("set_owner")
+
     def update(self, live: Live[Any], spec: Any) -> None:
         self.sent.append("update")
         raise lost()
@@ -60,7 +65,9 @@ class LosesResponses:
     ("op", "passed", "sent"),
     [
         (Op.ADOPT, 0, []),
-        (Op.ADOPT, 1, ["configure"]),
+        (Op.ADOPT, 1, ["set_owner"]),
+        (Op.ADOPT, 2, ["set_owner", "configure"]),
+        (Op.MOVE, 0, []),
         (Op.UPDATE, 0, []),
         (Op.UPDATE, 1, ["update"]),
         (Op.DELETE, 0, []),

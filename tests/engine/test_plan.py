@@ -9,6 +9,7 @@ import pytest
 
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Op, Plan, Step
+from smplan.drivers.base import Owner
 from smplan.engine.plan import detect_drift, utc_now
 from smplan.errors import BlueprintInvalid, Denied, GuardRefused, NotOurs, StoreError, Unreachable
 from smplan.stores.interface import LockHolder
@@ -207,17 +208,19 @@ def test_an_existing_resource_of_another_state_is_refused(bench: Bench) -> None:
         bench.plan(blueprint(thing("a", zone="z", lifecycle={"adopt": True})))
 
 
-def test_an_existing_resource_is_adopted_if_the_blueprint_says_so(bench: Bench) -> None:
+def test_an_existing_resource_is_adopted_if_the_blueprint_names_its_owner(bench: Bench) -> None:
     bench.make(blueprint(thing("a", size=1), resource("p", "toy.port", {"number": 1, "of": "x"})))
+    former = bench.state.lineage
     (bench.folder / "toys.state.json").unlink()
-    wanted = blueprint(
-        thing("a", size=2, lifecycle={"adopt": True}),
-        resource("p", "toy.port", {"number": 1, "of": "x"}, lifecycle={"adopt": True}),
-    )
+    port = resource("p", "toy.port", {"number": 1, "of": "x"}, lifecycle={"adopt": True})
+    with pytest.raises(NotOurs, match=f"it belongs to a of state {former}"):
+        bench.plan(blueprint(thing("a", size=2, lifecycle={"adopt": True}), port))
+    wanted = blueprint(thing("a", size=2, lifecycle={"adopt_from": f"{former}/a"}), port)
     made = bench.plan(wanted)
     assert ops(made) == {"a": Op.ADOPT, "p": Op.ADOPT}
     bench.apply(made)
     assert bench.cloud.made["t-a"] == 1
+    assert bench.cloud.of("toy.thing")["t-a"][1] == Owner(bench.state.lineage, "a")
     assert bench.plan(wanted).empty
 
 

@@ -108,6 +108,13 @@ class FakeDriver(Driver[Any]):
             before, owner = self._all[live.id]
             self._all[live.id] = (spec.model_copy(update={"start": getattr(before, "start", None)}), owner)
 
+    def set_owner(self, id: str, owner: Owner) -> None:
+        self.cloud.called("set_owner", id)
+        with self.cloud.lock:
+            if id not in self._all:
+                raise NotFound(f"{id} does not exist")
+            self._all[id] = (self._all[id][0], owner)
+
     def drain(self, live: Live[Any]) -> Iterator[Progress]:
         yield Progress(f"{live.id} to drain", "draining")
         self.cloud.called("drain", live.id)

@@ -1,7 +1,4 @@
-"""The planner's output: one change per resource of the blueprint, and the deletions.
-
-A change that concerns only the state (such as a move to another address) would be one more class here.
-"""
+"""The planner's output: moves in the state, one change per resource of the blueprint, and the deletions."""
 
 from __future__ import annotations
 
@@ -110,6 +107,15 @@ class Gate(_Forward):
     changes: Changes = ()
 
 
+@dataclass(frozen=True)
+class Move(_Step):
+    """An address for an existing resource: only the state and its ownership tags change."""
+
+    op = Op.MOVE
+    type: ResourceType
+    previous: str
+
+
 Action: TypeAlias = Create | Adopt | Update | Replace | Gate
 Change: TypeAlias = Action | NoOp
 
@@ -164,6 +170,7 @@ class ChangeSet:
     """Every change by address, in topological order, the deletions, and what was found on the way."""
 
     lookups: Mapping[str, Mapping[str, Json]]
+    moves: tuple[Move, ...] = ()
     changes: dict[str, Change] = field(default_factory=dict)
     deletions: list[Deletion] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
@@ -187,7 +194,9 @@ class ChangeSet:
         if self.diagnostics:
             raise BlueprintInvalid(self.diagnostics)
         if self.unowned:
-            hint = "rename it, or write `lifecycle: {adopt: true}` to take it over"
+            hint = (
+                "rename it, or take it over with `lifecycle: {adopt: true}`; from another owner with `adopt: {from: …}`"
+            )
             raise NotOurs("\n".join(self.unowned), hint=hint)
         if self.guard_violations:
             raise GuardRefused("\n".join(self.guard_violations))

@@ -12,6 +12,9 @@ from smplan.core.plan.observed import ObservedState, Untracked
 from smplan.core.resource_type import ResourceTypes
 from smplan.core.state.model import ResourceState, State
 
+KEPT = "it is shared (`keep`) and continues to exist"
+_PROTECTED = "would be deleted and is protected by `prevent_destroy`"
+
 
 def plan_deletions(
     plan: ChangeSet, wanted: Container[str], types: ResourceTypes, state: State, observed: ObservedState, reason: str
@@ -20,29 +23,46 @@ def plan_deletions(
     for change in plan.changes.values():
         if isinstance(change, changes.Replace):
             why = f"replaced by generation {change.resource.generation}"
-            yield Delete(change.prior, (why,), change.prior_type, change.live)
+            keep = change.prior.keep
+            yield (
+                Forget(change.prior, (why, KEPT), change.prior_type)
+                if keep
+                else Delete(change.prior, (why,), change.prior_type, change.live)
+            )
     for resource in state.resources.values():
         if resource.address not in wanted:
-            yield _remove(plan, resource, types, observed, reason)
+            yield _remove(plan, resource, types, state, observed, reason)
+    displaced = {move.resource.address for move in plan.moves}
     for resource in state.deposed:
-        yield DeleteDeposed(resource, ("an older generation that nothing refers to any more",), types(resource.kind))
+        why = reason if resource.address in displaced else "an older generation that nothing refers to any more"
+        if resource.keep:
+            yield Forget(resource, (reason, KEPT), types(resource.kind))
+            continue
+        if resource.prevent_destroy:
+            plan.guard_violations.append(f"{resource.address} {_PROTECTED}")
+        yield DeleteDeposed(resource, (why,), types(resource.kind))
     yield from _untracked(plan, types, observed)
 
 
 def _remove(
-    plan: ChangeSet, resource: ResourceState, types: ResourceTypes, observed: ObservedState, reason: str
+    plan: ChangeSet, resource: ResourceState, types: ResourceTypes, state: State, observed: ObservedState, reason: str
 ) -> Deletion:
     address, type = resource.address, types(resource.kind)
     live = observed.resources.get(address)
     if type.gate:
         return Forget(resource, (reason,), type)
+    if resource.keep:
+        return Forget(resource, (reason, KEPT), type)
+    if live and live.owner and live.owner[0] != state.lineage:
+        lost = f"it was taken over by {live.owner[1]} of state {live.owner[0]}, and continues to exist"
+        return Forget(resource, (reason, lost), type)
     if address in observed.unreadable:
         why = observed.unreadable[address]
         plan.guard_violations.append(f"{address} cannot be deleted: it is not readable now, {why}")
     elif live is None and not type.virtual:
         return Forget(resource, (f"{resource.id} is gone already",), type)
     elif resource.prevent_destroy:
-        plan.guard_violations.append(f"{address} would be deleted and is protected by `prevent_destroy`")
+        plan.guard_violations.append(f"{address} {_PROTECTED}")
     return Delete(resource, (reason,), type, live)
 
 

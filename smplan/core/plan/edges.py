@@ -16,7 +16,7 @@ from smplan.core.state.model import State
 def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> list[Edge]:
     """Every edge between the steps of ``plan``. ``pending`` creates may depend on what is deleted, too."""
     rules = _Rules(plan, graph, state, pending)
-    return [*rules.dependencies(), *rules.name_conflicts(), *rules.deletions()]
+    return [*rules.moves(), *rules.dependencies(), *rules.name_conflicts(), *rules.deletions()]
 
 
 class _Rules:
@@ -24,7 +24,9 @@ class _Rules:
         self._graph = graph
         self._changes = plan.changes
         self._deletions = plan.deletions
-        self._actions = {id: each.step_id for id, each in plan.changes.items() if not isinstance(each, NoOp)}
+        self._moves = plan.moves
+        self._applied = {id: each.step_id for id, each in plan.changes.items() if not isinstance(each, NoOp)}
+        self._actions = {move.resource.address: move.step_id for move in plan.moves} | self._applied
         current = [each for each in plan.deletions if isinstance(each, (Delete, Forget))]
         self._deletes = {each.resource.address: each.step_id for each in current}
         self._others = [each for each in plan.deletions if isinstance(each, (DeleteDeposed, DeleteUntracked))]
@@ -41,6 +43,13 @@ class _Rules:
             for address in resource.dependencies:
                 found[address][resource.address] = None
         return found
+
+    def moves(self) -> Iterator[Edge]:
+        """A record moves before a step changes what its old or its new address has."""
+        for move in self._moves:
+            for address in (move.resource.address, move.previous):
+                if address in self._applied:
+                    yield Edge(move.step_id, self._applied[address], "its record is moved first")
 
     def dependencies(self) -> Iterator[Edge]:
         """The edges of the graph, seen through resources that have no step."""

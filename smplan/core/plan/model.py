@@ -15,7 +15,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from smplan.core import canonical_json
-from smplan.core.blueprint import BackendConfig
+from smplan.core.blueprint import BackendConfig, Lifecycle
 from smplan.core.diff import AttributeChange
 from smplan.core.state.model import ResourceState
 from smplan.core.values import Json
@@ -34,6 +34,7 @@ class Op(StrEnum):
     DELETE = "delete"
     ADOPT = "adopt"
     FORGET = "forget"
+    MOVE = "move"
     GATE = "gate"
 
 
@@ -68,7 +69,10 @@ class Step:
     depends_on: tuple[Dependency, ...] = ()
     risks: tuple[str, ...] = ()
     expected_seconds: float = 1
-    adopt: bool = False
+    adopt: Lifecycle | None = None
+    """For a create or adopt: what may be adopted."""
+    previous_address: str = ""
+    """For a move: the address until then."""
     pending_key: str = ""
     """For the delete of an untracked resource: the key of the pending create in the journal."""
 
@@ -89,8 +93,8 @@ class Step:
 
     @property
     def after(self) -> Json:
-        """The spec to apply; None where the resource goes."""
-        return None if self.op in (Op.DELETE, Op.FORGET) else self.resource.spec
+        """The spec to apply; None where the resource goes or only moves."""
+        return None if self.op in (Op.DELETE, Op.FORGET, Op.MOVE) else self.resource.spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
@@ -11,7 +11,19 @@ from smplan.core.blueprint import Blueprint, Resource
 from smplan.core.diff import AttributeChange
 from smplan.core.graph import Graph
 from smplan.core.plan import drift
-from smplan.core.plan.changes import Adopt, Change, Changes, ChangeSet, Create, Gate, NoOp, Replace, Target, Update
+from smplan.core.plan.changes import (
+    Adopt,
+    Change,
+    Changes,
+    ChangeSet,
+    Create,
+    Gate,
+    Move,
+    NoOp,
+    Replace,
+    Target,
+    Update,
+)
 from smplan.core.plan.deletions import plan_deletions
 from smplan.core.plan.generation_names import current_name, replacement_name
 from smplan.core.plan.observed import ObservedResource, ObservedState
@@ -32,14 +44,16 @@ def plan_changes(
     state: State,
     observed: ObservedState,
     *,
+    moves: tuple[Move, ...] = (),
     removal_reason: str = NOT_IN_BLUEPRINT,
 ) -> ChangeSet:
     """The changes that make what exists match ``blueprint``; what is refused is collected in them.
 
-    ``graph`` holds the resources to have; what it does not have is deleted, for ``removal_reason``.
+    ``graph`` holds the resources to have; what it does not have is deleted, for ``removal_reason``. ``state`` holds
+    each record at its address after the ``moves``.
     """
     overrides = Overrides(blueprint, state, resource_types)
-    plan = ChangeSet(observed.lookups)
+    plan = ChangeSet(observed.lookups, moves)
     planner = _Planner(blueprint, graph, resource_types, state, observed, overrides, plan)
     for declaration in graph.nodes.values():  # in topological order: what a resource refers to is planned before it
         planner.plan_resource(declaration)
@@ -58,11 +72,13 @@ class _Planner:
     observed: ObservedState
     overrides: Overrides
     plan: ChangeSet
+    by_key: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def plan_resource(self, declaration: Resource) -> None:
         """Plan the change of one resource. What is wrong with its spec becomes a diagnostic."""
         spec = self._spec_of(declaration)
         if spec is not None:
+            self._refuse_double(declaration, spec)
             change = self._plan(Target(declaration, self.types(declaration.kind), spec))
             self.plan.changes[declaration.address] = change
             self.plan.values[declaration.address] = _known_values(change)
@@ -113,6 +129,10 @@ class _Planner:
         fixed = [change.path for change in changes if change.replaces]
         if live is None or self._is_leftover(target, live, bool(fixed)):
             return Create(self._resource(target, generation), ("it does not exist yet",), target)
+        holder = self._holder(target, live)
+        if holder:
+            self._refuse_second_address(target, live, holder)
+            return NoOp(target)
         why = self._adoption_reason(target, live, fixed)
         if not why:
             return NoOp(target)
@@ -120,17 +140,53 @@ class _Planner:
 
     def _adoption_reason(self, target: Target, live: ObservedResource, fixed: list[str]) -> str:
         """Why what exists may be adopted; empty if it may not. ``fixed``: the immutable fields in which it differs."""
-        address, type, owner = target.declaration.address, target.type, live.owner
+        address, type, owner, lifecycle = (
+            target.declaration.address,
+            target.type,
+            live.owner,
+            target.declaration.lifecycle,
+        )
         key = (address, type.kind, type.identity_digest(encode(target.spec.managed_fields())))
         pending = not type.taggable and key in self.observed.pending
         if not fixed and (pending or owner == (self.state.lineage, address)):
             return f"an interrupted run created {live.id}; it is adopted and completed"
-        if not fixed and target.declaration.lifecycle.adopt:
+        if not fixed and lifecycle.keep:
+            return f"{live.id} exists already and is shared (`keep`)"
+        if not fixed and lifecycle.may_adopt(owner, self.state.lineage):
             return f"{live.id} exists already and the blueprint says `adopt`"
         whose = f"it belongs to {owner[1]} of state {owner[0]}" if owner else "no state owns it"
         differs = f"; it also differs in what cannot be changed: {', '.join(fixed)}" if fixed else ""
         self.plan.unowned.append(f"{address}: {type.kind} {live.id} exists already and {whose}{differs}")
         return ""
+
+    def _holder(self, target: Target, live: ObservedResource) -> str:
+        """The address under which the state has what exists already; empty if it does not have it."""
+        return next(
+            (
+                each.address
+                for each in self.state.resources.values()
+                if (each.kind, each.id) == (target.type.kind, live.id)
+            ),
+            "",
+        )
+
+    def _refuse_second_address(self, target: Target, live: ObservedResource, holder: str) -> None:
+        """One resource has one address: nothing may be adopted that this state has under another one."""
+        address, kind = target.declaration.address, target.type.kind
+        message = f"{address} would be {kind} {live.id}, which this state has as {holder}"
+        hint = f"to rename it, write `moved: [{{from: '{holder}', to: '{address}'}}]`"
+        if holder in self.graph.nodes:
+            hint = f"remove one of the two, or give {address} another name"
+        self.plan.diagnostics.append(self.blueprint.marks.diagnostic(target.declaration.path, message, hint))
+
+    def _refuse_double(self, declaration: Resource, spec: Spec) -> None:
+        """Two addresses with one natural key would be one resource: each would change it, and delete the other's."""
+        address, type = declaration.address, self.types(declaration.kind)
+        key = type.natural_key(spec.managed_fields())
+        other = self.by_key.setdefault((type.kind, key), address) if key else address
+        if other != address:
+            message, hint = f"{address} and {other} are the same {type.kind}: {key}", "remove one, or make them differ"
+            self.plan.diagnostics.append(self.blueprint.marks.diagnostic(declaration.path, message, hint))
 
     def _plan_virtual(self, target: Target, prior: ResourceState) -> Change:
         """The change of a gate or virtual resource, which is compared with its record."""
@@ -159,6 +215,8 @@ class _Planner:
 
     def _plan_existing(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
         """The change of a resource that the state records and that exists."""
+        if live.owner and live.owner[0] != self.state.lineage and not target.declaration.lifecycle.keep:
+            return self._plan_lost(target, prior, live)
         ignore = (*target.declaration.lifecycle.ignore, *self.overrides.fields(prior, live.spec))
         if ignore:
             tree = diff.apply_ignore(target.spec.managed_fields(), live.spec.managed_fields(), ignore)
@@ -172,6 +230,13 @@ class _Planner:
         if prior.status is Status.INCOMPLETE:
             return Adopt(resource, ("an interrupted run created it; it is completed",), target, live, changes)
         return Update(resource, reasons, target, live, changes) if reasons else NoOp(target, live)
+
+    def _plan_lost(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
+        """What another state has taken over is left alone, and refused."""
+        lineage, address = live.owner or ("", "")
+        message = f"{prior.address}: {prior.kind} {prior.id} was taken over by {address} of state {lineage}"
+        self.plan.unowned.append(message)
+        return NoOp(target, live)
 
     def _plan_replace(
         self,
@@ -206,7 +271,8 @@ class _Planner:
         dependencies = tuple(edge.before for edge in self.graph.incoming.get(address, ()))
         spec = encode(target.spec.managed_fields())
         resource = ResourceState(address, target.type.kind, id, spec, {}, dependencies)
-        return replace(resource, generation=generation, name=name, prevent_destroy=protected)
+        keep = target.declaration.lifecycle.keep
+        return replace(resource, generation=generation, name=name, prevent_destroy=protected, keep=keep)
 
     def _name_taken(self, target: Target) -> bool:
         """Whether a deposed generation exists where the new one is to be created."""
@@ -267,6 +333,8 @@ def _who_changed(change: AttributeChange, prior: ResourceState) -> str:
 
 def _protection_change(target: Target, prior: ResourceState) -> tuple[str, ...]:
     """Why the state changes although nothing else does: protection counts as the state records it."""
-    wanted = target.declaration.lifecycle.prevent_destroy
-    changed = f"prevent_destroy is {'set' if wanted else 'lifted'} in the state"
-    return () if wanted == prior.prevent_destroy else (changed,)
+    wanted = target.declaration.lifecycle
+    pairs = {"prevent_destroy": (wanted.prevent_destroy, prior.prevent_destroy), "keep": (wanted.keep, prior.keep)}
+    return tuple(
+        f"{name} is {'set' if now else 'lifted'} in the state" for name, (now, before) in pairs.items() if now != before
+    )

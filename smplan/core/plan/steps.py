@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from smplan.core import diff
 from smplan.core.graph import Edge, Graph
-from smplan.core.plan.changes import Action, ChangeSet, Create, Delete, DeleteUntracked, Deletion, NoOp
+from smplan.core.plan.changes import Action, ChangeSet, Create, Delete, DeleteUntracked, Deletion, Move, NoOp
 from smplan.core.plan.edges import step_edges
 from smplan.core.plan.model import Dependency, Step
 from smplan.core.plan.observed import ObservedResource
@@ -25,7 +25,8 @@ def plan_steps(
     plan: ChangeSet, graph: Graph, state: State, pending_creates: Iterable[StepIntent] = ()
 ) -> tuple[Step, ...]:
     """The steps that carry out ``plan``, in order. ``pending_creates`` may refer to what is deleted, too."""
-    steps = [_action_step(change) for change in plan.changes.values() if not isinstance(change, NoOp)]
+    steps = [_move_step(move) for move in plan.moves]
+    steps += [_action_step(change) for change in plan.changes.values() if not isinstance(change, NoOp)]
     steps += [_deletion_step(deletion) for deletion in plan.deletions]
     return in_order(steps, step_edges(plan, graph, state, pending_creates))
 
@@ -36,8 +37,13 @@ def _action_step(change: Action) -> Step:
         _step(change, target.type, live),
         changes=changes,
         known_after_apply={".".join(map(str, path)): ref.address for path, ref in refs(target.spec.managed_fields())},
-        adopt=target.declaration.lifecycle.adopt,
+        adopt=target.declaration.lifecycle,
     )
+
+
+def _move_step(move: Move) -> Step:
+    """The record moves as it is; nothing of the resource itself is compared or changed."""
+    return Step(move.step_id, move.op, move.resource, move.reasons, previous_address=move.previous)
 
 
 def _deletion_step(deletion: Deletion) -> Step:

@@ -34,6 +34,7 @@ class StepIntent:
 
     ``key`` is the ``identity_digest`` of what is created, or of the pending create that a delete clears;
     empty for other ops. ``token`` is sent with the create: AWS creates only one resource per token.
+    ``previous_address`` is that of a resource which moves.
     """
 
     step: str
@@ -41,6 +42,7 @@ class StepIntent:
     resource: ResourceState
     key: str = ""
     token: str = ""
+    previous_address: str = ""
 
     @property
     def resource_key(self) -> ResourceKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from smplan.core import canonical_json
@@ -30,7 +30,7 @@ class ResourceState:
     """The record of one resource that smplan created or adopted.
 
     ``spec`` is as applied, in the form of ``values.encode``; ``dependencies`` are the addresses it was created after;
-    ``name`` is the current name where it has a suffix.
+    ``name`` is the current name where it has a suffix; what has ``keep`` is shared and never deleted.
     """
 
     address: str
@@ -43,6 +43,7 @@ class ResourceState:
     name: str = ""
     status: Status = Status.READY
     prevent_destroy: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,14 @@ class State:
     def digest(self) -> str:
         """The SHA-256 of the whole state in canonical JSON: what a plan is bound to."""
         return canonical_json.digest(strict_json.to_json(self))
+
+
+def rename_dependencies(resource: ResourceState, renamed: Mapping[str, str]) -> ResourceState:
+    """``resource`` with the addresses that it depends on renamed."""
+    if not renamed.keys() & set(resource.dependencies):
+        return resource
+    found = dict.fromkeys(renamed.get(each, each) for each in resource.dependencies)
+    return replace(resource, dependencies=tuple(address for address in found if address != resource.address))
 
 
 def integrity_errors(state: State) -> list[str]:

@@ -19,10 +19,10 @@ from smplan.core.state.journal import (
     StepSucceeded,
     UnfinishedRun,
 )
-from smplan.core.state.model import USED_PLANS, ResourceState, State, Status
+from smplan.core.state.model import USED_PLANS, ResourceState, State, Status, rename_dependencies
 from smplan.errors import StoreError
 
-OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate"})
+OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate", "move"})
 """The values of ``plan.model.Op``."""
 OUTCOMES = frozenset({"complete", "failed", "interrupted"})
 
@@ -176,6 +176,8 @@ class Replay:
         resource = intent.resource
         if intent.op in ("delete", "forget"):
             self._remove(intent, done.id or resource.id)
+        elif intent.op == "move":
+            self._move(intent)
         else:
             self._check_success(run, intent, done)
             self._resources[resource.address] = replace(
@@ -203,6 +205,24 @@ class Replay:
             del self._resources[address]
         elif not self._deposed.pop((address, id), None):
             self._pending_creates.pop(intent.resource_key, None)
+
+    def _move(self, intent: StepIntent) -> None:
+        """Give a record its new address. What is displaced there becomes a deposed generation, as in a swap of two."""
+        moved, previous = intent.resource, intent.previous_address
+        present = self._resources.get(previous)
+        if present and present.id == moved.id:
+            record = self._resources.pop(previous)
+        elif (previous, moved.id) in self._deposed:
+            record = self._deposed.pop((previous, moved.id))
+        else:
+            self._reject(f"step {intent.step} moves {moved.id} from {previous}, which does not hold it")
+        displaced = self._resources.get(moved.address)
+        if displaced:
+            self._deposed[displaced.address, displaced.id] = displaced
+        self._resources[moved.address] = replace(record, address=moved.address, generation=moved.generation)
+        self._resources = {
+            at: rename_dependencies(each, {previous: moved.address}) for at, each in self._resources.items()
+        }
 
     def _on_failed(self, failed: StepFailed) -> None:
         run = self._running()

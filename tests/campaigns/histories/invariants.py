@@ -35,7 +35,7 @@ def check_call(process: Process, op: str, kind: str, *, address: str = "", recor
     if op == "delete" and record and (kind, record.id) in process.protected:
         raise InvariantViolation("prevent_destroy is honored", about)
     if record and record.maker is STRANGER:
-        if not any(step.adopt for step in steps):
+        if not any(step.adopt and step.adopt.adopt for step in steps):
             raise InvariantViolation("resources of other owners are not changed", about)
         record.maker = Owner("", steps[0].address)
 
@@ -46,7 +46,10 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
     if op == "create":
         return step.op in (Op.CREATE, Op.REPLACE) and step.address == address
     assert record is not None
-    makes = step.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and (step.address == record.maker.address or step.adopt)
+    adopts = step.adopt is not None and step.adopt.adopt
+    makes = step.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and (step.address == record.maker.address or adopts)
+    if op == "claim":
+        return step.op in (Op.ADOPT, Op.MOVE) and step.physical_id == record.id
     if op == "configure":
         return makes
     if op == "update":

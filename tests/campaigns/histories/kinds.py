@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from smplan.core.resource_type import Output, ResourceType
 from smplan.core.spec import IMMUTABLE, INITIAL, fields
 from smplan.core.values import Json
-from smplan.drivers.base import Claim, Driver, Live, Lookup, Progress
+from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.drivers.core.value import Value
 from smplan.engine.providers import Providers
 from smplan.errors import NotFound, Unreachable
@@ -82,6 +82,16 @@ class Sim(Driver[Any]):
     def _change(self, op: str, id: str, fields: Mapping[str, Any]) -> None:
         check_call(self.process, op, self.kind, record=self.cloud.get(self.kind, id))
         self.cloud.change(self.kind, id, dict(fields))
+
+    def set_owner(self, id: str, owner: Owner) -> None:
+        def claim() -> None:
+            record = self.cloud.get(self.kind, id)
+            if record is None:
+                raise NotFound(f"{id} does not exist")
+            check_call(self.process, "claim", self.kind, record=record)
+            record.maker, record.tagged = owner, True
+
+        self._call("claim", id, claim)
 
     def delete(self, id: str) -> None:
         def delete() -> None:

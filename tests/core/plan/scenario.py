@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 from smplan.core import graph
-from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, Resource, SourceMap
+from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, Moved, Resource, SourceMap
 from smplan.core.graph import Graph
 from smplan.core.plan.changes import ChangeSet
 from smplan.core.plan.model import Step
+from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
 from smplan.core.plan.planner import plan_changes
 from smplan.core.plan.steps import plan_steps
@@ -136,6 +137,8 @@ def have(
     current_name: str = "",
     status: Status = Status.READY,
     prevent_destroy: bool = False,
+    keep: bool = False,
+    owner: str = "",
     **spec: Any,
 ) -> Have:
     """A resource of the state, created ``after`` others. It exists as recorded, but for ``live``; or it is ``gone``."""
@@ -152,10 +155,13 @@ def have(
         current_name,
         status,
         prevent_destroy,
+        keep,
     )
     readable = {key: value for key, value in recorded.items() if key not in ("note", "password")}
     exists = not gone and not TYPES[kind].gate and not TYPES[kind].virtual
-    return Have(record, observed(kind, record.id, {**readable, **(live or {})}, address, outputs) if exists else None)
+    return Have(
+        record, observed(kind, record.id, {**readable, **(live or {})}, owner or address, outputs) if exists else None
+    )
 
 
 def deposed(
@@ -225,21 +231,33 @@ def planned(
     unreadable: Mapping[str, str] | None = None,
     lookups: Mapping[str, Mapping[str, Json]] | None = None,
     destroy: bool = False,
+    moved: Mapping[str, str] | None = None,
 ) -> Planned:
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address."""
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
+    blueprint = replace(
+        blueprint, moved=tuple(Moved(before, after, ("moved",)) for before, after in (moved or {}).items())
+    )
     records = {each.record.address: each.record for each in haves}
-    state = State("toys", LINEAGE, 3, records, tuple(deposed))
+    ordered = Graph({}) if destroy else graph.build(blueprint, lambda resources: ())
+    before = State("toys", LINEAGE, 3, records, tuple(deposed))
+    state, moves = plan_moves(blueprint, ordered, TYPES.__getitem__, before, lookups or {})
+    existing = {each.record.id: each for each in haves}
+    existing |= {each.id: Have(each, observed(each.kind, each.id, each.spec, each.address)) for each in before.deposed}
+    placed = {at: existing[record.id] for at, record in state.resources.items() if record.id in existing}
     seen = ObservedState(
-        resources={each.record.address: each.live for each in haves if each.live},
-        unreadable=unreadable or {},
+        resources={at: each.live for at, each in placed.items() if each.live},
+        unreadable={
+            at: unreadable[each.record.address] for at, each in placed.items() if each.record.address in unreadable
+        }
+        if unreadable
+        else {},
         by_natural_key=found or {},
         pending=frozenset(each.resource_key for each in pending),
         untracked=tuple(untracked),
         lookups=lookups or {},
     )
-    ordered = Graph({}) if destroy else graph.build(blueprint, lambda resources: ())
-    changes = plan_changes(blueprint, ordered, TYPES.__getitem__, state, seen)
+    changes = plan_changes(blueprint, ordered, TYPES.__getitem__, state, seen, moves=moves)
     return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, state, pending))
 
 

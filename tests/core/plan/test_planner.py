@@ -99,7 +99,7 @@ def test_a_generation_keeps_its_name_until_it_is_replaced() -> None:
     assert planned([want("a", zone="x")], existing).story == []
     assert planned([want("a", zone="x", size=2)], existing)["a:update"].resource.name == "a-0123ab"
     assert planned([want("a", zone="y")], existing)["a:replace"].resource.name not in ("a", "a-0123ab")
-    assert planned([want("b", name="${a.name}"), want("a", zone="x")], existing)["b:create"].after["name"] == "a-0123ab"
+    assert planned([want("b", zone="${a.name}"), want("a", zone="x")], existing)["b:create"].after["zone"] == "a-0123ab"
 
 
 @pytest.mark.parametrize("kind", ["port", "remote"])
@@ -177,7 +177,8 @@ def test_what_exists_and_is_not_owned_is_refused() -> None:
 
 def test_what_exists_is_adopted_if_the_blueprint_says_so() -> None:
     plan = planned(
-        [want("a", size=2, lifecycle={"adopt": True})], found={"a": observed("thing", "t", {"name": "a"}, "other/b")}
+        [want("a", size=2, lifecycle={"adopt_from": "other/b"})],
+        found={"a": observed("thing", "t", {"name": "a"}, "other/b")},
     )
     assert plan["a:adopt"].reasons == ("t exists already and the blueprint says `adopt`",)
     assert [change.path for change in plan["a:adopt"].changes] == ["size"]

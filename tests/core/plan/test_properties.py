@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from smplan.core.blueprint import Resource
-from smplan.core.plan.changes import NoOp
+from smplan.core.plan.changes import Create, NoOp, Replace
 from smplan.core.plan.model import Op, Step
 from smplan.core.plan.observed import Untracked
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, Status
+from smplan.core.values import decode
 from tests.core.plan.scenario import TYPES, Have, Planned, created, deposed, have, observed, pending, planned, want
 
 ADDRESSES = "abcde"
@@ -148,7 +149,7 @@ def under_natural_key(
 @settings(max_examples=300, deadline=None)
 def test_a_resource_has_one_change_and_every_step_an_id_of_its_own(world: World) -> None:
     plan = world.plan()
-    forward = Counter(step.address for step in plan.steps if step.op not in (Op.DELETE, Op.FORGET))
+    forward = Counter(step.address for step in plan.steps if step.op not in (Op.DELETE, Op.FORGET, Op.MOVE))
     assert all(number == 1 for number in forward.values())
     assert len({step.id for step in plan.steps}) == len(plan.steps)
     assert set(plan.changes.changes) == (set() if world.destroy else {each.address for each in world.wants})
@@ -167,10 +168,16 @@ def test_every_step_comes_after_the_steps_it_depends_on(world: World) -> None:
 @settings(max_examples=300, deadline=None)
 def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World) -> None:
     plan = world.plan()
+    if plan.changes.diagnostics:
+        return
     removed = Counter((step.kind, step.physical_id) for step in plan.steps if step.op in (Op.DELETE, Op.FORGET))
+    moved = {(move.resource.kind, move.resource.id): move.resource.address for move in plan.changes.moves}
+    taken = set(moved.values())
     for record in (*(each.record for each in world.haves), *world.deposed):
-        change = plan.changes.changes.get(record.address)
-        kept = record not in world.deposed and change is not None and change.target.type.kind == record.kind
+        address = moved.get((record.kind, record.id))
+        older = not address and (record in world.deposed or record.address in taken)
+        change = plan.changes.changes.get(address or record.address)
+        kept = not older and change is not None and change.target.type.kind == record.kind
         if kept and not isinstance(change, NoOp) and change.op is Op.REPLACE:  # type: ignore[union-attr]
             kept = False
         assert removed[record.kind, record.id] == (0 if kept else 1), record
@@ -181,8 +188,41 @@ def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World)
 def test_nothing_is_both_kept_and_deleted(world: World) -> None:
     plan = world.plan()
     removed = {(step.kind, step.physical_id) for step in plan.steps if step.op is Op.DELETE}
-    kept = {(step.kind, step.physical_id) for step in plan.steps if step.op in (Op.UPDATE, Op.ADOPT)}
+    kept = {(step.kind, step.physical_id) for step in plan.steps if step.op in (Op.UPDATE, Op.ADOPT, Op.GATE)}
+    kept |= {(c.target.type.kind, c.live.id) for c in plan.changes.changes.values() if isinstance(c, NoOp) and c.live}
     assert not removed & kept
+
+
+@given(worlds())
+@settings(max_examples=300, deadline=None)
+def test_one_resource_has_one_address(world: World) -> None:
+    plan = world.plan()
+    if plan.changes.diagnostics:
+        return
+    changes = plan.changes.changes.values()
+    keys = Counter((c.target.type.kind, c.target.type.natural_key(c.target.spec.managed_fields())) for c in changes)
+    assert all(number == 1 for (_, key), number in keys.items() if key)
+    ids = Counter((c.target.type.kind, c.live.id) for c in changes if not isinstance(c, Create) and c.live)
+    assert all(number == 1 for number in ids.values())
+    moved = Counter((move.resource.kind, move.resource.id) for move in plan.changes.moves)
+    assert all(number == 1 for number in moved.values())
+
+
+@given(worlds())
+@settings(max_examples=300, deadline=None)
+def test_what_the_blueprint_has_at_any_address_is_not_deleted(world: World) -> None:
+    plan = world.plan()
+    if plan.changes.diagnostics or world.destroy:
+        return
+    deleted = {step.physical_id for step in plan.steps if step.op is Op.DELETE}
+    held = [each.record for each in world.haves]
+    keys = Counter((each.kind, TYPES[each.kind].natural_key(decode(each.spec))) for each in held)
+    for change in plan.changes.changes.values():
+        type = change.target.type
+        key = type.natural_key(change.target.spec.managed_fields())
+        for record in held if key and keys[type.kind, key] == 1 and not isinstance(change, Replace) else ():
+            if (record.kind, type.natural_key(decode(record.spec))) == (type.kind, key):
+                assert record.id not in deleted
 
 
 @given(worlds())

@@ -128,6 +128,7 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
     iam_actions = IamActions(
         read=("autoscaling:DescribePolicies",), write=("autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy")
     )
+    key_fields = ("auto_scaling_group_name", "name")
     create_before_delete = False
     taggable = False
     expected_seconds = 1

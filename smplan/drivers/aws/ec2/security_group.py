@@ -66,6 +66,7 @@ class SecurityGroup(Driver[SecurityGroupSpec]):
         write=("ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup", "ec2:CreateTags", "ec2:DeleteTags"),
     )
     name_field = "name"
+    key_fields = ("vpc_id", "name")
     risks: ClassVar = {"replace": "serving path", "delete": "serving path"}
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupSpec]]:

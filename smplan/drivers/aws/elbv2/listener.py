@@ -80,6 +80,7 @@ class Listener(Driver[ListenerSpec]):
             "elasticloadbalancing:DeleteListener",
         ),
     )
+    key_fields = ("load_balancer_arn", "port")
     create_before_delete = False
     risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
 

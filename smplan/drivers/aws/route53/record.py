@@ -122,6 +122,7 @@ class Record(Driver[RecordSpec]):
         read=("route53:ListResourceRecordSets", "route53:GetChange"),
         write=("route53:ChangeResourceRecordSets",),
     )
+    key_fields = ("zone_id", "name", "type")
     create_before_delete = False
     taggable = False
     expected_seconds = 45

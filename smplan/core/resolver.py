@@ -1,4 +1,4 @@
-"""The values of references during an apply: from the lookups, the state, and the steps that are done."""
+"""The values of references: from the lookups, the state, and the steps that are done."""
 
 from __future__ import annotations
 

@@ -1,0 +1,93 @@
+"""A renamed resource moves in the state; nothing of it is changed but its ownership tags."""
+
+from __future__ import annotations
+
+import pytest
+
+from smplan.core.blueprint import Resource
+from smplan.core.plan.model import Op
+from smplan.drivers.base import Owner
+from smplan.errors import Denied, NotOurs
+from tests.engine.conftest import Bench
+from tests.support.blueprints import blueprint, resource
+from tests.support.fake_cloud import thing
+
+
+def port(address: str, number: int) -> Resource:
+    return resource(address, "toy.port", {"number": number, "of": "x"})
+
+
+def test_a_rename_changes_the_state_and_the_ownership_tags_only(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", name="n"), thing("user", uses=["${a.id}"])))
+    sent = bench.cloud.writes()
+    wanted = blueprint(thing("b", name="n"), thing("user", uses=["${b.id}"]))
+    made = bench.plan(wanted)
+    assert [(step.op, step.address, step.previous_address) for step in made.steps] == [(Op.MOVE, "b", "a")]
+    bench.apply(made)
+    assert bench.cloud.writes() == sent
+    assert ("set_owner", "t-n") in bench.cloud.calls
+    assert bench.cloud.of("toy.thing")["t-n"][1] == Owner(bench.state.lineage, "b")
+    assert set(bench.state.resources) == {"b", "user"}
+    assert bench.state.resources["user"].dependencies == ("b",)
+    assert bench.plan(wanted).empty
+
+
+def test_what_refers_to_a_moved_resource_gets_its_values(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", name="n")))
+    bench.apply(bench.plan(blueprint(thing("b", name="n"), thing("c", uses=["${b.id}"]))))
+    assert bench.state.resources["c"].spec["uses"] == ["t-n"]
+
+
+def test_swapped_keys_swap_their_records(bench: Bench) -> None:
+    bench.make(blueprint(port("a", 1), port("b", 2)))
+    wanted = blueprint(port("a", 2), port("b", 1))
+    sent = bench.cloud.writes()
+    bench.apply(bench.plan(wanted))
+    assert bench.cloud.writes() == sent
+    assert {at: each.id for at, each in bench.state.resources.items()} == {"a": "p-2", "b": "p-1"}
+    assert bench.state.deposed == ()
+    assert bench.plan(wanted).empty
+
+
+def test_shifted_keys_delete_only_what_is_no_longer_wanted(bench: Bench) -> None:
+    bench.make(blueprint(port("a", 1), port("b", 2)))
+    wanted = blueprint(port("a", 2), port("b", 3))
+    bench.apply(bench.plan(wanted))
+    assert ("delete", "p-1") in bench.cloud.writes()
+    assert ("delete", "p-2") not in bench.cloud.writes()
+    assert {at: each.id for at, each in bench.state.resources.items()} == {"a": "p-2", "b": "p-3"}
+    assert bench.plan(wanted).empty
+
+
+def test_a_swap_that_was_half_done_is_completed_by_the_next_plan(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", name="n1"), thing("b", name="n2")))
+    wanted = blueprint(thing("a", name="n2"), thing("b", name="n1"))
+    bench.cloud.fail("set_owner", "t-n1", Denied("not now"))
+    assert bench.apply(bench.plan(wanted)).outcome == "failed"
+    assert [each.id for each in bench.state.deposed] == ["t-n1"]
+    made = bench.plan(wanted)
+    assert [(step.op, step.address) for step in made.steps] == [(Op.MOVE, "b")]
+    bench.apply(made)
+    assert {at: each.id for at, each in bench.state.resources.items()} == {"a": "t-n2", "b": "t-n1"}
+    assert bench.cloud.made == {"t-n1": 1, "t-n2": 1}
+    assert bench.plan(wanted).empty
+
+
+def test_a_resource_deleted_outside_moves_and_is_created_again(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", name="n")))
+    bench.cloud.of("toy.thing").clear()
+    bench.apply(bench.plan(blueprint(thing("b", name="n"))))
+    assert set(bench.state.resources) == {"b"}
+    assert "t-n" in bench.cloud.of("toy.thing")
+
+
+def test_what_another_state_took_over_is_neither_changed_nor_deleted(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", size=1), thing("b")))
+    made = bench.plan(blueprint(thing("a", size=2)))
+    for id in ("t-a", "t-b"):
+        bench.cloud.of("toy.thing")[id] = (bench.cloud.of("toy.thing")[id][0], Owner("other", "z"))
+    outcome = bench.apply(made)
+    assert {type(error) for _, error in outcome.failed} == {NotOurs}
+    assert {"t-a", "t-b"} <= bench.cloud.of("toy.thing").keys()
+    with pytest.raises(NotOurs, match="taken over by z of state other"):
+        bench.plan(blueprint(thing("a", size=2)))
