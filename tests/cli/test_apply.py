@@ -298,7 +298,7 @@ def press_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the next prompt be answered with Ctrl-C."""
 
     class Interrupted(Keyboard):
-        def readline(self, *_: object) -> str:
+        def readline(self, *_: object) -> str:  # type: ignore[override]
             raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "stdin", Interrupted())
