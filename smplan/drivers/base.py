@@ -45,6 +45,11 @@ class Owner:
         lineage = tags.get(LINEAGE_TAG)
         return cls(lineage, tags.get(ADDRESS_TAG, "")) if lineage else None
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """The ownership tags."""
+        return {LINEAGE_TAG: self.lineage, ADDRESS_TAG: self.address}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -56,7 +61,7 @@ class Claim:
     @property
     def tags(self) -> dict[str, str]:
         """The ownership tags, sent with the create request."""
-        return {LINEAGE_TAG: self.owner.lineage, ADDRESS_TAG: self.owner.address}
+        return self.owner.tags
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ class ScheduleSpec(Spec):
 
     @field_validator("time_zone")
     @classmethod
-    def _is_a_time_zone(cls, value: str) -> str:
-        if value not in zoneinfo.available_timezones():
+    def _is_a_time_zone(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in zoneinfo.available_timezones():
             raise ValueError("it is no IANA time zone, such as UTC or Europe/Berlin")
         return value
 

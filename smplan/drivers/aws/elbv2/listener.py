@@ -13,7 +13,7 @@ from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
 from smplan.drivers.aws.requests import batched
-from smplan.drivers.base import Claim, Driver, Live, Owner
+from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import DriverError, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ListenerSpec(Spec):
         return self
 
 
-class Listener(Driver[ListenerSpec]):
+class Listener(_common.TaggedDriver[ListenerSpec]):
     """A port can have one listener, so a replacement deletes first."""
 
     kind = "aws.elbv2.listener"

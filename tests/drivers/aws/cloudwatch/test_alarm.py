@@ -119,3 +119,8 @@ def test_a_spec_that_cloudwatch_refuses_is_refused(changes: dict[str, Any], says
 )
 def test_what_cloudwatch_takes_is_let_through(changes: dict[str, Any]) -> None:
     assert spec(**changes).name == "a"
+
+
+def test_a_deleted_alarm_has_no_owner_to_set(box: Sandbox, aws: Aws) -> None:
+    with staged(box, aws, "aws.cloudwatch.alarm", WRITTEN) as stage, pytest.raises(NotFound, match="no alarm gone"):
+        stage.driver().set_owner("gone", stage.claim().owner)
