@@ -95,7 +95,7 @@ def _declared(blueprint: Blueprint, graph: Graph, state: State) -> Iterator[tupl
             record = state.resources[before]
             wrong = _objection(before, after, record, graph, state)
             if wrong:
-                diagnostics.append(blueprint.marks.diagnostic(entry.path, wrong, "correct or remove this entry"))
+                diagnostics.append(blueprint.source_map.diagnostic(entry.path, wrong, "correct or remove this entry"))
             else:
                 yield after, record
     if diagnostics:

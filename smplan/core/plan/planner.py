@@ -85,7 +85,7 @@ class _Planner:
 
     def _spec_of(self, declaration: Resource) -> Spec | None:
         form, diagnostics = self.types(declaration.kind).spec, self.plan.diagnostics
-        diagnostic = self.blueprint.marks.diagnostic
+        diagnostic = self.blueprint.source_map.diagnostic
         try:
             tree = resolve(declaration.spec, self.plan.value_of)
         except (KeyError, InvalidReference) as error:
@@ -177,7 +177,7 @@ class _Planner:
         hint = f"to rename it, write `moved: [{{from: '{holder}', to: '{address}'}}]`"
         if holder in self.graph.nodes:
             hint = f"remove one of the two, or give {address} another name"
-        self.plan.diagnostics.append(self.blueprint.marks.diagnostic(target.declaration.path, message, hint))
+        self.plan.diagnostics.append(self.blueprint.source_map.diagnostic(target.declaration.path, message, hint))
 
     def _refuse_double(self, declaration: Resource, spec: Spec) -> None:
         """Two addresses with one natural key would be one resource: each would change it, and delete the other's."""
@@ -186,7 +186,7 @@ class _Planner:
         other = self.by_key.setdefault((type.kind, key), address) if key else address
         if other != address:
             message, hint = f"{address} and {other} are the same {type.kind}: {key}", "remove one, or make them differ"
-            self.plan.diagnostics.append(self.blueprint.marks.diagnostic(declaration.path, message, hint))
+            self.plan.diagnostics.append(self.blueprint.source_map.diagnostic(declaration.path, message, hint))
 
     def _plan_virtual(self, target: Target, prior: ResourceState) -> Change:
         """The change of a gate or virtual resource, which is compared with its record."""
