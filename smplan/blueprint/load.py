@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -20,14 +20,14 @@ from smplan.blueprint.sections import validated
 from smplan.blueprint.syntax import document
 from smplan.blueprint.validate import Declaration, check, is_disabled
 from smplan.blueprint.variables import Variables, given_values
-from smplan.core.blueprint import INVALID, BackendConfig, Blueprint, SourceMap
+from smplan.core.blueprint import INVALID, BackendConfig, Blueprint, Moved, SourceMap
 from smplan.core.resource_type import Catalogue
-from smplan.core.values import Json, PartialValue, Secret, refs
+from smplan.core.values import InvalidReference, Json, PartialValue, Secret, parse_ref, refs
 from smplan.core.wording import quoted
 from smplan.errors import BlueprintInvalid
 
 _NAME = re.compile(NAME)
-_RESOLVED_NOW = ("smplan", "name", "aws", "state")
+_RESOLVED_NOW = ("smplan", "name", "aws", "state", "moved")
 
 
 def load(
@@ -94,6 +94,7 @@ class _Reader:
             digest="",
             file=self.source_map.file,
             source_map=self.source_map,
+            moved=tuple(self.moved(form.get("moved", []))),
         )
         for diagnostic in check(blueprint, resources.names, catalogue):
             self.diagnostics.add(diagnostic)
@@ -120,6 +121,18 @@ class _Reader:
             return BackendConfig("local")
         found = validated(form, entries, ("state",), self.source_map, self.diagnostics)
         return BackendConfig(backend, {name: value for name, value in found.items() if name != "backend"})
+
+    def moved(self, entries: list[dict[str, str]]) -> Iterator[Moved]:
+        """The new addresses of resources; each entry names two addresses, or two names of ``for_each``."""
+        for position, entry in enumerate(entries):
+            path = ("moved", position)
+            wrong = [name for name in ("from", "to") if not _is_address(entry.get(name, ""))]
+            if wrong:
+                self.interpolator.report(
+                    path, f"`{wrong[0]}` must be an address", "write {from: old_name, to: new_name}"
+                )
+            else:
+                yield Moved(entry["from"], entry["to"], path)
 
     def stream_manager(self, tree: PartialValue) -> PartialValue | None:
         """The connection to the API. The token must be a secret, the other fields must not."""
@@ -148,6 +161,14 @@ class _Reader:
             if not any(is_disabled(ref, names) for _, ref in refs(tree)):
                 found[name] = tree
         return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ref = parse_ref(text)
+    except InvalidReference:
+        return False
+    return not ref.path and not ref.index_from_each
 
 
 def _digest(data: bytes, files: Mapping[str, bytes], variables: Mapping[str, Json]) -> str:

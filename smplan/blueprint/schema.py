@@ -101,7 +101,17 @@ class LifecycleForm(Spec):
         PartialList[str],
         Field(max_length=100, description="Fields managed elsewhere, such as tags.owner; never compared or changed."),
     ] = []
-    adopt: Annotated[bool, Field(description="Take over an existing resource of that name instead of failing.")] = False
+    adopt: Annotated[
+        bool | dict[Literal["from"], str],
+        Field(
+            description="Take over an existing resource that no state owns, instead of failing; "
+            "{from: LINEAGE/ADDRESS}: one of that owner, as the refusal names it."
+        ),
+    ] = False
+    keep: Annotated[
+        bool,
+        Field(description="Shared: used if it exists, whoever owns it, created if not, and forgotten, never deleted."),
+    ] = False
 
 
 class ResourceForm(Spec):
@@ -136,4 +146,12 @@ class BlueprintForm(Spec):
     variables: Annotated[dict[str, Any], Field(description="Values that may differ from run to run.")] = {}
     lookups: Annotated[dict[str, Any], Field(description="Existing resources that are only read.")] = {}
     resources: Annotated[dict[str, Any], Field(description="Resources that smplan manages.")]
+    moved: Annotated[
+        list[dict[Literal["from", "to"], str]],
+        Field(
+            max_length=1000,
+            description="New addresses of resources: {from: OLD, to: NEW}. Only needed where what identifies a "
+            "resource changed too; a plain rename is recognized.",
+        ),
+    ] = []
     outputs: Annotated[dict[str, Any], Field(description="Values to show and to store after an apply.")] = {}

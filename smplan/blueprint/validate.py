@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from smplan.core.blueprint import Blueprint, LookupDecl, Resource
+from pydantic import ValidationError
+
+from smplan.core.blueprint import INVALID, Blueprint, LookupDecl, Resource
 from smplan.core.resource_type import Catalogue, LookupType, ResourceType
 from smplan.core.spec import SENSITIVE
 from smplan.core.spec_errors import spec_errors, walk
@@ -22,7 +25,7 @@ from smplan.core.values import (
     placeholders,
     refs,
 )
-from smplan.core.wording import dotted, one_of, quoted, suggestion
+from smplan.core.wording import dotted, one_of, quoted, same_resource, suggestion
 from smplan.errors import Diagnostic
 from smplan.guide.constraints import violations
 
@@ -59,6 +62,7 @@ def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Cat
     yield from checker.lookup_cycles()
     for resource in blueprint.resources:
         yield from checker.resource(resource)
+    yield from checker.doubles()
     yield from checker.stream_manager()
     for name, tree in blueprint.outputs.items():
         yield from checker.output(name, tree)
@@ -89,6 +93,21 @@ class _Checker:
     def lookup_type(self, kind: str) -> LookupType | None:
         """The lookup type of that name, or None; malformed names are not searched for."""
         return self.catalogue.lookup(kind) if _is_possible(kind) else None
+
+    def doubles(self) -> Iterator[Diagnostic]:
+        """Resources that would be one: equal in what identifies them, equal references included."""
+        first: dict[tuple[str, str], str] = {}
+        for resource in self.blueprint.resources:
+            type = self.resource_type(resource.kind)
+            key = ""
+            with suppress(ValidationError):  # reported where the spec is checked
+                if type and not any(each is INVALID for _, each in placeholders(resource.spec)):
+                    key = type.natural_key(type.spec.model_validate(resource.spec).managed_fields())
+            other = first.setdefault((resource.kind, key), resource.address) if key else resource.address
+            if other != resource.address:
+                yield self.source_map.diagnostic(
+                    resource.path, *same_resource(resource.address, other, resource.kind, key)
+                )
 
     def lookup(self, lookup: LookupDecl) -> Iterator[Diagnostic]:
         """The errors of one lookup."""

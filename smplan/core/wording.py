@@ -46,6 +46,11 @@ def quoted(text: str) -> str:
     return f"`{printable(text if len(text) <= _LONGEST_WORD else text[:_LONGEST_WORD] + '…')}`"
 
 
+def same_resource(address: str, other: str, kind: str, key: str) -> tuple[str, str]:
+    """The message and the hint for two addresses with one natural key."""
+    return f"{address} and {other} are the same {kind}: {key}", "remove one of them, or make them differ"
+
+
 def count(number: int, unit: str) -> str:
     """A number with its unit in the right form: ``1 item``, ``2 items``."""
     return f"{number} {unit}{'' if number == 1 else 's'}"

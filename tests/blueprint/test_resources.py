@@ -223,7 +223,7 @@ def test_after_something_wrong_is_not_told_again(tmp_path: Path) -> None:
     ("lifecycle", "message"),
     [
         ("{prevent_destroi: true}", "`prevent_destroi` is not a known field"),
-        ("{adopt: 1}", "`adopt` must be true or false, not an integer"),
+        ("{adopt: 1}", "`adopt` must be true or false or a map, not an integer"),
         ('{adopt: "${place.id}"}', "`${place.id}` is not known before planning; this must be"),
         ('{adopt: "x${place.id}"}', "`x${place.id}` is not known before planning; this must be"),
         ('{ignore: [{secret: "env:A"}]}', "a secret is not allowed here"),

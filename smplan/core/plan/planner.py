@@ -33,6 +33,7 @@ from smplan.core.spec import Spec
 from smplan.core.spec_errors import spec_errors
 from smplan.core.state.model import ResourceState, State, Status
 from smplan.core.values import InvalidReference, PartialValue, decode, encode, resolve
+from smplan.core.wording import same_resource
 
 NOT_IN_BLUEPRINT = "it is no longer in the blueprint"
 
@@ -185,7 +186,7 @@ class _Planner:
         key = type.natural_key(spec.managed_fields())
         other = self.by_key.setdefault((type.kind, key), address) if key else address
         if other != address:
-            message, hint = f"{address} and {other} are the same {type.kind}: {key}", "remove one, or make them differ"
+            message, hint = same_resource(address, other, type.kind, key)
             self.plan.diagnostics.append(self.blueprint.source_map.diagnostic(declaration.path, message, hint))
 
     def _plan_virtual(self, target: Target, prior: ResourceState) -> Change:
