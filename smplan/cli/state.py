@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smplan.cli import options
+from smplan.cli import options, state_edit
 
 if TYPE_CHECKING:
     from smplan.core.blueprint import BackendConfig
@@ -20,6 +20,8 @@ def register(state: typer.Typer) -> None:
     """Add the commands to ``state``."""
     state.command("list", epilog="Example: smplan state list")(list_)
     state.command("show", epilog="Example: smplan state show load_balancer")(show)
+    state.command("mv", epilog="Example: smplan state mv fleet 'fleet[\"blue\"]'")(state_edit.mv)
+    state.command("rm", epilog="Example: smplan state rm load_balancer")(state_edit.rm)
     state.command("history", epilog="Example: smplan state history -b fleet.yaml")(history)
     state.command("pull", epilog="Examples: smplan state pull --out backup.json · smplan state pull --serial 7")(pull)
     state.command(

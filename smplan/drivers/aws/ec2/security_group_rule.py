@@ -6,7 +6,7 @@ only in that are refused as duplicates: https://github.com/hashicorp/terraform/i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
-from smplan.core.values import Placeholder
+from smplan.core.values import PartialValue, Placeholder
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
@@ -164,6 +164,12 @@ class SecurityGroupRule(Ec2Driver[SecurityGroupRuleSpec]):
         ),
     )
     risks: ClassVar = {"replace": "serving path", "delete": "serving path"}
+
+    @classmethod
+    def natural_key(cls, spec: Mapping[str, PartialValue]) -> str:
+        """One port is a range too."""
+        port = spec.get("port")
+        return super().natural_key({**spec, "port": None, "from_port": port, "to_port": port} if port else spec)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupRuleSpec]]:
         """One call per 200 rules."""
