@@ -1,0 +1,58 @@
+"""Plans that change only the state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from smplan.core.blueprint import BackendConfig
+from smplan.core.state.journal import ReplayedState
+from smplan.drivers.base import Owner
+from smplan.engine.edit_state import About, plan_forget, plan_move
+from smplan.errors import SmplanError
+from tests.engine.conftest import Bench
+from tests.support.blueprints import blueprint
+from tests.support.fake_cloud import thing
+
+
+def replayed(bench: Bench) -> ReplayedState:
+    found = bench.store.read().folded
+    assert found is not None
+    return found
+
+
+ABOUT = About(BackendConfig("local"), "123456789012", "us-east-1")
+
+
+def test_a_move_writes_the_ownership_tags_and_the_blueprint_may_have_the_new_address(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", name="n")))
+    sent = bench.cloud.writes()
+    bench.apply(plan_move(replayed(bench), "a", "b", ABOUT))
+    assert bench.cloud.writes() == sent
+    assert bench.cloud.of("toy.thing")["t-n"][1] == Owner(bench.state.lineage, "b")
+    assert bench.plan(blueprint(thing("b", name="n"))).empty
+
+
+def test_what_is_forgotten_continues_to_exist(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    bench.apply(plan_forget(replayed(bench), ["a"], replace(ABOUT, account="", region="")))
+    assert set(bench.state.resources) == {"b"}
+    assert "t-a" in bench.cloud.of("toy.thing")
+
+
+def test_a_generation_that_is_taken_gives_way(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    found = replayed(bench)
+    older = replace(found.state.resources["a"], address="b", id="t-old")
+    found = replace(found, state=replace(found.state, deposed=(older,)))
+    assert plan_move(found, "a", "b", ABOUT).steps[0].resource.generation == 2
+    assert plan_move(found, "a", "c", ABOUT).steps[0].resource.generation == 1
+
+
+def test_an_unfinished_run_comes_first(bench: Bench) -> None:
+    bench.make(blueprint(thing("a")))
+    bench.cloud.fail("update", "t-a", SmplanError("no"))
+    bench.apply(bench.plan(blueprint(thing("a", size=2))))
+    with pytest.raises(SmplanError, match="is unfinished"):
+        plan_forget(replayed(bench), ["a"], ABOUT)
