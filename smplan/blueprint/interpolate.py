@@ -153,7 +153,7 @@ class Interpolator:
 
     def _key(self, key: str, path: Path) -> str:
         if "${" in key:
-            self.report((*path, key), "a key cannot hold a reference", "give the value by it instead", key=True)
+            self.report((*path, key), "a key cannot contain references", "move the reference into the value", key=True)
         return key
 
     def _text(self, raw: str, path: Path, each: Each | None) -> PartialValue:

@@ -1,4 +1,4 @@
-"""A few kinds that need no driver, and the shortest way from a text to a blueprint or to its faults."""
+"""A few kinds without drivers, and functions that load a text."""
 
 from __future__ import annotations
 
@@ -118,31 +118,33 @@ def written(folder: Path, text: str, *, name: str = "toy.yaml", head: str = HEAD
 
 
 def loaded(folder: Path, text: str, *, environ: Mapping[str, str] = {}, head: str = HEAD, **given: Any) -> Blueprint:
-    """The blueprint of ``text``, which has no faults."""
+    """The blueprint of ``text``, which has no diagnostics."""
     try:
         return load(written(folder, text, head=head), catalogue=toys(), environ=environ, **given)
     except BlueprintInvalid as invalid:
         raise AssertionError(invalid.diagnostics) from invalid
 
 
-def faults_of(
+def diagnostics_of(
     folder: Path, text: str, *, environ: Mapping[str, str] = {}, head: str = HEAD, **given: Any
 ) -> list[Diagnostic]:
-    """The faults of ``text``, which has some."""
-    return faults_in(written(folder, text, head=head), environ=environ, **given)
+    """The diagnostics of ``text``, which has some."""
+    return diagnostics_in(written(folder, text, head=head), environ=environ, **given)
 
 
-def faults_in(path: Path, *, environ: Mapping[str, str] = {}, **given: Any) -> list[Diagnostic]:
-    """The faults of the file, which has some."""
+def diagnostics_in(path: Path, *, environ: Mapping[str, str] = {}, **given: Any) -> list[Diagnostic]:
+    """The diagnostics of the file, which has some."""
     try:
         blueprint = load(path, catalogue=toys(), environ=environ, **given)
     except BlueprintInvalid as invalid:
         return list(invalid.diagnostics)
-    raise AssertionError(f"no faults: {blueprint}")
+    raise AssertionError(f"no errors: {blueprint}")
 
 
-def told(folder: Path, text: str, **given: Any) -> list[tuple[str, str, str]]:
-    """``(line:column, message, hint)`` of each fault; the line after the opening quotes of ``text`` is line 1."""
+def errors(folder: Path, text: str, **given: Any) -> list[tuple[str, str, str]]:
+    """``(line:column, message, hint)`` of each diagnostic; the line after the opening quotes of ``text`` is line 1."""
     shift = given.get("head", HEAD).count("\n") + 1
-    found = faults_of(folder, text, **given)
-    return [(f"{fault.line - shift}:{fault.column}", fault.message, fault.hint) for fault in found]
+    found = diagnostics_of(folder, text, **given)
+    return [
+        (f"{diagnostic.line - shift}:{diagnostic.column}", diagnostic.message, diagnostic.hint) for diagnostic in found
+    ]

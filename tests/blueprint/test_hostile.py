@@ -96,17 +96,17 @@ NASTY_JSON = {
 
 
 def outcome(path: Path) -> Blueprint | BlueprintInvalid:
-    """The blueprint, or its faults: each with words and, but for the last of very many, with a place."""
+    """The blueprint, or its diagnostics: each with words and, but for the last of very many, with a place."""
     try:
         return load(path, catalogue=toys(), environ={})
     except BlueprintInvalid as invalid:
         found = invalid
     assert found.diagnostics
-    for fault in found.diagnostics:
-        assert fault.message
-        assert fault.message.isprintable()
-        assert fault.file == str(path)
-        assert len(fault.message) + len(fault.hint) + len(fault.source) < 1500
+    for diagnostic in found.diagnostics:
+        assert diagnostic.message
+        assert diagnostic.message.isprintable()
+        assert diagnostic.file == str(path)
+        assert len(diagnostic.message) + len(diagnostic.hint) + len(diagnostic.source) < 1500
     return found
 
 
@@ -118,14 +118,14 @@ def quick(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_hostile_yaml_is_refused_quickly(tmp_path: Path, name: str) -> None:
+def test_hostile_yaml_is_rejected_quickly(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(NASTY[name], encoding="utf-8")
     quick(path)
 
 
 @pytest.mark.parametrize("name", NASTY_JSON)
-def test_hostile_json_is_refused_quickly(tmp_path: Path, name: str) -> None:
+def test_hostile_json_is_rejected_quickly(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(NASTY_JSON[name], encoding="utf-8")
     quick(path)
@@ -190,7 +190,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_the_seed_of_the_fuzz_has_no_faults(folder: Path) -> None:
+def test_fuzz_seed_is_valid(folder: Path) -> None:
     path = folder / "seed.yaml"
     path.write_text(GOOD)
     assert isinstance(outcome(path), Blueprint)
@@ -201,7 +201,7 @@ fuzzed = settings(max_examples=150, deadline=None, derandomize=True, suppress_he
 
 @fuzzed
 @given(EDITS)
-def test_a_blueprint_edited_at_random_loads_or_has_faults(folder: Path, edits: list[tuple[int, int, str]]) -> None:
+def test_randomly_edited_blueprint_loads_or_has_diagnostics(folder: Path, edits: list[tuple[int, int, str]]) -> None:
     path = folder / "edited.yaml"
     path.write_bytes(edited(GOOD, edits).encode("utf-8", errors="replace"))
     outcome(path)
@@ -209,7 +209,7 @@ def test_a_blueprint_edited_at_random_loads_or_has_faults(folder: Path, edits: l
 
 @fuzzed
 @given(st.binary(max_size=200))
-def test_bytes_at_random_load_or_have_faults(folder: Path, data: bytes) -> None:
+def test_random_bytes_load_or_have_diagnostics(folder: Path, data: bytes) -> None:
     for name in ("bytes.yaml", "bytes.json"):
         (folder / name).write_bytes(data)
         outcome(folder / name)
@@ -238,7 +238,7 @@ sections = st.fixed_dictionaries(
 
 @fuzzed
 @given(sections)
-def test_sections_of_any_shape_load_or_have_faults(folder: Path, value: object) -> None:
+def test_sections_of_any_shape_load_or_have_diagnostics(folder: Path, value: object) -> None:
     path = folder / "shapes.json"
     path.write_text(json.dumps(value), encoding="utf-8")
     outcome(path)

@@ -13,7 +13,7 @@ from smplan.blueprint.load import load
 from smplan.core.blueprint import BackendConfig, LookupDecl
 from smplan.core.values import Interpolation, Ref, Secret
 from smplan.errors import BlueprintInvalid
-from tests.blueprint.load_case import faults_in, faults_of, loaded, told, toys, written
+from tests.blueprint.load_case import diagnostics_in, diagnostics_of, errors, loaded, toys, written
 
 WHOLE = """
 smplan: 1
@@ -57,14 +57,14 @@ def test_a_blueprint_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert blueprint.source_map.diagnostic(("resources", "record", "kind"), "x").place.endswith("toy.yaml:12:18")
 
 
-def test_little_is_needed(tmp_path: Path) -> None:
+def test_minimal_blueprint_is_valid(tmp_path: Path) -> None:
     blueprint = loaded(tmp_path, "resources: {}")
     assert (blueprint.region, blueprint.account, blueprint.stream_manager) == (None, None, None)
     assert blueprint.state == BackendConfig("local", {})
     assert (blueprint.lookups, blueprint.resources, blueprint.outputs) == ((), (), {})
 
 
-def test_json_is_the_same_model(tmp_path: Path) -> None:
+def test_json_and_yaml_give_the_same_blueprint(tmp_path: Path) -> None:
     value = {
         "$schema": "../schemas/blueprint.schema.json",
         "smplan": 1,
@@ -73,8 +73,8 @@ def test_json_is_the_same_model(tmp_path: Path) -> None:
     }
     path = tmp_path / "toy.json"
     path.write_text(json.dumps(value, indent=1))
-    (fault,) = faults_in(path)
-    assert (fault.place, fault.message) == (f"{path}:11:13", "`size` must be at least 1")
+    (diagnostic,) = diagnostics_in(path)
+    assert (diagnostic.place, diagnostic.message) == (f"{path}:11:13", "`size` must be at least 1")
     value["resources"]["a"]["spec"]["size"] = 1  # type: ignore[index]  # nested JSON
     path.write_text(json.dumps(value))
     assert load(path, catalogue=toys()).resources[0].spec == {
@@ -84,7 +84,7 @@ def test_json_is_the_same_model(tmp_path: Path) -> None:
     }
 
 
-def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None:
+def test_all_errors_are_reported_with_line_and_column(tmp_path: Path) -> None:
     text = """
     smplan: 2
     name: Toy
@@ -99,7 +99,7 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
       e: {kind: toy.thing, spec: {name: thing}, after: [f]}
     outptus: {}
     """
-    assert told(tmp_path, text, head="") == [
+    assert errors(tmp_path, text, head="") == [
         ("1:9", "`smplan` must be 1", "Version of the format."),
         (
             "2:7",
@@ -124,23 +124,25 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
     ]
 
 
-def test_a_fault_shows_its_line_and_leaves_with_exit_code_3(tmp_path: Path) -> None:
+def test_diagnostic_has_its_source_line_and_exit_code_3(tmp_path: Path) -> None:
     with pytest.raises(BlueprintInvalid) as invalid:
         load(written(tmp_path, "resources: {a: {kind: toy.thin}}"), catalogue=toys())
-    (fault,) = invalid.value.diagnostics
-    assert fault.source == "resources: {a: {kind: toy.thin}}"
+    (diagnostic,) = invalid.value.diagnostics
+    assert diagnostic.source == "resources: {a: {kind: toy.thin}}"
     assert invalid.value.exit_code == 3
     assert str(invalid.value) == "the blueprint has 1 error"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "text", "5"])
-def test_a_blueprint_is_a_map(tmp_path: Path, text: str) -> None:
-    (fault,) = faults_of(tmp_path, text, head="")
-    assert (fault.message, fault.hint) == ("a blueprint must be a map", "start the file with `smplan: 1`")
+def test_blueprint_must_be_a_map(tmp_path: Path, text: str) -> None:
+    (diagnostic,) = diagnostics_of(tmp_path, text, head="")
+    assert (diagnostic.message, diagnostic.hint) == ("a blueprint must be a map", "start the file with `smplan: 1`")
 
 
-def test_what_is_no_map_because_of_a_slip_is_told_once(tmp_path: Path) -> None:
-    assert [fault.message for fault in faults_of(tmp_path, "*a", head="")] == ["aliases are not supported"]
+def test_syntax_error_at_top_level_is_reported_once(tmp_path: Path) -> None:
+    assert [diagnostic.message for diagnostic in diagnostics_of(tmp_path, "*a", head="")] == [
+        "aliases are not supported"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +166,8 @@ def test_what_is_no_map_because_of_a_slip_is_told_once(tmp_path: Path) -> None:
         ('resources: {}\nstream_manager: {secret: "env:A"}', ["`stream_manager` must be a map"]),
     ],
 )
-def test_sections_have_their_form(tmp_path: Path, text: str, messages: list[str]) -> None:
-    found = [fault.message for fault in faults_of(tmp_path, text)]
+def test_sections_are_validated(tmp_path: Path, text: str, messages: list[str]) -> None:
+    found = [diagnostic.message for diagnostic in diagnostics_of(tmp_path, text)]
     assert len(found) == len(messages)
     for message, start in zip(sorted(found), sorted(messages), strict=True):
         assert message.replace("stream_manager.", "").startswith(start)
@@ -185,37 +187,37 @@ def test_name_region_account_and_state_may_come_from_variables(tmp_path: Path) -
     assert blueprint.state == BackendConfig("local", {"path": "state/test"})
 
 
-def test_name_region_account_and_state_are_known_at_once(tmp_path: Path) -> None:
+def test_name_region_account_and_state_must_be_known_before_planning(tmp_path: Path) -> None:
     text = """
     aws: {region: "${a.id}"}
     state: {backend: local, path: {secret: "env:A"}}
     resources: {a: {kind: toy.thing, spec: {name: thing}}}
     """
-    assert told(tmp_path, text) == [
+    assert errors(tmp_path, text) == [
         ("1:15", "`${a.id}` is not known before planning; this must be", "use a variable"),
         ("2:31", "a secret is not allowed here", ""),
     ]
 
 
 @pytest.mark.parametrize("token", ["hunter2hunter2", '"${var.token}"', '"${a.id}"', '{file: "token"}'])
-def test_a_token_is_a_secret_and_is_not_shown(tmp_path: Path, token: str) -> None:
+def test_token_must_be_a_secret_and_is_never_shown(tmp_path: Path, token: str) -> None:
     (tmp_path / "token").write_text("hunter2hunter2")
     text = f"""
     variables: {{token: {{type: string, default: hunter2hunter2}}}}
     resources: {{a: {{kind: toy.thing, spec: {{name: thing}}}}}}
     stream_manager: {{url: "https://x", access_token: {token}}}
     """
-    (fault,) = faults_of(tmp_path, text)
-    assert fault.message == "a token must not be written in a blueprint"
-    assert "hunter2" not in repr(fault)
+    (diagnostic,) = diagnostics_of(tmp_path, text)
+    assert diagnostic.message == "a token must not be written in a blueprint"
+    assert "hunter2" not in repr(diagnostic)
 
 
-def test_only_the_token_is_a_secret(tmp_path: Path) -> None:
+def test_stream_manager_allows_a_secret_only_as_token(tmp_path: Path) -> None:
     text = """
     stream_manager: {url: {secret: "env:A"}, access_token: {secret: "ssm:/a/b"}, connect_to: {secret: "env:B"}}
     resources: {}
     """
-    assert [(place, message) for place, message, _ in told(tmp_path, text)] == [
+    assert [(place, message) for place, message, _ in errors(tmp_path, text)] == [
         ("1:23", "a secret is not allowed here"),
         ("1:90", "a secret is not allowed here"),
     ]
@@ -233,8 +235,8 @@ def data(folder: Path, value: str) -> Any:
     return loaded(folder, text).resources[0].spec["data"]
 
 
-def fault_of(folder: Path, value: str) -> tuple[str, str]:
-    """Message and hint of the one fault of ``value`` as the ``data`` of a thing."""
+def error_of(folder: Path, value: str) -> tuple[str, str]:
+    """Message and hint of the one diagnostic of ``value`` as the ``data`` of a thing."""
     text = f"""
     variables:
       role: {{type: string, default: origin}}
@@ -242,8 +244,8 @@ def fault_of(folder: Path, value: str) -> tuple[str, str]:
       m: {{type: map, default: {{a: 1}}}}
     resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: {value}}}}}}}
     """
-    (fault,) = faults_of(folder, text)
-    return fault.message, fault.hint
+    (diagnostic,) = diagnostics_of(folder, text)
+    return diagnostic.message, diagnostic.hint
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def fault_of(folder: Path, value: str) -> tuple[str, str]:
         ("{file: a, other: 1}", {"file": "a", "other": 1}),
     ],
 )
-def test_variables_are_filled_in(tmp_path: Path, value: str, expected: Any) -> None:
+def test_variables_are_interpolated(tmp_path: Path, value: str, expected: Any) -> None:
     assert data(tmp_path, value) == expected
 
 
@@ -277,32 +279,32 @@ def test_variables_are_filled_in(tmp_path: Path, value: str, expected: Any) -> N
             "`1 + 1` is not a reference",
             "write `${name.attribute}`; for the characters `${` themselves write `$${`",
         ),
-        ('{"${var.role}": 1}', "a key cannot hold a reference", "give the value by it instead"),
+        ('{"${var.role}": 1}', "a key cannot contain references", "move the reference into the value"),
         ('{file: "${a.id}"}', "the path of a file must be text known before planning, not a reference", ""),
         ("{file: [a]}", "the path of a file must be text known before planning, not a list", ""),
     ],
 )
-def test_what_cannot_be_filled_in_is_told(tmp_path: Path, value: str, message: str, hint: str) -> None:
-    assert fault_of(tmp_path, value) == (message, hint)
+def test_invalid_interpolations_are_reported(tmp_path: Path, value: str, message: str, hint: str) -> None:
+    assert error_of(tmp_path, value) == (message, hint)
 
 
-def test_what_is_wrong_already_is_told_once(tmp_path: Path) -> None:
-    assert fault_of(tmp_path, "{secret: yes}")[0].startswith("`yes` is a boolean")
-    assert fault_of(tmp_path, "{file: yes}")[0].startswith("`yes` is a boolean")
-    assert fault_of(tmp_path, '{file: "${var.rol}"}')[0] == "there is no variable `rol`"
-    assert fault_of(tmp_path, '"${var.rol} ${var.role}"')[0] == "there is no variable `rol`"
+def test_reported_values_are_not_reported_again(tmp_path: Path) -> None:
+    assert error_of(tmp_path, "{secret: yes}")[0].startswith("`yes` is a boolean")
+    assert error_of(tmp_path, "{file: yes}")[0].startswith("`yes` is a boolean")
+    assert error_of(tmp_path, '{file: "${var.rol}"}')[0] == "there is no variable `rol`"
+    assert error_of(tmp_path, '"${var.rol} ${var.role}"')[0] == "there is no variable `rol`"
 
 
 @pytest.mark.parametrize("source", ["5", '"env:"', '"vault:a"', '"${a.id}"', "[]"])
-def test_a_secret_that_is_nowhere_is_told(tmp_path: Path, source: str) -> None:
-    said = ("this is not a source of secrets", "write env:NAME, ssm:/path or secretsmanager:id")
-    assert fault_of(tmp_path, f"{{secret: {source}}}") == said
+def test_invalid_secret_source_is_reported(tmp_path: Path, source: str) -> None:
+    expected = ("this is not a source of secrets", "write env:NAME, ssm:/path or secretsmanager:id")
+    assert error_of(tmp_path, f"{{secret: {source}}}") == expected
 
 
 @pytest.mark.parametrize(
     "source", ["env:A_1", "ssm:/a/b.c", "secretsmanager:arn:aws:secretsmanager:eu-west-1:1:secret:a-X"]
 )
-def test_a_secret_says_where_it_is(tmp_path: Path, source: str) -> None:
+def test_secret_keeps_its_source(tmp_path: Path, source: str) -> None:
     text = f"""
     variables: {{stage: {{type: string, default: "{source}"}}}}
     resources:
@@ -312,7 +314,7 @@ def test_a_secret_says_where_it_is(tmp_path: Path, source: str) -> None:
     assert [resource.spec["token"] for resource in loaded(tmp_path, text).resources] == [Secret(source)] * 2
 
 
-def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
+def test_file_content_is_taken_literally(tmp_path: Path) -> None:
     (tmp_path / "boot").mkdir()
     (tmp_path / "boot" / "origin.sh").write_bytes("#!/bin/sh\r\necho ${var.role} ü\n".encode())
     assert data(tmp_path, '{file: "boot/${var.role}.sh"}') == "#!/bin/sh\r\necho ${var.role} ü\n"
@@ -337,7 +339,7 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         ("x" * 300, f"`{'x' * 80}…` cannot be read: File name too long"),
     ],
 )
-def test_a_file_is_a_text_in_the_folder_of_the_blueprint(tmp_path: Path, name: str, message: str) -> None:
+def test_included_file_must_be_text_in_the_blueprints_folder(tmp_path: Path, name: str, message: str) -> None:
     folder = tmp_path / "fleet"
     folder.mkdir()
     (tmp_path / "other.sh").touch()
@@ -347,7 +349,7 @@ def test_a_file_is_a_text_in_the_folder_of_the_blueprint(tmp_path: Path, name: s
     (folder / "binary").write_bytes(b"\xff")
     (folder / "nul").write_bytes(b"a\0b")
     os.mkfifo(folder / "pipe")
-    found, hint = fault_of(folder, f'{{file: "{name}"}}')
+    found, hint = error_of(folder, f'{{file: "{name}"}}')
     assert found.startswith(message)
     assert hint == "use a path relative to the blueprint, inside its folder"
 
@@ -368,26 +370,26 @@ def test_the_digest_covers_the_blueprint_its_files_and_its_variables(tmp_path: P
     assert loaded(tmp_path, text).digest != first
 
 
-def test_the_environment_of_the_process_is_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_default_to_the_process_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMPLAN_VAR_v", "7")
     path = written(tmp_path, "variables: {v: {type: integer}}\nresources: {}\n")
     assert load(path, catalogue=toys()).variables == {"v": 7}
 
 
-def test_what_the_blueprint_grows_to_is_bounded(tmp_path: Path) -> None:
+def test_number_of_expanded_values_is_limited(tmp_path: Path) -> None:
     many = ", ".join(["a"] * 1000)
     text = f"""
     variables: {{v: {{type: list, default: [{many}]}}}}
     resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: [{", ".join(['"${var.v}"'] * 200)}]}}}}}}
     """
-    ((_, message, _),) = told(tmp_path, text)
+    ((_, message, _),) = errors(tmp_path, text)
     assert message == "the expanded blueprint is too large: more than 150000 values or 16 MiB of text"
 
 
-def test_the_text_that_the_blueprint_grows_to_is_bounded(tmp_path: Path) -> None:
+def test_size_of_expanded_text_is_limited(tmp_path: Path) -> None:
     text = f"""
     variables: {{v: {{type: string, default: {"a" * 100_000}}}}}
     resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: "{"${var.v}" * 200}"}}}}}}
     """
-    ((_, message, _),) = told(tmp_path, text)
+    ((_, message, _),) = errors(tmp_path, text)
     assert message.startswith("the expanded blueprint is too large")

@@ -9,7 +9,7 @@ import pytest
 
 from smplan.core.blueprint import Lifecycle, Resource
 from smplan.core.values import Ref
-from tests.blueprint.load_case import faults_of, loaded, told
+from tests.blueprint.load_case import diagnostics_of, errors, loaded
 
 VARIABLES = """
 variables:
@@ -28,8 +28,8 @@ def made(folder: Path, text: str) -> dict[str, Resource]:
     return {resource.address: resource for resource in loaded(folder, VARIABLES + text).resources}
 
 
-def said(folder: Path, text: str, head: str = VARIABLES) -> list[tuple[str, str]]:
-    return [(fault.message, fault.hint) for fault in faults_of(folder, head + text)]
+def reported(folder: Path, text: str, head: str = VARIABLES) -> list[tuple[str, str]]:
+    return [(diagnostic.message, diagnostic.hint) for diagnostic in diagnostics_of(folder, head + text)]
 
 
 def thing(rest: str = "", *, name: str = "a", data: str = "1") -> str:
@@ -63,7 +63,7 @@ def test_a_resource_is_one_instance(tmp_path: Path) -> None:
         ('"${var.none}"', False),
     ],
 )
-def test_when_says_whether_there_is_one(tmp_path: Path, when: str, there: bool) -> None:
+def test_when_decides_whether_the_resource_exists(tmp_path: Path, when: str, there: bool) -> None:
     assert list(made(tmp_path, thing(f"when: {when}"))) == (["a"] if there else [])
 
 
@@ -81,8 +81,8 @@ def test_when_says_whether_there_is_one(tmp_path: Path, when: str, there: bool) 
         ('"${a b}"', "`a b` is not a reference"),
     ],
 )
-def test_when_is_decided_at_once(tmp_path: Path, when: str, message: str) -> None:
-    assert [found for found, _ in said(tmp_path, thing(f"when: {when}"))] == [message]
+def test_when_must_be_known_before_planning(tmp_path: Path, when: str, message: str) -> None:
+    assert [found for found, _ in reported(tmp_path, thing(f"when: {when}"))] == [message]
 
 
 def test_for_each_makes_one_instance_of_each(tmp_path: Path) -> None:
@@ -100,12 +100,12 @@ def test_for_each_makes_one_instance_of_each(tmp_path: Path) -> None:
     assert list(made(tmp_path, thing("for_each: null"))) == ["a"]
 
 
-def test_the_values_of_for_each_may_be_known_later(tmp_path: Path) -> None:
+def test_values_of_for_each_may_be_references(tmp_path: Path) -> None:
     found = made(tmp_path, thing('for_each: {x: "${place.arn}"}', data='"${each.value}"'))
     assert found['a["x"]'].spec["data"] == Ref("place", path=("arn",))
 
 
-def test_an_instance_refers_to_the_one_of_the_same_key(tmp_path: Path) -> None:
+def test_each_key_refers_to_the_instance_of_the_same_key(tmp_path: Path) -> None:
     text = thing("for_each: [x, z]") + thing(
         "for_each: [x]", name="b", data="\"${a[each.key].arn} ${a['z'].arn}\"".replace("'", '\\"')
     )
@@ -137,24 +137,24 @@ def test_when_may_differ_from_instance_to_instance(tmp_path: Path) -> None:
         ("['']", "`` cannot be a key: no spaces, quotes, brackets, $ or \\"),
     ],
 )
-def test_for_each_is_known_at_once(tmp_path: Path, each: str, message: str) -> None:
-    assert [found for found, _ in said(tmp_path, thing(f"for_each: {each}"))] == [message]
+def test_for_each_must_be_known_before_planning(tmp_path: Path, each: str, message: str) -> None:
+    assert [found for found, _ in reported(tmp_path, thing(f"for_each: {each}"))] == [message]
 
 
-def test_the_rest_of_a_resource_is_checked_though_its_for_each_is_wrong(tmp_path: Path) -> None:
+def test_resource_with_invalid_for_each_is_still_checked(tmp_path: Path) -> None:
     text = thing("for_each: 5", data='"${each.key} ${each.value.x} ${each.kee} ${b[each.key].id} ${nope.id}"')
-    assert [message for message, _ in said(tmp_path, text)] == [
+    assert [message for message, _ in reported(tmp_path, text)] == [
         "`${each.kee}` is neither `${each.key}` nor `${each.value}`",
         "`nope` is neither a resource nor a lookup",
         "`for_each` must be a list or a map or text, not an integer",
-    ] or len(said(tmp_path, text)) == 4
+    ] or len(reported(tmp_path, text)) == 4
 
 
-def test_each_has_a_meaning_only_in_instances(tmp_path: Path) -> None:
+def test_each_is_valid_only_with_for_each(tmp_path: Path) -> None:
     text = thing(data='["${each.key}", "${b[each.key].id}"]') + thing(
         "for_each: [x]", name="b", data='"${each.value.nn}"'
     )
-    assert [message for message, _ in said(tmp_path, text)] == [
+    assert [message for message, _ in reported(tmp_path, text)] == [
         "`${each.key}` is valid only in a resource with `for_each`",
         "`${b[each.key].id}` is valid only in a resource with `for_each`",
         "`${each.value.nn}` cannot be resolved: there is no `nn` in it",
@@ -208,15 +208,15 @@ def test_after_becomes_addresses(tmp_path: Path, entry: str, rest: str, addresse
         ("5", "this is not the name of a resource", 'write its name alone: `alb`, `alb["blue"]`'),
     ],
 )
-def test_after_names_what_there_is(tmp_path: Path, entry: str, message: str, hint: str) -> None:
+def test_after_must_name_existing_resources(tmp_path: Path, entry: str, message: str, hint: str) -> None:
     text = thing(name="one") + thing("for_each: [blue]", name="many") + thing(f"after: [{entry}]")
-    assert said(tmp_path, text) == [(message, hint)]
+    assert reported(tmp_path, text) == [(message, hint)]
 
 
-def test_after_something_wrong_is_not_told_again(tmp_path: Path) -> None:
+def test_after_an_invalid_resource_is_not_reported_again(tmp_path: Path) -> None:
     text = "  wrong: {spec: {}}\n" + thing("after: [wrong, yes]")
-    assert said(tmp_path, text)[0][0] == "`kind` is missing"
-    assert len(said(tmp_path, text)) == 2
+    assert reported(tmp_path, text)[0][0] == "`kind` is missing"
+    assert len(reported(tmp_path, text)) == 2
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_after_something_wrong_is_not_told_again(tmp_path: Path) -> None:
         ("[]", "`lifecycle` must be a map, not a list"),
     ],
 )
-def test_a_lifecycle_has_its_form(tmp_path: Path, lifecycle: str, message: str) -> None:
-    assert [found for found, _ in said(tmp_path, thing(f"lifecycle: {lifecycle}"))] == [message]
+def test_lifecycle_is_validated(tmp_path: Path, lifecycle: str, message: str) -> None:
+    assert [found for found, _ in reported(tmp_path, thing(f"lifecycle: {lifecycle}"))] == [message]
 
 
 @pytest.mark.parametrize(
@@ -249,19 +249,19 @@ def test_a_lifecycle_has_its_form(tmp_path: Path, lifecycle: str, message: str) 
         ("  a: {kind: [], spec: {}}", "`kind` must be text, not a list"),
     ],
 )
-def test_a_resource_has_its_form(tmp_path: Path, text: str, message: str) -> None:
-    assert said(tmp_path, text)[0][0] == message
+def test_resource_entry_is_validated(tmp_path: Path, text: str, message: str) -> None:
+    assert reported(tmp_path, text)[0][0] == message
 
 
 @pytest.mark.parametrize("name", ["var", "each", "1a", "'a b'", "a.b", "x" * 65, "é"])
-def test_a_name_can_be_referred_to(tmp_path: Path, name: str) -> None:
-    ((message, _),) = said(tmp_path, f"  {name}: {{kind: toy.thing, spec: {{name: thing}}}}")
+def test_resource_name_must_be_usable_in_references(tmp_path: Path, name: str) -> None:
+    ((message, _),) = reported(tmp_path, f"  {name}: {{kind: toy.thing, spec: {{name: thing}}}}")
     assert message.endswith("cannot be a name")
 
 
 def test_resources_and_lookups_share_their_names(tmp_path: Path) -> None:
     text = "lookups: {a: {kind: toy.place, where: {name: x}}}\nresources: {a: {kind: toy.thing, spec: {name: thing}}}"
-    assert [message for message, _ in said(tmp_path, text, "")] == ["`a` is already the name of a lookup"]
+    assert [message for message, _ in reported(tmp_path, text, "")] == ["`a` is already the name of a lookup"]
 
 
 @pytest.mark.parametrize(
@@ -273,17 +273,17 @@ def test_resources_and_lookups_share_their_names(tmp_path: Path) -> None:
         ("{a: {kind: toy.place, where: x}}", ["`where` must be a map, not text"]),
     ],
 )
-def test_a_lookup_has_its_form(tmp_path: Path, lookups: str, messages: list[str]) -> None:
-    assert [message for message, _ in said(tmp_path, f"lookups: {lookups}\nresources: {{}}", "")] == messages
+def test_lookup_entry_is_validated(tmp_path: Path, lookups: str, messages: list[str]) -> None:
+    assert [message for message, _ in reported(tmp_path, f"lookups: {lookups}\nresources: {{}}", "")] == messages
 
 
-def test_a_blueprint_holds_so_many_resources(tmp_path: Path) -> None:
+def test_number_of_resources_is_limited(tmp_path: Path) -> None:
     keys: Any = ", ".join(f"k{number}" for number in range(20_001))
-    ((_, message, hint),) = told(tmp_path, f"resources: {{a: {{kind: toy.fleet, for_each: [{keys}]}}}}")
+    ((_, message, hint),) = errors(tmp_path, f"resources: {{a: {{kind: toy.fleet, for_each: [{keys}]}}}}")
     assert (message, hint) == ("a blueprint can have at most 20000 resources", "split it into several blueprints")
 
 
-def test_after_everything_of_much_is_too_much(tmp_path: Path) -> None:
+def test_number_of_after_entries_is_limited(tmp_path: Path) -> None:
     keys = ", ".join(f"k{number}" for number in range(500))
     others = ", ".join(f"j{number}" for number in range(500))
     text = f"""
@@ -291,5 +291,5 @@ def test_after_everything_of_much_is_too_much(tmp_path: Path) -> None:
       a: {{kind: toy.fleet, for_each: [{keys}]}}
       b: {{kind: toy.fleet, for_each: [{others}], after: [a]}}
     """
-    ((_, message, _),) = told(tmp_path, text)
+    ((_, message, _),) = errors(tmp_path, text)
     assert message.startswith("the expanded blueprint is too large")

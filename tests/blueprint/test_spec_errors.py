@@ -1,4 +1,4 @@
-"""What does not fit a form, in plain words."""
+"""Errors of specs and their wording."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def found(**given: Any) -> list[SpecError]:
     return list(spec_errors(ThingSpec, {"name": "thing", **given}, secret=SENSITIVE))
 
 
-def said(**given: Any) -> list[tuple[str, str]]:
-    return [(misfit.message, misfit.hint) for misfit in found(**given)]
+def reported(**given: Any) -> list[tuple[str, str]]:
+    return [(error.message, error.hint) for error in found(**given)]
 
 
-def test_what_fits_is_not_told() -> None:
+def test_valid_spec_has_no_errors() -> None:
     assert (
         found(size=3, weight=1, mode="fast", tags={"a": "b"}, parts=[{"role": "x"}], either=[1], data={"x": None}) == []
     )
 
 
-def test_placeholders_fit_everywhere() -> None:
+def test_placeholders_are_valid_everywhere() -> None:
     ref = Ref("a", path=("b",))
     tree = {
         "size": ref,
@@ -45,16 +45,16 @@ def test_placeholders_fit_everywhere() -> None:
     assert found(**tree, tags={"a": ref}, flag=INVALID) == []
 
 
-def test_a_missing_field_is_told_with_what_it_is_for() -> None:
-    told = list(spec_errors(ThingSpec, {"parts": [{}]}))
-    assert told == [
+def test_missing_field_is_reported_with_its_description() -> None:
+    errors = list(spec_errors(ThingSpec, {"parts": [{}]}))
+    assert errors == [
         SpecError((), "`name` is missing", "add it: Its name."),
         SpecError(("parts", 0), "`parts[0].role` is missing", "add it: What it does."),
     ]
-    assert [misfit.hint for misfit in spec_errors(ThingSpec, {"name": "thing", "tagz": {}})] == ["did you mean `tags`?"]
+    assert [error.hint for error in spec_errors(ThingSpec, {"name": "thing", "tagz": {}})] == ["did you mean `tags`?"]
 
 
-def test_an_unknown_field_is_told_at_its_key_with_the_nearest_name() -> None:
+def test_unknown_field_is_reported_at_its_key_with_the_nearest_name() -> None:
     assert found(sise=3) == [SpecError(("sise",), "`sise` is not a known field", "did you mean `size`?", key=True)]
     assert found(part={"role": "x", "zzz": 1}) == [
         SpecError(("part", "zzz"), "`part.zzz` is not a known field", "one of: key, limit, role", key=True)
@@ -94,48 +94,48 @@ def test_an_unknown_field_is_told_at_its_key_with_the_nearest_name() -> None:
         ("mode", True, "must be one of fast, slow", "put it in quotes"),
     ],
 )
-def test_a_value_that_does_not_fit_is_told_in_plain_words(field: str, value: Any, message: str, hint: str) -> None:
+def test_invalid_value_is_reported_in_plain_words(field: str, value: Any, message: str, hint: str) -> None:
     meaning = ThingSpec.model_fields[field].description or ""
-    assert said(**{field: value}) == [(f"`{field}` {message}", hint or meaning)]
+    assert reported(**{field: value}) == [(f"`{field}` {message}", hint or meaning)]
 
 
-def test_of_a_union_the_member_that_was_meant_is_told() -> None:
+def test_union_reports_errors_of_the_intended_member() -> None:
     assert found(either=["a"]) == [SpecError(("either", 0), "`either[0]` must be an integer, not text")]
 
 
-def test_a_reference_where_none_may_stand_is_told() -> None:
-    assert said(plain=[Ref("a")]) == [("`plain[0]` must be text, not a reference", "")]
+def test_reference_where_none_is_allowed_is_reported() -> None:
+    assert reported(plain=[Ref("a")]) == [("`plain[0]` must be text, not a reference", "")]
     assert list(spec_errors(Part, Ref("a"))) == [SpecError((), "must be a map, not a reference")]
 
 
-def test_a_choice_that_cannot_be_open_says_so() -> None:
-    told = list(spec_errors(Choices, {"modes": [Ref("a"), Secret("env:A")]}))
-    assert [(misfit.path, misfit.message, misfit.hint) for misfit in told] == [
+def test_choice_that_must_be_literal_is_reported() -> None:
+    errors = list(spec_errors(Choices, {"modes": [Ref("a"), Secret("env:A")]}))
+    assert [(error.path, error.message, error.hint) for error in errors] == [
         (("modes", 0), "`modes[0]` cannot be a reference", "write the value itself"),
         (("modes", 1), "`modes[1]` cannot be a secret", "write the value itself"),
     ]
 
 
-def test_a_missing_field_without_a_description_is_told_all_the_same() -> None:
+def test_missing_field_without_description_is_reported() -> None:
     assert list(spec_errors(Choices, {})) == [SpecError((), "`modes` is missing", "add it")]
 
 
-def test_what_was_told_already_is_not_told_again() -> None:
+def test_invalid_placeholder_is_not_reported_again() -> None:
     assert found(plain=["a", INVALID]) == []
 
 
-def test_a_rule_of_the_kind_speaks_for_itself() -> None:
+def test_message_of_a_model_validator_is_kept() -> None:
     assert found(mode="fast", size=6) == [SpecError((), "a fast thing is no larger than 5")]
 
 
-def test_what_may_be_secret_is_told_without_its_value() -> None:
+def test_sensitive_field_is_reported_without_its_value() -> None:
     assert found(token="x" * 21) == [SpecError(("token",), "`token` must have at most 20 characters", secret=True)]
     assert found(colour="gren") == [SpecError(("colour",), "`colour` must be one of red, blue", secret=True)]
     assert found(part={"role": "x", "key": 5})[0].secret
     assert next(spec_errors(ThingSpec, {"name": "thing", "token": 5})).secret is False
 
 
-def test_walk_finds_forms_and_facts_on_the_way() -> None:
+def test_walk_returns_specs_and_traits_along_the_path() -> None:
     assert walk(ThingSpec, ("parts", 0)) == ((Part,), frozenset())
     assert walk(ThingSpec, ("parts", 0, "key")) == ((), frozenset({SENSITIVE}))
     assert walk(ThingSpec, ("tags", "role")) == ((), frozenset())
@@ -149,7 +149,7 @@ def test_walk_finds_forms_and_facts_on_the_way() -> None:
         (Interpolation(()), "a reference"),
     ],
 )  # fmt: skip
-def test_shapes_have_names_that_people_use(value: object, name: str) -> None:
+def test_types_have_plain_names(value: object, name: str) -> None:
     assert shape(value) == name
 
 
@@ -176,7 +176,7 @@ def test_the_nearest_name_is_suggested() -> None:
     assert suggestion("x" * 100, ["x" * 99]) == ""
 
 
-def test_few_names_are_all_told() -> None:
+def test_few_names_are_all_listed() -> None:
     assert one_of("zzz", ["b", "a"]) == "one of: a, b"
     assert one_of("zzz", [f"name_{number}" for number in range(20)]) == ""
     assert one_of("zzz", []) == ""

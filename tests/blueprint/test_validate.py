@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.blueprint.load_case import faults_of, loaded, told
+from tests.blueprint.load_case import diagnostics_of, errors, loaded
 
 HIDDEN = "use secrets only in fields marked sensitive: `smplan kinds KIND` lists them"
 
 
-def test_an_unknown_kind_is_told_with_the_nearest_one(tmp_path: Path) -> None:
+def test_unknown_kind_is_reported_with_the_nearest_one(tmp_path: Path) -> None:
     text = """
     resources:
       a: {kind: toy.thin}
@@ -21,7 +21,7 @@ def test_an_unknown_kind_is_told_with_the_nearest_one(tmp_path: Path) -> None:
       d: {kind: toy.plac, where: {}}
       e: {kind: toy.thing, where: {}}
     """
-    assert told(tmp_path, text) == [
+    assert errors(tmp_path, text) == [
         ("2:13", "there is no kind `toy.thin`", "did you mean `toy.thing`?"),
         ("3:13", "there is no kind `toy.place`", "toy.place can only be looked up: declare it under `lookups`"),
         ("4:13", "there is no kind `no kind`", ""),
@@ -30,9 +30,9 @@ def test_an_unknown_kind_is_told_with_the_nearest_one(tmp_path: Path) -> None:
     ]
 
 
-def test_a_kind_too_long_to_be_one_is_not_looked_for(tmp_path: Path) -> None:
-    (fault,) = faults_of(tmp_path, f"resources: {{a: {{kind: toy.{'x' * 200}}}}}")
-    assert fault.message.startswith("there is no kind `toy.xxx")
+def test_malformed_kind_is_not_searched_for(tmp_path: Path) -> None:
+    (diagnostic,) = diagnostics_of(tmp_path, f"resources: {{a: {{kind: toy.{'x' * 200}}}}}")
+    assert diagnostic.message.startswith("there is no kind `toy.xxx")
 
 
 def test_a_lookup_takes_only_the_keys_of_its_kind(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_lookup_takes_only_the_keys_of_its_kind(tmp_path: Path) -> None:
       a: {kind: toy.place, where: {nmae: x, "tag:Name": v, zone: [a, b]}}
       b: {kind: toy.both, where: {"tag:Name": v, name: {secret: "env:A"}}}
     """
-    assert told(tmp_path, text) == [
+    assert errors(tmp_path, text) == [
         ("3:32", "toy.place cannot be looked up by `nmae`", "did you mean `name`?"),
         ("4:31", "toy.both cannot be looked up by `tag:Name`", "did you mean `name`?"),
         ("4:52", "a secret is not allowed here: the plan would show it", ""),
@@ -57,7 +57,7 @@ def test_a_lookup_may_refer_to_lookups_only(tmp_path: Path) -> None:
       a: {kind: toy.place, where: {name: "${r.id}"}}
       b: {kind: toy.place, where: {name: "${a.id}-${a.arm}", zone: "${c.id}"}}
     """
-    assert told(tmp_path, text) == [
+    assert errors(tmp_path, text) == [
         (
             "4:38",
             "a lookup is made while planning, before `r` exists",
@@ -68,7 +68,7 @@ def test_a_lookup_may_refer_to_lookups_only(tmp_path: Path) -> None:
     ]
 
 
-def test_lookups_cannot_need_each_other(tmp_path: Path) -> None:
+def test_lookup_cycle_is_reported(tmp_path: Path) -> None:
     text = """
     resources: {}
     lookups:
@@ -76,28 +76,28 @@ def test_lookups_cannot_need_each_other(tmp_path: Path) -> None:
       b: {kind: toy.place, where: {name: "${a.id}"}}
       c: {kind: toy.place, where: {name: "${b.id}"}}
     """
-    ((_, message, hint),) = told(tmp_path, text)
+    ((_, message, hint),) = errors(tmp_path, text)
     assert message.startswith("lookups depend on each other in a cycle: `")
     assert "`a` needs `b`" in message
     assert hint == "look one of them up by a known value"
 
 
-def test_a_chain_of_lookups_is_no_circle(tmp_path: Path) -> None:
+def test_chain_of_lookups_is_not_a_cycle(tmp_path: Path) -> None:
     rows = [f"      l{n}: {{kind: toy.place, where: {{name: '${{l{n - 1}.id}}'}}}}" for n in range(1, 3000)]
     text = "resources: {}\nlookups:\n      l0: {kind: toy.place, where: {name: x}}\n" + "\n".join(rows)
     assert len(loaded(tmp_path, text).lookups) == 3000
 
 
-def test_what_is_behind_the_fleet_needs_a_stream_manager(tmp_path: Path) -> None:
+def test_red5_kinds_need_a_stream_manager(tmp_path: Path) -> None:
     text = "resources: {a: {kind: toy.fleet}}\n"
-    assert [fault.message for fault in faults_of(tmp_path, text)] == [
+    assert [diagnostic.message for diagnostic in diagnostics_of(tmp_path, text)] == [
         "toy.fleet needs a Stream Manager, and `stream_manager` is missing"
     ]
     there = 'stream_manager: {url: "https://x", access_token: {secret: "env:T"}}\n'
     assert loaded(tmp_path, text + there).stream_manager
 
 
-def test_what_does_not_fit_stands_where_it_is_written(tmp_path: Path) -> None:
+def test_spec_errors_are_reported_at_their_position(tmp_path: Path) -> None:
     text = """
     resources:
       a:
@@ -108,7 +108,7 @@ def test_what_does_not_fit_stands_where_it_is_written(tmp_path: Path) -> None:
         spec: {size: 1}
       c: {kind: toy.thing}
     """
-    assert told(tmp_path, text) == [
+    assert errors(tmp_path, text) == [
         ("4:48", "`part.limit` must be at least 1", "How many."),
         ("4:52", "`sise` is not a known field", "did you mean `size`?"),
         ("7:5", "`name` is missing", "add it: Its name."),
@@ -118,11 +118,15 @@ def test_what_does_not_fit_stands_where_it_is_written(tmp_path: Path) -> None:
 
 def test_a_line_that_may_hold_a_secret_is_not_shown(tmp_path: Path) -> None:
     text = "resources: {a: {kind: toy.thing, spec: {name: thing, token: very-very-long-and-secret}}}"
-    (fault,) = faults_of(tmp_path, text)
-    assert (fault.message, fault.source, fault.line) == ("`token` must have at most 20 characters", "", 3)
+    (diagnostic,) = diagnostics_of(tmp_path, text)
+    assert (diagnostic.message, diagnostic.source, diagnostic.line) == (
+        "`token` must have at most 20 characters",
+        "",
+        3,
+    )
 
 
-def test_secrets_stand_only_where_they_are_kept(tmp_path: Path) -> None:
+def test_secrets_are_allowed_only_in_sensitive_fields(tmp_path: Path) -> None:
     text = """
     resources:
       a:
@@ -133,14 +137,14 @@ def test_secrets_stand_only_where_they_are_kept(tmp_path: Path) -> None:
         spec: {name: thing, data: [{secret: "env:A"}]}
     outputs: {o: {secret: "env:A"}}
     """
-    assert told(tmp_path, text) == [
+    assert errors(tmp_path, text) == [
         ("4:18", "a secret is not allowed in `name`: everyone who can read the resource would see it", HIDDEN),
         ("7:32", "a secret is not allowed in `data[0]`: everyone who can read the resource would see it", HIDDEN),
         ("8:14", "a secret is not allowed in an output: it would be shown", ""),
     ]
 
 
-def test_references_name_what_there_is(tmp_path: Path) -> None:
+def test_references_must_name_existing_attributes(tmp_path: Path) -> None:
     text = """
     lookups:
       place: {kind: toy.place, where: {name: x}}
@@ -164,7 +168,7 @@ def test_references_name_what_there_is(tmp_path: Path) -> None:
     """
     some = '`${many["blue"].arn}`, or inside a `for_each` `${many[each.key].arn}`'
     none = '`${none["key"].arn}`, or inside a `for_each` `${none[each.key].arn}`'
-    assert told(tmp_path, text) == [
+    assert errors(tmp_path, text) == [
         ("8:50", "`thng` is neither a resource nor a lookup", "did you mean `thing`?"),
         ("9:50", "`thing` (toy.thing) has no `arm`", "did you mean `arn`?"),
         ("10:50", "`${thing}` does not name an attribute of `thing`", "for example `${thing.id}`"),
@@ -178,7 +182,7 @@ def test_references_name_what_there_is(tmp_path: Path) -> None:
     ]
 
 
-def test_an_output_of_the_kind_goes_before_a_field_of_the_same_name(tmp_path: Path) -> None:
+def test_output_takes_precedence_over_field_of_the_same_name(tmp_path: Path) -> None:
     text = """
     resources:
       a: {kind: toy.both, spec: {name: thing, size: 3}}
@@ -187,16 +191,16 @@ def test_an_output_of_the_kind_goes_before_a_field_of_the_same_name(tmp_path: Pa
     assert len(loaded(tmp_path, text).resources) == 2
 
 
-def test_the_stream_manager_is_reached_by_what_there_is(tmp_path: Path) -> None:
+def test_references_of_stream_manager_are_checked(tmp_path: Path) -> None:
     text = """
     stream_manager: {url: "https://${recrd.name}", access_token: {secret: "env:T"}}
     resources:
       record: {kind: toy.thing, spec: {name: thing}}
     """
-    assert told(tmp_path, text) == [("1:23", "`recrd` is neither a resource nor a lookup", "did you mean `record`?")]
+    assert errors(tmp_path, text) == [("1:23", "`recrd` is neither a resource nor a lookup", "did you mean `record`?")]
 
 
-def test_what_is_switched_off_cannot_be_referred_to(tmp_path: Path) -> None:
+def test_disabled_resource_cannot_be_referenced(tmp_path: Path) -> None:
     text = """
     resources:
       gone: {kind: toy.thing, when: false, spec: {name: thing}}
@@ -206,13 +210,13 @@ def test_what_is_switched_off_cannot_be_referred_to(tmp_path: Path) -> None:
     outputs: {gone: "${gone.arn}", there: "${x.arn}"}
     """
     hint = "give both the same `when`, or remove the reference"
-    assert told(tmp_path, text) == [
+    assert errors(tmp_path, text) == [
         ("4:50", "`gone` does not exist: its `when` is false", hint),
         ("5:71", '`half["b"]` does not exist: its `when` is false', hint),
     ]
 
 
-def test_an_output_of_what_is_switched_off_is_not_there(tmp_path: Path) -> None:
+def test_output_of_disabled_resource_is_left_out(tmp_path: Path) -> None:
     text = """
     resources:
       gone: {kind: toy.thing, when: false, spec: {name: thing}}
@@ -222,15 +226,15 @@ def test_an_output_of_what_is_switched_off_is_not_there(tmp_path: Path) -> None:
     assert list(loaded(tmp_path, text).outputs) == ["there"]
 
 
-def test_only_fields_there_are_can_be_ignored(tmp_path: Path) -> None:
+def test_only_existing_fields_can_be_ignored(tmp_path: Path) -> None:
     text = """
     resources:
       a: {kind: toy.thing, spec: {name: thing}, lifecycle: {ignore: [tags.smplan.x, size, sise.x]}}
     """
-    assert told(tmp_path, text) == [("2:87", "toy.thing has no field `sise` to ignore", "did you mean `size`?")]
+    assert errors(tmp_path, text) == [("2:87", "toy.thing has no field `sise` to ignore", "did you mean `size`?")]
 
 
-def test_references_to_what_is_wrong_itself_get_the_benefit_of_the_doubt(tmp_path: Path) -> None:
+def test_references_to_invalid_resources_are_not_reported(tmp_path: Path) -> None:
     text = """
     lookups:
       l: {kind: toy.plac, where: {name: x}}
@@ -240,7 +244,7 @@ def test_references_to_what_is_wrong_itself_get_the_benefit_of_the_doubt(tmp_pat
       b: {kind: toy.thing, spec: {name: thing, data: "${a.whatever} ${l.whatever} ${m.whatever} ${c.whatever}"}}
       c: {spec: {}}
     """
-    assert [message for _, message, _ in told(tmp_path, text)] == [
+    assert [message for _, message, _ in errors(tmp_path, text)] == [
         "nothing of kind `toy.plac` can be looked up",
         "`kind` is missing",
         "there is no kind `toy.thin`",
@@ -249,7 +253,7 @@ def test_references_to_what_is_wrong_itself_get_the_benefit_of_the_doubt(tmp_pat
 
 
 @pytest.mark.parametrize("count", [3, 10_000])
-def test_each_fault_is_told_once_however_many_instances_have_it(tmp_path: Path, count: int) -> None:
+def test_error_shared_by_instances_is_reported_once(tmp_path: Path, count: int) -> None:
     keys = ", ".join(f"k{number}" for number in range(count))
     text = f"resources: {{a: {{kind: toy.thing, for_each: [{keys}], spec: {{name: thing, size: 0}}}}}}"
-    assert len(faults_of(tmp_path, text)) == 1
+    assert len(diagnostics_of(tmp_path, text)) == 1

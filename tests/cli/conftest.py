@@ -1,4 +1,4 @@
-"""What tests of the command line share: a folder of one's own, and commands run in this process."""
+"""Fixtures for tests of commands: a temporary folder, and commands run in this process."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ resources:
   first: {kind: core.value, spec: {input: "${var.word}"}}
   second: {kind: core.value, spec: {input: "${first.output} you"}}
 outputs:
-  said: ${second.output}
+  text: ${second.output}
   many: [1, 2]
 """
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended, and what it said."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -48,7 +48,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Shell:
-    """A folder with the blueprint ``toy.yaml`` in it, and smplan to type."""
+    """A folder with the blueprint ``toy.yaml`` in it, where commands are run."""
 
     folder: Path
     capsys: pytest.CaptureFixture[str]
@@ -108,7 +108,7 @@ def s3_server() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A new bucket, and an environment that leads to it."""
+    """A new bucket, and the environment variables to reach it."""
     for name, value in {
         "AWS_ENDPOINT_URL": s3_server,
         "AWS_ACCESS_KEY_ID": "test",

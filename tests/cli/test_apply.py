@@ -43,11 +43,11 @@ def events(out: str) -> list[str]:
     return [json.loads(line)["event"] for line in out.splitlines()]
 
 
-def test_without_an_argument_the_last_plan_is_carried_out(smplan: Shell) -> None:
+def test_apply_without_argument_applies_the_last_plan(smplan: Shell) -> None:
     smplan.ok("plan", "toy.yaml")
     done = smplan.ok("apply", "--yes")
     assert "✓ second: create done" in done.out
-    assert 'said = "hello you"' in done.out
+    assert 'text = "hello you"' in done.out
     assert done.out.endswith("\nDone. 2 steps completed.\n")
     assert set(smplan.state.resources) == {"first", "second"}
 
@@ -60,7 +60,7 @@ def test_a_blueprint_is_planned_first(smplan: Shell, name: str) -> None:
     assert (smplan.folder / ".smplan" / "plan.json").exists()
 
 
-def test_an_apply_as_json_is_one_event_a_line_and_nothing_else(smplan: Shell) -> None:
+def test_apply_json_prints_one_event_per_line(smplan: Shell) -> None:
     smplan.ok("plan", "toy.yaml", "--out", "plan.json")
     done = smplan.ok("apply", "plan.json", "--json", "--yes")
     assert events(done.out) == ["apply_started", *["step_started", "step_completed"] * 2, "apply_ended"]
@@ -68,7 +68,7 @@ def test_an_apply_as_json_is_one_event_a_line_and_nothing_else(smplan: Shell) ->
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
-def test_nobody_is_asked_without_a_terminal(smplan: Shell, more: tuple[str, ...]) -> None:
+def test_apply_without_terminal_needs_yes(smplan: Shell, more: tuple[str, ...]) -> None:
     smplan.ok("plan", "toy.yaml")
     done = smplan("apply", *more)
     assert done.code == 1
@@ -82,14 +82,14 @@ def test_an_empty_plan_needs_no_yes(smplan: Shell) -> None:
     assert "Done. 0 steps" in smplan.ok("apply").out
 
 
-def test_destroy_takes_all_away(smplan: Shell) -> None:
+def test_destroy_deletes_everything(smplan: Shell) -> None:
     smplan.applied()
     done = smplan.ok("destroy", "toy.yaml", "--yes")
     assert "Destroyed. 2 steps" in done.out
     assert smplan.state.resources == {}
 
 
-def test_destroy_asks_too(smplan: Shell) -> None:
+def test_destroy_without_terminal_needs_yes(smplan: Shell) -> None:
     smplan.applied()
     assert smplan("destroy", "toy.yaml").code == 1
     assert len(smplan.state.resources) == 2
@@ -122,7 +122,7 @@ def test_a_plan_is_applied_within_a_week(smplan: Shell, monkeypatch: pytest.Monk
     smplan.ok("apply", "--yes")
 
 
-def test_a_lock_that_somebody_holds_is_told_with_its_holder(smplan: Shell) -> None:
+def test_held_lock_is_reported_with_its_holder(smplan: Shell) -> None:
     smplan.ok("plan", "toy.yaml")
     since = datetime(2026, 1, 2, tzinfo=UTC).isoformat()
     store = LocalStore(smplan.folder / "state" / "toy.state.json")
@@ -135,7 +135,7 @@ def test_a_lock_that_somebody_holds_is_told_with_its_holder(smplan: Shell) -> No
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Let the toy's second value not be made. Planning has its own way to values, and asks before."""
+    """Make the apply of the toy's second value fail with ``error``."""
 
     def compute_outputs(spec: ValueSpec) -> Mapping[str, PartialValue]:
         if spec.input == "hello you":
@@ -145,9 +145,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(Value, "compute_outputs", staticmethod(compute_outputs))
 
 
-def test_what_failed_is_told_what_was_done_is_kept_and_the_next_apply_goes_on(
-    smplan: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_step_is_reported_and_the_next_apply_resumes(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     smplan.ok("plan", "toy.yaml")
     with monkeypatch.context() as patch:
         refuse(patch, Invalid("AWS said no", hint="ask it nicely"))
@@ -161,7 +159,7 @@ def test_what_failed_is_told_what_was_done_is_kept_and_the_next_apply_goes_on(
     assert set(smplan.state.resources) == {"first", "second"}
 
 
-def test_credentials_that_ran_out_leave_a_run_that_is_resumable(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_credentials_leave_a_resumable_run(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     smplan.ok("plan", "toy.yaml")
     with monkeypatch.context() as patch:
         refuse(patch, Expired("ec2:CreateImage: the token has expired (ExpiredToken)", hint="renew the credentials"))
@@ -172,7 +170,7 @@ def test_credentials_that_ran_out_leave_a_run_that_is_resumable(smplan: Shell, m
     assert "Resuming: 1 step to do." in smplan.ok("apply", "--yes").out
 
 
-def test_failures_as_json_leave_standard_output_to_the_events(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_go_to_stderr_with_json(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     smplan.ok("plan", "toy.yaml")
     refuse(monkeypatch, Invalid("AWS said no"))
     done = smplan("apply", "--yes", "--json")
@@ -181,9 +179,7 @@ def test_failures_as_json_leave_standard_output_to_the_events(smplan: Shell, mon
     assert done.err == "error: AWS said no\n"
 
 
-def test_a_bug_in_a_driver_is_called_one_and_kept_without_secrets(
-    smplan: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bug_in_a_driver_is_reported_and_saved_without_secrets(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_TOKEN", "hunter2")
     smplan.ok("plan", "toy.yaml")
     refuse(monkeypatch, ZeroDivisionError("divided hunter2 by zero"))
@@ -197,7 +193,7 @@ def test_a_bug_in_a_driver_is_called_one_and_kept_without_secrets(
     assert "hunter2" not in kept + done.err + done.out
 
 
-def test_a_wait_that_timed_out_is_told_and_gone_on_with(smplan: Shell) -> None:
+def test_timed_out_wait_is_reported_and_resumed(smplan: Shell) -> None:
     smplan.write("toy.yaml", GATE)
     smplan.ok("plan", "toy.yaml")
     done = smplan("apply", "--yes")
@@ -242,7 +238,7 @@ def test_a_disk_that_fails_during_an_apply_loses_nothing(
 @pytest.mark.parametrize(
     ("name", "content"), [("toy.state.json", b""), ("toy.state.json", b"{}"), ("toy.journal.jsonl", b"\xff\n")]
 )
-def test_a_state_that_cannot_be_read_is_told_and_left_alone(smplan: Shell, name: str, content: bytes) -> None:
+def test_unreadable_state_is_reported_and_not_changed(smplan: Shell, name: str, content: bytes) -> None:
     smplan.applied()
     path = smplan.folder / "state" / name
     path.write_bytes(content)
@@ -254,14 +250,14 @@ def test_a_state_that_cannot_be_read_is_told_and_left_alone(smplan: Shell, name:
     assert path.read_bytes() == content
 
 
-def test_a_folder_in_the_place_of_the_state_is_told(smplan: Shell) -> None:
+def test_directory_in_place_of_the_state_is_reported(smplan: Shell) -> None:
     (smplan.folder / "state" / "toy.state.json").mkdir(parents=True)
     done = smplan("plan", "toy.yaml")
     assert done.code == 1
     assert "toy.state.json" in done.err
 
 
-def test_a_file_in_the_place_of_the_states_folder_is_told(smplan: Shell, tmp_path: Path) -> None:
+def test_file_in_place_of_the_state_directory_is_reported(smplan: Shell, tmp_path: Path) -> None:
     smplan.ok("plan", "toy.yaml")
     smplan.write("state", "in the way")
     done = smplan("apply", "--yes")
@@ -273,18 +269,20 @@ def test_a_state_file_may_be_elsewhere(smplan: Shell) -> None:
     smplan.write("toy.yaml", TOY.replace("name: toy", "name: toy\nstate: {backend: local, path: deep/er/s.json}"))
     smplan.applied()
     assert (smplan.folder / "deep" / "er" / "s.json").exists()
-    assert smplan.ok("output", "said").out == "hello you\n"
+    assert smplan.ok("output", "text").out == "hello you\n"
 
 
 class Keyboard(io.StringIO):
-    """A terminal where somebody types."""
+    """A terminal with typed input."""
 
     def isatty(self) -> bool:
         return True
 
 
 @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 9), ("", 9)])
-def test_the_answer_decides(smplan: Shell, monkeypatch: pytest.MonkeyPatch, typed: str, code: int) -> None:
+def test_confirmation_decides_whether_to_apply(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch, typed: str, code: int
+) -> None:
     smplan.ok("plan", "toy.yaml")
     monkeypatch.setattr(sys, "stdin", Keyboard(typed))
     done = smplan("apply")
@@ -429,19 +427,19 @@ def test_a_destroy_that_failed_is_resumed_by_the_name_of_its_plan(
     assert "Destroyed. 2 steps" in smplan.ok("apply", ".smplan/destroy.json", "--yes").out
 
 
-def test_destroy_asks_in_its_own_word(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_destroy_is_confirmed_with_its_own_word(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     smplan.applied()
     monkeypatch.setattr(sys, "stdin", Keyboard("y\n"))
     assert "Destroy these 2 steps?" in smplan.ok("destroy", "toy.yaml").out
 
 
-def test_on_a_terminal_the_table_lives(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_live_table_is_shown_on_a_terminal(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "color", lambda: True)
     smplan.ok("plan", "toy.yaml")
     assert "✓ second: create done" in smplan.ok("apply", "--yes").out
 
 
-def test_a_run_that_was_stopped_is_told_with_what_is_left(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_run_is_reported_with_the_steps_left(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     smplan.write("toy.yaml", GATE.replace("timeout: 1", "timeout: 600"))
     smplan.ok("plan", "toy.yaml")
     signals = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
@@ -462,13 +460,13 @@ class Left(BaseException):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_signals_end_what_has_not_begun_then_drain_then_leave(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+def test_signals_cancel_then_drain_then_exit(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     def leave(code: int) -> None:
         raise Left(code)
 
-    said: list[bytes] = []
+    written: list[bytes] = []
     monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.setattr(os, "write", lambda _, words: said.append(words))
+    monkeypatch.setattr(os, "write", lambda _, words: written.append(words))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
     before = signal.getsignal(signal.SIGTERM)
     stop = CancelToken()
@@ -483,4 +481,4 @@ def test_signals_end_what_has_not_begun_then_drain_then_leave(monkeypatch: pytes
         with pytest.raises(Left, match="9"):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) is before
-    assert (b"\x1b[?25h" in said) == terminal
+    assert (b"\x1b[?25h" in written) == terminal

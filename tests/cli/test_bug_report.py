@@ -10,14 +10,14 @@ import pytest
 from smplan.cli import bug_report
 
 
-def test_two_bugs_of_one_second_are_both_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_bug_reports_in_one_second_are_both_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     bug_report.report(ValueError("one"))
     bug_report.report(ValueError("two"))
     assert len(list(tmp_path.glob(".smplan/bug-*.txt"))) == 2
 
 
-def test_the_command_is_kept_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_is_saved_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["smplan", "plan", "--var", "db_password=hunter2", "--var", "size=3"])
     bug_report.report(ValueError("one"))
@@ -25,23 +25,23 @@ def test_the_command_is_kept_without_secrets(tmp_path: Path, monkeypatch: pytest
     assert "smplan plan --var db_password=[redacted] --var size=3\n" in path.read_text()
 
 
-def test_short_values_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_values_are_not_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SORT_KEY", "a")
     assert bug_report.redacted("a banana") == "a banana"
 
 
-def test_the_longest_secret_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_longest_secret_is_masked_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_TOKEN", "hunter")
     monkeypatch.setenv("B_TOKEN", "hunter2000")
     assert bug_report.redacted("hunter2000 hunter") == "[B_TOKEN] [A_TOKEN]"
 
 
-def test_a_bug_is_told_even_if_it_cannot_be_kept(
+def test_bug_is_reported_even_if_the_report_cannot_be_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".smplan").write_text("in the way")
     bug_report.report(ValueError("one"))
-    told, hint = capsys.readouterr().err.splitlines()
-    assert told == "smplan: this is a bug in smplan: ValueError: one"
+    message, hint = capsys.readouterr().err.splitlines()
+    assert message == "smplan: this is a bug in smplan: ValueError: one"
     assert "no details: File exists" in hint

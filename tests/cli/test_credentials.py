@@ -48,11 +48,11 @@ def bucket(box: Sandbox) -> str:
 
 
 def ending(left: timedelta) -> str:
-    """A moment so far from now, as the environment says it."""
+    """The time ``left`` from now, in the format of the environment variable."""
     return (datetime.now(UTC) + left).isoformat()
 
 
-def test_a_store_whose_credentials_run_out_in_the_middle_leaves_a_run_that_is_resumable(
+def test_store_credentials_expiring_mid_run_leave_a_resumable_run(
     smplan: Shell, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smplan.write("toy.yaml", TWO.replace("BUCKET", bucket))
@@ -76,14 +76,14 @@ def test_a_store_whose_credentials_run_out_in_the_middle_leaves_a_run_that_is_re
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """An AWS that answers as told."""
+    """An AWS with scripted responses."""
     with serving() as server:
         for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("ENDPOINT_URL", server.url)):
             monkeypatch.setenv(f"AWS_{name}", value)
         yield server
 
 
-def test_planning_tells_on_standard_error_why_it_takes_long(smplan: Shell, aws: Server) -> None:
+def test_retries_while_planning_are_shown_on_stderr(smplan: Shell, aws: Server) -> None:
     smplan.write("toy.yaml", SOMETHING)
     aws.answers["POST /"] = [(400, THROTTLED), (403, THROTTLED.replace("Throttling", "AccessDenied"))]
     done = smplan("plan", "toy.yaml")
@@ -93,12 +93,12 @@ def test_planning_tells_on_standard_error_why_it_takes_long(smplan: Shell, aws: 
     assert "(AccessDenied)" in done.err
 
 
-def test_nothing_else_is_told_aside(capsys: pytest.CaptureFixture[str]) -> None:
-    hear = wiring.warning_reporter()
-    hear(ApplyStarted("p", "apply", 1, resumed=False))
+def test_only_warnings_are_printed_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    report = wiring.warning_reporter()
+    report(ApplyStarted("p", "apply", 1, resumed=False))
     assert capsys.readouterr().err == ""
-    hear(ClockSkewed(75))
-    hear(Retried("ec2:X", "no answer", 2, 1))
+    report(ClockSkewed(75))
+    report(Retried("ec2:X", "no answer", 2, 1))
     assert capsys.readouterr().err.count("smplan: ") == 2
 
 

@@ -26,12 +26,12 @@ def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Control:
 
 
 def holding(*found: set[str]) -> Callable[[Mapping[str, str]], set[str]]:
-    """An inventory that finds this, look by look."""
-    looks = iter(found)
-    return lambda env: next(looks)
+    """An inventory that finds these sets, one per call."""
+    results = iter(found)
+    return lambda env: next(results)
 
 
-def test_the_demo_shows_the_whole_job(
+def test_demo_runs_all_commands(
     control: Control, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "inventory", holding({"vpc vpc-1"}, {"vpc vpc-1"}))
@@ -56,7 +56,7 @@ def test_the_demo_shows_the_whole_job(
     assert not control.started[0][1].exists()
 
 
-def test_what_is_left_behind_is_told(smplan: Shell, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_reports_leftover_resources(smplan: Shell, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "inventory", holding(set(), {"alarm cpu"}))
     monkeypatch.setattr(demo, "tour", lambda folder, env: None)
     done = smplan("demo")
@@ -65,7 +65,7 @@ def test_what_is_left_behind_is_told(smplan: Shell, control: Control, monkeypatc
     assert control.running is None
 
 
-def test_a_command_that_fails_ends_the_demo_and_the_sandbox(
+def test_failing_command_stops_demo_and_sandbox(
     smplan: Shell, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo, "inventory", holding(set()))
@@ -77,7 +77,7 @@ def test_a_command_that_fails_ends_the_demo_and_the_sandbox(
     assert control.running is None
 
 
-def test_the_inventory_is_the_sandboxes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inventory_lists_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     from smplan import sandbox
 
     module = SimpleNamespace(inventory=lambda env: {f"topic {env['X']}"})

@@ -25,7 +25,7 @@ def hints(done: Ran) -> list[str]:
     return [line.strip() for line in (done.out + done.err).splitlines() if line.strip().startswith("= ")]
 
 
-def test_all_is_well(smplan: Shell, bucket: str) -> None:
+def test_doctor_reports_no_problems(smplan: Shell, bucket: str) -> None:
     smplan.applied()
     done = smplan.ok("doctor", "toy.yaml")
     assert set(signs(done).values()) == {"✓"}
@@ -35,13 +35,13 @@ def test_all_is_well(smplan: Shell, bucket: str) -> None:
     assert smplan.ok("doctor").out == done.out
 
 
-def test_before_the_first_apply_that_is_told_and_no_fault(smplan: Shell, bucket: str) -> None:
+def test_missing_state_before_the_first_apply_is_not_an_error(smplan: Shell, bucket: str) -> None:
     done = smplan.ok("doctor", "toy.yaml")
     assert "empty so far" in done.out
     assert "none yet; the first apply creates it" in done.out
 
 
-def test_without_credentials_or_region_the_remedies_are_told(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_and_region_are_reported_with_hints(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -53,7 +53,7 @@ def test_without_credentials_or_region_the_remedies_are_told(smplan: Shell, monk
     assert hints(done)[0] == "= write `aws: {region: …}` in the blueprint, or set AWS_REGION"
 
 
-def test_credentials_of_another_account_are_told(smplan: Shell, bucket: str) -> None:
+def test_credentials_of_another_account_are_reported(smplan: Shell, bucket: str) -> None:
     smplan.write(
         "toy.yaml", TOY.replace("name: toy\n", 'name: toy\naws: {region: us-east-1, account: "222222222222"}\n')
     )
@@ -62,7 +62,7 @@ def test_credentials_of_another_account_are_told(smplan: Shell, bucket: str) -> 
     assert "the credentials are for account 123456789012, the blueprint is for 222222222222" in done.out
 
 
-def test_without_anything_to_look_at_it_says_so(smplan: Shell, bucket: str) -> None:
+def test_doctor_without_blueprint_or_state_says_so(smplan: Shell, bucket: str) -> None:
     done = smplan("doctor")
     assert done.code == 1
     assert "there is no state here" in done.out
@@ -88,7 +88,7 @@ def test_a_held_lock_is_found_and_left_alone(smplan: Shell) -> None:
     assert "held by ann@ci pid 7" in done.out
 
 
-def test_an_unfinished_run_is_told(smplan: Shell) -> None:
+def test_unfinished_run_is_reported(smplan: Shell) -> None:
     from smplan.core.state.journal import RunBegan
 
     smplan.applied()
@@ -112,7 +112,7 @@ def test_a_state_in_s3_comes_with_advice_and_a_policy(smplan: Shell, bucket: str
     assert f"Next: aws s3api put-bucket-policy --bucket {bucket}" in done.err
 
 
-def test_as_json_it_is_json_alone(smplan: Shell, bucket: str) -> None:
+def test_doctor_json_prints_only_json(smplan: Shell, bucket: str) -> None:
     smplan.applied()
     done = smplan.ok("doctor", "--json")
     assert done.err == ""

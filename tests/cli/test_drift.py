@@ -11,35 +11,35 @@ from smplan.sandbox.sandbox import Sandbox
 from tests.cli.conftest import TOY, Shell
 
 
-def test_outputs_are_listed_and_one_is_bare(smplan: Shell) -> None:
+def test_all_outputs_are_listed_and_a_single_one_is_bare(smplan: Shell) -> None:
     smplan.applied()
-    assert smplan.ok("output").out == 'many = [1, 2]\nsaid = "hello you"\n'
-    assert smplan.ok("output", "said").out == "hello you\n"
+    assert smplan.ok("output").out == 'many = [1, 2]\ntext = "hello you"\n'
+    assert smplan.ok("output", "text").out == "hello you\n"
     assert smplan.ok("output", "many").out == "[1, 2]\n"
 
 
 def test_outputs_as_json_are_json_alone(smplan: Shell) -> None:
     smplan.applied()
-    for more, value in (((), {"said": "hello you", "many": [1, 2]}), (("said",), "hello you")):
+    for more, value in (((), {"text": "hello you", "many": [1, 2]}), (("text",), "hello you")):
         done = smplan.ok("output", *more, "--json")
         assert (done.data, done.err) == (value, "")
 
 
-def test_an_output_that_is_not_there_is_told_with_those_that_are(smplan: Shell) -> None:
+def test_missing_output_is_reported_with_the_existing_ones(smplan: Shell) -> None:
     smplan.applied()
     done = smplan("output", "sad")
-    assert (done.code, done.err) == (1, "error: there is no output `sad`\n  = the outputs are: many, said\n")
+    assert (done.code, done.err) == (1, "error: there is no output `sad`\n  = the outputs are: many, text\n")
 
 
 def test_the_state_is_found_by_blueprint_by_last_plan_or_because_it_is_the_only_one(smplan: Shell) -> None:
     smplan.applied()
     for more in (("--blueprint", "toy.yaml"), ()):
-        assert smplan.ok("output", "said", *more).out == "hello you\n"
+        assert smplan.ok("output", "text", *more).out == "hello you\n"
     (smplan.folder / ".smplan" / "plan.json").unlink()
-    assert smplan.ok("output", "said").out == "hello you\n"
+    assert smplan.ok("output", "text").out == "hello you\n"
 
 
-def test_which_state_is_meant_must_be_clear(smplan: Shell) -> None:
+def test_ambiguous_state_is_an_error(smplan: Shell) -> None:
     done = smplan("output")
     assert (done.code, done.err) == (1, "error: there is no state here\n  = choose one with --blueprint FILE\n")
     smplan.applied()
@@ -49,7 +49,7 @@ def test_which_state_is_meant_must_be_clear(smplan: Shell) -> None:
     assert "there are 2 states in state/" in smplan("output").err
 
 
-def test_without_drift_that_is_told(smplan: Shell) -> None:
+def test_no_drift_is_reported(smplan: Shell) -> None:
     smplan.applied()
     assert smplan.ok("drift", "toy.yaml").out == "No drift: everything matches the last apply.\n"
     assert smplan.ok("drift", "toy.yaml", "--json").data == []

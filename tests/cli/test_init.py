@@ -33,7 +33,7 @@ def test_a_blueprint_is_never_overwritten(smplan: Shell) -> None:
 
 
 @pytest.mark.parametrize(("name", "why"), [("no/where.yaml", "No such file"), ("toy.yaml/x", "Not a directory")])
-def test_a_place_that_cannot_be_written_is_told(smplan: Shell, name: str, why: str) -> None:
+def test_unwritable_path_is_reported(smplan: Shell, name: str, why: str) -> None:
     done = smplan("init", name)
     assert done.code == 1
     assert f"error: {name} cannot be written: {why}" in done.err
@@ -65,7 +65,7 @@ def test_an_installed_package_brings_its_own_starter(tmp_path: Path, monkeypatch
     assert init.starter() == packaged
 
 
-def test_what_is_valid_is_told_with_what_is_in_it(smplan: Shell) -> None:
+def test_validate_summarizes_a_valid_blueprint(smplan: Shell) -> None:
     done = smplan.ok("validate", "toy.yaml")
     assert done.out == "toy.yaml is valid: 2 resources, 0 lookups.\n"
     assert done.err == "\nNext: smplan plan toy.yaml\n"
@@ -83,13 +83,13 @@ resources:
 
 
 @pytest.mark.parametrize("text", [TOY.replace("core.value", "core.valu"), CIRCLE, "", "a: ["])
-def test_faults_are_told_with_exit_code_3_as_text_and_as_json(smplan: Shell, text: str) -> None:
+def test_validation_errors_are_printed_as_text_and_json_with_exit_code_3(smplan: Shell, text: str) -> None:
     smplan.write("bad.yaml", text)
     done = smplan("validate", "bad.yaml")
     assert (done.code, done.out) == (3, "")
     assert "bad.yaml" in done.err
-    told = smplan("validate", "bad.yaml", "--json")
-    assert (told.code, told.err) == (3, "")
-    assert told.data["valid"] is False
-    assert all(each["message"] in done.err for each in told.data["diagnostics"])
-    assert {"file", "line", "column", "message", "hint"} <= told.data["diagnostics"][0].keys()
+    result = smplan("validate", "bad.yaml", "--json")
+    assert (result.code, result.err) == (3, "")
+    assert result.data["valid"] is False
+    assert all(each["message"] in done.err for each in result.data["diagnostics"])
+    assert {"file", "line", "column", "message", "hint"} <= result.data["diagnostics"][0].keys()

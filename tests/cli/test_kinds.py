@@ -48,7 +48,7 @@ def test_kinds_as_json_are_json_alone(smplan: Shell) -> None:
 @pytest.mark.parametrize(
     ("kind", "hint"), [("core.valu", "did you mean `core.value`?"), ("zzz", "list them with `smplan kinds`")]
 )
-def test_a_kind_that_nobody_serves_is_told_with_a_near_one(smplan: Shell, command: str, kind: str, hint: str) -> None:
+def test_unknown_kind_is_reported_with_the_nearest_one(smplan: Shell, command: str, kind: str, hint: str) -> None:
     done = smplan(command, kind)
     assert (done.code, done.err) == (1, f"error: there is no kind `{kind}`\n  = {hint}\n")
 

@@ -58,10 +58,10 @@ def test_a_local_lock_is_not_broken_but_its_process_is_named(smplan: Shell) -> N
 
 def test_a_lock_in_s3_is_shown_with_its_end(smplan: Shell, bucket: str) -> None:
     with s3_store(smplan, bucket).lock(HOLDER):
-        told = smplan.ok("lock", "show", "-b", "toy.yaml").out
-    assert "ann@ci pid 7" in told
-    assert "by the server's clock, unless renewed" in told
-    assert told.splitlines()[-1].split() == ["epoch", "1"]
+        shown = smplan.ok("lock", "show", "-b", "toy.yaml").out
+    assert "ann@ci pid 7" in shown
+    assert "by the server's clock, unless renewed" in shown
+    assert shown.splitlines()[-1].split() == ["epoch", "1"]
 
 
 def test_a_broken_lock_is_free_and_its_former_holder_cannot_write(smplan: Shell, bucket: str) -> None:
@@ -78,7 +78,7 @@ def test_a_broken_lock_is_free_and_its_former_holder_cannot_write(smplan: Shell,
     held.release()
 
 
-def test_breaking_is_asked_about_and_says_why_it_is_safe(
+def test_lock_break_is_confirmed_with_the_reason_it_is_safe(
     smplan: Shell, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = s3_store(smplan, bucket)
@@ -90,16 +90,14 @@ def test_breaking_is_asked_about_and_says_why_it_is_safe(
         assert store.holder() == HOLDER
 
 
-def test_a_lock_that_is_free_needs_no_breaking(smplan: Shell) -> None:
+def test_breaking_a_free_lock_does_nothing(smplan: Shell) -> None:
     smplan.applied()
     done = smplan.ok("lock", "break")
     assert done.out == "The lock on state/toy.state.json is free.\n"
 
 
 @pytest.mark.parametrize("command", [("apply", "toy.yaml", "--yes"), ("doctor", "toy.yaml", "--state")])
-def test_a_store_that_ignores_conditions_is_refused_and_nothing_stays_there(
-    tmp_path: Path, command: tuple[str, ...]
-) -> None:
+def test_store_that_ignores_conditions_is_rejected_and_left_clean(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "toy.yaml").write_text(in_s3("careless"))
     with S3Server(MemoryS3(conditional=False)) as server:
         keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "us-east-1"}

@@ -33,7 +33,7 @@ HEAVY = ("boto3", "botocore", "networkx", "pydantic")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["frobnicate"], "No such command"),
         (["plna", "toy.yaml"], "plan"),
@@ -48,14 +48,14 @@ HEAVY = ("boto3", "botocore", "networkx", "pydantic")
         (["output", "one", "two"], "two"),
     ],
 )
-def test_wrong_usage_is_told_in_two_lines(smplan: Shell, arguments: list[str], said: str) -> None:
+def test_usage_error_is_reported_in_two_lines(smplan: Shell, arguments: list[str], expected: str) -> None:
     done = smplan(*arguments)
     assert done.code == 1
     assert done.out == ""
-    assert said in done.err
-    usage, told = done.err.splitlines()
+    assert expected in done.err
+    usage, message = done.err.splitlines()
     assert usage.startswith("Usage: smplan")
-    assert told.startswith("smplan: ")
+    assert message.startswith("smplan: ")
 
 
 @pytest.mark.parametrize("arguments", [[], ["state"], ["sandbox"]])
@@ -73,12 +73,12 @@ def test_help_lists_every_exit_code(smplan: Shell, option: str) -> None:
     assert listed == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
 
 
-def test_the_version_is_told(smplan: Shell) -> None:
+def test_version_is_printed(smplan: Shell) -> None:
     assert smplan.ok("--version").out == f"smplan {__version__}\n"
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
-def test_what_does_no_work_loads_nothing_heavy(tmp_path: Path, option: str) -> None:
+def test_help_and_version_import_nothing_heavy(tmp_path: Path, option: str) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "smplan", option],
         cwd=tmp_path,
@@ -99,7 +99,7 @@ def test_the_process_ends_with_the_exit_code(tmp_path: Path) -> None:
     assert "no such file" in done.stderr
 
 
-def test_a_terminal_that_lacks_characters_stops_nothing(tmp_path: Path) -> None:
+def test_unencodable_characters_do_not_fail(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(TOY)
     done = ran(tmp_path, "apply", "toy.yaml", "--yes", env={"PYTHONIOENCODING": "latin-1"})
     assert (done.returncode, done.stderr) == (0, "")
@@ -116,7 +116,7 @@ def test_run_ends_the_process(smplan: Shell, monkeypatch: pytest.MonkeyPatch) ->
     assert ended.value.code == 0
 
 
-def test_a_pipe_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
+def test_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -133,7 +133,7 @@ def test_a_pipe_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_what_is_left_for_a_broken_pipe_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remaining_output_to_a_broken_pipe_is_discarded(monkeypatch: pytest.MonkeyPatch) -> None:
     class System:
         """What of ``os`` puts one file in the place of another, remembered."""
 
@@ -186,7 +186,7 @@ def test_each_error_has_its_exit_code(
     assert done.err == f"error: {error.message}\n"
 
 
-def test_ctrl_c_is_told_in_a_line(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_reported_in_one_line(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, KeyboardInterrupt())
     done = smplan("plan", "toy.yaml")
     assert (done.code, done.err) == (9, "smplan: interrupted; run the same command again to resume\n")
@@ -203,34 +203,32 @@ def test_ctrl_c_is_told_in_a_line(smplan: Shell, monkeypatch: pytest.MonkeyPatch
         (errno.ENOTDIR, "check the path"),
     ],
 )
-def test_faults_of_the_system_have_a_remedy(
-    smplan: Shell, monkeypatch: pytest.MonkeyPatch, number: int, hint: str
-) -> None:
+def test_os_errors_have_a_hint(smplan: Shell, monkeypatch: pytest.MonkeyPatch, number: int, hint: str) -> None:
     failing(monkeypatch, OSError(number, os.strerror(number), "some/file"))
     done = smplan("plan", "toy.yaml")
     assert done.code == 1
-    told, hint = done.err.splitlines()
-    assert told == f"smplan: some/file: {os.strerror(number)}"
+    message, hint = done.err.splitlines()
+    assert message == f"smplan: some/file: {os.strerror(number)}"
     assert hint.startswith("  = ")
     assert hint in hint
 
 
-def test_a_fault_of_the_system_without_number_or_file_is_told(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_os_error_without_number_or_file_is_reported(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, OSError("odd"))
     done = smplan("plan", "toy.yaml")
     assert (done.code, done.err) == (1, "smplan: odd\n")
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by MY_SECRET hunter2"), Bug("by MY_SECRET hunter2")])
-def test_a_bug_is_called_one_and_kept_without_secrets(
+def test_bug_is_reported_and_saved_without_secrets(
     smplan: Shell, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setenv("MY_TOKEN", "hunter2")
     failing(monkeypatch, error)
     done = smplan("plan", "toy.yaml")
     assert done.code == 1
-    told, hint = done.err.splitlines()
-    assert "this is a bug in smplan" in told
+    message, hint = done.err.splitlines()
+    assert "this is a bug in smplan" in message
     assert "hunter2" not in done.err
     [path] = (smplan.folder / ".smplan").glob("bug-*.txt")
     assert str(path.relative_to(smplan.folder)) in hint

@@ -1,4 +1,4 @@
-"""Without credentials, or without anybody who answers: one clear message, soon, and the state as it was."""
+"""Without credentials or a reachable AWS: one clear message at once, and an unchanged state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOON = 30
 
 
 @pytest.mark.parametrize(
-    ("env", "said"),
+    ("env", "expected"),
     [
         ({}, "no AWS credentials were found"),
         ({"AWS_PROFILE": "nobody"}, "nobody"),
@@ -32,7 +32,7 @@ SOON = 30
         (KEYS | {"AWS_ENDPOINT_URL": "nonsense"}, "Invalid endpoint: nonsense"),
     ],
 )
-def test_no_way_to_aws_is_told_at_once(tmp_path: Path, env: dict[str, str], said: str) -> None:
+def test_unreachable_aws_is_reported_at_once(tmp_path: Path, env: dict[str, str], expected: str) -> None:
     (tmp_path / "toy.yaml").write_text(TOY)
     assert ran(tmp_path, "apply", "toy.yaml", "--yes").returncode == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
@@ -41,9 +41,9 @@ def test_no_way_to_aws_is_told_at_once(tmp_path: Path, env: dict[str, str], said
     done = ran(tmp_path, "plan", "toy.yaml", env=env)
     assert time.monotonic() - since < SOON
     assert (done.returncode, done.stdout) == (1, "")
-    *_, told, hint = done.stderr.splitlines()
-    assert told.startswith("error: ")
-    assert said in told
+    *_, message, hint = done.stderr.splitlines()
+    assert message.startswith("error: ")
+    assert expected in message
     assert hint.startswith("  = ")
     assert {path.name: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()} == before
 

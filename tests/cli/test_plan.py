@@ -28,7 +28,7 @@ def test_a_plan_saved_elsewhere_is_named_in_what_to_type(smplan: Shell) -> None:
     assert not (smplan.folder / ".smplan").exists()
 
 
-def test_there_are_changes_is_told_by_the_exit_code_if_asked_for(smplan: Shell) -> None:
+def test_detailed_exitcode_reports_changes(smplan: Shell) -> None:
     assert smplan("plan", "toy.yaml", "--detailed-exitcode").code == 2
     smplan.ok("apply", "--yes")
     done = smplan.ok("plan", "toy.yaml", "--detailed-exitcode")
@@ -42,7 +42,7 @@ def test_a_plan_as_json_is_the_plan_file(smplan: Shell) -> None:
     assert done.out == (smplan.folder / "plan.json").read_text()
 
 
-def test_a_plan_to_destroy_takes_all_away(smplan: Shell) -> None:
+def test_destroy_plan_deletes_everything(smplan: Shell) -> None:
     smplan.applied()
     done = smplan.ok("plan", "toy.yaml", "--destroy")
     assert "2 to delete" in done.out
@@ -56,7 +56,7 @@ def test_variables_come_from_options_before_files(smplan: Shell) -> None:
     assert 'input: "a=b"' in smplan.ok("plan", "toy.yaml", *files, "--var", "word=a=b").out
 
 
-def test_every_fault_of_a_blueprint_is_told_with_its_place(smplan: Shell) -> None:
+def test_every_blueprint_error_is_reported_with_its_position(smplan: Shell) -> None:
     smplan.write("bad.yaml", TOY.replace("core.value", "core.valu").replace("smplan: 1", "smplan: 7"))
     done = smplan("plan", "bad.yaml")
     assert done.code == 3
@@ -68,7 +68,7 @@ def test_every_fault_of_a_blueprint_is_told_with_its_place(smplan: Shell) -> Non
 
 
 @pytest.mark.parametrize("blueprint", ["nothere.yaml", ".", "bytes.yaml", "empty.yaml", "toy.yaml/x"])
-def test_a_blueprint_that_cannot_be_read_is_told_in_a_line(smplan: Shell, blueprint: str) -> None:
+def test_unreadable_blueprint_is_reported_in_one_line(smplan: Shell, blueprint: str) -> None:
     (smplan.folder / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     smplan.write("empty.yaml", "")
     done = smplan("plan", blueprint)
@@ -93,7 +93,7 @@ def test_a_plan_by_its_name_is_shown(smplan: Shell) -> None:
     assert "2 to create" in smplan.ok("show", "other.json").out
 
 
-def test_without_a_plan_there_is_a_word_about_how_to_make_one(smplan: Shell) -> None:
+def test_missing_plan_is_reported_with_the_command_to_make_one(smplan: Shell) -> None:
     done = smplan("show")
     assert (done.code, done.err) == (
         1,
@@ -108,7 +108,7 @@ def test_a_graph_is_drawn_in_both_languages(smplan: Shell) -> None:
     assert "first" in drawn
 
 
-def test_a_guard_is_told_with_exit_code_6(smplan: Shell) -> None:
+def test_guard_violation_has_exit_code_6(smplan: Shell) -> None:
     guarded = TOY.replace('"${var.word}"}}', '"${var.word}"}, lifecycle: {prevent_destroy: true}}')
     smplan.write("toy.yaml", guarded)
     smplan.applied()
@@ -120,7 +120,7 @@ def test_a_guard_is_told_with_exit_code_6(smplan: Shell) -> None:
     assert smplan.state == before
 
 
-def test_the_state_of_somebody_else_is_not_touched(smplan: Shell, tmp_path: Path) -> None:
+def test_state_of_another_owner_is_not_changed(smplan: Shell, tmp_path: Path) -> None:
     smplan.applied()
     smplan.write(
         "toy.yaml", TOY.replace("name: toy", "name: other\nstate: {backend: local, path: state/toy.state.json}")

@@ -59,7 +59,7 @@ def test_a_plan_that_was_cut_off_is_still_a_plan(smplan: Shell, made: str, share
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"format": "other"}', b"\xff\xfe\x00", b"text"])
-def test_what_is_called_a_plan_and_is_none_is_told_so(smplan: Shell, content: bytes) -> None:
+def test_file_named_plan_that_is_not_one_is_reported(smplan: Shell, content: bytes) -> None:
     (smplan.folder / "plan.json").write_bytes(content)
     for command in (("apply", "plan.json", "--yes"), ("show", "plan.json")):
         done = smplan(*command)
@@ -68,7 +68,7 @@ def test_what_is_called_a_plan_and_is_none_is_told_so(smplan: Shell, content: by
         assert done.out == ""
 
 
-def test_a_plan_that_was_touched_is_refused(smplan: Shell, made: str) -> None:
+def test_modified_plan_is_rejected(smplan: Shell, made: str) -> None:
     document = json.loads(made)
     document["steps"][0]["resource"]["spec"]["input"] = "goodbye"
     smplan.write("plan.json", json.dumps(document))
@@ -95,7 +95,7 @@ def test_a_folder_is_no_blueprint_either(smplan: Shell) -> None:
     assert ".: the file cannot be read: Is a directory" in done.err
 
 
-def test_nothing_is_neither_plan_nor_blueprint(smplan: Shell) -> None:
+def test_missing_file_is_neither_plan_nor_blueprint(smplan: Shell) -> None:
     done = smplan("apply", "nothere.json", "--yes")
     assert done.code == 1
     assert done.err.startswith("error: there is neither a plan nor a blueprint at nothere.json\n")
@@ -130,7 +130,7 @@ def test_a_full_disk_leaves_the_old_plan(smplan: Shell, made: str, monkeypatch: 
     assert (folder / "plan.json").read_text() == made
 
 
-def test_what_is_stopped_leaves_the_old_plan(smplan: Shell, made: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_write_leaves_the_old_plan(smplan: Shell, made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -140,7 +140,7 @@ def test_what_is_stopped_leaves_the_old_plan(smplan: Shell, made: str, monkeypat
     assert len(list((smplan.folder / ".smplan").iterdir())) == 1
 
 
-def test_a_folder_that_cannot_be_written_is_told(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_directory_is_reported(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(**keywords: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(keywords["dir"]))
 
@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_written_is_told(smplan: Shell, monkeypatch: pyt
     assert "run smplan in a writable folder" in done.err
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(smplan: Shell) -> None:
+def test_file_in_place_of_a_directory_is_reported(smplan: Shell) -> None:
     done = smplan("plan", "toy.yaml", "--out", "toy.yaml/deep/plan.json")
     assert done.code == 1
     assert "part of it is a file" in done.err

@@ -20,7 +20,7 @@ def control(monkeypatch: pytest.MonkeyPatch) -> Control:
     return made
 
 
-def test_a_sandbox_is_started_told_of_and_stopped(smplan: Shell, control: Control) -> None:
+def test_sandbox_is_started_shown_and_stopped(smplan: Shell, control: Control) -> None:
     done = smplan.ok("sandbox", "start", "--speed", "120")
     assert "at http://127.0.0.1:5000, 120 times faster" in done.out
     assert done.err == '\nNext: eval "$(smplan sandbox env)"\n'
@@ -39,7 +39,7 @@ def test_the_environment_can_be_evaluated_by_a_shell(smplan: Shell, control: Con
     )
 
 
-def test_without_a_sandbox_that_is_told(smplan: Shell, control: Control) -> None:
+def test_missing_sandbox_is_reported(smplan: Shell, control: Control) -> None:
     done = smplan("sandbox", "status")
     assert (done.code, done.out) == (1, "No sandbox is running here.\n")
     assert smplan("sandbox", "status", "--json").data == {"running": False, "pid": None}
@@ -60,7 +60,9 @@ def test_the_real_process_control_is_used(smplan: Shell) -> None:
     assert smplan("sandbox", "status").out == "No sandbox is running here.\n"
 
 
-def test_without_its_extra_the_sandbox_says_how_to_get_it(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_sandbox_extra_is_reported_with_the_install_command(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "moto" else find(name))
     for command in (("sandbox", "start"), ("demo",)):

@@ -36,7 +36,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 @contextmanager
 def waiting(folder: Path, script: Path | None = None) -> Iterator[subprocess.Popen[str]]:
-    """An apply that waits at a gate that nobody opens."""
+    """An apply that waits at a gate that never opens."""
     (folder / "toy.yaml").write_text(WAITING)
     assert ran(folder, "plan", "toy.yaml").returncode == 0
     with started(folder, "apply", "--yes", script=script) as child:
@@ -57,7 +57,7 @@ def drained(child: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_drains_and_the_next_apply_goes_on(tmp_path: Path, number: signal.Signals) -> None:
+def test_first_signal_drains_and_the_next_apply_resumes(tmp_path: Path, number: signal.Signals) -> None:
     with waiting(tmp_path) as child:
         child.send_signal(number)
         drained(child)
@@ -70,7 +70,7 @@ def test_the_first_signal_drains_and_the_next_apply_goes_on(tmp_path: Path, numb
         assert again.returncode == 9
 
 
-def test_a_signal_that_another_thread_gets_is_heard(tmp_path: Path) -> None:
+def test_signal_delivered_to_another_thread_is_handled(tmp_path: Path) -> None:
     script = tmp_path / "elsewhere.py"
     script.write_text(
         "import signal, sys, threading\n"
@@ -84,7 +84,7 @@ def test_a_signal_that_another_thread_gets_is_heard(tmp_path: Path) -> None:
         drained(child)
 
 
-def test_the_second_signal_leaves_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_signal_exits_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = tmp_path / "slow.py"
     slow.write_text(
         "import sys, threading\n"

@@ -36,7 +36,7 @@ def test_the_state_as_json_is_json_alone(smplan: Shell) -> None:
 @pytest.mark.parametrize(
     ("address", "hint"), [("secnd", "did you mean `second`?"), ("xyz", "list the addresses with `smplan state list`")]
 )
-def test_an_address_that_is_not_there_is_told_with_a_near_one(smplan: Shell, address: str, hint: str) -> None:
+def test_missing_address_is_reported_with_the_nearest_one(smplan: Shell, address: str, hint: str) -> None:
     smplan.applied()
     done = smplan("state", "show", address)
     assert (done.code, done.err) == (1, f"error: the state has nothing at `{address}`\n  = {hint}\n")
@@ -58,7 +58,7 @@ def applied_twice(smplan: Shell) -> str:
     return read_plan(None).id
 
 
-def test_the_history_tells_when_and_by_which_plan_the_present_state_first(smplan: Shell) -> None:
+def test_history_lists_time_and_plan_newest_first(smplan: Shell) -> None:
     plan = applied_twice(smplan)
     done = smplan.ok("state", "history")
     head, present, before, first = done.out.splitlines()
@@ -79,7 +79,7 @@ def test_the_history_as_json_is_json_alone(smplan: Shell) -> None:
     assert done.data[0]["plan"] == plan
 
 
-def test_a_damaged_earlier_state_is_told_in_its_line(smplan: Shell) -> None:
+def test_damaged_earlier_state_is_marked_in_its_line(smplan: Shell) -> None:
     applied_twice(smplan)
     for serial in (1, 2):
         (smplan.folder / "state" / "toy.history" / f"0000000{serial}.json").write_text("rotten")
@@ -124,7 +124,7 @@ def test_no_file_is_overwritten_by_a_pull(smplan: Shell) -> None:
     assert (smplan.folder / "toy.yaml").read_text() == TOY
 
 
-def test_a_pulled_state_has_what_an_unfinished_run_did_and_a_word_says_so(smplan: Shell) -> None:
+def test_pulled_state_includes_an_unfinished_run_and_says_so(smplan: Shell) -> None:
     smplan.applied()
     path = smplan.folder / "state" / "toy.state.json"
     with LocalStore(path).lock(HOLDER) as held:
@@ -161,7 +161,7 @@ def test_a_state_moves_to_s3_and_back(smplan: Shell, bucket: str) -> None:
     assert smplan.ok("state", "list", "-b", "toy.yaml").out == listed
 
 
-def test_a_move_that_was_cut_off_is_finished_from_either_blueprint(smplan: Shell) -> None:
+def test_interrupted_move_is_completed_from_either_blueprint(smplan: Shell) -> None:
     smplan.applied()
     store = LocalStore(Path("state/toy.state.json"))
     found = store.read()
@@ -186,14 +186,14 @@ def test_a_move_that_was_cut_off_is_finished_from_either_blueprint(smplan: Shell
     assert smplan.ok("state", "list", "-b", "toy.yaml").out.startswith("first")
 
 
-def test_a_state_is_not_moved_to_where_it_is(smplan: Shell) -> None:
+def test_state_cannot_be_moved_onto_itself(smplan: Shell) -> None:
     smplan.applied()
     done = smplan("state", "move", "--to", "./state/toy.state.json", "--yes")
     assert (done.code, "the state is in state/toy.state.json already" in done.err) == (6, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (("--to", "s3://bucket"), "`s3://bucket` is not s3://bucket/key"),
         (("--to", "s3://bucket/"), "is not s3://bucket/key"),
@@ -201,11 +201,11 @@ def test_a_state_is_not_moved_to_where_it_is(smplan: Shell) -> None:
         (("--to", "x.state.json", "--kms-key-id", "k", "--region", "r"), "is a file: it has no region or kms_key_id"),
     ],
 )
-def test_a_place_that_is_none_is_told(smplan: Shell, arguments: tuple[str, ...], said: str) -> None:
+def test_invalid_destination_is_reported(smplan: Shell, arguments: tuple[str, ...], expected: str) -> None:
     smplan.applied()
     done = smplan("state", "move", "--yes", *arguments)
     assert done.code == 1
-    assert said in done.err
+    assert expected in done.err
 
 
 def test_the_stanza_names_region_and_key_if_they_were_given(smplan: Shell, bucket: str) -> None:
@@ -215,7 +215,7 @@ def test_the_stanza_names_region_and_key_if_they_were_given(smplan: Shell, bucke
     assert 'key: "toy", region: "us-east-1", kms_key_id: "alias/state"}' in done.out
 
 
-def test_where_nobody_can_be_asked_nothing_is_moved(smplan: Shell) -> None:
+def test_move_without_terminal_needs_yes(smplan: Shell) -> None:
     smplan.applied()
     done = smplan("state", "move", "--to", "b.state.json")
     assert done.code == 1
@@ -224,7 +224,7 @@ def test_where_nobody_can_be_asked_nothing_is_moved(smplan: Shell) -> None:
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 9)])
-def test_a_move_is_asked_about(smplan: Shell, answer: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_move_is_confirmed(smplan: Shell, answer: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     smplan.applied()
     monkeypatch.setattr(sys, "stdin", Terminal(f"{answer}\n"))
     done = smplan("state", "move", "--to", "b.state.json")

@@ -95,7 +95,7 @@ def test_anything_else_changes_nothing(tmp_path: Path, terminal: Terminal, keys:
     assert not (tmp_path / "state").exists()
 
 
-def test_a_slip_of_the_finger_is_asked_again(terminal: Terminal) -> None:
+def test_invalid_answer_is_asked_again(terminal: Terminal) -> None:
     terminal.type("x\n")
     terminal.see("invalid input")
     terminal.type("y\n")

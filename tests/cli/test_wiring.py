@@ -106,13 +106,13 @@ def test_the_world_fetches_secrets_and_opens_stream_managers(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("error", [KeyError, OSError])
-def test_somebody_without_a_name_holds_locks_too(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
-    def nobody() -> str:
+def test_lock_holder_without_user_name_is_shown_by_uid(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    def unknown_user() -> str:
         raise error
 
     monkeypatch.setattr(getpass, "getuser", lambda: "anna")
     assert wiring.holder("apply").who.startswith("anna@")
-    monkeypatch.setattr(getpass, "getuser", nobody)
+    monkeypatch.setattr(getpass, "getuser", unknown_user)
     assert wiring.holder("apply").who.startswith("uid ")
     assert wiring.holder("apply").run != wiring.holder("apply").run
 
@@ -134,13 +134,13 @@ def test_the_commit_is_that_of_the_work_tree(tmp_path: Path, monkeypatch: pytest
     assert wiring.commit_of(tmp_path) == ""
 
 
-def test_what_the_store_has_to_say_is_said(smplan: Shell) -> None:
+def test_warnings_of_the_store_are_printed(smplan: Shell) -> None:
     smplan.applied()
     (smplan.folder / "state" / "toy.state.json").chmod(0o644)
     done = smplan.ok("state", "list")
     assert done.err.startswith("smplan: state/toy.state.json was readable by other users")
 
 
-def test_an_error_before_the_state_is_found_is_one_of_smplan(smplan: Shell) -> None:
+def test_missing_state_raises_smplan_error(smplan: Shell) -> None:
     with pytest.raises(SmplanError, match="no state here"):
         wiring.store_of(None)

@@ -1,4 +1,4 @@
-"""What the guide and AWS forbid, checked without any cloud."""
+"""Constraints of the guide and of AWS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def resource(address: str, kind: str, /, **spec: Any) -> Resource:
     return Resource(address, address, None, kind, spec, (), Lifecycle(), ("resources", address))
 
 
-def broken(*resources: Resource, lookups: tuple[LookupDecl, ...] = ()) -> list[tuple[PartialValue, str]]:
+def violated(*resources: Resource, lookups: tuple[LookupDecl, ...] = ()) -> list[tuple[PartialValue, str]]:
     blueprint = Blueprint(
         "b", None, None, None, BackendConfig("local"), {}, lookups, resources, {}, "", "f", SourceMap("f", "", dict)
     )
@@ -40,62 +40,64 @@ ZONE = Ref("zone", path=("id",))
 SCALE_IN = "scale removes instances from fleet, which protects them from scale-in"
 
 
-def test_a_protected_group_has_no_scale_in() -> None:
+def test_protected_group_allows_no_scale_in() -> None:
     for name in (Ref("fleet", path=("id",)), "sm"):
         simple = policy(auto_scaling_group_name=name, scaling_adjustment=-1)
-        assert broken(group(True), simple) == [(("resources", "scale", "spec", "scaling_adjustment"), SCALE_IN)]
-        assert broken(group(False), simple) == []
+        assert violated(group(True), simple) == [(("resources", "scale", "spec", "scaling_adjustment"), SCALE_IN)]
+        assert violated(group(False), simple) == []
 
 
-def test_a_step_that_takes_away_is_scale_in_too() -> None:
+def test_negative_step_counts_as_scale_in() -> None:
     steps = [{"scaling_adjustment": 1}, {"scaling_adjustment": -2}, {}, Ref("x")]
     stepped = policy(auto_scaling_group_name="sm", step_adjustments=steps)
     path = ("resources", "scale", "spec", "step_adjustments", 1, "scaling_adjustment")
-    assert broken(group(True), stepped) == [(path, SCALE_IN)]
+    assert violated(group(True), stepped) == [(path, SCALE_IN)]
 
 
-def test_what_is_not_known_yet_breaks_no_rule() -> None:
+def test_unknown_values_violate_no_constraint() -> None:
     ref = Ref("x", path=("id",))
-    assert broken(group(ref), policy(auto_scaling_group_name="sm", scaling_adjustment=-1)) == []
-    assert broken(group(True), policy(auto_scaling_group_name=ref, scaling_adjustment=-1)) == []
-    assert broken(group(True), policy(auto_scaling_group_name="sm", scaling_adjustment=ref, step_adjustments=ref)) == []
-    assert broken(group(True), policy(scaling_adjustment=-1)) == []
+    assert violated(group(ref), policy(auto_scaling_group_name="sm", scaling_adjustment=-1)) == []
+    assert violated(group(True), policy(auto_scaling_group_name=ref, scaling_adjustment=-1)) == []
+    assert (
+        violated(group(True), policy(auto_scaling_group_name="sm", scaling_adjustment=ref, step_adjustments=ref)) == []
+    )
+    assert violated(group(True), policy(scaling_adjustment=-1)) == []
     nameless = resource("other", "aws.autoscaling.group", name=ref, new_instances_protected_from_scale_in=True)
-    assert broken(nameless, policy(auto_scaling_group_name="sm", scaling_adjustment=-1)) == []
+    assert violated(nameless, policy(auto_scaling_group_name="sm", scaling_adjustment=-1)) == []
 
 
-def test_exact_capacity_takes_nothing_away() -> None:
+def test_exact_capacity_is_not_scale_in() -> None:
     exact = policy(auto_scaling_group_name="sm", adjustment_type="ExactCapacity", scaling_adjustment=0)
-    assert broken(group(True), exact) == []
+    assert violated(group(True), exact) == []
 
 
-def test_between_two_scale_outs_there_are_180_seconds() -> None:
+def test_cooldown_of_scale_out_is_at_least_180_seconds() -> None:
     found = [(("resources", "scale", "spec", "cooldown"), "less than 180 s between two scale-outs")]
-    assert broken(policy(scaling_adjustment=1, cooldown=179)) == found
-    assert broken(policy(scaling_adjustment=1, cooldown=180)) == []
-    assert broken(policy(scaling_adjustment=-1, cooldown=60)) == []
-    assert broken(policy(scaling_adjustment=1, cooldown=Ref("x"))) == []
-    assert broken(policy(scaling_adjustment=1, cooldown=True)) == []
-    assert broken(policy(scaling_adjustment=1, adjustment_type="ExactCapacity", cooldown=0)) == []
-    assert broken(policy(cooldown=60)) == []
+    assert violated(policy(scaling_adjustment=1, cooldown=179)) == found
+    assert violated(policy(scaling_adjustment=1, cooldown=180)) == []
+    assert violated(policy(scaling_adjustment=-1, cooldown=60)) == []
+    assert violated(policy(scaling_adjustment=1, cooldown=Ref("x"))) == []
+    assert violated(policy(scaling_adjustment=1, cooldown=True)) == []
+    assert violated(policy(scaling_adjustment=1, adjustment_type="ExactCapacity", cooldown=0)) == []
+    assert violated(policy(cooldown=60)) == []
 
 
 def test_a_scale_out_needs_a_cooldown() -> None:
     message = "a scale-out without `cooldown`: the next one may follow at once"
-    assert broken(policy(scaling_adjustment=1)) == [(("resources", "scale", "spec", "scaling_adjustment"), message)]
-    assert broken(policy(scaling_adjustment=-1)) == []
-    assert broken(policy(step_adjustments=[{"lower_bound": 0, "scaling_adjustment": 1}])) == []
+    assert violated(policy(scaling_adjustment=1)) == [(("resources", "scale", "spec", "scaling_adjustment"), message)]
+    assert violated(policy(scaling_adjustment=-1)) == []
+    assert violated(policy(step_adjustments=[{"lower_bound": 0, "scaling_adjustment": 1}])) == []
 
 
-def test_a_stream_manager_has_16_gibibytes() -> None:
+def test_stream_manager_volume_has_at_least_16_gib() -> None:
     for kind in ("aws.ec2.launch_template", "aws.autoscaling.launch_configuration"):
-        assert broken(resource("t", kind, volume_size=15)) == [
+        assert violated(resource("t", kind, volume_size=15)) == [
             (("resources", "t", "spec", "volume_size"), "15 GiB is too small for a Stream Manager")
         ]
-        assert broken(resource("t", kind, volume_size=16), resource("u", kind)) == []
+        assert violated(resource("t", kind, volume_size=16), resource("u", kind)) == []
 
 
-def test_the_apex_of_a_zone_is_no_cname() -> None:
+def test_zone_apex_cannot_be_a_cname() -> None:
     zone = LookupDecl("zone", "aws.route53.zone", {"name": "Example.com."}, ("lookups", "zone"))
     unknown = LookupDecl("zone", "aws.route53.zone", {"name": Ref("x")}, ("lookups", "zone"))
 
@@ -103,16 +105,16 @@ def test_the_apex_of_a_zone_is_no_cname() -> None:
         return resource("r", "aws.route53.record", zone_id=zone_id, name=name, type=kind)
 
     found = [(("resources", "r", "spec", "type"), "the name of the zone itself cannot be a CNAME")]
-    assert broken(record("example.com"), lookups=(zone,)) == found
-    assert broken(record("sm.example.com"), lookups=(zone,)) == []
-    assert broken(record("example.com", "A"), lookups=(zone,)) == []
-    assert broken(record(Ref("x")), lookups=(zone,)) == []
-    assert broken(record("example.com"), lookups=(unknown,)) == []
-    assert broken(record("example.com"), lookups=()) == []
-    assert broken(record("example.com", zone_id="Z123"), lookups=(zone,)) == []
+    assert violated(record("example.com"), lookups=(zone,)) == found
+    assert violated(record("sm.example.com"), lookups=(zone,)) == []
+    assert violated(record("example.com", "A"), lookups=(zone,)) == []
+    assert violated(record(Ref("x")), lookups=(zone,)) == []
+    assert violated(record("example.com"), lookups=(unknown,)) == []
+    assert violated(record("example.com"), lookups=()) == []
+    assert violated(record("example.com", zone_id="Z123"), lookups=(zone,)) == []
 
 
-def test_a_broken_rule_is_a_fault_with_its_place(tmp_path: Path) -> None:
+def test_violation_is_reported_with_its_position(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(
         "smplan: 1\nname: fleet\nresources:\n"
@@ -121,10 +123,10 @@ def test_a_broken_rule_is_a_fault_with_its_place(tmp_path: Path) -> None:
     )
     with pytest.raises(BlueprintInvalid) as invalid:
         load(path, catalogue=catalogue())
-    assert [(fault.line, fault.message, fault.hint) for fault in invalid.value.diagnostics] == [
+    assert [(diagnostic.line, diagnostic.message, diagnostic.hint) for diagnostic in invalid.value.diagnostics] == [
         (6, "8 GiB is too small for a Stream Manager", "use at least 16 (guide, add storage: “at least 16 Gb”)")
     ]
 
 
-def test_every_rule_says_where_it_comes_from() -> None:
+def test_every_constraint_has_a_source() -> None:
     assert all(rule.source and rule.kinds for rule in CONSTRAINTS)

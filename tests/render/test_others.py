@@ -1,4 +1,4 @@
-"""Drift, state, graphs, faults and progress as people see them."""
+"""Drift, state, graphs, diagnostics and progress as text."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_state_is_listed_in_columns() -> None:
     assert text.entries([]) == "The state is empty.\n"
 
 
-def test_one_thing_of_the_state_is_shown_whole() -> None:
+def test_single_resource_is_shown_in_full() -> None:
     shown = text.entry(ENTRY)
     assert "created after: sg" in shown
     assert 'dns_name: "d"' in shown
@@ -86,15 +86,15 @@ def test_outputs_are_listed() -> None:
     assert text.outputs({}) == "There are no outputs.\n"
 
 
-def test_a_fault_points_at_its_place() -> None:
-    fault = Diagnostic("`portt` is not a field", "did you mean `port`?", "b.yaml", 3, 5, "    portt: 1")
-    error = BlueprintInvalid([fault, Diagnostic("no line", file="b.yaml")])
+def test_diagnostic_points_at_its_position() -> None:
+    diagnostic = Diagnostic("`portt` is not a field", "did you mean `port`?", "b.yaml", 3, 5, "    portt: 1")
+    error = BlueprintInvalid([diagnostic, Diagnostic("no line", file="b.yaml")])
     shown = errors.text(error)
     assert "b.yaml:3:5: `portt` is not a field\n  3 |     portt: 1\n    |     ^\n  = did you mean `port`?" in shown
     assert shown.endswith("error: the blueprint has 2 errors")
 
 
-def test_an_error_is_told_with_its_address_and_hint() -> None:
+def test_error_is_shown_with_address_and_hint() -> None:
     assert errors.text(Denied("no", hint="ask", address="alb")) == "error: alb: no\n  = ask"
     assert errors.text(Denied("alb: no", address="alb")) == "error: alb: no"
     assert "\x1b[31m" in errors.text(Denied("no"), color=True)
@@ -110,7 +110,7 @@ def test_graphs_are_drawn_with_reasons() -> None:
     assert '"a[\\"x\\"]" -> "b" [label="says \\"so\\"", style="bold"];' in dot
 
 
-def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
+def test_every_event_has_a_line_or_is_deliberately_silent() -> None:
     lines = [progress.line(event) for event in EVENTS]
     assert lines[:2] == ["", ""]
     assert all(lines[2:])
@@ -121,19 +121,19 @@ def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
     assert lines[8] == "✓ a: create done in 3.2 s (id-a)"
 
 
-def test_plain_progress_tells_news_and_otherwise_seldom() -> None:
+def test_plain_progress_prints_changes_at_once_and_repeats_rarely() -> None:
     now = [0.0]
-    told: list[str] = []
-    plain = progress.Plain(told.append, lambda: now[0])
-    for said, at in (("x", 0), ("x", 1), ("y", 2), ("y", 3), ("y", 20)):
+    lines: list[str] = []
+    plain = progress.Plain(lines.append, lambda: now[0])
+    for news, at in (("x", 0), ("x", 1), ("y", 2), ("y", 3), ("y", 20)):
         now[0] = at
-        plain(StepProgress("s", "a", "w", said, None, at))
-    assert len(told) == 3
+        plain(StepProgress("s", "a", "w", news, None, at))
+    assert len(lines) == 3
     plain(ReadStarted("k", 1))
-    assert len(told) == 3
+    assert len(lines) == 3
 
 
-def test_calls_made_again_and_again_are_told_now_and_then_and_to_programs_each_time() -> None:
+def test_repeated_retries_are_throttled_for_people_but_not_in_json() -> None:
     now = [0.0]
     plainly: list[str] = []
     to_programs: list[str] = []
@@ -145,17 +145,17 @@ def test_calls_made_again_and_again_are_told_now_and_then_and_to_programs_each_t
         for listener in listeners:
             listener(Retried("c", why, 2, 1.0))
     assert plainly == out.getvalue().splitlines()
-    assert [told.split(";")[0] for told in plainly] == ["↻ slow", "↻ silent", "↻ silent"]
+    assert [line.split(";")[0] for line in plainly] == ["↻ slow", "↻ silent", "↻ silent"]
     assert len(to_programs) == 5
     assert json.loads(to_programs[0]) == {"event": "retried", "call": "c", "why": "slow", "attempt": 2, "seconds": 1.0}
 
 
-def test_json_progress_is_a_line_an_event() -> None:
-    told: list[str] = []
-    listener = progress.Json(told.append)
+def test_json_progress_prints_one_line_per_event() -> None:
+    lines: list[str] = []
+    listener = progress.Json(lines.append)
     for event in EVENTS:
         listener(event)
-    documents = [json.loads(line) for line in told]
+    documents = [json.loads(line) for line in lines]
     assert documents[2] == {"event": "apply_started", "plan_id": "p", "mode": "apply", "steps": 2, "resumed": False}
     assert len(documents) == len(EVENTS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,11 +36,13 @@ def nasty(plan: Plan) -> Plan:
 
 
 @pytest.mark.parametrize(("renderer", "file"), [(text, "plan.txt"), (markdown, "plan.md"), (html, "plan.html")])
-def test_a_plan_is_shown_as_agreed(everything: Plan, golden: Callable[[str, str], None], renderer, file: str) -> None:  # type: ignore[no-untyped-def]
+def test_plan_matches_the_golden_file(
+    everything: Plan, golden: Callable[[str, str], None], renderer: Any, file: str
+) -> None:
     golden(file, renderer.plan(everything))
 
 
-def test_an_empty_plan_says_so(everything: Plan) -> None:
+def test_empty_plan_reports_no_changes(everything: Plan) -> None:
     empty = with_digest(replace(everything, steps=(), drift=(), unreadable={}))
     for renderer in (text, markdown, html):
         assert "No changes" in renderer.plan(empty)
@@ -50,13 +53,13 @@ def test_a_plan_without_state_or_account(everything: Plan) -> None:
     assert text.plan(first).startswith("Plan for fleet (apply; no state yet)")
 
 
-def test_colours_only_where_asked(everything: Plan) -> None:
+def test_colors_only_on_request(everything: Plan) -> None:
     assert "\x1b[31m" in text.plan(everything, color=True)
     assert "\x1b" not in text.plan(everything)
 
 
 @pytest.mark.parametrize("renderer", [text, markdown, html])
-def test_text_from_outside_injects_nothing(everything: Plan, renderer) -> None:  # type: ignore[no-untyped-def]
+def test_untrusted_text_is_escaped(everything: Plan, renderer: Any) -> None:
     shown = renderer.plan(nasty(everything))
     assert "\x1b" not in shown
     assert "\x07" not in shown
@@ -65,7 +68,7 @@ def test_text_from_outside_injects_nothing(everything: Plan, renderer) -> None: 
         assert "<script>" not in re.sub(r"`[^`\n]*`", "", shown.split("```")[0])
 
 
-def test_no_line_of_outside_text_ends_the_fence(everything: Plan) -> None:
+def test_untrusted_text_cannot_end_the_code_fence(everything: Plan) -> None:
     assert markdown.plan(nasty(everything)).count("```") == 2
 
 

@@ -30,7 +30,7 @@ def test_the_committed_schemas_are_those_that_the_kinds_make() -> None:
     assert stale == [], "run `smplan schema --write` and commit what it writes"
 
 
-def test_every_schema_is_one() -> None:
+def test_every_schema_is_valid() -> None:
     for text in generate(registry.drivers(), registry.lookups()).values():
         Draft202012Validator.check_schema(json.loads(text))
 
@@ -46,10 +46,10 @@ def made() -> dict[str, Any]:
     return {name: json.loads(text) for name, text in generate(RESOURCES, LOOKUPS).items()}
 
 
-def faults(value: object) -> list[str]:
+def errors(value: object) -> list[str]:
     """Where ``value`` does not fit the schema of the toy kinds."""
-    errors = Draft202012Validator(made()["blueprint.schema.json"]).iter_errors(value)
-    return sorted("/".join(str(step) for step in error.absolute_path) for error in errors)
+    found = Draft202012Validator(made()["blueprint.schema.json"]).iter_errors(value)
+    return sorted("/".join(str(step) for step in error.absolute_path) for error in found)
 
 
 def blueprint(spec: object = None, **sections: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_there_is_one_schema_for_each_kind() -> None:
     ]
 
 
-def test_a_kind_is_told_with_its_outputs_and_the_facts_of_its_fields() -> None:
+def test_schema_has_outputs_and_field_traits() -> None:
     kind = made()["kinds/toy.thing.schema.json"]
     assert (kind["title"], kind["description"]) == ("toy.thing", "A thing.")
     assert kind["x-outputs"]["arn"] == "Its ARN."
@@ -84,7 +84,7 @@ def test_a_kind_is_told_with_its_outputs_and_the_facts_of_its_fields() -> None:
     }
 
 
-def test_what_the_loader_takes_fits() -> None:
+def test_schema_accepts_what_the_loader_accepts() -> None:
     spec = {
         "name": "thing", "size": "${var.size}", "mode": "fast", "token": {"secret": "env:A"}, "tags": {"a": "${x.id}"},
         "names": ["a", {"file": "b"}], "parts": [{"role": "x"}, "${x.parts[0]}"],
@@ -106,7 +106,7 @@ def test_what_the_loader_takes_fits() -> None:
         "lifecycle": {"prevent_destroy": "${var.x}", "ignore": ["tags.x"]},
     }  # fmt: skip
     value["resources"]["c"] = {"kind": "toy.fleet", "when": False, "for_each": "${var.m}"}
-    assert faults(value) == []
+    assert errors(value) == []
 
 
 @pytest.mark.parametrize(
@@ -141,5 +141,5 @@ def test_what_the_loader_takes_fits() -> None:
         (blueprint({"name": "thing", "tags": {"a": 5}}), ["resources/a/spec/tags"]),
     ],
 )
-def test_what_the_loader_refuses_does_not_fit(value: object, where: list[str]) -> None:
-    assert faults(value) == where
+def test_schema_rejects_what_the_loader_rejects(value: object, where: list[str]) -> None:
+    assert errors(value) == where

@@ -39,6 +39,6 @@ def blueprint(*resources: Resource, name: str = "toys", **more: Any) -> Blueprin
         "outputs": {},
         "digest": "0" * 64,
         "file": "toys.yaml",
-        "marks": marks,
+        "source_map": marks,
     } | more
     return Blueprint(name=name, resources=tuple(resources), **values)

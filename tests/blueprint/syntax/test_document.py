@@ -1,4 +1,4 @@
-"""Files as plain values: what YAML and JSON may say, and where everything in them stands."""
+"""YAML and JSON files as plain values with positions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from smplan.core.blueprint import INVALID, SourceMap
 
 
 def parsed(text: str, *, as_json: bool = False) -> tuple[Any, list[tuple[str, str, str]]]:
-    """The value, and ``(line:column, message, hint)`` of each fault."""
-    faults, value = Diagnostics(), INVALID
+    """The value, and ``(line:column, message, hint)`` of each diagnostic."""
+    diagnostics, value = Diagnostics(), INVALID
     with suppress(TooManyErrors):
-        value, _ = document.parse_text(text, "f", faults, as_json=as_json)
-    return value, [(f"{fault.line}:{fault.column}", fault.message, fault.hint) for fault in faults.found]
+        value, _ = document.parse_text(text, "f", diagnostics, as_json=as_json)
+    return value, [
+        (f"{diagnostic.line}:{diagnostic.column}", diagnostic.message, diagnostic.hint)
+        for diagnostic in diagnostics.found
+    ]
 
 
 @pytest.mark.parametrize(
@@ -60,12 +63,12 @@ def parsed(text: str, *, as_json: bool = False) -> tuple[Any, list[tuple[str, st
         ("--- a\n...\n", "a"),
     ],
 )
-def test_yaml_says_what_the_core_schema_says(text: str, value: Any) -> None:
+def test_yaml_scalars_follow_the_core_schema(text: str, value: Any) -> None:
     assert parsed(text) == (value, [])
 
 
 @pytest.mark.parametrize("word", ["on", "Off", "YES", "no", "y", "N"])
-def test_words_that_some_take_for_booleans_must_be_quoted(word: str) -> None:
+def test_ambiguous_booleans_must_be_quoted(word: str) -> None:
     message, hint = (
         f"`{word}` is a boolean to some YAML parsers and text to others",
         f'quote it: "{word}"; or write true or false',
@@ -88,9 +91,9 @@ def test_words_that_some_take_for_booleans_must_be_quoted(word: str) -> None:
         ('a: "\\0"', "text cannot contain NUL or a lone surrogate"),
     ],
 )
-def test_values_that_surprise_are_faults(text: str, message: str) -> None:
+def test_ambiguous_scalars_are_rejected(text: str, message: str) -> None:
     assert parsed(text)[0] == {"a": INVALID}
-    assert [(place, said) for place, said, _ in parsed(text)[1]] == [("1:4", message)]
+    assert [(place, found) for place, found, _ in parsed(text)[1]] == [("1:4", message)]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ def test_values_that_surprise_are_faults(text: str, message: str) -> None:
         ),
     ],
 )
-def test_what_yaml_can_say_and_a_blueprint_cannot(text: str, value: Any, found: list[tuple[str, str, str]]) -> None:
+def test_unsupported_yaml_is_rejected(text: str, value: Any, found: list[tuple[str, str, str]]) -> None:
     assert parsed(text) == (value, found)
 
 
@@ -148,19 +151,17 @@ def test_what_yaml_can_say_and_a_blueprint_cannot(text: str, value: Any, found: 
         ('a: "\\ud800"', "1:7", "found invalid Unicode character escape code", ""),
     ],
 )
-def test_text_that_is_not_yaml_is_told_where_it_stops_making_sense(
-    text: str, place: str, message: str, hint: str
-) -> None:
+def test_yaml_syntax_error_is_reported_with_its_position(text: str, place: str, message: str, hint: str) -> None:
     assert parsed(text) == (INVALID, [(place, f"this is not YAML: {message}", hint)])
 
 
-def test_a_character_that_yaml_cannot_hold_is_told_by_its_code() -> None:
+def test_unprintable_character_is_reported_by_code_point() -> None:
     hint = "remove it, or write it as an escape in quotes"
     assert parsed("a: 1\nb: \x1b[0m") == (INVALID, [("2:4", "the character U+001B is not allowed in YAML", hint)])
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_nesting_ends_at_64(as_json: bool) -> None:
+def test_nesting_is_limited_to_64_levels(as_json: bool) -> None:
     assert parsed("[" * 64 + "]" * 64, as_json=as_json)[1] == []
     found = [("1:65", "this is nested more than 64 levels deep", "")]
     assert parsed("[" * 65 + "]" * 65, as_json=as_json)[1] == found
@@ -168,7 +169,7 @@ def test_nesting_ends_at_64(as_json: bool) -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_file_holds_so_many_values(as_json: bool) -> None:
+def test_number_of_values_in_a_file_is_limited(as_json: bool) -> None:
     _, found = parsed("[" + ",".join(["1"] * 100_002) + "]", as_json=as_json)
     assert [message for _, message, _ in found] == ["the file has more than 100000 values"]
 
@@ -177,25 +178,25 @@ def test_the_parser_without_libyaml_reads_the_same() -> None:
     text = "a: {b: [1, two, 'three', \"4\"]}\nc: |\n  x\n  y\n"
     found = []
     for parser in (yaml.SafeLoader, yaml_text._PARSER):
-        faults = Diagnostics()
-        found.append(yaml_text.compose(text, SourceMap("f", text, dict), faults, parser=parser))
-        assert faults.found == []
+        diagnostics = Diagnostics()
+        found.append(yaml_text.compose(text, SourceMap("f", text, dict), diagnostics, parser=parser))
+        assert diagnostics.found == []
     assert found[0] == found[1] == {"a": {"b": [1, "two", "three", "4"]}, "c": "x\ny\n"}
 
 
-def test_the_parser_without_libyaml_lets_no_surrogate_through() -> None:
-    faults = Diagnostics()
+def test_parser_without_libyaml_rejects_surrogates() -> None:
+    diagnostics = Diagnostics()
     text = 'a: "\\ud800"'
-    value = yaml_text.compose(text, SourceMap("f", text, dict), faults, parser=yaml.SafeLoader)
+    value = yaml_text.compose(text, SourceMap("f", text, dict), diagnostics, parser=yaml.SafeLoader)
     assert value == {"a": INVALID}
-    assert [fault.message for fault in faults.found] == ["text cannot contain NUL or a lone surrogate"]
+    assert [diagnostic.message for diagnostic in diagnostics.found] == ["text cannot contain NUL or a lone surrogate"]
 
 
-def test_a_reader_that_tells_no_place_still_ends_in_a_fault() -> None:
-    faults = Diagnostics()
+def test_error_without_position_is_still_reported() -> None:
+    diagnostics = Diagnostics()
     with pytest.raises(TooManyErrors):
-        yaml_text.compose("\x07", SourceMap("f", "\x07", dict), faults)
-    assert [(fault.place, fault.message) for fault in faults.found] == [
+        yaml_text.compose("\x07", SourceMap("f", "\x07", dict), diagnostics)
+    assert [(diagnostic.place, diagnostic.message) for diagnostic in diagnostics.found] == [
         ("f", "this is not YAML: control characters are not allowed")
     ]
 
@@ -220,7 +221,7 @@ JSON = """\
 """
 
 
-def test_every_path_of_yaml_has_its_place() -> None:
+def test_every_path_of_yaml_has_a_source_range() -> None:
     places = yaml_text.locate(YAML)
     assert {path: (at.line, at.column, at.key_line, at.key_column) for path, at in places.items()} == {
         (): (1, 1, 1, 1),
@@ -239,7 +240,7 @@ def test_every_path_of_yaml_has_its_place() -> None:
     }
 
 
-def test_every_path_of_json_has_its_place() -> None:
+def test_every_path_of_json_has_a_source_range() -> None:
     places = json_text.locate(JSON)
     assert {path: (at.line, at.column, at.key_line, at.key_column) for path, at in places.items()} == {
         (): (1, 1, 1, 1),
@@ -259,7 +260,7 @@ def test_every_path_of_json_has_its_place() -> None:
 
 
 @pytest.mark.parametrize("locate", [yaml_text.locate, json_text.locate])
-def test_places_are_found_as_far_as_a_broken_text_can_be_read(locate: Any) -> None:
+def test_source_ranges_end_where_broken_text_cannot_be_parsed(locate: Any) -> None:
     assert ("a",) in locate('{"a": 1, "b": ' + "[" * 70)
 
 
@@ -289,7 +290,7 @@ HALF = "text cannot contain NUL or a lone surrogate"
         ('{"\\u0000": 1}', {'"\\u0000"': 1}, [("1:2", HALF, "")]),
     ],
 )
-def test_what_json_can_say_and_a_blueprint_cannot(text: str, value: Any, found: list[tuple[str, str, str]]) -> None:
+def test_unsupported_json_is_rejected(text: str, value: Any, found: list[tuple[str, str, str]]) -> None:
     assert parsed(text, as_json=True) == (value, found)
 
 
@@ -301,14 +302,14 @@ def test_what_json_can_say_and_a_blueprint_cannot(text: str, value: Any, found: 
         ('{\n"a"\n1}', "3:1", "Expecting ':' delimiter", ""),
     ],
 )
-def test_text_that_is_not_json_is_told_where(text: str, place: str, message: str, hint: str) -> None:
+def test_json_syntax_error_is_reported_with_its_position(text: str, place: str, message: str, hint: str) -> None:
     value, found = parsed(text, as_json=True)
     assert value is INVALID
     assert found == [(place, f"this is not JSON: {message}", hint)]
 
 
 @pytest.mark.parametrize("text", ['{"a": 1,}', '{"a": [1, ]}'])
-def test_a_comma_too_many_is_told_in_the_words_of_the_python_that_reads_it(text: str) -> None:
+def test_trailing_comma_is_reported_on_every_python_version(text: str) -> None:
     _, [(place, message, hint)] = parsed(text, as_json=True)
     assert abs(int(place.removeprefix("1:")) - text.rindex(",")) <= 3
     assert message.startswith("this is not JSON: ")
@@ -316,13 +317,13 @@ def test_a_comma_too_many_is_told_in_the_words_of_the_python_that_reads_it(text:
 
 
 def read(path: Path) -> list[tuple[str, str, str]]:
-    faults = Diagnostics()
+    diagnostics = Diagnostics()
     with pytest.raises(TooManyErrors):
-        document.parse(document.read(path, faults), path, faults)
-    return [(fault.place, fault.message, fault.hint) for fault in faults.found]
+        document.parse(document.read(path, diagnostics), path, diagnostics)
+    return [(diagnostic.place, diagnostic.message, diagnostic.hint) for diagnostic in diagnostics.found]
 
 
-def test_a_file_that_is_not_there_is_told_with_what_is(tmp_path: Path) -> None:
+def test_missing_file_is_reported_with_its_neighbors(tmp_path: Path) -> None:
     missing = tmp_path / "fleet.yml"
     assert read(missing) == [(str(missing), "there is no such file", "")]
     (tmp_path / "fleet.yaml").touch()
@@ -331,11 +332,11 @@ def test_a_file_that_is_not_there_is_told_with_what_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "message"), [("", "Is a directory"), ("a\0b", "embedded null byte")])
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, message: str) -> None:
+def test_unreadable_file_is_reported(tmp_path: Path, name: str, message: str) -> None:
     assert read(tmp_path / name)[0][1] == f"the file cannot be read: {message}"
 
 
-def test_a_file_is_no_larger_than_a_mebibyte(tmp_path: Path) -> None:
+def test_file_size_is_limited_to_1_mib(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"#" * (1024 * 1024))
     assert document.read(path, Diagnostics())
@@ -344,19 +345,19 @@ def test_a_file_is_no_larger_than_a_mebibyte(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"a: 1\nb: \xff", "a: 1".encode("utf-16")])
-def test_a_file_is_utf_8(tmp_path: Path, data: bytes) -> None:
+def test_file_must_be_utf_8(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(data)
     place = "2:4" if data.startswith(b"a") else "1:1"
     assert read(path) == [(f"{path}:{place}", "this is not UTF-8 text", "save the file as UTF-8")]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     assert document.parse(b"\xef\xbb\xbfa: 1", path, Diagnostics())[0] == {"a": 1}
 
 
-def test_more_faults_than_anybody_reads_are_not_told() -> None:
+def test_number_of_diagnostics_is_limited() -> None:
     value, found = parsed("a: [" + ", ".join(["yes"] * 200) + "]")
     assert value is INVALID
     assert len(found) == 101
