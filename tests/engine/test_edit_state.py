@@ -22,7 +22,7 @@ def replayed(bench: Bench) -> ReplayedState:
     return found
 
 
-ABOUT = About(BackendConfig("local"), "123456789012", "us-east-1")
+ABOUT = About(BackendConfig("local"))
 
 
 def test_a_move_writes_the_ownership_tags_and_the_blueprint_may_have_the_new_address(bench: Bench) -> None:
@@ -36,7 +36,7 @@ def test_a_move_writes_the_ownership_tags_and_the_blueprint_may_have_the_new_add
 
 def test_what_is_forgotten_continues_to_exist(bench: Bench) -> None:
     bench.make(blueprint(thing("a"), thing("b")))
-    bench.apply(plan_forget(replayed(bench), ["a"], replace(ABOUT, account="", region="")))
+    bench.apply(plan_forget(replayed(bench), ["a"], ABOUT))
     assert set(bench.state.resources) == {"b"}
     assert "t-a" in bench.cloud.of("toy.thing")
 
@@ -56,3 +56,11 @@ def test_an_unfinished_run_comes_first(bench: Bench) -> None:
     bench.apply(bench.plan(blueprint(thing("a", size=2))))
     with pytest.raises(SmplanError, match="is unfinished"):
         plan_forget(replayed(bench), ["a"], ABOUT)
+
+
+def test_an_address_must_be_there_and_the_other_free(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    with pytest.raises(SmplanError, match="the state has b already"):
+        plan_move(replayed(bench), "a", "b", ABOUT)
+    with pytest.raises(SmplanError, match="the state has nothing at `c`"):
+        plan_forget(replayed(bench), ["c"], ABOUT)

@@ -91,3 +91,16 @@ def test_what_another_state_took_over_is_neither_changed_nor_deleted(bench: Benc
     assert {"t-a", "t-b"} <= bench.cloud.of("toy.thing").keys()
     with pytest.raises(NotOurs, match="taken over by z of state other"):
         bench.plan(blueprint(thing("a", size=2)))
+
+
+def test_a_shared_resource_keeps_its_owner_and_is_never_deleted(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", size=1)))
+    owner = bench.cloud.of("toy.thing")["t-a"][1]
+    (bench.folder / "toys.state.json").unlink()
+    shared = blueprint(thing("a", lifecycle={"keep": True}))
+    bench.apply(bench.plan(shared))
+    assert bench.state.resources["a"].keep
+    assert bench.cloud.of("toy.thing")["t-a"][1] == owner
+    bench.apply(bench.plan(blueprint()))
+    assert bench.state.resources == {}
+    assert "t-a" in bench.cloud.of("toy.thing")

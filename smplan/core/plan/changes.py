@@ -114,6 +114,8 @@ class Move(_Step):
     op = Op.MOVE
     type: ResourceType
     previous: str
+    deposed: bool
+    """Whether it was a deposed generation, as after half a swap."""
 
 
 Action: TypeAlias = Create | Adopt | Update | Replace | Gate

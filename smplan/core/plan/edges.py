@@ -45,23 +45,26 @@ class _Rules:
         return found
 
     def moves(self) -> Iterator[Edge]:
-        """A record moves before a step changes what its old or its new address has."""
+        """A record moves before a step changes what its old or new address has, or refers to it."""
         for move in self._moves:
-            for address in (move.resource.address, move.previous):
+            for address in (move.resource.address, *(() if move.deposed else (move.previous,))):
                 if address in self._applied:
                     yield Edge(move.step_id, self._applied[address], "its record is moved first")
+            for edge in self._graph.edges():
+                if edge.before == move.resource.address and edge.after in self._applied:
+                    yield Edge(move.step_id, self._applied[edge.after], edge.reason, edge.source)
 
     def dependencies(self) -> Iterator[Edge]:
         """The edges of the graph, seen through resources that have no step."""
         nearest: dict[str, tuple[Edge, ...]] = {}
-        for address in self._graph.nodes if self._actions else ():  # in topological order
+        for address in self._graph.nodes if self._applied else ():  # in topological order
             found: dict[str, Edge] = {}
             for edge in self._graph.incoming.get(address, ()):
-                for each in (edge,) if edge.before in self._actions else nearest.get(edge.before, ()):
+                for each in (edge,) if edge.before in self._applied else nearest.get(edge.before, ()):
                     found.setdefault(each.before, each)
             nearest[address] = tuple(found.values())
-            for edge in nearest[address] if address in self._actions else ():
-                yield Edge(self._actions[edge.before], self._actions[address], edge.reason, edge.source)
+            for edge in nearest[address] if address in self._applied else ():
+                yield Edge(self._applied[edge.before], self._applied[address], edge.reason, edge.source)
 
     def name_conflicts(self) -> Iterator[Edge]:
         """What cannot exist beside a new resource is deleted before that is created."""

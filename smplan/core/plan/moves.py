@@ -42,7 +42,13 @@ def plan_moves(
             resolver.add(replace(record, address=address))
     placed = _place(state, found)
     return placed, tuple(
-        Move(placed.resources[address], (f"it was {record.address}",), types(record.kind), record.address)
+        Move(
+            placed.resources[address],
+            (f"it was {record.address}",),
+            types(record.kind),
+            record.address,
+            deposed=record in state.deposed,
+        )
         for address, record in found.items()
     )
 

@@ -67,6 +67,19 @@ def test_gates_and_values_do_not_move_by_themselves() -> None:
     assert "move" not in plan.ops.values()
 
 
+def test_a_move_waits_for_nothing() -> None:
+    wants = [want("a", name="new"), want("c", uses=["${a.id}"]), want("d", name="n", after=["c"])]
+    plan = planned(wants, [have("a", name="n")])
+    assert plan.story == ["d:move", "a:create after d:move", "c:create after a:create"]
+
+
+def test_a_spec_that_is_wrong_moves_nothing() -> None:
+    for number in ("x", "${a.name.x}"):
+        plan = planned([want("a"), want("b", "port", number=number)], [have("a"), have("p", "port")])
+        assert plan.changes.moves == ()
+        assert plan.changes.diagnostics or plan.ops
+
+
 # Keys that shift, swap or rotate.
 
 

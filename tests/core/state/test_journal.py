@@ -99,6 +99,24 @@ def test_a_replacement_with_the_same_id_deposes_nothing() -> None:
     assert folded.state.deposed == ()
 
 
+def test_a_move_gives_a_record_another_address_and_deposes_what_it_displaces() -> None:
+    base = holding(record("a", id="i1"), record("b", id="i2"), record("c", id="i3", dependencies=("a",)))
+    move = StepIntent("s1", "move", record("b", id="i1", generation=2), previous_address="a")
+    folded = after(move, done("s1", "i1"), base=base)
+    assert folded.state.resources["b"] == record("b", id="i1", generation=2)
+    assert folded.state.resources["c"].dependencies == ("b",)
+    assert folded.state.deposed == (record("b", id="i2"),)
+    back = StepIntent("s2", "move", record("a", id="i2"), previous_address="b")
+    folded = after(move, done("s1", "i1"), back, done("s2", "i2"), base=base)
+    assert folded.state.resources["a"] == record("a", id="i2")
+    assert folded.state.deposed == ()
+
+
+def test_a_move_from_where_nothing_is_is_rejected() -> None:
+    with pytest.raises(StoreError, match="moves i1 from x, which does not hold it"):
+        after(StepIntent("s1", "move", record("b", id="i1"), previous_address="x"), done("s1", "i1"))
+
+
 def test_the_ops_of_a_journal_are_those_of_a_plan() -> None:
     assert frozenset(Op) == OPS
 
