@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from smplan.core import address_tag
 from smplan.core.resource_type import DeclaredLookup, DeclaredResource
 from smplan.core.spec import Spec
 from smplan.core.values import Json
@@ -43,7 +44,7 @@ class Owner:
     def from_tags(cls, tags: Mapping[str, str]) -> Owner | None:
         """The owner that ``tags`` name, or None if they name none."""
         lineage = tags.get(LINEAGE_TAG)
-        return cls(lineage, tags.get(ADDRESS_TAG, "")) if lineage else None
+        return cls(lineage, address_tag.decode(tags.get(ADDRESS_TAG, ""))) if lineage else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Claim:
     @property
     def tags(self) -> dict[str, str]:
         """The ownership tags, sent with the create request."""
-        return {LINEAGE_TAG: self.owner.lineage, ADDRESS_TAG: self.owner.address}
+        return {LINEAGE_TAG: self.owner.lineage, ADDRESS_TAG: address_tag.encode(self.owner.address)}
 
 
 @dataclass(frozen=True, slots=True)
