@@ -28,7 +28,7 @@ def _key_refusal(name: str, key: str) -> str:
     if not _KEY.match(key):
         return "cannot be a key: no blanks, quotes, brackets, $ or \\"
     if len(address_tag.encode(instance_address(name, key))) > address_tag.LIMIT:
-        return f"is too long for a key: with its resource's name it must fit in a tag of {address_tag.LIMIT} characters"
+        return f"is too long: the address does not fit in a tag of {address_tag.LIMIT} characters"
     return ""
 
 

@@ -135,10 +135,7 @@ def test_when_may_differ_from_instance_to_instance(tmp_path: Path) -> None:
         ("[a, b, a]", "`a` is in `for_each` twice"),
         ("['a b']", "`a b` cannot be a key: no blanks, quotes, brackets, $ or \\"),
         ("{'a\"': 1}", '`a"` cannot be a key: no blanks, quotes, brackets, $ or \\'),
-        (
-            f"[{'ü' * 128}]",
-            f"{quoted('ü' * 128)} is too long for a key: with its resource's name it must fit in a tag of 256 characters",
-        ),
+        (f"[{'ü' * 128}]", f"{quoted('ü' * 128)} is too long: the address does not fit in a tag of 256 characters"),
         ("['']", "`` cannot be a key: no blanks, quotes, brackets, $ or \\"),
     ],
 )

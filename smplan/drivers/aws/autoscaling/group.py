@@ -13,6 +13,7 @@ from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, Partial
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _common, _instances
 from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
 from smplan.errors import NotFound
 
@@ -28,12 +29,25 @@ TARGET_GROUPS = 10
 class LaunchTemplateVersion(Spec):
     """A numbered version of a launch template: `$Latest` would hide changes and prevent a rollback."""
 
+    sent_as: ClassVar = SentAs(members={"id": "LaunchTemplateId"})
+
     id: Annotated[str, Field(description="The launch template's id.", pattern="^lt-")]
     version: Annotated[int, Field(description="The version's number, such as ${template.version}.", ge=1)]
 
 
 class GroupSpec(Spec):
     """A scaling group."""
+
+    sent_as: ClassVar = SentAs(
+        "autoscaling:CreateAutoScalingGroup",
+        {
+            "name": "AutoScalingGroupName",
+            "launch_configuration": "LaunchConfigurationName",
+            "target_group_arns": "TargetGroupARNs",
+            "propagate_tags_at_launch": "Tags[].PropagateAtLaunch",
+        },
+        {"subnet_ids": "VPCZoneIdentifier is one text, the ids joined by commas"},
+    )
 
     name: Annotated[
         str,

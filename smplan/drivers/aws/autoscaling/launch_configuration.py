@@ -13,6 +13,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
@@ -36,6 +37,18 @@ def _short_enough(user_data: str) -> str:
 
 class LaunchConfigurationSpec(Spec):
     """A launch configuration. AWS cannot update one: every change replaces it."""
+
+    sent_as: ClassVar = SentAs(
+        "autoscaling:CreateLaunchConfiguration",
+        {
+            "name": "LaunchConfigurationName",
+            "root_device_name": "BlockDeviceMappings[].DeviceName",
+            "volume_size": "BlockDeviceMappings[].Ebs.VolumeSize",
+            "volume_type": "BlockDeviceMappings[].Ebs.VolumeType",
+            "instance_monitoring": "InstanceMonitoring.Enabled",
+            "http_tokens": "MetadataOptions.HttpTokens",
+        },
+    )
 
     name: Annotated[
         str, IMMUTABLE, Field(description="The name, unique in account and region.", min_length=1, max_length=255)

@@ -14,6 +14,7 @@ from smplan.core.resource_type import IamActions, Output, Override
 from smplan.core.spec import IMMUTABLE, Spec
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import without_none
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
@@ -30,6 +31,8 @@ SIZES = ("min_size", "max_size", "desired_capacity")
 
 class ScheduleSpec(Spec):
     """A scheduled action of a group. At each recurrence AWS sets the sizes given here; a size left out stays."""
+
+    sent_as: ClassVar = SentAs("autoscaling:PutScheduledUpdateGroupAction", {"name": "ScheduledActionName"})
 
     auto_scaling_group_name: Annotated[
         str,

@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
@@ -42,6 +43,11 @@ Actions = Annotated[
 
 class AlarmSpec(Spec):
     """An alarm on one metric."""
+
+    sent_as: ClassVar = SentAs(
+        "cloudwatch:PutMetricAlarm",
+        {"name": "AlarmName", "description": "AlarmDescription", "ok_actions": "OKActions"},
+    )
 
     name: Annotated[
         str, IMMUTABLE, Field(description="The name, unique in account and region.", min_length=1, max_length=255)

@@ -14,6 +14,7 @@ from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.errors import DriverError, InUse, NotFound
 
@@ -35,6 +36,12 @@ _OUTPUTS = {
 
 class ImageSpec(Spec):
     """An AMI of an instance."""
+
+    sent_as: ClassVar = SentAs(
+        "ec2:CreateImage",
+        {"reboot": "NoReboot", "tags": "TagSpecifications[].Tags"},
+        {"source_after": "decides what smplan does afterwards"},
+    )
 
     name: Annotated[
         str,

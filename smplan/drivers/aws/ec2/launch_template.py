@@ -17,6 +17,7 @@ from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
@@ -36,6 +37,27 @@ def _short_enough(user_data: str) -> str:
 
 class LaunchTemplateSpec(Spec):
     """A launch template; unset fields keep the template's value, or AWS's default."""
+
+    sent_as: ClassVar = SentAs(
+        "ec2:CreateLaunchTemplate",
+        {
+            "name": "LaunchTemplateName",
+            "image_id": "LaunchTemplateData.ImageId",
+            "instance_type": "LaunchTemplateData.InstanceType",
+            "key_name": "LaunchTemplateData.KeyName",
+            "user_data": "LaunchTemplateData.UserData",
+            "associate_public_ip_address": "LaunchTemplateData.NetworkInterfaces[].AssociatePublicIpAddress",
+            "root_device_name": "LaunchTemplateData.BlockDeviceMappings[].DeviceName",
+            "volume_size": "LaunchTemplateData.BlockDeviceMappings[].Ebs.VolumeSize",
+            "volume_type": "LaunchTemplateData.BlockDeviceMappings[].Ebs.VolumeType",
+            "security_group_ids": "LaunchTemplateData.SecurityGroupIds",
+            "monitoring": "LaunchTemplateData.Monitoring.Enabled",
+            "iam_instance_profile": "LaunchTemplateData.IamInstanceProfile.Name",
+            "http_tokens": "LaunchTemplateData.MetadataOptions.HttpTokens",
+            "tags": "TagSpecifications[].Tags",
+            "instance_tags": "LaunchTemplateData.TagSpecifications[].Tags",
+        },
+    )
 
     name: Annotated[
         str,

@@ -12,6 +12,7 @@ from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
 from smplan.errors import NotFound
 
@@ -29,6 +30,8 @@ def _not_like_an_id(name: str) -> str:
 
 class SecurityGroupSpec(Spec):
     """A security group of a VPC."""
+
+    sent_as: ClassVar = SentAs("ec2:CreateSecurityGroup", {"name": "GroupName", "tags": "TagSpecifications[].Tags"})
 
     name: Annotated[
         str,

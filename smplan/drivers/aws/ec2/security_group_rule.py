@@ -17,6 +17,7 @@ from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import Placeholder
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
@@ -58,6 +59,24 @@ Port = Annotated[int, Field(ge=-1, le=65535)]
 
 class SecurityGroupRuleSpec(Spec):
     """One rule: the traffic to (ingress) or from (egress) the members of a group."""
+
+    sent_as: ClassVar = SentAs(
+        "ec2:AuthorizeSecurityGroupIngress",
+        {
+            "group": "GroupId",
+            "protocol": "IpPermissions[].IpProtocol",
+            "port": "IpPermissions[].FromPort",
+            "from_port": "IpPermissions[].FromPort",
+            "to_port": "IpPermissions[].ToPort",
+            "cidr_ipv4": "IpPermissions[].IpRanges[].CidrIp",
+            "cidr_ipv6": "IpPermissions[].Ipv6Ranges[].CidrIpv6",
+            "source_group": "IpPermissions[].UserIdGroupPairs[].GroupId",
+            "prefix_list_id": "IpPermissions[].PrefixListIds[].PrefixListId",
+            "description": "IpPermissions[].IpRanges[].Description",
+            "tags": "TagSpecifications[].Tags",
+        },
+        {"direction": "decides the operation"},
+    )
 
     group: Annotated[str, IMMUTABLE, Field(description="The security group that holds the rule.", pattern="^sg-")]
     direction: Annotated[

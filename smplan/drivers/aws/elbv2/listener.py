@@ -13,6 +13,7 @@ from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import DriverError, Invalid, NotFound
 
@@ -26,6 +27,11 @@ _CERTIFICATE_HINT = "use a certificate that is ISSUED and in the region of the l
 
 class ListenerSpec(Spec):
     """A listener whose default action forwards to one target group."""
+
+    sent_as: ClassVar = SentAs(
+        "elbv2:CreateListener",
+        {"certificate_arn": "Certificates[].CertificateArn", "target_group_arn": "DefaultActions[].TargetGroupArn"},
+    )
 
     load_balancer_arn: Annotated[
         str, IMMUTABLE, Field(pattern="^arn:", description="The load balancer, such as ${load_balancer.arn}.")

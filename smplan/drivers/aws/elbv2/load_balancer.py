@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Live, Owner, Progress
 from smplan.errors import Conflict, Invalid, NotFound
 
@@ -30,6 +31,14 @@ def _not_internal(name: str) -> str:
 
 class LoadBalancerSpec(_common.NamedSpec):
     """An Application Load Balancer."""
+
+    sent_as: ClassVar = SentAs(
+        "elbv2:CreateLoadBalancer",
+        not_bound={
+            "idle_timeout": "an attribute: the model knows its value as any text",
+            "deletion_protection": "an attribute: the model knows its value as any text",
+        },
+    )
 
     name: Annotated[
         str,

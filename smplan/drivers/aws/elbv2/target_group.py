@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import NotFound
 
@@ -25,6 +26,18 @@ _DELAY = "deregistration_delay.timeout_seconds"
 
 class TargetGroupSpec(_common.NamedSpec):
     """A target group; a scaling group registers its instances. Defaults are the console's."""
+
+    sent_as: ClassVar = SentAs(
+        "elbv2:CreateTargetGroup",
+        {
+            "health_check_interval": "HealthCheckIntervalSeconds",
+            "health_check_timeout": "HealthCheckTimeoutSeconds",
+            "healthy_threshold": "HealthyThresholdCount",
+            "unhealthy_threshold": "UnhealthyThresholdCount",
+            "matcher": "Matcher.HttpCode",
+        },
+        {"deregistration_delay": "an attribute: the model knows its value as any text"},
+    )
 
     name: Annotated[
         str,

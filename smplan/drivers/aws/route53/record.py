@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Progress
 from smplan.drivers.context import Context
 from smplan.errors import Invalid, NotFound
@@ -48,6 +49,8 @@ _LONGEST = 255
 class AliasTarget(Spec):
     """An AWS resource whose addresses the name has; free of charge, and allowed at the apex of a zone."""
 
+    sent_as: ClassVar = SentAs(members={"dns_name": "DNSName", "zone_id": "HostedZoneId"})
+
     dns_name: Annotated[str, DOMAIN, Field(min_length=1, description="The target, such as ${load_balancer.dns_name}.")]
     zone_id: Annotated[
         str,
@@ -63,6 +66,18 @@ class AliasTarget(Spec):
 
 class RecordSpec(Spec):
     """A CNAME or A record with values, or an A record that is an alias."""
+
+    sent_as: ClassVar = SentAs(
+        "route53:ChangeResourceRecordSets",
+        {
+            "zone_id": "HostedZoneId",
+            "name": "ChangeBatch.Changes[].ResourceRecordSet.Name",
+            "type": "ChangeBatch.Changes[].ResourceRecordSet.Type",
+            "ttl": "ChangeBatch.Changes[].ResourceRecordSet.TTL",
+            "values": "ChangeBatch.Changes[].ResourceRecordSet.ResourceRecords[].Value",
+            "alias": "ChangeBatch.Changes[].ResourceRecordSet.AliasTarget",
+        },
+    )
 
     zone_id: Annotated[str, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")]
     name: Annotated[

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import Invalid, NotFound
 
@@ -33,6 +34,8 @@ def _without_password(endpoint: str) -> str:
 
 class SubscriptionSpec(Spec):
     """A subscription to a topic."""
+
+    sent_as: ClassVar = SentAs("sns:Subscribe")
 
     topic_arn: Annotated[str, IMMUTABLE, Field(description="The topic's ARN.", pattern="^arn:")]
     protocol: Annotated[Protocol, IMMUTABLE, Field(description="How the endpoint is reached.")]
