@@ -95,7 +95,7 @@ def test_a_stream_manager_has_16_gibibytes() -> None:
         assert broken(resource("t", kind, volume_size=16), resource("u", kind)) == []
 
 
-def test_the_apex_of_a_zone_is_no_cname() -> None:
+def test_a_record_is_in_its_zone_and_its_apex_is_no_cname() -> None:
     zone = LookupDecl("zone", "aws.route53.zone", {"name": "Example.com."}, ("lookups", "zone"))
     unknown = LookupDecl("zone", "aws.route53.zone", {"name": Ref("x")}, ("lookups", "zone"))
 
@@ -109,6 +109,10 @@ def test_the_apex_of_a_zone_is_no_cname() -> None:
     assert broken(record(Ref("x")), lookups=(zone,)) == []
     assert broken(record("example.com"), lookups=(unknown,)) == []
     assert broken(record("example.com"), lookups=()) == []
+    outside = [(("resources", "r", "spec", "name"), "`sm` is not in the zone example.com")]
+    assert broken(record("sm"), lookups=(zone,)) == outside
+    assert broken(record("notexample.com"), lookups=(zone,)) != []
+    assert broken(record("SM.Example.com.", "A"), lookups=(zone,)) == []
     assert broken(record("example.com", zone_id="Z123"), lookups=(zone,)) == []
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.spec import Spec
+from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import without_none
 from smplan.drivers.aws.sent_as import SentAs
 
@@ -58,6 +59,7 @@ class TargetTracking(Spec):
             description="For ALBRequestCountPerTarget: app/<load balancer>/<id>/targetgroup/<target group>/<id>.",
             min_length=1,
             max_length=1023,
+            pattern=_common.TEXT,
         ),
     ] = None
     target_value: Annotated[float, Field(description="The target value, in the metric's unit.")]

@@ -57,6 +57,7 @@ class ScalingPolicySpec(Spec):
             description="The name, unique in its group; in the guide Increase Group Size and Decrease Group Size.",
             min_length=1,
             max_length=255,
+            pattern=_common.TEXT,
         ),
     ]
     policy_type: Annotated[

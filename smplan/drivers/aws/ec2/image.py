@@ -15,6 +15,7 @@ from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.errors import DriverError, InUse, NotFound
 
@@ -73,6 +74,7 @@ class ImageSpec(Spec):
     tags: Annotated[
         PartialMap[str] | None,
         Field(description="Tags of the image and its snapshots, besides those smplan sets.", max_length=48),
+        ANY_TEXT,
     ] = None
 
 

@@ -13,6 +13,7 @@ from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
 from smplan.errors import NotFound
 
@@ -55,7 +56,9 @@ class SecurityGroupSpec(Spec):
         ),
     ]
     vpc_id: Annotated[str, IMMUTABLE, Field(description="The VPC it belongs to.", pattern="^vpc-")]
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
+    ] = None
 
 
 class SecurityGroup(Driver[SecurityGroupSpec]):

@@ -14,6 +14,7 @@ from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import DriverError, Invalid, NotFound
 
@@ -53,7 +54,9 @@ class ListenerSpec(Spec):
     target_group_arn: Annotated[
         str, Field(pattern="^arn:", description="The target group to forward to, such as ${target_group.arn}.")
     ]
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT
+    ] = None
 
     @model_validator(mode="after")
     def _tls_fits(self) -> Self:

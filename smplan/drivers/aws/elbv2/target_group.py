@@ -13,6 +13,7 @@ from smplan.core.spec import IMMUTABLE, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
 from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import NotFound
 
@@ -93,7 +94,9 @@ class TargetGroupSpec(_common.NamedSpec):
             description="Seconds in which a deregistered target may finish requests (300 by default).",
         ),
     ] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT
+    ] = None
 
     @model_validator(mode="after")
     def _timeout_fits(self) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, Spec
@@ -16,6 +16,8 @@ from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from mypy_boto3_sns.type_defs import SubscriptionTypeDef
 
 PENDING = "PendingConfirmation"
@@ -24,6 +26,13 @@ DELETED = "Deleted"
 _PASSWORD = re.compile(r"^[a-z]+://[^/]*@")
 
 Protocol = Literal["http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"]
+
+
+PREFIXES = {
+    "http": "http://",
+    "https": "https://",
+    **dict.fromkeys(("sqs", "application", "lambda", "firehose"), "arn:"),
+}
 
 
 def _without_password(endpoint: str) -> str:
@@ -49,6 +58,16 @@ class SubscriptionSpec(Spec):
             max_length=2048,
         ),
     ]
+
+    @model_validator(mode="after")
+    def _endpoint_fits_the_protocol(self) -> Self:
+        """API reference of Subscribe, Endpoint."""
+        begin = PREFIXES.get(self.protocol) if self.known("protocol", "endpoint") else None
+        if begin and not self.endpoint.startswith(begin):
+            raise ValueError(f"an `endpoint` of protocol {self.protocol} begins with {begin}")
+        if self.protocol in ("email", "email-json") and self.known("endpoint") and "@" not in self.endpoint:
+            raise ValueError(f"an `endpoint` of protocol {self.protocol} is an e-mail address")
+        return self
 
 
 class Subscription(Driver[SubscriptionSpec]):

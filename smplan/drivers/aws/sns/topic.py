@@ -13,6 +13,7 @@ from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
 from smplan.drivers.context import AwsAccount
 from smplan.errors import Invalid, NotFound
@@ -52,7 +53,9 @@ class TopicSpec(Spec):
             max_length=2048,
         ),
     ] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT
+    ] = None
 
 
 class Topic(Driver[TopicSpec]):
