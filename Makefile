@@ -59,32 +59,32 @@ docs: $(STAMP)
 	$(BIN)/smplan kinds --markdown > docs/.kinds.md
 	mv docs/.kinds.md docs/kinds.md
 
-# Campaigns: all that can go wrong, at full size (an hour or more for the matrices); `make check` runs a seeded slice of each.
-# Each prints its figures and seeds, and ends with 1 if anything was lost or made twice. OPTIONS="--share 0.1 --seed 2"
-# plays a tenth of a matrix; with "--record FILE" a matrix can be stopped and taken up again.
+# Fault campaigns at full size (an hour or more for the matrices); `make check` runs a seeded slice of each. Each prints its
+# figures and seeds, and exits with 1 on any violation. OPTIONS="--share 0.1 --seed 2" runs a tenth of a matrix; with
+# "--record FILE" a matrix can be stopped and resumed.
 OPTIONS :=
 N := 10000
 
 crash-matrix: $(STAMP)
-	$(BIN)/python -m tests.campaigns.crash_matrix $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_crash_matrix $(OPTIONS)
 
 faults: $(STAMP)
-	$(BIN)/python -m tests.campaigns.faults $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_faults $(OPTIONS)
 
 race: $(STAMP)
-	$(BIN)/python -m tests.campaigns.race $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_race $(OPTIONS)
 
 torn: $(STAMP)
-	$(BIN)/python -m tests.campaigns.torn $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_torn $(OPTIONS)
 
 damage: $(STAMP)
-	$(BIN)/python -m tests.campaigns.damaged $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_damage $(OPTIONS)
 
 histories: $(STAMP)
-	$(BIN)/python -m tests.campaigns.histories -n $(N) $(OPTIONS)
+	$(BIN)/python -m tests.campaigns.run_histories -n $(N) $(OPTIONS)
 
 constraints: $(STAMP)
-	$(BIN)/python -m tests.campaigns.constraints
+	$(BIN)/python -m tests.campaigns.run_constraints
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py

@@ -2,8 +2,8 @@
 
     python bench/calls.py [FLEETS ...] [--terraform]
 
-Counted on the sandbox: each request that leaves, retries and lookups included, Stream Manager's REST API not. A wait
-polls, so the calls of apply and destroy depend on how long things take. With `--terraform`, Terraform makes the same
+Counted on the sandbox: each AWS request, retries and lookups included. Waits poll, so the calls of apply and destroy
+depend on how long things take. With `--terraform`, Terraform makes the same
 AWS resources (``bench/terraform/main.tf``, prerequisites as data sources) on a sandbox of its own, and its requests are
 counted too; it needs its AWS provider, which `terraform init` must find.
 """
@@ -36,7 +36,7 @@ BENCH = Path(__file__).parent
 BLUEPRINT = BENCH.parent / "blueprints" / "stream-manager.yaml"
 SPEED = 240.0
 SHARED = ("database_access", "image")
-"""What all fleets of one blueprint have in common; the rest is made for each."""
+"""Resources that all fleets of one blueprint share; the rest is created for each."""
 TERRAFORM = {
     "first plan": [["plan", "-out=plan"]],
     "apply": [["apply", "plan"]],
@@ -50,7 +50,7 @@ Calls = dict[str, Counter[str]]
 
 def fleets(count: int) -> dict[str, Any]:
     """The blueprint with everything but the shared parts repeated for ``count`` fleets by ``for_each``."""
-    document = yaml.safe_load(BLUEPRINT.read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load(BLUEPRINT.read_text(encoding="utf-8"))
     if count == 1:
         return document
     resources = document["resources"]
@@ -131,7 +131,7 @@ def _terraform(folder: Path, *arguments: str) -> Counter[str]:
 
 
 def on_a_sandbox(account: int, count: Any, *arguments: Any) -> Calls:
-    """What ``count`` counts in an empty folder, with the environment of a sandbox of its own."""
+    """The result of ``count`` in an empty folder, with the environment of a sandbox of its own."""
     box = Sandbox(speed=SPEED, account=f"{account:012d}", gateway=Gateway)
     with box, tempfile.TemporaryDirectory() as folder:
         os.environ.update(box.env())

@@ -39,7 +39,7 @@ TERRAFORM: Commands = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command took: seconds, seconds, MiB."""
+    """The cost of one command: wall and CPU seconds, and MiB."""
 
     wall: float
     cpu: float

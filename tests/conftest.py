@@ -1,4 +1,4 @@
-"""What every test may use: one sandbox for the whole session, and the way to AWS that leads into it."""
+"""Fixtures for every test: one sandbox for the session, and an AWS client connected to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smplan.sandbox.sandbox import Sandbox
 
 @pytest.fixture(scope="session")
 def box() -> Iterator[Sandbox]:
-    """A sandbox whose time runs 600 times as fast; the environment points at it as long as it runs."""
+    """A sandbox at 600 times the speed; the environment points to it while it runs."""
     with Sandbox(speed=600.0) as sandbox:
         before = {name: os.environ.get(name) for name in sandbox.env()}
         os.environ.update(sandbox.env())
@@ -29,5 +29,5 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def aws(box: Sandbox) -> Aws:
-    """The drivers' way to AWS, in the sandbox's region."""
+    """The drivers' AWS client, in the sandbox's region."""
     return Aws(box.facts.region)

@@ -1,4 +1,4 @@
-"""Raw values of a document as trees: references read, variables and ``each`` filled in, files and secrets taken up."""
+"""Interpolation of raw values: references, variables, ``each``, files and secrets."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from smplan.core.values import (
 )
 from smplan.core.wording import one_of, quoted, shape
 
-MOST_FILE_BYTES = 64 * 1024
-MOST_VALUES = 150_000
-MOST_TEXT = 16 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024
+MAX_VALUES = 150_000
+MAX_TEXT = 16 * 1024 * 1024
 
 _SOURCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|ssm:[A-Za-z0-9_.\-/]+|secretsmanager:[A-Za-z0-9_+=,.@!:/\-]+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """The instance being made: its key and its value; not ``known`` if its ``for_each`` is wrong."""
+    """Key and value of one ``for_each`` instance; not ``known`` if the ``for_each`` is invalid."""
 
     key: str
     value: PartialValue
@@ -43,21 +43,21 @@ class Each:
 
 
 @dataclass
-class Budget:
-    """How much a blueprint may grow to while its variables and instances are written out."""
+class SizeLimit:
+    """Limits the size of a blueprint while variables and instances are expanded."""
 
-    marks: SourceMap
-    faults: Diagnostics
-    values: int = MOST_VALUES
-    text: int = MOST_TEXT
+    source_map: SourceMap
+    diagnostics: Diagnostics
+    values: int = MAX_VALUES
+    text: int = MAX_TEXT
 
-    def spend(self, path: Path, values: int, text: int = 0) -> None:
-        """Count what was added at ``path``. Raises TooManyErrors when it is too much."""
+    def charge(self, path: Path, values: int, text: int = 0) -> None:
+        """Count what was added at ``path``. Raises TooManyErrors above the limit."""
         self.values -= values
         self.text -= text
         if self.values < 0 or self.text < 0:
-            message = f"written out, the blueprint is too large: more than {MOST_VALUES} values or 16 MiB of text"
-            raise self.faults.end(self.marks.diagnostic(path, message, "split it into blueprints of their own"))
+            message = f"the expanded blueprint is too large: more than {MAX_VALUES} values or 16 MiB of text"
+            raise self.diagnostics.fatal(self.source_map.diagnostic(path, message, "split it into several blueprints"))
 
 
 @dataclass
@@ -68,12 +68,12 @@ class Files:
     read: dict[str, bytes] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """The text of ``name``. Raises ValueError, in words for the user."""
+        """The text of ``name``. Raises ValueError with a message for the user."""
         if name not in self.read:
             self.read[name] = self._bytes(name)
         text = self.read[name].decode()
         if "\0" in text:
-            raise ValueError(f"{quoted(name)} holds NUL: it is not a text")
+            raise ValueError(f"{quoted(name)} contains NUL: it is not text")
         return text
 
     def _bytes(self, name: str) -> bytes:
@@ -85,40 +85,40 @@ class Files:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise ValueError(f"{quoted(name)} is not a file")
             with path.open("rb") as file:
-                data = file.read(MOST_FILE_BYTES + 1)
+                data = file.read(MAX_FILE_BYTES + 1)
             data.decode()
         except UnicodeDecodeError:
             raise ValueError(f"{quoted(name)} is not UTF-8 text") from None
         except (OSError, RuntimeError) as error:
             raise ValueError(f"{quoted(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-        if len(data) > MOST_FILE_BYTES:
-            raise ValueError(f"{quoted(name)} is larger than {MOST_FILE_BYTES // 1024} KiB")
+        if len(data) > MAX_FILE_BYTES:
+            raise ValueError(f"{quoted(name)} is larger than {MAX_FILE_BYTES // 1024} KiB")
         return data
 
 
 @dataclass
 class Interpolator:
-    """Makes trees of raw values. What is wrong is reported and becomes INVALID."""
+    """Interpolates raw values. Errors are reported, and the value becomes INVALID."""
 
-    marks: SourceMap
-    faults: Diagnostics
+    source_map: SourceMap
+    diagnostics: Diagnostics
     files: Files
     variables: Mapping[str, Json] = field(default_factory=dict)
     declared: Collection[str] = ()
-    """Every variable there is, also those whose value has a fault."""
+    """Every declared variable, also those with an invalid value."""
 
     def __post_init__(self) -> None:
-        self.budget = Budget(self.marks, self.faults)
+        self.size_limit = SizeLimit(self.source_map, self.diagnostics)
         self._weights: dict[int, tuple[PartialValue, tuple[int, int]]] = {}
 
-    def fault(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> PartialValue:
+    def report(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> PartialValue:
         """Report an error; returns INVALID in place of the value."""
-        self.faults.add(self.marks.diagnostic(path, message, hint, key=key))
+        self.diagnostics.add(self.source_map.diagnostic(path, message, hint, key=key))
         return INVALID
 
-    def fill(self, raw: PartialValue, path: Path, each: Each | None = None) -> PartialValue:
-        """The tree that ``raw``, which stands at ``path``, means (for the instance ``each``)."""
-        self.budget.spend(path, 1)
+    def interpolate(self, raw: PartialValue, path: Path, each: Each | None = None) -> PartialValue:
+        """``raw``, found at ``path``, interpolated (for the instance ``each``)."""
+        self.size_limit.charge(path, 1)
         if isinstance(raw, str):
             return self._text(raw, path, each) if "${" in raw else raw
         if isinstance(raw, dict):
@@ -126,34 +126,34 @@ class Interpolator:
                 return self._secret(raw["secret"], (*path, "secret"), each)
             if len(raw) == 1 and "file" in raw:
                 return self._file(raw["file"], (*path, "file"), each)
-            return {self._key(key, path): self.fill(value, (*path, key), each) for key, value in raw.items()}
+            return {self._key(key, path): self.interpolate(value, (*path, key), each) for key, value in raw.items()}
         if isinstance(raw, list):
-            return [self.fill(value, (*path, position), each) for position, value in enumerate(raw)]
+            return [self.interpolate(value, (*path, position), each) for position, value in enumerate(raw)]
         return raw
 
-    def settled(self, raw: PartialValue, path: Path, each: Each | None = None) -> PartialValue:
-        """As ``fill``, for what must be known before anything is looked up or made."""
-        return self._settled(self.fill(raw, path, each), path)
+    def resolve_now(self, raw: PartialValue, path: Path, each: Each | None = None) -> PartialValue:
+        """Like ``interpolate``, for values that must be known before planning."""
+        return self._known_now(self.interpolate(raw, path, each), path)
 
-    def _settled(self, tree: PartialValue, path: Path) -> PartialValue:
+    def _known_now(self, tree: PartialValue, path: Path) -> PartialValue:
         if isinstance(tree, dict):
-            return {key: self._settled(value, (*path, key)) for key, value in tree.items()}
+            return {key: self._known_now(value, (*path, key)) for key, value in tree.items()}
         if isinstance(tree, list):
-            return [self._settled(value, (*path, position)) for position, value in enumerate(tree)]
+            return [self._known_now(value, (*path, position)) for position, value in enumerate(tree)]
         if isinstance(tree, Secret):
-            return self.fault(path, "a secret is not allowed here")
-        if isinstance(tree, Placeholder) and tree is not INVALID and not self.from_faulty_variable(tree):
-            return self.fault(path, f"`{tree}` is known only later; this must be known at once", "use a variable")
+            return self.report(path, "a secret is not allowed here")
+        if isinstance(tree, Placeholder) and tree is not INVALID and not self.from_invalid_variable(tree):
+            return self.report(path, f"`{tree}` is not known before planning; this must be", "use a variable")
         return INVALID if isinstance(tree, Placeholder) else tree
 
-    def from_faulty_variable(self, tree: PartialValue) -> bool:
-        """Whether all that ``tree`` is missing is a variable (or ``each``) reported as invalid."""
+    def from_invalid_variable(self, tree: PartialValue) -> bool:
+        """Whether ``tree`` is unknown only because of a variable (or ``each``) already reported as invalid."""
         missing = [ref for _, ref in refs(tree)]
         return bool(missing) and all(ref.root in ("var", "each") for ref in missing)
 
     def _key(self, key: str, path: Path) -> str:
         if "${" in key:
-            self.fault((*path, key), "a key cannot hold a reference", "give the value by it instead", key=True)
+            self.report((*path, key), "a key cannot hold a reference", "give the value by it instead", key=True)
         return key
 
     def _text(self, raw: str, path: Path, each: Each | None) -> PartialValue:
@@ -161,7 +161,7 @@ class Interpolator:
             return resolve(parse_text(raw), partial(self._known, path, each))
         except InvalidReference as bad:
             hint = "write `${name.attribute}`; for the characters `${` themselves write `$${`"
-            return self.fault(path, str(bad), hint if str(bad).endswith("is not a reference") else "")
+            return self.report(path, str(bad), hint if str(bad).endswith("is not a reference") else "")
 
     def _known(self, path: Path, each: Each | None, ref: Ref) -> PartialValue:
         """What ``ref`` stands for, as far as it is known now. What stays open returns as it came."""
@@ -180,35 +180,35 @@ class Interpolator:
     def _variable(self, path: Path, ref: Ref) -> PartialValue:
         name = str(ref.path[0]) if ref.path else ""
         if name in self.variables and ref.index is None and not ref.index_from_each:
-            return self._dug(path, ref, self.variables[name], ref.path[1:])
+            return self._at_path(path, ref, self.variables[name], ref.path[1:])
         if name not in self.declared:
-            missing = f"there is no variable {quoted(name)}" if name else "`${var}` does not say which variable"
-            self.fault(path, missing, one_of(name, self.declared))
+            missing = f"there is no variable {quoted(name)}" if name else "`${var}` does not name a variable"
+            self.report(path, missing, one_of(name, self.declared))
         return ref
 
     def _each(self, path: Path, each: Each | None, ref: Ref) -> PartialValue:
         if each is None:
             self._outside(path, ref)
         elif ref.path != ("key",) and ref.path[:1] != ("value",):
-            self.fault(path, f"`{ref}` is neither `${{each.key}}` nor `${{each.value}}`")
+            self.report(path, f"`{ref}` is neither `${{each.key}}` nor `${{each.value}}`")
         elif each.known:
-            return each.key if ref.path == ("key",) else self._dug(path, ref, each.value, ref.path[1:])
+            return each.key if ref.path == ("key",) else self._at_path(path, ref, each.value, ref.path[1:])
         return ref
 
     def _outside(self, path: Path, ref: Ref) -> None:
-        self.fault(path, f"`{ref}` has a meaning only in a resource with `for_each`")
+        self.report(path, f"`{ref}` is valid only in a resource with `for_each`")
 
-    def _dug(self, path: Path, ref: Ref, value: PartialValue, inside: Path) -> PartialValue:
+    def _at_path(self, path: Path, ref: Ref, value: PartialValue, inside: Path) -> PartialValue:
         try:
             found = get_path(value, inside)
         except KeyError as missing:
-            self.fault(path, f"`{ref}` leads nowhere: there is no {quoted(str(missing.args[0]))} in it")
+            self.report(path, f"`{ref}` cannot be resolved: there is no {quoted(str(missing.args[0]))} in it")
             return ref
-        self.budget.spend(path, *self._weight(found))
+        self.size_limit.charge(path, *self._weight(found))
         return found
 
     def _weight(self, value: PartialValue) -> tuple[int, int]:
-        """How many values, and how much text, ``value`` holds."""
+        """The number of values, and of characters of text, in ``value``."""
         if isinstance(value, str):
             return 1, len(value)
         if not isinstance(value, (dict, list)):
@@ -221,24 +221,22 @@ class Interpolator:
         return self._weights[id(value)][1]
 
     def _secret(self, raw: PartialValue, path: Path, each: Each | None) -> PartialValue:
-        source = self.fill(raw, path, each)
+        source = self.interpolate(raw, path, each)
         if isinstance(source, str) and _SOURCE.match(source):
             return Secret(source)
-        if source is INVALID or self.from_faulty_variable(source):
+        if source is INVALID or self.from_invalid_variable(source):
             return INVALID
-        return self.fault(
-            path, "this does not say where the secret is", "write env:NAME, ssm:/path or secretsmanager:id"
-        )
+        return self.report(path, "this is not a source of secrets", "write env:NAME, ssm:/path or secretsmanager:id")
 
     def _file(self, raw: PartialValue, path: Path, each: Each | None) -> PartialValue:
-        name = self.fill(raw, path, each)
-        if name is INVALID or self.from_faulty_variable(name):
+        name = self.interpolate(raw, path, each)
+        if name is INVALID or self.from_invalid_variable(name):
             return INVALID
         if not isinstance(name, str):
-            return self.fault(path, f"the path of a file is text known at once, not {shape(name)}")
+            return self.report(path, f"the path of a file must be text known before planning, not {shape(name)}")
         try:
             text = self.files.text(name)
         except ValueError as error:
-            return self.fault(path, str(error), "give a path relative to the blueprint, inside its folder")
-        self.budget.spend(path, 1, len(text))
+            return self.report(path, str(error), "use a path relative to the blueprint, inside its folder")
+        self.size_limit.charge(path, 1, len(text))
         return text

@@ -1,4 +1,4 @@
-"""Loads a file as a Blueprint, or reports all its errors."""
+"""Loading of a blueprint file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from smplan.core.wording import quoted
 from smplan.errors import BlueprintInvalid
 
 _NAME = re.compile(NAME)
-_SETTLED = ("smplan", "name", "aws", "state")
+_RESOLVED_NOW = ("smplan", "name", "aws", "state")
 
 
 def load(
@@ -41,21 +41,21 @@ def load(
     """The blueprint in ``path``. Raises BlueprintInvalid with all its errors.
 
     A variable's value comes from ``variables`` (as text), else the last of ``variable_files`` that has it, else
-    ``SMPLAN_VAR_<name>`` in ``environ``, else its default. ``catalogue`` says which kinds there are.
+    ``SMPLAN_VAR_<name>`` in ``environ``, else its default. ``catalogue`` holds the known kinds.
     """
-    faults = Diagnostics()
+    diagnostics = Diagnostics()
     with suppress(TooManyErrors):
-        data = document.read(path, faults)
-        value, marks = document.parse(data, path, faults)
+        data = document.read(path, diagnostics)
+        value, source_map = document.parse(data, path, diagnostics)
         if isinstance(value, dict):
-            given = given_values(_map(value.get("variables")), variables, variable_files, environ, faults)
-            reader = _Reader(marks, faults, FilePath(path).parent)
+            given = given_values(_map(value.get("variables")), variables, variable_files, environ, diagnostics)
+            reader = _Reader(source_map, diagnostics, FilePath(path).parent)
             blueprint = reader.read(value, given, data, catalogue)
-            if not faults.found:
+            if not diagnostics.found:
                 return blueprint
-        elif not faults.found:
-            faults.add(marks.diagnostic((), "a blueprint is a map", "start the file with `smplan: 1`"))
-    raise BlueprintInvalid(faults.found)
+        elif not diagnostics.found:
+            diagnostics.add(source_map.diagnostic((), "a blueprint must be a map", "start the file with `smplan: 1`"))
+    raise BlueprintInvalid(diagnostics.found)
 
 
 def _map(value: PartialValue) -> dict[str, PartialValue]:
@@ -65,20 +65,20 @@ def _map(value: PartialValue) -> dict[str, PartialValue]:
 class _Reader:
     """Reads the sections of one document, in the order in which they are needed."""
 
-    def __init__(self, marks: SourceMap, faults: Diagnostics, folder: FilePath) -> None:
-        self.marks, self.faults = marks, faults
+    def __init__(self, source_map: SourceMap, diagnostics: Diagnostics, folder: FilePath) -> None:
+        self.source_map, self.diagnostics = source_map, diagnostics
         self.files = Files(folder)
-        self.filler = Interpolator(marks, faults, self.files)
+        self.interpolator = Interpolator(source_map, diagnostics, self.files)
 
     def read(
         self, value: dict[str, PartialValue], given: Mapping[str, Any], data: bytes, catalogue: Catalogue
     ) -> Blueprint:
-        """The blueprint that ``value`` says, as far as it is free of faults."""
+        """The blueprint in ``value``; incomplete if errors were reported."""
         declared = _map(value.get("variables"))
-        found = Variables(self.marks, self.faults, given).values(declared)
-        self.filler.variables, self.filler.declared = found, declared
+        found = Variables(self.source_map, self.diagnostics, given).values(declared)
+        self.interpolator.variables, self.interpolator.declared = found, declared
         form = self.header(value)
-        resources = ResourceReader(self.filler)
+        resources = ResourceReader(self.interpolator)
         lookups, instances = resources.read(form.get("lookups", {}), form.get("resources", {}))
         aws, state = form.get("aws", {}), self.state(form.get("state", {}))
         blueprint = Blueprint(
@@ -92,59 +92,59 @@ class _Reader:
             resources=instances,
             outputs=self.outputs(form.get("outputs", {}), resources.names),
             digest="",
-            file=self.marks.file,
-            marks=self.marks,
+            file=self.source_map.file,
+            source_map=self.source_map,
         )
-        for fault in check(blueprint, resources.names, catalogue):
-            self.faults.add(fault)
-        return blueprint if self.faults.found else replace(blueprint, digest=_digest(data, self.files.read, found))
+        for diagnostic in check(blueprint, resources.names, catalogue):
+            self.diagnostics.add(diagnostic)
+        return blueprint if self.diagnostics.found else replace(blueprint, digest=_digest(data, self.files.read, found))
 
     def header(self, value: dict[str, PartialValue]) -> dict[str, Any]:
-        """The sections that fit their form; those that must be known at once are."""
+        """The valid sections; those that must be known before planning are fully resolved."""
         plain = {
-            name: self.filler.settled(raw, (name,)) if name in _SETTLED else raw
+            name: self.interpolator.resolve_now(raw, (name,)) if name in _RESOLVED_NOW else raw
             for name, raw in value.items()
             if name != "$schema"
         }
         if "stream_manager" in plain:
-            plain["stream_manager"] = self.filler.fill(plain["stream_manager"], ("stream_manager",))
-        return validated(BlueprintForm, plain, (), self.marks, self.faults)
+            plain["stream_manager"] = self.interpolator.interpolate(plain["stream_manager"], ("stream_manager",))
+        return validated(BlueprintForm, plain, (), self.source_map, self.diagnostics)
 
     def state(self, entries: dict[str, Json]) -> BackendConfig:
-        """Where the state lives."""
+        """The configuration of the state backend."""
         backend = entries.get("backend", "local")
         form = STATES.get(backend) if isinstance(backend, str) else None
         if form is None:
             if backend is not INVALID:
-                self.filler.fault(("state", "backend"), f"a state lives in one of: {', '.join(STATES)}")
+                self.interpolator.report(("state", "backend"), f"the backend must be one of: {', '.join(STATES)}")
             return BackendConfig("local")
-        found = validated(form, entries, ("state",), self.marks, self.faults)
+        found = validated(form, entries, ("state",), self.source_map, self.diagnostics)
         return BackendConfig(backend, {name: value for name, value in found.items() if name != "backend"})
 
     def stream_manager(self, tree: PartialValue) -> PartialValue | None:
-        """How the API is reached; the token must be a secret, and nothing else may be one."""
+        """The connection to the API. The token must be a secret, the other fields must not."""
         if not isinstance(tree, dict):
-            if tree is not None and not self.filler.from_faulty_variable(tree):
-                self.filler.fault(("stream_manager",), "`stream_manager` is a map")
+            if tree is not None and not self.interpolator.from_invalid_variable(tree):
+                self.interpolator.report(("stream_manager",), "`stream_manager` must be a map")
             return None
         for name, value in tree.items():
             path = ("stream_manager", name)
             if name == "access_token" and not isinstance(value, Secret) and value is not INVALID:
-                fault = self.marks.diagnostic(
+                diagnostic = self.source_map.diagnostic(
                     path, "a token must not be written in a blueprint", 'write {secret: "env:NAME"}'
                 )
-                self.faults.add(replace(fault, source=""))
+                self.diagnostics.add(replace(diagnostic, source=""))
             elif name != "access_token" and isinstance(value, Secret):
-                self.filler.fault(path, "a secret is not allowed here")
+                self.interpolator.report(path, "a secret is not allowed here")
         return {"api_version": StreamManagerForm.model_fields["api_version"].default, **tree}
 
     def outputs(self, raw: dict[str, PartialValue], names: Mapping[str, Declaration]) -> dict[str, PartialValue]:
-        """The outputs, but for those of what is switched off: they are not there either."""
+        """The outputs, without those that refer to disabled resources."""
         found = {}
         for name, value in raw.items():
             if not _NAME.match(name):
-                self.filler.fault(("outputs", name), f"{quoted(name)} cannot be a name", key=True)
-            tree = self.filler.fill(value, ("outputs", name))
+                self.interpolator.report(("outputs", name), f"{quoted(name)} cannot be a name", key=True)
+            tree = self.interpolator.interpolate(value, ("outputs", name))
             if not any(is_disabled(ref, names) for _, ref in refs(tree)):
                 found[name] = tree
         return found

@@ -1,4 +1,4 @@
-"""Validates a section against its schema: reports the errors, returns the valid entries."""
+"""Validation of one section against its schema."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from smplan.core.spec_errors import spec_errors
 from smplan.core.values import PartialValue, Path
 
 
-def validated(form: type[Spec], raw: PartialValue, path: Path, marks: SourceMap, faults: Diagnostics) -> dict[str, Any]:
-    """The entries of ``raw`` (at ``path``) that fit ``form``; the others are reported and left out."""
+def validated(
+    form: type[Spec], raw: PartialValue, path: Path, source_map: SourceMap, diagnostics: Diagnostics
+) -> dict[str, Any]:
+    """The valid entries of ``raw`` (at ``path``); the errors of the others are reported."""
     bad: set[str | int] = set()
-    for misfit in spec_errors(form, raw, secret=SENSITIVE):
-        bad.update(misfit.path[:1])
-        fault = marks.diagnostic((*path, *misfit.path), misfit.message, misfit.hint, key=misfit.key or not misfit.path)
-        faults.add(replace(fault, source="") if misfit.secret else fault)
+    for error in spec_errors(form, raw, secret=SENSITIVE):
+        bad.update(error.path[:1])
+        diagnostic = source_map.diagnostic(
+            (*path, *error.path), error.message, error.hint, key=error.key or not error.path
+        )
+        diagnostics.add(replace(diagnostic, source="") if error.secret else diagnostic)
     if not isinstance(raw, Mapping):
         return {}
     return {

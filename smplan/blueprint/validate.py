@@ -28,7 +28,7 @@ from smplan.guide.constraints import violations
 
 _KIND = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+\Z")
 _LONGEST_KIND = 64
-_LONGEST_CIRCLE = 8
+_LONGEST_CYCLE = 8
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,19 @@ class Declaration:
     path: Path
     lookup: bool = False
     keys: tuple[str, ...] | None = None
-    off: frozenset[str | None] = frozenset()
+    disabled_keys: frozenset[str | None] = frozenset()
     """The keys (None where there are no keys) whose ``when`` is false."""
-    broken: bool = False
-    """It has faults of its own: whatever refers to it is given the benefit of the doubt."""
+    has_errors: bool = False
+    """Its own errors are reported already, so references to it are not checked."""
 
     def present(self) -> tuple[str, ...]:
-        """The addresses of the instances that there are."""
+        """The addresses of the enabled instances."""
         keys: tuple[str | None, ...] = (None,) if self.keys is None else self.keys
-        return tuple(instance_address(self.name, key) for key in keys if key not in self.off)
+        return tuple(instance_address(self.name, key) for key in keys if key not in self.disabled_keys)
 
 
 def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Catalogue) -> Iterator[Diagnostic]:
-    """Every fault of a blueprint that reads well; ``names`` declares each name in it."""
+    """Every error of a parsed blueprint; ``names`` holds the declaration of each name."""
     checker = _Checker(blueprint, names, catalogue)
     for lookup in blueprint.lookups:
         yield from checker.lookup(lookup)
@@ -63,13 +63,13 @@ def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Cat
     for name, tree in blueprint.outputs.items():
         yield from checker.output(name, tree)
     for path, message, hint in violations(blueprint):
-        yield blueprint.marks.diagnostic(path, message, hint)
+        yield blueprint.source_map.diagnostic(path, message, hint)
 
 
 def is_disabled(ref: Ref, names: Mapping[str, Declaration]) -> bool:
-    """Whether ``ref`` points at something whose ``when`` is false."""
-    group = names.get(ref.root)
-    return group is not None and ref.index in group.off
+    """Whether ``ref`` refers to an instance whose ``when`` is false."""
+    declaration = names.get(ref.root)
+    return declaration is not None and ref.index in declaration.disabled_keys
 
 
 @dataclass
@@ -79,138 +79,148 @@ class _Checker:
     catalogue: Catalogue
 
     def __post_init__(self) -> None:
-        self.marks = self.blueprint.marks
+        self.source_map = self.blueprint.source_map
         self.by_address = {resource.address: resource for resource in self.blueprint.resources}
 
     def resource_type(self, kind: str) -> ResourceType | None:
-        """The resource type of that name, or None; impossible names are not searched for."""
+        """The resource type of that name, or None; malformed names are not searched for."""
         return self.catalogue.resource(kind) if _is_possible(kind) else None
 
     def lookup_type(self, kind: str) -> LookupType | None:
-        """The lookup type of that name, or None; impossible names are not searched for."""
+        """The lookup type of that name, or None; malformed names are not searched for."""
         return self.catalogue.lookup(kind) if _is_possible(kind) else None
 
     def lookup(self, lookup: LookupDecl) -> Iterator[Diagnostic]:
-        """The faults of one lookup."""
+        """The errors of one lookup."""
         type = self.lookup_type(lookup.kind)
         if type is None:
             hint = suggestion(lookup.kind, self.catalogue.lookups())
-            yield self.marks.diagnostic(
+            yield self.source_map.diagnostic(
                 (*lookup.path, "kind"), f"nothing of kind {quoted(lookup.kind)} can be looked up", hint
             )
             return
         for key in lookup.where:
             if key not in type.keys and not (key.startswith("tag:") and "tag:*" in type.keys):
                 path, known = (*lookup.path, "where", key), list(type.keys)
-                yield self.marks.diagnostic(
-                    path, f"{type.kind} is not looked up by {quoted(key)}", one_of(key, known), key=True
+                yield self.source_map.diagnostic(
+                    path, f"{type.kind} cannot be looked up by {quoted(key)}", one_of(key, known), key=True
                 )
         where = (*lookup.path, "where")
         for path, leaf in placeholders(lookup.where):
             if isinstance(leaf, Secret):
-                yield self.marks.diagnostic((*where, *path), "a secret is not allowed here: the plan would show it")
-            for ref in _refs_of(leaf):
+                yield self.source_map.diagnostic(
+                    (*where, *path), "a secret is not allowed here: the plan would show it"
+                )
+            for ref in _references(leaf):
                 yield from self.lookup_ref((*where, *path), ref)
 
     def lookup_ref(self, path: Path, ref: Ref) -> Iterator[Diagnostic]:
-        """A lookup is made before anything else: it may refer to other lookups only."""
-        group = self.names.get(ref.root)
-        if group is not None and not group.lookup:
+        """The errors of a reference in a lookup, which may refer to other lookups only."""
+        declaration = self.names.get(ref.root)
+        if declaration is not None and not declaration.lookup:
             message = f"a lookup is made while planning, before {quoted(ref.root)} exists"
-            yield self.marks.diagnostic(path, message, "look it up by something known, or refer to the resource itself")
+            yield self.source_map.diagnostic(
+                path, message, "look it up by a known value, or refer to the resource itself"
+            )
         else:
             yield from self.ref(path, ref)
 
     def lookup_cycles(self) -> Iterator[Diagnostic]:
-        """Lookups that wait for each other."""
+        """The error of lookups that refer to each other in a cycle."""
         needs = {each.name: {ref.root for _, ref in refs(each.where)} for each in self.blueprint.lookups}
         try:
             TopologicalSorter(needs).prepare()
         except CycleError as error:
-            circle = list(reversed(error.args[1]))
-            shown = " needs ".join(quoted(name) for name in circle[:_LONGEST_CIRCLE])
-            path = (*self.names[circle[0]].path, "where")
-            yield self.marks.diagnostic(
-                path, f"lookups need each other in a circle: {shown}", "look one up by something known"
+            cycle = list(reversed(error.args[1]))
+            shown = " needs ".join(quoted(name) for name in cycle[:_LONGEST_CYCLE])
+            path = (*self.names[cycle[0]].path, "where")
+            yield self.source_map.diagnostic(
+                path, f"lookups depend on each other in a cycle: {shown}", "look one of them up by a known value"
             )
 
     def resource(self, resource: Resource) -> Iterator[Diagnostic]:
-        """The faults of one resource."""
+        """The errors of one resource."""
         type = self.resource_type(resource.kind)
         if type is None:
             hint = suggestion(resource.kind, self.catalogue.resources())
             if self.lookup_type(resource.kind) is not None:
                 hint = f"{resource.kind} can only be looked up: declare it under `lookups`"
-            yield self.marks.diagnostic((*resource.path, "kind"), f"there is no kind {quoted(resource.kind)}", hint)
+            yield self.source_map.diagnostic(
+                (*resource.path, "kind"), f"there is no kind {quoted(resource.kind)}", hint
+            )
             return
         if type.via_stream_manager and self.blueprint.stream_manager is None:
             message = f"{type.kind} needs a Stream Manager, and `stream_manager` is missing"
-            yield self.marks.diagnostic((*resource.path, "kind"), message, "add stream_manager: {url, access_token}")
+            yield self.source_map.diagnostic(
+                (*resource.path, "kind"), message, "add stream_manager: {url, access_token}"
+            )
         spec = (*resource.path, "spec")
-        for misfit in spec_errors(type.spec, resource.spec, secret=SENSITIVE):
-            key = misfit.key or not misfit.path
-            fault = self.marks.diagnostic((*spec, *misfit.path), misfit.message, misfit.hint, key=key)
-            yield replace(fault, source="") if misfit.secret else fault
+        for error in spec_errors(type.spec, resource.spec, secret=SENSITIVE):
+            key = error.key or not error.path
+            diagnostic = self.source_map.diagnostic((*spec, *error.path), error.message, error.hint, key=key)
+            yield replace(diagnostic, source="") if error.secret else diagnostic
         for path, leaf in placeholders(resource.spec):
             if isinstance(leaf, Secret) and SENSITIVE not in walk(type.spec, path)[1]:
                 message = (
                     f"a secret is not allowed in `{dotted(path)}`: everyone who can read the resource would see it"
                 )
-                yield self.marks.diagnostic(
+                yield self.source_map.diagnostic(
                     (*spec, *path),
                     message,
                     "use secrets only in fields marked sensitive: `smplan kinds KIND` lists them",
                 )
-            for ref in _refs_of(leaf):
+            for ref in _references(leaf):
                 yield from self.ref((*spec, *path), ref)
         yield from self.ignored(resource, type)
 
     def ignored(self, resource: Resource, type: ResourceType) -> Iterator[Diagnostic]:
-        """Paths to ignore that are not there."""
+        """The errors of ``lifecycle.ignore``."""
         known = type.spec.model_fields
         for position, dots in enumerate(resource.lifecycle.ignore):
             first = dots.partition(".")[0]
             if first not in known:
                 path = (*resource.path, "lifecycle", "ignore", position)
-                yield self.marks.diagnostic(
+                yield self.source_map.diagnostic(
                     path, f"{type.kind} has no field {quoted(first)} to ignore", one_of(first, known)
                 )
 
     def stream_manager(self) -> Iterator[Diagnostic]:
-        """The references by which the Stream Manager is reached."""
+        """The errors of the references in ``stream_manager``."""
         for path, ref in refs(self.blueprint.stream_manager):
             yield from self.ref(("stream_manager", *path), ref)
 
     def output(self, name: str, tree: PartialValue) -> Iterator[Diagnostic]:
-        """The faults of one output."""
+        """The errors of one output."""
         for path, leaf in placeholders(tree):
             if isinstance(leaf, Secret):
-                yield self.marks.diagnostic(("outputs", name, *path), "an output would show the secret")
-            for ref in _refs_of(leaf):
+                yield self.source_map.diagnostic(
+                    ("outputs", name, *path), "a secret is not allowed in an output: it would be shown"
+                )
+            for ref in _references(leaf):
                 yield from self.ref(("outputs", name, *path), ref)
 
     def ref(self, path: Path, ref: Ref) -> Iterator[Diagnostic]:
-        """What is wrong with one reference, if anything is."""
+        """The error of one reference, if any."""
         if ref.root in ("var", "each"):
             return
-        group = self.names.get(ref.root)
-        if group is None:
+        declaration = self.names.get(ref.root)
+        if declaration is None:
             known = one_of(ref.root, self.names)
-            yield self.marks.diagnostic(path, f"{quoted(ref.root)} is neither a resource nor a lookup", known)
-        elif not group.broken:
-            found = _wrong_instance(group, ref) or self._wrong_attribute(group, ref)
+            yield self.source_map.diagnostic(path, f"{quoted(ref.root)} is neither a resource nor a lookup", known)
+        elif not declaration.has_errors:
+            found = _wrong_instance(declaration, ref) or self._wrong_attribute(declaration, ref)
             if found:
-                yield self.marks.diagnostic(path, *found)
+                yield self.source_map.diagnostic(path, *found)
 
-    def _wrong_attribute(self, group: Declaration, ref: Ref) -> tuple[str, str] | None:
-        resource = None if group.lookup else self.resource_type(group.kind)
-        declared = self.lookup_type(group.kind) if group.lookup else resource
+    def _wrong_attribute(self, declaration: Declaration, ref: Ref) -> tuple[str, str] | None:
+        resource = None if declaration.lookup else self.resource_type(declaration.kind)
+        declared = self.lookup_type(declaration.kind) if declaration.lookup else resource
         if declared is None:
             return None
         names = ["id", *declared.outputs, *(resource.spec.model_fields if resource else ())]
         if not ref.path:
             return (
-                f"`{ref}` does not say which attribute of {quoted(ref.root)}",
+                f"`{ref}` does not name an attribute of {quoted(ref.root)}",
                 f"for example `{replace(ref, path=('id',))}`",
             )
         first = str(ref.path[0])
@@ -222,7 +232,7 @@ class _Checker:
         try:
             get_path(target.spec, ref.path)
         except KeyError as missing:
-            return f"{quoted(str(ref)[2:-1])} leads nowhere: there is no {quoted(str(missing.args[0]))}", ""
+            return f"{quoted(str(ref)[2:-1])} cannot be resolved: there is no {quoted(str(missing.args[0]))}", ""
         return None
 
 
@@ -230,22 +240,22 @@ def _is_possible(kind: str) -> bool:
     return len(kind) <= _LONGEST_KIND and _KIND.match(kind) is not None
 
 
-def _wrong_instance(group: Declaration, ref: Ref) -> tuple[str, str] | None:
-    if group.keys is None and ref.index is not None:
+def _wrong_instance(declaration: Declaration, ref: Ref) -> tuple[str, str] | None:
+    if declaration.keys is None and ref.index is not None:
         return f"{quoted(ref.root)} has no instances: it has no `for_each`", f"write `{replace(ref, index=None)}`"
-    if group.keys is not None and ref.index is None:
-        key = group.keys[0] if group.keys else "key"
+    if declaration.keys is not None and ref.index is None:
+        key = declaration.keys[0] if declaration.keys else "key"
         example = f"`{replace(ref, index=key)}`, or inside a `for_each` `{replace(ref, index_from_each=True)}`"
-        return f"{quoted(ref.root)} has one instance for each key: say which", f"write {example}"
-    if group.keys is not None and ref.index not in group.keys:
-        return f"{quoted(ref.root)} has no instance {quoted(str(ref.index))}", one_of(str(ref.index), group.keys)
-    if ref.index in group.off:
+        return f"{quoted(ref.root)} has one instance per key: choose one", f"write {example}"
+    if declaration.keys is not None and ref.index not in declaration.keys:
+        return f"{quoted(ref.root)} has no instance {quoted(str(ref.index))}", one_of(str(ref.index), declaration.keys)
+    if ref.index in declaration.disabled_keys:
         message = f"{quoted(ref.address)} does not exist: its `when` is false"
         return message, "give both the same `when`, or remove the reference"
     return None
 
 
-def _refs_of(leaf: object) -> tuple[Ref, ...]:
+def _references(leaf: object) -> tuple[Ref, ...]:
     if isinstance(leaf, Ref):
         return (leaf,)
     if isinstance(leaf, Interpolation):

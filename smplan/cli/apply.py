@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PARALLEL = 16
 INTERRUPTED = 9
-_APPROVE = "review the plan with `smplan show`, then add --yes"
 
 
 def register(app: typer.Typer) -> None:
@@ -46,24 +45,32 @@ def apply(
     """Execute a saved plan exactly, or resume it where an earlier run stopped."""
     from smplan.cli import plan_file, wiring
 
-    if plan is None or plan_file.is_plan(plan):
-        made = plan_file.read_plan(plan)
-    else:
+    new = plan is not None and not plan_file.is_plan(plan)
+    if plan is None:
+        made = plan_file.read_last_plan()
+    elif new:
         made = wiring.plan(wiring.load(plan, options.assignments(var), var_file or ()))
-        plan_file.save_plan(made, plan_file.PLAN_FILE)
-    return run_apply(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
+    else:
+        made = plan_file.read_plan(plan)
+    file = plan if plan and not new else plan_file.PLAN_FILE
+    return run_apply(made, file, new=new, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
 
 
-def run_apply(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_json: bool) -> int:
-    """Show ``plan``, prompt unless ``yes``, apply it and print the outcome. Returns the exit code."""
-    from smplan.cli import wiring
+def run_apply(plan: Plan, file: Path, *, new: bool, yes: bool, parallel: int, lock_wait: float, as_json: bool) -> int:
+    """Show ``plan``, prompt unless ``yes``, apply it and print the outcome. Returns the exit code.
+
+    A ``new`` plan is saved in ``file`` once it is approved, so that the run can be resumed; any other is there already.
+    """
+    from smplan.cli import plan_file, wiring
     from smplan.engine.apply import Applier
     from smplan.engine.waiter import CancelToken
 
     if not as_json:
         typer.echo(rendered(plan, Format.TEXT), nl=False)
     if not yes and not plan.empty:
-        _confirm(plan, as_json=as_json)
+        _confirm(plan, new=new, as_json=as_json)
+    if new:
+        plan_file.save_plan(plan, file)
     stop = CancelToken()
     with _progress(as_json) as on_event, _signals(stop) as on_start:
         applier = Applier(
@@ -76,7 +83,7 @@ def run_apply(plan: Plan, *, yes: bool, parallel: int, lock_wait: float, as_json
             wait_seconds=lock_wait,
         )
         outcome = applier.run(plan)
-    _print_outcome(plan, outcome, as_json=as_json)
+    _print_outcome(plan, file, outcome, as_json=as_json)
     return outcome.exit_code
 
 
@@ -95,19 +102,27 @@ def _serialized(on_event: Callable[[Event], None], on_start: Callable[[], None])
     return handle
 
 
-def _confirm(plan: Plan, *, as_json: bool) -> None:
+def _confirm(plan: Plan, *, new: bool, as_json: bool) -> None:
+    """Prompt. Raises SmplanError if that is impossible, and typer.Abort after a no, Ctrl-C or end of input."""
+    from smplan.cli import plan_file
     from smplan.errors import SmplanError
 
+    destroy = plan.mode == "destroy"
+    review = f"smplan plan BLUEPRINT{' --destroy' if destroy else ''}" if new else "smplan show"
+    hint = f"review the plan with `{review}`, then add --yes"
     if as_json:
-        raise SmplanError("--json never prompts, and --yes was not given", hint=_APPROVE)
-    if not sys.stdin.isatty():
-        raise SmplanError(
-            "cannot prompt: standard input is not a terminal",
-            hint=_APPROVE,
-        )
-    verb = "Destroy" if plan.mode == "destroy" else "Apply"
+        raise SmplanError("--json never prompts, and --yes was not given", hint=hint)
+    if not options.interactive():
+        raise SmplanError("cannot prompt: standard input is not a terminal", hint=hint)
     those = "this step" if len(plan.steps) == 1 else f"these {len(plan.steps)} steps"
-    typer.confirm(f"\n{verb} {those}?", abort=True)
+    try:
+        typer.confirm(f"\n{'Destroy' if destroy else 'Apply'} {those}?", abort=True)
+    except typer.Abort:
+        declined = plan_file.decline(plan)
+        if declined:
+            typer.echo(f"\nThe declined plan is now {declined}; `smplan apply` no longer applies it.", err=True)
+            options.next_command("smplan plan BLUEPRINT   # makes a new one")
+        raise
 
 
 @contextmanager
@@ -168,7 +183,8 @@ def _exit_now() -> NoReturn:
     os._exit(INTERRUPTED)
 
 
-def _print_outcome(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
+def _print_outcome(plan: Plan, file: Path, outcome: Outcome, *, as_json: bool) -> None:
+    from smplan.cli import plan_file
     from smplan.cli.bug_report import report
     from smplan.core.wording import count
     from smplan.errors import Bug
@@ -191,7 +207,7 @@ def _print_outcome(plan: Plan, outcome: Outcome, *, as_json: bool) -> None:
         return
     counts = f"{outcome.done} done, {len(outcome.skipped)} left"
     typer.echo(f"\n{_ending(outcome)}; {counts}. Everything is saved.", err=True)
-    options.next_command("smplan apply   # resumes here")
+    options.next_command(f"{plan_file.apply_command(plan, file)}   # resumes here")
 
 
 def _ending(outcome: Outcome) -> str:

@@ -26,5 +26,6 @@ def destroy(
     from smplan.cli import plan_file, wiring
 
     made = wiring.plan(wiring.load(blueprint, options.assignments(var), var_file or ()), destroy=True)
-    plan_file.save_plan(made, plan_file.PLAN_FILE)
-    return run_apply(made, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
+    return run_apply(
+        made, plan_file.DESTROY_FILE, new=True, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TextIO, TypeAlias
 
 import typer
 
@@ -34,6 +34,12 @@ def color() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
+def interactive() -> bool:
+    """Whether a person can answer a prompt. Standard input is None if it was closed."""
+    stdin: TextIO | None = sys.stdin
+    return stdin is not None and stdin.isatty()
+
+
 def next_command(command: str) -> None:
     """Print the command to run next, to standard error so that output can be piped."""
     typer.echo(f"\nNext: {command}", err=True)
@@ -43,7 +49,7 @@ def confirm(question: str) -> None:
     """Prompt for a yes. Raises SmplanError without a terminal, typer.Abort after a no."""
     from smplan.errors import SmplanError
 
-    if not sys.stdin.isatty():
+    if not interactive():
         raise SmplanError("cannot prompt: standard input is not a terminal", hint="add --yes to run without a prompt")
     typer.confirm(question, abort=True, err=True)
 

@@ -41,6 +41,5 @@ def plan(
     plan_file.save_plan(made, out)
     typer.echo(rendered(made, Format.JSON if as_json else Format.TEXT), nl=False)
     if not made.empty:
-        named = "" if out == plan_file.PLAN_FILE else f" {out}"
-        options.next_command(f"smplan apply{named}")
+        options.next_command(plan_file.apply_command(made, out))
     return CHANGES if detailed_exitcode and not made.empty else 0

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smplan.core.plan.model import FORMAT, Plan, from_text, to_text
-from smplan.errors import SmplanError, Stale
+from smplan.errors import GuardRefused, SmplanError, Stale
 
 PLAN_FILE = Path(".smplan/plan.json")
+"""Where `smplan plan` saves, and what `smplan apply` applies by default."""
+DESTROY_FILE = Path(".smplan/destroy.json")
+"""Where `smplan destroy` saves its plan once it is approved."""
+DECLINED_FILE = Path(".smplan/declined.json")
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ONLY_IN_PLANS = {"account", "base", "digest", "format", "format_version"}
@@ -38,12 +42,49 @@ def save_plan(plan: Plan, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(target)
+        if path == PLAN_FILE:
+            DECLINED_FILE.unlink(missing_ok=True)
     except OSError as error:
         Path(name).unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def apply_command(plan: Plan, file: Path) -> str:
+    """The command that applies ``plan``, saved in ``file``: a plan that deletes everything must be named."""
+    return "smplan apply" if file == PLAN_FILE and plan.mode == "apply" else f"smplan apply {file}"
+
+
+def read_last_plan() -> Plan:
+    """The last saved plan, for a command that does not name one. Raises GuardRefused if it deletes everything."""
+    if not PLAN_FILE.exists() and DECLINED_FILE.exists():
+        raise SmplanError(
+            f"there is no plan in {PLAN_FILE}: the last one was declined, and is now {DECLINED_FILE}",
+            hint="make a new one with `smplan plan BLUEPRINT`",
+        )
+    plan = read_plan(PLAN_FILE)
+    if plan.mode != "apply":
+        raise GuardRefused(
+            f"the last saved plan, {PLAN_FILE}, deletes everything: it is applied only by its name",
+            hint=f"delete everything with `{apply_command(plan, PLAN_FILE)}`, "
+            "or make another plan with `smplan plan BLUEPRINT`",
+        )
+    return plan
+
+
+def decline(plan: Plan) -> Path | None:
+    """Set the last saved plan aside if it is ``plan``, or another one for the same state; its new path, if it was."""
+    try:
+        saved = read_plan(PLAN_FILE)
+    except (SmplanError, OSError):  # missing or unusable: nothing would apply it
+        return None
+    same_state = (saved.mode, saved.name, saved.backend) == (plan.mode, plan.name, plan.backend)
+    if saved.id != plan.id and not same_state:
+        return None
+    PLAN_FILE.replace(DECLINED_FILE)
+    return DECLINED_FILE
 
 
 def read_plan(path: Path | None) -> Plan:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smplan.blueprint import load as loading
-from smplan.cli.plan_file import PLAN_FILE, read_plan
+from smplan.cli.plan_file import DESTROY_FILE, PLAN_FILE, read_plan
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan.model import Plan
 from smplan.core.state.model import State
@@ -199,8 +199,10 @@ def locate_state(blueprint: Path | None) -> LocatedState:
         wanted = load(blueprint, {}, ())
         backend = _with_defaults(backend_of(wanted), wanted.name)
         return LocatedState(backend, wanted.name, wanted.region, wanted.account)
-    if PLAN_FILE.exists():
-        plan = read_plan(None)
+    for saved in (PLAN_FILE, DESTROY_FILE):
+        if not saved.exists():
+            continue
+        plan = read_plan(saved)
         return LocatedState(_with_defaults(plan.backend, plan.name), plan.name, plan.region, plan.account)
     files = sorted(STATE_FOLDER.glob("*.state.json"))
     if len(files) != 1:

@@ -1,7 +1,6 @@
-"""The blueprint as data: every resource instance by itself, and the source position of each value.
+"""The loaded blueprint: one Resource per instance, and the source position of each value.
 
-A Blueprint is the first of the values that planning passes on. In it ``when`` is decided, ``for_each`` is
-unrolled, ``var.`` and ``each.`` are filled in; what is left open refers to resources and lookups only.
+``when``, ``for_each``, ``var.`` and ``each.`` are resolved; the remaining references are to resources and lookups.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class SourceMap:
     locate: Callable[[], Mapping[Path, SourceRange]] = field(repr=False)
 
     @cached_property
-    def places(self) -> Mapping[Path, SourceRange]:
+    def ranges(self) -> Mapping[Path, SourceRange]:
         """The source range by path."""
         return self.locate()
 
@@ -73,7 +72,7 @@ class SourceMap:
     def diagnostic(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Diagnostic:
         """A diagnostic at ``path``, or at its key if ``key``; without a source range, at the nearest path above."""
         for length in range(len(path), -1, -1):
-            place = self.places.get(path[:length])
+            place = self.ranges.get(path[:length])
             if place is not None:
                 at_key = key and length == len(path)
                 line, column = (place.key_line, place.key_column) if at_key else (place.line, place.column)
@@ -103,7 +102,7 @@ class Lifecycle:
 
 @dataclass(frozen=True)
 class Resource:
-    """One instance. The leaves of ``spec`` that are still open refer to resources and lookups only."""
+    """One resource instance. Placeholders in ``spec`` refer to resources and lookups only."""
 
     address: str
     name: str
@@ -111,7 +110,7 @@ class Resource:
     kind: str
     spec: PartialValue
     after: tuple[str, ...]
-    """Addresses that come first without being referred to."""
+    """Addresses that come first although nothing refers to them."""
     lifecycle: Lifecycle
     path: Path
     """Its path in the document: the same for all instances of one ``for_each``."""
@@ -152,4 +151,4 @@ class Blueprint:
     digest: str
     """SHA-256, in hex, over the file, every file it reads, and the variables."""
     file: str
-    marks: SourceMap = field(compare=False, repr=False)
+    source_map: SourceMap = field(compare=False, repr=False)

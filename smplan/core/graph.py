@@ -90,4 +90,4 @@ def _cycle(blueprint: Blueprint, edges: Iterable[Edge]) -> BlueprintInvalid:
     steps = "; ".join(f"{after} after {before} ({reasons[before, after]})" for before, after in cycle)
     hint = "remove one reference or `after` of this cycle"
     path = by_address[cycle[0][1]].path
-    return BlueprintInvalid([blueprint.marks.diagnostic(path, f"these wait for each other: {steps}", hint)])
+    return BlueprintInvalid([blueprint.source_map.diagnostic(path, f"these wait for each other: {steps}", hint)])

@@ -1,4 +1,4 @@
-"""Errors of a spec, in words for its author: translated from pydantic, with path and hint."""
+"""Errors of a spec, translated from pydantic's, with path and hint."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _translate(
             by_path.setdefault(_document_path(tree, detail), []).append(detail)
     above = {path[:length] for path in by_path for length in range(len(path))}
     for path, details in by_path.items():
-        # Where one member of a union fits so far that its errors lie deeper, the other members are not meant.
+        # If the errors of one member of a union lie deeper, the author meant that one, not the others.
         if path in above and all(detail["type"] in _WANTED for detail in details):
             continue
         hidden = secret is not None and secret in walk(form, path)[1]
@@ -101,7 +101,7 @@ def _errors_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidden
     elif first["type"] == "extra_forbidden":
         forms, _ = walk(form, path[:-1])
         names = sorted({name for each in forms for name in each.model_fields})
-        yield SpecError(path, f"{subject}is not known here", one_of(str(path[-1]), names), key=True, secret=hidden)
+        yield SpecError(path, f"{subject}is not a known field", one_of(str(path[-1]), names), key=True, secret=hidden)
     elif wanted:
         message = f"{subject}must be {' or '.join(wanted)}, not {shape(first['input'])}"
         yield SpecError(path, message, _requote(first["input"], wanted) or _meaning(form, path), secret=hidden)
@@ -122,7 +122,7 @@ def _words(detail: ErrorDetails, hidden: bool) -> tuple[str, str]:
         words, key, unit = _LENGTHS[kind]
         return f"must have {words} {count(ctx[key], unit)}", ""
     if kind == "string_pattern_mismatch":
-        return f"does not fit the pattern {ctx['pattern']}", ""
+        return f"does not match the pattern {ctx['pattern']}", ""
     if kind == "literal_error":
         return _choice(given, ctx["expected"], hidden)
     return printable(detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")), ""

@@ -17,7 +17,7 @@ def shape(value: object) -> str:
     """The name of the type of ``value``, for messages."""
     match value:
         case None:
-            return "nothing"
+            return "null"
         case bool():
             return "true or false"
         case int():
@@ -36,7 +36,7 @@ def shape(value: object) -> str:
 
 
 def dotted(path: Path) -> str:
-    """``targets[0].role``."""
+    """A path in dotted notation: ``targets[0].role``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
     return printable(text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…")
 
@@ -47,7 +47,7 @@ def quoted(text: str) -> str:
 
 
 def count(number: int, unit: str) -> str:
-    """``1 item``, ``2 items``."""
+    """A number with its unit in the right form: ``1 item``, ``2 items``."""
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
@@ -56,7 +56,7 @@ def one_of(word: str, names: Collection[str]) -> str:
     near = suggestion(word, names)
     if near or not names or len(names) > _FEW_NAMES:
         return near
-    return f"known here: {', '.join(sorted(names))}"
+    return f"one of: {', '.join(sorted(names))}"
 
 
 def suggestion(word: str, names: Iterable[str]) -> str:

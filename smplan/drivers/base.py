@@ -46,6 +46,11 @@ class Owner:
         lineage = tags.get(LINEAGE_TAG)
         return cls(lineage, address_tag.decode(tags.get(ADDRESS_TAG, ""))) if lineage else None
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """The ownership tags."""
+        return {LINEAGE_TAG: self.lineage, ADDRESS_TAG: address_tag.encode(self.address)}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -57,7 +62,7 @@ class Claim:
     @property
     def tags(self) -> dict[str, str]:
         """The ownership tags, sent with the create request."""
-        return {LINEAGE_TAG: self.owner.lineage, ADDRESS_TAG: address_tag.encode(self.owner.address)}
+        return self.owner.tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,9 @@ class Driver(DeclaredResource, ABC, Generic[S]):
     def update(self, live: Live[S], spec: S) -> None:
         """Change only what differs between ``live.spec`` and ``spec``; no IMMUTABLE field differs."""
         raise NotImplementedError(f"{self.kind} has no field that can be updated")
+
+    def set_owner(self, id: str, owner: Owner) -> None:
+        """Write the two ownership tags and nothing else; idempotent. Kinds without tags have nothing to write."""
 
     @abstractmethod
     def delete(self, id: str) -> None:

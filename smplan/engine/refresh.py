@@ -97,14 +97,14 @@ def read_lookups(
         ready = [lookup for lookup in waiting.values() if not _is_waiting(lookup, waiting)]
         if not ready:
             cycle = ", ".join(sorted(waiting))
-            diagnostics = [blueprint.marks.diagnostic(("lookups",), f"these lookups wait for each other: {cycle}")]
+            diagnostics = [blueprint.source_map.diagnostic(("lookups",), f"these lookups wait for each other: {cycle}")]
         for lookup in ready:
             del waiting[lookup.name]
         with world.runtime.worker_pool(PARALLEL_READS, "lookup") as pool:
             outcomes = pool.map(lambda lookup: _run_lookup(lookup, found, world), ready)
             for lookup, outcome in zip(ready, outcomes, strict=True):
                 if isinstance(outcome, (NotFound, Conflict)):
-                    diagnostics.append(blueprint.marks.diagnostic(lookup.path, outcome.message, outcome.hint))
+                    diagnostics.append(blueprint.source_map.diagnostic(lookup.path, outcome.message, outcome.hint))
                 else:
                     found[lookup.name] = outcome
         if diagnostics:

@@ -18,7 +18,7 @@ Violation: TypeAlias = "tuple[Path, str, str]"
 
 
 @dataclass(frozen=True)
-class Rule:
+class Constraint:
     """One constraint; ``source`` is appended to the hint."""
 
     kinds: tuple[str, ...]
@@ -28,8 +28,8 @@ class Rule:
 
 def violations(blueprint: Blueprint) -> Iterator[Violation]:
     """The violations in ``blueprint``: path in the document, message, and hint with its source."""
-    by_kind: dict[str, list[Rule]] = {}
-    for rule in RULES:
+    by_kind: dict[str, list[Constraint]] = {}
+    for rule in CONSTRAINTS:
         for kind in rule.kinds:
             by_kind.setdefault(kind, []).append(rule)
     index = BlueprintIndex(blueprint.resources, blueprint.lookups)
@@ -45,8 +45,8 @@ def _scale_in_of_protected(policy: Resource, index: BlueprintIndex) -> Iterator[
         return
     for path, change in _adjustments(policy):
         if change < 0:
-            message = f"{policy.name} takes instances away from {group.name}, which protects them from scale-in"
-            yield path, message, "leave scale-in out where clients use WebRTC, or take the protection off the group"
+            message = f"{policy.name} removes instances from {group.name}, which protects them from scale-in"
+            yield path, message, "remove the scale-in policy where clients use WebRTC, or the protection from the group"
 
 
 def _short_cooldown(policy: Resource, _: BlueprintIndex) -> Iterator[Violation]:
@@ -57,13 +57,13 @@ def _short_cooldown(policy: Resource, _: BlueprintIndex) -> Iterator[Violation]:
         if cooldown is None:
             yield path, "a scale-out without `cooldown`: the next one may follow at once", "add `cooldown: 300`"
         elif _is_number(cooldown) and cooldown < 180:
-            yield ("cooldown",), "less than 180 s between two scale-outs", "give it at least 180, better 300"
+            yield ("cooldown",), "less than 180 s between two scale-outs", "use at least 180, better 300"
 
 
 def _small_volume(template: Resource, _: BlueprintIndex) -> Iterator[Violation]:
     size = template.spec.get("volume_size")
     if _is_number(size) and size < 16:
-        yield ("volume_size",), f"{size} GiB are too few for a Stream Manager", "give it at least 16"
+        yield ("volume_size",), f"{size} GiB is too small for a Stream Manager", "use at least 16"
 
 
 def _in_its_zone(record: Resource, index: BlueprintIndex) -> Iterator[Violation]:
@@ -103,9 +103,11 @@ def _is_number(value: PartialValue) -> TypeGuard[float]:
 _TEMPLATES = ("aws.ec2.launch_template", "aws.autoscaling.launch_configuration")
 _POLICY = ("aws.autoscaling.scaling_policy",)
 
-RULES = (
-    Rule(_POLICY, "guide: “Enable scale-in only when you are not going to use WebRTC”", _scale_in_of_protected),
-    Rule(_POLICY, "guide, increase group size: “should never be below 180 (seconds)”", _short_cooldown),
-    Rule(_TEMPLATES, "guide, add storage: “at least 16 Gb”", _small_volume),
-    Rule(("aws.route53.record",), "Route 53 refuses names outside the zone, and a CNAME at its apex", _in_its_zone),
+CONSTRAINTS = (
+    Constraint(_POLICY, "guide: “Enable scale-in only when you are not going to use WebRTC”", _scale_in_of_protected),
+    Constraint(_POLICY, "guide, increase group size: “should never be below 180 (seconds)”", _short_cooldown),
+    Constraint(_TEMPLATES, "guide, add storage: “at least 16 Gb”", _small_volume),
+    Constraint(
+        ("aws.route53.record",), "Route 53 refuses names outside the zone, and a CNAME at its apex", _in_its_zone
+    ),
 )

@@ -21,7 +21,7 @@ Pair: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class OrderingRule:
     """One ordering rule."""
 
     reason: str
@@ -113,26 +113,26 @@ def _same_instance(before: Sequence[Resource], after: Sequence[Resource]) -> Ite
                 yield first.address, second.address
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[OrderingRule, ...] = (
+    OrderingRule(
         "instances need their ports open before they start, the database's 3306 above all",
         f"{GUIDE}, DB ACCESS",
         _ports_before_instances,
     ),
-    Rule(
+    OrderingRule(
         "targets stay unused, and never become healthy, until a listener forwards to their target group",
         f"{GUIDE}, 3 before 4; Elastic Load Balancing API, TargetHealth: Target.NotInUse",
         _listeners_before_group,
     ),
-    Rule("the scaling group puts the targets there", f"{GUIDE}, 4", _group_before_gate),
-    Rule(
+    OrderingRule("the scaling group registers the targets", f"{GUIDE}, 4", _group_before_gate),
+    OrderingRule(
         "Stream Manager answers only once instances are in service and healthy",
         f"{GUIDE}, 5",
         _gates_before_stream_manager,
     ),
-    Rule("the node group comes last, when the fleet is complete", f"{GUIDE}, 5", _node_group_last),
-    Rule(
-        "a subscriber made later would miss the first notifications",
+    OrderingRule("the node group comes last, when the fleet is complete", f"{GUIDE}, 5", _node_group_last),
+    OrderingRule(
+        "a later subscriber would miss the first notifications",
         f"{GUIDE}, Configure Notifications",
         _subscribers_before_notifications,
     ),

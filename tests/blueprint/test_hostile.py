@@ -101,8 +101,8 @@ def outcome(path: Path) -> Blueprint | BlueprintInvalid:
         return load(path, catalogue=toys(), environ={})
     except BlueprintInvalid as invalid:
         found = invalid
-    assert found.faults
-    for fault in found.faults:
+    assert found.diagnostics
+    for fault in found.diagnostics:
         assert fault.message
         assert fault.message.isprintable()
         assert fault.file == str(path)

@@ -54,7 +54,7 @@ def test_a_blueprint_is_read_as_it_is_written(tmp_path: Path) -> None:
         "list": [1, {"a": Ref("place", path=("id",))}],
     }
     assert blueprint.file == str(tmp_path / "toy.yaml")
-    assert blueprint.marks.diagnostic(("resources", "record", "kind"), "x").place.endswith("toy.yaml:12:18")
+    assert blueprint.source_map.diagnostic(("resources", "record", "kind"), "x").place.endswith("toy.yaml:12:18")
 
 
 def test_little_is_needed(tmp_path: Path) -> None:
@@ -101,22 +101,26 @@ def test_ten_mistakes_are_ten_faults_each_with_its_place(tmp_path: Path) -> None
     """
     assert told(tmp_path, text, head="") == [
         ("1:9", "`smplan` must be 1", "Version of the format."),
-        ("2:7", "`name` does not fit the pattern ^[a-z0-9-]{1,40}$", "Name of the state: a-z, 0-9 and -, at most 40."),
-        ("3:15", "`aws.region` does not fit the pattern ^[a-z]{2,}(-[a-z0-9]+)+$", "Region, such as us-east-1."),
+        (
+            "2:7",
+            "`name` does not match the pattern ^[a-z0-9-]{1,40}$",
+            "Name of the state: a-z, 0-9 and -, at most 40.",
+        ),
+        ("3:15", "`aws.region` does not match the pattern ^[a-z]{2,}(-[a-z0-9]+)+$", "Region, such as us-east-1."),
         ("3:33", "`aws.account` must be text, not an integer", "put it in quotes"),
         ("5:34", "this must be an integer, not text", ""),
         ("7:13", "there is no kind `toy.thin`", "did you mean `toy.thing`?"),
         ("8:24", "`name` is missing", "add it: Its name."),
-        ("8:31", "`nam` is not known here", "did you mean `name`?"),
+        ("8:31", "`nam` is not a known field", "did you mean `name`?"),
         ("9:3", "`b` is given twice", "first given in line 9"),
         (
             "10:30",
-            "`yes` is a boolean to some readers of YAML and text to others",
+            "`yes` is a boolean to some YAML parsers and text to others",
             'quote it: "yes"; or write true or false',
         ),
-        ("10:61", "`d` is neither a resource nor a lookup", "known here: a, b, c, e"),
+        ("10:61", "`d` is neither a resource nor a lookup", "one of: a, b, c, e"),
         ("11:53", "there is no resource `f` to come after", ""),
-        ("12:1", "`outptus` is not known here", "did you mean `outputs`?"),
+        ("12:1", "`outptus` is not a known field", "did you mean `outputs`?"),
     ]
 
 
@@ -132,32 +136,32 @@ def test_a_fault_shows_its_line_and_leaves_with_exit_code_3(tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["", "[]", "text", "5"])
 def test_a_blueprint_is_a_map(tmp_path: Path, text: str) -> None:
     (fault,) = faults_of(tmp_path, text, head="")
-    assert (fault.message, fault.hint) == ("a blueprint is a map", "start the file with `smplan: 1`")
+    assert (fault.message, fault.hint) == ("a blueprint must be a map", "start the file with `smplan: 1`")
 
 
 def test_what_is_no_map_because_of_a_slip_is_told_once(tmp_path: Path) -> None:
-    assert [fault.message for fault in faults_of(tmp_path, "*a", head="")] == ["aliases are not used here"]
+    assert [fault.message for fault in faults_of(tmp_path, "*a", head="")] == ["aliases are not supported"]
 
 
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
         ("resources: []", ["`resources` must be a map, not a list"]),
-        ("resources:", ["`resources` must be a map, not nothing"]),
+        ("resources:", ["`resources` must be a map, not null"]),
         ("name: x", ["`name` is given twice", "`resources` is missing"]),
         ("resources: {}\nvariables: []", ["`variables` must be a map, not a list"]),
         ("resources: {}\naws: us-east-1", ["`aws` must be a map, not text"]),
-        ("resources: {}\naws: {regoin: x}", ["`aws.regoin` is not known here"]),
+        ("resources: {}\naws: {regoin: x}", ["`aws.regoin` is not a known field"]),
         ("resources: {}\nstate: local", ["`state` must be a map, not text"]),
-        ("resources: {}\nstate: {backend: gcs}", ["a state lives in one of: local, s3"]),
-        ("resources: {}\nstate: {backend: [s3]}", ["a state lives in one of: local, s3"]),
-        ("resources: {}\nstate: {backend: yes}", ["`yes` is a boolean to some readers of YAML and text to others"]),
-        ("resources: {}\nstate: {bucket: abc}", ["`bucket` is not known here"]),
-        ("resources: {}\nstate: {backend: s3, bucket: A}", ["`key` is missing", "`bucket` does not fit the pattern"]),
+        ("resources: {}\nstate: {backend: gcs}", ["the backend must be one of: local, s3"]),
+        ("resources: {}\nstate: {backend: [s3]}", ["the backend must be one of: local, s3"]),
+        ("resources: {}\nstate: {backend: yes}", ["`yes` is a boolean to some YAML parsers and text to others"]),
+        ("resources: {}\nstate: {bucket: abc}", ["`bucket` is not a known field"]),
+        ("resources: {}\nstate: {backend: s3, bucket: A}", ["`key` is missing", "`bucket` does not match the pattern"]),
         ("resources: {}\noutputs: {a b: 1}", ["`a b` cannot be a name"]),
         ("resources: {}\noutputs: []", ["`outputs` must be a map, not a list"]),
         ("resources: {}\nstream_manager: {}", ["`access_token` is missing", "`url` is missing"]),
-        ('resources: {}\nstream_manager: {secret: "env:A"}', ["`stream_manager` is a map"]),
+        ('resources: {}\nstream_manager: {secret: "env:A"}', ["`stream_manager` must be a map"]),
     ],
 )
 def test_sections_have_their_form(tmp_path: Path, text: str, messages: list[str]) -> None:
@@ -188,7 +192,7 @@ def test_name_region_account_and_state_are_known_at_once(tmp_path: Path) -> None
     resources: {a: {kind: toy.thing, spec: {name: thing}}}
     """
     assert told(tmp_path, text) == [
-        ("1:15", "`${a.id}` is known only later; this must be known at once", "use a variable"),
+        ("1:15", "`${a.id}` is not known before planning; this must be", "use a variable"),
         ("2:31", "a secret is not allowed here", ""),
     ]
 
@@ -263,8 +267,8 @@ def test_variables_are_filled_in(tmp_path: Path, value: str, expected: Any) -> N
     ("value", "message", "hint"),
     [
         ('"${var.rol}"', "there is no variable `rol`", "did you mean `role`?"),
-        ('"${var.m.b}"', "`${var.m.b}` leads nowhere: there is no `b` in it", ""),
-        ('"${var.role[0]}"', "`${var.role[0]}` leads nowhere: there is no `0` in it", ""),
+        ('"${var.m.b}"', "`${var.m.b}` cannot be resolved: there is no `b` in it", ""),
+        ('"${var.role[0]}"', "`${var.role[0]}` cannot be resolved: there is no `0` in it", ""),
         ('"x${var.m}"', "`${var.m}` is a map and cannot be part of a text", ""),
         ('"x${var.none}"', "`${var.none}` is a null and cannot be part of a text", ""),
         ('"${a"', "`${` is opened and never closed; write `$${` for the two characters themselves", ""),
@@ -274,8 +278,8 @@ def test_variables_are_filled_in(tmp_path: Path, value: str, expected: Any) -> N
             "write `${name.attribute}`; for the characters `${` themselves write `$${`",
         ),
         ('{"${var.role}": 1}', "a key cannot hold a reference", "give the value by it instead"),
-        ('{file: "${a.id}"}', "the path of a file is text known at once, not a reference", ""),
-        ("{file: [a]}", "the path of a file is text known at once, not a list", ""),
+        ('{file: "${a.id}"}', "the path of a file must be text known before planning, not a reference", ""),
+        ("{file: [a]}", "the path of a file must be text known before planning, not a list", ""),
     ],
 )
 def test_what_cannot_be_filled_in_is_told(tmp_path: Path, value: str, message: str, hint: str) -> None:
@@ -291,7 +295,7 @@ def test_what_is_wrong_already_is_told_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["5", '"env:"', '"vault:a"', '"${a.id}"', "[]"])
 def test_a_secret_that_is_nowhere_is_told(tmp_path: Path, source: str) -> None:
-    said = ("this does not say where the secret is", "write env:NAME, ssm:/path or secretsmanager:id")
+    said = ("this is not a source of secrets", "write env:NAME, ssm:/path or secretsmanager:id")
     assert fault_of(tmp_path, f"{{secret: {source}}}") == said
 
 
@@ -329,7 +333,7 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         ("pipe", "`pipe` is not a file"),
         ("large", "`large` is larger than 64 KiB"),
         ("binary", "`binary` is not UTF-8 text"),
-        ("nul", "`nul` holds NUL: it is not a text"),
+        ("nul", "`nul` contains NUL: it is not text"),
         ("x" * 300, f"`{'x' * 80}…` cannot be read: File name too long"),
     ],
 )
@@ -345,7 +349,7 @@ def test_a_file_is_a_text_in_the_folder_of_the_blueprint(tmp_path: Path, name: s
     os.mkfifo(folder / "pipe")
     found, hint = fault_of(folder, f'{{file: "{name}"}}')
     assert found.startswith(message)
-    assert hint == "give a path relative to the blueprint, inside its folder"
+    assert hint == "use a path relative to the blueprint, inside its folder"
 
 
 def test_the_digest_covers_the_blueprint_its_files_and_its_variables(tmp_path: Path) -> None:
@@ -377,7 +381,7 @@ def test_what_the_blueprint_grows_to_is_bounded(tmp_path: Path) -> None:
     resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: [{", ".join(['"${var.v}"'] * 200)}]}}}}}}
     """
     ((_, message, _),) = told(tmp_path, text)
-    assert message == "written out, the blueprint is too large: more than 150000 values or 16 MiB of text"
+    assert message == "the expanded blueprint is too large: more than 150000 values or 16 MiB of text"
 
 
 def test_the_text_that_the_blueprint_grows_to_is_bounded(tmp_path: Path) -> None:
@@ -386,4 +390,4 @@ def test_the_text_that_the_blueprint_grows_to_is_bounded(tmp_path: Path) -> None
     resources: {{a: {{kind: toy.thing, spec: {{name: thing, data: "{"${var.v}" * 200}"}}}}}}
     """
     ((_, message, _),) = told(tmp_path, text)
-    assert message.startswith("written out, the blueprint is too large")
+    assert message.startswith("the expanded blueprint is too large")

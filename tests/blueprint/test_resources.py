@@ -71,14 +71,14 @@ def test_when_says_whether_there_is_one(tmp_path: Path, when: str, there: bool) 
 @pytest.mark.parametrize(
     ("when", "message"),
     [
-        ('"true"', "`when` is true, false, a variable or its negation"),
-        ('"${var.flag} "', "`when` is true, false, a variable or its negation"),
+        ('"true"', "`when` must be true, false, a variable or its negation"),
+        ('"${var.flag} "', "`when` must be true, false, a variable or its negation"),
         ("1", "`when` must be true or false or text, not an integer"),
-        ('"${var.text}"', "`when` needs true or false, and this is text"),
+        ('"${var.text}"', "`when` must be true or false, not text"),
         ('"${var.flg}"', "there is no variable `flg`"),
-        ('"${var}"', "`${var}` does not say which variable"),
-        ('"${place.id}"', "`${place.id}` is known only later; `when` is decided at once"),
-        ('"${each.key}"', "`${each.key}` has a meaning only in a resource with `for_each`"),
+        ('"${var}"', "`${var}` does not name a variable"),
+        ('"${place.id}"', "`${place.id}` is not known before planning; `when` must be"),
+        ('"${each.key}"', "`${each.key}` is valid only in a resource with `for_each`"),
         ('"${a b}"', "`a b` is not a reference"),
     ],
 )
@@ -125,18 +125,18 @@ def test_when_may_differ_from_instance_to_instance(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("each", "message"),
     [
-        ("abc", "`for_each` takes a list of names, a map, or a variable that is one"),
+        ("abc", "`for_each` must be a list of names, a map, or a variable that holds one"),
         ("5", "`for_each` must be a list or a map or text, not an integer"),
-        ('"${var.text}"', "how many instances there are must be known at once: this is text"),
-        ('"${var.flag}"', "how many instances there are must be known at once: this is true or false"),
-        ('"${place.list}"', "how many instances there are must be known at once: `${place.list}` is known only later"),
-        ('["${place.id}"]', "a key of `for_each` is text known at once, not a reference known only later"),
-        ("[1]", "a key of `for_each` is text known at once, not an integer"),
+        ('"${var.text}"', "`for_each` must be a list or a map, not text"),
+        ('"${var.flag}"', "`for_each` must be a list or a map, not true or false"),
+        ('"${place.list}"', "`for_each` must be known before planning; `${place.list}` is not"),
+        ('["${place.id}"]', "a key of `for_each` must be text, not a reference"),
+        ("[1]", "a key of `for_each` must be text, not an integer"),
         ("[a, b, a]", "`a` is in `for_each` twice"),
-        ("['a b']", "`a b` cannot be a key: no blanks, quotes, brackets, $ or \\"),
-        ("{'a\"': 1}", '`a"` cannot be a key: no blanks, quotes, brackets, $ or \\'),
+        ("['a b']", "`a b` cannot be a key: no spaces, quotes, brackets, $ or \\"),
+        ("{'a\"': 1}", '`a"` cannot be a key: no spaces, quotes, brackets, $ or \\'),
         (f"[{'ü' * 128}]", f"{quoted('ü' * 128)} is too long: the address does not fit in a tag of 256 characters"),
-        ("['']", "`` cannot be a key: no blanks, quotes, brackets, $ or \\"),
+        ("['']", "`` cannot be a key: no spaces, quotes, brackets, $ or \\"),
     ],
 )
 def test_for_each_is_known_at_once(tmp_path: Path, each: str, message: str) -> None:
@@ -157,9 +157,9 @@ def test_each_has_a_meaning_only_in_instances(tmp_path: Path) -> None:
         "for_each: [x]", name="b", data='"${each.value.nn}"'
     )
     assert [message for message, _ in said(tmp_path, text)] == [
-        "`${each.key}` has a meaning only in a resource with `for_each`",
-        "`${b[each.key].id}` has a meaning only in a resource with `for_each`",
-        "`${each.value.nn}` leads nowhere: there is no `nn` in it",
+        "`${each.key}` is valid only in a resource with `for_each`",
+        "`${b[each.key].id}` is valid only in a resource with `for_each`",
+        "`${each.value.nn}` cannot be resolved: there is no `nn` in it",
     ]
 
 
@@ -200,7 +200,7 @@ def test_after_becomes_addresses(tmp_path: Path, entry: str, rest: str, addresse
     ("entry", "message", "hint"),
     [
         ("ona", "there is no resource `ona` to come after", "did you mean `one`?"),
-        ("place", "`place` is a lookup: it comes before everything anyway", "remove it"),
+        ("place", "`place` is a lookup, and lookups come before every resource", "remove it"),
         ("a", "`a` cannot come after itself", ""),
         ("'one[\"x\"]'", "`one` has no instance `x`", ""),
         ("'many[\"bleu\"]'", "`many` has no instance `bleu`", "did you mean `blue`?"),
@@ -224,10 +224,10 @@ def test_after_something_wrong_is_not_told_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lifecycle", "message"),
     [
-        ("{prevent_destroi: true}", "`prevent_destroi` is not known here"),
+        ("{prevent_destroi: true}", "`prevent_destroi` is not a known field"),
         ("{adopt: 1}", "`adopt` must be true or false, not an integer"),
-        ('{adopt: "${place.id}"}', "`${place.id}` is known only later; this must be known at once"),
-        ('{adopt: "x${place.id}"}', "`x${place.id}` is known only later; this must be known at once"),
+        ('{adopt: "${place.id}"}', "`${place.id}` is not known before planning; this must be"),
+        ('{adopt: "x${place.id}"}', "`x${place.id}` is not known before planning; this must be"),
         ('{ignore: [{secret: "env:A"}]}', "a secret is not allowed here"),
         ("[]", "`lifecycle` must be a map, not a list"),
     ],
@@ -241,12 +241,12 @@ def test_a_lifecycle_has_its_form(tmp_path: Path, lifecycle: str, message: str) 
     [
         ("  a: {spec: {}}", "`kind` is missing"),
         ("  a: thing", "must be a map, not text"),
-        ("  a: {kind: toy.thing, specs: {name: thing}, spec: {name: thing}}", "`specs` is not known here"),
+        ("  a: {kind: toy.thing, specs: {name: thing}, spec: {name: thing}}", "`specs` is not a known field"),
         ("  a: {kind: toy.thing, spec: []}", "`spec` must be a map, not a list"),
-        ('  a: {kind: toy.fleet, spec: {secret: "env:A"}}', "`spec` is a map of the kind's fields"),
+        ('  a: {kind: toy.fleet, spec: {secret: "env:A"}}', "`spec` must be a map of the kind's fields"),
         (
             "  a: {kind: toy.thing, spec: {secret: yes}}",
-            "`yes` is a boolean to some readers of YAML and text to others",
+            "`yes` is a boolean to some YAML parsers and text to others",
         ),
         ("  a: {kind: [], spec: {}}", "`kind` must be text, not a list"),
     ],
@@ -263,7 +263,7 @@ def test_a_name_can_be_referred_to(tmp_path: Path, name: str) -> None:
 
 def test_resources_and_lookups_share_their_names(tmp_path: Path) -> None:
     text = "lookups: {a: {kind: toy.place, where: {name: x}}}\nresources: {a: {kind: toy.thing, spec: {name: thing}}}"
-    assert [message for message, _ in said(tmp_path, text, "")] == ["`a` is the name of a lookup already"]
+    assert [message for message, _ in said(tmp_path, text, "")] == ["`a` is already the name of a lookup"]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_resources_and_lookups_share_their_names(tmp_path: Path) -> None:
     [
         ("[]", ["`lookups` must be a map, not a list"]),
         ("{a: {kind: toy.place}}", ["`where` is missing"]),
-        ("{a: {kind: toy.place, where: {name: x}, when: true}}", ["`when` is not known here"]),
+        ("{a: {kind: toy.place, where: {name: x}, when: true}}", ["`when` is not a known field"]),
         ("{a: {kind: toy.place, where: x}}", ["`where` must be a map, not text"]),
     ],
 )
@@ -282,7 +282,7 @@ def test_a_lookup_has_its_form(tmp_path: Path, lookups: str, messages: list[str]
 def test_a_blueprint_holds_so_many_resources(tmp_path: Path) -> None:
     keys: Any = ", ".join(f"k{number}" for number in range(20_001))
     ((_, message, hint),) = told(tmp_path, f"resources: {{a: {{kind: toy.fleet, for_each: [{keys}]}}}}")
-    assert (message, hint) == ("a blueprint holds at most 20000 resources", "split it into blueprints of their own")
+    assert (message, hint) == ("a blueprint can have at most 20000 resources", "split it into several blueprints")
 
 
 def test_after_everything_of_much_is_too_much(tmp_path: Path) -> None:
@@ -294,4 +294,4 @@ def test_after_everything_of_much_is_too_much(tmp_path: Path) -> None:
       b: {{kind: toy.fleet, for_each: [{others}], after: [a]}}
     """
     ((_, message, _),) = told(tmp_path, text)
-    assert message.startswith("written out, the blueprint is too large")
+    assert message.startswith("the expanded blueprint is too large")

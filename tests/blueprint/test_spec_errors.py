@@ -55,9 +55,9 @@ def test_a_missing_field_is_told_with_what_it_is_for() -> None:
 
 
 def test_an_unknown_field_is_told_at_its_key_with_the_nearest_name() -> None:
-    assert found(sise=3) == [SpecError(("sise",), "`sise` is not known here", "did you mean `size`?", key=True)]
+    assert found(sise=3) == [SpecError(("sise",), "`sise` is not a known field", "did you mean `size`?", key=True)]
     assert found(part={"role": "x", "zzz": 1}) == [
-        SpecError(("part", "zzz"), "`part.zzz` is not known here", "known here: key, limit, role", key=True)
+        SpecError(("part", "zzz"), "`part.zzz` is not a known field", "one of: key, limit, role", key=True)
     ]
 
 
@@ -74,7 +74,7 @@ def test_an_unknown_field_is_told_at_its_key_with_the_nearest_name() -> None:
         ("flag", 1, "must be true or false, not an integer", ""),
         ("name", 5, "must be text, not an integer", "put it in quotes"),
         ("name", False, "must be text, not true or false", "put it in quotes"),
-        ("name", None, "must be text, not nothing", ""),
+        ("name", None, "must be text, not null", ""),
         ("tags", [], "must be a map, not a list", ""),
         ("names", {}, "must be a list, not a map", ""),
         ("part", 1.5, "must be a map, not a number", ""),
@@ -86,7 +86,7 @@ def test_an_unknown_field_is_told_at_its_key_with_the_nearest_name() -> None:
         ("weight", 1.2, "must be a multiple of 0.5", ""),
         ("name", "a", "must have at least 2 characters", ""),
         ("name", "a" * 11, "must have at most 10 characters", ""),
-        ("name", "Aaa", "does not fit the pattern ^[a-z]", ""),
+        ("name", "Aaa", "does not match the pattern ^[a-z]", ""),
         ("names", [], "must have at least 1 item", ""),
         ("names", ["a", "b", "c"], "must have at most 2 items", ""),
         ("mode", "fats", "cannot be `fats`, only fast, slow", "did you mean `fast`?"),
@@ -144,7 +144,7 @@ def test_walk_finds_forms_and_facts_on_the_way() -> None:
 @pytest.mark.parametrize(
     ("value", "name"),
     [
-        (None, "nothing"), (True, "true or false"), (1, "an integer"), (1.5, "a number"), ("", "text"), ([], "a list"),
+        (None, "null"), (True, "true or false"), (1, "an integer"), (1.5, "a number"), ("", "text"), ([], "a list"),
         ((), "a list"), ({}, "a map"), (Secret("env:A"), "a secret"), (Ref("a"), "a reference"),
         (Interpolation(()), "a reference"),
     ],
@@ -177,7 +177,7 @@ def test_the_nearest_name_is_suggested() -> None:
 
 
 def test_few_names_are_all_told() -> None:
-    assert one_of("zzz", ["b", "a"]) == "known here: a, b"
+    assert one_of("zzz", ["b", "a"]) == "one of: a, b"
     assert one_of("zzz", [f"name_{number}" for number in range(20)]) == ""
     assert one_of("zzz", []) == ""
 

@@ -43,8 +43,8 @@ def test_a_lookup_takes_only_the_keys_of_its_kind(tmp_path: Path) -> None:
       b: {kind: toy.both, where: {"tag:Name": v, name: {secret: "env:A"}}}
     """
     assert told(tmp_path, text) == [
-        ("3:32", "toy.place is not looked up by `nmae`", "did you mean `name`?"),
-        ("4:31", "toy.both is not looked up by `tag:Name`", "did you mean `name`?"),
+        ("3:32", "toy.place cannot be looked up by `nmae`", "did you mean `name`?"),
+        ("4:31", "toy.both cannot be looked up by `tag:Name`", "did you mean `name`?"),
         ("4:52", "a secret is not allowed here: the plan would show it", ""),
     ]
 
@@ -61,10 +61,10 @@ def test_a_lookup_may_refer_to_lookups_only(tmp_path: Path) -> None:
         (
             "4:38",
             "a lookup is made while planning, before `r` exists",
-            "look it up by something known, or refer to the resource itself",
+            "look it up by a known value, or refer to the resource itself",
         ),
         ("5:38", "`a` (toy.place) has no `arm`", "did you mean `arn`?"),
-        ("5:64", "`c` is neither a resource nor a lookup", "known here: a, b, r"),
+        ("5:64", "`c` is neither a resource nor a lookup", "one of: a, b, r"),
     ]
 
 
@@ -77,9 +77,9 @@ def test_lookups_cannot_need_each_other(tmp_path: Path) -> None:
       c: {kind: toy.place, where: {name: "${b.id}"}}
     """
     ((_, message, hint),) = told(tmp_path, text)
-    assert message.startswith("lookups need each other in a circle: `")
+    assert message.startswith("lookups depend on each other in a cycle: `")
     assert "`a` needs `b`" in message
-    assert hint == "look one up by something known"
+    assert hint == "look one of them up by a known value"
 
 
 def test_a_chain_of_lookups_is_no_circle(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_what_does_not_fit_stands_where_it_is_written(tmp_path: Path) -> None:
     """
     assert told(tmp_path, text) == [
         ("4:48", "`part.limit` must be at least 1", "How many."),
-        ("4:52", "`sise` is not known here", "did you mean `size`?"),
+        ("4:52", "`sise` is not a known field", "did you mean `size`?"),
         ("7:5", "`name` is missing", "add it: Its name."),
         ("8:6", "`name` is missing", "add it: Its name."),
     ]
@@ -136,7 +136,7 @@ def test_secrets_stand_only_where_they_are_kept(tmp_path: Path) -> None:
     assert told(tmp_path, text) == [
         ("4:18", "a secret is not allowed in `name`: everyone who can read the resource would see it", HIDDEN),
         ("7:32", "a secret is not allowed in `data[0]`: everyone who can read the resource would see it", HIDDEN),
-        ("8:14", "an output would show the secret", ""),
+        ("8:14", "a secret is not allowed in an output: it would be shown", ""),
     ]
 
 
@@ -167,13 +167,13 @@ def test_references_name_what_there_is(tmp_path: Path) -> None:
     assert told(tmp_path, text) == [
         ("8:50", "`thng` is neither a resource nor a lookup", "did you mean `thing`?"),
         ("9:50", "`thing` (toy.thing) has no `arm`", "did you mean `arn`?"),
-        ("10:50", "`${thing}` does not say which attribute of `thing`", "for example `${thing.id}`"),
-        ("11:50", "`many` has one instance for each key: say which", f"write {some}"),
+        ("10:50", "`${thing}` does not name an attribute of `thing`", "for example `${thing.id}`"),
+        ("11:50", "`many` has one instance per key: choose one", f"write {some}"),
         ("12:50", "`many` has no instance `bleu`", "did you mean `blue`?"),
         ("13:50", "`thing` has no instances: it has no `for_each`", "write `${thing.arn}`"),
-        ("14:50", "`place` (toy.place) has no `zone`", "known here: arn, id, list"),
-        ("15:50", "`thing.tags.c` leads nowhere: there is no `c`", ""),
-        ("16:50", "`none` has one instance for each key: say which", f"write {none}"),
+        ("14:50", "`place` (toy.place) has no `zone`", "one of: arn, id, list"),
+        ("15:50", "`thing.tags.c` cannot be resolved: there is no `c`", ""),
+        ("16:50", "`none` has one instance per key: choose one", f"write {none}"),
         ("19:6", "`thing` (toy.thing) has no `naem`", "did you mean `name`?"),
     ]
 

@@ -69,7 +69,7 @@ def test_a_text_is_read_as_what_the_variable_must_be(tmp_path: Path, kind: str, 
     [
         ("integer", "four", "`four` is not an integer", "such as 4"),
         ("integer", "1.5", "this must be an integer, not a number", ""),
-        ("integer", "", "this must be an integer, not nothing", ""),
+        ("integer", "", "this must be an integer, not null", ""),
         ("integer", "true", "this must be an integer, not true or false", ""),
         ("number", ".nan", "`.nan` is not a number", "such as 0.5"),
         ("boolean", "yes", "`yes` is not true or false", "write true or false"),
@@ -97,10 +97,10 @@ def test_a_text_that_is_something_else_is_told_where_it_was_given(
         ("type: number, maximum: 0.5", 0.5, 0.6, "this must be at most 0.5"),
         ("type: string, min_length: 2", "ab", "a", "this must have at least 2 characters"),
         ("type: string, max_length: 1", "a", "ab", "this must have at most 1 characters"),
-        ("type: string, pattern: '^a+$'", "aa", "ab", "this does not fit the pattern ^a+$"),
+        ("type: string, pattern: '^a+$'", "aa", "ab", "this does not match the pattern ^a+$"),
         ("type: list, min_items: 1", "[a]", "[]", "this must have at least 1 items"),
         ("type: list, max_items: 1", "[a]", "[a, b]", "this must have at most 1 items"),
-        ("type: string, enum: [a, b]", "a", "c", "this is not one of the values allowed: a, b"),
+        ("type: string, enum: [a, b]", "a", "c", "this is not one of the allowed values: a, b"),
     ],
 )
 def test_a_value_keeps_to_its_limits(tmp_path: Path, limits: str, good: object, bad: object, message: str) -> None:
@@ -115,7 +115,7 @@ def test_several_limits_are_told_at_once(tmp_path: Path) -> None:
 
 def test_a_limit_that_says_nothing_about_the_type_is_told(tmp_path: Path) -> None:
     message, _ = fault(tmp_path, "{type: string, minimum: 1, default: a}")
-    assert message == "`minimum` says nothing about a variable of type string"
+    assert message == "`minimum` does not apply to a variable of type string"
 
 
 def test_a_pattern_must_be_one_that_is_quick(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_pattern_must_be_one_that_is_quick(tmp_path: Path) -> None:
 def test_a_variable_without_a_value_is_told_at_its_name(tmp_path: Path) -> None:
     text = "\nvariables:\n  v: {type: string}\nresources: {}\n"
     message = "the variable `v` has no value"
-    hint = "give it with --var v=…, SMPLAN_VAR_v or a --var-file; or give it a default"
+    hint = "set it with --var v=…, SMPLAN_VAR_v or a --var-file, or add a default"
     assert told(tmp_path, text) == [("2:3", message, hint)]
 
 
@@ -154,7 +154,7 @@ def test_a_file_of_variables_is_a_map_of_values_with_their_types(tmp_path: Path)
     file = tmp_path / "values.yaml"
     file.write_text("- v\n")
     assert fault(tmp_path, "{type: integer, default: 1}", variable_files=[file]) == (
-        "a file of variables is a map of names to values",
+        "a file of variables must be a map of names to values",
         "such as max_size: 4",
     )
     file.write_text('w: 1\nv: "3"\n')
@@ -184,7 +184,7 @@ def test_a_value_from_outside_is_taken_literally(tmp_path: Path) -> None:
 def test_a_default_refers_to_nothing(tmp_path: Path) -> None:
     assert value(tmp_path, '{type: list, default: ["$${x}", {a: 1}]}') == ["${x}", {"a": 1}]
     assert fault(tmp_path, '{type: string, default: "${var.w}"}') == (
-        "the default of a variable cannot refer to anything",
+        "the default of a variable cannot contain references",
         "write the value itself",
     )
     assert fault(tmp_path, '{type: list, default: ["${"]}')[0].startswith("`${` is opened and never closed")
@@ -192,7 +192,7 @@ def test_a_default_refers_to_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("default", ['{secret: "env:A"}', '{a: [{secret: "env:A"}]}'])
 def test_a_secret_is_no_value_of_a_variable(tmp_path: Path, default: str) -> None:
-    message = "the value of a variable is shown in plans: it cannot say where a secret is"
+    message = "a variable cannot hold a secret: its value is shown in plans"
     assert fault(tmp_path, f"{{type: map, default: {default}}}") == (message, "")
 
 
@@ -201,7 +201,7 @@ def test_a_secret_is_no_value_of_a_variable(tmp_path: Path, default: str) -> Non
     [
         ("{}", "`type` is missing"),
         ("{type: strnig, default: a}", "`type` cannot be `strnig`, only string, integer, number, boolean, list, map"),
-        ("{type: string, default: a, defualt: b}", "`defualt` is not known here"),
+        ("{type: string, default: a, defualt: b}", "`defualt` is not a known field"),
         ("string", "must be a map, not text"),
         ("{type: integer, default: 1, minimum: a}", "`minimum` must be an integer or a number, not text"),
     ],

@@ -1,17 +1,16 @@
-"""smplan killed or cut off at every single call: nothing lost, nothing made twice, whatever the moment.
+"""Cases of the crash matrix: smplan killed or cut off at every fault point, with state in files and in S3.
 
-``python -m tests.campaigns.crash_matrix`` plays every scenario with every fault at every crossing, with state in files
-and in S3; ``--share 0.1`` plays a seeded tenth. What was wrong is printed with the command that plays it again.
+Nothing may be lost or created twice. A violation is printed with the command that repeats its case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tests.campaigns.boundary import CUTS, KILLS, Trouble
-from tests.campaigns.matrix import NOTHING, Case, Left, Scenario
-from tests.campaigns.shares import Campaign, main
-from tests.campaigns.stage import Ran
+from tests.campaigns.fault_points import CUTS, KILLS, Fault
+from tests.campaigns.matrix import NOTHING, Baseline, Case, Scenario
+from tests.campaigns.sandbox_case import RunResult
+from tests.campaigns.sharding import Campaign
 
 SCENARIOS = tuple(
     Scenario(name, goals, s3)
@@ -25,24 +24,21 @@ SCENARIOS = tuple(
 )
 
 
-def cases(left: Sequence[Left]) -> Iterator[Case]:
-    """Every fault at every crossing of an undisturbed run."""
-    for leg, each in enumerate(left):
-        for crossing in each.crossings:
-            for fault in (*KILLS, *CUTS) if crossing.wire else KILLS:
-                yield Case(leg, Trouble(fault, crossing.number, crossing.wire))
+def cases(baseline: Sequence[Baseline]) -> Iterator[Case]:
+    """Every fault at every point of an undisturbed run."""
+    for leg, each in enumerate(baseline):
+        for point in each.points:
+            for fault in (*KILLS, *CUTS) if point.wire else KILLS:
+                yield Case(leg, Fault(fault, point.number, point.wire))
 
 
-def expect(case: Case, ran: Ran) -> str:
-    """A killed run was killed; one that was cut off goes on, or says how to go on."""
-    if not ran.struck:
-        return "" if ran.code == 0 else f"undisturbed, it ended with {ran.code}: {ran.text[-800:]}"
-    if case.trouble.fault in KILLS:
-        return "" if ran.code == -9 else f"it was killed, and ended with {ran.code}"
-    return "" if ran.code in (0, 8) else f"it ended with {ran.code}: {ran.text[-800:]}"
+def expect(case: Case, result: RunResult) -> str:
+    """A killed run ends by SIGKILL; one that was cut off completes or exits with 8."""
+    if not result.struck:
+        return "" if result.code == 0 else f"undisturbed, it ended with {result.code}: {result.text[-800:]}"
+    if case.fault.kind in KILLS:
+        return "" if result.code == -9 else f"it was killed, and ended with {result.code}"
+    return "" if result.code in (0, 8) else f"it ended with {result.code}: {result.text[-800:]}"
 
 
-CRASHES = Campaign("crash matrix", "tests.campaigns.crash_matrix", SCENARIOS, cases, expect)
-
-if __name__ == "__main__":
-    main(CRASHES)
+CRASHES = Campaign("crash matrix", "tests.campaigns.run_crash_matrix", SCENARIOS, cases, expect)

@@ -1,4 +1,4 @@
-"""The blueprints that campaigns go through: the project's own, and edited ones, by name."""
+"""Blueprints for campaigns, by name: the project's own, and edited variants."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _edited(name: str, *edits: tuple[str, str]) -> Callable[[], str]:
     def read() -> str:
         text = (BLUEPRINTS / name).read_text(encoding="utf-8")
         for before, after in edits:
-            assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {name}"
+            assert text.count(before) == 1, f"{before!r} occurs {text.count(before)} times in {name}"
             text = text.replace(before, after)
         return text
 

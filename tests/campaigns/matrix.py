@@ -1,7 +1,7 @@
-"""One command after another, each with trouble at one crossing, then carried on, then judged.
+"""A fleet brought from goal to goal by smplan's commands, with one fault per command, then resumed and compared.
 
-What counts is what stands in the end: exactly what an undisturbed run leaves, nothing twice, nothing besides, and a
-plan that finds nothing to do.
+After a case the sandbox must hold exactly what an undisturbed run leaves, without duplicates, and the next plan must be
+empty.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from smplan.sandbox.ids import ADMIN_TOKEN
 from smplan.stores.interface import Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
-from tests.campaigns.boundary import Crossing, Trouble
+from tests.campaigns.fault_points import Fault, FaultPoint
 from tests.campaigns.fleets import FLEETS
-from tests.campaigns.stage import Ran, Stage, staged
+from tests.campaigns.sandbox_case import RunResult, SandboxCase, open_sandbox
 
 TRIES = 4
-"""How often a command is run again before it counts as stuck."""
+"""How often a command is repeated before it counts as stuck."""
 BUCKET, KEY = "fleet-state", "prod/fleet.json"
 S3_STATE = f"state: {{backend: s3, bucket: {BUCKET}, key: {KEY}}}\n"
 PLAN = ("plan", "fleet.yaml")
@@ -35,7 +35,7 @@ NOTHING = ""
 
 @dataclass(frozen=True)
 class Scenario:
-    """Goals that a fleet is brought to in turn, again and again: names of ``FLEETS``, or NOTHING."""
+    """Goals that a fleet is brought to in rotation: names of ``FLEETS``, or NOTHING."""
 
     name: str
     goals: tuple[str, ...]
@@ -48,40 +48,40 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Case:
-    """Trouble on the way to one goal of a scenario."""
+    """A fault on the way to one goal of a scenario."""
 
     leg: int
-    trouble: Trouble
+    fault: Fault
     planning: bool = False
-    """Whether it happens to the plan before, in place of the apply."""
+    """Whether it strikes the plan command, not the apply."""
 
     def __str__(self) -> str:
-        trouble = self.trouble
-        at = f"{'wire' if trouble.wire else 'disk'} {trouble.at}" if trouble.at else f"{trouble.share:.0%}"
+        fault = self.fault
+        at = f"{'wire' if fault.wire else 'disk'} {fault.at}" if fault.at else f"{fault.share:.0%}"
         leg = f"{self.leg}{' plan' if self.planning else ''}"
-        return f"{leg}:{trouble.fault}:{at}:{trouble.seed}"
+        return f"{leg}:{fault.kind}:{at}:{fault.seed}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a case: what it struck, how the runs ended, and what is wrong with what they left."""
+    """The outcome of a case: the points struck, the exit codes of the runs, and the violations."""
 
     case: Case
-    struck: tuple[Crossing, ...]
+    struck: tuple[FaultPoint, ...]
     codes: tuple[int, ...]
     extra: int
-    """How many more requests all runs took together than an undisturbed one."""
-    wrong: tuple[str, ...] = ()
+    """Requests of all runs beyond those of an undisturbed run."""
+    violations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Left:
-    """What an undisturbed run leaves: all that stands, all that the state holds; and what it and its plan crossed."""
+class Baseline:
+    """What an undisturbed run leaves in the sandbox and the state, and the fault points of the run and of its plan."""
 
-    standing: list[str]
-    held: list[str]
-    crossings: list[Crossing] = field(repr=False)
-    planned: list[Crossing] = field(repr=False)
+    resources: list[str]
+    state_entries: list[str]
+    points: list[FaultPoint] = field(repr=False)
+    planned: list[FaultPoint] = field(repr=False)
 
 
 _RANDOM = re.compile(
@@ -92,69 +92,71 @@ _RANDOM = re.compile(
 )
 
 
-def plain(standing: Iterable[str]) -> list[str]:
-    """What stands, without what is random in ids and names, sorted: a thing made twice is there twice."""
-    return sorted(_RANDOM.sub("", each) for each in standing)
+def normalized(resources: Iterable[str]) -> list[str]:
+    """Resources without the random parts of their ids and names, sorted; duplicates stay."""
+    return sorted(_RANDOM.sub("", each) for each in resources)
 
 
-Expect = Callable[[Case, Ran], str]
-"""What is wrong with how a disturbed run ended; empty if nothing is."""
+Expect = Callable[[Case, RunResult], str]
+"""The violation in how a disturbed run ended; empty if there is none."""
 
 
-class Theatre:
-    """Plays one scenario. Entering it plays it undisturbed, unless it is known what every goal leaves."""
+class ScenarioRunner:
+    """Runs cases of one scenario. Entering it records the baselines, unless they are given."""
 
     def __init__(
         self,
         scenario: Scenario,
         folder: Path,
-        expect: Expect = lambda case, ran: "",
-        left: Sequence[Left] = (),
+        expect: Expect = lambda case, result: "",
+        baseline: Sequence[Baseline] = (),
     ) -> None:
         self.scenario = scenario
         self._folder = folder
         self.expect = expect
         self._stack = contextlib.ExitStack()
-        self._stage: Stage | None = None
+        self._sandbox: SandboxCase | None = None
         self._leg = 0
-        self._planned: list[Crossing] = []
-        self.left = list(left)
+        self._planned: list[FaultPoint] = []
+        self.baselines = list(baseline)
 
-    def __enter__(self) -> Theatre:
-        if not self.left:
-            stage = self._stage = self._fresh()
+    def __enter__(self) -> ScenarioRunner:
+        if not self.baselines:
+            sandbox = self._sandbox = self._new_sandbox()
             for goal in self.scenario.goals:
-                crossings = self._undisturbed(stage).crossings
-                self.left.append(Left(plain(stage.standing()), self._held(stage), crossings, self._planned))
-                assert not self._unsettled(stage, goal, self.left[-1])
+                points = self._undisturbed(sandbox).points
+                self.baselines.append(
+                    Baseline(normalized(sandbox.inventory()), self._state_entries(sandbox), points, self._planned)
+                )
+                assert not self._differences(sandbox, goal, self.baselines[-1])
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _fresh(self) -> Stage:
-        """A stage at the first leg."""
+    def _new_sandbox(self) -> SandboxCase:
+        """A sandbox at the first leg."""
         self._stack.close()
-        stage = self._stack.enter_context(staged(self._folder / uuid.uuid4().hex[:8]))
+        sandbox = self._stack.enter_context(open_sandbox(self._folder / uuid.uuid4().hex[:8]))
         self._leg = 0
         if self.scenario.s3:
-            _client(stage).create_bucket(Bucket=BUCKET)
-        if NOTHING not in self.scenario.goals:  # the first time round names and versions are those of a beginning
+            _client(sandbox).create_bucket(Bucket=BUCKET)
+        if NOTHING not in self.scenario.goals:  # names and versions of the first round differ from later ones
             for _ in self.scenario.goals:
-                self._undisturbed(stage)
-        return stage
+                self._undisturbed(sandbox)
+        return sandbox
 
-    def _undisturbed(self, stage: Stage) -> Ran:
-        """The next leg, without trouble."""
-        ran = stage.done(*self._ready(stage))
-        self._next()
-        return ran
+    def _undisturbed(self, sandbox: SandboxCase) -> RunResult:
+        """Run the next leg without a fault."""
+        result = sandbox.run_ok(*self._prepare(sandbox))
+        self._advance()
+        return result
 
-    def _next(self) -> None:
+    def _advance(self) -> None:
         self._leg = (self._leg + 1) % len(self.scenario.goals)
 
-    def _ready(self, stage: Stage) -> tuple[str, ...]:
-        """The command of this leg; what it needs before is done."""
+    def _prepare(self, sandbox: SandboxCase) -> tuple[str, ...]:
+        """The command of this leg; the blueprint is written and planned."""
         wait = ("--lock-wait", "30") if self.scenario.s3 else ()
         goal = self.scenario.goals[self._leg]
         if goal == NOTHING:
@@ -162,107 +164,107 @@ class Theatre:
         text = FLEETS[goal]()
         if self.scenario.s3:
             text = text.replace("variables:\n", f"{S3_STATE}\nvariables:\n", 1)
-        (stage.folder / "fleet.yaml").write_text(text)
-        self._planned = stage.done(*PLAN).crossings
+        (sandbox.folder / "fleet.yaml").write_text(text)
+        self._planned = sandbox.run_ok(*PLAN).points
         return ("apply", "--yes", *wait)
 
     def play(self, cases: Iterable[Case]) -> Iterator[Verdict]:
-        """All cases, in whatever order is quickest."""
+        """Run all cases, in the order that needs the fewest extra legs."""
         waiting: Mapping[int, deque[Case]] = {leg: deque() for leg in range(len(self.scenario.goals))}
-        for case in cases:
-            waiting[case.leg].append(case)
+        for each in cases:
+            waiting[each.leg].append(each)
         case: Case | None = None
         while any(waiting.values()):
-            if self._stage is None:
-                self._stage, case = self._fresh(), None
+            if self._sandbox is None:
+                self._sandbox, case = self._new_sandbox(), None
             try:
                 if not waiting[self._leg]:
-                    self._undisturbed(self._stage)
+                    self._undisturbed(self._sandbox)
                     continue
                 case = waiting[self._leg].popleft()
-                verdict = self._case(self._stage, case)
-                self._next()
+                verdict = self._case(self._sandbox, case)
+                self._advance()
             except AssertionError as error:
-                if case is None:  # nothing was disturbed here yet
+                if case is None:  # nothing was disturbed in this sandbox yet
                     raise
-                verdict = Verdict(case, (), (), 0, (f"in it or after it: {error}",))
-            if verdict.wrong:
-                self._stage = None  # what comes next shall not suffer from it
+                verdict = Verdict(case, (), (), 0, (f"during or after the case: {error}",))
+            if verdict.violations:
+                self._sandbox = None  # the next case gets a sandbox of its own
             yield verdict
 
-    def _case(self, stage: Stage, case: Case) -> Verdict:
-        """Trouble, then the same command again until it ends well, then a look at what stands."""
-        turn = self._ready(stage)
+    def _case(self, sandbox: SandboxCase, case: Case) -> Verdict:
+        """Run the command with the fault, repeat it until it succeeds, and compare."""
+        turn = self._prepare(sandbox)
         first = PLAN if case.planning else turn
-        runs = [stage.run(*first, trouble=case.trouble)]
-        wrong = [told for told in (self.expect(case, runs[0]), _noise(runs[0])) if told]
-        while not _ended(runs) and len(runs) <= TRIES:
-            runs.append(stage.run(*first))
-        left = self.left[case.leg]
-        if case.planning and _ended(runs):
-            runs.append(stage.run(*turn))
-        if not _ended(runs):
-            wrong.append(f"it does not end well: {[each.code for each in runs]}: {runs[-1].text[-1500:]}")
+        runs = [sandbox.run(*first, fault=case.fault)]
+        wrong = [each for each in (self.expect(case, runs[0]), _forbidden_output(runs[0])) if each]
+        while not _converged(runs) and len(runs) <= TRIES:
+            runs.append(sandbox.run(*first))
+        baseline = self.baselines[case.leg]
+        if case.planning and _converged(runs):
+            runs.append(sandbox.run(*turn))
+        if not _converged(runs):
+            wrong.append(f"it does not succeed: {[each.code for each in runs]}: {runs[-1].text[-1500:]}")
         else:
-            wrong += self._unsettled(stage, self.scenario.goals[case.leg], left)
-        requests = sum(each.wire for run in runs for each in run.crossings)
-        extra = requests - sum(each.wire for each in (*left.crossings, *(left.planned if case.planning else ())))
+            wrong += self._differences(sandbox, self.scenario.goals[case.leg], baseline)
+        requests = sum(each.wire for run in runs for each in run.points)
+        extra = requests - sum(each.wire for each in (*baseline.points, *(baseline.planned if case.planning else ())))
         return Verdict(case, tuple(runs[0].struck), tuple(each.code for each in runs), extra, tuple(wrong))
 
-    def _unsettled(self, stage: Stage, goal: str, left: Left) -> list[str]:
-        """How what stands differs from what an undisturbed run leaves."""
-        wrong = judged(stage.standing(), left.standing)
-        held = self._held(stage)
-        if held != left.held:
-            wrong.append(f"the state holds {held} in place of {left.held}")
+    def _differences(self, sandbox: SandboxCase, goal: str, baseline: Baseline) -> list[str]:
+        """Differences from what an undisturbed run leaves."""
+        wrong = differences(sandbox.inventory(), baseline.resources)
+        held = self._state_entries(sandbox)
+        if held != baseline.state_entries:
+            wrong.append(f"the state holds {held} instead of {baseline.state_entries}")
         if goal != NOTHING:
-            again = stage.run(*PLAN, "--detailed-exitcode")
+            again = sandbox.run(*PLAN, "--detailed-exitcode")
             if again.code != 0:
                 wrong.append(f"the next plan is not empty ({again.code}): {again.text}")
         return wrong
 
-    def _held(self, stage: Stage) -> list[str]:
-        """What the state holds, and what it does not know the end of."""
-        folded = self._store(stage).read().folded
+    def _state_entries(self, sandbox: SandboxCase) -> list[str]:
+        """Resources, deposed generations and pending creates in the state."""
+        folded = self._store(sandbox).read().folded
         assert folded is not None
         state: State = folded.state
         held = [f"{entry.address} {entry.status}" for entry in state.resources.values()]
-        held += [f"{entry.address} old" for entry in state.deposed] + [
-            f"{each.resource.address} orphan" for each in folded.pending_creates
+        held += [f"{entry.address} deposed" for entry in state.deposed] + [
+            f"{each.resource.address} pending" for each in folded.pending_creates
         ]
         return sorted(held)
 
-    def _store(self, stage: Stage) -> Store:
+    def _store(self, sandbox: SandboxCase) -> Store:
         if self.scenario.s3:
-            return S3Store(BUCKET, KEY, client=_client(stage))
-        return LocalStore(stage.folder / "state" / "streammanager.state.json")
+            return S3Store(BUCKET, KEY, client=_client(sandbox))
+        return LocalStore(sandbox.folder / "state" / "streammanager.state.json")
 
 
-def _client(stage: Stage) -> Any:
+def _client(sandbox: SandboxCase) -> Any:
     import boto3.session
 
-    env = stage.box.env()
+    env = sandbox.box.env()
     keys = env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
     session = boto3.session.Session(*keys, region_name=env["AWS_REGION"])
     return session.client("s3", endpoint_url=env["AWS_ENDPOINT_URL"])
 
 
-def judged(standing: Iterable[str], expected: Iterable[str]) -> list[str]:
-    """What stands besides what is expected, and what of that is missing; a thing made twice is one besides."""
-    there, wanted = Counter(plain(standing)), Counter(plain(expected))
-    besides = [f"besides: {each}" for each in (there - wanted).elements()]
-    return besides + [f"missing: {each}" for each in (wanted - there).elements()]
+def differences(resources: Iterable[str], expected: Iterable[str]) -> list[str]:
+    """Unexpected and missing resources; a duplicate is unexpected."""
+    there, wanted = Counter(normalized(resources)), Counter(normalized(expected))
+    unexpected = [f"unexpected: {each}" for each in (there - wanted).elements()]
+    return unexpected + [f"missing: {each}" for each in (wanted - there).elements()]
 
 
-def _ended(runs: Sequence[Ran]) -> bool:
-    """Whether the last run ended well, or found that the one before had done everything before it was killed."""
+def _converged(runs: Sequence[RunResult]) -> bool:
+    """Whether the last run succeeded, or found that the killed one before had completed."""
     last = runs[-1]
     return last.code == 0 or (last.code == 4 and runs[-2:][0].code < 0 and "applied already, to its end" in last.text)
 
 
-def _noise(ran: Ran) -> str:
-    """What no user may ever see."""
+def _forbidden_output(result: RunResult) -> str:
+    """A violation if the output has a traceback, a bug report or a secret."""
     for word in ("Traceback", "this is a bug in smplan", ADMIN_TOKEN):
-        if word in ran.text:
-            return f"`{word}` was printed: {ran.text[-1500:]}"
+        if word in result.text:
+            return f"`{word}` was printed: {result.text[-1500:]}"
     return ""

@@ -1,4 +1,4 @@
-"""A slice of the random histories, and proof that they can be replayed and that they find what is planted."""
+"""A slice of the random histories; they are reproducible, and they detect planted bugs."""
 
 from __future__ import annotations
 
@@ -15,41 +15,45 @@ from smplan.core.state.journal import JournalEntry, StepIntent
 from smplan.core.state.model import State
 from smplan.stores.local import LocalLockedState
 from smplan.stores.locked import LockedStateBase
-from tests.campaigns.histories.command import lived, one
+from tests.campaigns.histories.campaign import run_histories, run_one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING
 
 SLICE = range(100_300, 100_450)
 ENOUGH = 60
-"""So many histories find any of the planted faults."""
+"""Histories that suffice to detect any of the planted bugs."""
 
 
-def test_no_law_breaks_in_a_slice_of_the_histories() -> None:
-    report = lived(SLICE)
-    assert report.broken == []
+def test_no_invariant_is_violated_in_a_slice_of_the_histories() -> None:
+    report = run_histories(SLICE)
+    assert report.violations == []
     happened = {what for what, _ in report.counts}
     assert {"kill", "lost before", "lost after", "throttled", "expired", "denied", "drain", "disk full"} <= happened
     assert {which for what, which in report.counts if what.startswith("lost")} == set(MUTATING)
 
 
-def test_one_seed_is_one_history_whatever_the_process() -> None:
-    told = "from tests.campaigns.histories.command import one; print(*(one(seed)[0].digest() for seed in range(6)))"
+def test_one_seed_gives_the_same_history_in_every_process() -> None:
+    program = (
+        "from tests.campaigns.histories.campaign import run_one; "
+        "print(*(run_one(seed)[0].digest() for seed in range(6)))"
+    )
     root = Path(__file__).parents[2]
     for hashing in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": hashing, "PYTHONPATH": str(root)}
         found = subprocess.run(
-            [sys.executable, "-c", told], cwd=root, env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", program], cwd=root, env=environment, capture_output=True, text=True, check=True
         )
-        assert found.stdout.split() == [one(seed)[0].digest() for seed in range(6)]
+        assert found.stdout.split() == [run_one(seed)[0].digest() for seed in range(6)]
 
 
-def broken_laws() -> set[str]:
-    """The laws that break within so many histories."""
-    return {told.partition(":")[0] for _, told in lived(range(ENOUGH)).broken}
+def violated_invariants() -> set[str]:
+    """The invariants violated within ``ENOUGH`` histories."""
+    return {violation.partition(":")[0] for _, violation in run_histories(range(ENOUGH)).violations}
 
 
-def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    append, waiting = LockedStateBase.append, []
+def test_an_engine_that_acts_before_its_intent_is_durable_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    append = LockedStateBase.append
+    waiting: list[JournalEntry] = []
 
     def late(held: LockedStateBase, entries: Sequence[JournalEntry]) -> None:
         if all(isinstance(entry, StepIntent) for entry in entries):
@@ -59,15 +63,15 @@ def test_an_engine_that_acts_before_its_intent_is_durable_is_found(monkeypatch: 
         waiting.clear()
 
     monkeypatch.setattr(LockedStateBase, "append", late)
-    assert "nothing is changed before its intent is durable" in broken_laws()
+    assert "nothing is changed before its intent is durable" in violated_invariants()
 
 
-def test_a_find_that_never_finds_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_whose_find_never_finds_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sim, "find", lambda self, spec: None)
-    assert broken_laws()
+    assert violated_invariants()
 
 
-def test_a_journal_that_loses_its_last_batch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_loses_its_last_batch_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     append = LocalLockedState._append
     kept: list[Any] = []
 
@@ -78,4 +82,4 @@ def test_a_journal_that_loses_its_last_batch_is_found(monkeypatch: pytest.Monkey
             append(held, base, each)
 
     monkeypatch.setattr(LocalLockedState, "_append", behind)
-    assert broken_laws()
+    assert violated_invariants()

@@ -1,4 +1,4 @@
-"""A seeded slice of ``make crash-matrix`` and of ``make faults``, on one stage."""
+"""A seeded slice of ``make crash-matrix`` and of ``make faults``, in one sandbox."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.campaigns.boundary import CUTS, KILLS, LASTING, MIXED, PASSING
 from tests.campaigns.crash_matrix import CRASHES
-from tests.campaigns.faults import FAULTS
-from tests.campaigns.matrix import Case, Theatre, judged
-from tests.campaigns.shares import Campaign
+from tests.campaigns.fault_matrix import FAULTS
+from tests.campaigns.fault_points import CUTS, KILLS, LASTING, MIXED, PASSING
+from tests.campaigns.matrix import Case, ScenarioRunner, differences
+from tests.campaigns.sharding import Campaign
 
 SEED = 20261124
 
 
 @pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioRunner]:
     """A fleet's life, from nothing to nothing, with local state."""
-    with Theatre(CRASHES.scenarios[0], tmp_path_factory.mktemp("stages")) as found:
+    with ScenarioRunner(CRASHES.scenarios[0], tmp_path_factory.mktemp("stages")) as found:
         yield found
 
 
-def chosen(theatre: Theatre, campaign: Campaign, *faults: str) -> list[Case]:
+def chosen(runner: ScenarioRunner, campaign: Campaign, *faults: str) -> list[Case]:
     """For each leg one case in which one of these faults happens to a command that changes things."""
     dice = random.Random(SEED)
-    every = [case for case in campaign.cases(theatre.left) if case.trouble.fault in faults and not case.planning]
-    return [dice.choice([case for case in every if case.leg == leg]) for leg in range(len(theatre.left))]
+    every = [case for case in campaign.cases(runner.baselines) if case.fault.kind in faults and not case.planning]
+    return [dice.choice([case for case in every if case.leg == leg]) for leg in range(len(runner.baselines))]
 
 
 @pytest.mark.parametrize(
@@ -35,19 +35,19 @@ def chosen(theatre: Theatre, campaign: Campaign, *faults: str) -> list[Case]:
     [(CRASHES, KILLS), (CRASHES, CUTS), (FAULTS, (*PASSING, *LASTING)), (FAULTS, (MIXED,))],
     ids=["killed", "cut off", "one fault", "a fifth of all"],
 )
-def test_the_next_run_finishes_what_was_disturbed(
-    theatre: Theatre, campaign: Campaign, faults: tuple[str, ...]
+def test_the_next_run_completes_a_disturbed_one(
+    runner: ScenarioRunner, campaign: Campaign, faults: tuple[str, ...]
 ) -> None:
-    theatre.expect = campaign.expect
-    verdicts = list(theatre.play(chosen(theatre, campaign, *faults)))
-    assert [verdict.wrong for verdict in verdicts] == [(), ()]
+    runner.expect = campaign.expect
+    verdicts = list(runner.play(chosen(runner, campaign, *faults)))
+    assert [verdict.violations for verdict in verdicts] == [(), ()]
     assert all(verdict.struck for verdict in verdicts)
 
 
-def test_what_was_made_twice_or_is_missing_is_noticed() -> None:
-    standing = ["image ami-0123456789abcdef0 sm", "image ami-0fedcba9876543210 sm", "listener alb 443"]
-    assert judged(standing, ["image ami-00000000000000000 sm", "alarm high"]) == [
-        "besides: image ami sm",
-        "besides: listener alb 443",
+def test_duplicate_and_missing_resources_are_reported() -> None:
+    resources = ["image ami-0123456789abcdef0 sm", "image ami-0fedcba9876543210 sm", "listener alb 443"]
+    assert differences(resources, ["image ami-00000000000000000 sm", "alarm high"]) == [
+        "unexpected: image ami sm",
+        "unexpected: listener alb 443",
         "missing: alarm high",
     ]

@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_one_wins_each_round_and_a_holder_that_was_stopped_writes_no_more() -> None:
-    command = [sys.executable, "-m", "tests.campaigns.race", "--processes", "4", "--rounds", "3", "--few"]
+def test_one_process_wins_each_round_and_a_resumed_holder_cannot_write() -> None:
+    command = [sys.executable, "-m", "tests.campaigns.run_race", "--processes", "4", "--rounds", "3", "--few"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("violations: 0\n")

@@ -294,6 +294,141 @@ def test_the_answer_decides(smplan: Shell, monkeypatch: pytest.MonkeyPatch, type
     assert (smplan.folder / "state").exists() == (code == 0)
 
 
+def press_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next prompt be answered with Ctrl-C."""
+
+    class Interrupted(Keyboard):
+        def readline(self, *_: object) -> str:  # type: ignore[override]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", Interrupted())
+
+
+def decline(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Let the next prompt be declined."""
+    if how == "Ctrl-C":
+        press_ctrl_c(monkeypatch)
+    else:
+        monkeypatch.setattr(sys, "stdin", Keyboard(how))
+
+
+DECLINES = pytest.mark.parametrize("how", ["n\n", "\n", "", "Ctrl-C"])
+
+
+@DECLINES
+def test_a_declined_plan_is_not_what_a_bare_apply_takes(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    smplan.ok("plan", "toy.yaml")
+    decline(monkeypatch, how)
+    declined = smplan("apply")
+    assert declined.code == 9
+    assert "The declined plan is now .smplan/declined.json; `smplan apply` no longer applies it." in declined.err
+    bare = smplan("apply", "--yes")
+    assert bare.code == 1
+    assert bare.err.splitlines() == [
+        "error: there is no plan in .smplan/plan.json: the last one was declined, and is now .smplan/declined.json",
+        "  = make a new one with `smplan plan BLUEPRINT`",
+    ]
+    assert not (smplan.folder / "state").exists()
+    smplan.ok("plan", "toy.yaml")
+    assert not (smplan.folder / ".smplan" / "declined.json").exists()
+    smplan.ok("apply", "--yes")
+
+
+@DECLINES
+def test_a_declined_destroy_leaves_nothing_that_a_later_command_carries_out(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    smplan.applied()
+    decline(monkeypatch, how)
+    assert smplan("destroy", "toy.yaml").code == 9
+    assert smplan("apply", "--yes").code == 4  # the plan from before, applied already
+    assert set(smplan.state.resources) == {"first", "second"}
+    assert [path.name for path in (smplan.folder / ".smplan").iterdir()] == ["plan.json"]
+
+
+@DECLINES
+def test_a_blueprint_that_was_declined_is_not_applied_by_an_earlier_plan_of_it(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    for earlier in ((), ("plan", "toy.yaml")):
+        if earlier:
+            smplan.ok(*earlier)
+        decline(monkeypatch, how)
+        assert smplan("apply", "toy.yaml").code == 9
+        assert smplan("apply", "--yes").code == 1
+        assert not (smplan.folder / "state").exists()
+
+
+def test_a_plan_declined_by_its_name_is_declined_under_its_default_name_too(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smplan.ok("plan", "toy.yaml")
+    smplan.write("copy.json", (smplan.folder / ".smplan" / "plan.json").read_text())
+    decline(monkeypatch, "n\n")
+    assert smplan("apply", "copy.json").code == 9
+    assert "was declined" in smplan("apply", "--yes").err
+
+
+def test_a_decline_leaves_the_plan_of_another_state(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.write("other.yaml", TOY.replace("name: toy", "name: other"))
+    smplan.ok("plan", "toy.yaml")
+    decline(monkeypatch, "n\n")
+    assert "declined plan" not in smplan("apply", "other.yaml").err
+    smplan.ok("apply", "--yes")
+
+
+@pytest.mark.parametrize("command", [("apply", "toy.yaml"), ("destroy", "toy.yaml"), ("apply",)])
+@pytest.mark.parametrize("closed", [True, False])
+def test_without_an_answer_nothing_is_saved_that_was_not_planned(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], closed: bool
+) -> None:
+    smplan.applied()
+    smplan.write("toy.yaml", TOY.replace("hello", "goodbye"))
+    if command == ("apply",):
+        smplan.ok("plan", "toy.yaml")
+    saved = (smplan.folder / ".smplan" / "plan.json").read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", None if closed else io.StringIO("y\n"))
+        done = smplan(*command)
+    assert done.code == 1
+    assert "cannot prompt: standard input is not a terminal" in done.err
+    assert (smplan.folder / ".smplan" / "plan.json").read_text() == saved
+    assert not (smplan.folder / ".smplan" / "destroy.json").exists()
+
+
+def test_a_plan_to_destroy_is_applied_only_by_its_name(smplan: Shell) -> None:
+    smplan.applied()
+    planned = smplan.ok("plan", "toy.yaml", "--destroy")
+    assert planned.err == "\nNext: smplan apply .smplan/plan.json\n"
+    bare = smplan("apply", "--yes")
+    assert bare.code == 6
+    assert "the last saved plan, .smplan/plan.json, deletes everything: it is applied only by its name" in bare.err
+    assert "  = delete everything with `smplan apply .smplan/plan.json`, or make another plan" in bare.err
+    assert set(smplan.state.resources) == {"first", "second"}
+    assert "Destroyed. 2 steps" in smplan.ok("apply", ".smplan/plan.json", "--yes").out
+
+
+def test_a_plan_to_destroy_saved_elsewhere_is_applied_from_there(smplan: Shell) -> None:
+    smplan.applied()
+    assert smplan.ok("plan", "toy.yaml", "--destroy", "--out", "end.json").err.endswith("smplan apply end.json\n")
+    assert smplan("apply", "--yes").code == 4
+    assert "Destroyed. 2 steps" in smplan.ok("apply", "end.json", "--yes").out
+
+
+def test_a_destroy_that_failed_is_resumed_by_the_name_of_its_plan(
+    smplan: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smplan.applied()
+    with monkeypatch.context() as patch:
+        patch.setattr("smplan.stores.local.Disk", broken(errno.EIO, 1))
+        assert smplan("destroy", "toy.yaml", "--yes").code == 1
+    assert smplan("apply", "--yes").code != 0
+    assert set(smplan.state.resources) == {"first", "second"}
+    assert "Destroyed. 2 steps" in smplan.ok("apply", ".smplan/destroy.json", "--yes").out
+
+
 def test_destroy_asks_in_its_own_word(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     smplan.applied()
     monkeypatch.setattr(sys, "stdin", Keyboard("y\n"))

@@ -73,7 +73,7 @@ def test_a_command_that_fails_ends_the_demo_and_the_sandbox(
     monkeypatch.setattr(demo, "subprocess", SimpleNamespace(run=lambda *_, **__: failed))
     done = smplan("demo")
     assert done.code == 1
-    assert "error: `smplan plan stream-manager.yaml` ended with 8" in done.err
+    assert "error: `smplan plan stream-manager.yaml` exited with 8" in done.err
     assert control.running is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def test_a_place_that_cannot_be_written_is_told(smplan: Shell, name: str, why: s
 def test_a_full_disk_leaves_no_half_blueprint(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    class Full:
-        def write(self, text: str) -> int:
+    class Full(io.StringIO):
+        def write(self, text: str, /) -> int:
             raise full
 
     fill = init._write

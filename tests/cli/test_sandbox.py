@@ -65,4 +65,7 @@ def test_without_its_extra_the_sandbox_says_how_to_get_it(smplan: Shell, monkeyp
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "moto" else find(name))
     for command in (("sandbox", "start"), ("demo",)):
         done = smplan(*command)
-        assert (done.code, done.err) == (1, "error: the sandbox is not installed\n  = pip install 'smplan[sandbox]'\n")
+        assert (done.code, done.err) == (
+            1,
+            "error: the sandbox is not installed\n  = install it with: pip install 'smplan[sandbox]'\n",
+        )

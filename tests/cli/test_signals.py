@@ -106,7 +106,7 @@ def test_the_second_signal_leaves_at_once(tmp_path: Path, monkeypatch: pytest.Mo
         assert child.stderr is not None
         assert any(line == "deaf\n" for line in child.stdout)
         child.send_signal(signal.SIGINT)
-        assert any("once more: at once" in line for line in child.stderr)
+        assert any("press Ctrl-C again to exit now" in line for line in child.stderr)
         assert child.poll() is None
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=TIMEOUT)

@@ -17,12 +17,12 @@ PLACES: Mapping[Path, SourceRange] = {
 }
 
 
-def marks() -> SourceMap:
+def source_map() -> SourceMap:
     return SourceMap("f.yaml", TEXT, lambda: PLACES)
 
 
 def test_a_diagnostic_is_at_its_value() -> None:
-    diagnostic = marks().diagnostic(("b", 0), "wrong", "fix it")
+    diagnostic = source_map().diagnostic(("b", 0), "wrong", "fix it")
     assert (diagnostic.place, diagnostic.source, diagnostic.message, diagnostic.hint) == (
         "f.yaml:3:5",
         "  - x",
@@ -33,13 +33,13 @@ def test_a_diagnostic_is_at_its_value() -> None:
 
 
 def test_a_diagnostic_of_a_key_is_at_the_key() -> None:
-    assert marks().diagnostic(("b",), "wrong", key=True).place == "f.yaml:2:1"
+    assert source_map().diagnostic(("b",), "wrong", key=True).place == "f.yaml:2:1"
 
 
 def test_a_diagnostic_without_a_position_is_at_the_nearest_one_above() -> None:
-    assert marks().diagnostic(("b", 0, "x", "y"), "wrong").place == "f.yaml:3:5"
-    assert marks().diagnostic(("b", "x"), "wrong", key=True).place == "f.yaml:3:3"
-    assert marks().diagnostic(("z",), "wrong").place == "f.yaml:1:1"
+    assert source_map().diagnostic(("b", 0, "x", "y"), "wrong").place == "f.yaml:3:5"
+    assert source_map().diagnostic(("b", "x"), "wrong", key=True).place == "f.yaml:3:3"
+    assert source_map().diagnostic(("z",), "wrong").place == "f.yaml:1:1"
 
 
 def test_without_positions_a_diagnostic_names_the_file() -> None:
@@ -63,7 +63,7 @@ def test_positions_are_located_once_and_only_when_needed() -> None:
 
 @pytest.mark.parametrize(("line", "source"), [(0, ""), (4, "c: 2"), (5, "")])
 def test_a_missing_line_has_no_text(line: int, source: str) -> None:
-    assert marks().diagnostic_at(line, 1, "wrong").source == source
+    assert source_map().diagnostic_at(line, 1, "wrong").source == source
 
 
 def test_a_long_line_is_cut() -> None:

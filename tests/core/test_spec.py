@@ -41,7 +41,7 @@ class Outer(Spec):
 
 
 def test_any_field_item_or_entry_may_be_a_placeholder() -> None:
-    ref = Ref("a", path=("b",))
+    ref: Any = Ref("a", path=("b",))
     spec = Outer.model_validate(
         {"name": ref, "groups": ["x", ref], "tags": {"k": ref}, "inner": {"port": ref}, "many": [{"port": 1}, ref]}
     )
@@ -95,7 +95,7 @@ def test_managed_fields_are_those_that_are_not_none() -> None:
 
 
 def test_known_means_a_value_that_is_no_placeholder() -> None:
-    spec = Outer(name="a", host=Ref("b"))  # type: ignore[arg-type]  # a partial spec
+    spec = Outer(name="a", host=Ref("b"))
     assert spec.known("name")
     assert not spec.known("name", "host")
     assert not spec.known("tags")

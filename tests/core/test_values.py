@@ -34,7 +34,7 @@ steps = st.lists(
 references = st.builds(Ref, names, st.none() | keys, steps) | st.builds(
     Ref, names, st.none(), steps, index_from_each=st.just(True)
 )
-plain_text = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
+plain_text = st.text(alphabet=st.characters(codec="utf-8"), max_size=12)
 templates = st.builds(Interpolation, st.lists(plain_text | references, min_size=1, max_size=4).map(tuple))
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | plain_text
 leaves = plain | references | templates | st.builds(Secret, plain_text)

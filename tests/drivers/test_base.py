@@ -49,7 +49,7 @@ def test_without_a_lineage_there_is_no_owner() -> None:
 def test_waits_end_at_once_by_default(thing: Thing) -> None:
     live = Live("thing", Spec())
     assert [*thing.wait_ready("thing", Spec()), *thing.drain(live), *thing.wait_deleted("thing")] == []
-    assert thing.configure("thing", Spec()) is None
+    thing.configure("thing", Spec())
     assert thing.find(Spec()) is None
     assert thing.timeout(Spec()) == thing.timeout_seconds
 

@@ -46,7 +46,7 @@ def failing(*errors: SmplanError, forever: bool = False) -> Callable[[], str]:
 def test_what_works_is_done_once() -> None:
     hours = Hours()
     assert hours.patience().call("ec2:X", failing()) == "done"
-    assert hours.told == hours.paused == []
+    assert (hours.told, hours.paused) == ([], [])
 
 
 def test_each_retry_is_reported_before_it_happens() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import CliSandbox
 
 HOUR = 3600
 BLUEPRINT = """\
@@ -45,7 +45,7 @@ resources:
 """
 
 
-def write_blueprint(stage: Stage) -> Path:
+def write_blueprint(stage: CliSandbox) -> Path:
     facts = stage.box.facts
     path = stage.folder / "night.yaml"
     ids = {"image_id": facts.image_id, "group": facts.stream_manager_security_group_id, "subnet": facts.subnet_ids[0]}
@@ -53,12 +53,12 @@ def write_blueprint(stage: Stage) -> Path:
     return path
 
 
-def group_of(stage: Stage) -> dict[str, Any]:
+def group_of(stage: CliSandbox) -> dict[str, Any]:
     group: dict[str, Any] = stage.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
     return group
 
 
-def test_the_plan_of_the_group_stays_empty_for_a_day_and_a_night(stage: Stage) -> None:
+def test_the_plan_of_the_group_stays_empty_for_a_day_and_a_night(stage: CliSandbox) -> None:
     path = str(write_blueprint(stage))
     stage.done("apply", path, "--yes")
     seen = set()
@@ -71,7 +71,7 @@ def test_the_plan_of_the_group_stays_empty_for_a_day_and_a_night(stage: Stage) -
     assert {(0, 1), (2, 4)} <= seen, "both schedules have run"
 
 
-def test_a_size_that_no_schedule_sets_is_drift(stage: Stage) -> None:
+def test_a_size_that_no_schedule_sets_is_drift(stage: CliSandbox) -> None:
     path = str(write_blueprint(stage))
     stage.done("apply", path, "--yes")
     stage.client("autoscaling").update_auto_scaling_group(AutoScalingGroupName="fleet", MaxSize=7)

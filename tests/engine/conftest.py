@@ -60,7 +60,7 @@ class Bench:
     def apply(self, made: Plan, **more: Any) -> Outcome:
         """Apply it."""
         holder = LockHolder("tester@here pid 1", "apply", f"run-{next(RUNS)}", "2026-01-02T12:00:00+00:00")
-        settings = {"parallel": self.parallel, "stop": self.stop, "now": self.now} | more
+        settings: dict[str, Any] = {"parallel": self.parallel, "stop": self.stop, "now": self.now} | more
         return Applier(self.store, self.world(), holder, self.log, **settings).run(made)
 
     def make(self, blueprint: Blueprint) -> Outcome:

@@ -105,7 +105,7 @@ def test_a_stop_ends_every_wait(bench: Bench) -> None:
 
 def test_a_stop_tells_how_many_are_still_running(bench: Bench) -> None:
     bench.cloud.after["configure", "t-a"] = bench.stop.cancel
-    bench.cloud.after["configure", "t-b"] = lambda: threading.Event().wait(0.2) and None
+    bench.cloud.after["configure", "t-b"] = lambda: threading.Event().wait(0.2)
     bench.apply(bench.plan(blueprint(thing("a"), thing("b"), thing("c", after=["a"]))))
     assert all(event.running > 0 for event in bench.log.of(Draining))
 

@@ -43,9 +43,9 @@ def test_a_step_is_ready_once_all_its_dependencies_are_done() -> None:
     schedule.end("c")
     assert ready(schedule) == ["d"]
     schedule.start()
-    assert not schedule.finished
+    finished_before = schedule.finished
     schedule.end("d")
-    assert schedule.finished
+    assert (finished_before, schedule.finished) == (False, True)
     assert schedule.done == ["a", "b", "c", "d"]
 
 

@@ -12,7 +12,7 @@ from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, LookupDec
 from smplan.core.values import PartialValue, Ref
 from smplan.drivers.registry import catalogue
 from smplan.errors import BlueprintInvalid
-from smplan.guide.constraints import RULES, violations
+from smplan.guide.constraints import CONSTRAINTS, violations
 
 
 def resource(address: str, kind: str, /, **spec: Any) -> Resource:
@@ -37,7 +37,7 @@ def group(protected: Any) -> Resource:
 
 
 ZONE = Ref("zone", path=("id",))
-SCALE_IN = "scale takes instances away from fleet, which protects them from scale-in"
+SCALE_IN = "scale removes instances from fleet, which protects them from scale-in"
 
 
 def test_a_protected_group_has_no_scale_in() -> None:
@@ -90,7 +90,7 @@ def test_a_scale_out_needs_a_cooldown() -> None:
 def test_a_stream_manager_has_16_gibibytes() -> None:
     for kind in ("aws.ec2.launch_template", "aws.autoscaling.launch_configuration"):
         assert broken(resource("t", kind, volume_size=15)) == [
-            (("resources", "t", "spec", "volume_size"), "15 GiB are too few for a Stream Manager")
+            (("resources", "t", "spec", "volume_size"), "15 GiB is too small for a Stream Manager")
         ]
         assert broken(resource("t", kind, volume_size=16), resource("u", kind)) == []
 
@@ -126,9 +126,9 @@ def test_a_broken_rule_is_a_fault_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(BlueprintInvalid) as invalid:
         load(path, catalogue=catalogue())
     assert [(fault.line, fault.message, fault.hint) for fault in invalid.value.diagnostics] == [
-        (6, "8 GiB are too few for a Stream Manager", "give it at least 16 (guide, add storage: “at least 16 Gb”)")
+        (6, "8 GiB is too small for a Stream Manager", "use at least 16 (guide, add storage: “at least 16 Gb”)")
     ]
 
 
 def test_every_rule_says_where_it_comes_from() -> None:
-    assert all(rule.source and rule.kinds for rule in RULES)
+    assert all(rule.source and rule.kinds for rule in CONSTRAINTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from smplan.core.blueprint import Resource
 from smplan.guide import ordering
 from tests.support.blueprints import (
@@ -27,7 +29,7 @@ def rule(**spec: object) -> Resource:
     return resource("rule", "aws.ec2.security_group_rule", {"port": 3306, **spec})
 
 
-BY_TEMPLATE = {"launch_template": {"id": "${template.id}", "version": 1}}
+BY_TEMPLATE: dict[str, Any] = {"launch_template": {"id": "${template.id}", "version": 1}}
 
 
 def test_ports_are_opened_before_the_instances_that_need_them() -> None:

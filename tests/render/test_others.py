@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -25,10 +26,10 @@ from smplan.core.events import (
     StepSkipped,
     StepStarted,
 )
+from smplan.core.graph import Edge
 from smplan.core.plan.model import Drift
 from smplan.core.state.model import ResourceState, Status
 from smplan.errors import BlueprintInvalid, Denied, Diagnostic
-from smplan.guide.ordering import Edge
 from smplan.render import errors, graph, progress, text
 
 ENTRY = ResourceState(
@@ -181,7 +182,7 @@ def test_live_progress_shows_what_runs_and_what_aws_said() -> None:
 @pytest.mark.parametrize("event", EVENTS)
 def test_no_event_injects_terminal_escapes(event: Event) -> None:
     fields = dict.fromkeys(("address", "why", "said", "error", "hint", "because", "id", "what"), "\x1b]0;x\x07")
-    known = {name: value for name, value in fields.items() if name in type(event).__dataclass_fields__}
+    known: dict[str, Any] = {name: value for name, value in fields.items() if name in type(event).__dataclass_fields__}
     from dataclasses import replace
 
     assert "\x1b" not in progress.line(replace(event, **known))

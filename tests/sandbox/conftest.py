@@ -34,7 +34,8 @@ def aws_of(still: Sandbox) -> Client:
     def client(service: str) -> Any:
         if service not in made:
             config = Config(retries={"mode": "standard", "total_max_attempts": 1})
-            made[service] = session.client(service, endpoint_url=env["AWS_ENDPOINT_URL"], config=config)
+            client_of: Any = session.client  # typed only for names known in advance
+            made[service] = client_of(service, endpoint_url=env["AWS_ENDPOINT_URL"], config=config)
         return made[service]
 
     return client

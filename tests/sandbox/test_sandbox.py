@@ -114,7 +114,8 @@ def test_a_mistake_of_moto_is_an_error_of_aws(aws_of: Client) -> None:
 def test_another_region_is_refused_and_global_services_are_not(still: Sandbox) -> None:
     env = still.env()
     session = boto3.session.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name="eu-west-1")
-    ec2, sts = (session.client(each, endpoint_url=env["AWS_ENDPOINT_URL"]) for each in ("ec2", "sts"))
+    ec2 = session.client("ec2", endpoint_url=env["AWS_ENDPOINT_URL"])
+    sts = session.client("sts", endpoint_url=env["AWS_ENDPOINT_URL"])
     assert "us-east-1" in refused("UnsupportedOperation", ec2.describe_vpcs)
     assert sts.get_caller_identity()["Account"] == "210987654321"
 
@@ -240,8 +241,12 @@ def register(sandbox: Sandbox) -> None:
     group = elb.create_target_group(Name="tg", Protocol="HTTP", Port=5080, VpcId=facts.vpc_id, HealthCheckPath="/ok")[
         "TargetGroups"
     ][0]["TargetGroupArn"]
-    action = {"Type": "forward", "TargetGroupArn": group}
-    elb.create_listener(LoadBalancerArn=arn, Port=5080, Protocol="HTTP", DefaultActions=[action])
+    elb.create_listener(
+        LoadBalancerArn=arn,
+        Port=5080,
+        Protocol="HTTP",
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": facts.instance_id}])
 
 

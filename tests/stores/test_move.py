@@ -107,11 +107,11 @@ class Scene:
                 before(name, arguments)
 
             wire.before = counting
-        options = {"client": wire, "clock": HandClock(), "on_warning": self.words.append}
+        options: dict[str, Any] = {"client": wire, "clock": HandClock(), "on_warning": self.words.append}
         return S3Store(BUCKET, str(spot.options["key"]), **options)
 
     def move(self, there: str = "ab", countdown: Countdown | None = None, wire: Wire | None = None) -> State:
-        old, new = there
+        old, new = there[0], there[1]
         source = Endpoint(self.store(old, countdown), self.spot(old))
         target = Endpoint(self.store(new, countdown, wire), self.spot(new))
         return Move(source, target, HOLDER, AT, self.words.append).run()

@@ -158,15 +158,21 @@ def aws_kinds() -> dict[str, type[Spec]]:
     return {kind: found.spec for kind, found in registry.drivers().items() if kind.startswith("aws.")}
 
 
+def sent_as(form: Any) -> SentAs:
+    """The members that the fields of ``form`` are sent as."""
+    found: SentAs = form.sent_as
+    return found
+
+
 def field_trials(kind: str, form: type[Spec], shape: Any = None, above: tuple[str, ...] = ()) -> Iterator[FieldTrial]:
     """One document for each constraint of each member that a field of ``form`` is sent as."""
-    sent_as: SentAs = form.sent_as  # type: ignore[attr-defined]
+    binding = sent_as(form)
     for name in form.model_fields:
-        path = sent_as.member(name)
+        path = binding.member(name)
         if path is None:
             continue
         operation, _, member = path.rpartition(":")
-        holder = input_shape(operation or sent_as.operation) if shape is None or operation else shape
+        holder = input_shape(operation or binding.operation) if shape is None or operation else shape
         found = at(holder, member)
         for nested in spec_errors.nested(form, name):
             inner = found.member if found.type_name == "list" else found
@@ -217,10 +223,10 @@ def _origins(annotation: Any) -> Iterator[Any]:
 
 def optional_but_required(form: type[Spec]) -> Iterator[str]:
     """The fields that may be unset though the model requires their member."""
-    sent_as: SentAs = form.sent_as  # type: ignore[attr-defined]
-    if not sent_as.operation:
+    binding = sent_as(form)
+    if not binding.operation:
         return
-    required = input_shape(sent_as.operation).required_members
+    required = input_shape(binding.operation).required_members
     for name, info in form.model_fields.items():
-        if sent_as.member(name) in required and not info.is_required() and info.default is None:
+        if binding.member(name) in required and not info.is_required() and info.default is None:
             yield name

@@ -30,7 +30,7 @@ class FakeCloud:
     things: dict[str, dict[str, tuple[Spec, Owner | None]]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     faults: dict[tuple[str, str], list[SmplanError]] = field(default_factory=dict)
-    after: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
+    after: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict)
     made: Counter[str] = field(default_factory=Counter)
     claims: list[Claim] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -41,8 +41,14 @@ class Wire:
         self.client = client
         self.clock = clock
         self.calls: list[str] = []
-        self.before: Callable[[str, dict[str, Any]], None] = lambda name, arguments: None
-        self.after: Callable[[str, dict[str, Any], Any], None] = lambda name, arguments, answer: None
+        self.before: Callable[[str, dict[str, Any]], None]
+        self.after: Callable[[str, dict[str, Any], Any], None]
+        self.clear_faults()
+
+    def clear_faults(self) -> None:
+        """Call nothing around the next calls."""
+        self.before = lambda name, arguments: None
+        self.after = lambda name, arguments, response: None
 
     def get_paginator(self, name: str) -> Any:
         return self.client.get_paginator(name)

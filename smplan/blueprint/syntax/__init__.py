@@ -1,1 +1,1 @@
-"""YAML and JSON: text to plain values, and the place of each. What a value means belongs to ``blueprint``."""
+"""Parsers of YAML and JSON that keep the position of each value. Meaning belongs to ``blueprint``."""

@@ -1,4 +1,4 @@
-"""JSON as plain values. The json module reads it; only when something is wrong is it gone through again for places."""
+"""JSON as plain values, parsed by the json module; a second pass finds positions, only when there are errors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
-from smplan.blueprint.syntax.scalars import OddScalar, bounded, finite
+from smplan.blueprint.syntax.scalars import InvalidScalar, bounded, finite
 from smplan.core.blueprint import INVALID, LineIndex, SourceMap, SourceRange
 from smplan.core.values import PartialValue, Path
 from smplan.core.wording import quoted
 
-MOST_DEPTH = 64
-MOST_VALUES = 100_000
+MAX_DEPTH = 64
+MAX_VALUES = 100_000
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -23,38 +23,38 @@ _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class _Suspect(ValueError):
-    """Something that the json module would let pass."""
+    """The json module accepts this, a blueprint does not."""
 
 
-def compose(text: str, marks: SourceMap, faults: Diagnostics) -> PartialValue:
-    """The value ``text`` says; what may not be said is added to ``faults``. Raises TooManyErrors if it is not JSON."""
-    if text.count(",") > MOST_VALUES:
-        message = f"the file holds more than {MOST_VALUES} values"
-        raise faults.end(marks.diagnostic_at(1, 1, message, "split it into blueprints of their own"))
+def compose(text: str, source_map: SourceMap, diagnostics: Diagnostics) -> PartialValue:
+    """The value of ``text``; errors are added to ``diagnostics``. Raises TooManyErrors if it is not JSON."""
+    if text.count(",") > MAX_VALUES:
+        message = f"the file has more than {MAX_VALUES} values"
+        raise diagnostics.fatal(source_map.diagnostic_at(1, 1, message, "split it into several blueprints"))
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_constant)
     except json.JSONDecodeError as error:
         line, column = LineIndex(text).place(error.pos)
-        raise faults.end(
-            marks.diagnostic_at(line, column, f"this is not JSON: {error.msg}", _remedy(text, error))
+        raise diagnostics.fatal(
+            source_map.diagnostic_at(line, column, f"this is not JSON: {error.msg}", _hint(text, error))
         ) from None
     except (ValueError, RecursionError):
         value = INVALID
     if value is INVALID or _SUSPECT.search(text) or _too_deep(value):
-        before = len(faults.found)
-        walker = _Walker(text, marks, faults)
+        before = len(diagnostics.found)
+        walker = _Walker(text, source_map, diagnostics)
         walker.run()
-        if len(faults.found) > before or value is INVALID:
+        if len(diagnostics.found) > before or value is INVALID:
             value = walker.value
     return value
 
 
 def locate(text: str) -> dict[Path, SourceRange]:
-    """Where everything in ``text`` stands, as far as it can be read."""
+    """The position of every value in ``text``, as far as it can be parsed."""
     walker = _Walker(text, SourceMap("", "", dict), Diagnostics(limit=None))
     with suppress(TooManyErrors):
         walker.run()
-    return walker.places
+    return walker.ranges
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _constant(text: str) -> int:
 
 def _too_deep(value: PartialValue) -> bool:
     level = [value]
-    for _ in range(MOST_DEPTH):
+    for _ in range(MAX_DEPTH):
         level = [
             item
             for node in level
@@ -88,7 +88,7 @@ def _too_deep(value: PartialValue) -> bool:
     return any(isinstance(node, (dict, list)) for node in level)
 
 
-def _remedy(text: str, error: json.JSONDecodeError) -> str:
+def _hint(text: str, error: json.JSONDecodeError) -> str:
     position = error.pos
     if "trailing comma" in error.msg or text[:position].rstrip().endswith(
         ","
@@ -106,12 +106,12 @@ class _Frame:
 
 
 class _Walker:
-    """Goes through valid JSON token by token: builds values, notes places, and tells what may not be."""
+    """Walks through valid JSON token by token: builds values, records positions, reports what is not allowed."""
 
-    def __init__(self, text: str, marks: SourceMap, faults: Diagnostics) -> None:
-        self.text, self.marks, self.faults = text, marks, faults
+    def __init__(self, text: str, source_map: SourceMap, diagnostics: Diagnostics) -> None:
+        self.text, self.source_map, self.diagnostics = text, source_map, diagnostics
         self.lines = LineIndex(text)
-        self.places: dict[Path, SourceRange] = {}
+        self.ranges: dict[Path, SourceRange] = {}
         self.root: list[PartialValue] = []
         self.frames = [_Frame(self.root, ())]
 
@@ -129,13 +129,13 @@ class _Walker:
             elif token not in "}],:":
                 self.leaf(token, at)
 
-    def fault(self, at: int, message: str, hint: str = "") -> None:
-        self.faults.add(self.marks.diagnostic_at(*self.lines.place(at), message, hint))
+    def report(self, at: int, message: str, hint: str = "") -> None:
+        self.diagnostics.add(self.source_map.diagnostic_at(*self.lines.place(at), message, hint))
 
     def open(self, token: str, at: int) -> None:
-        if len(self.frames) > MOST_DEPTH:
-            message = f"this is nested more than {MOST_DEPTH} levels deep"
-            raise self.faults.end(self.marks.diagnostic_at(*self.lines.place(at), message))
+        if len(self.frames) > MAX_DEPTH:
+            message = f"this is nested more than {MAX_DEPTH} levels deep"
+            raise self.diagnostics.fatal(self.source_map.diagnostic_at(*self.lines.place(at), message))
         node: PartialValue = {} if token == "{" else []
         path = self.put(node, at)
         self.frames.append(_Frame(node, path))
@@ -150,37 +150,35 @@ class _Walker:
 
     def key(self, frame: _Frame, key: str, at: int) -> None:
         if key in frame.node:
-            first = self.places[(*frame.path, key)].key_line
-            self.fault(at, f"{quoted(key)} is given twice", f"first given in line {first}")
+            first = self.ranges[(*frame.path, key)].key_line
+            self.report(at, f"{quoted(key)} is given twice", f"first given in line {first}")
         frame.key, frame.key_at = key, at
 
     def scalar(self, token: str, at: int) -> PartialValue:
         try:
             value = json.loads(token, parse_int=_int, parse_float=_float, parse_constant=_constant)
-        except OddScalar as odd:
-            self.fault(at, str(odd), odd.hint)
+        except InvalidScalar as invalid:
+            self.report(at, str(invalid), invalid.hint)
             return INVALID
         except ValueError:
-            self.fault(
-                at, f"{quoted(token)} is not a number that can be worked with", "write a finite number of 64 bits"
-            )
+            self.report(at, f"{quoted(token)} is not a supported number", "write a finite number of 64 bits")
             return INVALID
         if isinstance(value, str) and _UNSENDABLE.search(value):
-            self.fault(at, "text cannot hold NUL or half a surrogate pair")
+            self.report(at, "text cannot contain NUL or a lone surrogate")
             return INVALID
         return value
 
     def put(self, value: PartialValue, at: int) -> Path:
-        """Work ``value`` into the list or map at hand; the first of two equal keys counts. Its path."""
+        """Add ``value`` to the current list or map, and return its path; the first of two equal keys counts."""
         frame = self.frames[-1]
         line, column = self.lines.place(at)
         if isinstance(frame.node, dict):
             key, frame.key = frame.key or "", None
             path = (*frame.path, key)
             frame.node.setdefault(key, value)
-            self.places.setdefault(path, SourceRange(line, column, *self.lines.place(frame.key_at)))
+            self.ranges.setdefault(path, SourceRange(line, column, *self.lines.place(frame.key_at)))
             return path
         path = () if frame.node is self.root else (*frame.path, len(frame.node))
         frame.node.append(value)
-        self.places.setdefault(path, SourceRange(line, column, line, column))
+        self.ranges.setdefault(path, SourceRange(line, column, line, column))
         return path

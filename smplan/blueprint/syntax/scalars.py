@@ -1,4 +1,4 @@
-"""What a plain YAML scalar means: the core schema of YAML 1.2, less what surprises people."""
+"""Plain YAML scalars: the core schema of YAML 1.2 without its ambiguous forms."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _LONGEST_NUMBER = 40
 _LARGEST = 2**63
 
 
-class OddScalar(ValueError):
-    """A scalar that cannot be taken as it stands; the message says why, ``hint`` how to write it."""
+class InvalidScalar(ValueError):
+    """The scalar is not supported as written; the message says why, ``hint`` how to write it."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -34,44 +34,44 @@ class OddScalar(ValueError):
 
 
 def plain(text: str) -> Json:
-    """The value of the plain (unquoted) scalar ``text``. Raises OddScalar."""
+    """The value of the plain (unquoted) scalar ``text``. Raises InvalidScalar."""
     if text in _WORDS:
         return _WORDS[text]
     if text in _AMBIGUOUS:
-        raise OddScalar(
-            f"`{text}` is a boolean to some readers of YAML and text to others",
+        raise InvalidScalar(
+            f"`{text}` is a boolean to some YAML parsers and text to others",
             f'quote it: "{text}"; or write true or false',
         )
     return number(text) if text[0] in _STARTS else text
 
 
 def number(text: str) -> Json:
-    """The number ``text`` writes, or ``text`` if it is none. Raises OddScalar."""
+    """The number in ``text``, or ``text`` if it is not a number. Raises InvalidScalar."""
     found = _NUMBER.fullmatch(text)
     if not found:
         return text
     if found["odd"]:
-        raise OddScalar(f"`{text}` is not a number that can be worked with", "write a finite number")
+        raise InvalidScalar(f"`{text}` is not a supported number", "write a finite number")
     if len(text) > _LONGEST_NUMBER:
-        raise OddScalar(f"a number of {len(text)} characters is too long", "quote it if it is text")
+        raise InvalidScalar(f"a number of {len(text)} characters is too long", "quote it if it is text")
     if found["float"]:
         return finite(text)
     digits = text.lstrip("+-")
     if found["int"] and digits != "0" and digits.startswith("0"):
-        raise OddScalar(f"`{text}` begins with 0: as a number it would lose it", f'quote it: "{text}"')
+        raise InvalidScalar(f"`{text}` begins with 0, which a number would lose", f'quote it: "{text}"')
     return bounded(int(text) if found["int"] else int(text, 0))
 
 
 def bounded(value: int) -> int:
-    """``value``, if 64 bits hold it. Raises OddScalar."""
+    """``value``, if it fits in 64 bits. Raises InvalidScalar."""
     if not -_LARGEST <= value < _LARGEST:
-        raise OddScalar(f"{value} is too large a number", "quote it if it is text")
+        raise InvalidScalar(f"{value} is too large a number", "quote it if it is text")
     return value
 
 
 def finite(text: str) -> float:
-    """The floating-point number ``text`` writes. Raises OddScalar if it is beyond all that there are."""
+    """The floating-point number in ``text``. Raises InvalidScalar if it is out of range."""
     value = float(text)
     if not math.isfinite(value):
-        raise OddScalar(f"`{text}` is too large a number", "quote it if it is text")
+        raise InvalidScalar(f"`{text}` is too large a number", "quote it if it is text")
     return value

@@ -1,4 +1,4 @@
-"""YAML as plain values: libyaml's events, composed here without recursion, so that everything has its place."""
+"""YAML as plain values with positions, composed from libyaml's events without recursion."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import yaml
 from yaml import events
 
 from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
-from smplan.blueprint.syntax.scalars import OddScalar, plain
+from smplan.blueprint.syntax.scalars import InvalidScalar, plain
 from smplan.core.blueprint import INVALID, LineIndex, SourceMap, SourceRange
 from smplan.core.values import PartialValue, Path
 from smplan.core.wording import quoted
 
-MOST_DEPTH = 64
-MOST_VALUES = 100_000
+MAX_DEPTH = 64
+MAX_VALUES = 100_000
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _DROPPED = None
-_REMEDIES = (
-    ("\\t", "indent with blanks, not with tabs"),
-    ("mapping values are not allowed", 'text that holds ": " goes in quotes'),
-    ("block end", "items of one list or map begin in the same column"),
+_HINTS = (
+    ("\\t", "indent with spaces, not with tabs"),
+    ("mapping values are not allowed", 'put text that contains ": " in quotes'),
+    ("block end", "start all items of a list or map in the same column"),
     ("expected ',' or", "a bracket or brace is not closed, or a comma is missing"),
-    ("could not find expected ':'", "a key is followed by a colon and a blank"),
+    ("could not find expected ':'", "put a colon and a space after a key"),
     ("found unexpected end of stream", "a quote is not closed"),
-    ("cannot start any token", "text that begins with this character goes in quotes"),
+    ("cannot start any token", "put text that begins with this character in quotes"),
 )
 
 
 @dataclass(slots=True)
 class _Frame:
-    """A list or map that is being filled. ``key`` is the key whose value comes next, in a map."""
+    """A list or map being built. ``key``, in a map, is the key of the next value."""
 
     node: Any
     path: Path = ()
@@ -47,25 +47,25 @@ class _Frame:
     lines: dict[str, int] = field(default_factory=dict)
 
 
-def compose(text: str, marks: SourceMap, faults: Diagnostics, *, parser: Any = _PARSER) -> PartialValue:
-    """The value ``text`` says; what may not be said is added to ``faults``, with INVALID in its place.
+def compose(text: str, source_map: SourceMap, diagnostics: Diagnostics, *, parser: Any = _PARSER) -> PartialValue:
+    """The value of ``text``; what is not allowed is added to ``diagnostics``, with INVALID in its place.
 
-    Raises TooManyErrors if nothing that was read can be trusted.
+    Raises TooManyErrors if the rest cannot be parsed.
     """
-    return _Composer(marks, faults, None).run(text, parser)
+    return _Composer(source_map, diagnostics, None).run(text, parser)
 
 
 def locate(text: str) -> dict[Path, SourceRange]:
     """Where everything in ``text`` stands, as far as it can be read."""
-    places: dict[Path, SourceRange] = {}
+    ranges: dict[Path, SourceRange] = {}
     with suppress(TooManyErrors):
-        _Composer(SourceMap("", "", dict), Diagnostics(limit=None), places).run(text, _PARSER)
-    return places
+        _Composer(SourceMap("", "", dict), Diagnostics(limit=None), ranges).run(text, _PARSER)
+    return ranges
 
 
 class _Composer:
-    def __init__(self, marks: SourceMap, faults: Diagnostics, places: dict[Path, SourceRange] | None) -> None:
-        self.marks, self.faults, self.places = marks, faults, places
+    def __init__(self, source_map: SourceMap, diagnostics: Diagnostics, ranges: dict[Path, SourceRange] | None) -> None:
+        self.source_map, self.diagnostics, self.ranges = source_map, diagnostics, ranges
         self.root: list[PartialValue] = []
         self.frames = [_Frame(self.root)]
         self.documents = self.count = 0
@@ -73,7 +73,7 @@ class _Composer:
     def run(self, text: str, parser: Any) -> PartialValue:
         try:
             for event in _events(text, parser):
-                if not self.take(event):
+                if not self.handle(event):
                     break
         except yaml.YAMLError as error:
             self.broken(error)
@@ -81,22 +81,22 @@ class _Composer:
 
     def broken(self, error: yaml.YAMLError) -> None:
         problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
-        hint = next((hint for sign, hint in _REMEDIES if sign in problem), "")
-        raise self.end(getattr(error, "problem_mark", None), f"this is not YAML: {problem}", hint)
+        hint = next((hint for sign, hint in _HINTS if sign in problem), "")
+        raise self.fatal(getattr(error, "problem_mark", None), f"this is not YAML: {problem}", hint)
 
-    def fault(self, mark: Any, message: str, hint: str = "") -> None:
-        self.faults.add(self.marks.diagnostic_at(mark.line + 1, mark.column + 1, message, hint))
+    def report(self, mark: Any, message: str, hint: str = "") -> None:
+        self.diagnostics.add(self.source_map.diagnostic_at(mark.line + 1, mark.column + 1, message, hint))
 
-    def end(self, mark: Any, message: str, hint: str = "") -> TooManyErrors:
-        """A fault after which nothing that was read can be trusted."""
+    def fatal(self, mark: Any, message: str, hint: str = "") -> TooManyErrors:
+        """Report an error that makes the rest unreadable; returns the exception to raise."""
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-        written = self.marks.text.rstrip()
+        written = self.source_map.text.rstrip()
         if mark is not None and written and mark.index >= len(written):
             line, column = LineIndex(written).place(len(written))
-        return self.faults.end(self.marks.diagnostic_at(line, column, message, hint))
+        return self.diagnostics.fatal(self.source_map.diagnostic_at(line, column, message, hint))
 
-    def take(self, event: Any) -> bool:
-        """Work one event in; whether to go on."""
+    def handle(self, event: Any) -> bool:
+        """Process one event; returns whether to continue."""
         kind = type(event)
         if kind is events.ScalarEvent:
             self.scalar(event)
@@ -105,7 +105,7 @@ class _Composer:
         elif kind is events.MappingEndEvent or kind is events.SequenceEndEvent:
             self.close(self.frames.pop())
         elif kind is events.AliasEvent:
-            self.fault(event.start_mark, "aliases are not used here", "write the value out, or use a variable")
+            self.report(event.start_mark, "aliases are not supported", "write the value out, or use a variable")
             self.put(INVALID, event.start_mark)
         elif kind is events.DocumentStartEvent:
             return self.document(event)
@@ -114,19 +114,19 @@ class _Composer:
     def document(self, event: Any) -> bool:
         self.documents += 1
         if self.documents > 1:
-            self.fault(event.start_mark, "a file holds one document", "move what follows `---` to a file of its own")
+            self.report(event.start_mark, "a file holds one document", "move what follows `---` to a file of its own")
         elif event.version or event.tags:
-            self.fault(event.start_mark, "directives are not used here", "remove the lines that begin with %")
+            self.report(event.start_mark, "directives are not used here", "remove the lines that begin with %")
         return self.documents == 1
 
     def open(self, event: Any, *, is_map: bool) -> None:
-        if len(self.frames) > MOST_DEPTH:
-            raise self.end(event.start_mark, f"this is nested more than {MOST_DEPTH} levels deep")
+        if len(self.frames) > MAX_DEPTH:
+            raise self.fatal(event.start_mark, f"this is nested more than {MAX_DEPTH} levels deep")
         self.unmarked(event)
         parent = self.frames[-1]
         path = self.path_of(parent)
         if parent.is_map and parent.wants_key:
-            self.fault(event.start_mark, "a key must be text", "quote it, if it was meant as text")
+            self.report(event.start_mark, "a key must be text", "quote it, if it was meant as text")
         self.place(path, event.start_mark, parent)
         self.frames.append(_Frame({} if is_map else [], path, is_map, wants_key=is_map))
 
@@ -149,11 +149,11 @@ class _Composer:
         if not event.style:
             try:
                 return plain(event.value)
-            except OddScalar as odd:
-                self.fault(event.start_mark, str(odd), odd.hint)
+            except InvalidScalar as invalid:
+                self.report(event.start_mark, str(invalid), invalid.hint)
                 return INVALID
         if event.style == '"' and _UNSENDABLE.search(event.value):
-            self.fault(event.start_mark, "text cannot hold NUL or half a surrogate pair")
+            self.report(event.start_mark, "text cannot contain NUL or a lone surrogate")
             return INVALID
         return event.value
 
@@ -165,24 +165,22 @@ class _Composer:
         if value is INVALID:
             return
         if key == "<<" and not event.style:
-            self.fault(mark, "merge keys are not used here", "write the entries out")
+            self.report(mark, "merge keys are not supported", "write the entries out")
             frame.key = _DROPPED
         elif not isinstance(value, str):
-            self.fault(mark, f"a key must be text: {quoted(key)} is not", f'quote it: "{key[:40]}"')
+            self.report(mark, f"a key must be text: {quoted(key)} is not", f'quote it: "{key[:40]}"')
         elif key in frame.lines:
-            self.fault(mark, f"{quoted(key)} is given twice", f"first given in line {frame.lines[key]}")
+            self.report(mark, f"{quoted(key)} is given twice", f"first given in line {frame.lines[key]}")
             frame.key = _DROPPED
         else:
             frame.lines[key] = mark.line + 1
 
     def put(self, value: PartialValue, mark: Any) -> None:
-        """Work ``value`` into the list or map at hand; ``mark`` is None if its place is known already."""
+        """Add ``value`` to the current list or map; ``mark`` is None if its position is recorded already."""
         frame = self.frames[-1]
         self.count += 1
-        if self.count > MOST_VALUES:
-            raise self.end(
-                mark, f"the file holds more than {MOST_VALUES} values", "split it into blueprints of their own"
-            )
+        if self.count > MAX_VALUES:
+            raise self.fatal(mark, f"the file has more than {MAX_VALUES} values", "split it into several blueprints")
         if mark is not None:
             self.place(self.path_of(frame), mark, frame)
         if not frame.is_map:
@@ -195,23 +193,23 @@ class _Composer:
             frame.wants_key = True
 
     def path_of(self, frame: _Frame) -> Path:
-        """The path of what comes next in ``frame``; kept only while places are asked for."""
-        if self.places is None or frame.node is self.root:
+        """The path of the next value in ``frame``; tracked only while positions are recorded."""
+        if self.ranges is None or frame.node is self.root:
             return ()
         return (*frame.path, frame.key or "" if frame.is_map else len(frame.node))
 
     def place(self, path: Path, mark: Any, frame: _Frame) -> None:
-        if self.places is not None and not (frame.is_map and frame.key is _DROPPED):
+        if self.ranges is not None and not (frame.is_map and frame.key is _DROPPED):
             key = frame.key_mark if frame.is_map else mark
             place = SourceRange(mark.line + 1, mark.column + 1, key.line + 1, key.column + 1)
-            self.places.setdefault(path, place)
+            self.ranges.setdefault(path, place)
 
     def unmarked(self, event: Any) -> None:
-        """Refuse anchors and tags."""
+        """Reject anchors and tags."""
         if event.anchor is not None:
-            self.fault(event.start_mark, f"anchors are not used here: &{event.anchor[:40]}", "write the value out")
+            self.report(event.start_mark, f"anchors are not supported: &{event.anchor[:40]}", "write the value out")
         if event.tag is not None:
-            self.fault(event.start_mark, f"tags are not used here: {event.tag[:40]}", "leave the tag out")
+            self.report(event.start_mark, f"tags are not supported: {event.tag[:40]}", "leave the tag out")
 
 
 def _events(text: str, parser: Any) -> Iterator[Any]:

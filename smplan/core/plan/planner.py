@@ -69,7 +69,7 @@ class _Planner:
 
     def _spec_of(self, declaration: Resource) -> Spec | None:
         form, diagnostics = self.types(declaration.kind).spec, self.plan.diagnostics
-        diagnostic = self.blueprint.marks.diagnostic
+        diagnostic = self.blueprint.source_map.diagnostic
         try:
             tree = resolve(declaration.spec, self.plan.value_of)
         except (KeyError, InvalidReference) as error:

@@ -163,7 +163,7 @@ def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
         Denied: f"allow {action} to these credentials, then {_RERUN}",
         Expired: RENEW,
         Throttled: "run the same command again in a minute: AWS limits the request rate",
-        Unreachable: f"{_RERUN} later: the fault is on AWS's side (health.aws.amazon.com lists larger ones)",
+        Unreachable: f"{_RERUN} later: the error is on AWS's side (health.aws.amazon.com lists larger ones)",
         LostAnswer: _CHECKS_FIRST,
     }.get(kind, "")
 

@@ -1,6 +1,7 @@
-"""Random histories on a cloud in memory under a simulated clock, with the real engine and the real local store.
+"""Random histories on a simulated cloud and clock, with the real engine and the real local store.
 
-``schedule`` says who runs when, ``process`` what happens to one process, ``cloud`` and ``kinds`` what exists,
-``drafts`` what a person writes and ``outside`` what others do, ``history`` one history and ``ending`` how it ends,
-``laws`` what must hold after every step of it.
+``schedule`` decides which thread runs when, ``process`` simulates one process and its ``faults``, ``cloud`` and
+``kinds`` hold the resources, ``random_blueprints`` edits the blueprint, ``external_changes`` acts for other users,
+``history`` runs one history and ``convergence`` its end, ``invariants`` are checked after every step, ``campaign`` runs
+many.
 """

@@ -1,4 +1,4 @@
-"""What exists: things by kind and id, whoever made them, and the rules that every call meets."""
+"""The simulated cloud: resources by kind and id, their true owners, and the rules of every call."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from smplan.core.spec import Spec
 from smplan.drivers.base import Owner
 from smplan.errors import Conflict, InUse, Invalid
-from tests.campaigns.histories.schedule import Broken, Schedule
+from tests.campaigns.histories.schedule import InvariantViolation, Schedule
 
-STRANGER = Owner("somebody else", "")
+STRANGER = Owner("another owner", "")
 
 
 @dataclass(eq=False)
 class Record:
-    """One thing. ``maker`` is who truly made it, whether or not a tag says so; times are simulated seconds."""
+    """One resource. ``maker`` is its true owner, with or without a tag; times are simulated seconds."""
 
     kind: str
     id: str
@@ -32,14 +32,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Rules:
-    """How one kind behaves: seconds are at most; each thing draws its own."""
+    """How one kind behaves. Seconds are upper limits; each resource draws its own."""
 
     key: str = "name"
     unique: bool = True
     silent: bool = False
-    """A create of what exists and is alike answers with that, whoever owns it (ELBv2)."""
+    """A create of an existing equal resource returns it, whoever owns it (ELBv2)."""
     two_calls: bool = False
-    """What can be changed is only set by ``configure``."""
+    """Mutable fields are only set by ``configure``."""
     lag: float = 0.0
     settles: float = 0.0
     vanishes: float = 0.0
@@ -47,21 +47,21 @@ class Rules:
 
 @dataclass
 class Cloud:
-    """All that exists, for everybody."""
+    """Everything that exists in the account."""
 
     schedule: Schedule
     random: Random
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
     fleet_up: bool = True
     gates_open: bool = True
-    deleted_outside: set[tuple[str, str]] = field(default_factory=set)
+    deleted_external: set[tuple[str, str]] = field(default_factory=set)
     deleted_by_us: set[tuple[str, str]] = field(default_factory=set)
     calm: bool = False
-    """Nothing lags, settles or lingers any more."""
+    """Every change takes effect at once."""
     _made: int = 0
 
     def live(self, kind: str = "") -> Iterator[Record]:
-        """Everything that is there now, of a kind or of all."""
+        """Everything that exists now, of one kind or of all."""
         now = self.schedule.now
         gone = [key for key, record in self.records.items() if record.gone_at is not None and now >= record.gone_at]
         for key in gone:
@@ -69,36 +69,41 @@ class Cloud:
         return iter([record for record in self.records.values() if not kind or record.kind == kind])
 
     def get(self, kind: str, id: str) -> Record | None:
-        """The thing of that id, if it is there."""
+        """The resource of that id, or None."""
         return next((record for record in self.live(kind) if record.id == id), None)
 
     def seen(self, kind: str, id: str) -> Record | None:
-        """The thing of that id, if a Describe knows it already."""
+        """The resource of that id, if a Describe returns it already."""
         record = self.get(kind, id)
         return record if record and self.schedule.now >= record.visible_at else None
 
-    def under(self, kind: str, key: str, value: Any) -> Record | None:
-        """What stands under a natural key."""
+    def by_key(self, kind: str, key: str, value: Any) -> Record | None:
+        """The resource with this natural key, or None."""
         return next((record for record in self.live(kind) if getattr(record.spec, key) == value), None)
 
     def users(self, id: str) -> list[str]:
-        """The ids of what refers to ``id``."""
+        """The ids of resources that refer to ``id``."""
         return [record.id for record in self.live() if id in _references(record.spec)]
 
     def draw(self, most: float) -> float:
-        """Some seconds, at most so many; now and then none at all."""
+        """Random seconds up to ``most``; sometimes 0."""
         return 0.0 if self.calm or not most or self.random.random() < 0.3 else self.random.random() * most
 
     def create(self, kind: str, rules: Rules, spec: Any, maker: Owner, *, tagged: bool) -> str:
-        """Make it, or say why not; the id."""
+        """Create it and return its id. Raises Conflict or Invalid."""
         self._check_references(spec)
         value = getattr(spec, rules.key)
-        there = self.under(kind, rules.key, value)
+        there = self.by_key(kind, rules.key, value)
         if there and rules.unique:
             if rules.silent and there.spec == spec and there.gone_at is None:
                 if there.maker != maker:
-                    raise Broken("nothing of others is taken over unasked", f"{kind} {there.id} by {maker.address}")
-                raise Broken("a create is sent once", f"{kind} {there.id} of {maker.address} was created again")
+                    raise InvariantViolation(
+                        "no resource of another owner is adopted without permission",
+                        f"{kind} {there.id} by {maker.address}",
+                    )
+                raise InvariantViolation(
+                    "a create is sent once", f"{kind} {there.id} of {maker.address} was created again"
+                )
             raise Conflict(f"{kind} {value} exists already")
         self._made += 1
         id = f"p-{value}" if rules.key == "number" else f"{kind[4:6]}-{self._made}"
@@ -112,7 +117,7 @@ class Cloud:
             visible_at=now + self.draw(rules.lag),
             ready_at=now + self.draw(rules.settles),
         )
-        self.deleted_outside.discard((kind, id))
+        self.deleted_external.discard((kind, id))
         self.deleted_by_us.discard((kind, id))
         return id
 
@@ -128,7 +133,7 @@ class Cloud:
             record.version += 1
 
     def delete(self, kind: str, rules: Rules, id: str) -> None:
-        """Take it away, at once or in a while. Raises InUse."""
+        """Delete it, at once or after a delay. Raises InUse."""
         record = self.get(kind, id)
         if record is None or record.gone_at is not None:
             return

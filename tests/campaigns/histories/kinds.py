@@ -1,9 +1,9 @@
-"""Kinds of the simulated cloud: each stands for a way in which real ones of AWS behave."""
+"""Resource types of the simulated cloud, each with one way in which AWS resources behave."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from smplan.core.resource_type import Output, ResourceType
 from smplan.core.spec import IMMUTABLE, INITIAL, fields
@@ -13,15 +13,17 @@ from smplan.drivers.core.value import Value
 from smplan.engine.providers import Providers
 from smplan.errors import NotFound, Unreachable
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record, Rules
-from tests.campaigns.histories.laws import check_call
+from tests.campaigns.histories.invariants import check_call
 from tests.campaigns.histories.process import Process
-from tests.campaigns.histories.schedule import Broken
+from tests.campaigns.histories.schedule import InvariantViolation
 from tests.support.fake_cloud import FakeAws
 from tests.support.fake_specs import GateSpec, PortSpec, ThingSpec, readable
 
+T = TypeVar("T")
+
 
 class Sim(Driver[Any]):
-    """What all kinds share: calls of one process to the one cloud."""
+    """Base of all kinds: calls of one process to the shared cloud."""
 
     rules: ClassVar[Rules] = Rules()
 
@@ -29,8 +31,8 @@ class Sim(Driver[Any]):
         self.process = process
         self.cloud = cloud
 
-    def _call(self, op: str, key: str, act: Any) -> Any:
-        def reached() -> Any:
+    def _call(self, op: str, key: str, act: Callable[[], T]) -> T:
+        def reached() -> T:
             if self.via_stream_manager and not self.cloud.fleet_up:
                 raise Unreachable("no Stream Manager is in service")
             return act()
@@ -67,13 +69,13 @@ class Sim(Driver[Any]):
     def update(self, live: Live[Any], spec: Any) -> None:
         wanted = {
             name: getattr(spec, name)
-            for name, facts in fields(type(spec)).items()
+            for name, facts in fields(self.spec).items()
             if getattr(spec, name) is not None and not facts.has(INITIAL)
         }
         changing = {name: value for name, value in wanted.items() if value != getattr(live.spec, name)}
         for name in changing:
-            if fields(type(spec))[name].has(IMMUTABLE):
-                raise Broken("an update changes no immutable field", f"{self.kind} {live.id}: {name}")
+            if fields(self.spec)[name].has(IMMUTABLE):
+                raise InvariantViolation("an update changes no immutable field", f"{self.kind} {live.id}: {name}")
         if changing:
             self._call("update", live.id, lambda: self._change("update", live.id, changing))
 
@@ -104,7 +106,7 @@ class Sim(Driver[Any]):
 
     def find(self, spec: Any) -> Live[Any] | None:
         def find() -> Live[Any] | None:
-            record = self.cloud.under(self.kind, self.rules.key, getattr(spec, self.rules.key))
+            record = self.cloud.by_key(self.kind, self.rules.key, getattr(spec, self.rules.key))
             known = record is not None and self.cloud.seen(self.kind, record.id)
             return self._live(record) if record is not None and known else None
 
@@ -112,7 +114,7 @@ class Sim(Driver[Any]):
 
 
 class Named(Sim):
-    """A thing whose successor stands beside it under another name."""
+    """A resource whose replacement is created first, under another name."""
 
     summary = "A thing."
     spec = ThingSpec
@@ -125,49 +127,49 @@ class Named(Sim):
 
 
 class Thing(Named):
-    """A unique name; a second create is refused. Describe does not know it for a while."""
+    """A unique name; a second create is refused. Describe returns it with a delay."""
 
     kind = "sim.thing"
     rules = Rules(lag=20.0)
 
 
 class Silent(Named):
-    """A second create of the same answers as if it had been the first (load balancers, target groups, topics)."""
+    """A repeated create succeeds like the first (load balancers, target groups, topics)."""
 
     kind = "sim.silent"
     rules = Rules(silent=True)
 
 
 class Pair(Named):
-    """Its creation takes two calls, and then it settles."""
+    """Its creation takes two calls, and then time to become ready."""
 
     kind = "sim.pair"
     rules = Rules(two_calls=True, settles=90.0)
 
 
 class Slow(Named):
-    """It settles, and goes, in minutes."""
+    """Its creation and its deletion take minutes."""
 
     kind = "sim.slow"
     rules = Rules(settles=200.0, vanishes=200.0)
 
 
 class Twin(Named):
-    """Nothing keeps two of one name apart: a create too many makes a second one."""
+    """Names are not unique: a repeated create makes a second one."""
 
     kind = "sim.twin"
     rules = Rules(unique=False)
 
 
 class Behind(Named):
-    """Reached through the fleet."""
+    """Reached through the Stream Manager."""
 
     kind = "sim.behind"
     via_stream_manager = True
 
 
 class Port(Sim):
-    """One of a number at a time; nobody can write a name on it; it must go before its successor comes."""
+    """One per number, without tags, so it is deleted before its replacement is created."""
 
     kind = "sim.port"
     summary = "A port."
@@ -198,7 +200,7 @@ class Gate(Sim):
 
 
 class Base(Lookup):
-    """Finds somebody else's thing by its name."""
+    """Finds an existing resource by its name."""
 
     kind = "sim.thing"
     summary = "A thing that exists."
@@ -211,19 +213,20 @@ class Base(Lookup):
 
     def read(self, where: Mapping[str, Json]) -> dict[str, Json]:
         record = self.process.call(
-            "look", self.kind, where["name"], lambda: self.cloud.under(self.kind, "name", where["name"])
+            "look", self.kind, where["name"], lambda: self.cloud.by_key(self.kind, "name", where["name"])
         )
         if record is None:
             raise NotFound(f"nothing is named {where['name']}")
         return {"id": record.id}
 
 
-KINDS: dict[str, type[Sim]] = {found.kind: found for found in (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)}
-TYPES: dict[str, ResourceType] = {found.kind: found for found in (*KINDS.values(), Value)}
+_SIMS: tuple[type[Sim], ...] = (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)
+KINDS: dict[str, type[Sim]] = {found.kind: found for found in _SIMS}
+TYPES: dict[str, ResourceType] = {**KINDS, "core.value": Value}
 
 
 class SimWorld(Providers):
-    """The cloud as one process reaches it."""
+    """Providers that connect one process to the cloud."""
 
     def __init__(self, process: Process, cloud: Cloud, kinds: Mapping[str, type[Sim]] = KINDS) -> None:
         super().__init__(FakeAws(), connect=lambda settings: settings, secrets=str, runtime=process.stop.runtime)  # type: ignore[arg-type, return-value]

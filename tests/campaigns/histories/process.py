@@ -1,4 +1,4 @@
-"""One process of the simulated machine: its pace, its disk, and what it is made to suffer."""
+"""A simulated process: its threads, clock and disk, and the faults injected into it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from smplan.core.plan.model import Plan
 from smplan.engine.runtime import ResultQueue, Runtime, WorkerPool
@@ -22,6 +23,7 @@ from smplan.stores.files import Disk
 from smplan.stores.interface import Clock
 from tests.campaigns.histories.schedule import Killed, Schedule, Turn
 
+T = TypeVar("T")
 MUTATING = ("create", "configure", "update", "delete")
 REFUSALS: dict[str, type[SmplanError]] = {
     "throttled": Throttled,
@@ -32,36 +34,36 @@ REFUSALS: dict[str, type[SmplanError]] = {
 
 
 @dataclass
-class Trouble:
-    """What goes wrong for one process: the how-manieth boundary of a sort kills it, how often calls fail, and how."""
+class FaultPlan:
+    """The faults of one process: the boundary that kills it, by type and number, and how often calls fail, and how."""
 
     kill: str = ""
-    """The sort of boundary: "call" or "answer" (any), "create", "created" (these alone), "write", "written", "torn"."""
+    """A type of boundary: "call" or "answer" (any), "create", "created" (only these), "write", "written", "torn"."""
     kill_at: int = 0
     drain_at: int = 0
     full_at: int = 0
-    """The how-manieth write of the disk finds no space."""
-    faults: tuple[str, ...] = ()
+    """The number of the disk write that finds no space."""
+    call_faults: tuple[str, ...] = ()
     chance: float = 0.0
 
     def __str__(self) -> str:
         parts = [f"kill at {self.kill} {self.kill_at}"] if self.kill else []
         parts += [f"drain at {self.drain_at}"] if self.drain_at else []
         parts += [f"disk full at {self.full_at}"] if self.full_at else []
-        parts += [f"{'/'.join(self.faults)} at {self.chance:.0%}"] if self.faults else []
+        parts += [f"{'/'.join(self.call_faults)} at {self.chance:.0%}"] if self.call_faults else []
         return ", ".join(parts) or "none"
 
 
 @dataclass
-class Witness:
-    """What one history did: lines of the trace, and how often each thing happened."""
+class Trace:
+    """The trace of one history: its lines, and counts of what happened."""
 
     lines: list[str] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     batches: set[bytes] = field(default_factory=set)
-    """Lines of journals that some process wrote before: whoever writes one of these again only copies it."""
+    """Journal lines written before: a process that writes one again only copies it."""
 
-    def tell(self, line: str) -> None:
+    def add(self, line: str) -> None:
         self.lines.append(line)
 
     def count(self, what: str, which: str) -> None:
@@ -69,14 +71,14 @@ class Witness:
 
 
 class Process:
-    """What the engine runs in. Every boundary goes through ``touch``; once ``dead``, nothing it does has any effect."""
+    """The engine's environment. Every boundary calls ``touch``; once ``dead``, nothing has any effect."""
 
-    def __init__(self, name: str, schedule: Schedule, trouble: Trouble, random: Random, witness: Witness) -> None:
+    def __init__(self, name: str, schedule: Schedule, faults: FaultPlan, random: Random, trace: Trace) -> None:
         self.name = name
         self.dead = False
         self.schedule = schedule
-        self.trouble = trouble
-        self.witness = witness
+        self.faults = faults
+        self.trace = trace
         self.stop = CancelToken(SimRuntime(self))
         self.plan: Plan | None = None
         self.protected: frozenset[tuple[str, str]] = frozenset()
@@ -91,61 +93,61 @@ class Process:
         self._passed: Counter[str] = Counter()
 
     def touch(self, *sorts: str) -> None:
-        """A boundary of these sorts; the process may end here."""
+        """A boundary of these types; the process may be killed here."""
         self.schedule.touch()
         if self.dead:
             raise Killed
         self._passed[""] += 1
-        if self._passed[""] == self.trouble.drain_at:
-            self.witness.count("drain", sorts[0])
-            self.witness.tell(f"    {self.name}: asked to stop")
+        if self._passed[""] == self.faults.drain_at:
+            self.trace.count("drain", sorts[0])
+            self.trace.add(f"    {self.name}: asked to stop")
             self.stop.cancel()
-        if self.trouble.kill in sorts and self.due(self.trouble.kill, self.trouble.kill_at):
+        if self.faults.kill in sorts and self.due(self.faults.kill, self.faults.kill_at):
             self.die(" ".join(sorts))
 
     def due(self, sort: str, at: int) -> bool:
-        """Whether this is the ``at``-th of its sort."""
+        """Whether this is number ``at`` of its type."""
         self._passed[sort] += 1
         return self._passed[sort] == at
 
     def die(self, where: str) -> None:
-        """End here and now."""
+        """Kill the process. Raises Killed."""
         self.dead = True
         self.suffered += 1
-        self.witness.count("kill", where)
-        self.witness.tell(f"    {self.name}: killed at {where}")
+        self.trace.count("kill", where)
+        self.trace.add(f"    {self.name}: killed at {where}")
         raise Killed
 
-    def call(self, op: str, kind: str, key: str, act: Callable[[], Any]) -> Any:
-        """One call over the wire: what ``act`` answers, unless something comes between."""
+    def call(self, op: str, kind: str, key: str, act: Callable[[], T]) -> T:
+        """One call over the wire: the result of ``act``, unless a fault strikes."""
         self.touch("call", op)
         fault = self._fault(op)
         shown = f"    {self.name}: {op} {kind} {key}"
         if fault:
             self.suffered += 1
-            self.witness.count(fault, op)
+            self.trace.count(fault, op)
             shown += f" ({fault})"
         if fault in REFUSALS:
-            self.witness.tell(shown)
+            self.trace.add(shown)
             raise REFUSALS[fault](f"{op} {kind}: {fault}")
         if fault == "lost before":
-            self.witness.tell(shown)
+            self.trace.add(shown)
             raise LostAnswer(f"{op} {kind}: no answer")
         try:
             answer = act()
         except SmplanError as error:
-            self.witness.tell(f"{shown}: {type(error).__name__}, {error}")
+            self.trace.add(f"{shown}: {type(error).__name__}, {error}")
             raise
-        self.witness.tell(f"{shown} -> {answer}" if isinstance(answer, str) else shown)
+        self.trace.add(f"{shown} -> {answer}" if isinstance(answer, str) else shown)
         self.touch("answer", f"{op}d" if op.endswith("e") else f"{op}ed")
         if fault == "lost after":
             raise LostAnswer(f"{op} {kind}: no answer")
         return answer
 
     def _fault(self, op: str) -> str:
-        if not self.trouble.faults or self.random.random() >= self.trouble.chance:
+        if not self.faults.call_faults or self.random.random() >= self.faults.chance:
             return ""
-        fault = self.random.choice(self.trouble.faults)
+        fault = self.random.choice(self.faults.call_faults)
         return "" if fault.startswith("lost") and op not in MUTATING else fault
 
 
@@ -164,21 +166,21 @@ class SimRuntime(Runtime):
         return event.is_set()
 
     def worker_pool(self, size: int, name: str) -> WorkerPool:
-        return SimCrew(self._process, size)
+        return SimWorkerPool(self._process, size)
 
     def result_queue(self) -> ResultQueue[Any]:
-        return SimMailbox(self._process)
+        return SimResultQueue(self._process)
 
 
-class SimMailbox(ResultQueue[Any]):
-    """News that the listener may hear at once, or together with later ones."""
+class SimResultQueue(ResultQueue[Any]):
+    """A queue whose results may be taken at once, or together with later ones."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._left: list[Any] = []
 
-    def put(self, news: Any) -> None:
-        self._left.append(news)
+    def put(self, result: Any) -> None:
+        self._left.append(result)
         if not self._process.dead:
             self._process.schedule.touch()
 
@@ -188,8 +190,8 @@ class SimMailbox(ResultQueue[Any]):
         return taken
 
 
-class SimCrew(WorkerPool):
-    """Workers that run when they are drawn, ``size`` at a time."""
+class SimWorkerPool(WorkerPool):
+    """Workers that run when they are scheduled, ``size`` at a time."""
 
     def __init__(self, process: Process, size: int) -> None:
         self._process = process
@@ -224,7 +226,7 @@ class SimCrew(WorkerPool):
             except Exception as error:
                 faults[at] = error
 
-        turns = [self._process.schedule.start(self._process, lambda at=at: one(at)) for at in range(len(things))]
+        turns = [self._process.schedule.start(self._process, partial(one, at)) for at in range(len(things))]
         self._process.schedule.join(turns)
         if self._process.dead:
             raise Killed
@@ -232,7 +234,7 @@ class SimCrew(WorkerPool):
             raise faults[min(faults)]
         return [outcomes[at] for at in range(len(things))]
 
-    def __enter__(self) -> SimCrew:
+    def __enter__(self) -> SimWorkerPool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -256,7 +258,7 @@ class SimClock(Clock):
 
 
 class SimDisk(Disk):
-    """A disk that needs not be waited for. It reads in passing what the journal promises, and tears a last write."""
+    """A disk without fsync that records journal entries, and can fill up or tear its last write."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -269,18 +271,18 @@ class SimDisk(Disk):
     def write(self, descriptor: int, data: bytes) -> int:
         process = self._process
         process.touch("write")
-        trouble = process.trouble
-        if trouble.full_at and process.due("full", trouble.full_at):
+        faults = process.faults
+        if faults.full_at and process.due("full", faults.full_at):
             process.suffered += 1
-            process.witness.count("disk full", "write")
-            process.witness.tell(f"    {process.name}: no space on the disk")
+            process.trace.count("disk full", "write")
+            process.trace.add(f"    {process.name}: no space on the disk")
             os.write(descriptor, data[: process.random.randrange(len(data))])
             raise OSError(errno.ENOSPC, "No space left on device")
-        if trouble.kill == "torn" and process.due("torn", trouble.kill_at):
+        if faults.kill == "torn" and process.due("torn", faults.kill_at):
             os.write(descriptor, data[: process.random.randrange(len(data))])
             process.die("torn write")
         written = super().write(descriptor, data)
-        self._hear(data)
+        self._record(data)
         process.touch("written")
         return written
 
@@ -302,11 +304,11 @@ class SimDisk(Disk):
             raise Killed
         super().unlink(path)
 
-    def _hear(self, data: bytes) -> None:
+    def _record(self, data: bytes) -> None:
         for line in data.split(b"\n"):
-            if line[9:10] != b"[" or line in self._process.witness.batches:
+            if line[9:10] != b"[" or line in self._process.trace.batches:
                 continue
-            self._process.witness.batches.add(line)
+            self._process.trace.batches.add(line)
             for entry in json.loads(line[9:]):
                 if entry["type"] == "StepIntent":
                     self._process.intents.add(entry["step"])
@@ -314,5 +316,5 @@ class SimDisk(Disk):
                     self._process.began += 1
                 elif entry.get("outcome") == "complete":
                     self._process.completed = True
-                self._process.witness.count("journal", entry["type"])
-                self._process.witness.tell(f"    {self._process.name}: journal {entry['type']} {entry.get('step', '')}")
+                self._process.trace.count("journal", entry["type"])
+                self._process.trace.add(f"    {self._process.name}: journal {entry['type']} {entry.get('step', '')}")

@@ -1,4 +1,4 @@
-"""Real threads of which one runs at a time; who goes on, and how time passes, is drawn by seed at every boundary."""
+"""A deterministic scheduler: real threads, of which one runs at a time, chosen by seed at every boundary."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from random import Random
 from typing import Protocol
 
 SLOW = 0.1
-"""How often a thread that waits for time to pass overtakes those that could run: they are slow, then."""
+"""How often a sleeping thread wakes before those that could run, which are then slow."""
 LONGEST_STEP = 0.1
-"""Seconds that pass at most between two boundaries of one thread."""
+"""The most seconds between two boundaries of one thread."""
 
 
 class Killed(BaseException):
-    """The process of this thread is no more: whatever runs now must touch nothing."""
+    """The process of this thread was killed: no code may have an effect any more."""
 
 
-class Broken(BaseException):
-    """A law that does not hold: which, and what was seen. No Exception, so that no code under test swallows it."""
+class InvariantViolation(BaseException):
+    """A violated invariant and what was observed. No Exception, so that no code under test swallows it."""
 
-    def __init__(self, law: str, seen: str) -> None:
-        super().__init__(f"{law}: {seen}")
-        self.law = law
+    def __init__(self, invariant: str, seen: str) -> None:
+        super().__init__(f"{invariant}: {seen}")
+        self.invariant = invariant
         self.seen = seen
 
 
 class Mortal(Protocol):
-    """What a thread belongs to, and dies with."""
+    """The process that a thread belongs to."""
 
     dead: bool
 
@@ -50,7 +50,7 @@ class Turn:
 
 
 class Runner(threading.Thread):
-    """A real thread that carries one simulated thread after the other."""
+    """A real thread that runs one simulated thread after another."""
 
     def __init__(self, runners: Runners) -> None:
         super().__init__(name="runner", daemon=True)
@@ -70,12 +70,12 @@ class Runner(threading.Thread):
 
 @dataclass
 class Runners:
-    """The real threads: kept from one history to the next, because starting one costs more than many steps."""
+    """The real threads, reused between histories because starting one is slow."""
 
     idle: list[Runner] = field(default_factory=list)
 
     def take(self) -> Runner:
-        """One that has nothing to do."""
+        """An idle one."""
         return self.idle.pop() if self.idle else Runner(self)
 
     def close(self) -> None:
@@ -88,22 +88,22 @@ class Runners:
 
 
 class Schedule:
-    """Who runs, and what time it is (seconds). The thread that makes it is its first one."""
+    """Which thread runs, and the time in seconds. The creating thread is the first."""
 
-    def __init__(self, random: Random, runners: Runners, nobody: Mortal) -> None:
+    def __init__(self, random: Random, runners: Runners, no_process: Mortal) -> None:
         self.now = 0.0
         self.switches = 0
         self.fault: BaseException | None = None
-        """The first thing that a thread ended with and should not have."""
+        """The first unexpected exception of a thread."""
         self._random = random
         self._runners = runners
         lock = threading.Lock()
         lock.acquire()
-        self.current = Turn(nobody, lock)
+        self.current = Turn(no_process, lock)
         self._turns = [self.current]
 
     def start(self, process: Mortal, work: Callable[[], object], ready: Callable[[], bool] = _always) -> Turn:
-        """A new thread of ``process``: it runs when it is ``ready`` and drawn."""
+        """A new thread of ``process``: it runs when it is ``ready`` and chosen."""
         runner = self._runners.take()
         turn = Turn(process, runner.baton, ready)
 
@@ -127,19 +127,19 @@ class Schedule:
         return turn
 
     def touch(self) -> None:
-        """A boundary: any thread may be the next. Raises Killed if the process died meanwhile."""
+        """A boundary: any thread may run next. Raises Killed if the process died meanwhile."""
         self.now += self._random.random() * LONGEST_STEP
         self._pass()
 
     def wait(self, ready: Callable[[], bool], until: float | None = None) -> None:
-        """Go on when ``ready`` says so, or when it is ``until``. Raises Killed."""
+        """Resume when ``ready`` returns true, or at time ``until``. Raises Killed."""
         me = self.current
         me.ready, me.until = ready, until
         self._pass()
         me.ready, me.until = _always, None
 
     def join(self, turns: list[Turn]) -> None:
-        """Go on when all of ``turns`` are over, dead or not."""
+        """Resume when all of ``turns`` are over, dead or not."""
         me = self.current
         me.joining = True
         me.ready = lambda: all(turn.over for turn in turns)
@@ -168,7 +168,7 @@ class Schedule:
             self.now = max(self.now, first.until or 0)
             return first
         if not able:
-            raise Broken("a run comes to an end", "every thread waits for what cannot happen any more")
+            raise InvariantViolation("every run ends", "deadlock: every thread waits")
         return able[0] if len(able) == 1 else self._random.choice(able)
 
     def _able(self, turn: Turn) -> bool:

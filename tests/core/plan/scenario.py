@@ -257,7 +257,7 @@ def blueprint_of(wants: Iterable[Resource]) -> Blueprint:
         outputs={},
         digest="0" * 64,
         file="toys.yaml",
-        marks=SourceMap("toys.yaml", "", dict),
+        source_map=SourceMap("toys.yaml", "", dict),
     )
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.core.plan.scenario import Have, have, planned, want
 
-NIGHT = {"address": "night", "kind": "schedule", "thing": "${a.name}", "size": 0}
+NIGHT: dict[str, Any] = {"address": "night", "kind": "schedule", "thing": "${a.name}", "size": 0}
 BY_DAY = have("a", size=3)
 BY_NIGHT = have("a", size=3, live={"size": 0})
 
 
-def drift(*haves: Have, **night: object) -> list[str]:
+def drift(*haves: Have, **night: Any) -> list[str]:
     plan = planned([want("a", size=3), want(**{**NIGHT, **night})], haves)
     return [change.path for each in plan.changes.drift for change in each.changes]
 
 
 @pytest.mark.parametrize("thing", ["${a.name}", "${a.id}", "a", "id-a"], ids=["name ref", "id ref", "name", "id"])
 def test_a_value_that_a_schedule_sets_is_no_change_and_no_drift(thing: str) -> None:
-    recorded = {"address": "night", "kind": "schedule", "thing": "a", "size": 0}
+    recorded: dict[str, Any] = {"address": "night", "kind": "schedule", "thing": "a", "size": 0}
     plan = planned([want("a", size=3), want(**{**NIGHT, "thing": thing})], [BY_NIGHT, have(**recorded)])
     assert "a:update" not in plan.ops
     assert drift(BY_NIGHT, thing=thing) == []
@@ -49,7 +51,7 @@ def test_a_change_in_the_blueprint_is_made_by_day_and_leaves_the_night_alone() -
     [{"thing": "${b.name}"}, {"thing": "b"}, {"size": None}, {"size": 1}],
     ids=["of another by reference", "of another by name", "sets nothing", "sets something else"],
 )
-def test_other_schedules_do_not_matter(night: dict[str, object]) -> None:
+def test_other_schedules_do_not_matter(night: dict[str, Any]) -> None:
     plan = planned([want("a", size=3), want("b"), want(**{**NIGHT, **night})], [BY_NIGHT, have("b")])
     assert "a:update" in plan.ops
 

@@ -137,7 +137,7 @@ def under_natural_key(
 ) -> Any:
     same = [each.live for each in untracked if each.resource.kind == resource.kind]
     same += [observed(each.kind, each.id, each.spec, each.address) for each in older if each.kind == resource.kind]
-    if same and draw(st.booleans()):
+    if len(same) > 0 and draw(st.booleans()):
         return draw(st.sampled_from(same))
     owner = draw(st.sampled_from(["", resource.address, "other/z"])) if TYPES[resource.kind].taggable else ""
     spec = {"name": resource.address} if resource.kind == "thing" else {}

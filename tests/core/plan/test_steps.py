@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ class Story:
     steps: tuple[str, ...]
 
 
-def port(address: str = "p", number: int = 1, of: str = "x") -> dict[str, object]:
+def port(address: str = "p", number: int = 1, of: str = "x") -> dict[str, Any]:
     return {"address": address, "kind": "port", "number": number, "of": of}
 
 

@@ -71,7 +71,7 @@ def test_the_id_may_change_between_create_and_success() -> None:
 
 def test_a_replaced_generation_is_deposed_until_it_is_deleted() -> None:
     base = holding(record(id="i1"))
-    steps = [StepIntent("s1", "replace", record(generation=2)), ResourceCreated("s1", "i2")]
+    steps: list[JournalEntry] = [StepIntent("s1", "replace", record(generation=2)), ResourceCreated("s1", "i2")]
     folded = after(*steps, base=base)
     assert folded.state.resources["a"] == record(id="i2", generation=2, status=Status.INCOMPLETE)
     assert folded.state.deposed == (record(id="i1"),)
@@ -82,7 +82,7 @@ def test_a_replaced_generation_is_deposed_until_it_is_deleted() -> None:
 
 
 def test_a_generation_that_was_deleted_first_is_not_deposed() -> None:
-    steps = [
+    steps: list[JournalEntry] = [
         StepIntent("s1", "delete", record(id="i1")),
         done("s1", ""),
         StepIntent("s2", "replace", record(generation=2)),
@@ -133,25 +133,29 @@ def test_a_deleted_or_forgotten_resource_leaves_the_state(op: str) -> None:
 def test_forgetting_a_pending_create_clears_nothing_else() -> None:
     create = StepIntent("s1", "create", record())
     forget = StepIntent("s1", "forget", record())
-    steps = [create, RunBegan("r2", "p2", "d2", 1, ""), forget]
+    steps: list[JournalEntry] = [create, RunBegan("r2", "p2", "d2", 1, ""), forget]
     assert after(*steps).pending_creates == (create,)
     assert after(*steps, done("s1", "")).pending_creates == ()
 
 
 def test_deleting_the_current_resource_leaves_the_pending_create() -> None:
     base = holding(record(id="i1"))
-    steps = [StepIntent("s1", "replace", record()), StepIntent("s2", "delete", record(id="i1")), done("s2", "i1")]
+    steps: list[JournalEntry] = [
+        StepIntent("s1", "replace", record()),
+        StepIntent("s2", "delete", record(id="i1")),
+        done("s2", "i1"),
+    ]
     assert after(*steps, base=base).pending_creates == (steps[0],)
 
 
 def test_a_pending_create_survives_the_create_of_another_resource_at_its_address() -> None:
     thing, port = StepIntent("s1", "create", record(kind="toy.thing"), "k1"), StepIntent("s2", "create", record(), "k1")
     other = StepIntent("s3", "create", record(), "k2")
-    steps = [thing, RunBegan("r2", "p2", "", 1, ""), port, other]
+    steps: list[JournalEntry] = [thing, RunBegan("r2", "p2", "", 1, ""), port, other]
     assert after(*steps).pending_creates == (thing, port, other)
     assert after(*steps, ResourceCreated("s2", "i2")).pending_creates == (thing, other)
     assert after(*steps, StepFailed("s3", "not ours", "", never_sent=True)).pending_creates == (thing, port)
-    gone = [StepIntent("s4", "delete", record(kind="toy.thing", id="i1"), "k1"), done("s4", "i1")]
+    gone: list[JournalEntry] = [StepIntent("s4", "delete", record(kind="toy.thing", id="i1"), "k1"), done("s4", "i1")]
     assert after(*steps, *gone).pending_creates == (port, other)
     assert after(thing).digest() != after(replace(thing, key="k2")).digest()
 
@@ -166,11 +170,17 @@ def test_during_an_update_a_resource_has_its_old_and_new_dependencies() -> None:
 
 def test_during_an_adopt_a_resource_has_the_dependencies_of_its_create() -> None:
     base = holding(record(id="i1", dependencies=("b",), status=Status.INCOMPLETE))
-    adopt = [StepIntent("s1", "adopt", record(id="i1", dependencies=("c",))), ResourceCreated("s1", "i1")]
+    adopt: list[JournalEntry] = [
+        StepIntent("s1", "adopt", record(id="i1", dependencies=("c",))),
+        ResourceCreated("s1", "i1"),
+    ]
     assert set(after(*adopt, base=base).state.resources["a"].dependencies) == {"b", "c"}
     assert after(*adopt, done("s1", "i1"), base=base).state.resources["a"].dependencies == ("c",)
-    begun = [StepIntent("s1", "create", record(dependencies=("b",))), RunBegan("r2", "p2", "", 1, "")]
-    again = [StepIntent("s2", "create", record(dependencies=("c",))), ResourceCreated("s2", "i1")]
+    begun: list[JournalEntry] = [
+        StepIntent("s1", "create", record(dependencies=("b",))),
+        RunBegan("r2", "p2", "", 1, ""),
+    ]
+    again: list[JournalEntry] = [StepIntent("s2", "create", record(dependencies=("c",))), ResourceCreated("s2", "i1")]
     assert set(after(*begun, *again[:1]).pending_creates[0].resource.dependencies) == {"b", "c"}
     assert set(after(*begun, *again).state.resources["a"].dependencies) == {"b", "c"}
     assert after(*begun, *again, done("s2", "i1")).state.resources["a"].dependencies == ("c",)
@@ -178,11 +188,17 @@ def test_during_an_adopt_a_resource_has_the_dependencies_of_its_create() -> None
 
 def test_the_last_run_is_open_until_it_ends_complete() -> None:
     create, other = StepIntent("s1", "create", record()), StepIntent("s2", "create", record("b"))
-    steps = [create, ResourceCreated("s1", "i1"), done("s1", "i1"), other, StepFailed("s2", "no", "")]
+    steps: list[JournalEntry] = [
+        create,
+        ResourceCreated("s1", "i1"),
+        done("s1", "i1"),
+        other,
+        StepFailed("s2", "no", ""),
+    ]
     run = after(*steps, ended("failed")).run
     assert run is not None
     assert (run.run, run.plan_id, run.plan_digest, run.base_serial) == ("r1", "p1", "d1", 1)
-    assert (run.done, run.failed, run.open, run.made) == ({"s1"}, {"s2": "no"}, {"s2": other}, {"s1": "i1"})
+    assert (run.done, run.failed, run.open, run.made) == (frozenset({"s1"}), {"s2": "no"}, {"s2": other}, {"s1": "i1"})
     assert after(*steps[:3], ended("complete")).run is None
 
 
@@ -203,7 +219,7 @@ def test_a_new_run_replaces_the_unfinished_one_but_keeps_its_pending_creates() -
 def test_a_plan_that_is_applied_again_is_resumed() -> None:
     first, second = StepIntent("s1", "create", record()), StepIntent("s2", "create", record("b"))
     again = RunBegan("r2", "p1", "d1", 1, "")
-    stopped = [
+    stopped: list[JournalEntry] = [
         first,
         ResourceCreated("s1", "i1"),
         done("s1", "i1"),
@@ -213,7 +229,12 @@ def test_a_plan_that_is_applied_again_is_resumed() -> None:
     ]
     run = after(*stopped, again).run
     assert run is not None
-    assert (run.run, run.done, run.open, run.made) == ("r2", {"s1"}, {"s2": second}, {"s1": "i1", "s2": "i2"})
+    assert (run.run, run.done, run.open, run.made) == (
+        "r2",
+        frozenset({"s1"}),
+        {"s2": second},
+        {"s1": "i1", "s2": "i2"},
+    )
     folded = after(*stopped, again, done("s2", "i2"), ended("complete", run="r2"))
     assert folded.run is None
     assert folded.state.used_plans == ("p1",)

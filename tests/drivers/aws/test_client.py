@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 
 from smplan.drivers.aws.client import Aws
@@ -46,11 +47,11 @@ class _Body:
 
 
 def broken(request: Any) -> Any:
-    return AWSResponse(request.url, 500, {}, _Body(b"<html>oops</html>"))
+    return AWSResponse(request.url, 500, HTTPHeaders(), _Body(b"<html>oops</html>"))
 
 
 def cut_off(request: Any) -> Any:
-    return AWSResponse(request.url, 200, {}, _Body(b"<DeleteSecurityGroupResp"))
+    return AWSResponse(request.url, 200, HTTPHeaders(), _Body(b"<DeleteSecurityGroupResp"))
 
 
 def wired(box: Sandbox, faults: int, fail: Callable[[Any], Any]) -> tuple[Aws, list[Wire]]:

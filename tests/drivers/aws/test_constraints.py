@@ -8,7 +8,7 @@ import pytest
 
 from smplan.core.spec import Spec
 from smplan.drivers.aws.sent_as import SentAs
-from tests.campaigns.constraints import EXCEPTIONS
+from tests.campaigns.run_constraints import EXCEPTIONS
 from tests.support import constraints
 
 KINDS = constraints.aws_kinds()

@@ -53,7 +53,7 @@ class Cloud:
 
 def gate(cloud: Cloud) -> TargetsHealthy:
     clients = SimpleNamespace(elbv2=cloud, autoscaling=cloud, ec2=cloud)
-    return TargetsHealthy(Context(SimpleNamespace(read=clients), lambda: None))  # type: ignore[arg-type, return-value]
+    return TargetsHealthy(Context(SimpleNamespace(read=clients), lambda: None))
 
 
 SPEC = TargetsHealthySpec(target_group_arn="arn", auto_scaling_group_name="fleet", minimum=1)
@@ -132,7 +132,7 @@ def test_a_gate_makes_and_deletes_nothing() -> None:
 
 def http_gate(connect_map: str = "") -> HttpGate:
     http = partial(HttpClient, connect_map=connect_map)
-    return HttpGate(Context(SimpleNamespace(), lambda: None, http))  # type: ignore[arg-type]
+    return HttpGate(Context(SimpleNamespace(), lambda: None, http))
 
 
 def test_the_http_gate_waits_for_the_expected_status_and_text() -> None:

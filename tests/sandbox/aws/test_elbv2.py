@@ -53,7 +53,10 @@ def test_a_load_balancer_provisions_for_two_minutes(still: Sandbox, elb: Any, na
     made = balancer(still, elb, name)
     assert made["State"]["Code"] == "provisioning"
     later(119)
-    describe = lambda: elb.describe_load_balancers(Names=[name])["LoadBalancers"][0]  # noqa: E731
+
+    def describe() -> Any:
+        return elb.describe_load_balancers(Names=[name])["LoadBalancers"][0]
+
     assert describe()["State"]["Code"] == "provisioning"
     later(2)
     assert describe()["State"]["Code"] == "active"

@@ -47,7 +47,10 @@ def zone(still: Sandbox, aws_of: Client) -> Zone:
 
 def test_a_change_is_pending_for_half_a_minute(zone: Zone, name: str, later: Later) -> None:
     made = zone.change(("CREATE", f"{name}.example.com", "CNAME", "x.example.org"))
-    status = lambda: zone.route53.get_change(Id=made["Id"])["ChangeInfo"]["Status"]  # noqa: E731
+
+    def status() -> Any:
+        return zone.route53.get_change(Id=made["Id"])["ChangeInfo"]["Status"]
+
     assert (made["Status"], status()) == ("PENDING", "PENDING")
     later(31)
     assert status() == "INSYNC"

@@ -8,7 +8,7 @@ import pytest
 
 from smplan.sandbox.aws.model import compiled
 from smplan.sandbox.sandbox import Sandbox
-from tests.campaigns import constraints
+from tests.campaigns import run_constraints as constraints
 from tests.sandbox.conftest import Client, refused
 
 

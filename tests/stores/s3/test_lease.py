@@ -268,9 +268,8 @@ def test_a_store_that_ignores_conditions_is_rejected(scene: Scene, argument: str
 
 def test_a_store_that_contradicts_itself_is_rejected(scene: Scene) -> None:
     wire, clock = scene.machine()
-    refusal = ClientError(
-        {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPHeaders": {}}}, "PutObject"
-    )  # type: ignore[typeddict-item]  # botocore gives more members, none of them read
+    response: Any = {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPHeaders": {}}}
+    refusal = ClientError(response, "PutObject")
     wire.before = Faults(refusal, times=99)
     with pytest.raises(StoreError, match="reports that it exists, and that it does not"):
         scene.lease(wire=wire, clock=clock)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,9 +59,12 @@ def test_a_holder_that_was_stopped_while_another_took_over_cannot_write(
         clock.time += 120
     with machine(s3_place, server)[0].lock(OTHER) as held:
         wire.calls.clear()
-        writing = {"append": lambda: stopped.append(create("a")), "save": lambda: stopped.save(state(serial=1))}[write]
+        writes: dict[str, Callable[[], object]] = {
+            "append": lambda: stopped.append(create("a")),
+            "save": lambda: stopped.save(state(serial=1)),
+        }
         with pytest.raises(Locked, match="was lost"):
-            writing()
+            writes[write]()
         assert "delete_objects" not in wire.calls
         with pytest.raises(Locked, match="was lost"):
             stopped.check()
@@ -152,7 +156,7 @@ def test_an_ambiguous_append_may_be_repeated(s3_place: S3Place, arrived: bool) -
         wire.after = Faults(LOST, times=99)
         with pytest.raises(StoreError, match="got no response"):
             held.append(create("a"))
-        wire.before = wire.after = lambda *_: None
+        wire.clear_faults()
         held.append(create("a"))
         held.append([intent("b")])
     assert s3_place.store().read().entries == (BEGAN, *create("a"), intent("b"))
@@ -169,7 +173,7 @@ def test_an_ambiguous_save_may_be_repeated(s3_place: S3Place, arrived: bool) -> 
         wire.after = Faults(LOST, times=99)
         with pytest.raises(StoreError, match="got no response"):
             held.save(kept)
-        wire.before = wire.after = lambda *_: None
+        wire.clear_faults()
         assert held.save(kept).serial == 2
     found = s3_place.store().read()
     assert found.stored is not None

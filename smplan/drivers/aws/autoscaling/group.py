@@ -251,6 +251,10 @@ class Group(Driver[GroupSpec]):
             keys: Any = [{"ResourceId": live.id, "ResourceType": "auto-scaling-group", "Key": key} for key in to_remove]
             client.delete_tags(Tags=keys)
 
+    def set_owner(self, id: str, owner: Owner) -> None:
+        """One call; instances do not get these tags. Raises NotFound if the group is gone."""
+        self.context.aws.write.autoscaling.create_or_update_tags(Tags=_tag_requests(id, owner.tags, propagate=False))
+
     def drain(self, live: Live[GroupSpec]) -> Iterator[Progress]:
         """Until no instance is left."""
         return _instances.drained(self.context.aws, live.id)

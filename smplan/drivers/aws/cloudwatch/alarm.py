@@ -161,6 +161,13 @@ class Alarm(Driver[AlarmSpec]):
             self._put(kept | _request(live.spec) | _request(spec))
         self._retag(live, spec)
 
+    def set_owner(self, id: str, owner: Owner) -> None:
+        """By the ARN, which a read gives. Raises NotFound if the alarm is gone."""
+        arn = next((alarm.get("AlarmArn", "") for alarm in self._described([id])), None)
+        if arn is None:
+            raise NotFound(f"there is no alarm {id}")
+        self.context.aws.write.cloudwatch.tag_resource(ResourceARN=arn, Tags=tags.listed(owner.tags))
+
     def delete(self, id: str) -> None:
         """Also success if it is gone."""
         with suppress(NotFound):

@@ -13,10 +13,11 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
-from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
+from smplan.drivers.base import Claim, Live, Lookup, Owner, Progress
 from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class ImageSpec(Spec):
     ] = None
 
 
-class Image(Driver[ImageSpec]):
+class Image(Ec2Driver[ImageSpec]):
     """An existing image can only be tagged, so an upgrade is a new image; a delete never changes an instance."""
 
     kind = "aws.ec2.image"
@@ -148,6 +149,13 @@ class Image(Driver[ImageSpec]):
         """Only tags, of the image and its snapshots."""
         for each in (live.id, *live.outputs["snapshot_ids"]):
             _filters.retag(self.context.aws, each, live.spec.tags, spec.tags)
+
+    def set_owner(self, id: str, owner: Owner) -> None:
+        """Of the image and its snapshots."""
+        for image in self._images(_filters.by("image-id", id)):
+            for snapshot in _snapshot_ids(image):
+                super().set_owner(snapshot, owner)
+        super().set_owner(id, owner)
 
     def delete(self, id: str) -> None:
         """The image and its snapshots, except those that another image uses."""

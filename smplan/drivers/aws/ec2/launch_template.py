@@ -16,10 +16,11 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
-from smplan.drivers.base import Claim, Driver, Live, Owner
+from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class LaunchTemplateSpec(Spec):
         return self
 
 
-class LaunchTemplate(Driver[LaunchTemplateSpec]):
+class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     """Read as its default version; an update creates a version and makes it the default."""
 
     kind = "aws.ec2.launch_template"

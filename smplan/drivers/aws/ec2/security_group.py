@@ -11,10 +11,11 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
-from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
+from smplan.drivers.base import Claim, Live, Lookup, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class SecurityGroupSpec(Spec):
     ] = None
 
 
-class SecurityGroup(Driver[SecurityGroupSpec]):
+class SecurityGroup(Ec2Driver[SecurityGroupSpec]):
     """A new group allows all egress and no ingress: AWS adds the egress rule, which smplan does not manage."""
 
     kind = "aws.ec2.security_group"

@@ -16,10 +16,11 @@ from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import Placeholder
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
-from smplan.drivers.base import Claim, Driver, Live, Owner
+from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class SecurityGroupRuleSpec(Spec):
             raise ValueError(f"the ports of {name} go from 0 to 65535")
 
 
-class SecurityGroupRule(Driver[SecurityGroupRuleSpec]):
+class SecurityGroupRule(Ec2Driver[SecurityGroupRuleSpec]):
     """smplan owns the rule, not the group. An equal rule without smplan's tags has another owner."""
 
     kind = "aws.ec2.security_group_rule"

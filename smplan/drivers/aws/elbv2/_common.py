@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from smplan.core.spec import Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.requests import batched
-from smplan.drivers.base import Driver, Live
+from smplan.drivers.base import Driver, Live, Owner
 from smplan.drivers.context import AwsAccount
 from smplan.errors import NotFound
 
@@ -69,11 +69,20 @@ class NamedSpec(Spec):
     name: str
 
 
+T = TypeVar("T", bound=Spec)
 S = TypeVar("S", bound=NamedSpec)
 D = TypeVar("D", bound=Mapping[str, Any])
 
 
-class NamedDriver(Driver[S], Generic[S, D]):
+class TaggedDriver(Driver[T]):
+    """A kind whose id is an ARN that AddTags takes."""
+
+    def set_owner(self, id: str, owner: Owner) -> None:
+        """One call. Raises NotFound if it is gone."""
+        self.context.aws.write.elbv2.add_tags(ResourceArns=[id], Tags=tags.listed(owner.tags))
+
+
+class NamedDriver(TaggedDriver[S], Generic[S, D]):
     """A kind with a name, an ARN and attributes. ``D`` is a description as AWS gives it."""
 
     name_field = "name"

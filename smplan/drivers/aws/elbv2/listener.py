@@ -15,7 +15,7 @@ from smplan.drivers.aws.elbv2 import _common
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
-from smplan.drivers.base import Claim, Driver, Live, Owner
+from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import DriverError, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ListenerSpec(Spec):
         return self
 
 
-class Listener(Driver[ListenerSpec]):
+class Listener(_common.TaggedDriver[ListenerSpec]):
     """A port can have one listener, so a replacement deletes first."""
 
     kind = "aws.elbv2.listener"

@@ -125,6 +125,10 @@ class Topic(Driver[TopicSpec]):
         if to_remove:
             client.untag_resource(ResourceArn=live.id, TagKeys=to_remove)
 
+    def set_owner(self, id: str, owner: Owner) -> None:
+        """One call. Raises NotFound if it is gone."""
+        self.context.aws.write.sns.tag_resource(ResourceArn=id, Tags=tags.listed(owner.tags))
+
     def delete(self, id: str) -> None:
         """With its subscriptions; already gone is success for AWS too."""
         with suppress(NotFound):

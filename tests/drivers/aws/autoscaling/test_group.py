@@ -140,10 +140,9 @@ def test_propagation_alone_sends_every_tag_again_and_none_of_smplans() -> None:
 def test_tags_that_disagree_on_propagation_differ_from_either(box: Sandbox, aws: Aws) -> None:
     with group_stage(box, aws, tags={"a": "1", "b": "2"}) as stage:
         driver, made = stage.driver(), stage.create(stage.driver(), stage.spec())
-        where: Any = {"ResourceId": made, "ResourceType": "auto-scaling-group"}
-        aws.write.autoscaling.create_or_update_tags(
-            Tags=[{**where, "Key": "b", "Value": "2", "PropagateAtLaunch": False}]
-        )
+        where = {"ResourceId": made, "ResourceType": "auto-scaling-group"}
+        tag: Any = {**where, "Key": "b", "Value": "2", "PropagateAtLaunch": False}
+        aws.write.autoscaling.create_or_update_tags(Tags=[tag])
         for propagated in (True, False):
             wanted = stage.spec({"propagate_tags_at_launch": propagated})
             assert "propagate_tags_at_launch" in differences(wanted, stage.read(made).spec)

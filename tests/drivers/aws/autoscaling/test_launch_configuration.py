@@ -119,7 +119,7 @@ def test_a_spec_that_aws_or_the_guide_refuses_is_refused(changes: dict[str, Any]
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    later = Ref("image", path=("root_device_name",))
+    later: Any = Ref("image", path=("root_device_name",))
     allowed = spec(user_data="ü" * 8_192, volume_size=16, root_device_name=later, volume_type="gp3")
     assert allowed.root_device_name == later
     assert spec(user_data=later).user_data == later

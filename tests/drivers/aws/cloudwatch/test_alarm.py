@@ -78,7 +78,8 @@ def test_an_alarm_without_the_usual_parts_can_be_read() -> None:
     found = {"AlarmName": "a", "AlarmArn": "arn:a", "Metrics": [{"Id": "e1"}]}
     script = Script(describe_alarms=lambda _: {"MetricAlarms": [found]}, list_tags_for_resource=lambda _: {"Tags": []})
     live = Alarm(scripted(cloudwatch=script)).read_many(["a"])["a"]
-    assert (live.spec.metric_name, live.spec.treat_missing_data, live.owner) == (None, "missing", None)
+    read: Any = live.spec
+    assert (read.metric_name, read.treat_missing_data, live.owner) == (None, "missing", None)
 
 
 def test_an_alarm_that_went_with_its_group_is_updated_by_putting_it_whole() -> None:
@@ -118,3 +119,8 @@ def test_a_spec_that_cloudwatch_refuses_is_refused(changes: dict[str, Any], says
 )
 def test_what_cloudwatch_takes_is_let_through(changes: dict[str, Any]) -> None:
     assert spec(**changes).name == "a"
+
+
+def test_a_deleted_alarm_has_no_owner_to_set(box: Sandbox, aws: Aws) -> None:
+    with staged(box, aws, "aws.cloudwatch.alarm", WRITTEN) as stage, pytest.raises(NotFound, match="no alarm gone"):
+        stage.driver().set_owner("gone", stage.claim().owner)

@@ -215,3 +215,10 @@ def test_nothing_of_a_deleted_image_is_left(box: Sandbox, aws: Aws) -> None:
     left = aws.read.ec2.describe_snapshots(Filters=[{"Name": "snapshot-id", "Values": snapshots_of_it or ["none"]}])
     assert left["Snapshots"] == []
     assert subject.read_many([made]) == {}
+
+
+def test_a_new_owner_is_set_on_image_and_snapshots() -> None:
+    script = Script({"DescribeImages": images(image("available")), "CreateTags": [{}]})
+    driver(script).set_owner(ID, CLAIM.owner)
+    tagged = [body["ResourceId.1"] for name, body in script.sent if name == "CreateTags"]
+    assert tagged == [SNAPSHOT, ID]

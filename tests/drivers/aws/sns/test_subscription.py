@@ -142,5 +142,5 @@ def test_a_subscription_that_cannot_be_made_or_read_back_is_refused(protocol: st
 def test_an_address_in_a_path_is_no_password_nor_is_what_is_not_known_yet() -> None:
     spec = {"topic_arn": TOPIC, "protocol": "https", "endpoint": "https://example.com/u@v"}
     assert SubscriptionSpec.model_validate(spec).endpoint == "https://example.com/u@v"
-    later = Ref("var", path=("endpoint",))
+    later: Any = Ref("var", path=("endpoint",))
     assert SubscriptionSpec.model_validate({**spec, "endpoint": later}).endpoint == later

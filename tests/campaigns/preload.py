@@ -1,4 +1,4 @@
-"""Loaded once by the process that all others are forked from."""
+"""Modules and AWS models loaded once, in the process that all campaign processes are forked from."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ import smplan.render.progress
 import smplan.render.text
 import smplan.stores.local
 import smplan.stores.s3
-import tests.campaigns.boundary
+import tests.campaigns.fault_points
 from smplan.drivers import registry
 
 __all__ = ["boto3", "httpx", "jsonschema", "nx", "pydantic", "registry", "rich", "smplan", "tests", "typer"]
@@ -30,7 +30,7 @@ registry.lookups()
 
 
 def _once(load: Callable[..., Any]) -> Callable[..., Any]:
-    """A loader's method that all loaders share the answers of."""
+    """A loader's method with one cache for all loaders."""
     shared: dict[object, Any] = {}
 
     def loaded(self: Loader, *names: str | None, **more: str | None) -> Any:
@@ -43,14 +43,14 @@ def _once(load: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _share_models() -> None:
-    """Let all sessions of all processes read AWS's models once: botocore reads them anew for each session."""
-    Loader.load_service_model = _once(Loader.load_service_model)
-    Loader.load_data_with_path = _once(Loader.load_data_with_path)
-    Loader.list_available_services = _once(Loader.list_available_services)
+    """Load AWS's models once for all sessions of all processes: botocore loads them per session."""
+    Loader.load_service_model = _once(Loader.load_service_model)  # type: ignore[method-assign]
+    Loader.load_data_with_path = _once(Loader.load_data_with_path)  # type: ignore[method-assign]
+    Loader.list_available_services = _once(Loader.list_available_services)  # type: ignore[method-assign]
     session = boto3.session.Session("none", "none", region_name="us-east-1")
     for service in ("acm", "autoscaling", "cloudwatch", "ec2", "elbv2", "rds", "route53", "s3", "sns", "sts"):
         client = session.client(service)
-        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))  # it loads what it knows of pages, too
+        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))  # loads the paginators, too
 
 
 _share_models()

@@ -1,4 +1,4 @@
-"""Damage to what is stored, met through the command line: one message, the right exit code, no traceback."""
+"""Corrupted files read by smplan's commands: one error message, the right exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from smplan.cli.main import main as smplan
 from smplan.stores.local import LocalStore
-from tests.campaigns import stored
-from tests.campaigns.damages import WAYS
-from tests.campaigns.tally import Tally
-from tests.campaigns.torn import HOLDER, STATE
+from tests.campaigns import generators
+from tests.campaigns.generators import HOLDER, STATE
+from tests.campaigns.mutations import MUTATIONS
+from tests.campaigns.report import Report
 
 BLUEPRINT = {
     "smplan": 1,
@@ -33,32 +33,32 @@ COMMANDS = {
 REFUSED = (1, 3, 4)
 
 
-def told(arguments: list[str], folder: Path) -> tuple[int, str, str]:
-    """How a command ended in ``folder``, and what it printed."""
+def run_command(arguments: list[str], folder: Path) -> tuple[int, str, str]:
+    """The exit code, stdout and stderr of a command in ``folder``."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = smplan(arguments)
     return code, out.getvalue(), err.getvalue()
 
 
-def applied(folder: Path) -> dict[str, bytes]:
-    """The files after an apply, with another plan ready and a run under way in the journal."""
+def applied_files(folder: Path) -> dict[str, bytes]:
+    """The files after an apply, with a further plan and an unfinished run in the journal."""
     folder.mkdir()
     (folder / "fleet.json").write_text(json.dumps(BLUEPRINT))
-    told(["apply", "fleet.json", "--yes"], folder)
+    run_command(["apply", "fleet.json", "--yes"], folder)
     changed = {**BLUEPRINT, "outputs": {"said": "${first.output}"}}
     (folder / "fleet.json").write_text(json.dumps(changed))
     store = LocalStore(folder / "state" / STATE)
     with store.lock(HOLDER) as held:
-        held.append(stored.began(1))
-        held.append(stored.intended(random.Random(1), 1))
-    told(["plan", "fleet.json", "--out", "plan.json"], folder)
+        held.append(generators.run_began(1))
+        held.append(generators.thing_intended(random.Random(1), 1))
+    run_command(["plan", "fleet.json", "--out", "plan.json"], folder)
     paths = {"state": store.path, "journal": store.journal, "plan": folder / "plan.json"}
     return {name: path.read_bytes() for name, path in paths.items()}
 
 
-def commanded(name: str, data: bytes, arguments: list[str], whole: dict[str, bytes], folder: Path) -> str:
-    """What is wrong with how a command met damage; nothing if it was refused well, or read as it was written."""
+def check_command(name: str, data: bytes, arguments: list[str], whole: dict[str, bytes], folder: Path) -> str:
+    """The violation of a command on a damaged file; "" if it refuses the file, or reads it as it was written."""
     paths = {"state": folder / "state" / STATE, "journal": folder / "state" / "fleet.journal.jsonl"}
     paths["plan"] = folder / "plan.json"
 
@@ -66,7 +66,7 @@ def commanded(name: str, data: bytes, arguments: list[str], whole: dict[str, byt
         for each, kept in files.items():
             paths[each].write_bytes(kept)
             paths[each].chmod(0o600)
-        return told(arguments, folder)
+        return run_command(arguments, folder)
 
     code, _, err = put({**whole, name: data})
     if "Traceback" in err or "bug in smplan" in err:
@@ -78,14 +78,14 @@ def commanded(name: str, data: bytes, arguments: list[str], whole: dict[str, byt
     return "" if code == undamaged[0] else f"{arguments}: {code}"
 
 
-def command_line(seed: int, most: int, folder: Path, tally: Tally) -> None:
-    """A sample of the same through the command line."""
+def corrupt_through_cli(seed: int, most: int, folder: Path, report: Report) -> None:
+    """Run commands on a sample of mutations of each file."""
     place = folder / "commands"
-    whole = applied(place)
+    whole = applied_files(place)
     for name, commands in COMMANDS.items():
         chance = random.Random(f"{seed} {name}")
-        sample = [data for damages in WAYS.values() for data in list(damages(whole[name], chance, 400))]
+        sample = [data for damages in MUTATIONS.values() for data in list(damages(whole[name], chance, 400))]
         for data in chance.sample(sample, min(most, len(sample))):
             for arguments in commands:
                 row = (f"{name}, by command", f"smplan {' '.join(arguments)}")
-                tally.case(row, partial(commanded, name, data, arguments, whole, place))
+                report.case(row, partial(check_command, name, data, arguments, whole, place))

@@ -1,4 +1,4 @@
-"""What a person writes: a blueprint of a few resources that refer to each other, and the edits made to it."""
+"""Random blueprints of a few resources that refer to each other, and random edits to them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MOST = 8
 
 
 @dataclass
-class Draft:
-    """One resource as it is written; references are still text."""
+class ResourceDraft:
+    """One resource as written; references are still text."""
 
     address: str
     kind: str
@@ -34,11 +34,11 @@ class Draft:
         return self.kind in NAMED
 
     def refers_to(self, address: str) -> bool:
-        """Whether it refers to ``address``, or comes after it."""
+        """Whether it refers to ``address`` or is ordered after it."""
         return address in self.after or f"${{{address}." in repr(self.spec)
 
     def resource(self) -> Resource:
-        """As the engine gets it."""
+        """The engine's form."""
         path = ("resources", self.address)
         lifecycle = Lifecycle(**self.lifecycle)
         return Resource(
@@ -46,14 +46,14 @@ class Draft:
         )
 
 
-class Drafts:
-    """The blueprint under the hands of its author. A resource refers only to those written before it."""
+class RandomBlueprint:
+    """A blueprint that is edited. A resource refers only to those written before it."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._number = 0
-        self.resources: list[Draft] = []
-        self.graveyard: list[Draft] = []
+        self.resources: list[ResourceDraft] = []
+        self.graveyard: list[ResourceDraft] = []
         self.edits: dict[str, Callable[[], str]] = {
             "add": self._add,
             "remove": self._remove,
@@ -71,14 +71,14 @@ class Drafts:
             self._add()
 
     def blueprint(self, *, unprotected: bool = False) -> Blueprint:
-        """As the engine gets it."""
+        """The engine's form."""
         look = LookupDecl("base", "sim.thing", {"name": "base"}, ("lookups", "base"))
-        drafts = deepcopy(self.resources)
-        for draft in drafts if unprotected else ():
+        resources = deepcopy(self.resources)
+        for draft in resources if unprotected else ():
             draft.lifecycle.pop("prevent_destroy", None)
-        first = next((draft.address for draft in drafts if draft.named), None)
+        first = next((draft.address for draft in resources if draft.named), None)
         outputs = {"first": tree(f"${{{first}.arn}}")} if first else {}
-        return blueprint(*(draft.resource() for draft in drafts), lookups=(look,), outputs=outputs)
+        return blueprint(*(draft.resource() for draft in resources), lookups=(look,), outputs=outputs)
 
     def shown(self) -> str:
         """One line for the trace."""
@@ -90,7 +90,7 @@ class Drafts:
         )
 
     def edit(self) -> tuple[str, str]:
-        """Make one edit: which, and to what. Some find nothing to change."""
+        """Make one edit. Returns its name and its object, which is empty if there was none."""
         name = self._random.choice(list(self.edits))
         return name, self.edits[name]()
 
@@ -104,15 +104,17 @@ class Drafts:
         names = [draft.address for draft in self.resources if draft.named]
         sort = self._random.random()
         if sort < 0.7:
-            made = Draft(address, self._random.choice(NAMED), self._thing(address, names))
+            made = ResourceDraft(address, self._random.choice(NAMED), self._thing(address, names))
         elif sort < 0.85:
             of = f"${{{self._random.choice(names) if names and self._random.random() < 0.8 else 'base'}.id}}"
-            made = Draft(address, "sim.port", {"number": self._number, "of": of, "open": self._random.random() < 0.5})
+            made = ResourceDraft(
+                address, "sim.port", {"number": self._number, "of": of, "open": self._random.random() < 0.5}
+            )
         elif sort < 0.93 or not names:
             value = f"${{{self._random.choice(names)}.arn}}" if names and self._random.random() < 0.5 else "v"
-            made = Draft(address, "core.value", {"input": value})
+            made = ResourceDraft(address, "core.value", {"input": value})
         else:
-            made = Draft(address, "sim.gate", {"of": f"${{{self._random.choice(names)}.id}}"})
+            made = ResourceDraft(address, "sim.gate", {"of": f"${{{self._random.choice(names)}.id}}"})
         self.resources.append(made)
         return address
 
@@ -130,27 +132,27 @@ class Drafts:
         spec |= {name: value for name, value in more.items() if random.random() < 0.3}
         return spec
 
-    def _any(self, fit: Callable[[Draft], bool] = lambda draft: True) -> Draft | None:
+    def _any(self, fit: Callable[[ResourceDraft], bool] = lambda draft: True) -> ResourceDraft | None:
         fitting = [draft for draft in self.resources if fit(draft)]
         return self._random.choice(fitting) if fitting else None
 
     def _remove(self) -> str:
         draft = self._any()
-        return self._take_out(draft) if draft else ""
+        return self._drop(draft) if draft else ""
 
-    def _take_out(self, draft: Draft) -> str:
+    def _drop(self, draft: ResourceDraft) -> str:
         self.resources.remove(draft)
         self.graveyard.append(draft)
         for other in [each for each in self.resources if each.refers_to(draft.address)]:
             self._forget(other, draft.address)
         return draft.address
 
-    def _forget(self, draft: Draft, address: str) -> None:
-        """Take every reference to ``address`` out of ``draft``; what cannot be without it goes as well."""
+    def _forget(self, draft: ResourceDraft, address: str) -> None:
+        """Remove every reference to ``address`` from ``draft``; a resource that needs it is removed too."""
         draft.after = [each for each in draft.after if each != address]
         mark = f"${{{address}."
         if draft.kind in ("sim.gate", "sim.port") and mark in draft.spec["of"]:
-            self._take_out(draft)
+            self._drop(draft)
             return
         for name, value in list(draft.spec.items()):
             if mark not in repr(value):
@@ -169,7 +171,7 @@ class Drafts:
             if any(each.refers_to(gone.address) for gone in going):
                 going.append(each)
         for each in reversed(going):
-            self._take_out(each)
+            self._drop(each)
         return ", ".join(each.address for each in going)
 
     def _restore(self) -> str:
@@ -184,7 +186,7 @@ class Drafts:
         self.resources.append(draft)
         return draft.address
 
-    def _forget_restored(self, draft: Draft, address: str) -> None:
+    def _forget_restored(self, draft: ResourceDraft, address: str) -> None:
         if draft.kind in ("sim.gate", "sim.port") and f"${{{address}." in draft.spec["of"]:
             draft.spec["of"] = "${base.id}"
         self._forget(draft, address)

@@ -1,4 +1,4 @@
-"""Verdicts kept in a file, a line each, so that a campaign of hours can be stopped and taken up again."""
+"""A file of verdicts, one per line, so that a campaign of hours can be stopped and resumed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Played = tuple[Scenario, Verdict]
 _LINE: TypeAdapter[Played] = TypeAdapter(Played)
 
 
-class Record:
+class VerdictLog:
     """A file of verdicts; without a path, none are kept."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def right(self) -> Iterator[Played]:
-        """What was found to be right: it need not be played again."""
+    def passed(self) -> Iterator[Played]:
+        """Verdicts without violations: these cases are skipped."""
         if self._path is not None and self._path.exists():
             for line in self._path.read_bytes().splitlines():
                 played = _LINE.validate_json(line)
-                if not played[1].wrong:
+                if not played[1].violations:
                     yield played
 
     def add(self, fresh: Iterable[Played]) -> None:
-        """Keep these, too."""
+        """Append these."""
         if self._path is not None:
             with self._path.open("ab") as file:
                 file.writelines(_LINE.dump_json(each) + b"\n" for each in fresh)

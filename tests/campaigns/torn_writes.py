@@ -1,25 +1,22 @@
-"""Every write of the local store cut everywhere, and every fault of a disk at each of its calls.
+"""Every write of the local store interrupted at every byte, and every disk error at each of its calls.
 
-    python -m tests.campaigns.torn [--seed S] [--only CASE]
+    python -m tests.campaigns.run_torn [--seed S] [--only CASE]
 
-Kinds of cut: the process ends after each operation and after each byte of each write; power fails after each operation,
-and what no fsync had made durable is lost in every way (see ``crashes``). The law: a reader sees what was stored before
-or after, as a whole and without an error; what had returned is there; then the lock can be had, and more be written.
-A fault is told as StoreError that says what to do; nothing acknowledged is lost; the same call again succeeds.
+Interruptions: the process ends after each operation and each byte of each write; power fails after each operation, and
+data without an fsync is lost in every possible way (see ``crash_states``). Invariant: a reader sees the old or the new
+content, whole and without an error, and the new one if the write had returned; then the lock is free, and writes work.
+A disk error is reported as a StoreError with a hint; nothing acknowledged is lost; the same call again succeeds.
 """
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import random
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,18 +24,14 @@ from pathlib import Path
 from smplan.core.state.journal import JournalEntry
 from smplan.core.state.model import State
 from smplan.errors import StoreError
-from smplan.stores.interface import Clock, LockedState, LockHolder, Snapshot
+from smplan.stores.interface import LockedState, Snapshot
 from smplan.stores.local import LocalStore
-from tests.campaigns import crashes, stored
-from tests.campaigns.tally import Tally
+from tests.campaigns import crash_states, generators
+from tests.campaigns.generators import HOLDER, MEMORY, NEXT, STATE, FixedClock
+from tests.campaigns.report import Report
 from tests.support.disks import FaultyDisk, Killed, NoFsyncDisk
 
-HOLDER = LockHolder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
-NEXT = LockHolder("bob@desk pid 8", "apply", "r2", "2026-11-23T03:01:00Z")
 FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
-STATE = "fleet.state.json"
-MEMORY = next((each for each in ("/dev/shm",) if os.access(each, os.W_OK)), None)
-"""Where files cost least: nothing here depends on a real disk."""
 COMBINATIONS = 64
 
 Act = Callable[[], object]
@@ -46,7 +39,7 @@ Act = Callable[[], object]
 
 @dataclass(frozen=True)
 class Size:
-    """How large what is written is: things in the state, and characters of each one's spec."""
+    """Resources in the state, and characters in the spec of each."""
 
     things: int = 17
     length: int = 800
@@ -54,57 +47,50 @@ class Size:
 
 @dataclass(frozen=True)
 class Work:
-    """What is written, of one size, always the same from one seed."""
+    """What is written: determined by size and seed."""
 
     size: Size
     seed: int
 
     def state(self) -> State:
         """The state to save first."""
-        return stored.fleet(random.Random(self.seed), things=self.size.things, length=self.size.length)
+        return generators.fleet(random.Random(self.seed), things=self.size.things, length=self.size.length)
 
     def made(self, number: int) -> list[JournalEntry]:
-        """The batch that makes one thing more."""
-        return stored.made(random.Random(self.seed + number), self.size.things + number, self.size.length)
-
-
-class StillClock(Clock):
-    """A save that is done again is the same one, whatever second that falls into."""
-
-    def date(self) -> datetime:
-        return datetime(2026, 11, 23, 3, tzinfo=UTC)
+        """The batch that creates a further resource."""
+        return generators.thing_created(random.Random(self.seed + number), self.size.things + number, self.size.length)
 
 
 @dataclass(frozen=True)
 class Write:
-    """A write: what is there before it; and, the lock taken, the call that does it. Some meddle with it themselves."""
+    """A write: its preparation, and the call that does it under the lock. ``arms_disk``: it injects faults itself."""
 
     name: str
     prepare: Callable[[LocalStore, Work], None]
     ready: Callable[[LocalStore, Work, ExitStack], Act]
-    meddles: bool = False
+    arms_disk: bool = False
 
 
 def nothing(store: LocalStore, work: Work) -> None:
-    """Nothing is there."""
+    """An empty folder."""
 
 
 def saved(store: LocalStore, work: Work) -> None:
-    """A state is there."""
+    """A state."""
     with store.lock(HOLDER) as held:
         held.save(work.state())
 
 
 def begun(store: LocalStore, work: Work) -> None:
-    """A state is there, and a journal with a run under way."""
+    """A state, and a journal with an unfinished run."""
     saved(store, work)
     with store.lock(HOLDER) as held:
-        held.append(stored.began(1))
+        held.append(generators.run_began(1))
         held.append(work.made(1))
 
 
 def torn(keep: float) -> Callable[[LocalStore, Work], None]:
-    """A journal whose last line was cut, so that this part of it is there."""
+    """A journal of whose last line only the share ``keep`` was written."""
 
     def prepare(store: LocalStore, work: Work) -> None:
         begun(store, work)
@@ -125,14 +111,14 @@ def locked(store: LocalStore, stack: ExitStack) -> LockedState:
 
 
 def saving(store: LocalStore, work: Work, stack: ExitStack) -> Act:
-    """Save what is there, once more; the fleet if nothing is."""
+    """Save the stored state again, or the first one."""
     held = locked(store, stack)
     kept = held.folded().state if held.snapshot.stored else work.state()
     return lambda: held.save(kept)
 
 
 def appending(*entries: JournalEntry) -> Callable[[LocalStore, Work, ExitStack], Act]:
-    """Append these, or else the batch that makes one thing more."""
+    """Append these, or by default the batch that creates a further resource."""
 
     def ready(store: LocalStore, work: Work, stack: ExitStack) -> Act:
         held = locked(store, stack)
@@ -143,7 +129,7 @@ def appending(*entries: JournalEntry) -> Callable[[LocalStore, Work, ExitStack],
 
 
 def second(store: LocalStore, work: Work, stack: ExitStack) -> Act:
-    """Append with a journal that is open already."""
+    """Append to an open journal."""
     held = locked(store, stack)
     held.append(work.made(2))
     batch = work.made(3)
@@ -159,7 +145,7 @@ def again(call: str) -> Callable[[LocalStore, Work, ExitStack], Act]:
         batch = work.made(3)
 
         def act() -> None:
-            _meddled(store, 1 + ["write", "sync"].index(call), OSError(errno.EIO, "no"), lambda: held.append(batch))
+            _with_fault(store, 1 + ["write", "sync"].index(call), OSError(errno.EIO, "no"), lambda: held.append(batch))
             held.append(batch)
 
         return act
@@ -171,11 +157,11 @@ def after_killed(store: LocalStore, work: Work, stack: ExitStack) -> Act:
     """Append after a process that ended between its write and its fsync."""
     with store.lock(HOLDER) as held:
         held.append(work.made(2))
-        _meddled(store, 2, Killed(), lambda: held.append(work.made(4)))
+        _with_fault(store, 2, Killed(), lambda: held.append(work.made(4)))
     return appending()(store, work, stack)
 
 
-def _meddled(store: LocalStore, at: int, problem: BaseException, act: Act) -> None:
+def _with_fault(store: LocalStore, at: int, problem: BaseException, act: Act) -> None:
     disk = store.disk
     if isinstance(disk, FaultyDisk):
         disk.arm(at, problem)
@@ -185,7 +171,7 @@ def _meddled(store: LocalStore, at: int, problem: BaseException, act: Act) -> No
 
 
 def releasing(store: LocalStore, work: Work, stack: ExitStack) -> Act:
-    """Give the lock back."""
+    """Release the lock."""
     return locked(store, stack).release
 
 
@@ -194,7 +180,7 @@ def locking(store: LocalStore, work: Work, stack: ExitStack) -> Act:
     return lambda: locked(store, stack)
 
 
-BEGAN, ENDED = stored.began(2), stored.ended(1)
+BEGAN, ENDED = generators.run_began(2), generators.run_ended(1)
 WRITES = (
     Write("the first save", nothing, saving),
     Write("a save over a state and its journal", begun, saving),
@@ -205,40 +191,40 @@ WRITES = (
     Write("a batch after a line cut short", torn(0.05), appending()),
     Write("a batch after a line nearly whole", torn(0.97), appending()),
     Write("a batch after a line without its end", torn(1), appending()),
-    Write("a batch after a process killed before its fsync", begun, after_killed, meddles=True),
-    Write("a batch again, after a write failed", begun, again("write"), meddles=True),
-    Write("a batch again, after an fsync failed", begun, again("sync"), meddles=True),
+    Write("a batch after a process killed before its fsync", begun, after_killed, arms_disk=True),
+    Write("a batch again, after a write failed", begun, again("write"), arms_disk=True),
+    Write("a batch again, after an fsync failed", begun, again("sync"), arms_disk=True),
     Write("taking the lock", begun, locking),
     Write("taking the lock, half a line in the journal", torn(0.6), locking),
-    Write("giving the lock back", begun, releasing),
+    Write("releasing the lock", begun, releasing),
 )
 
 
-def look(folder: Path) -> Snapshot:
-    """What a reader sees."""
+def read_state(folder: Path) -> Snapshot:
+    """What a reader gets."""
     return LocalStore(folder / STATE, disk=NoFsyncDisk()).read()
 
 
 @dataclass(frozen=True)
-class Record:
-    """A write as it was done: the operations before it and its own, and what was to be seen before and after."""
+class RecordedWrite:
+    """A recorded write: the operations up to its end, and the snapshots before and after."""
 
-    start: crashes.Image
-    ops: list[crashes.Op]
+    start: crash_states.Image
+    ops: list[crash_states.Op]
     first: int
     before: Snapshot
     after: Snapshot
 
 
-def record(write: Write, work: Work, folder: Path) -> Record:
-    """Do ``write`` in ``folder``, undisturbed."""
+def record(write: Write, work: Work, folder: Path) -> RecordedWrite:
+    """Do ``write`` in ``folder`` without a fault."""
     write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
-    disk = crashes.RecordingDisk(folder)
+    disk = crash_states.RecordingDisk(folder)
     with ExitStack() as stack:
         act = write.ready(LocalStore(folder / STATE, disk=disk), work, stack)
-        first, before = len(disk.ops), look(folder)
+        first, before = len(disk.ops), read_state(folder)
         act()
-        return Record(disk.start, list(disk.ops), first, before, look(folder))
+        return RecordedWrite(disk.start, list(disk.ops), first, before, read_state(folder))
 
 
 def fill(folder: Path, files: dict[str, bytes]) -> None:
@@ -251,32 +237,32 @@ def fill(folder: Path, files: dict[str, bytes]) -> None:
         (folder / name).chmod(0o600)
 
 
-def crashed(files: dict[str, bytes], allowed: Sequence[Snapshot], folder: Path, work: Work) -> str:
-    """What is wrong with what a crash left; nothing if all is well."""
+def check_crash(files: dict[str, bytes], allowed: Sequence[Snapshot], folder: Path, work: Work) -> str:
+    """The violation after a crash; "" if there is none."""
     fill(folder, files)
-    found = look(folder)
+    found = read_state(folder)
     if found not in allowed:
         return "what is read is neither what was there before nor what was written"
-    return followed(found, folder, work)
+    return check_next_write(found, folder, work)
 
 
-def followed(found: Snapshot, folder: Path, work: Work) -> str:
-    """Take the lock where ``found`` was read, and write on."""
+def check_next_write(found: Snapshot, folder: Path, work: Work) -> str:
+    """The violation when the lock is taken and more is written; "" if there is none."""
     store = LocalStore(folder / STATE, disk=NoFsyncDisk())
     if store.holder() is not None:
         return f"the lock is held by {store.holder()}"
-    batch = [*stored.began(9), *stored.intended(random.Random(9), 90)]
+    batch = [*generators.run_began(9), *generators.thing_intended(random.Random(9), 90)]
     with store.lock(HOLDER) as held:
         if held.snapshot != found:
-            return "what is read under the lock is something else"
+            return "what is read under the lock differs"
         if found.stored is None:
             held.save(work.state())
         held.append(batch)
-    return "" if look(folder).entries == (*found.entries, *batch) else "what was written afterwards is not read"
+    return "" if read_state(folder).entries == (*found.entries, *batch) else "what was written afterwards is not read"
 
 
-def cuts(write: Write, work: Work, folder: Path, tally: Tally, every: int = 1) -> None:
-    """Cut ``write`` everywhere, within a write ``every`` so many bytes."""
+def cuts(write: Write, work: Work, folder: Path, report: Report, every: int = 1) -> None:
+    """Interrupt ``write`` everywhere; within its data, at ``every`` nth byte."""
     made, place = folder / "made", folder / "place"
     made.mkdir(parents=True)
     place.mkdir()
@@ -287,17 +273,17 @@ def cuts(write: Write, work: Work, folder: Path, tally: Tally, every: int = 1) -
         allowed = both if count < len(done.ops) else both[1:]
         chance = random.Random(f"{work.seed} {write.name} {count}")
         if count > done.first and ops[-1].kind == "write":
-            for files in islice(crashes.cut(done.start, ops), 0, None, every):
-                tally.case((write.name, "within a write"), partial(crashed, files, both, place, work))
-        files = crashes.lived(done.start, ops)
-        tally.case((write.name, "between operations"), partial(crashed, files, allowed, place, work))
-        for files in crashes.lost(done.start, ops, chance, COMBINATIONS):
-            tally.case((write.name, "power lost"), partial(crashed, files, allowed, place, work))
+            for files in islice(crash_states.after_partial_write(done.start, ops), 0, None, every):
+                report.case((write.name, "within a write"), partial(check_crash, files, both, place, work))
+        files = crash_states.after_exit(done.start, ops)
+        report.case((write.name, "between operations"), partial(check_crash, files, allowed, place, work))
+        for files in crash_states.after_power_loss(done.start, ops, chance, COMBINATIONS):
+            report.case((write.name, "power lost"), partial(check_crash, files, allowed, place, work))
 
 
-def faults(write: Write, work: Work, folder: Path, tally: Tally, codes: Sequence[int] = FAULTS) -> None:
+def faults(write: Write, work: Work, folder: Path, report: Report, codes: Sequence[int] = FAULTS) -> None:
     """Let each call of ``write`` fail with each of ``codes``, once and for good."""
-    if write.meddles:
+    if write.arms_disk:
         return
     count = calls(write, work, folder / "counted")
     for code in codes:
@@ -305,11 +291,11 @@ def faults(write: Write, work: Work, folder: Path, tally: Tally, codes: Sequence
             for at in range(1, count + 1):
                 place = folder / f"{code} {lasting} {at}"
                 row = (write.name, errno.errorcode[code])
-                tally.case(row, partial(failed, write, work, place, at, code, lasting))
+                report.case(row, partial(check_fault, write, work, place, at, code, lasting))
 
 
 def calls(write: Write, work: Work, folder: Path) -> int:
-    """How many calls ``write`` makes when every write takes only half."""
+    """The number of disk calls of ``write`` when each write takes half of its data."""
     folder.mkdir(parents=True)
     disk = FaultyDisk(halves=True)
     write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
@@ -320,30 +306,30 @@ def calls(write: Write, work: Work, folder: Path) -> int:
         return disk.calls
 
 
-def failed(write: Write, work: Work, folder: Path, at: int, code: int, lasting: bool) -> str:
-    """What is wrong with how a fault at call ``at`` is told and overcome; nothing if all is well."""
+def check_fault(write: Write, work: Work, folder: Path, at: int, code: int, lasting: bool) -> str:
+    """The violation with a disk error at call ``at``; "" if it is reported well and a retry succeeds."""
     folder.mkdir()
     disk = FaultyDisk(halves=True)
     write.prepare(LocalStore(folder / STATE, disk=NoFsyncDisk()), work)
     with ExitStack() as stack:
-        act = write.ready(LocalStore(folder / STATE, disk=disk, clock=StillClock()), work, stack)
-        before = look(folder)
+        act = write.ready(LocalStore(folder / STATE, disk=disk, clock=FixedClock()), work, stack)
+        before = read_state(folder)
         disk.arm(at, OSError(code, os.strerror(code)), lasting=lasting)
         problem = attempt(act)
         disk.arm()
-        between = look(folder)
+        between = read_state(folder)
         if problem:
             act()
-        found = look(folder)
+        found = read_state(folder)
     if problem and between not in (before, found):
         return "after the fault, what is read is neither what was there before nor what was written"
     if not problem and between != found:
         return "it returned, and what it wrote is not there"
-    return _told(problem, code) or followed(found, folder, work)
+    return _check_message(problem, code) or check_next_write(found, folder, work)
 
 
 def attempt(act: Act) -> StoreError | None:
-    """How ``act`` failed, if it did."""
+    """The error of ``act``, or None."""
     try:
         act()
     except StoreError as error:
@@ -351,7 +337,7 @@ def attempt(act: Act) -> StoreError | None:
     return None
 
 
-def _told(problem: StoreError | None, code: int) -> str:
+def _check_message(problem: StoreError | None, code: int) -> str:
     if problem is None:
         return ""
     words = f"{problem} {problem.hint}"
@@ -362,29 +348,12 @@ def _told(problem: StoreError | None, code: int) -> str:
     return ""
 
 
-def campaign(seed: int, size: Size, only: str = "", writes: Sequence[Write] = WRITES) -> Tally:
-    """Every cut of every write, and every fault, at one size."""
-    tally = Tally(f"python -m tests.campaigns.torn --seed {seed}", only)
+def campaign(seed: int, size: Size, only: str = "", writes: Sequence[Write] = WRITES) -> Report:
+    """Every interruption of every write, and every disk error, at one size."""
+    report = Report(f"python -m tests.campaigns.run_torn --seed {seed}", only)
     work = Work(size, seed)
     for number, write in enumerate(writes):
-        for judge in (cuts, faults):
+        for run in (cuts, faults):
             with tempfile.TemporaryDirectory(prefix="torn-", dir=MEMORY) as folder:
-                judge(write, work, Path(folder) / str(number), tally)
-    return tally
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it, print the table, and end with 1 on any violation."""
-    parser = argparse.ArgumentParser(prog="torn", description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="one case, as the table's failures name it")
-    asked = parser.parse_args(arguments)
-    size = Size()
-    tally = campaign(asked.seed, size, asked.only)
-    what = f"a state of {size.things} things with specs of {size.length} characters"
-    sys.stdout.write(f"torn: seed {asked.seed}, {what}\n\n{tally.report(('write', 'cut or fault'))}\n")
-    return tally.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+                run(write, work, Path(folder) / str(number), report)
+    return report

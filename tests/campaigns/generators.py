@@ -1,10 +1,12 @@
-"""A state, and what a run journals upon it, of the size that a fleet has: some 20 KiB, each thing with its spec."""
+"""Generated states and journal entries of a fleet's size (about 20 KiB), and the lock holders that write them."""
 
 from __future__ import annotations
 
+import os
 import random
 import string
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from smplan.core.state.journal import (
     JournalEntry,
@@ -17,13 +19,26 @@ from smplan.core.state.journal import (
 )
 from smplan.core.state.model import ResourceState, State
 from smplan.core.values import Json
+from smplan.stores.interface import Clock, LockHolder
 
+HOLDER = LockHolder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
+NEXT = LockHolder("bob@desk pid 8", "apply", "r2", "2026-11-23T03:01:00Z")
+STATE = "fleet.state.json"
+MEMORY = next((each for each in ("/dev/shm",) if os.access(each, os.W_OK)), None)
+"""A folder in memory, if there is one: the campaigns write many files, and none depends on a real disk."""
 LINEAGE = "0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c001"
 KINDS = ("aws.ec2.security_group_rule", "aws.elbv2.target_group", "aws.autoscaling.group", "aws.route53.record")
 
 
+class FixedClock(Clock):
+    """A clock whose date does not change, so that a repeated save writes the same bytes."""
+
+    def date(self) -> datetime:
+        return datetime(2026, 11, 23, 3, tzinfo=UTC)
+
+
 def entry(chance: random.Random, number: int, length: int) -> ResourceState:
-    """A thing whose spec holds about ``length`` characters."""
+    """A resource whose spec has about ``length`` characters."""
     spec: dict[str, Json] = {
         "name": f"fleet-{number}",
         "ports": [chance.randrange(1, 65536) for _ in range(3)],
@@ -37,24 +52,24 @@ def entry(chance: random.Random, number: int, length: int) -> ResourceState:
 
 
 def words(chance: random.Random, length: int) -> str:
-    """Text with what JSON must escape, and many spaces: a space is one bit away from nothing."""
+    """Text with characters that JSON escapes, and many spaces: one flipped bit makes them invisible."""
     return "".join(chance.choices(string.ascii_letters + '  \n"\\é', k=length))
 
 
 def fleet(chance: random.Random, *, things: int = 17, length: int = 800) -> State:
-    """A state of so many things; 17 of 800 characters make 23 KiB."""
+    """A state of ``things`` resources; 17 of 800 characters make 23 KiB."""
     resources = {f"thing{number}": entry(chance, number, length) for number in range(things)}
     outputs: dict[str, Json] = {"url": "https://sm.example.com"}
     return State("fleet", LINEAGE, 0, resources, (), ("p0",), outputs)
 
 
-def began(run: int) -> list[JournalEntry]:
-    """A run begins."""
+def run_began(run: int) -> list[JournalEntry]:
+    """The entries of a run that begins."""
     return [RunBegan(f"r{run}", f"p{run}", "d1", 1, "2026-11-23T03:00:00Z")]
 
 
-def made(chance: random.Random, number: int, length: int = 800) -> list[JournalEntry]:
-    """A thing is made, and another fails."""
+def thing_created(chance: random.Random, number: int, length: int = 800) -> list[JournalEntry]:
+    """The entries of a resource that is created, and of another that fails."""
     thing = entry(chance, number, length)
     step = f"s{number}"
     return [
@@ -65,11 +80,11 @@ def made(chance: random.Random, number: int, length: int = 800) -> list[JournalE
     ]
 
 
-def intended(chance: random.Random, number: int) -> list[JournalEntry]:
-    """A thing is about to be made: who knows whether it was."""
+def thing_intended(chance: random.Random, number: int) -> list[JournalEntry]:
+    """The intent of a create without its outcome."""
     return [StepIntent(f"s{number}", "create", replace(entry(chance, number, 40), id=""))]
 
 
-def ended(run: int) -> list[JournalEntry]:
-    """The run is over."""
+def run_ended(run: int) -> list[JournalEntry]:
+    """The entries of a run that ends."""
     return [RunEnded(f"r{run}", "complete", {"url": "https://sm.example.com", "at": run}, "2026-11-23T03:09:00Z")]

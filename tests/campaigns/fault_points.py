@@ -1,8 +1,8 @@
-"""Every boundary between one smplan process and the world, counted, with something going wrong at chosen ones.
+"""Every fault point of one smplan process, logged, with a fault injected at chosen ones.
 
-A crossing is a request to AWS or to Stream Manager, or a call of the disk that changes a file. ``install`` is called in
-the process itself, before smplan's command begins. What is crossed is written to a log, a line a crossing, so that it
-is known after the process was killed, too.
+A fault point is a request to AWS or to Stream Manager, or a call of the disk that changes a file. ``install`` is called
+in the process itself before smplan's command begins. Each point is written to a log, one per line, which survives a
+killed process.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
@@ -30,7 +31,7 @@ from smplan.engine.prepare import PreparedStep
 from smplan.stores.files import Disk
 
 KILLS = ("killed before", "killed after")
-CUTS = ("answer lost", "connection reset")
+CUTS = ("response lost", "connection reset")
 PASSING = ("throttled", "500", "503 HTML", "truncated", "timed out")
 LASTING = ("denied", "expired")
 MIXED = "mixed"
@@ -40,8 +41,8 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_reque
 
 
 @dataclass(frozen=True)
-class Crossing:
-    """One crossing: its number (from 1; the wire and the disk count apart), and the kind of the step it was for."""
+class FaultPoint:
+    """A request or disk call: its number (from 1, wire and disk apart), and the kind of the step it is for."""
 
     number: int
     kind: str
@@ -52,136 +53,135 @@ class Crossing:
 
     @property
     def wire(self) -> bool:
-        """Whether it goes over the wire."""
+        """Whether it is a request, not a disk call."""
         return self.to != "disk"
 
     @property
     def reads(self) -> bool:
-        """Whether it only asks."""
+        """Whether it is a request that changes nothing."""
         return self.what.rpartition(":")[2].startswith((*READING, "GET", "HEAD"))
 
     @property
     def row(self) -> str:
-        """What it counts as in a table: the kind of its step, the state, or what is asked beside all steps."""
+        """The table row it counts in: the kind of its step, the state, or requests outside steps."""
         if self.to in ("disk", "s3"):
             return f"state ({'files' if self.to == 'disk' else 'S3'})"
-        return self.kind or "beside steps"
+        return self.kind or "outside steps"
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What goes wrong: ``fault`` (MIXED: one of PASSING, by ``seed``) at crossing ``at`` of the wire or the disk.
+class Fault:
+    """A fault of one ``kind`` (MIXED: any of PASSING, by ``seed``) at point number ``at`` of the wire or the disk.
 
-    Without ``at``, it goes wrong at a ``share`` of all crossings, by ``seed``.
+    Without ``at``, it strikes a ``share`` of all points, chosen by ``seed``.
     """
 
-    fault: str
+    kind: str
     at: int = 0
     wire: bool = True
     share: float = 0.0
     seed: int = 0
 
     def strikes(self, wire: bool, number: int, dice: random.Random) -> bool:
-        """Whether it goes wrong at this crossing."""
+        """Whether the fault strikes this point."""
         if wire is not self.wire:
             return False
         return number == self.at if self.at else dice.random() < self.share
 
 
-def read_log(path: Path) -> tuple[list[Crossing], list[Crossing]]:
-    """All crossings of a process in their order, and those at which trouble struck."""
-    crossings, struck = [], []
+def read_log(path: Path) -> tuple[list[FaultPoint], list[FaultPoint]]:
+    """All fault points of a process in order, and those that a fault struck."""
+    points, struck = [], []
     for line in path.read_text().splitlines() if path.exists() else ():
         number, hit, kind, to, what = line.split("\t")
-        crossings.append(Crossing(int(number), kind, to, what))
+        points.append(FaultPoint(int(number), kind, to, what))
         if hit:
-            struck.append(crossings[-1])
-    return crossings, struck
+            struck.append(points[-1])
+    return points, struck
 
 
-class Boundary:
-    """The one of this process."""
+class FaultInjector:
+    """Logs each fault point of this process, and injects ``fault``."""
 
-    def __init__(self, log: Path, trouble: Trouble | None) -> None:
+    def __init__(self, log: Path, fault: Fault | None) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._trouble = trouble
-        self._dice = random.Random(trouble.seed if trouble else 0)
+        self._fault = fault
+        self._dice = random.Random(fault.seed if fault else 0)
         self._counts = {True: 0, False: 0}
         self._lock = threading.Lock()
         self.step = threading.local()
 
-    def cross(self, to: str, what: str, act: Callable[[], Any], wrong: Callable[[str, Callable[[], Any]], Any]) -> Any:
-        """Do ``act``, unless now is the time for trouble: then ``wrong``, or the end."""
+    def cross(self, to: str, what: str, act: Callable[[], Any], inject: Callable[[str, Callable[[], Any]], Any]) -> Any:
+        """Do ``act``; if the fault strikes here, do ``inject`` instead, or kill the process."""
         wire = to != "disk"
         with self._lock:
             self._counts[wire] += 1
             number = self._counts[wire]
-            struck = self._trouble is not None and self._trouble.strikes(wire, number, self._dice)
+            struck = self._fault is not None and self._fault.strikes(wire, number, self._dice)
             kind = getattr(self.step, "kind", "")
-            fault = self._fault() if struck else ""
+            fault = self._chosen_kind() if struck else ""
             os.write(self._log, f"{number}\t{fault}\t{kind}\t{to}\t{what}\n".encode())
         if not fault:
             return act()
         if fault == "killed before":
-            _end()
+            _kill()
         if fault == "killed after":
-            with contextlib.suppress(Exception):  # a call that fails is over, too
+            with contextlib.suppress(Exception):  # a failed call has ended, too
                 act()
-            _end()
-        return wrong(fault, act)
+            _kill()
+        return inject(fault, act)
 
-    def _fault(self) -> str:
-        trouble = self._trouble
-        assert trouble is not None
-        return self._dice.choice(PASSING) if trouble.fault == MIXED else trouble.fault
+    def _chosen_kind(self) -> str:
+        assert self._fault is not None
+        return self._dice.choice(PASSING) if self._fault.kind == MIXED else self._fault.kind
 
 
-def _end() -> None:
+def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()
 
 
-def install(log: Path, trouble: Trouble | None) -> None:
-    """Watch all boundaries of this process from now on."""
-    boundary = Boundary(log, trouble)
-    _watch_steps(boundary)
-    _watch_aws(boundary)
-    _watch_stream_manager(boundary)
-    _watch_disk(boundary)
+def install(log: Path, fault: Fault | None) -> None:
+    """Log and disturb all fault points of this process from now on."""
+    injector = FaultInjector(log, fault)
+    _watch_steps(injector)
+    _watch_aws(injector)
+    _watch_stream_manager(injector)
+    _watch_disk(injector)
 
 
-def _watch_steps(boundary: Boundary) -> None:
+def _watch_steps(injector: FaultInjector) -> None:
     apply_step = operations.apply_step
 
     def watched(run: RunContext, prepared: PreparedStep) -> Result:
-        boundary.step.kind = prepared.step.kind
+        injector.step.kind = prepared.step.kind
         try:
             return apply_step(run, prepared)
         finally:
-            boundary.step.kind = ""
+            injector.step.kind = ""
 
-    operations.apply_step = watched  # this process is made for being watched
+    operations.apply_step = watched  # this process exists only for the campaign
 
 
-def _watch_aws(boundary: Boundary) -> None:
+def _watch_aws(injector: FaultInjector) -> None:
     send = URLLib3Session.send
 
     def watched(self: URLLib3Session, request: Any) -> Any:
         service, action = asked(request)
 
-        def wrong(fault: str, act: Callable[[], Any]) -> Any:
-            if fault == "answer lost":
+        def inject(fault: str, act: Callable[[], Any]) -> Any:
+            if fault == "response lost":
                 act()
-            if fault in ("answer lost", "timed out"):
+            if fault in ("response lost", "timed out"):
                 raise ReadTimeoutError(endpoint_url=request.url)
             if fault == "connection reset":
                 raise ConnectionClosedError(endpoint_url=request.url)
-            return _answer(fault, request, act)
+            return _response(fault, request, act)
 
         to = "s3" if service == "s3" else "aws"
-        return boundary.cross(to, f"{service}:{action}", lambda: send(self, request), wrong)
+        return injector.cross(to, f"{service}:{action}", lambda: send(self, request), inject)
 
-    URLLib3Session.send = watched
+    URLLib3Session.send = watched  # type: ignore[method-assign]  # this process exists only for the campaign
 
 
 def asked(request: Any) -> tuple[str, str]:
@@ -198,7 +198,7 @@ def asked(request: Any) -> tuple[str, str]:
 
 
 def _plain(path: str) -> str:
-    """A path without what differs from run to run."""
+    """A path without the parts that differ between runs."""
     return re.sub(r"\d{8}\.json|[0-9A-Z]{10,}", "#", path)
 
 
@@ -207,7 +207,7 @@ def _text(value: bytes | str) -> str:
 
 
 class _Raw:
-    """A body as urllib3 gives it."""
+    """A response body with urllib3's interface."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -230,22 +230,29 @@ _CODES = {
 }
 
 
-def _answer(fault: str, request: Any, act: Callable[[], Any]) -> AWSResponse:
-    """What comes in place of the server's answer; a truncated one is its own: it was asked, and did it."""
+def _response(fault: str, request: Any, act: Callable[[], Any]) -> AWSResponse:
+    """The injected response. A truncated one is half of the server's own, after it handled the request."""
     if fault == "truncated":
         real = act()
         body = real.content
-        return AWSResponse(request.url, real.status_code, dict(real.headers), _Raw(body[: len(body) // 2]))
+        return AWSResponse(request.url, real.status_code, real.headers, _Raw(body[: len(body) // 2]))
     if fault == "503 HTML":
         page = b"<html><body><h1>503 Service Unavailable</h1></body></html>"
-        return AWSResponse(request.url, 503, {"content-type": "text/html"}, _Raw(page))
+        return AWSResponse(request.url, 503, _headers({"content-type": "text/html"}), _Raw(page))
     status, code, message = _CODES[fault]
     kind, body = _error(request, code, message)
-    return AWSResponse(request.url, status, {"content-type": kind, "x-amzn-errortype": code}, _Raw(body))
+    return AWSResponse(request.url, status, _headers({"content-type": kind, "x-amzn-errortype": code}), _Raw(body))
+
+
+def _headers(headers: dict[str, str]) -> HTTPHeaders:
+    found = HTTPHeaders()
+    for name, value in headers.items():
+        found[name] = value
+    return found
 
 
 def _error(request: Any, code: str, message: str) -> tuple[str, bytes]:
-    """An error in the wire format that the request speaks."""
+    """An error in the wire format of the request."""
     kind = _text(request.headers.get("Content-Type", ""))
     service, _ = asked(request)
     if "json" in kind:
@@ -261,27 +268,27 @@ def _error(request: Any, code: str, message: str) -> tuple[str, bytes]:
     return "text/xml", f"<ErrorResponse><Error>{inner}</Error><RequestId>r</RequestId></ErrorResponse>".encode()
 
 
-def _watch_stream_manager(boundary: Boundary) -> None:
+def _watch_stream_manager(injector: FaultInjector) -> None:
     handle = httpx.HTTPTransport.handle_request
 
     def watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-        def wrong(fault: str, act: Callable[[], Any]) -> httpx.Response:
-            if fault == "answer lost":
+        def inject(fault: str, act: Callable[[], Any]) -> httpx.Response:
+            if fault == "response lost":
                 act().close()
-            if fault in ("answer lost", "timed out"):
+            if fault in ("response lost", "timed out"):
                 raise httpx.ReadTimeout("timed out", request=request)
             if fault == "connection reset":
                 raise httpx.ReadError("connection reset by peer", request=request)
-            return _answer_of_stream_manager(fault, request, act)
+            return _stream_manager_response(fault, request, act)
 
         what = f"red5:{request.method} {_plain(request.url.path)}"
-        found: httpx.Response = boundary.cross("red5", what, lambda: handle(self, request), wrong)
+        found: httpx.Response = injector.cross("red5", what, lambda: handle(self, request), inject)
         return found
 
-    httpx.HTTPTransport.handle_request = watched  # type: ignore[method-assign]  # as above
+    httpx.HTTPTransport.handle_request = watched  # type: ignore[method-assign]
 
 
-def _answer_of_stream_manager(fault: str, request: httpx.Request, act: Callable[[], Any]) -> httpx.Response:
+def _stream_manager_response(fault: str, request: httpx.Request, act: Callable[[], Any]) -> httpx.Response:
     if fault == "truncated":
         real = act()
         body = b"".join(real.stream)
@@ -292,18 +299,18 @@ def _answer_of_stream_manager(fault: str, request: httpx.Request, act: Callable[
     return httpx.Response(status, json={"errorMessage": f"injected: {fault}"})
 
 
-def _watch_disk(boundary: Boundary) -> None:
+def _watch_disk(injector: FaultInjector) -> None:
     for name in DISK_CALLS:
-        _watch_disk_call(boundary, name)
+        _watch_disk_call(injector, name)
 
 
-def _watch_disk_call(boundary: Boundary, name: str) -> None:
+def _watch_disk_call(injector: FaultInjector, name: str) -> None:
     real = getattr(Disk, name)
 
     def watched(self: Disk, *arguments: Any) -> Any:
         def act() -> Any:
             return real(self, *arguments)
 
-        return boundary.cross("disk", f"disk:{name}", act, lambda fault, act: act())  # only kills are for disks
+        return injector.cross("disk", f"disk:{name}", act, lambda fault, act: act())  # a disk is only ever killed at
 
     setattr(Disk, name, watched)

@@ -1,6 +1,6 @@
-"""Ways in which stored bytes go bad: a bit, a byte, a missing end, and what an editor or a copy gone wrong does.
+"""Mutations of stored bytes: flipped bits, changed bytes, truncation, and mistakes of an editor or a copy.
 
-Each way is a generator of damaged bytes, all there are of them or, of a large file, as many as ``most`` at random.
+Each is a generator of damaged bytes: all of them for a small file, about ``most`` at random for a large one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Damage = Callable[[bytes, random.Random, int], Iterator[bytes]]
+Mutation = Callable[[bytes, random.Random, int], Iterator[bytes]]
 JUNK = (
     b"\0",
     b"\n",
@@ -40,7 +40,7 @@ def bits(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
 
 
 def values(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
-    """Bytes that became each of the 255 others."""
+    """Bytes changed to each of the 255 other values."""
     for at in positions(len(data), chance, most // 20):
         for value in range(256):
             if value != data[at]:
@@ -54,7 +54,7 @@ def cuts(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
 
 
 def insertions(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
-    """Garbage put in between."""
+    """Garbage inserted."""
     for at in positions(len(data), chance, most // 2):
         yield data[:at] + _junk(chance) + data[at:]
 
@@ -68,7 +68,7 @@ def appended(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
 
 
 def swaps(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
-    """Two bytes, neighbours or not, in each other's place."""
+    """Two bytes swapped, adjacent or not."""
     for at in positions(len(data) - 1, chance, most // 2):
         for other in (at + 1, chance.randrange(len(data))):
             if data[at] != data[other]:
@@ -76,7 +76,7 @@ def swaps(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
 
 
 def lines(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
-    """A line that is gone, there twice, or one line too early; the end of the last line is kept."""
+    """A line dropped, doubled, or swapped with the one before."""
     whole = data.splitlines(keepends=True)
     for at in positions(len(whole), chance, most):
         yield b"".join(whole[:at] + whole[at + 1 :])
@@ -86,7 +86,7 @@ def lines(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
 
 
 def members(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
-    """A member of an object in the JSON that is gone, there twice, or in another's place."""
+    """A member of a JSON object dropped, doubled, or swapped with another."""
     for start, text in _json(data):
         tree = json.loads(text, object_pairs_hook=_Pairs)
         there = list(_objects(tree))
@@ -104,7 +104,7 @@ def members(data: bytes, chance: random.Random, most: int) -> Iterator[bytes]:
             pairs[:] = before
 
 
-WAYS: dict[str, Damage] = {
+MUTATIONS: dict[str, Mutation] = {
     "a bit flipped": bits,
     "a byte changed": values,
     "cut": cuts,
@@ -117,7 +117,7 @@ WAYS: dict[str, Damage] = {
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """The members of an object, in their order, any of them twice."""
+    """The members of an object in order, with duplicates."""
 
 
 def _with(data: bytes, at: int, byte: bytes) -> bytes:
@@ -129,7 +129,7 @@ def _junk(chance: random.Random) -> bytes:
 
 
 def _json(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The JSON documents in ``data``, and where they begin: the whole, or one after a check sum in each line."""
+    """The JSON documents in ``data`` with their offsets: the whole, or one after the checksum of each line."""
     try:
         json.loads(data)
         yield 0, data.rstrip(b"\n")

@@ -1,4 +1,4 @@
-"""What the processes of a race do. They import little: there are many of them."""
+"""Process bodies of the lock races and fencing cases. Few imports, because there are many processes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from smplan.errors import Locked, SmplanError
 from smplan.stores.interface import LockedState, LockHolder, Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
-from tests.campaigns.stored import LINEAGE
+from tests.campaigns.generators import LINEAGE
 from tests.support.s3_client import (
     Wire,
 )
 
 BUCKET, KEY = "race", "fleet"
-PATIENCE = 600
+TIMEOUT = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the state lives: in a folder, or else in S3 at ``url`` under ``key``; its lease, in seconds."""
+class StateLocation:
+    """Where the state is: in a folder, or in S3 at ``url`` under ``key``; lease times in seconds."""
 
     folder: str = ""
     url: str = ""
@@ -47,25 +47,25 @@ class Place:
 
 
 def client(url: str, who: str) -> Any:
-    """An S3 client whose access key is ``who``, so that the server can tell."""
+    """An S3 client whose access key is ``who``, so that the server can tell clients apart."""
     config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=60, read_timeout=60)
     session = boto3.session.Session(aws_access_key_id=who, aws_secret_access_key="none", region_name="us-east-1")
     return session.client("s3", endpoint_url=url, config=config)
 
 
 def holder(who: str) -> LockHolder:
-    """Who holds the lock, for others."""
+    """The lock holder ``who``."""
     return LockHolder(f"{who}@race", "apply", f"run-{who}", "2026-11-23T03:00:00Z")
 
 
 def first(store: Store) -> None:
-    """Save a state whose counter is at nought."""
+    """Save the first state; its counter is 0."""
     with store.lock(holder("first")) as held:
         held.save(State("fleet", LINEAGE, 0, {}, outputs={"counter": 0}))
 
 
 def turn(address: str, counter: int) -> list[JournalEntry]:
-    """One turn of a race: a thing of its own is made, and the counter goes on."""
+    """The journal entries of one turn: a new resource, and the next value of the counter."""
     step = f"s-{address}"
     entry = ResourceState(address, "core.value", "", {}, {})
     return [
@@ -77,82 +77,82 @@ def turn(address: str, counter: int) -> list[JournalEntry]:
     ]
 
 
-def count_on(held: LockedState, address: str) -> None:
-    """Read, append, save: the counter goes on by one."""
+def increment(held: LockedState, address: str) -> None:
+    """Read, append, save: increment the counter."""
     counter: Any = held.folded().state.outputs["counter"]
     held.append(turn(address, counter + 1))
     held.save(held.folded().state)
 
 
-def race(number: int, place: Place, rounds: int, gate: Barrier, told: Any) -> None:
-    """Try once each round, all at the same time. Whoever gets the lock keeps it until all have tried."""
-    store = place.store(f"racer{number}")
+def race(number: int, location: StateLocation, rounds: int, barrier: Barrier, results: Any) -> None:
+    """Try once each round, all at the same time. The winner keeps the lock until all have tried."""
+    store = location.store(f"racer{number}")
     for each in range(rounds):
-        gate.wait(PATIENCE)
+        barrier.wait(TIMEOUT)
         held = None
         try:
             held = store.lock(holder(f"racer{number}"))
-            count_on(held, f"t{each}-{number}")
-            told.put((each, "won", f"racer{number}@"))
+            increment(held, f"t{each}-{number}")
+            results.put((each, "won", f"racer{number}@"))
         except Locked as error:
-            told.put((each, "refused", str(error)))
+            results.put((each, "refused", str(error)))
         except Exception as error:
-            told.put((each, "failed", f"{type(error).__name__}: {error}"))
-        gate.wait(PATIENCE)
+            results.put((each, "failed", f"{type(error).__name__}: {error}"))
+        barrier.wait(TIMEOUT)
         if held:
             held.release()
 
 
-def wait(number: int, place: Place, rounds: int, gate: Barrier, told: Any) -> None:
-    """Wait for the lock, all at the same time, and count on."""
-    store = place.store(f"racer{number}")
-    gate.wait(PATIENCE)
+def wait(number: int, location: StateLocation, rounds: int, barrier: Barrier, results: Any) -> None:
+    """Wait for the lock, all at the same time, and increment the counter."""
+    store = location.store(f"racer{number}")
+    barrier.wait(TIMEOUT)
     try:
-        with store.lock(holder(f"racer{number}"), wait_seconds=PATIENCE) as held:
-            count_on(held, f"t0-{number}")
-        told.put((0, "won", f"racer{number}@"))
+        with store.lock(holder(f"racer{number}"), wait_seconds=TIMEOUT) as held:
+            increment(held, f"t0-{number}")
+        results.put((0, "won", f"racer{number}@"))
     except Exception as error:
-        told.put((0, "failed", f"{type(error).__name__}: {error}"))
+        results.put((0, "failed", f"{type(error).__name__}: {error}"))
 
 
-def hold(who: str, place: Place, point: str, talk: Connection) -> None:
-    """Hold the lock, say ``here`` at ``point`` and wait to be told to go on; then say how the next write ended."""
-    store = place.store(who)
+def hold(who: str, location: StateLocation, point: str, pipe: Connection) -> None:
+    """Hold the lock, send ``here`` at ``point``, wait for a message to resume, then send how the next write ended."""
+    store = location.store(who)
     held = store.lock(holder(who))
     held.append(turn(f"before-{who}", 1))
-    gone_on = threading.Event()
+    resumed = threading.Event()
 
     def stop() -> None:
-        if not gone_on.is_set():
-            talk.send("here")
-            talk.recv()
-            gone_on.set()
+        if not resumed.is_set():
+            pipe.send("here")
+            pipe.recv()
+            resumed.set()
 
-    if point in _AT_WIRE:  # met by the write below, or by the thread that renews
-        _meet(store, point, stop)
+    if point in _BEFORE_PUT:  # reached by the write below, or by the renewing thread
+        _stop_before_put(store, point, stop)
     else:
         stop()
     if point == "within a renewal":
-        gone_on.wait(PATIENCE)
-    talk.send(_ended(lambda: _write(held, store, who, point)))
+        resumed.wait(TIMEOUT)
+    pipe.send(_ended(lambda: _write(held, store, who, point)))
     held.release()
 
 
-_AT_WIRE = {
+_BEFORE_PUT = {
     "between check and a batch's PUT": ".journal/",
     "between check and a save's PUT": "",
     "between check and a driver's call": "driver/",
     "within a renewal": ".lock",
 }
-"""Points just before a PUT, and what is in its key; the key of the state has nothing more."""
+"""Points just before a PUT, with a part of its key; "" is the key of the state itself."""
 
 
-def _meet(store: Store, point: str, stop: Callable[[], None]) -> None:
-    """Let ``stop`` be called just before the PUT that ``point`` names."""
+def _stop_before_put(store: Store, point: str, stop: Callable[[], None]) -> None:
+    """Call ``stop`` just before the PUT that ``point`` names."""
     if not isinstance(store, S3Store):
         return
     wire: Any = store.bucket._client
-    part = _AT_WIRE[point]
+    part = _BEFORE_PUT[point]
 
     def before(name: str, arguments: dict[str, Any]) -> None:
         key = arguments.get("Key", "")
@@ -163,7 +163,7 @@ def _meet(store: Store, point: str, stop: Callable[[], None]) -> None:
 
 
 def _write(held: LockedState, store: Store, who: str, point: str) -> None:
-    """What the holder was about to do."""
+    """The write that the holder was about to do."""
     if "driver" in point:
         held.check()
         if isinstance(store, S3Store):

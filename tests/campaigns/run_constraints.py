@@ -1,6 +1,6 @@
 """Every constraint of AWS's service models: is a value that breaks it refused by ``validate``, and by the sandbox?
 
-    python -m tests.campaigns.constraints
+    python -m tests.campaigns.run_constraints
 
 Each field of each spec is tried with values that break the constraints of the member it is sent as. Each operation that
 a driver sends is sent to a sandbox with each of its constraints broken. ``EXCEPTIONS`` are printed with their reason.
@@ -20,7 +20,7 @@ from moto.core.utils import get_service_model
 
 from smplan.drivers import registry
 from smplan.sandbox.sandbox import Sandbox
-from tests.campaigns.tally import table
+from tests.campaigns.report import table
 from tests.support import constraints
 from tests.support.constraints import Trial
 
@@ -74,7 +74,7 @@ class Requests:
 
     def __init__(self, box: Sandbox) -> None:
         env = box.env()
-        self._session = boto3.session.Session(
+        self._session: Any = boto3.session.Session(
             env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"]
         )
         self._url = env["AWS_ENDPOINT_URL"]
@@ -96,7 +96,8 @@ class Requests:
             return UNSENT
         else:
             why = "accepted"
-        return REASONS.get((operation, trial.path, trial.rule), EMPTY if why and _holds_empty(trial.value) else why)
+        known = EMPTY if why and _holds_empty(trial.value) else str(why)
+        return REASONS.get((operation, trial.path, trial.rule), known)
 
 
 def _holds_empty(value: Any) -> bool:
@@ -134,7 +135,7 @@ def main() -> int:
             ] += 1
     print(_table("kind", "refused by validate", tried, refused))
     for kind, form in constraints.aws_kinds().items():
-        for field, reason in form.sent_as.not_bound.items():
+        for field, reason in constraints.sent_as(form).not_bound.items():
             print(f"  not in the model: {kind} {field}: {reason}")
     tried, refused = Counter(), Counter()
     with Sandbox(speed=0.0, account="210987654329", gateway=None) as box:

@@ -1,4 +1,4 @@
-"""What others do to the cloud: change and delete what is ours, stand in the way, hold on to something."""
+"""Changes by others: they change and delete our resources, take our names, and hold on to resources."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 from smplan.core.state.journal import ReplayedState
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
-from tests.campaigns.histories.drafts import Draft, Drafts
 from tests.campaigns.histories.kinds import KINDS
+from tests.campaigns.histories.random_blueprints import RandomBlueprint, ResourceDraft
 
 
-class Outside:
-    """Everybody else. ``theirs`` is what they made, with how it looked: nobody else may change it."""
+class ExternalChanges:
+    """The other users of the account. ``theirs`` is what they created, with its spec; smplan must not change it."""
 
-    def __init__(self, cloud: Cloud, drafts: Drafts, random: Random) -> None:
+    def __init__(self, cloud: Cloud, blueprint: RandomBlueprint, random: Random) -> None:
         self.theirs: dict[tuple[str, str], Any] = {}
         self.adopting: set[str] = set()
-        """Addresses whose author once said that somebody else's thing may be taken over."""
+        """Addresses whose blueprint has permitted an adopt."""
         self._cloud = cloud
-        self._drafts = drafts
+        self._blueprint = blueprint
         self._random = random
         self._acts: dict[str, Callable[[ReplayedState | None], str]] = {
             "change": self._change,
@@ -36,17 +36,17 @@ class Outside:
         self._make("sim.thing", name="base")
 
     def act(self, folded: ReplayedState | None) -> tuple[str, str]:
-        """Do one thing: which, and to what. Some find nothing to do it to."""
+        """Make one change. Returns its name and its object, which is empty if there was none."""
         name = self._random.choice(list(self._acts))
         return name, self._acts[name](folded)
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing of others stands in anybody's way."""
+        """Whether nothing of others blocks a run."""
         return len(self._strangers()) == 1 and self._cloud.gates_open and self._cloud.fleet_up
 
     def release(self) -> str:
-        """Take away all that stands in the way; the base stays."""
+        """Delete everything of others except the base."""
         away = [record for record in self._strangers() if getattr(record.spec, "name", "") != "base"]
         for record in away:
             del self._cloud.records[record.kind, record.id]
@@ -54,7 +54,7 @@ class Outside:
         return ", ".join(record.id for record in away)
 
     def changed(self) -> list[str]:
-        """What of theirs is not as they left it."""
+        """Their resources that differ from how they left them."""
         return [
             id
             for (kind, id), spec in self.theirs.items()
@@ -62,7 +62,7 @@ class Outside:
         ]
 
     def forget_adopted(self) -> None:
-        """What was taken over with leave is not theirs any more."""
+        """Forget resources that were adopted with permission."""
         for key in list(self.theirs):
             record = self._cloud.records.get(key)
             taken = record.maker is not STRANGER if record else key in self._cloud.deleted_by_us
@@ -93,7 +93,7 @@ class Outside:
         if record is None:
             return ""
         if record.kind == "sim.port":
-            fields: dict[str, Any] = {"open": not record.spec.open}
+            fields: dict[str, Any] = {"open": not dict(record.spec)["open"]}
         else:
             fields = self._random.choice([{"size": self._random.randint(10, 19)}, {"tags": {"k": "drifted"}}])
         self._cloud.change(record.kind, record.id, fields)
@@ -111,24 +111,24 @@ class Outside:
         if record is None:
             return ""
         del self._cloud.records[record.kind, record.id]
-        self._cloud.deleted_outside.add((record.kind, record.id))
+        self._cloud.deleted_external.add((record.kind, record.id))
         return record.id
 
     def _squat(self, folded: ReplayedState | None) -> str:
-        fitting = [draft for draft in self._drafts.resources if self._free(draft, folded)]
+        fitting = [draft for draft in self._blueprint.resources if self._free(draft, folded)]
         if not fitting:
             return ""
         draft = self._random.choice(fitting)
         if draft.kind == "sim.port":
-            base = self._cloud.under("sim.thing", "name", "base")
+            base = self._cloud.by_key("sim.thing", "name", "base")
             return self._make("sim.port", number=draft.spec["number"], of=base.id if base else "")
         more = {"zone": draft.spec["zone"]} if "zone" in draft.spec else {}
         return self._make(draft.kind, name=draft.spec["name"], size=99, **more)
 
-    def _free(self, draft: Draft, folded: ReplayedState | None) -> bool:
-        """Whether nobody has its natural key. Where no tag tells, also whether no run of ours may have begun it."""
+    def _free(self, draft: ResourceDraft, folded: ReplayedState | None) -> bool:
+        """Whether its natural key is free and, where no tag shows the owner, no run of ours may have created it."""
         rules = KINDS[draft.kind].rules if draft.kind in KINDS and draft.kind != "sim.gate" else None
-        if rules is None or not rules.unique or self._cloud.under(draft.kind, rules.key, draft.spec[rules.key]):
+        if rules is None or not rules.unique or self._cloud.by_key(draft.kind, rules.key, draft.spec[rules.key]):
             return False
         begun = folded is not None and (
             any(draft.address == each.resource.address for each in folded.pending_creates)
@@ -149,7 +149,7 @@ class Outside:
     def _let_adopt(self, folded: ReplayedState | None) -> str:
         names = {getattr(record.spec, "name", None) for record in self._strangers()}
         numbers = {getattr(record.spec, "number", None) for record in self._strangers()}
-        for draft in self._drafts.resources:
+        for draft in self._blueprint.resources:
             if draft.spec.get("name", "") in names or draft.spec.get("number", "") in numbers:
                 draft.lifecycle = {**draft.lifecycle, "adopt": True}
                 self.adopting.add(draft.address)

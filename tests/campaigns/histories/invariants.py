@@ -1,4 +1,4 @@
-"""What must hold: at every call that changes something, and after every step of a history."""
+"""Invariants: checked at every call that changes something, and after every step of a history."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from smplan.core.values import PartialValue, Ref, get_path, resolve
 from smplan.drivers.base import Owner
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
 from tests.campaigns.histories.process import Process
-from tests.campaigns.histories.schedule import Broken
+from tests.campaigns.histories.schedule import InvariantViolation
 
-Stand: TypeAlias = tuple[str, str, Any]
-"""Where a thing stands: address, kind and natural key."""
+Identity: TypeAlias = tuple[str, str, Any]
+"""A resource's address, kind and natural key."""
 
 NOT_IN_CLOUD = ("core.value", "sim.gate")
 
 
 def check_call(process: Process, op: str, kind: str, *, address: str = "", record: Record | None = None) -> None:
-    """A call that changes something is in the plan, its intent is durable, and what it touches may be touched."""
+    """A call that changes something is in the plan, its intent is durable, and its resource may be changed."""
     process.mutations += 1
     if op != "create" and record is None:
-        return  # it will find nothing
+        return  # it finds nothing to change
     steps = [step for step in process.plan.steps if _means(step, op, kind, address, record)] if process.plan else []
     about = f"{process.name}: {op} {kind} {record.id if record else address}"
     if not steps:
-        raise Broken("an apply does only the steps of its plan", about)
+        raise InvariantViolation("an apply does only the steps of its plan", about)
     if not any(step.id in process.intents for step in steps):
-        raise Broken("nothing is changed before its intent is durable", about)
+        raise InvariantViolation("nothing is changed before its intent is durable", about)
     if op == "delete" and record and (kind, record.id) in process.protected:
-        raise Broken("prevent_destroy is honoured", about)
+        raise InvariantViolation("prevent_destroy is honored", about)
     if record and record.maker is STRANGER:
         if not any(step.adopt for step in steps):
-            raise Broken("what is somebody else's is not touched", about)
+            raise InvariantViolation("resources of other owners are not changed", about)
         record.maker = Owner("", steps[0].address)
 
 
@@ -55,15 +55,15 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
 
 
 def check_world(folded: ReplayedState | None, cloud: Cloud, adopting: set[str]) -> None:
-    """State and journal are sound, and they and the cloud know of each other."""
+    """State and journal are consistent, and match the cloud."""
     if folded is None:
         ours = [record.id for record in cloud.live() if record.maker is not STRANGER]
         if ours:
-            raise Broken("no orphan", f"{', '.join(ours)} exist, and there is no state")
+            raise InvariantViolation("no untracked resource", f"{', '.join(ours)} exist, and there is no state")
         return
     found = integrity_errors(folded.state)
     if found:
-        raise Broken("the state is sound", "; ".join(found))
+        raise InvariantViolation("the state is consistent", "; ".join(found))
     held = {(entry.kind, entry.id): entry for entry in (*folded.state.resources.values(), *folded.state.deposed)}
     _check_records(folded, cloud, held, adopting)
     for entry in folded.state.resources.values():
@@ -73,27 +73,31 @@ def check_world(folded: ReplayedState | None, cloud: Cloud, adopting: set[str]) 
 def _check_records(
     folded: ReplayedState, cloud: Cloud, held: dict[tuple[str, str], ResourceState], adopting: set[str]
 ) -> None:
-    unseen: Counter[Stand] = Counter()
-    begun = {_stand_of(intent) for intent in (*_open(folded), *folded.pending_creates) if intent.op in CREATING_OPS}
+    unseen: Counter[Identity] = Counter()
+    begun = {_identity(intent) for intent in (*_open(folded), *folded.pending_creates) if intent.op in CREATING_OPS}
     for record in cloud.live():
         entry = held.get((record.kind, record.id))
         if record.maker is STRANGER:
             if entry is None:
                 continue
             if entry.address not in adopting:
-                raise Broken("what is somebody else's is not taken over", f"{entry.address} has {record.id}")
+                raise InvariantViolation(
+                    "resources of other owners are not adopted without permission", f"{entry.address} has {record.id}"
+                )
             record.maker = Owner(folded.state.lineage, entry.address)
         elif entry is None and record.gone_at is None:
             address = record.maker.address
-            stand = (address, record.kind, _natural(dict(record.spec)))
-            unseen[stand] += 1
-            if stand not in begun:
-                raise Broken("no orphan", f"{record.kind} {record.id} of {address} is in no state and no open intent")
-            if unseen[stand] > 1:
-                raise Broken("nothing is made twice", f"{unseen[stand]} of {address} are in no state")
+            identity = (address, record.kind, _natural(dict(record.spec)))
+            unseen[identity] += 1
+            if identity not in begun:
+                raise InvariantViolation(
+                    "no untracked resource", f"{record.kind} {record.id} of {address} is in no state and no open intent"
+                )
+            if unseen[identity] > 1:
+                raise InvariantViolation("nothing is created twice", f"{unseen[identity]} of {address} are in no state")
 
 
-def _stand_of(intent: StepIntent) -> Stand:
+def _identity(intent: StepIntent) -> Identity:
     entry = intent.resource
     return entry.address, entry.kind, _natural(entry.spec)
 
@@ -110,14 +114,16 @@ def _check_entry(entry: ResourceState, cloud: Cloud) -> None:
     if entry.kind in NOT_IN_CLOUD or entry.status is not Status.READY:
         return
     key = (entry.kind, entry.id)
-    if cloud.get(*key) is None and key not in cloud.deleted_outside and key not in cloud.deleted_by_us:
-        raise Broken("no phantom", f"{entry.address} is ready in the state, and {entry.kind} {entry.id} is not there")
+    if cloud.get(*key) is None and key not in cloud.deleted_external and key not in cloud.deleted_by_us:
+        raise InvariantViolation(
+            "no missing resource", f"{entry.address} is ready in the state, but {entry.kind} {entry.id} does not exist"
+        )
 
 
 def check_equal(blueprint: Any, state: State, cloud: Cloud) -> None:
-    """Reality is what the blueprint says, on every field that is not somebody else's."""
-    base = cloud.under("sim.thing", "name", "base")
-    values = {"base": {"id": base.id if base else ""}}
+    """The cloud matches the blueprint in every managed field."""
+    base = cloud.by_key("sim.thing", "name", "base")
+    values: dict[str, dict[str, Any]] = {"base": {"id": base.id if base else ""}}
     for entry in state.resources.values():
         record = cloud.get(entry.kind, entry.id)
         real = {name: value for name, value in record.spec if value is not None} if record else dict(entry.spec)
@@ -129,14 +135,16 @@ def check_equal(blueprint: Any, state: State, cloud: Cloud) -> None:
 
     wanted = {resource.address: resource for resource in blueprint.resources}
     if set(wanted) != set(state.resources) or state.deposed:
-        raise Broken(
-            "the state holds what the blueprint says", f"{sorted(state.resources)} and {len(state.deposed)} old"
+        raise InvariantViolation(
+            "the state matches the blueprint", f"{sorted(state.resources)} and {len(state.deposed)} deposed"
         )
     for address, resource in wanted.items():
         entry = state.resources[address]
         record = cloud.get(entry.kind, entry.id)
         if entry.kind != resource.kind or (record is None and entry.kind not in NOT_IN_CLOUD):
-            raise Broken("reality is what the blueprint says", f"{address}: there is no {resource.kind} {entry.id}")
+            raise InvariantViolation(
+                "the cloud matches the blueprint", f"{address}: there is no {resource.kind} {entry.id}"
+            )
         for name, value in resolve(resource.spec, known).items():
             _check_field(entry, record, name, value)
 
@@ -152,4 +160,6 @@ def _check_field(entry: ResourceState, record: Record | None, name: str, value: 
     if name == "tags":
         real = {key: each for key, each in (real or {}).items() if key in value}
     if real != value:
-        raise Broken("reality is what the blueprint says", f"{entry.address}.{name} is {real!r}, not {value!r}")
+        raise InvariantViolation(
+            "the cloud matches the blueprint", f"{entry.address}.{name} is {real!r}, not {value!r}"
+        )

@@ -1,4 +1,4 @@
-"""How a history ends: all trouble is taken away, and then everything must come right, and go without a trace."""
+"""The end of a history: without faults everything converges to the blueprint, and destroy leaves nothing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from smplan.core.blueprint import Blueprint
 from smplan.core.state.model import ResourceState, State
 from smplan.core.values import decode
 from smplan.engine.executor import Outcome
-from tests.campaigns.histories import laws
+from tests.campaigns.histories import invariants
 from tests.campaigns.histories.cloud import STRANGER
-from tests.campaigns.histories.drafts import Draft
-from tests.campaigns.histories.history import History, Made
-from tests.campaigns.histories.process import Trouble
-from tests.campaigns.histories.schedule import Broken, Runners
+from tests.campaigns.histories.history import History, MadePlan
+from tests.campaigns.histories.process import FaultPlan
+from tests.campaigns.histories.random_blueprints import ResourceDraft
+from tests.campaigns.histories.schedule import InvariantViolation, Runners
 from tests.support.blueprints import (
     blueprint,
 )
@@ -23,43 +23,43 @@ from tests.support.blueprints import (
 ROUNDS = 3
 
 
-class Life(History):
-    """A history and its end."""
+class FullHistory(History):
+    """A history with its convergence."""
 
     def run(self) -> None:
-        """Live through all of it. Raises Broken."""
+        """Run it to its end. Raises InvariantViolation."""
         super().run()
-        self.come_right()
+        self.converge()
 
-    def come_right(self) -> None:
-        """Take all trouble away: a few rounds later reality is what the blueprint says, and can be taken away again."""
-        self.witness.tell("all trouble ends")
-        self._outside.release()
+    def converge(self) -> None:
+        """End all faults: within a few rounds the cloud matches the blueprint, and can be destroyed."""
+        self.trace.add("all faults end")
+        self._external.release()
         self._cloud.calm = self._cloud.gates_open = self._cloud.fleet_up = True
         self._schedule.now += 1000.0
         if self._folded and any(entry.prevent_destroy for entry in self._folded.state.resources.values()):
-            self._lift()
-        wanted = self._drafts.blueprint(unprotected=True)
+            self._unprotect()
+        wanted = self._blueprint.blueprint(unprotected=True)
         self._complete("apply", wanted)
-        laws.check_equal(wanted, self._state(), self._cloud)
+        invariants.check_equal(wanted, self._state(), self._cloud)
         self._expect_nothing(wanted)
         self._complete("destroy", wanted)
         self._expect_clean()
 
-    def _lift(self) -> None:
-        """Lift all protection: a blueprint of what there is, as it is, and without it."""
-        process = self._process(Trouble(), racing=True)
+    def _unprotect(self) -> None:
+        """Lift all protection, by applying a blueprint of the existing resources without it."""
+        process = self._process(FaultPlan(), racing=True)
         present = [
             entry
             for entry in self._state().resources.values()
-            if entry.kind in laws.NOT_IN_CLOUD or self._cloud.get(entry.kind, entry.id)
+            if entry.kind in invariants.NOT_IN_CLOUD or self._cloud.get(entry.kind, entry.id)
         ]
-        there = blueprint(*(draft.resource() for draft in _as_they_are(present)))
+        there = blueprint(*(draft.resource() for draft in _as_applied(present)))
         self._together((process, lambda: self._make_and_apply(process, "apply", there)))
         self._check()
 
     def _once(self, mode: str, wanted: Blueprint) -> Outcome | None:
-        process = self._process(Trouble())
+        process = self._process(FaultPlan())
         process.protected = frozenset()
         outcomes: list[Outcome | None] = []
         self._together((process, lambda: outcomes.append(self._make_and_apply(process, mode, wanted))))
@@ -70,31 +70,33 @@ class Life(History):
             outcome = self._once(mode, wanted)
             self._check()
             if outcome and outcome.outcome == "complete":
-                self.witness.count(f"{mode} came right", f"round {number}")
+                self.trace.count(f"{mode} converged", f"round {number}")
                 return
-        raise Broken(f"without trouble everything comes right in {ROUNDS} rounds", mode)
+        raise InvariantViolation(f"without faults everything converges in {ROUNDS} rounds", mode)
 
     def _state(self) -> State:
         assert self._folded is not None
         return self._folded.state
 
     def _expect_nothing(self, wanted: Blueprint) -> None:
-        process = self._process(Trouble())
-        found: list[Made | None] = []
+        process = self._process(FaultPlan())
+        found: list[MadePlan | None] = []
         self._together((process, lambda: found.append(self._make_plan(process, "apply", wanted))))
         if not found or found[0] is None or not found[0].plan.empty:
-            raise Broken("a second plan after a complete apply is empty", str(found))
+            raise InvariantViolation("a second plan after a complete apply is empty", str(found))
 
     def _expect_clean(self) -> None:
         left = [record.id for record in self._cloud.live() if record.maker is not STRANGER]
         state = self._state()
         if left or state.resources or state.deposed:
-            raise Broken("destroy leaves what was there before", f"{left}, {sorted(state.resources)}, {state.deposed}")
+            raise InvariantViolation(
+                "destroy leaves only what existed before", f"{left}, {sorted(state.resources)}, {state.deposed}"
+            )
 
 
-def _as_they_are(entries: list[ResourceState]) -> list[Draft]:
-    """Each as it was applied, after what it was made after, unless that came to be after it in the meantime."""
-    made = {entry.address: Draft(entry.address, entry.kind, decode(entry.spec)) for entry in entries}
+def _as_applied(entries: list[ResourceState]) -> list[ResourceDraft]:
+    """Each as it was applied, after its recorded dependencies unless these have come to depend on it."""
+    made = {entry.address: ResourceDraft(entry.address, entry.kind, decode(entry.spec)) for entry in entries}
 
     def comes_after(address: str, other: str) -> bool:
         return address == other or any(comes_after(before, other) for before in made[address].after)
@@ -106,16 +108,16 @@ def _as_they_are(entries: list[ResourceState]) -> list[Draft]:
     return list(made.values())
 
 
-def live(seed: int, folder: Path, runners: Runners) -> tuple[Life, Broken | None]:
-    """The history of ``seed``, lived in ``folder`` (which is emptied), and the law that it broke, if any."""
+def run_history(seed: int, folder: Path, runners: Runners) -> tuple[FullHistory, InvariantViolation | None]:
+    """Run the history of ``seed`` in ``folder``, which is emptied. Returns its violation, if any."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    history = Life(seed, folder, runners)
+    history = FullHistory(seed, folder, runners)
     try:
         history.run()
-    except Broken as broken:
-        return history, broken
+    except InvariantViolation as violation:
+        return history, violation
     except Exception as error:
-        history.witness.tell(traceback.format_exc())
-        return history, Broken("only errors of smplan come out", f"{type(error).__name__}: {error}")
+        history.trace.add(traceback.format_exc())
+        return history, InvariantViolation("only SmplanError is raised", f"{type(error).__name__}: {error}")
     return history, None

@@ -1,8 +1,8 @@
-"""What a file system may hold after a crash: operations are recorded, and replayed as far as they may have come.
+"""Every file system state possible after a crash, computed from recorded file operations.
 
-When a process ends, all that it did is there. When power fails, what was not followed by an fsync may be lost, piece by
-piece: of data any 512-byte sector (zeros, or what was there before) and any part of the length; of names each creation,
-rename and removal by itself. That is what POSIX allows, and more than any one file system shows.
+When the process ends, all its operations are on disk. When power fails, whatever no fsync followed may be lost in part:
+of data, any 512-byte sector (zeros, or its former content) and any part of the length; of names, each creation, rename
+and removal by itself. POSIX allows this, and it is more than any one file system shows.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tests.support.disks import FaultyDisk
 
 SECTOR = 512
 FOLDER = 0
-"""The number that stands for the folder itself."""
+"""The file number of the folder itself."""
 EXHAUSTIVE = 6
-"""Up to so many pieces every choice of what is lost is tried."""
+"""Up to this many sectors, every subset is tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One operation upon a file, by a number that is never used again, or upon the names in the folder."""
+    """One operation on a file, identified by a number that is never reused, or on the names in the folder."""
 
     kind: str
     file: int
@@ -48,15 +48,15 @@ class Image:
     files: dict[int, bytes] = field(default_factory=dict)
 
     def copy(self) -> Image:
-        """The same, to be changed."""
+        """An independent copy."""
         return Image(dict(self.names), dict(self.files))
 
     def seen(self) -> dict[str, bytes]:
-        """What a reader finds."""
+        """The files by name."""
         return {name: self.files.get(file, b"") for name, file in self.names.items()}
 
     def do(self, op: Op) -> None:
-        """Carry out ``op``. A rename or removal whose file is not there by that name is none of its business."""
+        """Apply ``op``. The removal of a file that no longer has that name does nothing."""
         before = self.files.get(op.file, b"")
         match op.kind:
             case "create":
@@ -75,7 +75,7 @@ class Image:
 
 
 class RecordingDisk(FaultyDisk):
-    """A disk that notes what is done to files of ``folder``: ``start`` was there before, ``ops`` came."""
+    """A disk that records in ``ops`` what happens to the files of ``folder``; ``start`` is their initial content."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -127,16 +127,16 @@ class RecordingDisk(FaultyDisk):
         self._note(Op("unlink", self._now.names[path.name], path.name))
 
 
-def lived(start: Image, ops: Iterable[Op]) -> dict[str, bytes]:
-    """What is there when the process ends after ``ops``."""
+def after_exit(start: Image, ops: Iterable[Op]) -> dict[str, bytes]:
+    """The files when the process ends after ``ops``."""
     image = start.copy()
     for op in ops:
         image.do(op)
     return image.seen()
 
 
-def cut(start: Image, ops: list[Op]) -> Iterator[dict[str, bytes]]:
-    """What is there when the process ends within the last of ``ops``, a write: after each of its bytes but the last."""
+def after_partial_write(start: Image, ops: list[Op]) -> Iterator[dict[str, bytes]]:
+    """The files when the process ends within the last of ``ops``, a write: after each of its bytes but the last."""
     before, last = start.copy(), ops[-1]
     for op in ops[:-1]:
         before.do(op)
@@ -146,13 +146,13 @@ def cut(start: Image, ops: list[Op]) -> Iterator[dict[str, bytes]]:
         yield image.seen()
 
 
-def lost(start: Image, ops: list[Op], chance: random.Random, most: int) -> Iterator[dict[str, bytes]]:
-    """What may be there when power fails after ``ops``, each state once.
+def after_power_loss(start: Image, ops: list[Op], chance: random.Random, most: int) -> Iterator[dict[str, bytes]]:
+    """The possible files when power fails after ``ops``, each state once.
 
     Every piece of every file, with every fate of the names; the pieces of several files in all combinations if these
     are ``most`` at most.
     """
-    told: set[frozenset[tuple[str, bytes]]] = set()
+    seen_before: set[frozenset[tuple[str, bytes]]] = set()
     now = start.copy()
     for op in ops:
         now.do(op)
@@ -162,8 +162,8 @@ def lost(start: Image, ops: list[Op], chance: random.Random, most: int) -> Itera
         for fate in _combined([fates[file] for file in visible], most):
             seen = Image(names, {**now.files, **dict(zip(visible, fate, strict=True))}).seen()
             key = frozenset(seen.items())
-            if key not in told:
-                told.add(key)
+            if key not in seen_before:
+                seen_before.add(key)
                 yield seen
 
 
@@ -176,7 +176,7 @@ def _combined(fates: list[list[bytes]], most: int) -> Iterator[tuple[bytes, ...]
 
 
 def _names(start: Image, ops: list[Op]) -> Iterator[dict[str, int]]:
-    """Which names there may be: those after the last fsync of the folder each happened, or not."""
+    """The possible names: each change after the last fsync of the folder happened or not."""
     synced = max((at for at, op in enumerate(ops) if (op.kind, op.file) == ("sync", FOLDER)), default=-1)
     later = [op for op in ops[synced + 1 :] if op.of_names]
     for happened in product((True, False), repeat=len(later)):
@@ -188,7 +188,7 @@ def _names(start: Image, ops: list[Op]) -> Iterator[dict[str, int]]:
 
 
 def _data(start: Image, ops: list[Op], now: Image, chance: random.Random) -> dict[int, list[bytes]]:
-    """What the bytes of each file may be, by its number."""
+    """The possible contents of each file, by its number."""
     fates = {}
     for file, data in now.files.items():
         durable = Image(files={file: start.files.get(file, b"")})
@@ -202,8 +202,8 @@ def _data(start: Image, ops: list[Op], now: Image, chance: random.Random) -> dic
 
 
 def pieces(before: bytes, after: bytes, chance: random.Random) -> Iterator[bytes]:
-    """What a file may hold on its way from ``before`` to ``after``, each once: any sectors of it, of any length."""
-    told: set[bytes] = set()
+    """The possible contents between ``before`` and ``after``, each once: any sectors, any length."""
+    seen_before: set[bytes] = set()
     length = max(len(before), len(after))
     old, new = before.ljust(length, b"\0"), after.ljust(length, b"\0")
     sectors = [at for at in range(0, length, SECTOR) if old[at : at + SECTOR] != new[at : at + SECTOR]]
@@ -211,8 +211,8 @@ def pieces(before: bytes, after: bytes, chance: random.Random) -> Iterator[bytes
         mixed = b"".join((new if at in arrived else old)[at : at + SECTOR] for at in range(0, length, SECTOR))
         low, high = sorted((len(before), len(after)))
         for size in (len(before), len(after), chance.randint(low, high)):
-            if mixed[:size] not in told:
-                told.add(mixed[:size])
+            if mixed[:size] not in seen_before:
+                seen_before.add(mixed[:size])
                 yield mixed[:size]
 
 
