@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -42,6 +43,8 @@ def redacted(text: str) -> str:
 
 def _write(details: str) -> Path:
     folder = Path(".smplan")
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, f"{folder} is a symbolic link")
     folder.mkdir(exist_ok=True)
     system = f"smplan {__version__}, Python {platform.python_version()}, {platform.platform()}"
     command = redacted(" ".join(sys.argv[1:]))

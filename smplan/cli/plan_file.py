@@ -9,14 +9,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from smplan.blueprint.syntax import document
 from smplan.core.plan.model import FORMAT, Plan, from_text, to_text
 from smplan.errors import GuardRefused, SmplanError, Stale
 
-PLAN_FILE = Path(".smplan/plan.json")
+FOLDER = Path(".smplan")
+PLAN_BYTES = 256 * 1024 * 1024
+PLAN_FILE = FOLDER / "plan.json"
 """Where `smplan plan` saves, and what `smplan apply` applies by default."""
-DESTROY_FILE = Path(".smplan/destroy.json")
+DESTROY_FILE = FOLDER / "destroy.json"
 """Where `smplan destroy` saves its plan once it is approved."""
-DECLINED_FILE = Path(".smplan/declined.json")
+DECLINED_FILE = FOLDER / "declined.json"
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ONLY_IN_PLANS = {"account", "base", "digest", "format", "format_version"}
@@ -26,13 +29,15 @@ _ONLY_IN_PLANS = {"account", "base", "digest", "format", "format_version"}
 def save_plan(plan: Plan, path: Path) -> None:
     """Write the plan file atomically, readable by its owner only.
 
-    A symbolic link is followed. A device or pipe (``/dev/stdout``) is written to, never replaced.
+    A symbolic link is followed, but not in `.smplan`: the plan is saved there without being named. A device or pipe
+    (``/dev/stdout``) is written to, never replaced.
     """
     if path.is_dir():
         raise SmplanError(f"{path} is a folder", hint=f"give a file: --out {path / 'plan.json'}")
     if path.exists() and not path.is_file():
         path.write_text(to_text(plan), encoding="utf-8")
         return
+    _check_own(path)
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -50,6 +55,15 @@ def save_plan(plan: Plan, path: Path) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _check_own(path: Path) -> None:
+    """Raise SmplanError if ``path`` is in a folder `.smplan` and leads elsewhere by a symbolic link."""
+    if path.parent.name != FOLDER.name:
+        return
+    for each in (path.parent, path):
+        if each.is_symlink():
+            raise SmplanError(f"{each} is a symbolic link, which smplan does not follow", hint=f"delete it: rm {each}")
 
 
 def apply_command(plan: Plan, file: Path) -> str:
@@ -91,15 +105,25 @@ def read_plan(path: Path | None) -> Plan:
     """The plan in ``path``; by default the last saved plan. Raises Stale if it is damaged or not a plan."""
     path = path or PLAN_FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        _check_own(path)
+        if not document.is_readable(path):
+            raise _not_a_plan(path, "it is not a regular file")
+        with path.open("rb") as file:
+            data = file.read(min(PLAN_BYTES, path.stat().st_size or PLAN_BYTES) + 1)
+        if len(data) > PLAN_BYTES:
+            raise _not_a_plan(path, f"it is larger than {PLAN_BYTES >> 20} MiB")
+        text = data.decode()
     except FileNotFoundError:
         raise SmplanError(f"there is no plan in {path}", hint="make one with `smplan plan BLUEPRINT`") from None
     except UnicodeDecodeError:
-        raise Stale(
-            f"{path} is not a plan that smplan can read: it is not text",
-            hint="make a new plan with `smplan plan BLUEPRINT`",
-        ) from None
+        raise _not_a_plan(path, "it is not text") from None
     return from_text(text, file=str(path))
+
+
+def _not_a_plan(path: Path, why: str) -> Stale:
+    return Stale(
+        f"{path} is not a plan that smplan can read: {why}", hint="make a new plan with `smplan plan BLUEPRINT`"
+    )
 
 
 def is_plan(path: Path) -> bool:
@@ -114,6 +138,8 @@ def is_plan(path: Path) -> bool:
         )
     if not path.is_file():
         return False
+    if path.stat().st_size > PLAN_BYTES:
+        return path.name.endswith("plan.json")
     keys = dict(_members(path.read_text(encoding="utf-8", errors="replace")))
     if "smplan" in keys or "resources" in keys:
         return False

@@ -6,7 +6,6 @@ import getpass
 import os
 import signal
 import socket
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smplan.blueprint import load as loading
+from smplan.cli.git_head import commit_of
 from smplan.cli.plan_file import DESTROY_FILE, PLAN_FILE, read_plan
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan.model import Plan
@@ -157,16 +157,6 @@ def holder(operation: str) -> LockHolder:
         user = f"uid {os.getuid()}"
     who = f"{user}@{socket.gethostname()} pid {os.getpid()}"
     return LockHolder(who, operation, uuid.uuid4().hex, utc_now().isoformat())
-
-
-def commit_of(folder: Path) -> str:
-    """The git commit of ``folder``, with `-dirty` if the work tree was changed; empty outside one."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - fixed arguments
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip() if found.returncode == 0 else ""
 
 
 def store_of_plan(plan: Plan) -> Store:

@@ -327,6 +327,10 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         ("none.sh", "`none.sh` cannot be read: No such file or directory"),
         (".", "`.` is not a file"),
         ("pipe", "`pipe` is not a file"),
+        (".env", "`.env` is hidden"),
+        ("boot/../.env", "`boot/../.env` is hidden"),
+        (".git/config", "`.git/config` is hidden"),
+        ("settings", "`settings` is hidden"),
         ("large", "`large` is larger than 64 KiB"),
         ("binary", "`binary` is not UTF-8 text"),
         ("nul", "`nul` holds NUL: it is not a text"),
@@ -343,6 +347,8 @@ def test_a_file_is_a_text_in_the_folder_of_the_blueprint(tmp_path: Path, name: s
     (folder / "binary").write_bytes(b"\xff")
     (folder / "nul").write_bytes(b"a\0b")
     os.mkfifo(folder / "pipe")
+    (folder / ".env").write_text("PASSWORD=1")
+    (folder / "settings").symlink_to(folder / ".env")
     found, hint = fault_of(folder, f'{{file: "{name}"}}')
     assert found.startswith(message)
     assert hint == "give a path relative to the blueprint, inside its folder"
