@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from smplan import __version__
+from smplan.cli.workspace import current_workspace, shown
 from smplan.errors import Bug
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW", re.IGNORECASE)
@@ -42,7 +43,7 @@ def redacted(text: str) -> str:
 
 
 def _write(details: str) -> Path:
-    folder = Path(".smplan")
+    folder = shown(current_workspace() / ".smplan")
     if folder.is_symlink():
         raise OSError(errno.ELOOP, f"{folder} is a symbolic link")
     folder.mkdir(exist_ok=True)

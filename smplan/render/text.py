@@ -11,6 +11,7 @@ from smplan.core.plan.model import Drift, Op, Plan, Step
 from smplan.core.state.model import ResourceState, Status
 from smplan.core.values import Json
 from smplan.render.formatting import SIGNS, one_line, plain, summary, value
+from smplan.stores.move_marker import uri
 
 if TYPE_CHECKING:
     from smplan.stores.history import Version
@@ -31,7 +32,11 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     """The plan: drift, every step in order with its reasons and dependencies, unreadable resources, the summary."""
     where = f", account {plan.account} in {plan.region}" if plan.account else ""
     base = f"state serial {plan.base.serial}" if plan.base.exists else "no state yet"
-    lines = [f"Plan for {one_line(plan.name)} ({plan.mode}{where}; {base})", ""]
+    lines = [
+        f"Plan for {one_line(plan.name)} ({plan.mode}{where}; {base})",
+        f"State in {one_line(uri(plan.backend))}",
+        "",
+    ]
     lines += _drift(plan.drift)
     for step in plan.steps:
         lines += [*_step(step, color=color), ""]
