@@ -203,6 +203,7 @@ def _print_outcome(plan: Plan, file: Path, outcome: Outcome, *, as_json: bool) -
     from smplan.core.wording import count
     from smplan.errors import Bug
     from smplan.render import errors, text
+    from smplan.render.formatting import one_line
 
     for _, error in outcome.failed:
         if isinstance(error, Bug):
@@ -218,6 +219,10 @@ def _print_outcome(plan: Plan, file: Path, outcome: Outcome, *, as_json: bool) -
         earlier = plan.steps and not outcome.done
         steps = "An earlier run completed all steps" if earlier else f"{count(outcome.done, 'step')} completed"
         typer.echo(f"\n{done} {steps}.")
+        if plan.unreadable:
+            those = ", ".join(map(one_line, plan.unreadable))
+            typer.echo(f"The plan was incomplete: it could not read {those}. Plan a second time.")
+            options.next_command("smplan plan BLUEPRINT   # changes what this one could not read")
         return
     counts = f"{outcome.done} done, {len(outcome.skipped)} left"
     typer.echo(f"\n{_ending(outcome)}; {counts}. Everything is saved.", err=True)

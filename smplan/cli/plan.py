@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from smplan.cli import options
+from smplan.cli.drift import INCOMPLETE
 from smplan.cli.show import Format, rendered
 
 CHANGES = 2
@@ -36,7 +37,8 @@ def plan(
     """Compare a blueprint with its state and with AWS, print the changes, and save them as a plan.
 
     Plan and local state are kept in the workspace: the nearest folder at or above the blueprint with smplan.toml, else
-    the top of its git work tree, else the blueprint's folder.
+    the top of its git work tree, else the blueprint's folder. Exits with 12 if something could not be read: then the
+    plan is incomplete, and another is needed later.
     """
     from smplan.cli import plan_file, wiring
     from smplan.cli.workspace import workspace_of
@@ -48,4 +50,6 @@ def plan(
     typer.echo(rendered(made, Format.JSON if as_json else Format.TEXT), nl=False)
     if not made.empty:
         options.next_command(plan_file.apply_command(made, file))
+    if made.unreadable:
+        return INCOMPLETE
     return CHANGES if detailed_exitcode and not made.empty else 0

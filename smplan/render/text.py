@@ -10,6 +10,7 @@ from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Drift, Op, Plan, Step
 from smplan.core.state.model import ResourceState, Status
 from smplan.core.values import Json
+from smplan.core.wording import count
 from smplan.render.formatting import SIGNS, one_line, plain, summary, value
 from smplan.stores.move_marker import uri
 
@@ -40,10 +41,7 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     lines += _drift(plan.drift)
     for step in plan.steps:
         lines += [*_step(step, color=color), ""]
-    lines += [
-        f"? {one_line(address)}: cannot be read, left unchanged: {one_line(why)}"
-        for address, why in plan.unreadable.items()
-    ]
+    lines += _unreadable(plan.unreadable)
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
     return "\n".join(lines) + "\n"
 
@@ -103,9 +101,17 @@ def _drift(found: Sequence[Drift]) -> list[str]:
     return [*lines, ""]
 
 
-def drift(found: Sequence[Drift]) -> str:
-    """The drift, attribute by attribute."""
-    return "\n".join(_drift(found)) + "\n" if found else "No drift: everything matches the last apply.\n"
+def _unreadable(found: Mapping[str, str]) -> list[str]:
+    return [f"? {one_line(address)}: cannot be read, left unchanged: {one_line(why)}" for address, why in found.items()]
+
+
+def drift(found: Sequence[Drift], unreadable: Mapping[str, str]) -> str:
+    """The drift, attribute by attribute, and what could not be read."""
+    lines = [*_drift(found), *_unreadable(unreadable)]
+    if unreadable:
+        none = "" if found else "No drift where it could be read. "
+        lines.append(f"{none}{count(len(unreadable), 'resource')} could not be read: the comparison is incomplete.")
+    return "\n".join(lines) + "\n" if lines else "No drift: everything matches the last apply.\n"
 
 
 def entries(found: Sequence[ResourceState]) -> str:

@@ -42,7 +42,16 @@ def test_a_plan_is_shown_as_agreed(everything: Plan, golden: Callable[[str, str]
 def test_an_empty_plan_says_so(everything: Plan) -> None:
     empty = with_digest(replace(everything, steps=(), drift=(), unreadable={}))
     for renderer in (text, markdown, html):
-        assert "No changes" in renderer.plan(empty)
+        assert "No changes: 2 resources up to date." in renderer.plan(empty)
+        assert "could not" not in renderer.plan(empty)
+
+
+@pytest.mark.parametrize("renderer", [text, markdown, html])
+def test_an_empty_plan_that_could_not_read_everything_says_that(everything: Plan, renderer) -> None:  # type: ignore[no-untyped-def]
+    shown = renderer.plan(with_digest(replace(everything, steps=(), drift=())))
+    assert "No changes:" not in shown
+    assert "but 1 resource could not: the plan is incomplete" in shown.replace("\\", "")
+    assert "no Stream Manager is in service" in shown
 
 
 def test_a_plan_without_state_or_account(everything: Plan) -> None:
