@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Drift, Op, Plan, Step
 from smplan.core.state.model import ResourceState, Status
 from smplan.core.values import Json
 from smplan.core.wording import count
-from smplan.render.formatting import SIGNS, one_line, plain, summary, value
-from smplan.stores.move_marker import uri
+from smplan.render import attributes
+from smplan.render.formatting import SIGNS, one_line, summary, value
 
 if TYPE_CHECKING:
     from smplan.stores.history import Version
@@ -35,7 +33,7 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     base = f"state serial {plan.base.serial}" if plan.base.exists else "no state yet"
     lines = [
         f"Plan for {one_line(plan.name)} ({plan.mode}{where}; {base})",
-        f"State in {one_line(uri(plan.backend))}",
+        *(f"{name.capitalize()}: {text}" for name, text in attributes.origin(plan).items() if name != "account"),
         "",
     ]
     lines += _drift(plan.drift)
@@ -53,37 +51,10 @@ def _step(step: Step, *, color: bool) -> Iterator[str]:
         yield f"    id: {one_line(step.physical_id)}"
     yield from (f"    because {one_line(reason)}" for reason in step.reasons)
     yield from (f"    RISK: {one_line(risk)}" for risk in step.risks)
-    if step.changes:
-        for change in step.changes:
-            yield from _change(change)
-    elif step.op in (Op.CREATE, Op.REPLACE, Op.GATE):
-        yield from _attributes(step.after)
+    yield from attributes.lines(step)
     for dependency in step.depends_on:
         source = f" [{one_line(dependency.source)}]" if dependency.source else ""
         yield f"    after {one_line(dependency.step)}: {one_line(dependency.reason)}{source}"
-
-
-def _change(change: AttributeChange) -> Iterator[str]:
-    mark = "  (cannot be changed in place)" if change.replaces else ""
-    if _long(change.before) and _long(change.after):
-        yield f"    {one_line(change.path)}:{mark}"
-        before, after = plain(change.before).splitlines(), plain(change.after).splitlines()
-        yield from (f"        {line}" for line in list(difflib.unified_diff(before, after, lineterm="", n=1))[2:])
-    else:
-        yield f"    {one_line(change.path)}: {value(change.before)} -> {value(change.after)}{mark}"
-
-
-def _long(data: Json) -> bool:
-    return isinstance(data, str) and "\n" in data
-
-
-def _attributes(spec: Json, indent: str = "    ") -> Iterator[str]:
-    for name, data in (spec or {}).items():
-        if _long(data):
-            yield f"{indent}{one_line(name)}: |"
-            yield from (f"{indent}    {line}" for line in plain(data).splitlines())
-        else:
-            yield f"{indent}{one_line(name)}: {value(data)}"
 
 
 def _drift(found: Sequence[Drift]) -> list[str]:
@@ -167,10 +138,10 @@ def entry(entry: ResourceState) -> str:
         *([f"    created after: {', '.join(map(one_line, entry.dependencies))}"] if entry.dependencies else []),
         *(["    protected by prevent_destroy"] if entry.prevent_destroy else []),
         "  spec:",
-        *_attributes(entry.spec),
+        *attributes.spec(entry.spec),
     ]
     if entry.outputs:
-        lines += ["  outputs:", *_attributes(dict(entry.outputs))]
+        lines += ["  outputs:", *attributes.spec(dict(entry.outputs))]
     return "\n".join(lines) + "\n"
 
 

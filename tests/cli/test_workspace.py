@@ -44,7 +44,7 @@ def test_the_same_blueprint_finds_the_same_state_from_every_folder(
     make(smplan.folder)
     below = smplan.folder / "fleets" / "live"
     below.mkdir(parents=True)
-    elsewhere = smplan.folder.parent / "elsewhere"
+    elsewhere = smplan.folder.parent / f"{smplan.folder.name}-elsewhere"
     elsewhere.mkdir()
     smplan.applied()
     state = smplan.folder / "state" / "toy.state.json"
@@ -54,13 +54,13 @@ def test_the_same_blueprint_finds_the_same_state_from_every_folder(
         for blueprint in (smplan.folder / "toy.yaml", Path(os.path.relpath(smplan.folder / "toy.yaml", folder))):
             planned = smplan.ok("plan", blueprint, "--detailed-exitcode")
             assert "No changes" in planned.out
-            assert f"State in {state}\n" in planned.out
+            assert f"State: {state}, serial" in planned.out
             assert smplan.ok("state", "list", "-b", blueprint).out.startswith("first")
             smplan.ok("drift", blueprint)
         assert not [each.name for each in folder.iterdir() if each.name == ".smplan" and folder != smplan.folder]
     monkeypatch.chdir(below)
     linked = smplan.ok("plan", "link/toy.yaml", "--detailed-exitcode")
-    assert f"State in {state}\n" in linked.out
+    assert f"State: {state}, serial" in linked.out
 
 
 def test_a_blueprint_below_the_top_of_the_work_tree_shares_its_workspace(
