@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
-.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories bench lock clean
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories constraints bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -82,6 +82,9 @@ damage: $(STAMP)
 
 histories: $(STAMP)
 	$(BIN)/python -m tests.campaigns.run_histories -n $(N) $(OPTIONS)
+
+constraints: $(STAMP)
+	$(BIN)/python -m tests.campaigns.run_constraints
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py

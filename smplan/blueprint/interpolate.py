@@ -82,6 +82,8 @@ class Files:
             path = (folder / name).resolve()
             if not name or not path.is_relative_to(folder):
                 raise ValueError(f"{quoted(name)} is not in the blueprint's folder")
+            if any(part.startswith(".") for part in path.relative_to(folder).parts):
+                raise ValueError(f"{quoted(name)} is hidden (its name or that of a folder begins with a dot)")
             if not stat.S_ISREG(path.stat().st_mode):
                 raise ValueError(f"{quoted(name)} is not a file")
             with path.open("rb") as file:

@@ -11,6 +11,7 @@ from smplan.blueprint.interpolate import Each, Interpolator
 from smplan.blueprint.schema import NAME, RESERVED, LifecycleForm, LookupForm, ResourceForm
 from smplan.blueprint.sections import validated
 from smplan.blueprint.validate import Declaration
+from smplan.core import address_tag
 from smplan.core.blueprint import INVALID, Lifecycle, LookupDecl, Resource
 from smplan.core.values import InvalidReference, PartialValue, Path, Placeholder, Ref, instance_address, parse_ref
 from smplan.core.wording import one_of, quoted, shape, suggestion
@@ -20,6 +21,15 @@ MAX_RESOURCES = 20_000
 _NAME = re.compile(NAME)
 _KEY = re.compile(r'[^\s"$\\\[\]{}]{1,128}\Z')
 _WHEN = re.compile(r"\$\{\s*(?P<not>!?)(?P<ref>[^{}]*)\}\Z")
+
+
+def _key_refusal(name: str, key: str) -> str:
+    """Why ``key`` cannot be a key of the resource ``name``; empty if it can."""
+    if not _KEY.match(key):
+        return "cannot be a key: no spaces, quotes, brackets, $ or \\"
+    if len(address_tag.encode(instance_address(name, key))) > address_tag.LIMIT:
+        return f"is too long: the address does not fit in a tag of {address_tag.LIMIT} characters"
+    return ""
 
 
 @dataclass
@@ -138,8 +148,8 @@ class ResourceReader:
                         "quote it, or use a variable",
                     )
                 return None
-            if not _KEY.match(key):
-                self.report(at, f"{quoted(key)} cannot be a key: no spaces, quotes, brackets, $ or \\", key=True)
+            if refusal := _key_refusal(str(path[1]), key):
+                self.report(at, f"{quoted(key)} {refusal}", key=True)
                 return None
             if key in seen:
                 self.report(at, f"{quoted(key)} is in `for_each` twice")

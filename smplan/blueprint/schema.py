@@ -41,10 +41,10 @@ class StreamManagerForm(Spec):
 
 
 class LocalStateForm(Spec):
-    """State in a folder of this machine."""
+    """State in a file of this machine."""
 
     backend: Annotated[Literal["local"], Field(description="A folder of this machine.")] = "local"
-    path: Annotated[Text | None, Field(description="Folder or file, relative to the blueprint.")] = None
+    path: Annotated[Text | None, Field(description="The state file, relative to the workspace.")] = None
 
 
 class S3StateForm(Spec):

@@ -17,6 +17,7 @@ from smplan.cli import options
 from smplan.cli.show import Format, rendered
 
 if TYPE_CHECKING:
+    from smplan.cli.plan_file import SavedPlans
     from smplan.core.events import Event
     from smplan.core.plan.model import Plan
     from smplan.engine.executor import Outcome
@@ -44,22 +45,36 @@ def apply(
 ) -> int:
     """Execute a saved plan exactly, or resume it where an earlier run stopped."""
     from smplan.cli import plan_file, wiring
+    from smplan.cli.workspace import current_workspace, workspace_of
 
-    new = plan is not None and not plan_file.is_plan(plan)
+    plans = plan_file.SavedPlans(current_workspace())
+    file, new = plan or plans.last, False
     if plan is None:
-        made = plan_file.read_last_plan()
-    elif new:
-        made = wiring.plan(wiring.load(plan, options.assignments(var), var_file or ()))
-    else:
+        made = plans.read_last()
+    elif plan_file.is_plan(plan):
         made = plan_file.read_plan(plan)
-    file = plan if plan and not new else plan_file.PLAN_FILE
-    return run_apply(made, file, new=new, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
+    else:
+        made = wiring.plan(wiring.load(plan, options.assignments(var), var_file or ()))
+        plans, new = plan_file.SavedPlans(workspace_of(plan.parent)), True
+        file = plans.last
+    return run_apply(made, plans, file, new=new, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
 
 
-def run_apply(plan: Plan, file: Path, *, new: bool, yes: bool, parallel: int, lock_wait: float, as_json: bool) -> int:
+def run_apply(
+    plan: Plan,
+    plans: SavedPlans,
+    file: Path,
+    *,
+    new: bool,
+    yes: bool,
+    parallel: int,
+    lock_wait: float,
+    as_json: bool,
+) -> int:
     """Show ``plan``, prompt unless ``yes``, apply it and print the outcome. Returns the exit code.
 
     A ``new`` plan is saved in ``file`` once it is approved, so that the run can be resumed; any other is there already.
+    ``plans`` are those that a decline concerns.
     """
     from smplan.cli import plan_file, wiring
     from smplan.engine.apply import Applier
@@ -68,7 +83,7 @@ def run_apply(plan: Plan, file: Path, *, new: bool, yes: bool, parallel: int, lo
     if not as_json:
         typer.echo(rendered(plan, Format.TEXT), nl=False)
     if not yes and not plan.empty:
-        _confirm(plan, new=new, as_json=as_json)
+        _confirm(plan, plans, new=new, as_json=as_json)
     if new:
         plan_file.save_plan(plan, file)
     stop = CancelToken()
@@ -102,9 +117,8 @@ def _serialized(on_event: Callable[[Event], None], on_start: Callable[[], None])
     return handle
 
 
-def _confirm(plan: Plan, *, new: bool, as_json: bool) -> None:
+def _confirm(plan: Plan, plans: SavedPlans, *, new: bool, as_json: bool) -> None:
     """Prompt. Raises SmplanError if that is impossible, and typer.Abort after a no, Ctrl-C or end of input."""
-    from smplan.cli import plan_file
     from smplan.errors import SmplanError
 
     destroy = plan.mode == "destroy"
@@ -118,7 +132,7 @@ def _confirm(plan: Plan, *, new: bool, as_json: bool) -> None:
     try:
         typer.confirm(f"\n{'Destroy' if destroy else 'Apply'} {those}?", abort=True)
     except typer.Abort:
-        declined = plan_file.decline(plan)
+        declined = plans.decline(plan)
         if declined:
             typer.echo(f"\nThe declined plan is now {declined}; `smplan apply` no longer applies it.", err=True)
             options.next_command("smplan plan BLUEPRINT   # makes a new one")
@@ -189,6 +203,7 @@ def _print_outcome(plan: Plan, file: Path, outcome: Outcome, *, as_json: bool) -
     from smplan.core.wording import count
     from smplan.errors import Bug
     from smplan.render import errors, text
+    from smplan.render.formatting import one_line
 
     for _, error in outcome.failed:
         if isinstance(error, Bug):
@@ -204,6 +219,10 @@ def _print_outcome(plan: Plan, file: Path, outcome: Outcome, *, as_json: bool) -
         earlier = plan.steps and not outcome.done
         steps = "An earlier run completed all steps" if earlier else f"{count(outcome.done, 'step')} completed"
         typer.echo(f"\n{done} {steps}.")
+        if plan.unreadable:
+            those = ", ".join(map(one_line, plan.unreadable))
+            typer.echo(f"The plan was incomplete: it could not read {those}. Plan a second time.")
+            options.next_command("smplan plan BLUEPRINT   # changes what this one could not read")
         return
     counts = f"{outcome.done} done, {len(outcome.skipped)} left"
     typer.echo(f"\n{_ending(outcome)}; {counts}. Everything is saved.", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from smplan import __version__
+from smplan.cli.workspace import current_workspace, shown
 from smplan.errors import Bug
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW", re.IGNORECASE)
@@ -41,7 +43,9 @@ def redacted(text: str) -> str:
 
 
 def _write(details: str) -> Path:
-    folder = Path(".smplan")
+    folder = shown(current_workspace() / ".smplan")
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, f"{folder} is a symbolic link")
     folder.mkdir(exist_ok=True)
     system = f"smplan {__version__}, Python {platform.python_version()}, {platform.platform()}"
     command = redacted(" ".join(sys.argv[1:]))

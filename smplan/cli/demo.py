@@ -61,7 +61,7 @@ def run(folder: Path, env: Mapping[str, str], *arguments: str) -> None:
     typer.echo(f"\n$ smplan {' '.join(arguments)}")
     sys.stdout.flush()
     done = subprocess.run(  # noqa: S603 - smplan itself, with fixed arguments
-        [sys.executable, "-m", "smplan", *arguments], cwd=folder, env={**os.environ, **env}, check=False
+        [sys.executable, "-P", "-m", "smplan", *arguments], cwd=folder, env={**os.environ, **env}, check=False
     )
     if done.returncode:
         raise SmplanError(f"`smplan {' '.join(arguments)}` exited with {done.returncode}")

@@ -24,8 +24,10 @@ def destroy(
 ) -> int:
     """Delete everything recorded in the blueprint's state, in reverse order."""
     from smplan.cli import plan_file, wiring
+    from smplan.cli.workspace import workspace_of
 
     made = wiring.plan(wiring.load(blueprint, options.assignments(var), var_file or ()), destroy=True)
+    plans = plan_file.SavedPlans(workspace_of(blueprint.parent))
     return run_apply(
-        made, plan_file.DESTROY_FILE, new=True, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json
+        made, plans, plans.destroy, new=True, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json
     )

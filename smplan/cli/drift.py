@@ -10,6 +10,8 @@ import typer
 from smplan.cli import options
 
 DRIFT = 11
+INCOMPLETE = 12
+"""The exit code of `plan` and `drift` if something could not be read."""
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +25,10 @@ def drift(
     var_file: options.VariableFiles = None,
     as_json: options.AsJson = False,
 ) -> int:
-    """Show what changed outside smplan since the last apply; exits with 11 if anything did."""
+    """Show what changed outside smplan since the last apply.
+
+    Exits with 11 if anything did, and with 12 if something could not be read.
+    """
     from smplan.cli import wiring
     from smplan.engine.plan import detect_drift
     from smplan.render import text
@@ -33,7 +38,13 @@ def drift(
     found = detect_drift(
         blueprint=wanted, store=store, world=wiring.providers(wanted.region), report=wiring.warning_reporter()
     )
-    typer.echo(json.dumps([asdict(each) for each in found], indent=1) if as_json else text.drift(found).rstrip("\n"))
-    if found and not as_json:
-        options.next_command(f"smplan plan {blueprint}   # shows how to undo it")
-    return DRIFT if found else 0
+    if as_json:
+        unread = [{"address": address, "unreadable": why} for address, why in found.unreadable.items()]
+        typer.echo(json.dumps([*map(asdict, found.drift), *unread], indent=1))
+    else:
+        typer.echo(text.drift(found.drift, found.unreadable).rstrip("\n"))
+        if found.drift:
+            options.next_command(f"smplan plan {blueprint}   # shows how to undo it")
+    if found.unreadable:
+        return INCOMPLETE
+    return DRIFT if found.drift else 0

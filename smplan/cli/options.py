@@ -25,7 +25,11 @@ LockWait: TypeAlias = Annotated[
 ]
 OfBlueprint: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--blueprint", "-b", help="Whose state; default: that of the last plan, or the only one in state/."),
+    typer.Option(
+        "--blueprint",
+        "-b",
+        help="Whose state; default: that of the last plan, or the only one in state/ of the workspace.",
+    ),
 ]
 
 

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from smplan.cli import options
+from smplan.cli.drift import INCOMPLETE
 from smplan.cli.show import Format, rendered
 
 CHANGES = 2
 """Exit code of ``--detailed-exitcode`` if there are changes."""
 
 
-Out = Annotated[Path, typer.Option(help="Where to save the plan.")]
+Out = Annotated[Path | None, typer.Option(help="Where to save the plan; default: .smplan/plan.json in the workspace.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     blueprint: options.Blueprint,
-    out: Out = Path(".smplan/plan.json"),
+    out: Out = None,
     var: options.Variables = None,
     var_file: options.VariableFiles = None,
     destroy: Annotated[bool, typer.Option("--destroy", help="Plan to delete everything.")] = False,
@@ -33,13 +34,22 @@ def plan(
     ] = False,
     as_json: options.AsJson = False,
 ) -> int:
-    """Compare a blueprint with its state and with AWS, print the changes, and save them as a plan."""
+    """Compare a blueprint with its state and with AWS, print the changes, and save them as a plan.
+
+    Plan and local state are kept in the workspace: the nearest folder at or above the blueprint with smplan.toml, else
+    the top of its git work tree, else the blueprint's folder. Exits with 12 if something could not be read: then the
+    plan is incomplete, and another is needed later.
+    """
     from smplan.cli import plan_file, wiring
+    from smplan.cli.workspace import workspace_of
 
     wanted = wiring.load(blueprint, options.assignments(var), var_file or ())
     made = wiring.plan(wanted, destroy=destroy)
-    plan_file.save_plan(made, out)
+    file = out or plan_file.SavedPlans(workspace_of(blueprint.parent)).last
+    plan_file.save_plan(made, file)
     typer.echo(rendered(made, Format.JSON if as_json else Format.TEXT), nl=False)
     if not made.empty:
-        options.next_command(plan_file.apply_command(made, out))
+        options.next_command(plan_file.apply_command(made, file))
+    if made.unreadable:
+        return INCOMPLETE
     return CHANGES if detailed_exitcode and not made.empty else 0

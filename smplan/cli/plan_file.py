@@ -7,32 +7,87 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from smplan.blueprint.syntax import document
+from smplan.cli.workspace import current_workspace, shown
 from smplan.core.plan.model import FORMAT, Plan, from_text, to_text
 from smplan.errors import GuardRefused, SmplanError, Stale
 
-PLAN_FILE = Path(".smplan/plan.json")
-"""Where `smplan plan` saves, and what `smplan apply` applies by default."""
-DESTROY_FILE = Path(".smplan/destroy.json")
-"""Where `smplan destroy` saves its plan once it is approved."""
-DECLINED_FILE = Path(".smplan/declined.json")
+FOLDER = ".smplan"
+PLAN_BYTES = 256 * 1024 * 1024
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ONLY_IN_PLANS = {"account", "base", "digest", "format", "format_version"}
 """Top-level keys of a plan that no blueprint has; ``account`` comes first in every plan file."""
 
 
+@dataclass(frozen=True)
+class SavedPlans:
+    """Where commands save plans that no option names: in the workspace."""
+
+    workspace: Path
+
+    @property
+    def last(self) -> Path:
+        """Where `smplan plan` saves, and what `smplan apply` applies by default."""
+        return self._file("plan.json")
+
+    @property
+    def destroy(self) -> Path:
+        """Where `smplan destroy` saves its plan once it is approved."""
+        return self._file("destroy.json")
+
+    @property
+    def declined(self) -> Path:
+        """Where the last plan is moved when it is declined."""
+        return self._file("declined.json")
+
+    def _file(self, name: str) -> Path:
+        return shown(self.workspace / FOLDER / name)
+
+    def read_last(self) -> Plan:
+        """The last plan, for a command that applies it unnamed. Raises GuardRefused if it deletes everything."""
+        if not self.last.exists() and self.declined.exists():
+            raise SmplanError(
+                f"there is no plan in {self.last}: the last one was declined, and is now {self.declined}",
+                hint="make a new one with `smplan plan BLUEPRINT`",
+            )
+        plan = read_plan(self.last)
+        if plan.mode != "apply":
+            raise GuardRefused(
+                f"the last saved plan, {self.last}, deletes everything: it is applied only by its name",
+                hint=f"delete everything with `{apply_command(plan, self.last)}`, "
+                "or make another plan with `smplan plan BLUEPRINT`",
+            )
+        return plan
+
+    def decline(self, plan: Plan) -> Path | None:
+        """Set the last plan aside if it is ``plan``, or another one for the same state; its new path, if it was."""
+        try:
+            saved = read_plan(self.last)
+        except (SmplanError, OSError):  # missing or unusable: nothing would apply it
+            return None
+        same_state = (saved.mode, saved.name, saved.backend) == (plan.mode, plan.name, plan.backend)
+        if saved.id != plan.id and not same_state:
+            return None
+        self.last.replace(self.declined)
+        return self.declined
+
+
 def save_plan(plan: Plan, path: Path) -> None:
     """Write the plan file atomically, readable by its owner only.
 
-    A symbolic link is followed. A device or pipe (``/dev/stdout``) is written to, never replaced.
+    A symbolic link is followed, but not in `.smplan`: the plan is saved there without being named. A device or pipe
+    (``/dev/stdout``) is written to, never replaced.
     """
     if path.is_dir():
         raise SmplanError(f"{path} is a folder", hint=f"give a file: --out {path / 'plan.json'}")
     if path.exists() and not path.is_file():
         path.write_text(to_text(plan), encoding="utf-8")
         return
+    _check_own(path)
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -42,8 +97,8 @@ def save_plan(plan: Plan, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(target)
-        if path == PLAN_FILE:
-            DECLINED_FILE.unlink(missing_ok=True)
+        if path.parent.name == FOLDER and path.name == "plan.json":
+            path.with_name("declined.json").unlink(missing_ok=True)
     except OSError as error:
         Path(name).unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -52,54 +107,44 @@ def save_plan(plan: Plan, path: Path) -> None:
         raise
 
 
+def _check_own(path: Path) -> None:
+    """Raise SmplanError if ``path`` is in a folder `.smplan` and leads elsewhere by a symbolic link."""
+    if path.parent.name != FOLDER:
+        return
+    for each in (path.parent, path):
+        if each.is_symlink():
+            raise SmplanError(f"{each} is a symbolic link, which smplan does not follow", hint=f"delete it: rm {each}")
+
+
 def apply_command(plan: Plan, file: Path) -> str:
     """The command that applies ``plan``, saved in ``file``: a plan that deletes everything must be named."""
-    return "smplan apply" if file == PLAN_FILE and plan.mode == "apply" else f"smplan apply {file}"
-
-
-def read_last_plan() -> Plan:
-    """The last saved plan, for a command that does not name one. Raises GuardRefused if it deletes everything."""
-    if not PLAN_FILE.exists() and DECLINED_FILE.exists():
-        raise SmplanError(
-            f"there is no plan in {PLAN_FILE}: the last one was declined, and is now {DECLINED_FILE}",
-            hint="make a new one with `smplan plan BLUEPRINT`",
-        )
-    plan = read_plan(PLAN_FILE)
-    if plan.mode != "apply":
-        raise GuardRefused(
-            f"the last saved plan, {PLAN_FILE}, deletes everything: it is applied only by its name",
-            hint=f"delete everything with `{apply_command(plan, PLAN_FILE)}`, "
-            "or make another plan with `smplan plan BLUEPRINT`",
-        )
-    return plan
-
-
-def decline(plan: Plan) -> Path | None:
-    """Set the last saved plan aside if it is ``plan``, or another one for the same state; its new path, if it was."""
-    try:
-        saved = read_plan(PLAN_FILE)
-    except (SmplanError, OSError):  # missing or unusable: nothing would apply it
-        return None
-    same_state = (saved.mode, saved.name, saved.backend) == (plan.mode, plan.name, plan.backend)
-    if saved.id != plan.id and not same_state:
-        return None
-    PLAN_FILE.replace(DECLINED_FILE)
-    return DECLINED_FILE
+    last = SavedPlans(current_workspace()).last
+    return "smplan apply" if file.absolute() == last.absolute() and plan.mode == "apply" else f"smplan apply {file}"
 
 
 def read_plan(path: Path | None) -> Plan:
     """The plan in ``path``; by default the last saved plan. Raises Stale if it is damaged or not a plan."""
-    path = path or PLAN_FILE
+    path = path or SavedPlans(current_workspace()).last
     try:
-        text = path.read_text(encoding="utf-8")
+        _check_own(path)
+        if not document.is_readable(path):
+            raise _not_a_plan(path, "it is not a regular file")
+        with path.open("rb") as file:
+            data = file.read(min(PLAN_BYTES, path.stat().st_size or PLAN_BYTES) + 1)
+        if len(data) > PLAN_BYTES:
+            raise _not_a_plan(path, f"it is larger than {PLAN_BYTES >> 20} MiB")
+        text = data.decode()
     except FileNotFoundError:
         raise SmplanError(f"there is no plan in {path}", hint="make one with `smplan plan BLUEPRINT`") from None
     except UnicodeDecodeError:
-        raise Stale(
-            f"{path} is not a plan that smplan can read: it is not text",
-            hint="make a new plan with `smplan plan BLUEPRINT`",
-        ) from None
+        raise _not_a_plan(path, "it is not text") from None
     return from_text(text, file=str(path))
+
+
+def _not_a_plan(path: Path, why: str) -> Stale:
+    return Stale(
+        f"{path} is not a plan that smplan can read: {why}", hint="make a new plan with `smplan plan BLUEPRINT`"
+    )
 
 
 def is_plan(path: Path) -> bool:
@@ -114,6 +159,8 @@ def is_plan(path: Path) -> bool:
         )
     if not path.is_file():
         return False
+    if path.stat().st_size > PLAN_BYTES:
+        return path.name.endswith("plan.json")
     keys = dict(_members(path.read_text(encoding="utf-8", errors="replace")))
     if "smplan" in keys or "resources" in keys:
         return False

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from smplan.cli import options
+from smplan.cli.workspace import current_workspace, shown
 
-FOLDER = Path(".smplan")
 SPEED = 60.0
 
 app = typer.Typer(help="Run simulated AWS and Stream Managers on this machine.", no_args_is_help=True)
@@ -32,10 +32,15 @@ def sandbox_process() -> ModuleType:
     return process
 
 
+def _folder() -> Path:
+    """Where the sandbox of this workspace keeps its files."""
+    return shown(current_workspace() / ".smplan")
+
+
 @app.command(epilog="Example: smplan sandbox start --speed 120")
 def start(speed: Speed = SPEED) -> None:
     """Start a sandbox in the background, on 127.0.0.1 only; it already holds the guide's prerequisites."""
-    running = sandbox_process().start(speed, FOLDER)
+    running = sandbox_process().start(speed, _folder())
     typer.echo(f"The sandbox is running at {running.env['AWS_ENDPOINT_URL']}, {speed:g} times faster than real time.")
     options.next_command('eval "$(smplan sandbox env)"')
 
@@ -43,13 +48,13 @@ def start(speed: Speed = SPEED) -> None:
 @app.command(epilog="Example: smplan sandbox stop")
 def stop() -> None:
     """Stop the sandbox and discard everything in it."""
-    typer.echo("The sandbox is stopped." if sandbox_process().stop(FOLDER) else "No sandbox was running.")
+    typer.echo("The sandbox is stopped." if sandbox_process().stop(_folder()) else "No sandbox was running.")
 
 
 @app.command(epilog="Example: smplan sandbox status")
 def status(as_json: options.AsJson = False) -> int:
     """Show whether a sandbox is running; exits with 1 if none is."""
-    running = sandbox_process().status(FOLDER)
+    running = sandbox_process().status(_folder())
     if as_json:
         typer.echo(json.dumps({"running": running is not None, "pid": running.pid if running else None}))
     elif running:
@@ -65,7 +70,7 @@ def env() -> None:
     """Print the variables that point smplan, boto3 and the AWS CLI to the sandbox."""
     from smplan.errors import SmplanError
 
-    running = sandbox_process().status(FOLDER)
+    running = sandbox_process().status(_folder())
     if running is None:
         raise SmplanError("no sandbox is running here", hint="start one with `smplan sandbox start`")
     for name, value in sorted(running.env.items()):
@@ -75,6 +80,6 @@ def env() -> None:
 @app.command(epilog="Example: smplan sandbox reset")
 def reset() -> None:
     """Replace the sandbox with a new one that holds only the guide's prerequisites."""
-    running = sandbox_process().reset(FOLDER)
+    running = sandbox_process().reset(_folder())
     typer.echo(f"A new sandbox is running at {running.env['AWS_ENDPOINT_URL']}.")
     options.next_command('eval "$(smplan sandbox env)"')

@@ -168,10 +168,11 @@ def move(
     from smplan.stores.move import Endpoint, Move
     from smplan.stores.move_marker import backend_block
 
-    found, wanted = wiring.locate_state(blueprint), _backend(to, region, kms_key_id)
+    found = wiring.locate_state(blueprint)
+    wanted = _in_workspace(_backend(to, region, kms_key_id), found.workspace)
     source, target = found.backend, found.store_at(wanted)
     old = found.store
-    if _identity(source) == _identity(wanted):
+    if _identity(source, found.workspace) == _identity(wanted, found.workspace):
         source, wanted = _unfinished(target)
         old, target = found.store_at(source), found.store_at(wanted)
     if not yes:
@@ -201,11 +202,21 @@ def _backend(to: str, region: str | None, kms_key_id: str | None) -> BackendConf
     return BackendConfig("local", {"path": to})
 
 
-def _identity(backend: BackendConfig) -> str:
+def _in_workspace(backend: BackendConfig, workspace: Path) -> BackendConfig:
+    """``backend`` as a blueprint names it; on the command line a path is relative to the current folder."""
+    from smplan.cli import wiring
+    from smplan.core.blueprint import BackendConfig
+
+    if backend.backend == "s3":
+        return backend
+    return wiring.within(workspace, BackendConfig("local", {"path": str(Path(backend.options["path"]).resolve())}))
+
+
+def _identity(backend: BackendConfig, workspace: Path) -> str:
     """One name for a backend, however its path is written."""
     from smplan.stores.move_marker import uri
 
-    return uri(backend) if backend.backend == "s3" else str(Path(uri(backend)).resolve())
+    return uri(backend) if backend.backend == "s3" else str((workspace / uri(backend)).resolve())
 
 
 def _unfinished(target: Store) -> tuple[BackendConfig, BackendConfig]:

@@ -6,18 +6,19 @@ import getpass
 import os
 import signal
 import socket
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smplan.blueprint import load as loading
-from smplan.cli.plan_file import DESTROY_FILE, PLAN_FILE, read_plan
+from smplan.cli.git_head import commit_of
+from smplan.cli.plan_file import SavedPlans, read_plan
+from smplan.cli.workspace import current_workspace, shown, state_file, workspace_of
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan.model import Plan
 from smplan.core.state.model import State
@@ -26,7 +27,7 @@ from smplan.engine.plan import plan as make_plan
 from smplan.engine.plan import utc_now
 from smplan.engine.providers import Providers
 from smplan.engine.waiter import CancelToken
-from smplan.errors import SmplanError
+from smplan.errors import BlueprintInvalid, SmplanError, StoreError
 from smplan.stores.interface import LockHolder, Store
 
 if TYPE_CHECKING:
@@ -60,19 +61,33 @@ def warn(message: str) -> None:
 
 
 def load(path: Path, variables: Mapping[str, str], files: Sequence[Path]) -> Blueprint:
-    """The blueprint with the values of its variables. Raises BlueprintInvalid."""
-    return loading.load(
+    """The blueprint with the values of its variables, and the absolute path of local state. Raises BlueprintInvalid."""
+    blueprint = loading.load(
         path, variables=variables, variable_files=files, environ=os.environ, catalogue=registry.catalogue()
     )
+    try:
+        backend = located(backend_of(blueprint), blueprint.name, workspace_of(path.parent))
+    except StoreError as error:
+        fault = blueprint.source_map.diagnostic(("state", "path"), error.message, error.hint)
+        raise BlueprintInvalid([fault]) from None
+    return replace(blueprint, state=backend)
 
 
 def backend_of(blueprint: Blueprint) -> BackendConfig:
-    """Where the state of ``blueprint`` lives."""
+    """Where the state of ``blueprint`` is."""
     return BackendConfig(blueprint.state.backend, blueprint.state.options)
 
 
+def located(backend: BackendConfig, name: str, workspace: Path) -> BackendConfig:
+    """``backend`` with an explicit key or absolute path. Raises StoreError if that path is not allowed."""
+    explicit = _with_defaults(backend, name)
+    if backend.backend == "s3":
+        return explicit
+    return BackendConfig("local", {**explicit.options, "path": str(state_file(workspace, explicit.options["path"]))})
+
+
 def store_at(backend: BackendConfig, name: str, region: str | None = None) -> Store:
-    """The store in ``backend`` for the state called ``name``."""
+    """The store in ``backend`` for the state called ``name``; a relative path is one in the current workspace."""
     options = _with_defaults(backend, name).options
     if backend.backend == "s3":
         from smplan.stores import s3
@@ -82,7 +97,7 @@ def store_at(backend: BackendConfig, name: str, region: str | None = None) -> St
         return s3.S3Store(options["bucket"], options["key"], client=client, kms_key_id=kms_key_id, on_warning=warn)
     from smplan.stores.local import LocalStore
 
-    return LocalStore(Path(options["path"]), on_warning=warn)
+    return LocalStore(shown(current_workspace() / options["path"]), on_warning=warn)
 
 
 def providers(region: str | None, *, on_call: Callable[[str], None] | None = None) -> Providers:
@@ -159,16 +174,6 @@ def holder(operation: str) -> LockHolder:
     return LockHolder(who, operation, uuid.uuid4().hex, utc_now().isoformat())
 
 
-def commit_of(folder: Path) -> str:
-    """The git commit of ``folder``, with `-dirty` if the work tree was changed; empty outside one."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - fixed arguments
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip() if found.returncode == 0 else ""
-
-
 def store_of_plan(plan: Plan) -> Store:
     """The store that ``plan`` was made from."""
     return store_at(plan.backend, plan.name, plan.region)
@@ -176,8 +181,9 @@ def store_of_plan(plan: Plan) -> Store:
 
 @dataclass(frozen=True)
 class LocatedState:
-    """Where a state is, with an explicit path or key, and the name, region and account if known."""
+    """Where a state is, and the name, region and account if known. A local path is relative to the workspace."""
 
+    workspace: Path
     backend: BackendConfig
     name: str = ""
     region: str | None = None
@@ -189,26 +195,38 @@ class LocatedState:
         return self.store_at(self.backend)
 
     def store_at(self, backend: BackendConfig) -> Store:
-        """The store in ``backend``, for the same state."""
-        return store_at(backend, self.name, self.region)
+        """The store in ``backend``, for the same state. Raises StoreError if its path is not allowed."""
+        return store_at(located(backend, self.name, self.workspace), self.name, self.region)
 
 
 def locate_state(blueprint: Path | None) -> LocatedState:
     """The state of ``blueprint``, else of the last plan, else the only one in ``state/``. Raises SmplanError."""
     if blueprint is not None:
-        wanted = load(blueprint, {}, ())
-        backend = _with_defaults(backend_of(wanted), wanted.name)
-        return LocatedState(backend, wanted.name, wanted.region, wanted.account)
-    for saved in (PLAN_FILE, DESTROY_FILE):
+        wanted, workspace = load(blueprint, {}, ()), workspace_of(blueprint.parent)
+        backend = within(workspace, backend_of(wanted))
+        return LocatedState(workspace, backend, wanted.name, wanted.region, wanted.account)
+    workspace = current_workspace()
+    plans = SavedPlans(workspace)
+    for saved in (plans.last, plans.destroy):
         if not saved.exists():
             continue
         plan = read_plan(saved)
-        return LocatedState(_with_defaults(plan.backend, plan.name), plan.name, plan.region, plan.account)
-    files = sorted(STATE_FOLDER.glob("*.state.json"))
+        backend = within(workspace, _with_defaults(plan.backend, plan.name))
+        return LocatedState(workspace, backend, plan.name, plan.region, plan.account)
+    files = sorted((workspace / STATE_FOLDER).glob("*.state.json"))
     if len(files) != 1:
-        message = f"there are {len(files)} states in {STATE_FOLDER}/" if files else "there is no state here"
+        folder = shown(workspace / STATE_FOLDER)
+        message = f"there are {len(files)} states in {folder}/" if files else "there is no state here"
         raise SmplanError(message, hint="choose one with --blueprint FILE")
-    return LocatedState(BackendConfig("local", {"path": str(files[0])}))
+    return LocatedState(workspace, within(workspace, BackendConfig("local", {"path": str(files[0])})))
+
+
+def within(workspace: Path, backend: BackendConfig) -> BackendConfig:
+    """``backend`` as a blueprint names it: a local path in ``workspace`` is relative to it."""
+    path = Path(backend.options.get("path") or "")
+    if backend.backend == "s3" or not path.is_relative_to(workspace):
+        return backend
+    return BackendConfig(backend.backend, {**backend.options, "path": str(path.relative_to(workspace))})
 
 
 def _with_defaults(backend: BackendConfig, name: str) -> BackendConfig:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
 from smplan.core.values import PartialValue, Placeholder, placeholders
 
@@ -62,6 +62,13 @@ class Field:
             return sorted(value, key=repr)
         return value
 
+    def unique(self, items: list[PartialValue]) -> list[PartialValue]:
+        """``items`` of a set, each once: AWS counts a duplicate once too, or refuses it."""
+        first: dict[str, PartialValue] = {}
+        for item in items:
+            first.setdefault(repr(self._one(item)), item)
+        return list(first.values())
+
     def _one(self, item: PartialValue) -> PartialValue:
         return item if self.form is None or isinstance(item, Placeholder) else self.form(item)
 
@@ -87,8 +94,15 @@ class Spec(BaseModel):
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _let_placeholders_pass(cls, value: object, validate: ValidatorFunctionWrapHandler) -> Any:
-        return value if isinstance(value, Placeholder) else validate(value)
+    def _let_placeholders_pass(cls, value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if isinstance(value, Placeholder):
+            return value
+        valid = validate(value)
+        field = fields(cls)[str(info.field_name)]
+        if field.has(UNORDERED) and isinstance(valid, list):
+            unique = field.unique(valid)
+            return valid if len(unique) == len(valid) else validate(unique)  # now it may be too short
+        return valid
 
     def known(self, *names: str) -> bool:
         """Whether each of these fields has a value, not a placeholder and not None."""

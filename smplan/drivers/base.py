@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from smplan.core import address_tag
 from smplan.core.resource_type import DeclaredLookup, DeclaredResource
 from smplan.core.spec import Spec
 from smplan.core.values import Json
@@ -43,12 +44,12 @@ class Owner:
     def from_tags(cls, tags: Mapping[str, str]) -> Owner | None:
         """The owner that ``tags`` name, or None if they name none."""
         lineage = tags.get(LINEAGE_TAG)
-        return cls(lineage, tags.get(ADDRESS_TAG, "")) if lineage else None
+        return cls(lineage, address_tag.decode(tags.get(ADDRESS_TAG, ""))) if lineage else None
 
     @property
     def tags(self) -> dict[str, str]:
         """The ownership tags."""
-        return {LINEAGE_TAG: self.lineage, ADDRESS_TAG: self.address}
+        return {LINEAGE_TAG: self.lineage, ADDRESS_TAG: address_tag.encode(self.address)}
 
 
 @dataclass(frozen=True, slots=True)

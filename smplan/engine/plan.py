@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -188,7 +188,15 @@ def _outputs(blueprint: Blueprint, changes: ChangeSet) -> dict[str, Json]:
     return {name: encode(resolve(tree, changes.value_of)) for name, tree in blueprint.outputs.items()}
 
 
-def detect_drift(*, blueprint: Blueprint, store: Store, world: Providers, report: Report) -> tuple[Drift, ...]:
+@dataclass(frozen=True)
+class DriftReport:
+    """How what exists differs from what was last applied, and what could not be read: address to why."""
+
+    drift: tuple[Drift, ...]
+    unreadable: Mapping[str, str]
+
+
+def detect_drift(*, blueprint: Blueprint, store: Store, world: Providers, report: Report) -> DriftReport:
     """How what exists differs from what was last applied. Writes nothing."""
     world.on_retry(report)
     state = _state_of(store.read(), blueprint)
@@ -197,4 +205,5 @@ def detect_drift(*, blueprint: Blueprint, store: Store, world: Providers, report
     lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {})
     world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
     observed = refresh.read_resources(state.resources.values(), world, report)
-    return tuple(drift.detect(state, observed, world.kind, Overrides(blueprint, state, world.kind)))
+    found = drift.detect(state, observed, world.kind, Overrides(blueprint, state, world.kind))
+    return DriftReport(tuple(found), observed.unreadable)

@@ -66,13 +66,17 @@ def _small_volume(template: Resource, _: BlueprintIndex) -> Iterator[Violation]:
         yield ("volume_size",), f"{size} GiB is too small for a Stream Manager", "use at least 16"
 
 
-def _alias_at_apex(record: Resource, index: BlueprintIndex) -> Iterator[Violation]:
+def _in_its_zone(record: Resource, index: BlueprintIndex) -> Iterator[Violation]:
     zone, name = record.spec.get("zone_id"), record.spec.get("name")
     found = index.lookups.get(zone.root) if isinstance(zone, Ref) else None
     apex = found.where.get("name") if found else None
-    if record.spec.get("type") != "CNAME" or not isinstance(apex, str) or not isinstance(name, str):
+    if not isinstance(apex, str) or not isinstance(name, str):
         return
-    if name.rstrip(".").lower() == apex.rstrip(".").lower():
+    name, apex = name.rstrip(".").lower(), apex.rstrip(".").lower()
+    if name != apex and not name.endswith(f".{apex}"):
+        message = f"`{record.spec['name']}` is not in the zone {apex}"
+        yield ("name",), message, f"write the whole name, such as {name.split('.')[0]}.{apex}"
+    elif name == apex and record.spec.get("type") == "CNAME":
         yield ("type",), "the name of the zone itself cannot be a CNAME", "make it type A with `alias`"
 
 
@@ -103,5 +107,7 @@ CONSTRAINTS = (
     Constraint(_POLICY, "guide: “Enable scale-in only when you are not going to use WebRTC”", _scale_in_of_protected),
     Constraint(_POLICY, "guide, increase group size: “should never be below 180 (seconds)”", _short_cooldown),
     Constraint(_TEMPLATES, "guide, add storage: “at least 16 Gb”", _small_volume),
-    Constraint(("aws.route53.record",), "Route 53 refuses a CNAME at the apex of a zone", _alias_at_apex),
+    Constraint(
+        ("aws.route53.record",), "Route 53 refuses names outside the zone, and a CNAME at its apex", _in_its_zone
+    ),
 )

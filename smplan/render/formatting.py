@@ -33,6 +33,7 @@ VERBS: Mapping[Op, str] = {
 }
 DESTRUCTIVE = (Op.DELETE, Op.REPLACE)
 LONGEST = 200
+_AGAIN = "the plan is incomplete, and a second one is needed once that is possible"
 
 
 def plain(text: str) -> str:
@@ -88,9 +89,14 @@ def short(text: str, most: int = LONGEST) -> str:
 
 
 def summary(plan: Plan) -> str:
-    """The number of steps per operation, and the expected duration."""
+    """The number of steps per operation, the expected duration, and whether something could not be read."""
+    unread = count(len(plan.unreadable), "resource")
+    if plan.empty and plan.unreadable:
+        return f"No changes where it could be read ({len(plan.unchanged)} unchanged), but {unread} could not: {_AGAIN}."
     if plan.empty:
         return f"No changes: {count(len(plan.unchanged), 'resource')} up to date."
     counts = plan.counts()
     changes = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
-    return f"{changes}; {len(plan.unchanged)} unchanged; about {duration(critical_path_seconds(plan.steps))} on AWS."
+    time = duration(critical_path_seconds(plan.steps))
+    incomplete = f" {unread} could not be read: {_AGAIN}." if plan.unreadable else ""
+    return f"{changes}; {len(plan.unchanged)} unchanged; about {time} on AWS.{incomplete}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Plan, Step
+from smplan.render import attributes
 from smplan.render.formatting import DESTRUCTIVE, SIGNS, plain, summary, value
 
 _STYLE = """
@@ -14,7 +16,8 @@ code, pre { font: 13px/1.45 ui-monospace, monospace } pre { white-space: pre-wra
 section { border-left: 4px solid #8aa; padding: .2rem .8rem; margin: .8rem 0; background: #f7f9fa }
 .create { border-color: #2a7 } .update, .adopt { border-color: #d90 }
 .delete, .replace { border-color: #c33; background: #fff3f2 }
-.gate { border-color: #36c } h2 { font-size: 1rem; margin: .2rem 0 } .risk { color: #b00; font-weight: 600 }
+.gate { border-color: #36c } h2 { font-size: 1rem; margin: .2rem 0 }
+dt { float: left; width: 6rem; color: #57606a } .risk { color: #b00; font-weight: 600 }
 .need, .why, footer { color: #57606a; font-size: .9rem } del { color: #b00 } ins { color: #176; text-decoration: none }
 """
 
@@ -23,6 +26,8 @@ def plan(plan: Plan) -> str:
     """The page."""
     destructive = [step for step in plan.steps if step.op in DESTRUCTIVE or step.risks]
     body = [f"<h1>smplan: {_text(plan.name)} ({plan.mode})</h1>", f"<p>{_text(summary(plan))}</p>"]
+    facts = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>" for name, text in attributes.origin(plan).items())
+    body.append(f"<dl>{facts}</dl>")
     if destructive:
         items = "".join(
             f"<li><a href='#{_id(step)}'>{SIGNS[step.op]} {_text(step.address)}</a> {step.op}</li>"
@@ -54,16 +59,22 @@ def _step(step: Step) -> Iterator[str]:
     yield f"<code>{_text(step.kind)}</code> {step.op}</h2>"
     yield from (f"<p class='why'>because {_text(reason)}</p>" for reason in step.reasons)
     yield from (f"<p class='risk'>{_text(risk)}</p>" for risk in step.risks)
-    if step.changes:
-        for change in step.changes:
-            before, after = _value(change.before), _value(change.after)
-            yield f"<pre>{_text(change.path)}: <del>{before}</del> <ins>{after}</ins></pre>"
-    elif step.after:
+    yield from map(_change, step.changes)
+    if step.after and attributes.is_shown_whole(step):
         yield from (f"<pre>{_text(str(name))}: {_value(data)}</pre>" for name, data in step.after.items())
     for dependency in step.depends_on:
         source = f" [{_text(dependency.source)}]" if dependency.source else ""
         yield f"<p class='need'>after {_text(dependency.step)}: {_text(dependency.reason)}{source}</p>"
     yield "</section>"
+
+
+def _change(change: AttributeChange) -> str:
+    path, lines = _text(change.path), attributes.text_diff(change)
+    if lines:
+        shown = "\n".join(map(_text, lines))
+        return f"<details><summary><code>{path}</code>: the lines that change</summary><pre>{shown}</pre></details>"
+    before, after = map(_text, attributes.both(change))
+    return f"<pre>{path}: <del>{before}</del> <ins>{after}</ins></pre>"
 
 
 def _drift(plan: Plan) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Plan, Step
+from smplan.render import attributes
 from smplan.render.formatting import DESTRUCTIVE, SIGNS, one_line, short, summary, value
 
 BUDGET = 60_000
@@ -14,8 +15,9 @@ _LINE = 300
 
 
 def plan(plan: Plan) -> str:
-    """The summary, a table of every destructive or risky step, and all steps collapsed, cut to fit ``BUDGET``."""
+    """Summary, origin, a table of every destructive or risky step, and the steps that fit ``BUDGET``, collapsed."""
     head = [f"### smplan: {_text(plan.name)} ({plan.mode})", "", _text(summary(plan)), ""]
+    head += [*(f"- {name}: {_text(text)}" for name, text in attributes.origin(plan).items()), ""]
     risky = [step for step in plan.steps if step.op in DESTRUCTIVE or step.risks]
     if risky:
         head += ["| | address | kind | why | risk |", "|---|---|---|---|---|", *map(_row, risky), ""]
@@ -34,22 +36,27 @@ def plan(plan: Plan) -> str:
 
 
 def _details(plan: Plan, room: int) -> list[str]:
-    lines = ["<details><summary>All steps, in order</summary>", "", "```text"]
-    room -= 200
+    """The steps, each shown whole or not at all. What does not fit is announced before the fold."""
+    lines: list[str] = []
+    room -= 400
     for number, step in enumerate(plan.steps):
-        shown = [short(line, _LINE) for line in _step(step)]
+        shown = list(_step(step))
         room -= sum(len(line) + 1 for line in shown)
         if room < 0:
-            lines.append(f"… and {len(plan.steps) - number} more steps; `smplan show` lists them")
-            break
+            left = f"{len(plan.steps) - number} more steps"
+            warning = [f"**Too long for a comment: {left} are not shown here. `smplan show` lists them.**", ""]
+            return [*warning, *_folded("The first steps", [*lines, f"… and {left}; `smplan show` lists them"])]
         lines += shown
-    return [*lines, "```", "", "</details>"] if plan.steps else []
+    return _folded("All steps, in order", lines) if plan.steps else []
+
+
+def _folded(title: str, lines: list[str]) -> list[str]:
+    return [f"<details><summary>{title}</summary>", "", "```text", *lines, "```", "", "</details>"]
 
 
 def _step(step: Step) -> Iterator[str]:
     yield _fenced(f"{SIGNS[step.op]} {step.address}  {step.kind}  ({step.op})")
-    for change in step.changes:
-        yield _fenced(f"    {change.path}: {value(change.before)} -> {value(change.after)}")
+    yield from (line.replace("```", "ˋˋˋ") for line in attributes.lines(step))
     for dependency in step.depends_on:
         yield _fenced(f"    after {dependency.step}: {dependency.reason}")
 

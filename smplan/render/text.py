@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Drift, Op, Plan, Step
 from smplan.core.state.model import ResourceState, Status
 from smplan.core.values import Json
-from smplan.render.formatting import SIGNS, one_line, plain, summary, value
+from smplan.core.wording import count
+from smplan.render import attributes
+from smplan.render.formatting import SIGNS, one_line, summary, value
 
 if TYPE_CHECKING:
     from smplan.stores.history import Version
@@ -32,14 +32,15 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     """The plan: drift, every step in order with its reasons and dependencies, unreadable resources, the summary."""
     where = f", account {plan.account} in {plan.region}" if plan.account else ""
     base = f"state serial {plan.base.serial}" if plan.base.exists else "no state yet"
-    lines = [f"Plan for {one_line(plan.name)} ({plan.mode}{where}; {base})", ""]
+    lines = [
+        f"Plan for {one_line(plan.name)} ({plan.mode}{where}; {base})",
+        *(f"{name.capitalize()}: {text}" for name, text in attributes.origin(plan).items() if name != "account"),
+        "",
+    ]
     lines += _drift(plan.drift)
     for step in plan.steps:
         lines += [*_step(step, color=color), ""]
-    lines += [
-        f"? {one_line(address)}: cannot be read, left unchanged: {one_line(why)}"
-        for address, why in plan.unreadable.items()
-    ]
+    lines += _unreadable(plan.unreadable)
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
     return "\n".join(lines) + "\n"
 
@@ -51,37 +52,10 @@ def _step(step: Step, *, color: bool) -> Iterator[str]:
         yield f"    id: {one_line(step.physical_id)}"
     yield from (f"    because {one_line(reason)}" for reason in step.reasons)
     yield from (f"    RISK: {one_line(risk)}" for risk in step.risks)
-    if step.changes:
-        for change in step.changes:
-            yield from _change(change)
-    elif step.op in (Op.CREATE, Op.REPLACE, Op.GATE):
-        yield from _attributes(step.after)
+    yield from attributes.lines(step)
     for dependency in step.depends_on:
         source = f" [{one_line(dependency.source)}]" if dependency.source else ""
         yield f"    after {one_line(dependency.step)}: {one_line(dependency.reason)}{source}"
-
-
-def _change(change: AttributeChange) -> Iterator[str]:
-    mark = "  (cannot be changed in place)" if change.replaces else ""
-    if _long(change.before) and _long(change.after):
-        yield f"    {one_line(change.path)}:{mark}"
-        before, after = plain(change.before).splitlines(), plain(change.after).splitlines()
-        yield from (f"        {line}" for line in list(difflib.unified_diff(before, after, lineterm="", n=1))[2:])
-    else:
-        yield f"    {one_line(change.path)}: {value(change.before)} -> {value(change.after)}{mark}"
-
-
-def _long(data: Json) -> bool:
-    return isinstance(data, str) and "\n" in data
-
-
-def _attributes(spec: Json, indent: str = "    ") -> Iterator[str]:
-    for name, data in (spec or {}).items():
-        if _long(data):
-            yield f"{indent}{one_line(name)}: |"
-            yield from (f"{indent}    {line}" for line in plain(data).splitlines())
-        else:
-            yield f"{indent}{one_line(name)}: {value(data)}"
 
 
 def _drift(found: Sequence[Drift]) -> list[str]:
@@ -99,9 +73,17 @@ def _drift(found: Sequence[Drift]) -> list[str]:
     return [*lines, ""]
 
 
-def drift(found: Sequence[Drift]) -> str:
-    """The drift, attribute by attribute."""
-    return "\n".join(_drift(found)) + "\n" if found else "No drift: everything matches the last apply.\n"
+def _unreadable(found: Mapping[str, str]) -> list[str]:
+    return [f"? {one_line(address)}: cannot be read, left unchanged: {one_line(why)}" for address, why in found.items()]
+
+
+def drift(found: Sequence[Drift], unreadable: Mapping[str, str]) -> str:
+    """The drift, attribute by attribute, and what could not be read."""
+    lines = [*_drift(found), *_unreadable(unreadable)]
+    if unreadable:
+        none = "" if found else "No drift where it could be read. "
+        lines.append(f"{none}{count(len(unreadable), 'resource')} could not be read: the comparison is incomplete.")
+    return "\n".join(lines) + "\n" if lines else "No drift: everything matches the last apply.\n"
 
 
 def entries(found: Sequence[ResourceState]) -> str:
@@ -157,10 +139,10 @@ def entry(entry: ResourceState) -> str:
         *([f"    created after: {', '.join(map(one_line, entry.dependencies))}"] if entry.dependencies else []),
         *(["    protected by prevent_destroy"] if entry.prevent_destroy else []),
         "  spec:",
-        *_attributes(entry.spec),
+        *attributes.spec(entry.spec),
     ]
     if entry.outputs:
-        lines += ["  outputs:", *_attributes(dict(entry.outputs))]
+        lines += ["  outputs:", *attributes.spec(dict(entry.outputs))]
     return "\n".join(lines) + "\n"
 
 

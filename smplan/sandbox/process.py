@@ -76,7 +76,7 @@ def start(
         raise SmplanError("the sandbox is not installed", hint="pip install 'smplan[sandbox]'")
     directory.mkdir(parents=True, exist_ok=True)
     status(directory)
-    command = [sys.executable, "-m", "smplan.sandbox.process", "--speed", str(speed)]
+    command = [sys.executable, "-P", "-m", "smplan.sandbox.process", "--speed", str(speed)]
     command += ["--directory", str(directory.resolve()), "--port", str(port)]
     command += [] if launch_configurations else ["--no-launch-configurations"]
     log = directory / "sandbox.log"

@@ -32,6 +32,8 @@ INCOMING = "smplan/incoming"
 JOURNAL = "smplan/journal"
 LOCK = "smplan/lock"
 
+_BEGIN = b'{"digest":"'
+_SEAL_BYTES = len(_BEGIN) + 64 + len('",')
 _SEAL = re.compile(rb'\{"digest":"([0-9a-f]{64})",')
 _HINT = {
     STATE: "restore a trusted copy, from a backup or an earlier version of it",
@@ -115,6 +117,11 @@ def seal(format: str, document: object) -> bytes:
     """The dataclass ``document`` as one line of JSON that starts with the SHA-256 of the rest of itself."""
     body = plain(with_header(format, to_json(document)))
     return b'{"digest":"%s",%s\n' % (hashlib.sha256(body).hexdigest().encode(), body[1:])
+
+
+def may_be_ours(data: bytes) -> bool:
+    """Whether ``data`` begins as everything sealed does, or ends before that shows."""
+    return bool(_SEAL.match(data)) or (len(data) < _SEAL_BYTES and data[: len(_BEGIN)] == _BEGIN[: len(data)])
 
 
 def unseal(formats: Mapping[str, type[T]], data: bytes, place: str) -> tuple[T, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smplan.errors import StoreError
+
+_OURS = re.compile(rb'\{"digest":"[0-9a-f]{64}",|[0-9a-f]{8} \{"format":"smplan/journal",')
+"""How a state and a journal begin."""
 
 _HINT = {
     errno.ENOSPC: "free some space",
@@ -83,7 +87,7 @@ def translate_os_errors(path: Path, doing: str) -> Iterator[None]:
 
 
 def read(disk: Disk, path: Path, limit: int, on_warning: Callable[[str], None]) -> File | None:
-    """The file at ``path``, None if there is none. If others may read it, its mode is fixed, with a warning."""
+    """The file at ``path``, None if there is none. The mode of one that smplan wrote is fixed, with a warning."""
     with translate_os_errors(path, "read"):
         try:
             descriptor = disk.open(path, os.O_RDONLY)
@@ -95,10 +99,11 @@ def read(disk: Disk, path: Path, limit: int, on_warning: Callable[[str], None]) 
                 raise StoreError(f"{path} is not a regular file", hint="move it away and restore the state")
             if status.st_size > limit:
                 raise StoreError(f"{path} is larger than {limit >> 20} MiB", hint="not written by smplan; inspect it")
-            if status.st_mode & 0o077:
+            data = file.read()
+            if status.st_mode & 0o077 and _OURS.match(data):
                 disk.chmod(descriptor)
                 on_warning(f"{path} was readable by other users; its mode is now 0600")
-            return File(file.read(), (status.st_ino, status.st_mtime_ns, status.st_size))
+            return File(data, (status.st_ino, status.st_mtime_ns, status.st_size))
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:

@@ -57,6 +57,7 @@ class LocalStore(Store):
 
     def history(self) -> list[int]:
         """The serials in the history, newest first."""
+        self._check_history_folder()
         with files.translate_os_errors(self.history_folder, "read"):
             try:
                 return history.serials(os.listdir(self.history_folder))
@@ -65,7 +66,17 @@ class LocalStore(Store):
 
     def version_file(self, serial: int | None) -> Path:
         """The file of the state with ``serial``; of the current one for None."""
-        return self.path if serial is None else self.history_folder / history.name(serial)
+        if serial is None:
+            return self.path
+        self._check_history_folder()
+        return self.history_folder / history.name(serial)
+
+    def _check_history_folder(self) -> None:
+        """Raise StoreError if the folder is a symbolic link, which may lead anywhere."""
+        if self.history_folder.is_symlink():
+            raise StoreError(
+                f"{self.history_folder} is a symbolic link", hint="replace it by a folder; nothing was changed"
+            )
 
     def residue(self) -> list[str]:
         """The journal file, and the earlier states."""
@@ -146,6 +157,7 @@ class LocalStore(Store):
             descriptor = self.disk.open(self.lock_file, os.O_RDWR | os.O_CREAT)
             try:
                 self._flock_exclusively(descriptor)
+                self._check_lock_file(descriptor)
                 self.disk.chmod(descriptor)
                 self.disk.truncate(descriptor, 0)
                 files.write(self.disk, descriptor, codec.seal(codec.LOCK, holder))
@@ -173,6 +185,14 @@ class LocalStore(Store):
             f"{self.location} is locked by {who}",
             hint="wait until that has ended; the lock ends with its process, so there is nothing to delete",
         )
+
+    def _check_lock_file(self, descriptor: int) -> None:
+        """Raise StoreError if the lock file holds what smplan did not write: it would be lost."""
+        if not codec.may_be_ours(os.pread(descriptor, codec.LOCK_BYTES, 0)):
+            raise StoreError(
+                f"{self.lock_file} is not a lock that smplan wrote",
+                hint="keep that file elsewhere, or choose another path in `state`; nothing was changed",
+            )
 
     def _read_holder(self, descriptor: int) -> LockHolder:
         """The holder written in the lock file; unknown while it is being written, or if it is damaged."""
@@ -253,9 +273,10 @@ class LocalLockedState(LockedStateBase):
     def put_version(self, serial: int, document: bytes) -> None:
         """Write a file of the history."""
         store = self._store
+        path = store.version_file(serial)
         with files.translate_os_errors(store.history_folder, "created"):
             files.make_folder(store.disk, store.history_folder)
-        files.replace(store.disk, store.version_file(serial), document)
+        files.replace(store.disk, path, document)
 
     def put_journal(self, base: State, entries: Sequence[JournalEntry]) -> None:
         """Rewrite the journal file, or delete it."""

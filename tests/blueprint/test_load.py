@@ -333,6 +333,10 @@ def test_file_content_is_taken_literally(tmp_path: Path) -> None:
         ("none.sh", "`none.sh` cannot be read: No such file or directory"),
         (".", "`.` is not a file"),
         ("pipe", "`pipe` is not a file"),
+        (".env", "`.env` is hidden"),
+        ("boot/../.env", "`boot/../.env` is hidden"),
+        (".git/config", "`.git/config` is hidden"),
+        ("settings", "`settings` is hidden"),
         ("large", "`large` is larger than 64 KiB"),
         ("binary", "`binary` is not UTF-8 text"),
         ("nul", "`nul` contains NUL: it is not text"),
@@ -349,6 +353,8 @@ def test_included_file_must_be_text_in_the_blueprints_folder(tmp_path: Path, nam
     (folder / "binary").write_bytes(b"\xff")
     (folder / "nul").write_bytes(b"a\0b")
     os.mkfifo(folder / "pipe")
+    (folder / ".env").write_text("PASSWORD=1")
+    (folder / "settings").symlink_to(folder / ".env")
     found, hint = error_of(folder, f'{{file: "{name}"}}')
     assert found.startswith(message)
     assert hint == "use a path relative to the blueprint, inside its folder"

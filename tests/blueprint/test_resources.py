@@ -9,6 +9,7 @@ import pytest
 
 from smplan.core.blueprint import Lifecycle, Resource
 from smplan.core.values import Ref
+from smplan.core.wording import quoted
 from tests.blueprint.load_case import diagnostics_of, errors, loaded
 
 VARIABLES = """
@@ -134,6 +135,7 @@ def test_when_may_differ_from_instance_to_instance(tmp_path: Path) -> None:
         ("[a, b, a]", "`a` is in `for_each` twice"),
         ("['a b']", "`a b` cannot be a key: no spaces, quotes, brackets, $ or \\"),
         ("{'a\"': 1}", '`a"` cannot be a key: no spaces, quotes, brackets, $ or \\'),
+        (f"[{'ü' * 128}]", f"{quoted('ü' * 128)} is too long: the address does not fit in a tag of 256 characters"),
         ("['']", "`` cannot be a key: no spaces, quotes, brackets, $ or \\"),
     ],
 )

@@ -36,6 +36,18 @@ def test_longest_secret_is_masked_first(monkeypatch: pytest.MonkeyPatch) -> None
     assert bug_report.redacted("hunter2000 hunter") == "[B_TOKEN] [A_TOKEN]"
 
 
+def test_a_bug_report_follows_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "here" / ".smplan").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path / "here")
+    bug_report.report(ValueError("one"))
+    assert "no details: .smplan is a symbolic link" in capsys.readouterr().err
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_bug_is_reported_even_if_the_report_cannot_be_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

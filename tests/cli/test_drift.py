@@ -6,9 +6,17 @@ import json
 import os
 import uuid
 
+import pytest
+
+from smplan.cli.wiring import load
+from smplan.core.state.model import ResourceState, State
+from smplan.core.values import encode
 from smplan.drivers.aws.client import Aws
+from smplan.drivers.red5.scale_policy import ScalePolicySpec
 from smplan.sandbox.sandbox import Sandbox
+from smplan.stores.local import LocalStore
 from tests.cli.conftest import TOY, Shell
+from tests.cli.fakes import HOLDER
 
 
 def test_all_outputs_are_listed_and_a_single_one_is_bare(smplan: Shell) -> None:
@@ -53,6 +61,44 @@ def test_no_drift_is_reported(smplan: Shell) -> None:
     smplan.applied()
     assert smplan.ok("drift", "toy.yaml").out == "No drift: everything matches the last apply.\n"
     assert smplan.ok("drift", "toy.yaml", "--json").data == []
+
+
+BEHIND = """\
+smplan: 1
+name: toy
+stream_manager: {url: "http://127.0.0.1:1", access_token: {secret: "env:RED5_ADMIN_TOKEN"}}
+resources:
+  first: {kind: core.value, spec: {input: 1}}
+  policy: {kind: red5.scale_policy, spec: {name: p, targets: [{role: edge, min_limit: 1, max_limit: 2}]}}
+"""
+
+
+def test_what_cannot_be_read_is_never_no_changes_or_no_drift(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RED5_ADMIN_TOKEN", "x")
+    monkeypatch.setattr("smplan.drivers.retry.sleep", lambda _: False)
+    wanted = load(smplan.write("toy.yaml", BEHIND), {}, ())
+    policy = next(each for each in wanted.resources if each.address == "policy")
+    spec = ScalePolicySpec.model_validate(policy.spec).managed_fields()
+    record = ResourceState("policy", "red5.scale_policy", "p", encode(spec), {})
+    store = LocalStore(smplan.folder / "state" / "toy.state.json")
+    with store.lock(HOLDER) as held:
+        held.save(State("toy", str(uuid.uuid4()), 0, {"policy": record}))
+    for word, planned in ((1, "1 to create"), (1, "No changes where it could be read")):
+        smplan.write("toy.yaml", BEHIND.replace("input: 1", f"input: {word}"))
+        done = smplan("plan", "toy.yaml", "--detailed-exitcode")
+        assert done.code == 12
+        assert "? policy: cannot be read, left unchanged: no Stream Manager is in service" in done.out
+        assert planned in done.out
+        assert "1 resource could not be read" in done.out or "but 1 resource could not" in done.out
+        applied = smplan.ok("apply", "--yes")
+        assert "The plan was incomplete: it could not read policy. Plan a second time.\n" in applied.out
+        assert applied.err.endswith("Next: smplan plan BLUEPRINT   # changes what this one could not read\n")
+    done = smplan("drift", "toy.yaml")
+    assert done.code == 12
+    assert "No drift where it could be read. 1 resource could not be read" in done.out
+    done = smplan("drift", "toy.yaml", "--json")
+    assert (done.code, [each["address"] for each in done.data]) == (12, ["policy"])
+    assert "no Stream Manager is in service" in done.data[0]["unreadable"]
 
 
 TOPIC = """\

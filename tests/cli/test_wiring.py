@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import subprocess
 from pathlib import Path
 from typing import cast
 
@@ -115,23 +114,6 @@ def test_lock_holder_without_user_name_is_shown_by_uid(monkeypatch: pytest.Monke
     monkeypatch.setattr(getpass, "getuser", unknown_user)
     assert wiring.holder("apply").who.startswith("uid ")
     assert wiring.holder("apply").run != wiring.holder("apply").run
-
-
-def test_the_commit_is_that_of_the_work_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert wiring.commit_of(tmp_path) == ""
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.com"]
-    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
-        subprocess.run([*git, *command], check=True, capture_output=True)
-    assert len(wiring.commit_of(tmp_path)) == 40
-    (tmp_path / "file").write_text("1")
-    subprocess.run([*git, "add", "file"], check=True)
-    assert wiring.commit_of(tmp_path).endswith("-dirty")
-
-    def slow(*_: object, **__: object) -> None:
-        raise subprocess.TimeoutExpired("git", 10)
-
-    monkeypatch.setattr(subprocess, "run", slow)
-    assert wiring.commit_of(tmp_path) == ""
 
 
 def test_warnings_of_the_store_are_printed(smplan: Shell) -> None:

@@ -32,6 +32,8 @@ class Outer(Spec):
     host: Annotated[str | None, Canonical(str.lower), SENSITIVE] = None
     order: PartialList[str] | None = None
     ports: Annotated[PartialList[int] | None, UNORDERED] = None
+    inners: Annotated[PartialList[Inner] | None, UNORDERED] = None
+    pair: Annotated[PartialList[str] | None, UNORDERED, Field(min_length=2)] = None
     tags: PartialMap[str] | None = None
     inner: Inner = Inner(port=1)
     many: PartialList[Inner] | None = None
@@ -56,6 +58,29 @@ def test_any_field_item_or_entry_may_be_a_placeholder() -> None:
 def test_an_invalid_spec_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Outer.model_validate(data)
+
+
+@pytest.mark.parametrize(
+    ("field", "items", "once"),
+    [
+        ("groups", ["a", "b", "A"], ["a", "b"]),
+        ("groups", [Ref("a"), Ref("a"), "a"], [Ref("a"), "a"]),
+        ("ports", [2, 1, 2, 1], [2, 1]),
+        ("inners", [{"port": 1}, {"port": 1}], [Inner(port=1)]),
+    ],
+)
+def test_an_item_that_is_in_a_set_twice_counts_once(field: str, items: list[Any], once: list[Any]) -> None:
+    assert getattr(Outer.model_validate({"name": "a", field: items}), field) == once
+
+
+def test_a_set_is_long_enough_without_its_duplicates() -> None:
+    assert Outer.model_validate({"name": "a", "pair": ["x", "y"]}).pair == ["x", "y"]
+    with pytest.raises(ValidationError, match="at least 2 items"):
+        Outer.model_validate({"name": "a", "pair": ["x", "x"]})
+
+
+def test_a_list_may_have_an_item_twice() -> None:
+    assert Outer(name="a", order=["x", "x"], groups=["x", "y"]).order == ["x", "x"]
 
 
 def test_managed_fields_are_those_that_are_not_none() -> None:

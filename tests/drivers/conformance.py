@@ -141,7 +141,7 @@ class CaseSetup:
         self.wait(driver.wait_ready(made, spec))
         return made
 
-    def claim(self, address: str = "subject") -> Claim:
+    def claim(self, address: str = 'subject["a/ü"]') -> Claim:
         """A claim of this run."""
         return Claim(Owner(f"lineage-{self.run}", address), uuid4().hex)
 

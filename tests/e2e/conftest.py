@@ -75,11 +75,13 @@ class CliSandbox:
         return inventory(self.box.env())
 
     def blueprint(self, name: str = "stream-manager.yaml", edit: Callable[[str], str] | None = None) -> str:
-        """The path of one of the project's blueprints, or of an edited copy in the folder."""
-        if edit is None:
-            return str(BLUEPRINTS / name)
-        copy = self.folder / f"edited-{name}"
+        """The path of a copy of one of the project's blueprints, edited by ``edit``: its folder is the workspace."""
         text = (BLUEPRINTS / name).read_text(encoding="utf-8")
+        if edit is None:
+            copy = self.folder / name
+            copy.write_text(text, encoding="utf-8")
+            return str(copy)
+        copy = self.folder / f"edited-{name}"
         edited = edit(text)
         assert edited != text, "the edit found nothing to change"
         copy.write_text(edited, encoding="utf-8")

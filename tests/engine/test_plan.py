@@ -348,7 +348,8 @@ def test_detect_drift_plans_nothing(bench: Bench) -> None:
     bench.cloud.of("toy.thing")["t-a"] = (spec.model_copy(update={"size": 9}), owner)
     bench.cloud.fail("read", "toy.behind", Unreachable("nobody"))
     found = detect_drift(blueprint=wanted, store=bench.store, world=bench.world(), report=bench.log)
-    assert [each.address for each in found] == ["a"]
+    assert [each.address for each in found.drift] == ["a"]
+    assert found.unreadable == {"b": "no Stream Manager is in service: nobody"}
 
 
 def test_plans_are_made_at_a_time_in_utc() -> None:

@@ -97,7 +97,7 @@ def test_stream_manager_volume_has_at_least_16_gib() -> None:
         assert violated(resource("t", kind, volume_size=16), resource("u", kind)) == []
 
 
-def test_zone_apex_cannot_be_a_cname() -> None:
+def test_a_record_is_in_its_zone_and_its_apex_is_no_cname() -> None:
     zone = LookupDecl("zone", "aws.route53.zone", {"name": "Example.com."}, ("lookups", "zone"))
     unknown = LookupDecl("zone", "aws.route53.zone", {"name": Ref("x")}, ("lookups", "zone"))
 
@@ -111,6 +111,10 @@ def test_zone_apex_cannot_be_a_cname() -> None:
     assert violated(record(Ref("x")), lookups=(zone,)) == []
     assert violated(record("example.com"), lookups=(unknown,)) == []
     assert violated(record("example.com"), lookups=()) == []
+    outside = [(("resources", "r", "spec", "name"), "`sm` is not in the zone example.com")]
+    assert violated(record("sm"), lookups=(zone,)) == outside
+    assert violated(record("notexample.com"), lookups=(zone,)) != []
+    assert violated(record("SM.Example.com.", "A"), lookups=(zone,)) == []
     assert violated(record("example.com", zone_id="Z123"), lookups=(zone,)) == []
 
 

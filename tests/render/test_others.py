@@ -58,11 +58,23 @@ EVENTS: list[Event] = [
 
 def test_drift_is_shown_attribute_by_attribute() -> None:
     shown = text.drift(
-        [Drift("fleet", "k", "f", changes=(AttributeChange("max", 4, 9),)), Drift("r", "k", "i", gone=True)]
+        [Drift("fleet", "k", "f", changes=(AttributeChange("max", 4, 9),)), Drift("r", "k", "i", gone=True)], {}
     )
     assert "max: was 4, is 9" in shown
     assert "r  k  i is gone" in shown
-    assert text.drift([]).startswith("No drift")
+    assert text.drift([], {}) == "No drift: everything matches the last apply.\n"
+
+
+def test_what_could_not_be_read_is_never_no_drift() -> None:
+    shown = text.drift([], {"a": "down", "b": "down"})
+    assert shown.splitlines() == [
+        "? a: cannot be read, left unchanged: down",
+        "? b: cannot be read, left unchanged: down",
+        "No drift where it could be read. 2 resources could not be read: the comparison is incomplete.",
+    ]
+    shown = text.drift([Drift("r", "k", "i", gone=True)], {"a": "down"})
+    assert "r  k  i is gone" in shown
+    assert "No drift" not in shown
 
 
 def test_the_state_is_listed_in_columns() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import pytest
@@ -45,7 +46,16 @@ def test_plan_matches_the_golden_file(
 def test_empty_plan_reports_no_changes(everything: Plan) -> None:
     empty = with_digest(replace(everything, steps=(), drift=(), unreadable={}))
     for renderer in (text, markdown, html):
-        assert "No changes" in renderer.plan(empty)
+        assert "No changes: 2 resources up to date." in renderer.plan(empty)
+        assert "could not" not in renderer.plan(empty)
+
+
+@pytest.mark.parametrize("renderer", [text, markdown, html])
+def test_an_empty_plan_that_could_not_read_everything_says_that(everything: Plan, renderer) -> None:  # type: ignore[no-untyped-def]
+    shown = renderer.plan(with_digest(replace(everything, steps=(), drift=())))
+    assert "No changes:" not in shown
+    assert "but 1 resource could not: the plan is incomplete" in shown.replace("\\", "")
+    assert "no Stream Manager is in service" in shown
 
 
 def test_a_plan_without_state_or_account(everything: Plan) -> None:
@@ -85,6 +95,72 @@ def test_a_huge_plan_fits_a_comment_and_keeps_every_destructive_line(everything:
     assert len(shown) <= markdown.BUDGET
     assert all(f"`d{at}`" in shown for at in range(300))
     assert "more steps" in shown
+
+
+FORMATS = pytest.mark.parametrize("renderer", [text, markdown, html])
+
+
+def visible(shown: str) -> str:
+    """What a reader sees of HTML or Markdown."""
+    return unescape(re.sub(r"<[^>]*>", "", shown)).replace("\\", "")
+
+
+@FORMATS
+def test_the_origin_heads_every_format(everything: Plan, renderer) -> None:  # type: ignore[no-untyped-def]
+    head = visible(renderer.plan(everything)).partition("access")[0]
+    for fact in (
+        "123456789012 in us-east-1",
+        "b.yaml, commit c0ffee",
+        'size = 4, zones = ["a", "b"]',
+        "/work/state/fleet.state.json, serial 3",
+    ):
+        assert fact in head
+    first = replace(everything, base=replace(everything.base, exists=False), blueprint={"file": "b.yaml"}, variables={})
+    assert "nothing was applied yet" in visible(renderer.plan(first))
+
+
+@FORMATS
+def test_every_attribute_of_what_is_new_is_shown_whole(everything: Plan, renderer) -> None:  # type: ignore[no-untyped-def]
+    long = "x" * 5000
+    spec = {"port": 22, "cidrs": ["0.0.0.0/0"], "description": long, "tags": {"a": "b"}, "script": f"one\n{long}\n"}
+    for op in (Op.CREATE, Op.REPLACE, Op.GATE, Op.ADOPT):
+        step = Step("a:x", op, ResourceState("a", "k", "", spec, {}))
+        shown = visible(renderer.plan(with_digest(replace(everything, steps=(step,)))))
+        for attribute in ("port: 22", 'cidrs: ["0.0.0.0/0"]', 'tags: {a: "b"}'):
+            assert attribute in shown
+        assert shown.count(long) == 2
+
+
+@FORMATS
+def test_before_and_after_of_a_change_are_shown_whole(everything: Plan, renderer) -> None:  # type: ignore[no-untyped-def]
+    lines = [f"line {number} {'x' * 400}" for number in range(9)]
+    before, after = "\n".join(lines), "\n".join([*lines[:4], "other", *lines[5:]])
+    changes = (
+        AttributeChange("policy", "y" * 4000, "z" * 4000),
+        AttributeChange("script", before, after),
+        AttributeChange("ending", "one\ntwo\n", "one\ntwo"),
+        AttributeChange("unix", "one\r\ntwo\r\n", "one\ntwo\n"),
+        AttributeChange("hidden", "a\u200b", "a\u200c"),
+    )
+    step = Step("a:update", Op.UPDATE, ResourceState("a", "k", "i", {"kept": "not shown"}, {}), changes=changes)
+    shown = visible(renderer.plan(with_digest(replace(everything, steps=(step,)))))
+    assert "y" * 4000 in shown
+    assert "z" * 4000 in shown
+    assert f"-{lines[4]}\n" in shown
+    assert "+other\n" in shown
+    assert lines[0] not in shown
+    assert "u200b" in shown
+    assert "not shown" not in shown
+
+
+def test_steps_that_do_not_fit_are_announced_before_the_fold(everything: Plan) -> None:
+    steps = tuple(
+        Step(f"v{at}:create", Op.CREATE, ResourceState(f"v{at}", "k", "", {"input": "x" * 20_000}, {}))
+        for at in range(5)
+    )
+    shown = markdown.plan(with_digest(replace(everything, steps=steps)))
+    assert len(shown) <= markdown.BUDGET
+    assert "**Too long for a comment: 3 more steps are not shown here." in shown.partition("<details>")[0]
 
 
 def test_the_expected_time_is_that_of_the_longest_path(everything: Plan) -> None:

@@ -72,6 +72,53 @@ def test_symbolic_links_are_refused(name: str, local_place: LocalPlace) -> None:
     assert "symbolic link" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["fleet.state.json", "fleet.journal.jsonl"])
+def test_the_mode_of_a_file_that_smplan_did_not_write_stays(local_place: LocalPlace, name: str) -> None:
+    saved(local_place)
+    path = local_place.folder / name
+    path.write_text('{"name": "a package"}')
+    path.chmod(0o644)
+    with pytest.raises(StoreError):
+        local_place.store().read()
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("content", [b"requires-python\n", b"{}", b"\0", b'{"digest":"' + b"x" * 70])
+def test_a_lock_file_that_smplan_did_not_write_is_refused_and_left_as_it_is(
+    local_place: LocalPlace, content: bytes
+) -> None:
+    saved(local_place)
+    path = local_place.folder / "fleet.lock"
+    path.write_bytes(content)
+    path.chmod(0o644)
+    for attempt in (local_place.store().test_lock, local_place.store().lock):
+        with pytest.raises(StoreError, match=r"fleet\.lock is not a lock that smplan wrote"):
+            attempt(HOLDER)
+    assert path.read_bytes() == content
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("length", [0, 5, 11, 40, 75, 76, 90, 1000])
+def test_a_lock_file_that_a_crash_left_half_written_is_taken(local_place: LocalPlace, length: int) -> None:
+    (local_place.folder / "fleet.lock").write_bytes(codec.seal(codec.LOCK, HOLDER)[:length])
+    local_place.store().lock(OTHER).release()
+
+
+def test_a_history_that_leads_elsewhere_is_refused(local_place: LocalPlace, tmp_path: Path) -> None:
+    saved(local_place)
+    (tmp_path / "elsewhere").mkdir()
+    (local_place.folder / "fleet.history").symlink_to(tmp_path / "elsewhere")
+    warnings: list[str] = []
+    with local_place.store(on_warning=warnings.append).lock(HOLDER) as held:
+        held.save(held.folded().state)
+        with pytest.raises(StoreError, match="is a symbolic link"):
+            held.put_version(1, b"x")
+    assert any("is a symbolic link" in each for each in warnings)
+    with pytest.raises(StoreError, match="is a symbolic link"):
+        local_place.store().history()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_a_pipe_is_rejected(local_place: LocalPlace) -> None:
     os.mkfifo(local_place.folder / "fleet.state.json")
     with pytest.raises(StoreError, match="is not a regular file"):

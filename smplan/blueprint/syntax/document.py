@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +20,10 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 
 def read(path: Path, diagnostics: Diagnostics) -> bytes:
-    """The bytes of ``path``, at most 1 MiB. Raises TooManyErrors."""
+    """The bytes of ``path``, at most 1 MiB. Raises TooManyErrors, also for a pipe or device in a folder."""
     try:
+        if not is_readable(path):
+            raise diagnostics.fatal(Diagnostic("this is not a regular file", file=str(path)))
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -32,6 +35,14 @@ def read(path: Path, diagnostics: Diagnostics) -> bytes:
         message, hint = "the file is larger than 1 MiB", "move long texts to separate files: {file: path}"
         raise diagnostics.fatal(Diagnostic(message, hint, file=str(path)))
     return data
+
+
+def is_readable(path: Path) -> bool:
+    """Whether reading ``path`` ends: not for a pipe or device, except standard input and what the shell passes."""
+    mode = path.stat().st_mode
+    return (
+        stat.S_ISREG(mode) or stat.S_ISDIR(mode) or str(path).startswith(("/dev/fd/", "/dev/stdin", "/proc/self/fd/"))
+    )
 
 
 def _neighbours(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from http.client import responses
 from typing import Any
 
-from smplan.sandbox.aws import protocol
+from smplan.sandbox.aws import protocol, validation
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.moto_client import Application, run_wsgi
 from smplan.sandbox.aws.requests import HANDLERS, Call
@@ -45,13 +45,14 @@ class AwsServer:
         if request.region != self._account.region and request.service not in protocol.GLOBAL:
             raise AwsError("UnsupportedOperation", f"the sandbox has no region but {self._account.region}")
         handler = HANDLERS.get((request.service, request.action))
+        params = _checked(request)
         with moto_errors_as_aws_errors(f"{request.service}:{request.action}"):
             if handler is None:
                 if request.service in self._account.without_moto:
                     raise NotImplementedError
                 return _reject_html_404(run_wsgi(self._moto, environ))
             self._account.tick()
-            response: Fields | None = handler(Call(self._account, request.service, request.action, request.params()))
+            response: Fields | None = handler(Call(self._account, request.service, request.action, params))
             return protocol.write(request, response)
 
     def _forward_to_moto(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
@@ -59,6 +60,16 @@ class AwsServer:
             return run_wsgi(self._moto, environ)
         except Exception as error:  # moto's own mistakes must not kill the connection
             return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot handle this: {error!r}".encode()
+
+
+def _checked(request: protocol.ParsedRequest) -> Fields:
+    """The parameters of ``request``. Raises AwsError if the service's model refuses them."""
+    try:
+        params = request.params()
+    except Exception as error:  # moto's parsers raise whatever the conversion raises
+        raise validation.malformed(request.service, error) from error
+    validation.check(request.service, request.operation, params)
+    return params
 
 
 def _reject_html_404(response: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:

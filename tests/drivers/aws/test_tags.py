@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
+from smplan.core.spec import PartialMap
+from smplan.core.values import Ref
 from smplan.drivers.aws import tags
 
 KEYS = st.sampled_from(["team", "stage", "owner", "smplan:lineage", "smplan:address", "aws:cloudformation:stack"])
+ANY = Annotated[PartialMap[str] | None, tags.ANY_TEXT]
+PLAIN = Annotated[PartialMap[str] | None, tags.PLAIN_TEXT]
 MAPS = st.dictionaries(KEYS, st.text(max_size=3))
 
 
@@ -57,3 +65,34 @@ def test_a_claim_wins_over_a_tag_of_the_same_name() -> None:
         "smplan:lineage": "real",
     }
     assert tags.merged(None, {"smplan:lineage": "real"}) == {"smplan:lineage": "real"}
+
+
+@pytest.mark.parametrize("form", [ANY, PLAIN])
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"aws:stack": "old"}, "`aws:` is reserved for AWS"),
+        ({"AWS:stack": "old"}, "`aws:` is reserved for AWS"),
+        ({"smplan:team": "media"}, "`smplan:` is reserved for smplan"),
+        ({"": "a"}, "a key of 0 characters"),
+        ({"k" * 129: "a"}, "a key of 129 characters"),
+        ({"k": "v" * 257}, "a value of 257 characters at `k`"),
+        ({"k": "a\x07"}, r"has '\\x07' at `k`"),
+    ],
+)
+def test_tags_that_no_service_accepts_are_refused(form: Any, given: dict[str, str], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        TypeAdapter(form).validate_python(given)
+
+
+@pytest.mark.parametrize("text", ["50% of the load", "Video & chat", 'lb["blue"]', "a, b"])
+def test_a_character_is_refused_where_the_service_refuses_it(text: str) -> None:
+    assert TypeAdapter(ANY).validate_python({"k": text}) == {"k": text}
+    with pytest.raises(ValidationError, match="only letters, digits, spaces"):
+        TypeAdapter(PLAIN).validate_python({"k": text})
+
+
+def test_letters_of_every_script_and_placeholders_are_let_through() -> None:
+    given = {"Zweck": "für Übertragung_.:/=+-@ 1", "later": Ref("a")}
+    assert TypeAdapter(PLAIN).validate_python(given) == given
+    assert TypeAdapter(PLAIN).validate_python(None) is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from smplan.core.spec import Spec
+from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import without_none
+from smplan.drivers.aws.sent_as import SentAs
 
 if TYPE_CHECKING:
     from typing import Self
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 class StepAdjustment(Spec):
     """The adjustment while the metric is between two distances from the alarm's threshold."""
+
+    sent_as: ClassVar = SentAs(
+        members={"lower_bound": "MetricIntervalLowerBound", "upper_bound": "MetricIntervalUpperBound"}
+    )
 
     lower_bound: Annotated[
         float | None, Field(description="Distance from the threshold at which the step begins; unset: minus infinity.")
@@ -36,6 +42,13 @@ class StepAdjustment(Spec):
 class TargetTracking(Spec):
     """A metric that AWS keeps near a target value, with alarms of its own."""
 
+    sent_as: ClassVar = SentAs(
+        members={
+            "predefined_metric_type": "PredefinedMetricSpecification.PredefinedMetricType",
+            "resource_label": "PredefinedMetricSpecification.ResourceLabel",
+        }
+    )
+
     predefined_metric_type: Annotated[
         Literal["ASGAverageCPUUtilization", "ASGAverageNetworkIn", "ASGAverageNetworkOut", "ALBRequestCountPerTarget"],
         Field(description="The metric."),
@@ -46,6 +59,7 @@ class TargetTracking(Spec):
             description="For ALBRequestCountPerTarget: app/<load balancer>/<id>/targetgroup/<target group>/<id>.",
             min_length=1,
             max_length=1023,
+            pattern=_common.TEXT,
         ),
     ] = None
     target_value: Annotated[float, Field(description="The target value, in the metric's unit.")]

@@ -11,3 +11,6 @@ GROUP_NAME = r"^[!-.0-9;-~]+$"
 
 The slash is excluded too: the id of a policy is ``group/name``.
 """
+TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]*$"
+"""What XML can carry: the pattern of nearly every text of Auto Scaling in its service model."""
+TARGET_GROUP_ARN = r"^arn:[^\x00-\x20\ufffe\uffff]*$"

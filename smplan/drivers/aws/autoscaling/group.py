@@ -13,6 +13,8 @@ from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, Partial
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _common, _instances
 from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
 from smplan.errors import NotFound
 
@@ -25,8 +27,17 @@ TARGET_GROUPS = 10
 """Maximum number of target groups in one attach or detach (API reference)."""
 
 
+TERMINATION_POLICY = (
+    "^(Default|AllocationStrategy|ClosestToNextInstanceHour|NewestInstance|OldestInstance"
+    r"|OldestLaunchConfiguration|OldestLaunchTemplate|arn:[^\x00-\x20\ufffe\uffff]*)$"
+)
+"""AWS's policies, or a Lambda function's ARN (API reference of CreateAutoScalingGroup)."""
+
+
 class LaunchTemplateVersion(Spec):
     """A numbered version of a launch template: `$Latest` would hide changes and prevent a rollback."""
+
+    sent_as: ClassVar = SentAs(members={"id": "LaunchTemplateId"})
 
     id: Annotated[str, Field(description="The launch template's id.", pattern="^lt-")]
     version: Annotated[int, Field(description="The version's number, such as ${template.version}.", ge=1)]
@@ -34,6 +45,17 @@ class LaunchTemplateVersion(Spec):
 
 class GroupSpec(Spec):
     """A scaling group."""
+
+    sent_as: ClassVar = SentAs(
+        "autoscaling:CreateAutoScalingGroup",
+        {
+            "name": "AutoScalingGroupName",
+            "launch_configuration": "LaunchConfigurationName",
+            "target_group_arns": "TargetGroupARNs",
+            "propagate_tags_at_launch": "Tags[].PropagateAtLaunch",
+        },
+        {"subnet_ids": "VPCZoneIdentifier is one text, the ids joined by commas"},
+    )
 
     name: Annotated[
         str,
@@ -51,7 +73,12 @@ class GroupSpec(Spec):
     ] = None
     launch_configuration: Annotated[
         str | None,
-        Field(description="The name of the launch configuration; either this or `launch_template`.", min_length=1),
+        Field(
+            description="The name of the launch configuration; either this or `launch_template`.",
+            min_length=1,
+            max_length=255,
+            pattern=_common.TEXT,
+        ),
     ] = None
     min_size: Annotated[int, Field(description="The minimum number of instances; 1 in the guide.", ge=0)]
     max_size: Annotated[int, Field(description="The maximum number of instances.", ge=0)]
@@ -68,7 +95,9 @@ class GroupSpec(Spec):
         Field(description="The subnets to launch in: those of the load balancer (guide, Tips).", min_length=1),
     ]
     target_group_arns: Annotated[
-        PartialList[str] | None, UNORDERED, Field(description="The target groups that instances are registered with.")
+        PartialList[Annotated[str, Field(max_length=511, pattern=_common.TARGET_GROUP_ARN)]] | None,
+        UNORDERED,
+        Field(description="The target groups that instances are registered with."),
     ] = None
     health_check_type: Annotated[
         Literal["EC2", "ELB"],
@@ -93,10 +122,12 @@ class GroupSpec(Spec):
         Field(description="Seconds between two simple scaling activities, unless the policy sets a `cooldown`.", ge=0),
     ] = 300
     termination_policies: Annotated[
-        PartialList[str] | None,
+        PartialList[Annotated[str, Field(max_length=1600, pattern=TERMINATION_POLICY)]] | None,
         Field(description="Which instance is terminated first, in order, such as OldestInstance.", min_length=1),
     ] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
+    ] = None
     propagate_tags_at_launch: Annotated[
         bool, Field(description="Whether new instances get these tags too, without smplan's own.")
     ] = True

@@ -13,6 +13,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 USER_DATA_BYTES = 16_384
 """AWS's limit, before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html"""
 
-VolumeType = Literal["gp2", "gp3", "io1", "st1", "sc1", "standard"]
+VolumeType = Literal["gp2", "gp3", "standard"]
+"""io1 needs IOPS, which have no field here; st1 and sc1 cannot be root volumes (EBS User Guide, "EBS volume types")."""
 
 
 def _short_enough(user_data: str) -> str:
@@ -37,20 +39,49 @@ def _short_enough(user_data: str) -> str:
 class LaunchConfigurationSpec(Spec):
     """A launch configuration. AWS cannot update one: every change replaces it."""
 
+    sent_as: ClassVar = SentAs(
+        "autoscaling:CreateLaunchConfiguration",
+        {
+            "name": "LaunchConfigurationName",
+            "root_device_name": "BlockDeviceMappings[].DeviceName",
+            "volume_size": "BlockDeviceMappings[].Ebs.VolumeSize",
+            "volume_type": "BlockDeviceMappings[].Ebs.VolumeType",
+            "instance_monitoring": "InstanceMonitoring.Enabled",
+            "http_tokens": "MetadataOptions.HttpTokens",
+        },
+    )
+
     name: Annotated[
-        str, IMMUTABLE, Field(description="The name, unique in account and region.", min_length=1, max_length=255)
+        str,
+        IMMUTABLE,
+        Field(
+            description="The name, unique in account and region.", min_length=1, max_length=255, pattern=_common.TEXT
+        ),
     ]
     image_id: Annotated[str, IMMUTABLE, Field(description="The AMI to launch.", pattern="^ami-")]
     instance_type: Annotated[
-        str, IMMUTABLE, Field(description="The instance type; the guide uses c5.large.", min_length=1, max_length=255)
+        str,
+        IMMUTABLE,
+        Field(
+            description="The instance type; the guide uses c5.large.",
+            min_length=1,
+            max_length=255,
+            pattern=_common.TEXT,
+        ),
     ]
     key_name: Annotated[
-        str | None, IMMUTABLE, Field(description="The key pair for SSH.", min_length=1, max_length=255)
+        str | None,
+        IMMUTABLE,
+        Field(description="The key pair for SSH.", min_length=1, max_length=255, pattern=_common.TEXT),
     ] = None
     user_data: Annotated[
         Annotated[str, AfterValidator(_short_enough)] | None,
         IMMUTABLE,
-        Field(description="A script run at first boot: plain text, at most 16,384 bytes.", min_length=1),
+        Field(
+            description="A script run at first boot: plain text, at most 16,384 bytes.",
+            min_length=1,
+            pattern=_common.TEXT,
+        ),
     ] = None
     associate_public_ip_address: Annotated[
         bool | None,
@@ -63,6 +94,8 @@ class LaunchConfigurationSpec(Spec):
         Field(
             description="The AMI's root device, such as /dev/sda1; with another name AWS adds a second volume.",
             min_length=1,
+            max_length=255,
+            pattern=_common.TEXT,
         ),
     ] = None
     volume_size: Annotated[
@@ -72,7 +105,7 @@ class LaunchConfigurationSpec(Spec):
     ] = None
     volume_type: Annotated[VolumeType | None, IMMUTABLE, Field(description="Type of the root volume.")] = None
     security_groups: Annotated[
-        PartialList[str],
+        PartialList[Annotated[str, Field(pattern="^sg-[0-9A-Za-z-]+$", max_length=255)]],
         IMMUTABLE,
         UNORDERED,
         Field(description="Ids of the instances' security groups.", min_length=1),
@@ -83,7 +116,9 @@ class LaunchConfigurationSpec(Spec):
         Field(description="Detailed monitoring: metrics each minute, which alarms with a period of one minute need."),
     ] = True
     iam_instance_profile: Annotated[
-        str | None, IMMUTABLE, Field(description="Name or ARN of the instance profile.", min_length=1, max_length=1600)
+        str | None,
+        IMMUTABLE,
+        Field(description="Name or ARN of the instance profile.", min_length=1, max_length=1600, pattern=_common.TEXT),
     ] = None
     http_tokens: Annotated[
         Literal["optional", "required"] | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
@@ -28,6 +29,8 @@ NotificationType = Literal[
 
 class NotificationSpec(Spec):
     """The notifications of one scaling group to one topic."""
+
+    sent_as: ClassVar = SentAs("autoscaling:PutNotificationConfiguration", {"topic_arn": "TopicARN"})
 
     auto_scaling_group_name: Annotated[
         str,

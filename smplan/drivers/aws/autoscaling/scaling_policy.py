@@ -14,6 +14,7 @@ from smplan.drivers.aws.autoscaling import _adjustments as adjustments
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.autoscaling._adjustments import StepAdjustment, TargetTracking
 from smplan.drivers.aws.requests import without_none
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
@@ -40,6 +41,10 @@ REQUIRED = {
 class ScalingPolicySpec(Spec):
     """A scaling policy of a group. Its fields depend on `policy_type`."""
 
+    sent_as: ClassVar = SentAs(
+        "autoscaling:PutScalingPolicy", {"name": "PolicyName", "target_tracking": "TargetTrackingConfiguration"}
+    )
+
     auto_scaling_group_name: Annotated[
         str,
         IMMUTABLE,
@@ -52,6 +57,7 @@ class ScalingPolicySpec(Spec):
             description="The name, unique in its group; in the guide Increase Group Size and Decrease Group Size.",
             min_length=1,
             max_length=255,
+            pattern=_common.TEXT,
         ),
     ]
     policy_type: Annotated[

@@ -8,12 +8,13 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output, Override
 from smplan.core.spec import IMMUTABLE, Spec
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import without_none
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
 
@@ -28,8 +29,16 @@ CRON = rf"^{_FIELD}( {_FIELD}){{4}}$"
 SIZES = ("min_size", "max_size", "desired_capacity")
 
 
+def _time_zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise ValueError("is no IANA time zone, such as UTC or Europe/Berlin")
+    return name
+
+
 class ScheduleSpec(Spec):
     """A scheduled action of a group. At each recurrence AWS sets the sizes given here; a size left out stays."""
+
+    sent_as: ClassVar = SentAs("autoscaling:PutScheduledUpdateGroupAction", {"name": "ScheduledActionName"})
 
     auto_scaling_group_name: Annotated[
         str,
@@ -37,7 +46,11 @@ class ScheduleSpec(Spec):
         Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
     ]
     name: Annotated[
-        str, IMMUTABLE, Field(description="The action's name, unique in its group.", min_length=1, max_length=255)
+        str,
+        IMMUTABLE,
+        Field(
+            description="The action's name, unique in its group.", min_length=1, max_length=255, pattern=_common.TEXT
+        ),
     ]
     recurrence: Annotated[
         str,
@@ -54,19 +67,13 @@ class ScheduleSpec(Spec):
             min_length=1,
             max_length=255,
         ),
+        AfterValidator(_time_zone),
     ] = "UTC"
     min_size: Annotated[int | None, Field(description="The group's minimum from then on.", ge=0)] = None
     max_size: Annotated[int | None, Field(description="The group's maximum from then on.", ge=0)] = None
     desired_capacity: Annotated[
         int | None, Field(description="The capacity at that time; scaling policies change it afterwards.", ge=0)
     ] = None
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_a_time_zone(cls, value: Any) -> Any:
-        if isinstance(value, str) and value not in zoneinfo.available_timezones():
-            raise ValueError("it is no IANA time zone, such as UTC or Europe/Berlin")
-        return value
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:

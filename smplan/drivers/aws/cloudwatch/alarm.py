@@ -12,6 +12,8 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner
 from smplan.errors import NotFound
 
@@ -33,8 +35,18 @@ def _allowed(period: int) -> int:
     return period
 
 
+def _fitting(dimensions: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Names and values have 1 to 255 and 1 to 1024 characters (service model: Dimension)."""
+    for name, value in (dimensions or {}).items():
+        if not 1 <= len(name) <= 255:
+            raise ValueError(f"has a name of {len(name)} characters: CloudWatch accepts 1 to 255")
+        if isinstance(value, str) and not 1 <= len(value) <= 1024:
+            raise ValueError(f"has a value of {len(value)} characters at `{name}`: CloudWatch accepts 1 to 1024")
+    return dimensions
+
+
 Actions = Annotated[
-    PartialList[str] | None,
+    PartialList[Annotated[str, Field(pattern="^arn:", max_length=1024)]] | None,
     UNORDERED,
     Field(description="ARNs of scaling policies and topics, at most 5.", max_length=5),
 ]
@@ -42,6 +54,11 @@ Actions = Annotated[
 
 class AlarmSpec(Spec):
     """An alarm on one metric."""
+
+    sent_as: ClassVar = SentAs(
+        "cloudwatch:PutMetricAlarm",
+        {"name": "AlarmName", "description": "AlarmDescription", "ok_actions": "OKActions"},
+    )
 
     name: Annotated[
         str, IMMUTABLE, Field(description="The name, unique in account and region.", min_length=1, max_length=255)
@@ -57,6 +74,7 @@ class AlarmSpec(Spec):
     dimensions: Annotated[
         PartialMap[str] | None,
         Field(description="The metric's dimensions, such as AutoScalingGroupName: ${group.name}.", max_length=30),
+        AfterValidator(_fitting),
     ] = None
     statistic: Annotated[
         Literal["SampleCount", "Average", "Sum", "Minimum", "Maximum"],
@@ -82,7 +100,9 @@ class AlarmSpec(Spec):
     alarm_actions: Actions = None
     ok_actions: Actions = None
     insufficient_data_actions: Actions = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
+    ] = None
 
     @model_validator(mode="after")
     def _span_is_allowed(self) -> Self:

@@ -15,6 +15,8 @@ from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Lookup, Owner, Progress
 from smplan.errors import DriverError, InUse, NotFound
 
@@ -36,6 +38,12 @@ _OUTPUTS = {
 
 class ImageSpec(Spec):
     """An AMI of an instance."""
+
+    sent_as: ClassVar = SentAs(
+        "ec2:CreateImage",
+        {"reboot": "NoReboot", "tags": "TagSpecifications[].Tags"},
+        {"source_after": "decides what smplan does afterwards"},
+    )
 
     name: Annotated[
         str,
@@ -67,6 +75,7 @@ class ImageSpec(Spec):
     tags: Annotated[
         PartialMap[str] | None,
         Field(description="Tags of the image and its snapshots, besides those smplan sets.", max_length=48),
+        ANY_TEXT,
     ] = None
 
 

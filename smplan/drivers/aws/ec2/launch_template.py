@@ -18,6 +18,8 @@ from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import NotFound
 
@@ -37,6 +39,27 @@ def _short_enough(user_data: str) -> str:
 
 class LaunchTemplateSpec(Spec):
     """A launch template; unset fields keep the template's value, or AWS's default."""
+
+    sent_as: ClassVar = SentAs(
+        "ec2:CreateLaunchTemplate",
+        {
+            "name": "LaunchTemplateName",
+            "image_id": "LaunchTemplateData.ImageId",
+            "instance_type": "LaunchTemplateData.InstanceType",
+            "key_name": "LaunchTemplateData.KeyName",
+            "user_data": "LaunchTemplateData.UserData",
+            "associate_public_ip_address": "LaunchTemplateData.NetworkInterfaces[].AssociatePublicIpAddress",
+            "root_device_name": "LaunchTemplateData.BlockDeviceMappings[].DeviceName",
+            "volume_size": "LaunchTemplateData.BlockDeviceMappings[].Ebs.VolumeSize",
+            "volume_type": "LaunchTemplateData.BlockDeviceMappings[].Ebs.VolumeType",
+            "security_group_ids": "LaunchTemplateData.SecurityGroupIds",
+            "monitoring": "LaunchTemplateData.Monitoring.Enabled",
+            "iam_instance_profile": "LaunchTemplateData.IamInstanceProfile.Name",
+            "http_tokens": "LaunchTemplateData.MetadataOptions.HttpTokens",
+            "tags": "TagSpecifications[].Tags",
+            "instance_tags": "LaunchTemplateData.TagSpecifications[].Tags",
+        },
+    )
 
     name: Annotated[
         str,
@@ -74,8 +97,9 @@ class LaunchTemplateSpec(Spec):
         Field(description="The root volume's size in GiB: at least the image's, and 16 in the guide."),
     ] = None
     volume_type: Annotated[
-        Literal["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"] | None,
-        Field(description="The root volume's type."),
+        Literal["gp2", "gp3", "standard"] | None,
+        # EBS User Guide, "EBS volume types": io1 and io2 need IOPS, st1 and sc1 cannot be root volumes
+        Field(description="The root volume's type. io1 and io2 need IOPS, which have no field here."),
     ] = None
     security_group_ids: Annotated[
         PartialList[str] | None, UNORDERED, Field(description="The security groups of the instances.", max_length=16)
@@ -95,10 +119,12 @@ class LaunchTemplateSpec(Spec):
         Field(description="Whether the instance metadata service requires session tokens (IMDSv2)."),
     ] = None
     tags: Annotated[
-        PartialMap[str] | None, Field(description="Tags of the template, besides those smplan sets.", max_length=48)
+        PartialMap[str] | None,
+        Field(description="Tags of the template, besides those smplan sets.", max_length=48),
+        ANY_TEXT,
     ] = None
     instance_tags: Annotated[
-        PartialMap[str] | None, Field(description="Tags of the instances launched from it.", max_length=50)
+        PartialMap[str] | None, Field(description="Tags of the instances launched from it.", max_length=50), ANY_TEXT
     ] = None
 
     @model_validator(mode="after")

@@ -13,6 +13,8 @@ from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Lookup, Owner
 from smplan.errors import NotFound
 
@@ -30,6 +32,8 @@ def _not_like_an_id(name: str) -> str:
 
 class SecurityGroupSpec(Spec):
     """A security group of a VPC."""
+
+    sent_as: ClassVar = SentAs("ec2:CreateSecurityGroup", {"name": "GroupName", "tags": "TagSpecifications[].Tags"})
 
     name: Annotated[
         str,
@@ -53,7 +57,9 @@ class SecurityGroupSpec(Spec):
         ),
     ]
     vpc_id: Annotated[str, IMMUTABLE, Field(description="The VPC it belongs to.", pattern="^vpc-")]
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
+    ] = None
 
 
 class SecurityGroup(Ec2Driver[SecurityGroupSpec]):

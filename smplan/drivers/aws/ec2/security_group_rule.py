@@ -18,6 +18,8 @@ from smplan.core.values import PartialValue, Placeholder
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import NotFound
 
@@ -25,12 +27,25 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, SecurityGroupRuleTypeDef
 
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
+_NAMES = ("tcp", "udp", "icmp", "icmpv6", "-1")
+_OTHERS = {"igmp": 2, "ipip": 4, "ipv6": 41, "gre": 47, "esp": 50, "ah": 51, "ospf": 89, "vrrp": 112, "sctp": 132}
+"""Numbers of protocols that EC2 does not know by name (IANA, "Protocol Numbers")."""
+_DESCRIPTION = r"^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]*$"
+"""EC2 API reference, IpRange: "a-z, A-Z, 0-9, spaces, and ._-:/()#,@[]+=&;{}!$*"."""
 _PEERS = ("cidr_ipv4", "cidr_ipv6", "source_group", "prefix_list_id")
 
 
 def protocol_name(protocol: str) -> str:
     """A protocol as AWS returns it: ``tcp``, ``udp``, ``icmp``, ``icmpv6``, ``-1`` for all, else its number."""
     return _PROTOCOLS.get(protocol.lower(), protocol.lower())
+
+
+def _known_protocol(protocol: str) -> str:
+    name = protocol_name(protocol)
+    if name in _NAMES or (name.isascii() and name.isdecimal() and str(int(name)) == name and int(name) <= 255):
+        return protocol
+    number = f'"{_OTHERS[name]}"' if name in _OTHERS else "its number, 0 to 255"
+    raise ValueError(f"cannot be `{protocol}`: write tcp, udp, icmp, icmpv6, all, or {number}")
 
 
 def network(cidr: str) -> str:
@@ -60,6 +75,24 @@ Port = Annotated[int, Field(ge=-1, le=65535)]
 class SecurityGroupRuleSpec(Spec):
     """One rule: the traffic to (ingress) or from (egress) the members of a group."""
 
+    sent_as: ClassVar = SentAs(
+        "ec2:AuthorizeSecurityGroupIngress",
+        {
+            "group": "GroupId",
+            "protocol": "IpPermissions[].IpProtocol",
+            "port": "IpPermissions[].FromPort",
+            "from_port": "IpPermissions[].FromPort",
+            "to_port": "IpPermissions[].ToPort",
+            "cidr_ipv4": "IpPermissions[].IpRanges[].CidrIp",
+            "cidr_ipv6": "IpPermissions[].Ipv6Ranges[].CidrIpv6",
+            "source_group": "IpPermissions[].UserIdGroupPairs[].GroupId",
+            "prefix_list_id": "IpPermissions[].PrefixListIds[].PrefixListId",
+            "description": "IpPermissions[].IpRanges[].Description",
+            "tags": "TagSpecifications[].Tags",
+        },
+        {"direction": "decides the operation"},
+    )
+
     group: Annotated[str, IMMUTABLE, Field(description="The security group that holds the rule.", pattern="^sg-")]
     direction: Annotated[
         Literal["ingress", "egress"],
@@ -67,10 +100,10 @@ class SecurityGroupRuleSpec(Spec):
         Field(description="`ingress` for incoming, `egress` for outgoing traffic."),
     ]
     protocol: Annotated[
-        str,
+        Annotated[str, AfterValidator(_known_protocol)],
         IMMUTABLE,
         Canonical(protocol_name),
-        Field(description="`tcp`, `udp`, `icmp`, `icmpv6`, a protocol number, or `all`."),
+        Field(description="`tcp`, `udp`, `icmp`, `icmpv6`, a protocol number as text, or `all`."),
     ]
     port: Annotated[Port | None, IMMUTABLE, Field(description="The port, for a single one.")] = None
     from_port: Annotated[Port | None, IMMUTABLE, Field(description="The first port, or the ICMP type.")] = None
@@ -98,10 +131,12 @@ class SecurityGroupRuleSpec(Spec):
         Field(description="The other side: the networks of this prefix list."),
     ] = None
     description: Annotated[
-        Annotated[str, Field(max_length=255)] | None,
+        Annotated[str, Field(max_length=255, pattern=_DESCRIPTION)] | None,
         Field(description="What the rule is for. Rules that differ only in this are duplicates."),
     ] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
+    ] = None
 
     @model_validator(mode="after")
     def _one_peer(self) -> SecurityGroupRuleSpec:
@@ -127,13 +162,23 @@ class SecurityGroupRuleSpec(Spec):
         name, stated = protocol_name(self.protocol), self.port is not None or self.from_port is not None
         if name in ("tcp", "udp"):
             self._check_ports(name, stated=stated)
-        elif name == "-1" and stated:
-            raise ValueError("a rule for all protocols opens all ports: leave the ports out, or name the protocol")
-        elif name in ("icmp", "icmpv6") and self.port is not None:
+        elif name in ("icmp", "icmpv6"):
+            self._check_icmp(name)
+        elif stated:
+            which = "all protocols" if name == "-1" else f"protocol {name}"
+            raise ValueError(f"a rule for {which} opens all ports: leave the ports out, or write tcp or udp")
+        return self
+
+    def _check_icmp(self, name: str) -> None:
+        """EC2 API reference, IpPermission: "If you specify all ICMP types, you must specify all ICMP codes"."""
+        if self.port is not None:
             raise ValueError(
                 f"{name} has no ports: write its type as `from_port` and its code as `to_port`, -1 for any"
             )
-        return self
+        if max((end for end in (self.from_port, self.to_port) if isinstance(end, int)), default=0) > 255:
+            raise ValueError(f"types (`from_port`) and codes (`to_port`) of {name} go from 0 to 255; -1 is any")
+        if self.from_port == -1 and self.known("to_port") and self.to_port != -1:
+            raise ValueError(f"{name} of any type (`from_port: -1`) has any code: write `to_port: -1`, or the type")
 
     def _check_ports(self, name: str, *, stated: bool) -> None:
         if not stated:

@@ -13,6 +13,8 @@ from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
 from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import DriverError, Invalid, NotFound
 
@@ -26,6 +28,11 @@ _CERTIFICATE_HINT = "use a certificate that is ISSUED and in the region of the l
 
 class ListenerSpec(Spec):
     """A listener whose default action forwards to one target group."""
+
+    sent_as: ClassVar = SentAs(
+        "elbv2:CreateListener",
+        {"certificate_arn": "Certificates[].CertificateArn", "target_group_arn": "DefaultActions[].TargetGroupArn"},
+    )
 
     load_balancer_arn: Annotated[
         str, IMMUTABLE, Field(pattern="^arn:", description="The load balancer, such as ${load_balancer.arn}.")
@@ -47,7 +54,9 @@ class ListenerSpec(Spec):
     target_group_arn: Annotated[
         str, Field(pattern="^arn:", description="The target group to forward to, such as ${target_group.arn}.")
     ]
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT
+    ] = None
 
     @model_validator(mode="after")
     def _tls_fits(self) -> Self:

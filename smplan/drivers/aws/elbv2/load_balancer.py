@@ -12,6 +12,8 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner, Progress
 from smplan.errors import Conflict, Invalid, NotFound
 
@@ -30,6 +32,14 @@ def _not_internal(name: str) -> str:
 
 class LoadBalancerSpec(_common.NamedSpec):
     """An Application Load Balancer."""
+
+    sent_as: ClassVar = SentAs(
+        "elbv2:CreateLoadBalancer",
+        not_bound={
+            "idle_timeout": "an attribute: the model knows its value as any text",
+            "deletion_protection": "an attribute: the model knows its value as any text",
+        },
+    )
 
     name: Annotated[
         str,
@@ -66,7 +76,9 @@ class LoadBalancerSpec(_common.NamedSpec):
         Field(ge=1, le=4000, description="Seconds after which an idle connection is closed (60 by default)."),
     ] = None
     deletion_protection: Annotated[bool | None, Field(description="Whether AWS refuses to delete it.")] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.")] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT
+    ] = None
 
 
 class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"]):

@@ -12,6 +12,8 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import NotFound
 
@@ -25,6 +27,18 @@ _DELAY = "deregistration_delay.timeout_seconds"
 
 class TargetGroupSpec(_common.NamedSpec):
     """A target group; a scaling group registers its instances. Defaults are the console's."""
+
+    sent_as: ClassVar = SentAs(
+        "elbv2:CreateTargetGroup",
+        {
+            "health_check_interval": "HealthCheckIntervalSeconds",
+            "health_check_timeout": "HealthCheckTimeoutSeconds",
+            "healthy_threshold": "HealthyThresholdCount",
+            "unhealthy_threshold": "UnhealthyThresholdCount",
+            "matcher": "Matcher.HttpCode",
+        },
+        {"deregistration_delay": "an attribute: the model knows its value as any text"},
+    )
 
     name: Annotated[
         str,
@@ -80,7 +94,9 @@ class TargetGroupSpec(_common.NamedSpec):
             description="Seconds in which a deregistered target may finish requests (300 by default).",
         ),
     ] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT
+    ] = None
 
     @model_validator(mode="after")
     def _timeout_fits(self) -> Self:

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Progress
 from smplan.drivers.context import Context
 from smplan.errors import Invalid, NotFound
@@ -41,14 +42,46 @@ def _is_address(value: str) -> bool:
     return True
 
 
+def _domain_name(name: str) -> str:
+    """``name``, if it is one (RFC 1035, 2.3.4: labels of 1 to 63 bytes, 253 in all)."""
+    plain = plain_name(name)
+    if not plain.isascii():
+        raise ValueError(f"`{name}` must be written in Punycode{_punycode(plain)}")
+    if set(plain) & set("/: ") and not plain.endswith(".in-addr.arpa"):  # RFC 2317 has slashes there
+        raise ValueError(f"`{name}` is not a domain name: leave out scheme, port, path and blanks")
+    labels = plain.split(".")
+    if "" in labels:
+        raise ValueError(f"`{name}` has an empty label: write no two dots in a row, and none at the start")
+    longest = max(labels, key=len)
+    if len(longest) > 63:
+        raise ValueError(f"`{longest}` has {len(longest)} characters: a label has at most 63")
+    if len(plain) > _LONGEST:
+        raise ValueError(f"a domain name has at most {_LONGEST} characters, this one {len(plain)}")
+    return name
+
+
+def _punycode(name: str) -> str:
+    try:
+        return f": {name.encode('idna').decode()}"
+    except UnicodeError:
+        return ""
+
+
 DOMAIN = Canonical(_plain)
-_LONGEST = 255
+_LONGEST = 253
 
 
 class AliasTarget(Spec):
     """An AWS resource whose addresses the name has; free of charge, and allowed at the apex of a zone."""
 
-    dns_name: Annotated[str, DOMAIN, Field(min_length=1, description="The target, such as ${load_balancer.dns_name}.")]
+    sent_as: ClassVar = SentAs(members={"dns_name": "DNSName", "zone_id": "HostedZoneId"})
+
+    dns_name: Annotated[
+        str,
+        DOMAIN,
+        AfterValidator(_domain_name),
+        Field(min_length=1, description="The target, such as ${load_balancer.dns_name}."),
+    ]
     zone_id: Annotated[
         str,
         Field(
@@ -64,12 +97,25 @@ class AliasTarget(Spec):
 class RecordSpec(Spec):
     """A CNAME or A record with values, or an A record that is an alias."""
 
+    sent_as: ClassVar = SentAs(
+        "route53:ChangeResourceRecordSets",
+        {
+            "zone_id": "HostedZoneId",
+            "name": "ChangeBatch.Changes[].ResourceRecordSet.Name",
+            "type": "ChangeBatch.Changes[].ResourceRecordSet.Type",
+            "ttl": "ChangeBatch.Changes[].ResourceRecordSet.TTL",
+            "values": "ChangeBatch.Changes[].ResourceRecordSet.ResourceRecords[].Value",
+            "alias": "ChangeBatch.Changes[].ResourceRecordSet.AliasTarget",
+        },
+    )
+
     zone_id: Annotated[str, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")]
     name: Annotated[
         str,
         IMMUTABLE,
         DOMAIN,
-        Field(min_length=1, max_length=_LONGEST, description="The whole name, such as streammanager.example.com."),
+        AfterValidator(_domain_name),
+        Field(min_length=1, description="The whole name, such as streammanager.example.com."),
     ]
     type: Annotated[
         Literal["CNAME", "A"],
@@ -81,7 +127,7 @@ class RecordSpec(Spec):
         Field(ge=0, le=2147483647, description="Seconds for which resolvers may cache it; required with `values`."),
     ] = None
     values: Annotated[
-        PartialList[str] | None,
+        PartialList[Annotated[str, Field(min_length=1, max_length=4000)]] | None,
         UNORDERED,
         DOMAIN,
         Field(min_length=1, description="One name for a CNAME, IPv4 addresses for A."),
@@ -103,11 +149,17 @@ class RecordSpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _addresses(self) -> Self:
-        given: Any = self.values if self.type == "A" else None
+    def _values_fit_the_type(self) -> Self:
+        given: Any = self.values
         for value in given if isinstance(given, list) else ():
-            if isinstance(value, str) and not _is_address(value):
+            if not isinstance(value, str) or not self.known("type"):
+                continue
+            if self.type == "A" and not _is_address(value):
                 raise ValueError(f"{value} is not an IPv4 address: write a name as `alias`")
+            if self.type == "CNAME" and _is_address(value):
+                raise ValueError(f"{value} is an address: write `type: A`")
+            if self.type == "CNAME":
+                _domain_name(value)
         return self
 
 

@@ -7,14 +7,17 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from mypy_boto3_sns.type_defs import SubscriptionTypeDef
 
 PENDING = "PendingConfirmation"
@@ -25,6 +28,13 @@ _PASSWORD = re.compile(r"^[a-z]+://[^/]*@")
 Protocol = Literal["http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"]
 
 
+PREFIXES = {
+    "http": "http://",
+    "https": "https://",
+    **dict.fromkeys(("sqs", "application", "lambda", "firehose"), "arn:"),
+}
+
+
 def _without_password(endpoint: str) -> str:
     if _PASSWORD.match(endpoint):
         raise ValueError("an endpoint with a password cannot be managed: AWS returns it without the password")
@@ -33,6 +43,8 @@ def _without_password(endpoint: str) -> str:
 
 class SubscriptionSpec(Spec):
     """A subscription to a topic."""
+
+    sent_as: ClassVar = SentAs("sns:Subscribe")
 
     topic_arn: Annotated[str, IMMUTABLE, Field(description="The topic's ARN.", pattern="^arn:")]
     protocol: Annotated[Protocol, IMMUTABLE, Field(description="How the endpoint is reached.")]
@@ -46,6 +58,16 @@ class SubscriptionSpec(Spec):
             max_length=2048,
         ),
     ]
+
+    @model_validator(mode="after")
+    def _endpoint_fits_the_protocol(self) -> Self:
+        """API reference of Subscribe, Endpoint."""
+        begin = PREFIXES.get(self.protocol) if self.known("protocol", "endpoint") else None
+        if begin and not self.endpoint.startswith(begin):
+            raise ValueError(f"an `endpoint` of protocol {self.protocol} begins with {begin}")
+        if self.protocol in ("email", "email-json") and self.known("endpoint") and "@" not in self.endpoint:
+            raise ValueError(f"an `endpoint` of protocol {self.protocol} is an e-mail address")
+        return self
 
 
 class Subscription(Driver[SubscriptionSpec]):

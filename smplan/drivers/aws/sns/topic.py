@@ -12,6 +12,8 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
+from smplan.drivers.aws.sent_as import SentAs
+from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner
 from smplan.drivers.context import AwsAccount
 from smplan.errors import Invalid, NotFound
@@ -21,6 +23,14 @@ ATTRIBUTES = {"DisplayName": "display_name", "KmsMasterKeyId": "kms_master_key_i
 
 class TopicSpec(Spec):
     """A standard SNS topic."""
+
+    sent_as: ClassVar = SentAs(
+        "sns:CreateTopic",
+        not_bound={
+            "display_name": "an attribute: the model knows its value as any text",
+            "kms_master_key_id": "an attribute: the model knows its value as any text",
+        },
+    )
 
     name: Annotated[
         str,
@@ -43,7 +53,9 @@ class TopicSpec(Spec):
             max_length=2048,
         ),
     ] = None
-    tags: Annotated[PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48)] = None
+    tags: Annotated[
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT
+    ] = None
 
 
 class Topic(Driver[TopicSpec]):

@@ -124,7 +124,15 @@ def test_another_refusal_to_unsubscribe_is_raised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "endpoint"), [("https", "https://user:word@example.com/"), ("mail", "ops@example.com"), ("email", "")]
+    ("protocol", "endpoint"),
+    [
+        ("https", "https://user:word@example.com/"),
+        ("https", "http://example.com/"),
+        ("mail", "ops@example.com"),
+        ("email", ""),
+        ("email", "ops"),
+        ("sqs", "https://sqs.us-east-1.amazonaws.com/1/q"),
+    ],
 )
 def test_a_subscription_that_cannot_be_made_or_read_back_is_refused(protocol: str, endpoint: str) -> None:
     with pytest.raises(ValidationError):
