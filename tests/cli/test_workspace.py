@@ -77,7 +77,7 @@ def test_a_blueprint_below_the_top_of_the_work_tree_shares_its_workspace(
     assert set(smplan.state.resources) == {"first", "second"}
     monkeypatch.chdir(smplan.folder)
     assert "No changes" in smplan.ok("plan", "fleets/toy.yaml").out
-    assert smplan.ok("output", "said").out == "hello you\n"
+    assert smplan.ok("output", "text").out == "hello you\n"
 
 
 def test_a_plan_of_another_workspace_is_named_in_what_to_type(
