@@ -99,18 +99,18 @@ def test_a_name_may_hold_spaces_and_slashes() -> None:
 
 
 def test_an_update_sends_what_is_not_managed_as_it_is() -> None:
-    script = Script()
+    script = policies()
     live = Live("g/Increase Group Size", spec(SIMPLE, cooldown=240))
     ScalingPolicy(scripted(autoscaling=script)).update(live, spec(SIMPLE, scaling_adjustment=2))
-    ((_, sent),) = script.sent
+    _, sent = script.sent[-1]
     assert (sent["Cooldown"], sent["ScalingAdjustment"]) == (240, 2)
 
 
 def test_a_magnitude_is_left_out_once_the_adjustment_is_no_percentage() -> None:
-    script = Script()
+    script = policies()
     live = Live("g/Increase Group Size", spec(STEP, min_adjustment_magnitude=2))
     ScalingPolicy(scripted(autoscaling=script)).update(live, spec(STEP, adjustment_type="ChangeInCapacity"))
-    ((_, sent),) = script.sent
+    _, sent = script.sent[-1]
     assert "MinAdjustmentMagnitude" not in sent
 
 
