@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
-.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories bench lock clean
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories unmanaged bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -82,6 +82,10 @@ damage: $(STAMP)
 
 histories: $(STAMP)
 	$(BIN)/python -m tests.campaigns.histories -n $(N) $(OPTIONS)
+
+# Every kind, and every member of its requests that its spec does not name: kept after an update of each field.
+unmanaged: $(STAMP)
+	$(BIN)/python -m tests.drivers.unmanaged
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py
