@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.core.values import Json
 from smplan.drivers.aws.autoscaling import _adjustments as adjustments
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.autoscaling._adjustments import StepAdjustment, TargetTracking
@@ -126,7 +127,10 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
     kind = "aws.autoscaling.scaling_policy"
     summary = "A scaling policy: when and by how much a scaling group scales."
     spec = ScalingPolicySpec
-    outputs: ClassVar = {"arn": Output("The policy's ARN, for the actions of an alarm.")}
+    outputs: ClassVar = {
+        "arn": Output("The policy's ARN, for the actions of an alarm."),
+        "enabled": Output("Whether it scales: a policy may have been disabled by hand.", tracked=True),
+    }
     iam_actions = IamActions(
         read=("autoscaling:DescribePolicies",), write=("autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy")
     )
@@ -220,4 +224,5 @@ def _live(policy: ScalingPolicyTypeDef) -> Live[ScalingPolicySpec]:
         "target_tracking": adjustments.tracking_live(tracking) if tracking else None,
     }
     spec = ScalingPolicySpec.model_construct(**fields)
-    return Live(_id(spec.auto_scaling_group_name, spec.name), spec, {"arn": policy.get("PolicyARN", "")})
+    outputs: dict[str, Json] = {"arn": policy.get("PolicyARN", ""), "enabled": policy.get("Enabled", True)}
+    return Live(_id(spec.auto_scaling_group_name, spec.name), spec, outputs)

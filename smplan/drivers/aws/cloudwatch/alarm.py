@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.values import Json
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.requests import batched, whole, without_none
 from smplan.drivers.base import Claim, Driver, Live, Owner
@@ -106,7 +107,10 @@ class Alarm(Driver[AlarmSpec]):
     kind = "aws.cloudwatch.alarm"
     summary = "An alarm: a metric and threshold that run a scaling policy or notify people."
     spec = AlarmSpec
-    outputs: ClassVar = {"arn": Output("The alarm's ARN.")}
+    outputs: ClassVar = {
+        "arn": Output("The alarm's ARN."),
+        "actions_enabled": Output("Whether its actions run: they may have been disabled by hand.", tracked=True),
+    }
     iam_actions = IamActions(
         read=("cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"),
         write=(
@@ -236,6 +240,8 @@ def _live(alarm: MetricAlarmTypeDef, listed: Any) -> Live[AlarmSpec]:
         "tags": tags.own(listed),
     }
     owner = Owner.from_tags(tags.plain(listed))
-    return Live(
-        alarm.get("AlarmName", ""), AlarmSpec.model_construct(**fields), {"arn": alarm.get("AlarmArn", "")}, owner
-    )
+    outputs: dict[str, Json] = {
+        "arn": alarm.get("AlarmArn", ""),
+        "actions_enabled": alarm.get("ActionsEnabled", True),
+    }
+    return Live(alarm.get("AlarmName", ""), AlarmSpec.model_construct(**fields), outputs, owner)

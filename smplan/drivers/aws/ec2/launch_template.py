@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec, fields
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2 import _template_data
 from smplan.drivers.aws.ec2._common import Ec2Driver
@@ -116,7 +116,7 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     summary = "How instances of a scaling group are launched: image, type, user data, disk, network."
     spec = LaunchTemplateSpec
     outputs: ClassVar = {
-        "version": Output("The number of the default version, for the group.", may_change_on_update=True)
+        "version": Output("The number of the default version, for the group.", may_change_on_update=True, tracked=True)
     }
     iam_actions = IamActions(
         read=("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
@@ -155,8 +155,12 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
 
     def update(self, live: Live[LaunchTemplateSpec], spec: LaunchTemplateSpec) -> None:
         """A new version, made the default: the one in force, with what differs; a change of tags alone creates none."""
-        wanted = spec.managed_fields()
-        changes = {name: value for name, value in wanted.items() if value != getattr(live.spec, name)}
+        wanted, traits = spec.managed_fields(), fields(type(spec))
+        changes = {
+            name: value
+            for name, value in wanted.items()
+            if traits[name].canonical(value) != traits[name].canonical(getattr(live.spec, name))
+        }
         if changes.keys() - {"tags"}:
             self._create_version(live, changes)
         _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)

@@ -67,6 +67,14 @@ def test_an_update_leaves_the_arn_that_alarms_point_at(box: Sandbox, aws: Aws) -
         assert calls == ["autoscaling:DescribePolicies"]
 
 
+@pytest.mark.parametrize(("stated", "read"), [({"Enabled": False}, False), ({"Enabled": True}, True), ({}, True)])
+def test_a_policy_that_was_disabled_reads_as_that(stated: dict[str, Any], read: bool) -> None:
+    policy = {"AutoScalingGroupName": "g", "PolicyName": "p", "PolicyARN": "arn", **stated}
+    script = Script(describe_policies=lambda _: {"ScalingPolicies": [policy]})
+    live = ScalingPolicy(scripted(autoscaling=script)).read_many(["g/p"])["g/p"]
+    assert live.outputs == {"arn": "arn", "enabled": read}
+
+
 def test_policies_of_one_group_are_read_by_group() -> None:
     script = policies(g=["a", "b"], h=["a"])
     driver = ScalingPolicy(scripted(autoscaling=script))

@@ -115,6 +115,12 @@ def test_a_change_of_tags_alone_makes_no_version() -> None:
     assert script.names() == ["CreateTags", "DeleteTags"]
 
 
+def test_another_order_of_the_same_groups_sends_nothing() -> None:
+    script = Script({})
+    driver(script).update(Live(ID, spec(security_group_ids=sorted(GROUPS))), spec(security_group_ids=GROUPS))
+    assert script.names() == []
+
+
 def test_an_equal_spec_sends_nothing() -> None:
     script = Script({})
     driver(script).update(Live(ID, spec(instance_type="c5.large", key_name="ops")), spec(instance_type="c5.large"))
