@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
-.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories constraints bench lock clean
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories constraints unmanaged bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -85,6 +85,10 @@ histories: $(STAMP)
 
 constraints: $(STAMP)
 	$(BIN)/python -m tests.campaigns.run_constraints
+
+# Every kind, and every member of its requests that its spec does not name: kept after an update of each field.
+unmanaged: $(STAMP)
+	$(BIN)/python -m tests.drivers.unmanaged
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py

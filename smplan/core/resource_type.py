@@ -20,10 +20,12 @@ class Output:
     """An attribute that others may refer to, beside the fields and ``id``.
 
     ``may_change_on_update``: an update in place may change it (a version number), so a plan cannot know it.
+    ``tracked``: a change outside smplan is drift, although no field manages it (a policy that was disabled).
     """
 
     description: str
     may_change_on_update: bool = False
+    tracked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ checks every registered kind for these laws:
 5. After a ``create`` whose response was lost, ``find`` finds what was created.
 6. Errors leave as errors of ``smplan.errors``, never as a library's own.
 7. The AWS actions called are exactly those declared in ``iam_actions``.
+8. What the API allows and the spec does not name, set by hand, is still there after an update of each managed field.
+9. ``set_owner`` changes the owner and nothing else; twice is as once.
 """
 
 from __future__ import annotations

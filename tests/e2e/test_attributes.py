@@ -147,7 +147,8 @@ def test_an_attribute_changed_outside_is_the_only_drift_and_is_restored(deployed
     assert [(step.address, step.op) for step in made.steps] == [("subject", Op.UPDATE)]
     assert {change.path.split(".")[0] for change in made.steps[0].changes} == {name}
     assert made.steps[0].reasons == tuple(f"{change.path}: changed outside smplan" for change in made.steps[0].changes)
-    assert {change.path.split(".")[0] for drift in made.drift for change in drift.changes} == {name}
+    tracked = {each for each, output in judged()[case.kind].outputs.items() if output.tracked}  # another version
+    assert {change.path.split(".")[0] for drift in made.drift for change in drift.changes} - tracked == {name}
     there.apply(made)
     assert there.plan().empty
 

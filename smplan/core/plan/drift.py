@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
@@ -11,9 +11,9 @@ from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Drift
 from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
-from smplan.core.resource_type import ResourceTypes
+from smplan.core.resource_type import ResourceType, ResourceTypes
 from smplan.core.state.model import State
-from smplan.core.values import decode
+from smplan.core.values import Json, decode
 
 
 def detect(state: State, observed: ObservedState, types: ResourceTypes, overrides: Overrides) -> Iterator[Drift]:
@@ -36,5 +36,13 @@ def detect(state: State, observed: ObservedState, types: ResourceTypes, override
             for change in diff.diff(applied, live.spec)
             if change.path.partition(".")[0] not in overridden
         )
+        changes += tuple(_tracked(type, resource.outputs, live.outputs))
         if changes:
             yield Drift(resource.address, resource.kind, resource.id, changes=changes)
+
+
+def _tracked(type: ResourceType, applied: Mapping[str, Json], live: Mapping[str, Json]) -> Iterator[AttributeChange]:
+    """The outputs that differ from those after the last apply, where that is drift; a state of old lacks some."""
+    for name, output in type.outputs.items():
+        if output.tracked and name in applied and applied[name] != live.get(name):
+            yield AttributeChange(name, applied[name], live.get(name))

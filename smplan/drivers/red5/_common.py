@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar, cast
 
 from smplan.core.spec import Spec
 from smplan.drivers.base import Driver
 from smplan.drivers.red5.client import StreamManager
 
 S = TypeVar("S", bound=Spec)
+
+
+def with_others(now: Mapping[str, Any], ours: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """``ours`` with the members of ``now`` that it does not name, at every depth: a PUT replaces the whole object.
+
+    An item of a list corresponds to the one with the same value of one of ``keys``.
+    """
+    made = {**now, **ours}
+    for name, value in ours.items():
+        if isinstance(value, Mapping) and isinstance(now.get(name), Mapping):
+            made[name] = with_others(now[name], value, *keys)
+        elif isinstance(value, list):
+            known = {_key(item, keys): item for item in now.get(name) or [] if isinstance(item, Mapping)}
+            made[name] = [with_others(known.get(_key(item, keys), {}), item, *keys) for item in value]
+    return made
+
+
+def _key(item: Mapping[str, Any], keys: Collection[str]) -> str:
+    return next((str(item[key]) for key in keys if key in item), "")
 
 
 class StreamManagerDriver(Driver[S]):

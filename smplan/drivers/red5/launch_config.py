@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.base import Claim, Live
-from smplan.drivers.red5._common import StreamManagerDriver
+from smplan.drivers.red5._common import StreamManagerDriver, with_others
 from smplan.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -78,9 +78,12 @@ class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
         return spec.name
 
     def update(self, live: Live[LaunchConfigSpec], spec: LaunchConfigSpec) -> None:
-        """One PUT of the whole configuration; nodes launched later use it."""
+        """One PUT of the whole configuration, with what it has besides; nodes launched later use it."""
         if live.spec != spec:
-            self.api.put_launch_config(_body(spec), new=False)
+            now = self.api.launch_config(live.id)
+            for target in (now.get("targets") or {}).get("target") or ():
+                target.pop("image", None)  # managed: without one the role has the image of all
+            self.api.put_launch_config(with_others(now, _body(spec), "role", "name", "key"), new=False)
 
     def delete(self, id: str) -> None:
         """Already gone is success; one that a group uses raises InUse."""

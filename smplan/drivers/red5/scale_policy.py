@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.base import Claim, Live
-from smplan.drivers.red5._common import StreamManagerDriver
+from smplan.drivers.red5._common import StreamManagerDriver, with_others
 from smplan.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -88,9 +88,24 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
         return spec.name
 
     def update(self, live: Live[ScalePolicySpec], spec: ScalePolicySpec) -> None:
-        """One PUT of the whole policy."""
-        if live.spec != spec:
-            self.api.put_scale_policy(_body(spec), new=False)
+        """One PUT of the whole policy, with the wait and warm-up times that it has.
+
+        Raises Conflict if a node group uses it and more than its limits changes (Red5 Pro, Update Scale Policy).
+        """
+        if live.spec == spec:
+            return
+        if _roles(live.spec) != _roles(spec) or live.spec.description != spec.description:
+            self._check_unused(live.id)
+        now = self.api.scale_policy(live.id)
+        self.api.put_scale_policy(with_others(now, _body(spec), "role", "name"), new=False)
+
+    def _check_unused(self, name: str) -> None:
+        users = sorted(str(group.get("name")) for group in self.api.groups() if group.get("scalePolicy") == name)
+        if users:
+            raise Conflict(
+                f"the scale policy {name} is in use by {', '.join(users)}: only its limits can be changed",
+                hint="write it under another `name`, which replaces the node group too",
+            )
 
     def delete(self, id: str) -> None:
         """Already gone is success; one that a group uses raises InUse."""
@@ -100,6 +115,10 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
     def find(self, spec: ScalePolicySpec) -> Live[ScalePolicySpec] | None:
         """The policy of that name."""
         return self.read_many([spec.name]).get(spec.name)
+
+
+def _roles(spec: ScalePolicySpec) -> set[tuple[str, str]]:
+    return {(target.region, target.role) for target in spec.targets}
 
 
 def _body(spec: ScalePolicySpec) -> dict[str, Any]:

@@ -16,6 +16,14 @@ from smplan.sandbox.aws.requests import (
 )
 from smplan.sandbox.aws.state.account import Account
 
+_NEWER = ("ActionConfiguration", "EvaluationWindow", "WarmUpConfiguration")
+"""Members that moto does not know."""
+
+
+def _newer(account: Account) -> dict[str, Fields]:
+    """By alarm, its members that moto does not know."""
+    return account.table("cloudwatch.newer_members")
+
 
 def _find_alarm(account: Account, name: str) -> Fields | None:
     alarms = account.moto.call("cloudwatch", "DescribeAlarms", {"AlarmNames": [name]})["MetricAlarms"]
@@ -26,18 +34,29 @@ def _find_alarm(account: Account, name: str) -> Fields | None:
 def put(call: Call) -> None:
     """A new alarm lacks data; an existing one is overwritten, keeps its state, and takes no tags (API reference)."""
     account, name = call.account, call["AlarmName"]
+    if (call["DatapointsToAlarm"] or 0) > (call["EvaluationPeriods"] or 0):  # API reference, PutMetricAlarm
+        raise AwsError("ValidationError", "DatapointsToAlarm must be less than or equal to EvaluationPeriods")
     alarm = _find_alarm(account, name)
     tags = None
     if alarm:
         response = account.moto.call("cloudwatch", "ListTagsForResource", {"ResourceARN": alarm["AlarmArn"]})
         tags = response["Tags"] or None
     call.moto(Tags=tags if alarm else call["Tags"])
+    _newer(account)[name] = {key: call[key] for key in _NEWER if call[key] is not None}
     state = alarm or {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation"}
     _set_state(account, name, state["StateValue"], state.get("StateReason", ""))
 
 
 def _set_state(account: Account, name: str, state: str, reason: str) -> None:
     account.moto.call("cloudwatch", "SetAlarmState", {"AlarmName": name, "StateValue": state, "StateReason": reason})
+
+
+@handles("cloudwatch", "DescribeAlarms")
+def describe(call: Call) -> Fields:
+    """With the members that moto does not know."""
+    response = call.moto()
+    alarms = [{**each, **_newer(call.account).get(each["AlarmName"], {})} for each in response["MetricAlarms"]]
+    return {**response, "MetricAlarms": alarms}
 
 
 @handles("cloudwatch", "SetAlarmState")

@@ -74,7 +74,10 @@ class Thing(DeclaredResource):
 
     kind = "thing"
     spec = ThingSpec
-    outputs: ClassVar = {"arn": Output("Its ARN."), "version": Output("Grows.", may_change_on_update=True)}
+    outputs: ClassVar = {
+        "arn": Output("Its ARN."),
+        "version": Output("Grows.", may_change_on_update=True, tracked=True),
+    }
     name_field = "name"
     name_limit = 20
     risks: ClassVar = {"delete": "data loss"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from smplan.core.plan.model import Drift
 from tests.core.plan.scenario import Have, have, planned
 
@@ -14,6 +16,20 @@ def test_drift_names_each_attribute_with_what_was_applied_and_what_it_is_now() -
     (found,) = drift(have("a", size=1, limit=2, live={"size": 9}), have("b"))
     assert (found.address, found.gone) == ("a", False)
     assert [(change.path, change.before, change.after) for change in found.changes] == [("size", 1, 9)]
+
+
+def test_an_output_that_is_tracked_drifts_though_no_field_manages_it() -> None:
+    known = have("a", outputs={"arn": "arn:a", "version": 1})
+    assert known.live is not None
+    moved = replace(known, live=replace(known.live, outputs={"arn": "arn:b", "version": 2}))
+    (found,) = drift(moved)
+    assert [(change.path, change.before, change.after) for change in found.changes] == [("version", 1, 2)]
+
+
+def test_a_tracked_output_that_the_state_does_not_know_yet_does_not_drift() -> None:
+    known = have("a")
+    assert known.live is not None
+    assert drift(replace(known, live=replace(known.live, outputs={"version": 2}))) == []
 
 
 def test_a_missing_resource_is_gone() -> None:

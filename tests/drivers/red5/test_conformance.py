@@ -12,7 +12,7 @@ from smplan.core.diff import diff
 from smplan.core.values import encode
 from smplan.drivers import registry
 from smplan.drivers.base import Progress
-from smplan.errors import Denied, InUse, Invalid, LostAnswer, NotFound, Unreachable
+from smplan.errors import Conflict, Denied, InUse, Invalid, LostAnswer, NotFound, Unreachable
 from smplan.sandbox.ids import ADMIN_TOKEN
 from smplan.sandbox.stream_manager.responses import (
     Behaviour,
@@ -85,6 +85,45 @@ def test_law_2_what_was_added_can_be_removed(stage: SimulatedStreamManager, kind
     assert live is not None
     stage.driver(kind).update(live, spec_of(kind))
     assert equal(spec_of(kind), stage.read(kind, id))
+
+
+WAITS = {"scaleInWaitTime": 1000, "scaleOutWaitTime": 2000, "estimatedWarmUpTime": 150000, "coolDownPeriod": 180000}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"targets": [{"role": "origin", "min_limit": 1, "max_limit": 9}]}, {"description": "after"}],
+    ids=["targets", "description"],
+)
+def test_law_8_an_update_keeps_the_waits_and_warm_ups_of_a_scale_policy(
+    stage: SimulatedStreamManager, changes: dict[str, Any]
+) -> None:
+    id, api = stage.made("red5.scale_policy"), stage.api()
+    policy = api.scale_policy(id)
+    for region in policy["targets"]["region"]:
+        for target in region["target"]:
+            target.update(WAITS)
+    api.put_scale_policy(policy, new=False)
+    live = stage.read("red5.scale_policy", id)
+    assert live is not None
+    stage.driver("red5.scale_policy").update(live, spec_of("red5.scale_policy", **changes))
+    for region in api.scale_policy(id)["targets"]["region"]:
+        for target in region["target"]:
+            assert target.items() >= WAITS.items()
+
+
+def test_while_a_group_uses_a_scale_policy_only_its_limits_change(stage: SimulatedStreamManager) -> None:
+    kind = "red5.scale_policy"
+    group = stage.made("red5.nodegroup")
+    id = spec_of(kind).name
+    live, driver = stage.read(kind, id), stage.driver(kind)
+    assert live is not None
+    for refused in ({"description": "after"}, {"targets": spec_of(kind).managed_fields()["targets"][:2]}):
+        with pytest.raises(Conflict, match=f"in use by {group}: only its limits"):
+            driver.update(live, spec_of(kind, **refused))
+    targets = [{**each, "max_limit": each["max_limit"] + 1} for each in spec_of(kind).managed_fields()["targets"]]
+    driver.update(live, spec_of(kind, targets=targets))
+    assert equal(spec_of(kind, targets=targets), stage.read(kind, id))
 
 
 @each_kind

@@ -223,3 +223,18 @@ def test_wait_ready_ends_at_once_when_all_are_in_service() -> None:
     serving = [{"role": "origin", "state": "INSERVICE"}]
     driver = NodeGroup(context(policies={"policy": policy(ORIGIN)}, nodes={"group": serving}))
     assert list(driver.wait_ready("group", SPEC)) == []
+
+
+def test_a_put_keeps_the_members_of_a_launch_configuration_that_no_field_names() -> None:
+    target = {**TARGET, "volumeSize": 20, "image": "edge-image"}
+    now = {**CONFIG, "audience": "live", "targets": {"order": "any", "target": [target]}, "properties": {}}
+    answers = Answers(configs={"nodes": now})
+    stream_manager: Any = answers
+    driver = LaunchConfig(Context(NOTHING, lambda: stream_manager))
+    live = driver.read_many(["nodes"])["nodes"]
+    target = {"role": "edge", "instance_type": "c5.xlarge", "connection_capacity": 200}
+    driver.update(live, LaunchConfigSpec.model_validate({"name": "nodes", "image": "image", "targets": [target]}))
+    [(_, put)] = answers.put
+    assert (put["audience"], put["targets"]["order"]) == ("live", "any")
+    [sent] = put["targets"]["target"]
+    assert sent == {"role": "edge", "instanceType": "c5.xlarge", "connectionCapacity": "200", "volumeSize": 20}

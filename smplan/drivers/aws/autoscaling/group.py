@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.values import Json
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _common, _instances
 from smplan.drivers.aws.requests import batched, without_none
@@ -129,7 +130,7 @@ class GroupSpec(Spec):
         PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
     ] = None
     propagate_tags_at_launch: Annotated[
-        bool, Field(description="Whether new instances get these tags too, without smplan's own.")
+        bool | None, Field(description="Whether new instances get these tags too, without smplan's own.")
     ] = True
 
     @model_validator(mode="after")
@@ -153,6 +154,8 @@ class GroupSpec(Spec):
         if self.propagate_tags_at_launch is False and not self.tags:
             # AWS keeps the flag on each tag: without one, it could not be read back
             raise ValueError("`propagate_tags_at_launch: false` has no effect without `tags`: leave it out")
+        if self.tags is None:  # nor are the flags of tags that are not managed
+            self.__dict__["propagate_tags_at_launch"] = None
         return self
 
 
@@ -162,7 +165,10 @@ class Group(Driver[GroupSpec]):
     kind = "aws.autoscaling.group"
     summary = "A scaling group: runs as many Stream Managers as demand needs."
     spec = GroupSpec
-    outputs: ClassVar = {"arn": Output("The group's ARN.")}
+    outputs: ClassVar = {
+        "arn": Output("The group's ARN."),
+        "suspended_processes": Output("The processes that were suspended by hand, such as Launch.", tracked=True),
+    }
     iam_actions = IamActions(
         read=("autoscaling:DescribeAutoScalingGroups",),
         write=(
@@ -203,7 +209,7 @@ class Group(Driver[GroupSpec]):
             "DesiredCapacity": spec.desired_capacity,
             "TargetGroupARNs": spec.target_group_arns,
             "Tags": [
-                *_tag_requests(spec.name, spec.tags or {}, propagate=spec.propagate_tags_at_launch),
+                *_tag_requests(spec.name, spec.tags or {}, propagate=spec.propagate_tags_at_launch is not False),
                 *_tag_requests(spec.name, claim.tags, propagate=False),
             ],
         }
@@ -239,14 +245,14 @@ class Group(Driver[GroupSpec]):
             client.detach_load_balancer_target_groups(AutoScalingGroupName=live.id, TargetGroupARNs=arns)
 
     def _retag(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
-        client = self.context.aws.write.autoscaling
-        before = live.spec.tags or {}
-        wanted = before if spec.tags is None else spec.tags
-        to_set, to_remove = tags.changed(before, wanted)
-        if spec.propagate_tags_at_launch != live.spec.propagate_tags_at_launch:
-            to_set, _ = tags.changed({}, wanted)
+        if spec.tags is None:
+            return
+        client, propagate = self.context.aws.write.autoscaling, spec.propagate_tags_at_launch is not False
+        to_set, to_remove = tags.changed(live.spec.tags or {}, spec.tags)
+        if propagate != live.spec.propagate_tags_at_launch:
+            to_set, _ = tags.changed({}, spec.tags)
         if to_set:
-            client.create_or_update_tags(Tags=_tag_requests(live.id, to_set, propagate=spec.propagate_tags_at_launch))
+            client.create_or_update_tags(Tags=_tag_requests(live.id, to_set, propagate=propagate))
         if to_remove:
             keys: Any = [{"ResourceId": live.id, "ResourceType": "auto-scaling-group", "Key": key} for key in to_remove]
             client.delete_tags(Tags=keys)
@@ -314,7 +320,9 @@ def _live(group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:
     }
     spec = GroupSpec.model_construct(**settings)
     owner = Owner.from_tags(tags.plain(group.get("Tags")))
-    return Live(group["AutoScalingGroupName"], spec, {"arn": group.get("AutoScalingGroupARN", "")}, owner)
+    suspended = sorted(process.get("ProcessName", "") for process in group.get("SuspendedProcesses", []))
+    outputs: dict[str, Json] = {"arn": group.get("AutoScalingGroupARN", ""), "suspended_processes": [*suspended]}
+    return Live(group["AutoScalingGroupName"], spec, outputs, owner)
 
 
 def _template(group: AutoScalingGroupTypeDef) -> LaunchTemplateVersion | None:

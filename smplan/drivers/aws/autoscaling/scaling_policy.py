@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.core.values import Json
 from smplan.drivers.aws.autoscaling import _adjustments as adjustments
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.autoscaling._adjustments import StepAdjustment, TargetTracking
-from smplan.drivers.aws.requests import without_none
+from smplan.drivers.aws.requests import whole, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
@@ -31,6 +32,8 @@ ALLOWED = {
     "TargetTrackingScaling": frozenset({"estimated_instance_warmup", "target_tracking"}),
 }
 """The optional fields of each type (API reference of PutScalingPolicy)."""
+_MINIMUMS = ("MinAdjustmentMagnitude", "MinAdjustmentStep")
+"""Members that go with PercentChangeInCapacity only."""
 REQUIRED = {
     "SimpleScaling": ("adjustment_type", "scaling_adjustment"),
     "StepScaling": ("adjustment_type", "step_adjustments"),
@@ -130,7 +133,10 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
     kind = "aws.autoscaling.scaling_policy"
     summary = "A scaling policy: when and by how much a scaling group scales."
     spec = ScalingPolicySpec
-    outputs: ClassVar = {"arn": Output("The policy's ARN, for the actions of an alarm.")}
+    outputs: ClassVar = {
+        "arn": Output("The policy's ARN, for the actions of an alarm."),
+        "enabled": Output("Whether it scales: a policy may have been disabled by hand.", tracked=True),
+    }
     iam_actions = IamActions(
         read=("autoscaling:DescribePolicies",), write=("autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy")
     )
@@ -153,22 +159,23 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
 
     def create(self, spec: ScalingPolicySpec, claim: Claim) -> str:
         """``group/name``. AWS would change an existing policy of that name, so the engine calls ``find`` first."""
-        self._put(spec)
+        self.context.aws.write.autoscaling.put_scaling_policy(**_request(spec))
         return _id(spec.auto_scaling_group_name, spec.name)
 
     def update(self, live: Live[ScalingPolicySpec], spec: ScalingPolicySpec) -> None:
-        """In place; a put replaces the whole policy, so unmanaged fields are sent as they are."""
-        kept = {name: getattr(live.spec, name) for name in type(spec).model_fields if getattr(spec, name) is None}
-        self._put(spec.model_copy(update=kept))
+        """In place; a put replaces the whole policy, so what is not managed is sent as it is, ``Enabled`` too."""
+        client, policies = self.context.aws.write.autoscaling, self._described([spec.auto_scaling_group_name])
+        now: Any = next((policy for policy in policies if policy["PolicyName"] == spec.name), {})
+        request = whole(client, "PutScalingPolicy", _request(live.spec) | now, _request(spec))
+        if request.get("AdjustmentType") != "PercentChangeInCapacity":
+            request = {name: value for name, value in request.items() if name not in _MINIMUMS}
+        client.put_scaling_policy(**request)
 
     def delete(self, id: str) -> None:
         """Also success if the group, and the policy with it, is gone."""
         group, _, name = id.partition("/")
         with suppress(NotFound):
             self.context.aws.write.autoscaling.delete_policy(AutoScalingGroupName=group, PolicyName=name)
-
-    def _put(self, spec: ScalingPolicySpec) -> None:
-        self.context.aws.write.autoscaling.put_scaling_policy(**_request(spec))
 
     def _described(self, groups: Collection[str]) -> Iterator[ScalingPolicyTypeDef]:
         describe = self.context.aws.read.autoscaling.get_paginator("describe_policies")
@@ -224,4 +231,5 @@ def _live(policy: ScalingPolicyTypeDef) -> Live[ScalingPolicySpec]:
         "target_tracking": adjustments.tracking_live(tracking) if tracking else None,
     }
     spec = ScalingPolicySpec.model_construct(**fields)
-    return Live(_id(spec.auto_scaling_group_name, spec.name), spec, {"arn": policy.get("PolicyARN", "")})
+    outputs: dict[str, Json] = {"arn": policy.get("PolicyARN", ""), "enabled": policy.get("Enabled", True)}
+    return Live(_id(spec.auto_scaling_group_name, spec.name), spec, outputs)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from smplan.core.resource_type import IamActions, Output, Override
 from smplan.core.spec import IMMUTABLE, Spec
 from smplan.drivers.aws.autoscaling import _common
-from smplan.drivers.aws.requests import without_none
+from smplan.drivers.aws.requests import whole, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
 from smplan.errors import NotFound
@@ -117,14 +117,20 @@ class Schedule(Driver[ScheduleSpec]):
 
     def create(self, spec: ScheduleSpec, claim: Claim) -> str:
         """``group/name``. AWS would change an action of that name in place: the engine calls ``find`` first."""
-        self._put(spec)
+        self.context.aws.write.autoscaling.put_scheduled_update_group_action(**_request(spec))
         return _id(spec.auto_scaling_group_name, spec.name)
 
     def update(self, live: Live[ScheduleSpec], spec: ScheduleSpec) -> None:
-        """In place. What is not managed is sent as it is now: AWS does not say whether a put may leave it out."""
-        kept: dict[str, Any] = {name: getattr(live.spec, name) for name in SIZES if getattr(spec, name) is None}
-        now = next((each for each in self._described([live.id.partition("/")[0]]) if _live(each).id == live.id), None)
-        self._put(spec.model_copy(update=kept), EndTime=now and now.get("EndTime"))
+        """In place. What is not managed is sent as it is now: AWS does not say whether a put may leave it out.
+
+        ``StartTime`` is the next run, so it is kept unless the times change.
+        """
+        client, actions = self.context.aws.write.autoscaling, self._described([spec.auto_scaling_group_name])
+        now: Any = next((each for each in actions if each["ScheduledActionName"] == spec.name), {})
+        moved = (live.spec.recurrence, live.spec.time_zone) != (spec.recurrence, spec.time_zone)
+        kept = {name: value for name, value in now.items() if name != "Time" and not (moved and name == "StartTime")}
+        request = whole(client, "PutScheduledUpdateGroupAction", _request(live.spec) | kept, _request(spec))
+        client.put_scheduled_update_group_action(**request)
 
     def delete(self, id: str) -> None:
         """Also a success when the action, or the group and the action with it, is gone."""
@@ -133,19 +139,6 @@ class Schedule(Driver[ScheduleSpec]):
             self.context.aws.write.autoscaling.delete_scheduled_action(
                 AutoScalingGroupName=group, ScheduledActionName=name
             )
-
-    def _put(self, spec: ScheduleSpec, **more: Any) -> None:
-        request: dict[str, Any] = {
-            "AutoScalingGroupName": spec.auto_scaling_group_name,
-            "ScheduledActionName": spec.name,
-            "Recurrence": spec.recurrence,
-            "TimeZone": spec.time_zone,
-            "MinSize": spec.min_size,
-            "MaxSize": spec.max_size,
-            "DesiredCapacity": spec.desired_capacity,
-            **more,
-        }
-        self.context.aws.write.autoscaling.put_scheduled_update_group_action(**without_none(request))
 
     def _described(self, groups: Collection[str]) -> Iterator[ScheduledUpdateGroupActionTypeDef]:
         describe = self.context.aws.read.autoscaling.get_paginator("describe_scheduled_actions")
@@ -157,6 +150,20 @@ class Schedule(Driver[ScheduleSpec]):
 
 def _id(group: str, name: str) -> str:
     return f"{group}/{name}"
+
+
+def _request(spec: ScheduleSpec) -> dict[str, Any]:
+    return without_none(
+        {
+            "AutoScalingGroupName": spec.auto_scaling_group_name,
+            "ScheduledActionName": spec.name,
+            "Recurrence": spec.recurrence,
+            "TimeZone": spec.time_zone,
+            "MinSize": spec.min_size,
+            "MaxSize": spec.max_size,
+            "DesiredCapacity": spec.desired_capacity,
+        }
+    )
 
 
 def _live(action: ScheduledUpdateGroupActionTypeDef) -> Live[ScheduleSpec]:

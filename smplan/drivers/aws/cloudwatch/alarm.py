@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.requests import batched, whole, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 NAMES = 100
 """Maximum number of names in one DescribeAlarms (API reference)."""
 DAY = 86_400
-UNMANAGED = ("ActionsEnabled", "DatapointsToAlarm", "Unit", "EvaluateLowSampleCountPercentile")
-"""Settings without a field that a put would reset: an alarm's actions may have been disabled by hand."""
+REPLACED = ("ExtendedStatistic", "Metrics", "ThresholdMetricId", "EvaluationCriteria", "EvaluationInterval")
+"""What an alarm has in place of metric and statistic, which are managed."""
 
 
 def _allowed(period: int) -> int:
@@ -92,7 +93,14 @@ class AlarmSpec(Spec):
         Field(description="Seconds per data point: 10, 20, 30, or a multiple of 60.", ge=10),
         AfterValidator(_allowed),
     ]
-    evaluation_periods: Annotated[int, Field(description="How many periods in a row must breach the threshold.", ge=1)]
+    evaluation_periods: Annotated[
+        int,
+        Field(
+            description="How many periods in a row must breach the threshold. An alarm that was set to fewer of them "
+            "(M of N) keeps its M, at most this many.",
+            ge=1,
+        ),
+    ]
     treat_missing_data: Annotated[
         Literal["missing", "ignore", "breaching", "notBreaching"],
         Field(description="How a period without data counts; a new group has none at first."),
@@ -119,7 +127,10 @@ class Alarm(Driver[AlarmSpec]):
     kind = "aws.cloudwatch.alarm"
     summary = "An alarm: a metric and threshold that run a scaling policy or notify people."
     spec = AlarmSpec
-    outputs: ClassVar = {"arn": Output("The alarm's ARN.")}
+    outputs: ClassVar = {
+        "arn": Output("The alarm's ARN."),
+        "actions_enabled": Output("Whether its actions run: they may have been disabled by hand.", tracked=True),
+    }
     iam_actions = IamActions(
         read=("cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"),
         write=(
@@ -150,16 +161,24 @@ class Alarm(Driver[AlarmSpec]):
 
     def create(self, spec: AlarmSpec, claim: Claim) -> str:
         """The name. AWS would overwrite an existing alarm of that name, so the engine calls ``find`` first."""
-        self._put({**_request(spec), "Tags": tags.listed(tags.merged(spec.tags, claim.tags))})
+        listed = tags.listed(tags.merged(spec.tags, claim.tags))
+        self.context.aws.write.cloudwatch.put_metric_alarm(**_request(spec), Tags=listed)
         return spec.name
 
     def update(self, live: Live[AlarmSpec], spec: AlarmSpec) -> None:
-        """A put replaces the whole alarm, so unmanaged fields are sent as they are."""
+        """A put replaces the whole alarm, so what is not managed is sent as it is."""
         if _request(live.spec) | _request(spec) != _request(live.spec):
-            now: Any = next(self._described([live.id]), {})
-            kept = {key: now[key] for key in UNMANAGED if now.get(key) is not None}
-            self._put(kept | _request(live.spec) | _request(spec))
+            self._put_whole(live, spec)
         self._retag(live, spec)
+
+    def _put_whole(self, live: Live[AlarmSpec], spec: AlarmSpec) -> None:
+        client = self.context.aws.write.cloudwatch
+        now: Any = next(self._described([live.id]), {})
+        kept = {name: value for name, value in now.items() if name not in REPLACED}
+        request = whole(client, "PutMetricAlarm", _request(live.spec) | kept, _request(spec))
+        if "DatapointsToAlarm" in request:  # AWS refuses M of N with M > N
+            request["DatapointsToAlarm"] = min(request["DatapointsToAlarm"], spec.evaluation_periods)
+        client.put_metric_alarm(**request)
 
     def set_owner(self, id: str, owner: Owner) -> None:
         """By the ARN, which a read gives. Raises NotFound if the alarm is gone."""
@@ -172,9 +191,6 @@ class Alarm(Driver[AlarmSpec]):
         """Also success if it is gone."""
         with suppress(NotFound):
             self.context.aws.write.cloudwatch.delete_alarms(AlarmNames=[id])
-
-    def _put(self, request: dict[str, Any]) -> None:
-        self.context.aws.write.cloudwatch.put_metric_alarm(**request)
 
     def _retag(self, live: Live[AlarmSpec], spec: AlarmSpec) -> None:
         if spec.tags is None:
@@ -244,6 +260,8 @@ def _live(alarm: MetricAlarmTypeDef, listed: Any) -> Live[AlarmSpec]:
         "tags": tags.own(listed),
     }
     owner = Owner.from_tags(tags.plain(listed))
-    return Live(
-        alarm.get("AlarmName", ""), AlarmSpec.model_construct(**fields), {"arn": alarm.get("AlarmArn", "")}, owner
-    )
+    outputs: dict[str, Json] = {
+        "arn": alarm.get("AlarmArn", ""),
+        "actions_enabled": alarm.get("ActionsEnabled", True),
+    }
+    return Live(alarm.get("AlarmName", ""), AlarmSpec.model_construct(**fields), outputs, owner)

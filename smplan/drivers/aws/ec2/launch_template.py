@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -13,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
-from smplan.core.values import Json
+from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec, fields
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2 import _template_data
 from smplan.drivers.aws.ec2._common import Ec2Driver
-from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.requests import accepted, batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Owner
@@ -144,7 +142,7 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     summary = "How instances of a scaling group are launched: image, type, user data, disk, network."
     spec = LaunchTemplateSpec
     outputs: ClassVar = {
-        "version": Output("The number of the default version, for the group.", may_change_on_update=True)
+        "version": Output("The number of the default version, for the group.", may_change_on_update=True, tracked=True)
     }
     iam_actions = IamActions(
         read=("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
@@ -177,19 +175,31 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
         return self.context.aws.write.ec2.create_launch_template(
             LaunchTemplateName=spec.name,
             ClientToken=claim.token,
-            LaunchTemplateData=data(spec),
+            LaunchTemplateData=_template_data.changed({}, spec.managed_fields()),
             TagSpecifications=_filters.tagged(["launch-template"], tags.merged(spec.tags, claim.tags)),
         )["LaunchTemplate"]["LaunchTemplateId"]
 
     def update(self, live: Live[LaunchTemplateSpec], spec: LaunchTemplateSpec) -> None:
-        """A complete new version, made the default; a change of tags alone creates none."""
-        wanted = live.spec.model_copy(update=spec.model_dump(exclude_none=True))
-        if data(wanted) != data(live.spec):
-            version = self.context.aws.write.ec2.create_launch_template_version(
-                LaunchTemplateId=live.id, ClientToken=_token(live.id, data(wanted)), LaunchTemplateData=data(wanted)
-            )["LaunchTemplateVersion"]["VersionNumber"]
-            self.context.aws.write.ec2.modify_launch_template(LaunchTemplateId=live.id, DefaultVersion=str(version))
+        """A new version, made the default: the one in force, with what differs; a change of tags alone creates none."""
+        wanted, traits = spec.managed_fields(), fields(type(spec))
+        changes = {
+            name: value
+            for name, value in wanted.items()
+            if traits[name].canonical(value) != traits[name].canonical(getattr(live.spec, name))
+        }
+        if changes.keys() - {"tags"}:
+            self._create_version(live, changes)
         _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)
+
+    def _create_version(self, live: Live[LaunchTemplateSpec], changes: Mapping[str, Any]) -> None:
+        client = self.context.aws.write.ec2
+        [now] = self._versions({"LaunchTemplateId": live.id}, str(live.outputs["version"]))
+        shape: Any = client.meta.service_model.shape_for("RequestLaunchTemplateData")
+        data = _template_data.changed(accepted(shape, now["LaunchTemplateData"]), changes)
+        version = client.create_launch_template_version(
+            LaunchTemplateId=live.id, ClientToken=_token(live.id, data), LaunchTemplateData=data
+        )["LaunchTemplateVersion"]["VersionNumber"]
+        client.modify_launch_template(LaunchTemplateId=live.id, DefaultVersion=str(version))
 
     def delete(self, id: str) -> None:
         """With all its versions; its instances stay."""
@@ -231,88 +241,24 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
         except NotFound:
             return []
 
-    def _versions(self, one: dict[str, Any]) -> list[LaunchTemplateVersionTypeDef]:
+    def _versions(self, one: dict[str, Any], version: str = "$Default") -> list[LaunchTemplateVersionTypeDef]:
         pages = self.context.aws.read.ec2.get_paginator("describe_launch_template_versions").paginate(
-            Versions=["$Default"], PaginationConfig={"PageSize": _filters.FILTER_VALUES}, **one
+            Versions=[version], PaginationConfig={"PageSize": _filters.FILTER_VALUES}, **one
         )
         return [version for page in pages for version in page["LaunchTemplateVersions"]]
 
 
-def data(spec: LaunchTemplateSpec) -> Any:
-    """The complete data of one version; nothing is merged from an older one."""
-    request: dict[str, Json] = {"Monitoring": {"Enabled": spec.monitoring}}
-    plain = {"ImageId": spec.image_id, "InstanceType": spec.instance_type, "KeyName": spec.key_name}
-    request.update(without_none(plain))
-    if spec.user_data:
-        request["UserData"] = base64.b64encode(spec.user_data.encode()).decode()
-    if spec.iam_instance_profile is not None:
-        form = "Arn" if spec.iam_instance_profile.startswith("arn:") else "Name"
-        request["IamInstanceProfile"] = {form: spec.iam_instance_profile}
-    if spec.http_tokens is not None:
-        request["MetadataOptions"] = {"HttpTokens": spec.http_tokens}
-    if spec.instance_tags:
-        request["TagSpecifications"] = _filters.tagged(["instance"], spec.instance_tags)
-    return {**request, **_network(spec), **_root_volume(spec)}
-
-
-def _network(spec: LaunchTemplateSpec) -> dict[str, Json]:
-    """A public address can only be set on an interface, and then the groups must be set there too."""
-    groups = sorted(spec.security_group_ids or [])
-    if spec.associate_public_ip_address is None:
-        return {"SecurityGroupIds": groups} if groups else {}
-    interface = {
-        "DeviceIndex": 0,
-        "AssociatePublicIpAddress": spec.associate_public_ip_address,
-        "DeleteOnTermination": True,
-        **({"Groups": groups} if groups else {}),
-    }
-    return {"NetworkInterfaces": [interface]}
-
-
-def _root_volume(spec: LaunchTemplateSpec) -> dict[str, Json]:
-    if spec.root_device_name is None:
-        return {}
-    sizes = {"VolumeSize": spec.volume_size, "VolumeType": spec.volume_type}
-    ebs = {"DeleteOnTermination": True, **without_none(sizes)}
-    return {"BlockDeviceMappings": [{"DeviceName": spec.root_device_name, "Ebs": ebs}]}
-
-
-def _token(id: str, content: Json) -> str:
+def _token(id: str, content: Any) -> str:
     """Equal for equal content of the same template: a lost response never leads to a second version."""
     text = json.dumps([id, content], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _live(template: LaunchTemplateTypeDef, version: LaunchTemplateVersionTypeDef) -> Live[LaunchTemplateSpec]:
-    found: Mapping[str, Any] = version["LaunchTemplateData"]
-    interface: Mapping[str, Any] = next(iter(found.get("NetworkInterfaces") or []), {})
-    device: Mapping[str, Any] = next(iter(found.get("BlockDeviceMappings") or []), {})
-    profile = found.get("IamInstanceProfile") or {}
-    specs = [each for each in found.get("TagSpecifications") or [] if each.get("ResourceType") == "instance"]
     spec = LaunchTemplateSpec.model_construct(
         name=template["LaunchTemplateName"],
-        image_id=found.get("ImageId"),
-        instance_type=found.get("InstanceType"),
-        key_name=found.get("KeyName"),
-        user_data=_decoded(found.get("UserData") or ""),
-        associate_public_ip_address=interface.get("AssociatePublicIpAddress"),
-        root_device_name=device.get("DeviceName"),
-        volume_size=device.get("Ebs", {}).get("VolumeSize"),
-        volume_type=device.get("Ebs", {}).get("VolumeType"),
-        security_group_ids=sorted(interface.get("Groups") or found.get("SecurityGroupIds") or []),
-        monitoring=bool((found.get("Monitoring") or {}).get("Enabled", False)),
-        iam_instance_profile=profile.get("Arn") or profile.get("Name"),
-        http_tokens=(found.get("MetadataOptions") or {}).get("HttpTokens"),
         tags=tags.own(template.get("Tags")),
-        instance_tags=tags.own(specs[0].get("Tags")) if specs else {},
+        **_template_data.read(version["LaunchTemplateData"]),
     )
     number = {"version": version["VersionNumber"]}
     return Live(template["LaunchTemplateId"], spec, number, Owner.from_tags(tags.plain(template.get("Tags"))))
-
-
-def _decoded(user_data: str) -> str:
-    """The decoded text; text that was stored without encoding is returned as it is."""
-    try:
-        return base64.b64decode(user_data, validate=True).decode(errors="replace")
-    except binascii.Error:
-        return user_data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -12,7 +13,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
-from smplan.drivers.aws.requests import batched
+from smplan.drivers.aws.requests import accepted, batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
@@ -136,10 +137,20 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
         """What differs, in one call; AWS drops certificate and policy if HTTPS becomes HTTP."""
         before, wanted = _settings(live.spec), _settings(spec)
         changes = {key: value for key, value in wanted.items() if value != before.get(key)}
+        if "DefaultActions" in changes:
+            changes["DefaultActions"] = self._actions(live.id, spec.target_group_arn)
         if changes:
             with _with_certificate_hint():
                 self.context.aws.write.elbv2.modify_listener(ListenerArn=live.id, **changes)
         _common.retag(self.context.aws, live.id, live=live.spec.tags, wanted=spec.tags)
+
+    def _actions(self, arn: str, target_group: str) -> list[dict[str, Any]]:
+        """The actions as they are, with another target group: who must log in, and stickiness, are not managed."""
+        client = self.context.aws.write.elbv2
+        shape: Any = client.meta.service_model.shape_for("Actions")
+        found = self.context.aws.read.elbv2.describe_listeners(ListenerArns=[arn])["Listeners"]
+        actions = accepted(shape, [action for each in found for action in each.get("DefaultActions", [])])
+        return [*map(_again, filter(_is_check, actions)), _forward(actions, target_group)]
 
     def delete(self, id: str) -> None:
         """Open connections continue until they end."""
@@ -184,11 +195,34 @@ def _live(item: ListenerTypeDef, tagged: Mapping[str, str]) -> Live[ListenerSpec
         "protocol": item["Protocol"],
         "certificate_arn": next((each.get("CertificateArn") for each in certificates), None),
         "ssl_policy": item.get("SslPolicy") or None,
-        "target_group_arn": ", ".join(_describe(action) for action in item.get("DefaultActions") or []),
+        "target_group_arn": ", ".join(map(_describe, itertools.filterfalse(_is_check, item.get("DefaultActions", [])))),
         "tags": _common.own_tags(tagged),
     }
     arn = item["ListenerArn"]
     return Live(arn, ListenerSpec.model_construct(**settings), {"arn": arn}, Owner.from_tags(tagged))
+
+
+def _is_check(action: Mapping[str, Any]) -> bool:
+    """Whether the action only lets some requests pass on to the next one."""
+    return str(action["Type"]).startswith(("authenticate-", "jwt-"))
+
+
+def _again(action: Mapping[str, Any]) -> dict[str, Any]:
+    """A check as a request takes it again: AWS does not return the secret of OIDC."""
+    oidc = action.get("AuthenticateOidcConfig")
+    return {**action, **({"AuthenticateOidcConfig": {**oidc, "UseExistingClientSecret": True}} if oidc else {})}
+
+
+def _forward(actions: list[dict[str, Any]], target_group: str) -> dict[str, Any]:
+    """The action that forwards to ``target_group``, with the order and the stickiness of the last of ``actions``."""
+    last: Mapping[str, Any] = next((action for action in reversed(actions) if action["Type"] == "forward"), {})
+    made: dict[str, Any] = {"Type": "forward", "TargetGroupArn": target_group}
+    if "Order" in last:
+        made["Order"] = last["Order"]
+    if sticky := last.get("ForwardConfig", {}).get("TargetGroupStickinessConfig"):
+        groups = [{"TargetGroupArn": target_group}]
+        made["ForwardConfig"] = {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}
+    return made
 
 
 def _describe(action: ActionOutputTypeDef) -> str:

@@ -69,6 +69,8 @@ def _punycode(name: str) -> str:
 
 DOMAIN = Canonical(_plain)
 _LONGEST = 253
+_CONTENT = ("TTL", "ResourceRecords", "AliasTarget")
+"""The members that are managed: values or an alias."""
 
 
 class AliasTarget(Spec):
@@ -237,10 +239,12 @@ class Record(Driver[RecordSpec]):
         return id
 
     def update(self, live: Live[RecordSpec], spec: RecordSpec) -> None:
-        """Replace the whole record: Route 53 has no smaller change."""
+        """Replace the whole record, which is the smallest change; a health check that was set by hand stays."""
         wanted = _record_set(spec)
         if wanted != _record_set(live.spec):
-            self._change(live.id, "UPSERT", wanted)
+            now: Mapping[str, Any] = self._record(live.id) or {}
+            kept = {name: value for name, value in now.items() if name not in _CONTENT}
+            self._change(live.id, "UPSERT", {**kept, **wanted})
 
     def delete(self, id: str) -> None:
         """The record as it is now: Route 53 requires its complete content."""

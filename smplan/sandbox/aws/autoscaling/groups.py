@@ -33,6 +33,11 @@ _PLAIN = (
     "DefaultInstanceWarmup",
     "InstanceMaintenancePolicy",
     "AvailabilityZoneDistribution",
+    "AvailabilityZoneImpairmentPolicy",
+    "CapacityReservationSpecification",
+    "Context",
+    "DeletionProtection",
+    "InstanceLifecyclePolicy",
 )
 
 

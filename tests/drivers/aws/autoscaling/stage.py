@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
+
+import botocore.session
 
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.context import Context
@@ -85,8 +88,16 @@ class Script:
         return SimpleNamespace(paginate=lambda **sent: [getattr(self, operation)(**sent)])
 
 
+@cache
+def service_model(service: str) -> Any:
+    """The members of each request of ``service``."""
+    return botocore.session.get_session().get_service_model(service)
+
+
 def scripted(**clients: Script) -> Context:
     """A context for drivers whose clients are scripts."""
+    for service, script in clients.items():
+        script.meta.service_model = service_model(service)
     way: Any = SimpleNamespace(
         read=SimpleNamespace(**clients),
         write=SimpleNamespace(**clients),

@@ -224,3 +224,20 @@ def test_target_groups_of_a_group_are_exchanged(box: Sandbox, aws: Aws) -> None:
         assert stage.read(made).spec.target_group_arns == arns[1:]
     for arn in arns:
         aws.write.elbv2.delete_target_group(TargetGroupArn=arn)
+
+
+def test_without_tags_the_flags_of_tags_made_by_hand_are_not_managed() -> None:
+    assert spec().propagate_tags_at_launch is None
+    script = Script()
+    live = Live("g", spec(tags={"a": "1"}, propagate_tags_at_launch=False))
+    Group(scripted(autoscaling=script)).update(live, spec())
+    assert script.sent == []
+
+
+def test_processes_suspended_by_hand_are_read(box: Sandbox, aws: Aws) -> None:
+    with group_stage(box, aws) as stage:
+        made = stage.create(stage.driver(), stage.spec())
+        assert stage.read(made).outputs["suspended_processes"] == []
+        aws.write.autoscaling.suspend_processes(AutoScalingGroupName=made, ScalingProcesses=["Terminate", "Launch"])
+        assert stage.read(made).outputs["suspended_processes"] == ["Launch", "Terminate"]
+        aws.write.autoscaling.resume_processes(AutoScalingGroupName=made)

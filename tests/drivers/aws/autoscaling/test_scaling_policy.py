@@ -67,6 +67,14 @@ def test_an_update_leaves_the_arn_that_alarms_point_at(box: Sandbox, aws: Aws) -
         assert calls == ["autoscaling:DescribePolicies"]
 
 
+@pytest.mark.parametrize(("stated", "read"), [({"Enabled": False}, False), ({"Enabled": True}, True), ({}, True)])
+def test_a_policy_that_was_disabled_reads_as_that(stated: dict[str, Any], read: bool) -> None:
+    policy = {"AutoScalingGroupName": "g", "PolicyName": "p", "PolicyARN": "arn", **stated}
+    script = Script(describe_policies=lambda _: {"ScalingPolicies": [policy]})
+    live = ScalingPolicy(scripted(autoscaling=script)).read_many(["g/p"])["g/p"]
+    assert live.outputs == {"arn": "arn", "enabled": read}
+
+
 def test_policies_of_one_group_are_read_by_group() -> None:
     script = policies(g=["a", "b"], h=["a"])
     driver = ScalingPolicy(scripted(autoscaling=script))
@@ -99,18 +107,18 @@ def test_a_name_may_hold_spaces_and_slashes() -> None:
 
 
 def test_an_update_sends_what_is_not_managed_as_it_is() -> None:
-    script = Script()
+    script = policies()
     live = Live("g/Increase Group Size", spec(SIMPLE, cooldown=240))
     ScalingPolicy(scripted(autoscaling=script)).update(live, spec(SIMPLE, scaling_adjustment=2))
-    ((_, sent),) = script.sent
+    _, sent = script.sent[-1]
     assert (sent["Cooldown"], sent["ScalingAdjustment"]) == (240, 2)
 
 
 def test_a_magnitude_is_left_out_once_the_adjustment_is_no_percentage() -> None:
-    script = Script()
+    script = policies()
     live = Live("g/Increase Group Size", spec(STEP, min_adjustment_magnitude=2))
     ScalingPolicy(scripted(autoscaling=script)).update(live, spec(STEP, adjustment_type="ChangeInCapacity"))
-    ((_, sent),) = script.sent
+    _, sent = script.sent[-1]
     assert "MinAdjustmentMagnitude" not in sent
 
 

@@ -39,6 +39,7 @@ def test_an_update_puts_the_whole_alarm_and_keeps_what_was_set_by_hand(box: Sand
         stage.driver().update(stage.read(made), stage.spec({"threshold": 80, "alarm_actions": None}))
         alarm: Any = aws.read.cloudwatch.describe_alarms(AlarmNames=[made])["MetricAlarms"][0]
         assert (alarm["ActionsEnabled"], alarm["Threshold"], alarm["AlarmActions"]) == (False, 80, [ACTION])
+        assert stage.read(made).outputs["actions_enabled"] is False
 
 
 def test_tags_alone_do_not_put_the_alarm_again(box: Sandbox, aws: Aws) -> None:
@@ -124,3 +125,25 @@ def test_what_cloudwatch_takes_is_let_through(changes: dict[str, Any]) -> None:
 def test_a_deleted_alarm_has_no_owner_to_set(box: Sandbox, aws: Aws) -> None:
     with staged(box, aws, "aws.cloudwatch.alarm", WRITTEN) as stage, pytest.raises(NotFound, match="no alarm gone"):
         stage.driver().set_owner("gone", stage.claim().owner)
+
+
+@pytest.mark.parametrize(("periods", "sent"), [(5, 3), (3, 3), (2, 2)])
+def test_m_of_n_is_kept_and_never_above_n(box: Sandbox, aws: Aws, periods: int, sent: int) -> None:
+    with staged(box, aws, "aws.cloudwatch.alarm", {**WRITTEN, "evaluation_periods": 4}) as stage:
+        made = stage.create(stage.driver(), stage.spec())
+        alarm: Any = aws.read.cloudwatch.describe_alarms(AlarmNames=[made])["MetricAlarms"][0]
+        members = [name for name in alarm if not name.startswith(("State", "AlarmArn", "AlarmConf", "Tags"))]
+        by_hand = {name: alarm[name] for name in members} | {"DatapointsToAlarm": 3}
+        aws.write.cloudwatch.put_metric_alarm(**by_hand)
+        stage.driver().update(stage.read(made), stage.spec({"evaluation_periods": periods}))
+        alarm = aws.read.cloudwatch.describe_alarms(AlarmNames=[made])["MetricAlarms"][0]
+        assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (sent, periods)
+
+
+def test_what_stands_in_place_of_a_metric_is_replaced_by_the_metric() -> None:
+    """As the plan shows it: metric and statistic are managed."""
+    now = {"AlarmName": "a", "Metrics": [{"Id": "e1"}], "ThresholdMetricId": "e1", "ExtendedStatistic": "p99"}
+    script = Script(describe_alarms=lambda _: {"MetricAlarms": [now]})
+    Alarm(scripted(cloudwatch=script)).update(Live("a", spec(), {"arn": "arn:a"}), spec(threshold=1))
+    _, sent = script.sent[-1]
+    assert not {"Metrics", "ThresholdMetricId", "ExtendedStatistic"} & sent.keys()

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from smplan.core.values import Ref
-from smplan.drivers.aws.ec2.launch_template import USER_DATA_BYTES, LaunchTemplate, LaunchTemplateSpec, data
+from smplan.drivers.aws.ec2 import _template_data
+from smplan.drivers.aws.ec2.launch_template import USER_DATA_BYTES, LaunchTemplate, LaunchTemplateSpec
 from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import Denied
 from tests.drivers.conformance import Script, context
@@ -29,6 +30,10 @@ def spec(**fields: Any) -> LaunchTemplateSpec:
     return LaunchTemplateSpec.model_validate({"name": "sm-template", **fields})
 
 
+def data(wanted: LaunchTemplateSpec) -> Any:
+    return _template_data.changed({}, wanted.managed_fields())
+
+
 def driver(script: Script) -> LaunchTemplate:
     return LaunchTemplate(context(script.aws()))
 
@@ -39,6 +44,17 @@ def template(id: str = ID) -> dict[str, Any]:
 
 def version(id: str = ID, **content: Any) -> dict[str, Any]:
     return {"LaunchTemplateId": id, "VersionNumber": 3, "LaunchTemplateData": content}
+
+
+def versioned(**content: Any) -> Script:
+    """A template whose version in force has ``content``, and which takes new ones."""
+    return Script(
+        {
+            "DescribeLaunchTemplateVersions": [{"LaunchTemplateVersions": [version(**content)]}],
+            "CreateLaunchTemplateVersion": [{"LaunchTemplateVersion": {"VersionNumber": 4}}],
+            "ModifyLaunchTemplate": [{}],
+        }
+    )
 
 
 def test_monitoring_is_detailed_unless_the_spec_says_otherwise() -> None:
@@ -99,6 +115,12 @@ def test_a_change_of_tags_alone_makes_no_version() -> None:
     assert script.names() == ["CreateTags", "DeleteTags"]
 
 
+def test_another_order_of_the_same_groups_sends_nothing() -> None:
+    script = Script({})
+    driver(script).update(Live(ID, spec(security_group_ids=sorted(GROUPS))), spec(security_group_ids=GROUPS))
+    assert script.names() == []
+
+
 def test_an_equal_spec_sends_nothing() -> None:
     script = Script({})
     driver(script).update(Live(ID, spec(instance_type="c5.large", key_name="ops")), spec(instance_type="c5.large"))
@@ -106,31 +128,23 @@ def test_an_equal_spec_sends_nothing() -> None:
 
 
 def test_a_new_version_is_complete_and_becomes_the_default() -> None:
-    script = Script(
-        {
-            "CreateLaunchTemplateVersion": [{"LaunchTemplateVersion": {"VersionNumber": 4}}],
-            "ModifyLaunchTemplate": [{}],
-        }
-    )
-    live = Live(ID, spec(instance_type="c5.large", key_name="ops"))
+    script = versioned(InstanceType="c5.large", KeyName="ops", KernelId="aki-1", Monitoring={"Enabled": True})
+    live = Live(ID, spec(instance_type="c5.large", key_name="ops"), {"version": 3})
     driver(script).update(live, spec(instance_type="c5.xlarge"))
-    created, modified = (body for _, body in script.sent)
+    read, created, modified = (body for _, body in script.sent)
+    assert read["LaunchTemplateVersion.1"] == "3"
     assert "SourceVersion" not in created
     assert created["LaunchTemplateData.InstanceType"] == "c5.xlarge"
     assert created["LaunchTemplateData.KeyName"] == "ops"  # not managed: it stays
+    assert created["LaunchTemplateData.KernelId"] == "aki-1"  # nor does any field name this one
     assert modified["SetDefaultVersion"] == "4"
 
 
 def test_the_token_of_a_version_is_its_content() -> None:
-    script = Script(
-        {
-            "CreateLaunchTemplateVersion": [{"LaunchTemplateVersion": {"VersionNumber": 4}}],
-            "ModifyLaunchTemplate": [{}],
-        }
-    )
-    subject, live = driver(script), Live(ID, spec())
+    script = versioned()
+    subject, live = driver(script), Live(ID, spec(), {"version": 3})
     for id, type_ in ((ID, "c5.large"), (ID, "c5.large"), (ID, "c5.xlarge"), ("lt-2", "c5.large")):
-        subject.update(Live(id, live.spec), spec(instance_type=type_))
+        subject.update(Live(id, live.spec, live.outputs), spec(instance_type=type_))
     tokens = [body["ClientToken"] for name, body in script.sent if name == "CreateLaunchTemplateVersion"]
     assert tokens[0] == tokens[1]
     assert len(set(tokens)) == 3
@@ -240,3 +254,61 @@ def test_a_template_without_monitoring_reads_as_basic() -> None:
         }
     )
     assert driver(script).read_many([ID])[ID].spec.monitoring is False
+
+
+DISKS: list[dict[str, Any]] = [
+    {"DeviceName": "/dev/sdb", "Ebs": {"VolumeSize": 100}},
+    {"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "io2", "Iops": 4000, "Encrypted": True}},
+]
+
+
+def changed(data: dict[str, Any], **fields: Any) -> Any:
+    return _template_data.changed(data, fields)
+
+
+def test_the_device_that_is_named_is_changed_and_the_others_stay() -> None:
+    made = changed({"BlockDeviceMappings": DISKS}, root_device_name="/dev/sda1", volume_size=20)
+    root, other = made["BlockDeviceMappings"]
+    assert root["Ebs"] == {"DeleteOnTermination": True, **DISKS[1]["Ebs"], "VolumeSize": 20}
+    assert other == DISKS[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "kept"),
+    [
+        ("gp3", {"Iops": 4000, "Throughput": 250}, {"Iops": 4000, "Throughput": 250}),
+        ("gp3", {"Iops": 100}, {}),
+        ("io1", {"Iops": 100, "Throughput": 250}, {"Iops": 100}),
+        ("gp2", {"Iops": 4000, "Throughput": 250}, {}),
+    ],
+)
+def test_a_new_volume_type_drops_only_what_aws_refuses_with_it(
+    kind: str, before: dict[str, int], kept: dict[str, int]
+) -> None:
+    made = changed({"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": before}]}, volume_type=kind)
+    assert made["BlockDeviceMappings"][0]["Ebs"] == {"DeleteOnTermination": True, "VolumeType": kind, **kept}
+
+
+def test_an_instance_type_takes_the_place_of_requirements() -> None:
+    assert changed({"InstanceRequirements": {"VCpuCount": {"Min": 2}}}, instance_type="c5.large") == {
+        "InstanceType": "c5.large"
+    }
+
+
+def test_groups_given_by_name_make_way_for_ids_and_stay_otherwise() -> None:
+    assert changed({"SecurityGroups": ["web"]}, security_group_ids=["sg-a"]) == {"SecurityGroupIds": ["sg-a"]}
+    assert changed({"SecurityGroups": ["web"]}, key_name="ops") == {"SecurityGroups": ["web"], "KeyName": "ops"}
+
+
+def test_what_an_interface_has_besides_stays() -> None:
+    interfaces = [{"DeviceIndex": 0, "Ipv6AddressCount": 1, "Groups": ["sg-a"]}, {"DeviceIndex": 1}]
+    made = changed({"NetworkInterfaces": interfaces}, security_group_ids=["sg-b"])
+    first, second = made["NetworkInterfaces"]
+    assert first == {"DeviceIndex": 0, "DeleteOnTermination": True, "Ipv6AddressCount": 1, "Groups": ["sg-b"]}
+    assert second == {"DeviceIndex": 1}
+
+
+def test_tags_of_volumes_stay() -> None:
+    volumes = {"ResourceType": "volume", "Tags": [{"Key": "backup", "Value": "daily"}]}
+    data = {"TagSpecifications": [{"ResourceType": "instance", "Tags": []}, volumes]}
+    assert changed(data, instance_tags={}) == {"TagSpecifications": [volumes]}

@@ -190,7 +190,7 @@ def test_listeners_of_a_load_balancer_that_is_gone_are_gone() -> None:
     ("actions", "shown"),
     [
         ([{"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301"}}], "redirect"),
-        ([{"Type": "authenticate-oidc"}, {"Type": "forward", "TargetGroupArn": "arn:a"}], "authenticate-oidc, arn:a"),
+        ([{"Type": "authenticate-oidc"}, {"Type": "forward", "TargetGroupArn": "arn:a"}], "arn:a"),
         (
             [
                 {
@@ -220,3 +220,22 @@ def test_tags_of_the_others_are_read_though_one_is_gone() -> None:
         "DescribeTags": ["ListenerNotFound", {"TagDescriptions": [owned]}, "ListenerNotFound"]
     }
     assert _common.all_tags(Script(answers).aws(), ["arn:b", "arn:a"]) == {"arn:a": {"team": "video"}}
+
+
+def test_who_must_log_in_and_stickiness_stay_with_another_target_group() -> None:
+    oidc = {"Issuer": "https://id", "ClientId": "1"}
+    sticky = {"Enabled": True, "DurationSeconds": 60}
+    actions = [
+        {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": oidc},
+        {"Type": "forward", "Order": 2, "ForwardConfig": {"TargetGroupStickinessConfig": sticky}},
+    ]
+    script = Script({"DescribeListeners": [{"Listeners": [described(DefaultActions=actions)]}], "ModifyListener": [{}]})
+    subject = Listener(context(script.aws()))
+    assert [each["Type"] for each in subject._actions(ARN, "arn:b")] == ["authenticate-oidc", "forward"]
+    login, forward = subject._actions(ARN, "arn:b")
+    assert login == {**actions[0], "AuthenticateOidcConfig": {**oidc, "UseExistingClientSecret": True}}
+    assert (forward["TargetGroupArn"], forward["Order"]) == ("arn:b", 2)
+    assert forward["ForwardConfig"] == {
+        "TargetGroups": [{"TargetGroupArn": "arn:b"}],
+        "TargetGroupStickinessConfig": sticky,
+    }

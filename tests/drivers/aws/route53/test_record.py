@@ -247,10 +247,13 @@ def test_a_change_that_route_53_forgot_is_waited_for_by_presence() -> None:
 
 
 def test_an_alias_becomes_addresses_in_one_change() -> None:
-    client = Client(change_resource_record_sets=lambda _: {"ChangeInfo": {"Id": "/change/C1", "Status": "PENDING"}})
+    client = Client(
+        list_resource_record_sets=lambda _: listing(),
+        change_resource_record_sets=lambda _: {"ChangeInfo": {"Id": "/change/C1", "Status": "PENDING"}},
+    )
     live = Live("Z1/sm.example.com/A", spec(type="A", values=None, ttl=None, alias=ALIAS))
     Record(scripted(route53=client)).update(live, spec(type="A", values=["192.0.2.2", "192.0.2.1"]))
-    [(_, sent)] = client.sent
+    _, sent = client.sent[-1]
     records = [{"Value": "192.0.2.1"}, {"Value": "192.0.2.2"}]
     record = {"Name": "sm.example.com", "Type": "A", "TTL": 300, "ResourceRecords": records}
     assert sent["ChangeBatch"]["Changes"] == [{"Action": "UPSERT", "ResourceRecordSet": record}]
