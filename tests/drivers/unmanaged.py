@@ -130,7 +130,7 @@ def judged(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from ((name, "named by the spec") for name in members.get("named") or ())
     yield from ((name, "kept") for name in members.get("kept") or ())
     yield from ((name, "kept: not sent") for name in members.get("unsent") or ())
-    yield from ((name, f"not kept: {why}") for name, why in (members.get("other") or {}).items())
+    yield from ((name, f"exception: {why}") for name, why in (members.get("other") or {}).items())
 
 
 def members_of(service: str, shape: str) -> set[str] | None:

@@ -250,7 +250,7 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
 
 def _token(id: str, content: Any) -> str:
     """Equal for equal content of the same template: a lost response never leads to a second version."""
-    text = json.dumps([id, content], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([id, content], sort_keys=True, separators=(",", ":"), default=str)  # spot requests have a time
     return hashlib.sha256(text.encode()).hexdigest()
 
 

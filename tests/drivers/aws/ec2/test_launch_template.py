@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -138,6 +139,14 @@ def test_a_new_version_is_complete_and_becomes_the_default() -> None:
     assert created["LaunchTemplateData.KeyName"] == "ops"  # not managed: it stays
     assert created["LaunchTemplateData.KernelId"] == "aki-1"  # nor does any field name this one
     assert modified["SetDefaultVersion"] == "4"
+
+
+def test_a_version_that_ends_at_a_time_is_carried_over() -> None:
+    end = datetime(2099, 1, 1, tzinfo=UTC)
+    script = versioned(InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"ValidUntil": end}})
+    driver(script).update(Live(ID, spec(), {"version": 3}), spec(instance_type="c5.large"))
+    _, created, _ = (body for _, body in script.sent)
+    assert created["LaunchTemplateData.InstanceMarketOptions.SpotOptions.ValidUntil"] == "2099-01-01T00:00:00Z"
 
 
 def test_the_token_of_a_version_is_its_content() -> None:
