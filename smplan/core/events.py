@@ -75,7 +75,7 @@ class StepProgress:
     step: str
     address: str
     waiting_for: str
-    said: str
+    status: str
     fraction: float | None
     elapsed: float
 

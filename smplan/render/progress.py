@@ -68,7 +68,7 @@ def _step_line(
         case StepStarted():
             return SIGNS[event.op], f"{event.op} begins"
         case StepProgress():
-            status = f" ({one_line(event.said)})" if event.said else ""
+            status = f" ({one_line(event.status)})" if event.status else ""
             return "…", f"{duration(event.elapsed)} waiting for {one_line(event.waiting_for)}{status}"
         case StepCompleted():
             return "✓", f"{event.op} done in {_took(event.seconds)} ({one_line(event.id)})"
@@ -96,7 +96,7 @@ class Throttle:
         """Whether to print ``event`` now; if so, records that it was printed."""
         match event:
             case StepProgress():
-                subject, status = event.step, event.said
+                subject, status = event.step, event.status
             case Retried():
                 subject, status = event.call, event.why
             case _:
@@ -170,7 +170,7 @@ class Live:
             case StepProgress():
                 row = self._rows.get(event.step)
                 if row is not None:
-                    row.waiting_for, row.status = event.waiting_for, event.said
+                    row.waiting_for, row.status = event.waiting_for, event.status
             case StepCompleted() | StepErrored():
                 self._rows.pop(event.step, None)
                 self._print(event)

@@ -416,7 +416,7 @@ def test_a_delete_is_tried_until_it_is_let_go(bench: Bench) -> None:
 
     bench.cloud.after["delete", "t-a"] = release
     bench.make(blueprint())
-    assert [event.said for event in bench.log.of(StepProgress) if "released" in event.waiting_for]
+    assert [event.status for event in bench.log.of(StepProgress) if "released" in event.waiting_for]
 
 
 def test_a_delete_that_is_never_let_go_times_out_naming_the_holder(bench: Bench) -> None:

@@ -58,14 +58,14 @@ def test_a_cause_that_cannot_be_looked_for_is_no_second_fault(bench: Bench) -> N
 def test_a_wait_survives_a_passing_fault(bench: Bench) -> None:
     bench.cloud.fail("wait_ready", "t-a", Throttled("slow down"), Unreachable("gone for a moment"))
     bench.make(blueprint(thing("a")))
-    assert "slow down" in [event.said for event in bench.log.of(StepProgress)]
+    assert "slow down" in [event.status for event in bench.log.of(StepProgress)]
 
 
 def test_a_drain_whose_request_got_no_answer_looks_again(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
     bench.cloud.fail("drain", "t-a", lost())
     bench.make(blueprint())
-    assert "no answer came back" in [event.said for event in bench.log.of(StepProgress)]
+    assert "no answer came back" in [event.status for event in bench.log.of(StepProgress)]
     assert bench.cloud.of("toy.thing") == {}
 
 

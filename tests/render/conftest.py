@@ -101,7 +101,7 @@ def everything() -> Plan:
         blueprint={"file": "b.yaml", "digest": "d", "commit": "c0ffee"},
         variables={"size": 4, "zones": ["a", "b"]},
         base=StateRef("lineage", 3, "digest", exists=True),
-        backend=BackendConfig("local", {"path": "/work/state/fleet.state.json"}),
+        backend=BackendConfig("local", {"path": "/srv/fleet/state/fleet.state.json"}),
         account="123456789012",
         region="us-east-1",
         lookups={},

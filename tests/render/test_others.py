@@ -172,7 +172,7 @@ def test_json_progress_prints_one_line_per_event() -> None:
     assert len(documents) == len(EVENTS)
 
 
-def test_live_progress_shows_what_runs_and_what_aws_said() -> None:
+def test_live_progress_shows_what_runs_and_what_aws_reported() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=160)
     with progress.Live(console, lambda: 5.0) as live:
@@ -193,7 +193,7 @@ def test_live_progress_shows_what_runs_and_what_aws_said() -> None:
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_no_event_injects_terminal_escapes(event: Event) -> None:
-    fields = dict.fromkeys(("address", "why", "said", "error", "hint", "because", "id", "what"), "\x1b]0;x\x07")
+    fields = dict.fromkeys(("address", "why", "status", "error", "hint", "because", "id", "what"), "\x1b]0;x\x07")
     known: dict[str, Any] = {name: value for name, value in fields.items() if name in type(event).__dataclass_fields__}
     from dataclasses import replace
 

@@ -112,7 +112,7 @@ def test_the_origin_heads_every_format(everything: Plan, renderer) -> None:  # t
         "123456789012 in us-east-1",
         "b.yaml, commit c0ffee",
         'size = 4, zones = ["a", "b"]',
-        "/work/state/fleet.state.json, serial 3",
+        "/srv/fleet/state/fleet.state.json, serial 3",
     ):
         assert fact in head
     first = replace(everything, base=replace(everything.base, exists=False), blueprint={"file": "b.yaml"}, variables={})

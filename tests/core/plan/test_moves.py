@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from smplan.core.blueprint import Resource
 from smplan.core.plan.changes import NoOp
 from smplan.errors import BlueprintInvalid, GuardRefused, NotOurs
-from tests.core.plan.scenario import LINEAGE, deposed, have, observed, planned, want
+from tests.core.plan.scenario import LINEAGE, Have, deposed, have, observed, planned, want
 
 # Renames.
 
@@ -83,37 +84,37 @@ def test_a_spec_that_is_wrong_moves_nothing() -> None:
 # Keys that shift, swap or rotate.
 
 
-def ports(**numbers: int) -> list[object]:
+def ports(**numbers: int) -> list[Resource]:
     return [want(address, "port", number=number, of="x") for address, number in numbers.items()]
 
 
-def had(**numbers: int) -> list[object]:
+def had(**numbers: int) -> list[Have]:
     return [have(address, "port", number=number, of="x") for address, number in numbers.items()]
 
 
 def test_shifted_keys_keep_what_stays_wanted() -> None:
-    plan = planned(ports(a=2, b=3), had(a=1, b=2, c=3))  # type: ignore[arg-type]
+    plan = planned(ports(a=2, b=3), had(a=1, b=2, c=3))
     assert plan.ops == {"a:move": "move", "b:move": "move", "a:delete#1": "delete"}
     assert plan["a:delete#1"].physical_id == "id-a"
     assert plan["a:move"].resource.generation == 2
 
 
 def test_a_shifted_key_makes_room_for_a_new_one() -> None:
-    plan = planned(ports(a=2, b=3), had(a=1, b=2))  # type: ignore[arg-type]
+    plan = planned(ports(a=2, b=3), had(a=1, b=2))
     assert plan.ops == {"a:move": "move", "b:create": "create", "a:delete#1": "delete"}
     assert plan["b:create"].depends_on[0].step == "a:move"
 
 
 def test_swapped_and_rotated_keys_only_move() -> None:
     for wants, haves in ((ports(a=2, b=1), had(a=1, b=2)), (ports(a=2, b=3, c=1), had(a=1, b=2, c=3))):
-        plan = planned(wants, haves)  # type: ignore[arg-type]
+        plan = planned(wants, haves)
         assert set(plan.ops.values()) == {"move"}
         assert len(plan.ops) == len(wants)
 
 
 def test_an_interrupted_swap_is_completed() -> None:
     displaced = deposed("b", "port", number=1, of="x")
-    plan = planned(ports(a=1, b=2), had(b=2), deposed=[displaced])  # type: ignore[arg-type]
+    plan = planned(ports(a=1, b=2), had(b=2), deposed=[displaced])
     assert plan.ops == {"a:move": "move"}
     assert plan["a:move"].physical_id == displaced.id
 
@@ -121,7 +122,7 @@ def test_an_interrupted_swap_is_completed() -> None:
 def test_a_protected_resource_is_not_displaced() -> None:
     haves = [have("a", "port", number=1, of="x", prevent_destroy=True), have("b", "port", number=2, of="x")]
     with pytest.raises(GuardRefused, match="a would be deleted and is protected"):
-        planned(ports(a=2), haves).changes.raise_if_refused()  # type: ignore[arg-type]
+        planned(ports(a=2), haves).changes.raise_if_refused()
 
 
 # ``moved`` in the blueprint.
@@ -151,7 +152,7 @@ def test_moved_that_was_carried_out_is_no_error() -> None:
         ([want("b", "remote")], [have("a")], "a is a thing and cannot be moved to b, a remote"),
     ],
 )
-def test_moved_that_cannot_be_carried_out_is_an_error(wants, haves, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_moved_that_cannot_be_carried_out_is_an_error(wants: list[Resource], haves: list[Have], message: str) -> None:
     with pytest.raises(BlueprintInvalid) as caught:
         planned(wants, haves, moved={"a": "b"})
     assert caught.value.diagnostics[0].message == message
@@ -225,7 +226,7 @@ def test_a_shared_resource_is_forgotten_not_deleted() -> None:
     plan = planned([want("a", zone="y", lifecycle={"keep": True})], [have("a", zone="x", keep=True)])
     assert plan.ops == {"a:replace": "replace", "a:delete#1": "forget"}
     haves = [have("a", "port", number=1, of="x", keep=True), have("b", "port", number=2, of="x")]
-    assert planned(ports(a=2), haves).ops["a:delete#1"] == "forget"  # type: ignore[arg-type]
+    assert planned(ports(a=2), haves).ops["a:delete#1"] == "forget"
 
 
 def test_keep_is_kept_in_the_state() -> None:
