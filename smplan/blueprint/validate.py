@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from pydantic import ValidationError
 
 from smplan.core.blueprint import INVALID, Blueprint, LookupDecl, Resource
+from smplan.core.diff import parse_path
 from smplan.core.resource_type import Catalogue, LookupType, ResourceType
 from smplan.core.spec import SENSITIVE
 from smplan.core.spec_errors import spec_errors, walk
@@ -195,8 +196,8 @@ class _Checker:
     def ignored(self, resource: Resource, type: ResourceType) -> Iterator[Diagnostic]:
         """The errors of ``lifecycle.ignore``."""
         known = type.spec.model_fields
-        for position, dots in enumerate(resource.lifecycle.ignore):
-            first = dots.partition(".")[0]
+        for position, text in enumerate(resource.lifecycle.ignore):
+            first = next(iter(parse_path(text)), "")
             if first not in known:
                 path = (*resource.path, "lifecycle", "ignore", position)
                 yield self.source_map.diagnostic(

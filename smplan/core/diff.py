@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import zip_longest
+from typing import Any, TypeAlias
 
 from smplan.core import canonical_json
 from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, SENSITIVE, WRITE_ONLY, Field, Spec, fields
@@ -21,6 +23,7 @@ class AttributeChange:
     replaces: bool = False
 
 
+_STEP = re.compile(r'\["([^"]*)"\]|\[(\d+|\*)\]|([^.\[]+)')
 _NEVER = (INITIAL, CLIENT_ONLY)
 _REMEMBERED = (WRITE_ONLY, SENSITIVE)
 
@@ -121,25 +124,63 @@ def fingerprint(live: Spec) -> str:
     return canonical_json.digest(encode(comparable_fields(live)))
 
 
+Steps: TypeAlias = Sequence[str]
+
+
+def parse_path(path: str) -> Steps:
+    """The steps of a path: ``tags.owner``, ``tags["a.b"]``, ``targets[0].role``, ``targets[*].role``."""
+    return [quoted or index or plain for quoted, index, plain in _STEP.findall(path)]
+
+
 def apply_ignore(
     tree: dict[str, PartialValue], live: Mapping[str, PartialValue], ignore: Sequence[str]
 ) -> dict[str, PartialValue]:
-    """``tree`` with the paths in ``ignore`` (dotted) taken from ``live``: they are not managed here."""
+    """``tree`` with the paths in ``ignore`` taken from ``live``: they are not managed here."""
     for path in ignore:
-        tree = _overlaid(tree, live, path.split("."))
+        tree = _overlaid(tree, live, parse_path(path))
     return tree
 
 
+def value_at(tree: Json, path: str) -> Json:
+    """What is at ``path``, as ``AttributeChange`` writes it; None if there is nothing."""
+    steps = parse_path(path)
+    while steps:
+        if not isinstance(tree, dict):
+            return None
+        key, steps = _next_key(steps, tree)
+        tree = tree.get(key)
+    return tree
+
+
+def _next_key(steps: Steps, *maps: Mapping[str, Any]) -> tuple[str, Steps]:
+    """The longest key of ``maps`` that the steps begin with, as a key may hold dots; else the first step."""
+    for length in range(len(steps), 1, -1):
+        joined = ".".join(steps[:length])
+        if any(joined in each for each in maps):
+            return joined, steps[length:]
+    return steps[0], steps[1:]
+
+
 def _overlaid(
-    tree: Mapping[str, PartialValue], live: Mapping[str, PartialValue], path: Sequence[str]
+    tree: Mapping[str, PartialValue], live: Mapping[str, PartialValue], steps: Steps
 ) -> dict[str, PartialValue]:
-    head, rest = path[0], path[1:]
+    head, rest = _next_key(steps, tree, live)
     made = dict(tree)
-    if rest and isinstance(made.get(head), dict):
-        there = live.get(head)
-        made[head] = _overlaid(made[head], there if isinstance(there, Mapping) else {}, rest)
-    elif not rest and head in live:
+    if not rest and head in live:
         made[head] = live[head]
     elif not rest:
         made.pop(head, None)
+    elif head in made:
+        made[head] = _overlaid_value(made[head], live.get(head), rest)
     return made
+
+
+def _overlaid_value(value: PartialValue, there: PartialValue, steps: Steps) -> PartialValue:
+    if isinstance(value, dict):
+        return _overlaid(value, there if isinstance(there, Mapping) else {}, steps)
+    if not isinstance(value, (list, tuple)) or not isinstance(there, (list, tuple)) or len(steps) == 1:
+        return value
+    return [
+        _overlaid_value(item, other, steps[1:]) if steps[0] in (str(at), "*") else item
+        for at, (item, other) in enumerate(zip_longest(value, there[: len(value)]))
+    ]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from smplan.core.diff import AttributeChange, apply_ignore, changed_paths, comparable_fields, diff, fingerprint
+import pytest
+
+from smplan.core.diff import (
+    AttributeChange,
+    apply_ignore,
+    changed_paths,
+    comparable_fields,
+    diff,
+    fingerprint,
+    value_at,
+)
 from smplan.core.spec import (
     CLIENT_ONLY,
     IMMUTABLE,
@@ -139,3 +149,48 @@ def test_changed_paths_stop_at_lists_and_placeholders() -> None:
     ]
     assert changed_paths(1, 2) == [((), 1, 2)]
     assert changed_paths({"a": {"b": 1}}, {"a": 2}) == [(("a",), {"b": 1}, 2)]
+
+
+IGNORED = {"owner": "video", "a.b": "1", "kubernetes.io/cluster/prod": "owned"}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("tags.owner", {"Name": "n", "a.b": "mine", "owner": "video"}),
+        ("tags.a.b", {"Name": "n", "a.b": "1"}),
+        ('tags["a.b"]', {"Name": "n", "a.b": "1"}),
+        ("tags.kubernetes.io/cluster/prod", {"Name": "n", "a.b": "mine", "kubernetes.io/cluster/prod": "owned"}),
+        ("tags.Name", {"a.b": "mine"}),
+        ("tags.none.such", {"Name": "n", "a.b": "mine"}),
+        ("tags", IGNORED),
+    ],
+)
+def test_ignored_keys_may_hold_dots_and_slashes(path: str, expected: dict[str, str]) -> None:
+    tree = {"tags": {"Name": "n", "a.b": "mine"}}
+    assert apply_ignore(tree, {"tags": IGNORED}, [path]) == {"tags": expected}
+
+
+def test_ignored_fields_may_be_inside_lists() -> None:
+    tree = {"targets": [{"role": "edge", "size": 1}, {"role": "origin", "size": 2}, {"role": "relay"}]}
+    live = {"targets": [{"role": "x", "size": 8}, {"role": "y", "size": 9}]}
+    assert apply_ignore(tree, live, ["targets[1].size"])["targets"] == [
+        {"role": "edge", "size": 1},
+        {"role": "origin", "size": 9},
+        {"role": "relay"},
+    ]
+    every = apply_ignore(tree, live, ["targets[*].size"])["targets"]
+    assert every == [{"role": "edge", "size": 8}, {"role": "origin", "size": 9}, {"role": "relay"}]
+
+
+@pytest.mark.parametrize("path", ["none.a", "targets[0]", "targets.role", "size.x", "tags.a.b"])
+def test_an_ignored_path_that_leads_nowhere_changes_nothing(path: str) -> None:
+    tree = {"targets": [{"role": "edge"}], "size": 1}
+    assert apply_ignore(tree, {"size": 2, "targets": [{"role": "x"}]}, [path]) == tree
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("tags.a.b", 1), ("tags.x", None), ("tags.a.b.c", None), ("size", 2), ("size.x", None)]
+)
+def test_the_value_at_a_path_is_found_by_the_longest_key(path: str, expected: object) -> None:
+    assert value_at({"tags": {"a.b": 1}, "size": 2}, path) == expected

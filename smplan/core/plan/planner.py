@@ -326,9 +326,7 @@ def _with_current_name(target: Target, current: str) -> Target:
 
 
 def _who_changed(change: AttributeChange, prior: ResourceState) -> str:
-    applied = prior.spec
-    for step in change.path.split("."):
-        applied = applied.get(step) if isinstance(applied, dict) else None
+    applied = diff.value_at(prior.spec, change.path)
     return f"{change.path}: {'changed outside smplan' if applied == change.after else 'the blueprint changed'}"
 
 
