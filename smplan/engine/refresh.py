@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from smplan.core.blueprint import Blueprint, LookupDecl
 from smplan.core.diff import diff
 from smplan.core.events import Event, ReadEnded, ReadStarted
-from smplan.core.plan.changes import ChangeSet, Create
+from smplan.core.plan.changes import ChangeSet, Create, Replace
 from smplan.core.plan.model import Op
 from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
 from smplan.core.spec import is_fully_known
@@ -180,7 +180,7 @@ def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedRes
     creates = [
         (address, change.target)
         for address, change in plan.changes.items()
-        if isinstance(change, Create)
+        if isinstance(change, (Create, Replace))
         and not change.target.type.virtual
         and not change.target.type.via_stream_manager
         and is_fully_known(change.target.spec)

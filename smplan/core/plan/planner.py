@@ -155,9 +155,8 @@ class _Planner:
             return f"{live.id} exists already and is shared (`keep`)"
         if not fixed and lifecycle.may_adopt(owner, self.state.lineage):
             return f"{live.id} exists already and the blueprint says `adopt`"
-        whose = f"it belongs to {owner[1]} of state {owner[0]}" if owner else "no state owns it"
         differs = f"; it also differs in what cannot be changed: {', '.join(fixed)}" if fixed else ""
-        self.plan.unowned.append(f"{address}: {type.kind} {live.id} exists already and {whose}{differs}")
+        self.plan.unowned.append(f"{address}: {type.kind} {live.id} exists already and {_owner(live)}{differs}")
         return ""
 
     def _holder(self, target: Target, live: ObservedResource) -> str:
@@ -252,11 +251,16 @@ class _Planner:
             message = f"{declaration.address} would be replaced ({why}) and is protected by `prevent_destroy`"
             self.plan.guard_violations.append(message)
         delete_before_create = not type.create_before_delete or self._refers_to_deleted(declaration.address)
-        clashes = prior.kind == type.kind or self._name_taken(target)
+        clashes = target.conflicts_with(prior) or self._name_taken(target)
         if type.name_field and target.spec.known(type.name_field) and not delete_before_create and clashes:
             written = resolve(declaration.spec[type.name_field], self.plan.value_of)
             name = replacement_name(written, type.name_limit, encode(target.spec.managed_fields()), generation)
             target = replace(target, spec=target.spec.model_copy(update={type.name_field: name}))
+        other = self.observed.by_natural_key.get(declaration.address)
+        if other and not name and other.id != prior.id and not self._is_leftover(target, other, differs=True):
+            self.plan.unowned.append(
+                f"{declaration.address}: {type.kind} {other.id} exists already and {_owner(other)}"
+            )
         resource, prior_type = self._resource(target, generation, name), self.types(prior.kind)
         return Replace(resource, (why,), target, prior, prior_type, live, changes, delete_before_create)
 
@@ -300,6 +304,10 @@ class _Planner:
                     gate, generation = gates.pop(address), self.state.resources[address].generation
                     why = f"it guards {other}, which is about to change"
                     changes[address] = Gate(self._resource(gate.target, generation), (why,), gate.target, gate.live)
+
+
+def _owner(live: ObservedResource) -> str:
+    return f"it belongs to {live.owner[1]} of state {live.owner[0]}" if live.owner else "no state owns it"
 
 
 def _known_values(change: Change) -> dict[str, PartialValue]:

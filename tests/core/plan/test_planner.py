@@ -102,6 +102,16 @@ def test_a_generation_keeps_its_name_until_it_is_replaced() -> None:
     assert planned([want("b", zone="${a.name}"), want("a", zone="x")], existing)["b:create"].after["zone"] == "a-0123ab"
 
 
+def test_a_new_name_is_used_as_written_unless_it_is_taken() -> None:
+    plan = planned([want("a", name="new")], [have("a", name="old")])
+    assert plan["a:replace"].resource.name == ""
+    assert plan["a:replace"].after["name"] == "new"
+    for owner, whose in (("", "no state owns it"), ("other/b", "it belongs to b of state other")):
+        found = {"a": observed("thing", "t", {"name": "new"}, owner)}
+        with pytest.raises(NotOurs, match=f"a: thing t exists already and {whose}"):
+            planned([want("a", name="new")], [have("a", name="old")], found=found).changes.raise_if_refused()
+
+
 @pytest.mark.parametrize("kind", ["port", "remote"])
 def test_a_changed_kind_is_a_replacement(kind: str) -> None:
     plan = planned([want("a", kind)], [have("a")])
