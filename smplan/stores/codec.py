@@ -120,7 +120,12 @@ def seal(format: str, document: object) -> bytes:
 
 
 def may_be_ours(data: bytes) -> bool:
-    """Whether ``data`` begins as everything sealed does, or ends before that shows."""
+    """Whether ``data`` begins as everything sealed does, or ends before that shows.
+
+    So does what begins with zeros: after a power failure, a sector that was never written reads as such.
+    """
+    if not data[:_SEAL_BYTES].strip(b"\0"):
+        return True
     return bool(_SEAL.match(data)) or (len(data) < _SEAL_BYTES and data[: len(_BEGIN)] == _BEGIN[: len(data)])
 
 

@@ -25,6 +25,7 @@ def test_the_format_of_a_stored_state() -> None:
         "name": "",
         "status": "ready",
         "prevent_destroy": False,
+        "keep": False,
     }
     assert document == {
         "digest": document["digest"],
@@ -46,6 +47,7 @@ def test_the_format_of_a_stored_state() -> None:
                 "resource": resource | {"address": "b", "id": "", "spec": {"input": "b"}},
                 "key": "",
                 "token": "",
+                "previous_address": "",
             }
         ],
         "writer": "me",

@@ -83,7 +83,7 @@ def test_the_mode_of_a_file_that_smplan_did_not_write_stays(local_place: LocalPl
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize("content", [b"requires-python\n", b"{}", b"\0", b'{"digest":"' + b"x" * 70])
+@pytest.mark.parametrize("content", [b"requires-python\n", b"{}", b'{"digest":"' + b"x" * 70])
 def test_a_lock_file_that_smplan_did_not_write_is_refused_and_left_as_it_is(
     local_place: LocalPlace, content: bytes
 ) -> None:
@@ -322,3 +322,10 @@ def test_a_finished_run_can_be_compacted_and_followed(local_place: LocalPlace) -
     assert found.stored is not None
     assert found.stored.resources["a"] == entry("a", "a")
     assert found.entries == ()
+
+
+def test_a_lock_file_of_zeros_is_what_a_power_failure_leaves(local_place: LocalPlace) -> None:
+    saved(local_place)
+    (local_place.folder / "fleet.lock").write_bytes(bytes(512))
+    with local_place.store().lock(HOLDER):
+        pass

@@ -153,8 +153,10 @@ def test_a_role_may_be_in_several_regions() -> None:
 
 
 def test_a_role_that_is_launched_twice_is_refused() -> None:
+    text = config_text("nodes", "edge", "edge")
+    text["targets"][1]["connection_capacity"] = 2
     with pytest.raises(ValidationError, match="names a role twice"):
-        LaunchConfigSpec.model_validate(config_text("nodes", "edge", "edge"))
+        LaunchConfigSpec.model_validate(text)
 
 
 def test_what_is_not_known_yet_is_not_judged() -> None:
