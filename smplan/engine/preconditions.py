@@ -116,8 +116,7 @@ def _describe_state_change(plan: Plan, state: State) -> str:
         "gone": existed - state.resources.keys(),
     }
     parts = [f"{what}: {', '.join(sorted(addresses)[:10])}" for what, addresses in found.items() if addresses]
-    if state.used_plans:
-        parts.append(f"the last plan applied is {state.used_plans[-1]}")
+    parts += (f"the last plan applied is {plan_id}" for plan_id in state.used_plans[-1:])
     return "".join(f"; {part}" for part in parts)
 
 
