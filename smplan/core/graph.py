@@ -70,12 +70,15 @@ def of(resources: Sequence[Resource], edges: Iterable[Edge]) -> Graph:
     """The graph of these resources, without edges from elsewhere (lookups). Raises nx.NetworkXUnfeasible."""
     position = {resource.address: at for at, resource in enumerate(resources)}
     incoming: dict[str, dict[str, Edge]] = {address: {} for address in position}
-    for edge in edges:
-        if edge.before in position and edge.before != edge.after:
-            incoming[edge.after].setdefault(edge.before, edge)
     digraph: nx.DiGraph[str] = nx.DiGraph()
     digraph.add_nodes_from(position)
-    digraph.add_edges_from((before, after) for after, found in incoming.items() for before in found)
+    for edge in sorted(edges, key=lambda edge: edge.droppable):
+        if edge.before not in position or edge.before == edge.after:
+            continue
+        if edge.droppable and nx.has_path(digraph, edge.after, edge.before):
+            continue
+        digraph.add_edge(edge.before, edge.after)
+        incoming[edge.after].setdefault(edge.before, edge)
     order = nx.lexicographical_topological_sort(digraph, key=lambda address: position[address])
     nodes = {address: resources[position[address]] for address in order}
     return Graph(nodes, {address: tuple(incoming[address].values()) for address in nodes})
@@ -83,7 +86,8 @@ def of(resources: Sequence[Resource], edges: Iterable[Edge]) -> Graph:
 
 def _cycle(blueprint: Blueprint, edges: Iterable[Edge]) -> BlueprintInvalid:
     by_address = {resource.address: resource for resource in blueprint.resources}
-    reasons = {(edge.before, edge.after): edge.reason for edge in edges if edge.before in by_address}
+    firm = [edge for edge in edges if edge.before in by_address and not edge.droppable]
+    reasons = {(edge.before, edge.after): edge.reason for edge in firm}
     digraph: nx.DiGraph[str] = nx.DiGraph()
     digraph.add_edges_from(reasons)
     cycle = [(before, after) for before, after, *_ in nx.find_cycle(digraph)]

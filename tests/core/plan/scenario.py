@@ -21,7 +21,7 @@ from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
 from smplan.core.plan.planner import plan_changes
 from smplan.core.plan.steps import plan_steps
 from smplan.core.resource_type import DeclaredResource, Output, Override, ResourceType
-from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
+from smplan.core.spec import IMMUTABLE, INITIAL, RELEASED_LAST, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, State, Status
 from smplan.core.values import Json, PartialValue, Secret, decode, encode, parse_text
@@ -37,6 +37,7 @@ class ThingSpec(Spec):
     size: int = 1
     limit: int | None = None
     uses: Annotated[PartialList[str] | None, UNORDERED] = None
+    zones: Annotated[PartialList[str] | None, UNORDERED, RELEASED_LAST] = None
     seed: Annotated[int | None, INITIAL] = None
     note: Annotated[str | None, WRITE_ONLY] = None
     password: Annotated[str | None, SENSITIVE] = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap
+from smplan.core.spec import IMMUTABLE, RELEASED_LAST, UNORDERED, PartialList, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
 from smplan.drivers.aws.sent_as import SentAs
@@ -64,6 +64,7 @@ class LoadBalancerSpec(_common.NamedSpec):
     subnets: Annotated[
         PartialList[str],
         UNORDERED,
+        RELEASED_LAST,
         Field(min_length=2, description="One subnet per availability zone, in at least two zones."),
     ]
     security_groups: Annotated[
