@@ -121,7 +121,9 @@ def test_the_source_is_terminated_once_and_only_after_the_image_is_available(
             "TerminateInstances": [{}],
         }
     )
-    waiting = driver(script).wait_ready(ID, spec(source_after=after))
+    making = driver(script)
+    making.configure(ID, spec(source_after=after))
+    waiting = making.wait_ready(ID, spec(source_after=after))
     next(waiting)
     assert script.names() == ["DescribeImages", "DescribeSnapshots"]
     assert list(waiting) == []
