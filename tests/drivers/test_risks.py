@@ -143,9 +143,11 @@ def risks(
     kind: str, op: str, after: Mapping[str, Any] | None = None, *, now: Mapping[str, Any] | None = None
 ) -> list[Risk]:
     """The risks of a step that changes ``BASE`` (as it is ``now``) by ``after``; None where nothing is left."""
-    before: dict[str, Any] = {**BASE[kind], **(now or {})} if op != "create" else {}
+    before: dict[str, Any] = dict(BASE[kind], **(now or {})) if op != "create" else {}
     changed: frozenset[str] = frozenset()
-    wanted = {} if after is None else {name: value for name, value in (BASE[kind] | after).items() if value is not None}
+    wanted = (
+        {} if after is None else {name: value for name, value in {**BASE[kind], **after}.items() if value is not None}
+    )
     before = {name: value for name, value in before.items() if value is not None}
     if before and wanted and op in ("update", "adopt"):
         live = of(kind, before)
@@ -454,7 +456,7 @@ def test_values_that_are_known_only_after_apply_are_no_obstacle(kind: str, op: s
     names = registry.drivers()[kind].spec.model_fields
     mixed = [{"$ref": "other.id"}, {"$template": ["a", {"$ref": "b.c"}]}, {"$secret": "env:A"}, 1]
     unknown = {name: {"$ref": "other.id"} for name in names}
-    partly = {name: mixed for name in names}
+    partly = dict.fromkeys(names, mixed)
     for before in (unknown, partly, dict.fromkeys(names), {}):
         for after in (unknown, partly, {}):
             for risk in registry.drivers()[kind].risks(Effect(op, before, after, frozenset(names))):

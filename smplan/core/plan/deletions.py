@@ -86,9 +86,9 @@ class Deletions:
             yield Forget(resource, (f"{resource.id} is gone already",), type)
         elif address in self.permits.abandon:
             yield self._abandon(resource, self.reason)
+        elif unreadable:
+            self._refuse_unreadable(resource, unreadable)
         else:
-            if unreadable:
-                self._refuse_unreadable(resource, unreadable)
             yield from self._protected(Delete(resource, (self.reason,), type, live))
 
     def _deposed(self, resource: ResourceState, why: str) -> Iterator[Deletion]:
@@ -100,9 +100,9 @@ class Deletions:
             yield self._abandon(resource, why)
         elif hidden and not self.destroy:
             self.plan.unreadable.setdefault(resource.address, f"generation {resource.generation}: {hidden}")
+        elif hidden:
+            self._refuse_unreadable(resource, hidden)
         else:
-            if hidden:
-                self._refuse_unreadable(resource, hidden)
             live = self.observed.deposed.get((resource.kind, resource.id))
             yield from self._protected(DeleteDeposed(resource, (why,), type, live))
 
