@@ -147,7 +147,11 @@ def delete(run: RunContext, prepared: PreparedStep) -> Result:
     waiter = run.waiter(prepared.step, driver.timeout_seconds)
     waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
     send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
-    waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
+    try:
+        waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
+    except TimedOut as error:
+        hint = f"delete what uses it, then apply again; or plan again with `--abandon {prepared.step.address}`"
+        raise TimedOut(error.message, hint=hint, address=prepared.step.address) from None
     waiter.wait(lambda: driver.wait_deleted(id))
     return Result(id)
 
