@@ -7,9 +7,9 @@ import pytest
 from smplan.core.plan.changes import Permits
 from smplan.core.plan.model import Op, Plan
 from smplan.core.state.model import State
+from smplan.engine.waiter import CancelToken
 from smplan.errors import Denied, GuardRefused, InUse, SmplanError, TimedOut, Unreachable
 from tests.engine.conftest import Bench
-from tests.engine.test_untracked import killed
 from tests.support.blueprints import blueprint, resource
 from tests.support.fake_cloud import thing
 
@@ -18,6 +18,11 @@ NOBODY = Unreachable("nobody")
 
 def permit(*, unprotect: tuple[str, ...] = (), abandon: tuple[str, ...] = ()) -> Permits:
     return Permits(frozenset(unprotect), frozenset(abandon))
+
+
+def die() -> None:
+    """As if the process were killed."""
+    raise SystemExit(9)
 
 
 def ops(made: Plan) -> dict[str, Op]:
@@ -84,7 +89,10 @@ def test_what_is_gone_when_its_protection_is_to_be_removed_is_deleted_already(be
 
 def test_what_cannot_be_read_is_abandoned_with_all_that_interrupted_runs_left(bench: Bench) -> None:
     bench.make(blueprint(thing("a"), thing("b", kind="toy.behind")))
-    killed(bench, blueprint(thing("a"), thing("b", kind="toy.behind"), thing("c", kind="toy.behind")), "b-c")
+    made = bench.plan(blueprint(thing("a"), thing("b", kind="toy.behind"), thing("c", kind="toy.behind")))
+    bench.cloud.after["created", "b-c"] = die
+    with pytest.raises(SystemExit):
+        bench.apply(made, stop=CancelToken())
     for call in ("read", "find"):
         bench.cloud.fail(call, "toy.behind", *[NOBODY] * 4)
     with pytest.raises(GuardRefused) as caught:
