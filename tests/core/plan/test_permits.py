@@ -12,7 +12,7 @@ from smplan.core.plan.model import Op
 from smplan.core.plan.observed import Hidden
 from smplan.core.risk import Category, Risk
 from smplan.errors import GuardRefused
-from tests.core.plan.scenario import Have, Planned, created, deposed, have, pending, planned, want
+from tests.core.plan.scenario import Have, Planned, created, deposed, have, observed, pending, planned, want
 
 LOCKED: Mapping[str, Any] = {"outputs": {"locked": True}}
 
@@ -180,3 +180,21 @@ def test_the_have_of_a_locked_thing_reads_as_locked() -> None:
     found: Have = have("a", **LOCKED)
     assert found.live
     assert found.live.outputs == {"locked": True}
+
+
+def test_the_removal_of_a_protection_waits_for_nothing_that_the_delete_does_not_wait_for() -> None:
+    wants = [want("c"), want("d", uses=["${c.id}"])]
+    plan = planned(wants, [have("a", **LOCKED)], unprotect=["a"])
+    assert sorted(plan.story) == [
+        "a:delete#1 after a:unprotect#1",
+        "a:unprotect#1",
+        "c:create",
+        "d:create after c:create",
+    ]
+
+
+def test_the_older_generation_of_a_resource_that_is_refused_has_no_successor() -> None:
+    theirs = {"a": observed("thing", "id-x", {"name": "a"}, "other/a")}
+    plan = planned([want("a")], deposed=[deposed("a", zone="y")], found=theirs)
+    assert plan.ops == {"a:delete#1": "delete"}
+    assert plan.changes.unowned
