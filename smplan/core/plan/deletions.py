@@ -88,6 +88,7 @@ class Deletions:
             yield self._abandon(resource, self.reason)
         elif unreadable:
             self._refuse_unreadable(resource, unreadable)
+            yield Delete(resource, (self.reason,), type, live)
         else:
             yield from self._protected(Delete(resource, (self.reason,), type, live))
 
@@ -102,6 +103,7 @@ class Deletions:
             self.plan.unreadable.setdefault(resource.address, f"generation {resource.generation}: {hidden}")
         elif hidden:
             self._refuse_unreadable(resource, hidden)
+            yield DeleteDeposed(resource, (why,), type)
         else:
             live = self.observed.deposed.get((resource.kind, resource.id))
             yield from self._protected(DeleteDeposed(resource, (why,), type, live))
@@ -173,6 +175,7 @@ class Deletions:
         else:
             message = f"{resource.address} ({resource.id}) would be deleted and has {protection.name}"
             self.plan.guard_violations.append(Violation(message, "--unprotect", resource.address))
+            yield deletion
 
     def _refuse_unreadable(self, resource: ResourceState, why: str) -> None:
         message = f"{resource.address} cannot be deleted: it is not readable now, {why}"
