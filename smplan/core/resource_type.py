@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from smplan.core import canonical_json
+from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec, fields
 from smplan.core.values import Json, PartialValue, encode
 
@@ -49,6 +50,23 @@ class Override:
     fields: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What makes AWS refuse to delete a resource, until ``Driver.unprotect`` has removed it.
+
+    ``attribute`` is the field or output that shows it: on unless it is false, empty, or one of ``off``.
+    """
+
+    attribute: str
+    name: str
+    off: tuple[str, ...] = ()
+
+    def is_on(self, attributes: Mapping[str, Json]) -> bool:
+        """Whether a resource with these attributes is protected."""
+        value = attributes.get(self.attribute)
+        return bool(value) and value not in self.off
+
+
 class DeclaredResource:
     """One kind of resource, declared."""
 
@@ -79,10 +97,17 @@ class DeclaredResource:
     """How long creating one takes on AWS, for estimates."""
     timeout_seconds: ClassVar[float] = 600
     """The limit of each of ``wait_ready``, ``drain`` and ``wait_deleted``."""
-    risks: ClassVar[Mapping[str, str]] = {}
-    """Op ("update", "replace", "delete") to what it endangers: "serving path", "data loss", "irreversible"."""
+    protection: ClassVar[Protection | None] = None
+    """What makes AWS refuse to delete it."""
+    left_behind: ClassVar[str] = "it continues to exist"
+    """What a resource that is abandoned continues to do or cost."""
     overrides: ClassVar[tuple[Override, ...]] = ()
     """The fields of other resources that this one changes."""
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterable[Risk]:
+        """None. A kind that overrides this says in the first line of its docstring what is a risk."""
+        return ()
 
     @classmethod
     def compute_outputs(cls, spec: Any) -> Mapping[str, PartialValue]:

@@ -113,6 +113,10 @@ class Driver(DeclaredResource, ABC, Generic[S]):
     def set_owner(self, id: str, owner: Owner) -> None:
         """Write the two ownership tags and nothing else; idempotent. Kinds without tags have nothing to write."""
 
+    def unprotect(self, id: str) -> None:
+        """Remove the ``protection`` that the kind declares, and nothing else; idempotent, already gone is success."""
+        raise NotImplementedError(f"{self.kind} has no protection")
+
     @abstractmethod
     def delete(self, id: str) -> None:
         """Delete it; already gone is success. Raises InUse while something holds it: the engine retries."""

@@ -84,6 +84,8 @@ def apply_step(run: RunContext, prepared: PreparedStep) -> Result:
             return delete(run, prepared)
         case Op.GATE:
             return wait_gate(run, prepared)
+        case Op.UNPROTECT:
+            return unprotect(run, prepared)
         case _:
             assert_never(prepared.step.op)
 
@@ -145,9 +147,23 @@ def delete(run: RunContext, prepared: PreparedStep) -> Result:
     waiter = run.waiter(prepared.step, driver.timeout_seconds)
     waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
     send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
-    waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
+    try:
+        waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
+    except TimedOut as error:
+        hint = f"delete what uses it, then apply again; or plan again with `--abandon {prepared.step.address}`"
+        raise TimedOut(error.message, hint=hint, address=prepared.step.address) from None
     waiter.wait(lambda: driver.wait_deleted(id))
     return Result(id)
+
+
+def unprotect(run: RunContext, prepared: PreparedStep) -> Result:
+    """Remove what protects the resource, which the next step deletes."""
+    driver, step = prepared.driver, prepared.step
+    live = driver.read_many([step.physical_id]).get(step.physical_id)
+    if live is not None:
+        _check_owner(run, prepared, live)
+        _retry_once_if_lost(run, lambda: driver.unprotect(step.physical_id))
+    return Result(step.physical_id, step.resource.outputs)
 
 
 def wait_gate(run: RunContext, prepared: PreparedStep) -> Result:

@@ -15,7 +15,7 @@ from smplan.core.diff import diff
 from smplan.core.events import Event, ReadEnded, ReadStarted
 from smplan.core.plan.changes import ChangeSet, Create, Replace
 from smplan.core.plan.model import Op
-from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
+from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.spec import is_fully_known
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, State, Status
@@ -55,6 +55,20 @@ def read_resources(records: Iterable[ResourceState], world: Providers, report: R
     return ObservedState(resources, unreadable)
 
 
+def read_deposed(
+    records: Iterable[ResourceState], world: Providers, report: Report
+) -> tuple[dict[tuple[str, str], ObservedResource], tuple[Hidden, ...]]:
+    """The older generations that exist, by kind and id, and those that are unreadable."""
+    numbered = {str(at): record for at, record in enumerate(records)}
+    found = read_resources(
+        (replace(record, address=at, status=Status.READY) for at, record in numbered.items()), world, report
+    )
+    return (
+        {(numbered[at].kind, numbered[at].id): live for at, live in found.resources.items()},
+        tuple(Hidden(numbered[at], why) for at, why in found.unreadable.items()),
+    )
+
+
 def _read_kind(
     kind: str, records: list[ResourceState], world: Providers, report: Report
 ) -> tuple[dict[str, ObservedResource], dict[str, str]]:
@@ -66,9 +80,13 @@ def _read_kind(
     except Unreachable as error:
         if not world.kind(kind).via_stream_manager:
             raise
-        return {}, {record.address: f"no Stream Manager is in service: {error.message}" for record in records}
+        return {}, {record.address: _out_of_service(error) for record in records}
     report(ReadEnded(kind, len(live), world.runtime.now() - since))
     return {record.address: observed(live[record.id]) for record in records if record.id in live}, {}
+
+
+def _out_of_service(error: Unreachable) -> str:
+    return f"no Stream Manager is in service: {error.message}"
 
 
 def _read_until_confirmed(kind: str, records: list[ResourceState], world: Providers) -> Mapping[str, Live[Any]]:
@@ -143,28 +161,39 @@ def _run_lookup(
         return error
 
 
-def find_untracked(pending_creates: Iterable[StepIntent], state: State, world: Providers) -> tuple[Untracked, ...]:
-    """The resources that pending creates made: found, certainly created by us, not in the state; each once."""
+def find_untracked(
+    pending_creates: Iterable[StepIntent], state: State, world: Providers
+) -> tuple[tuple[Untracked, ...], tuple[Hidden, ...]]:
+    """The resources that pending creates made: found, certainly created by us, not in the state; each once.
+
+    And the pending creates of which nothing can be found out now.
+    """
     intents = [intent for intent in pending_creates if not world.kind(intent.resource.kind).virtual]
     with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:
         outcomes = pool.map(lambda intent: _find_created(intent, state.lineage, world), intents)
-    found = {(each.resource.kind, each.resource.id): each for each in outcomes if each}
+        found: dict[tuple[str, str], Untracked] = {}
+        hidden: list[Hidden] = []
+        for each in outcomes:
+            if isinstance(each, Hidden):
+                hidden.append(each)
+            elif each:
+                found[each.resource.kind, each.resource.id] = each
     for record in (*state.resources.values(), *state.deposed):
         found.pop((record.kind, record.id), None)
-    return tuple(found.values())
+    return tuple(found.values()), tuple(hidden)
 
 
-def _find_created(intent: StepIntent, lineage: str, world: Providers) -> Untracked | None:
+def _find_created(intent: StepIntent, lineage: str, world: Providers) -> Untracked | Hidden | None:
     record, resource_type = intent.resource, world.kind(intent.resource.kind)
     try:
         spec = resource_type.spec.model_validate(decode(record.spec))
         live = world.driver(record.kind).find(spec) if is_fully_known(spec) else None
-    except ValidationError:  # written by another version of smplan
-        return None
-    except Unreachable:
+    except ValidationError:
+        return Hidden(record, "another version of smplan wrote its spec", intent.key)
+    except Unreachable as error:
         if not resource_type.via_stream_manager:
             raise
-        return None
+        return Hidden(record, _out_of_service(error), intent.key)
     if live is None:
         return None
     found = observed(live)

@@ -23,6 +23,7 @@ def origin(plan: Plan) -> dict[str, str]:
         "blueprint": plan.blueprint.get("file", "") + (f", commit {commit}" if commit else ""),
         "variables": variables,
         "state": f"{uri(plan.backend)}, {serial}",
+        **{f"permitted to {permit}": ", ".join(addresses) for permit, addresses in plan.permits.items()},
     }
     return {name: one_line(text) for name, text in found.items() if text}
 

@@ -132,10 +132,17 @@ def _facts(driver: Declared) -> Iterator[str]:
         yield f"- Ownership: {'tags on the resource' if driver.taggable else 'state and natural key (it has no tags)'}."
     if driver.via_stream_manager:
         yield "- Read and changed through a Stream Manager in service."
-    yield from (f"- Risk of {op}: {risk}." for op, risk in sorted(driver.risks.items()))
+    if "risks" in vars(driver):
+        yield f"- Risks: {_first_line(driver.risks)}"
+    if driver.protection:
+        yield f"- Protected from deletion by `{driver.protection.attribute}`."
     for override in getattr(driver, "overrides", ()):
         fields = ", ".join(f"`{field}`" for field in override.fields)
         yield f"- Changes {fields} of the `{override.kind}` that `{override.field}` names."
+
+
+def _first_line(documented: object) -> str:
+    return (documented.__doc__ or "").partition("\n")[0]
 
 
 def _outputs(outputs: Mapping[str, str]) -> Iterator[str]:

@@ -62,7 +62,7 @@ def _step(step: Step) -> Iterator[str]:
 
 
 def _row(step: Step) -> str:
-    why, risk = _text("; ".join(step.reasons)), _text("; ".join(step.risks))
+    why, risk = _text("; ".join(step.reasons)), _text("; ".join(map(str, step.risks)))
     return f"| {SIGNS[step.op]} {step.op} | {_code(step.address)} | {_code(step.kind)} | {why} | {risk} |"
 
 

@@ -25,6 +25,7 @@ _COLORS = {
     Op.FORGET: "2",
     Op.MOVE: "36",
     Op.GATE: "34",
+    Op.UNPROTECT: "31",
 }
 
 
@@ -51,7 +52,9 @@ def _step(step: Step, *, color: bool) -> Iterator[str]:
     if step.physical_id:
         yield f"    id: {one_line(step.physical_id)}"
     yield from (f"    because {one_line(reason)}" for reason in step.reasons)
-    yield from (f"    RISK: {one_line(risk)}" for risk in step.risks)
+    for risk in step.risks:
+        line = f"    RISK: {one_line(str(risk))}"
+        yield f"\x1b[31m{line}\x1b[0m" if color else line
     yield from attributes.lines(step)
     for dependency in step.depends_on:
         source = f" [{one_line(dependency.source)}]" if dependency.source else ""

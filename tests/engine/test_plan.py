@@ -9,6 +9,7 @@ import pytest
 
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Op, Plan, Step
+from smplan.core.risk import Category, Risk
 from smplan.drivers.base import Owner
 from smplan.engine.plan import detect_drift, utc_now
 from smplan.errors import BlueprintInvalid, Denied, GuardRefused, NotOurs, StoreError, Unreachable
@@ -104,7 +105,7 @@ def test_an_immutable_change_creates_the_new_generation_beside_the_old(bench: Be
     made = bench.plan(blueprint(thing("a", zone="y"), thing("b", uses=["${a.id}"])))
     assert [each.id for each in made.steps] == ["a:replace", "b:update", "a:delete#1"]
     assert step(made, "a:replace").resource.name.startswith("a-")
-    assert step(made, "a:delete#1").risks == ("data loss",)
+    assert step(made, "a:delete#1").risks == (Risk(Category.DATA_LOSS, "a is lost"),)
     bench.apply(made)
     assert sorted(bench.cloud.of("toy.thing")) == sorted([f"t-{step(made, 'a:replace').resource.name}", "t-b"])
     assert bench.plan(blueprint(thing("a", zone="y"), thing("b", uses=["${a.id}"]))).empty

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from smplan.core.resource_type import IamActions, Output
+from smplan.core.resource_type import IamActions, Output, Protection
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec
 from smplan.drivers import registry
 from smplan.render import kinds_doc
@@ -47,6 +47,12 @@ def test_every_kind_has_its_section_and_every_link_its_heading() -> None:
 
 
 def test_a_field_shows_its_type_limits_default_and_traits() -> None:
+    def risks() -> None:
+        """Of a deletion.
+
+        More.
+        """
+
     driver = SimpleNamespace(
         summary="A toy.",
         spec=Outer,
@@ -57,7 +63,8 @@ def test_a_field_shows_its_type_limits_default_and_traits() -> None:
         via_stream_manager=True,
         create_before_delete=False,
         taggable=True,
-        risks={"delete": "data loss"},
+        risks=risks,
+        protection=Protection("locked", "a lock"),
         overrides=(SimpleNamespace(field="name", kind="toy.other", fields=("size",)),),
     )
     text = kinds_doc.page({"toy.one": driver}, {})
@@ -71,7 +78,8 @@ def test_a_field_shows_its_type_limits_default_and_traits() -> None:
         "| `arn` | Its ARN. |",
         "- Replacement: delete first.",
         "- Read and changed through a Stream Manager in service.",
-        "- Risk of delete: data loss.",
+        "- Risks: Of a deletion.",
+        "- Protected from deletion by `locked`.",
         "- Changes `size` of the `toy.other` that `name` names.",
         "IAM, reads: `ec2:DescribeToys`",
     ):

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from smplan.core.blueprint import LookupDecl, Resource
-from smplan.core.resource_type import Output, ResourceType
+from smplan.core.resource_type import Output, Protection, ResourceType
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import Spec
 from smplan.core.values import Json
 from smplan.drivers.aws.client import Aws
@@ -18,7 +19,7 @@ from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.drivers.core.value import Value
 from smplan.drivers.retry import RetryPolicy
 from smplan.engine.providers import Providers
-from smplan.errors import InUse, LostAnswer, NotFound, SmplanError
+from smplan.errors import InUse, Invalid, LostAnswer, NotFound, SmplanError
 from tests.support.blueprints import resource, tree
 from tests.support.fake_specs import GateSpec, PortSpec, ThingSpec, readable
 
@@ -31,6 +32,7 @@ class FakeCloud:
     calls: list[tuple[str, str]] = field(default_factory=list)
     faults: dict[tuple[str, str], list[SmplanError]] = field(default_factory=dict)
     after: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict)
+    locked: set[str] = field(default_factory=set)
     made: Counter[str] = field(default_factory=Counter)
     claims: list[Claim] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -62,7 +64,7 @@ class FakeCloud:
 
     def writes(self) -> list[tuple[str, str]]:
         """The calls that change something."""
-        return [call for call in self.calls if call[0] in ("create", "configure", "update", "delete")]
+        return [call for call in self.calls if call[0] in ("create", "configure", "update", "unprotect", "delete")]
 
 
 class FakeDriver(Driver[Any]):
@@ -146,16 +148,33 @@ class Thing(FakeDriver):
     outputs: ClassVar[Mapping[str, Output]] = {
         "arn": Output("Its ARN."),
         "version": Output("Grows.", may_change_on_update=True),
+        "locked": Output("Whether it is protected from deletion."),
     }
     name_field = "name"
     name_limit = 20
-    risks: ClassVar[Mapping[str, str]] = {"delete": "data loss"}
+    protection: ClassVar[Protection | None] = Protection("locked", "a lock")
+    left_behind: ClassVar[str] = "it continues to cost"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion."""
+        if effect.deletes:
+            yield Risk(Category.DATA_LOSS, f"{effect.was('name')} is lost")
 
     def _id(self, spec: Any) -> str:
         return f"t-{spec.name}"
 
     def _outputs(self, id: str, spec: Any) -> dict[str, Json]:
-        return {"arn": f"arn:{id}", "version": spec.size}
+        return {"arn": f"arn:{id}", "version": spec.size, "locked": id in self.cloud.locked}
+
+    def unprotect(self, id: str) -> None:
+        self.cloud.called("unprotect", id)
+        self.cloud.locked.discard(id)
+
+    def delete(self, id: str) -> None:
+        if id in self.cloud.locked:
+            raise Invalid(f"{id} is locked")
+        super().delete(id)
 
 
 class Port(FakeDriver):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
@@ -141,7 +142,9 @@ class Delete(_Removal):
 
 @dataclass(frozen=True)
 class DeleteDeposed(_Removal):
-    """A generation that an earlier plan replaced."""
+    """A generation that an earlier plan replaced. ``live`` is None if it was not found."""
+
+    live: ObservedResource | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,59 @@ class Forget(_Removal):
     op = Op.FORGET
 
 
-Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget
+@dataclass(frozen=True)
+class Abandon(_Removal):
+    """A record that goes although the resource exists, or may exist; ``pending_key`` is that of a pending create."""
+
+    op = Op.FORGET
+    pending_key: str = ""
+    number: int = 0
+
+    @property
+    def step_id(self) -> str:
+        generation = f"pending-{self.number}" if self.pending_key else f"{self.resource.generation}"
+        return f"{self.resource.address}:abandon#{generation}"
+
+
+@dataclass(frozen=True)
+class Unprotect(_Removal):
+    """The protection of a resource that the step ``before`` deletes; ``resource`` is its record without it."""
+
+    op = Op.UNPROTECT
+    live: ObservedResource
+    before: str
+
+    @property
+    def step_id(self) -> str:
+        return f"{self.resource.address}:unprotect#{self.resource.generation}"
+
+
+Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | Abandon | Unprotect
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Why a plan is refused, and what permits it: ``--unprotect`` and the address; empty if nothing does."""
+
+    message: str
+    option: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """What a person permits for one plan, by address: to delete what is protected, to forget what exists."""
+
+    unprotect: frozenset[str] = frozenset()
+    abandon: frozenset[str] = frozenset()
+
+    def listed(self) -> dict[str, tuple[str, ...]]:
+        """The addresses by permit, without permits that have none."""
+        found = {"unprotect": tuple(sorted(self.unprotect)), "abandon": tuple(sorted(self.abandon))}
+        return {permit: addresses for permit, addresses in found.items() if addresses}
+
+
+NO_PERMITS = Permits()
 
 
 @dataclass(frozen=True)
@@ -181,7 +236,7 @@ class ChangeSet:
     values: dict[str, Mapping[str, PartialValue]] = field(default_factory=dict)
     """By address: the attributes that are known before apply."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    guard_violations: list[str] = field(default_factory=list)
+    guard_violations: list[Violation] = field(default_factory=list)
     unowned: list[str] = field(default_factory=list)
 
     def value_of(self, ref: Ref) -> PartialValue:
@@ -191,8 +246,11 @@ class ChangeSet:
         values = self.values.get(ref.address, {})
         return get_path(values, ref.path) if ref.path and ref.path[0] in values else ref
 
-    def raise_if_refused(self) -> None:
-        """Raise BlueprintInvalid, NotOurs or GuardRefused with everything that was found."""
+    def raise_if_refused(self, command: str = "") -> None:
+        """Raise BlueprintInvalid, NotOurs or GuardRefused with everything that was found.
+
+        ``command`` is the one that makes this plan: the hint adds the options to it that permit what was refused.
+        """
         if self.diagnostics:
             raise BlueprintInvalid(self.diagnostics)
         if self.unowned:
@@ -201,4 +259,21 @@ class ChangeSet:
             )
             raise NotOurs("\n".join(self.unowned), hint=hint)
         if self.guard_violations:
-            raise GuardRefused("\n".join(self.guard_violations))
+            messages = dict.fromkeys(each.message for each in self.guard_violations)
+            raise GuardRefused("\n".join(messages), hint=_remedy(self.guard_violations, command))
+
+
+def _remedy(violations: Sequence[Violation], command: str) -> str:
+    """What to type to have the plan all the same, after reading what it says; empty if nothing helps."""
+    options = dict.fromkeys((each.option, each.address) for each in violations if each.option)
+    if not options:
+        return ""
+    words = " ".join(f"{option} {shlex.quote(address)}" for option, address in options)
+    meanings = {option: _MEANINGS[option] for option, _ in options}
+    return f"{'; '.join(meanings.values())}: `{' '.join(filter(None, (command, words)))}`"
+
+
+_MEANINGS = {
+    "--unprotect": "to remove the protection in the same plan, add --unprotect",
+    "--abandon": "to forget what cannot be read, which continues to exist, add --abandon",
+}

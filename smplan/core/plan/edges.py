@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import assert_never
+from dataclasses import replace
+from typing import TypeAlias, assert_never
 
 from smplan.core.graph import Edge, Graph
 from smplan.core.plan import changes
-from smplan.core.plan.changes import ChangeSet, Delete, DeleteDeposed, DeleteUntracked, Deletion, Forget, NoOp, Replace
+from smplan.core.plan.changes import (
+    Abandon,
+    ChangeSet,
+    Delete,
+    DeleteDeposed,
+    DeleteUntracked,
+    Forget,
+    NoOp,
+    Replace,
+    Unprotect,
+)
 from smplan.core.spec import RELEASED_LAST, fields
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
 from smplan.core.values import Json
+
+_Deleting: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget
 
 
 def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> list[Edge]:
     """Every edge between the steps of ``plan``. ``pending`` creates may depend on what is deleted, too."""
     rules = _Rules(plan, graph, state, pending)
     edges = [*rules.moves(), *rules.dependencies(), *rules.releases(), *rules.name_conflicts(), *rules.deletions()]
-    return [*edges, *rules.late_deletions(edges)]
+    edges += list(rules.late_deletions(edges))
+    return [*edges, *rules.protections(edges)]
 
 
 _MAKES_ROOM = "its successor can be created at once after it"
@@ -30,7 +44,8 @@ class _Rules:
     def __init__(self, plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> None:
         self._graph = graph
         self._changes = plan.changes
-        self._deletions = plan.deletions
+        self._deletions = [each for each in plan.deletions if not isinstance(each, (Abandon, Unprotect))]
+        self._unprotects = [each for each in plan.deletions if isinstance(each, Unprotect)]
         self._moves = plan.moves
         self._applied = {id: each.step_id for id, each in plan.changes.items() if not isinstance(each, NoOp)}
         self._actions = {move.resource.address: move.step_id for move in plan.moves} | self._applied
@@ -145,7 +160,16 @@ class _Rules:
             last[address] = frozenset().union(*(last[each] for each in dependents[address])) or own
         return last
 
-    def _uses(self, deletion: Deletion, address: str) -> bool:
+    def protections(self, edges: Iterable[Edge]) -> Iterator[Edge]:
+        """A protection is removed just before the delete, after all that the delete waits for."""
+        before = {each.before: each.step_id for each in self._unprotects}
+        for step, unprotect in before.items():
+            yield Edge(unprotect, step, "its protection is removed first")
+        for edge in edges if before else ():
+            if edge.after in before:
+                yield replace(edge, after=before[edge.after])
+
+    def _uses(self, deletion: _Deleting, address: str) -> bool:
         """Whether it was created after ``address``, and that was not created after it in turn."""
         resource = deletion.resource
         return address in resource.dependencies and address not in self._dependents.get(resource.address, ())
@@ -179,7 +203,7 @@ def _created_after(before: str, after: str) -> Edge:
     return Edge(before, after, "it was created after this one, so it is deleted first", droppable=True)
 
 
-def _makes_room(deletion: Deletion, change: changes.Change | None) -> bool:
+def _makes_room(deletion: _Deleting, change: changes.Change | None) -> bool:
     """Whether what is deleted cannot exist beside the resource that ``change`` creates."""
     if not isinstance(change, (changes.Create, Replace, changes.Adopt)):
         return False

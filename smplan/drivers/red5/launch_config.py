@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.base import Claim, Live
 from smplan.drivers.red5._common import StreamManagerDriver, with_others
@@ -61,6 +62,13 @@ class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
     kind = "red5.launch_config"
     summary = "How nodes are launched: the AMI's name, and an instance type per role."
     spec = LaunchConfigSpec
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of an update of what nodes are launched from."""
+        if effect.alters("image", "targets", "properties"):
+            changed = ", ".join(sorted(effect.changed & {"image", "targets", "properties"}))
+            yield Risk(Category.SERVING, f"nodes launched from now on have another {changed}; those that run stay")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigSpec]]:
         """One list, then one read for each that exists."""

@@ -15,7 +15,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from smplan.core.resource_type import Output
+from smplan.core.risk import Category, Effect, Risk, shown
 from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, UNORDERED, WRITE_ONLY, PartialList, Spec
+from smplan.core.wording import count
 from smplan.drivers.base import Claim, Live, Progress
 from smplan.drivers.red5._common import StreamManagerDriver
 from smplan.drivers.red5.client import StreamManager
@@ -58,10 +60,16 @@ class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
     }
     expected_seconds = 300
     timeout_seconds = TIMEOUT_SECONDS
-    risks: ClassVar = {
-        "delete": "every stream on its nodes ends",
-        "replace": "every stream on the old nodes ends once the new group is in service",
-    }
+    left_behind = "its nodes continue to run and to cost until they are terminated in EC2"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, also of a replaced group: every stream on its nodes ends."""
+        if effect.deletes:
+            nodes = effect.before.get("nodes_in_service")
+            what = "its nodes" if nodes is None else count(nodes, "node") if isinstance(nodes, int) else shown(nodes)
+            when = " once the new group is in service" if effect.after else ""
+            yield Risk(Category.SERVING, f"every stream on {what} of {effect.was('name')} ends{when}")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NodeGroupSpec]]:
         """One list of groups, and the nodes of each of ``ids``."""

@@ -233,4 +233,4 @@ def test_equal_input_gives_equal_bytes(world: World) -> None:
 
 def as_bytes(plan: Planned) -> bytes:
     steps = TypeAdapter(tuple[Step, ...]).dump_json(plan.steps)
-    return steps + json.dumps(plan.changes.guard_violations + plan.changes.unowned).encode()
+    return steps + json.dumps([each.message for each in plan.changes.guard_violations] + plan.changes.unowned).encode()

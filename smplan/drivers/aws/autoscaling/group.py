@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.resource_type import IamActions, Output
+from smplan.core.resource_type import IamActions, Output, Protection
+from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.autoscaling import _common, _instances
+from smplan.drivers.aws.autoscaling import _common, _instances, _risks
 from smplan.drivers.aws.requests import batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
@@ -168,6 +169,7 @@ class Group(Driver[GroupSpec]):
     outputs: ClassVar = {
         "arn": Output("The group's ARN."),
         "suspended_processes": Output("The processes that were suspended by hand, such as Launch.", tracked=True),
+        "deletion_protection": Output("Whether AWS refuses to delete it, as set by hand: none, or how.", tracked=True),
     }
     iam_actions = IamActions(
         read=("autoscaling:DescribeAutoScalingGroups",),
@@ -190,7 +192,15 @@ class Group(Driver[GroupSpec]):
     name_field = "name"
     expected_seconds = 5
     timeout_seconds = 1800  # draining takes the target group's deregistration delay, 300 s by default, and a shutdown
-    risks: ClassVar = {"delete": "serving path", "replace": "serving path"}
+    protection: ClassVar = Protection(
+        "deletion_protection", "deletion protection", off=("none", "prevent-force-deletion")
+    )
+    left_behind = "its instances continue to run, to scale and to cost"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of an update of sizes, launch source, protection, subnets, targets and health checks."""
+        return _risks.of_group(effect)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
         """One call per 50 names, without instances."""
@@ -265,6 +275,13 @@ class Group(Driver[GroupSpec]):
         """Until no instance is left."""
         return _instances.drained(self.context.aws, live.id)
 
+    def unprotect(self, id: str) -> None:
+        """One call; already gone is success."""
+        with suppress(NotFound):
+            self.context.aws.write.autoscaling.update_auto_scaling_group(
+                AutoScalingGroupName=id, DeletionProtection="none"
+            )
+
     def delete(self, id: str) -> None:
         """Without ForceDelete, which would end sessions. Raises InUse while instances or activities are left."""
         with suppress(NotFound):
@@ -321,7 +338,11 @@ def _live(group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:
     spec = GroupSpec.model_construct(**settings)
     owner = Owner.from_tags(tags.plain(group.get("Tags")))
     suspended = sorted(process.get("ProcessName", "") for process in group.get("SuspendedProcesses", []))
-    outputs: dict[str, Json] = {"arn": group.get("AutoScalingGroupARN", ""), "suspended_processes": [*suspended]}
+    outputs: dict[str, Json] = {
+        "arn": group.get("AutoScalingGroupARN", ""),
+        "suspended_processes": [*suspended],
+        "deletion_protection": group.get("DeletionProtection") or "none",
+    }
     return Live(group["AutoScalingGroupName"], spec, outputs, owner)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from smplan.core.resource_type import IamActions
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched
@@ -59,6 +60,15 @@ class Notification(Driver[NotificationSpec]):
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of fewer events: what is no longer sent to the topic."""
+        group, topic = effect.was("auto_scaling_group_name"), effect.was("topic_arn")
+        if effect.removes:
+            yield Risk(Category.ALERTING, f"events of {group} are no longer sent to {topic}")
+        if lost := effect.lost("notification_types"):
+            yield Risk(Category.ALERTING, f"{topic} no longer gets {', '.join(lost)} of {group}")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NotificationSpec]]:
         """One call per 50 groups, for all their topics."""

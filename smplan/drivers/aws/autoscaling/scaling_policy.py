@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws.autoscaling import _adjustments as adjustments
@@ -145,6 +146,17 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion: the group no longer scales by it."""
+        if effect.removes:
+            group, name = effect.was("auto_scaling_group_name"), effect.was("name")
+            yield Risk(Category.CAPACITY, f"{group} no longer scales by the policy {name}")
+        elif effect.deletes:
+            yield Risk(
+                Category.CAPACITY, f"{effect.was('auto_scaling_group_name')} does not scale by it until the next step"
+            )
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalingPolicySpec]]:
         """One call per 100 policies: of the group if it is the only one, else of all groups."""

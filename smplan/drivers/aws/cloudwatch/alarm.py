@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
@@ -142,7 +143,20 @@ class Alarm(Driver[AlarmSpec]):
     )
     name_field = "name"
     expected_seconds = 1
+    left_behind = "it continues to run its actions, and to cost"
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of every action that it loses: what no longer happens when the alarm fires."""
+        if effect.removes:
+            actions = effect.was("alarm_actions") if effect.before.get("alarm_actions") else ""
+            lost = f"no longer runs {actions}" if actions else "no longer shows it"
+            metric = f"{effect.was('metric_name')} {effect.was('comparison_operator')} {effect.was('threshold')}"
+            yield Risk(Category.ALERTING, f"{metric} {lost}")
+        for name in ("alarm_actions", "ok_actions", "insufficient_data_actions"):
+            if lost_actions := effect.lost(name):
+                yield Risk(Category.ALERTING, f"{', '.join(lost_actions)} is no longer called by the alarm (`{name}`)")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[AlarmSpec]]:
         """One call per 100 alarms, and one per alarm for its tags, which have no batch call."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
@@ -18,6 +19,7 @@ from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Lookup, Owner, Progress
+from smplan.drivers.context import Context
 from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
@@ -102,7 +104,30 @@ class Image(Ec2Driver[ImageSpec]):
     name_limit = 128
     expected_seconds = 300
     timeout_seconds = 3600
-    risks: ClassVar = {"delete": "irreversible"}
+    left_behind = "its snapshots continue to cost"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a creation that reboots, stops or terminates the source instance, and of a deletion."""
+        source = effect.becomes("instance_id")
+        if effect.creates and effect.after.get("reboot") is not False:
+            yield Risk(Category.SERVING, f"the source instance {source} is rebooted, and the sessions on it end")
+        if effect.creates or effect.op == "adopt":
+            yield from _of_source(source, effect.after.get("source_after"))
+        if effect.deletes:
+            what = f"{effect.was('name')} and its snapshots are deleted"
+            yield Risk(
+                Category.IRREVERSIBLE, f"{what}: no instance can be launched from it, and it cannot be made again"
+            )
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._created: set[str] = set()
+        """The images that this run creates: an update must leave the source instance alone."""
+
+    def configure(self, id: str, spec: ImageSpec) -> None:
+        """Nothing is sent: what follows a creation is up to ``wait_ready``."""
+        self._created.add(id)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ImageSpec]]:
         """One call per 200 images."""
@@ -129,7 +154,7 @@ class Image(Ec2Driver[ImageSpec]):
         )["ImageId"]
 
     def wait_ready(self, id: str, spec: ImageSpec) -> Iterator[Progress]:
-        """Until available; then stop or terminate the instance as ``source_after`` says."""
+        """Until available; after a creation then stop or terminate the instance as ``source_after`` says."""
         seen = False
         for poll in count():
             image = next(iter(self._images(_filters.by("image-id", id))), None)
@@ -143,7 +168,8 @@ class Image(Ec2Driver[ImageSpec]):
             if image is not None and image["State"] in _FAILED_STATES:
                 raise self._failed(image)
             yield self._progress(id, image)
-        self._release(spec)
+        if id in self._created:
+            self._release(spec)
 
     def update(self, live: Live[ImageSpec], spec: ImageSpec) -> None:
         """Only tags, of the image and its snapshots."""
@@ -211,6 +237,13 @@ class Image(Ec2Driver[ImageSpec]):
     def _images(self, filters: list[FilterTypeDef]) -> list[ImageTypeDef]:
         pages = self.context.aws.read.ec2.get_paginator("describe_images").paginate(Owners=["self"], Filters=filters)
         return [image for page in pages for image in page["Images"] if image["State"] not in _DELETED_STATES]
+
+
+def _of_source(source: str, after: Json) -> Iterator[Risk]:
+    if after == "terminate":
+        yield Risk(Category.DATA_LOSS, f"the source instance {source} is terminated once the image is available")
+    if after == "stop":
+        yield Risk(Category.SERVING, f"the source instance {source} is stopped once the image is available")
 
 
 def _percent(progress: str) -> float:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec, fields
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2 import _template_data
@@ -157,6 +158,12 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     )
     name_field = "name"
     name_limit = 128
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion: every version is lost."""
+        if effect.deletes:
+            yield Risk(Category.DATA_LOSS, f"every version of {effect.was('name')} is deleted, also those made by hand")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchTemplateSpec]]:
         """Two calls per 200: the templates, and the default versions of the account (or of the only one)."""

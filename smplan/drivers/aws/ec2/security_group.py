@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
@@ -74,7 +75,15 @@ class SecurityGroup(Ec2Driver[SecurityGroupSpec]):
     )
     name_field = "name"
     key_fields = ("vpc_id", "name")
-    risks: ClassVar = {"replace": "serving path", "delete": "serving path"}
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion: its members lose what its rules admit."""
+        if effect.removes:
+            yield Risk(Category.ACCESS, f"what has {effect.was('name')} loses the access that its rules give")
+        elif effect.deletes:
+            reason = f"{effect.was('name')} is deleted once nothing has it: instances that run keep it until replaced"
+            yield Risk(Category.ACCESS, reason)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupSpec]]:
         """One call per 200 groups."""

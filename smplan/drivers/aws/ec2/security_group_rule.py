@@ -6,16 +6,18 @@ only in that are refused as duplicates: https://github.com/hashicorp/terraform/i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions
+from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import PartialValue, Placeholder
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2 import _risks
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
@@ -208,7 +210,11 @@ class SecurityGroupRule(Ec2Driver[SecurityGroupRuleSpec]):
             "ec2:DeleteTags",
         ),
     )
-    risks: ClassVar = {"replace": "serving path", "delete": "serving path"}
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of every rule that opens or closes access; worst where the internet reaches a port of administration."""
+        return _risks.of_rule(effect)
 
     @classmethod
     def natural_key(cls, spec: Mapping[str, PartialValue]) -> str:

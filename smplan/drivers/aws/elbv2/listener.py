@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
@@ -92,7 +93,33 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
     )
     key_fields = ("load_balancer_arn", "port")
     create_before_delete = False
-    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, of a replacement (the port has no listener meanwhile), and of every update but tags."""
+        port = effect.was("port")
+        if effect.removes:
+            yield Risk(Category.SERVING, f"nothing answers on port {port}: new connections of clients are refused")
+        if effect.op == "replace":
+            yield Risk(
+                Category.SERVING, f"nothing answers on port {port} from the delete until the new listener is there"
+            )
+        if effect.alters("target_group_arn"):
+            before, after = effect.was("target_group_arn"), effect.becomes("target_group_arn")
+            yield Risk(Category.SERVING, f"requests to port {port} go to {after}, not {before}")
+        if effect.alters("protocol"):
+            before, after = effect.was("protocol"), effect.becomes("protocol")
+            yield Risk(Category.SERVING, f"port {port} speaks {after}: clients that speak {before} fail")
+        if effect.alters("certificate_arn") and effect.after.get("certificate_arn"):
+            after = effect.becomes("certificate_arn")
+            yield Risk(
+                Category.SERVING, f"clients of port {port} are shown {after}: its names and issuer must suit them"
+            )
+        if effect.alters("ssl_policy") and effect.after.get("ssl_policy"):
+            after = effect.becomes("ssl_policy")
+            yield Risk(
+                Category.SERVING, f"clients of port {port} without a protocol or cipher of {after} cannot connect"
+            )
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ListenerSpec]]:
         """One Describe and one DescribeTags per 20; by load balancer for a batch with a missing one."""

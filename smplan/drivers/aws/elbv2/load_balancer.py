@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from smplan.core.resource_type import IamActions, Output
+from smplan.core.resource_type import IamActions, Output, Protection
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, RELEASED_LAST, UNORDERED, PartialList, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
@@ -113,6 +114,28 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         ),
     )
     expected_seconds = 150
+    protection: ClassVar = Protection("deletion_protection", "deletion protection")
+    left_behind = "it continues to serve, and to cost per hour"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of an update of subnets, security groups, addresses, time-out and deletion protection."""
+        name = effect.was("name")
+        if effect.deletes:
+            yield Risk(Category.IRREVERSIBLE, f"its DNS name {effect.was('dns_name')} is never given again")
+            when = "as soon as their names lead to the new one" if effect.after else "at once"
+            yield Risk(Category.SERVING, f"clients of {name} lose their connections {when}")
+        if lost := effect.lost("subnets"):
+            yield Risk(Category.SERVING, f"connections through its addresses in {', '.join(lost)} end")
+        if lost := effect.lost("security_groups"):
+            yield Risk(Category.ACCESS, f"what only {', '.join(lost)} admits can no longer connect to {name}")
+        if effect.alters("ip_address_type"):
+            types = f"{effect.was('ip_address_type')} to {effect.becomes('ip_address_type')}"
+            yield Risk(Category.SERVING, f"its addresses change from {types}: clients of the other type cannot connect")
+        if lowered := effect.lowered("idle_timeout"):
+            yield Risk(Category.SERVING, f"connections are closed when idle for {lowered[1]} s, not {lowered[0]} s")
+        if effect.alters("deletion_protection") and effect.before.get("deletion_protection") is True:
+            yield Risk(Category.PROTECTION, f"anything may delete {name} from then on")
 
     arn_member = "LoadBalancerArn"
 
@@ -194,6 +217,11 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         self._set_attributes(live.id, {key: wanted[key] for key in wanted if wanted[key] != before.get(key)})
         _common.retag(self.context.aws, live.id, live=now.tags, wanted=spec.tags)
 
+    def unprotect(self, id: str) -> None:
+        """One call; already gone is success."""
+        with suppress(NotFound):
+            self._set_attributes(id, {_PROTECTION: "false"})
+
     def delete(self, id: str) -> None:
         """Already gone is success for AWS too."""
         try:
@@ -202,7 +230,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         except Invalid as error:
             if error.code != "OperationNotPermitted":
                 raise
-            hint = "write `deletion_protection: false` and run `smplan apply`, then delete it"
+            hint = "plan again with `--unprotect ADDRESS`, which removes its deletion protection first"
             raise Invalid(error.message, hint=hint, code=error.code, action=error.action) from error
 
     def wait_ready(self, id: str, spec: LoadBalancerSpec) -> Iterator[Progress]:

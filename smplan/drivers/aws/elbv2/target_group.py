@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _common
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
 
 _DELAY = "deregistration_delay.timeout_seconds"
+
+
+_CHECK = ("unhealthy_threshold", "matcher")
 
 
 class TargetGroupSpec(_common.NamedSpec):
@@ -131,6 +135,26 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
     )
 
     arn_member = "TargetGroupArn"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of an update of the health check or the deregistration delay."""
+        name = effect.was("name")
+        if effect.removes:
+            yield Risk(Category.SERVING, f"what is registered with {name} gets no more requests")
+        elif effect.deletes:
+            yield Risk(
+                Category.SERVING, f"targets of {name} are served through the new one, once they are healthy there"
+            )
+        changed = sorted(each for each in effect.changed if each.startswith("health") or each in _CHECK)
+        if effect.alters(*changed):
+            what = ", ".join(f"`{each}` {effect.was(each)} -> {effect.becomes(each)}" for each in changed)
+            fails = "targets that fail the new health check get no requests, and are replaced by a group that counts it"
+            yield Risk(Category.SERVING, f"{fails} ({what})")
+        if lowered := effect.lowered("deregistration_delay"):
+            yield Risk(
+                Category.SERVING, f"requests to a deregistered target end after {lowered[1]} s, not {lowered[0]} s"
+            )
 
     def _by_arn(self, arns: list[str]) -> list[TargetGroupTypeDef]:
         return self.context.aws.read.elbv2.describe_target_groups(TargetGroupArns=arns)["TargetGroups"]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk, shown
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
+from smplan.core.values import Json
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Progress
 from smplan.drivers.context import Context
@@ -165,6 +167,15 @@ class RecordSpec(Spec):
         return self
 
 
+def _target(spec: Mapping[str, Json]) -> str:
+    """Where a record leads, as text."""
+    alias = spec.get("alias")
+    if not isinstance(alias, dict) or "dns_name" not in alias:
+        return shown(spec.get("values") or alias)
+    health = ", while it is healthy" if alias.get("evaluate_target_health") is True else ""
+    return f"{shown(alias['dns_name'])}{health}"
+
+
 class Record(Driver[RecordSpec]):
     """Cannot be tagged: the state decides ownership. A create never overwrites an existing record."""
 
@@ -180,7 +191,26 @@ class Record(Driver[RecordSpec]):
     create_before_delete = False
     taggable = False
     expected_seconds = 45
-    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
+    left_behind = "its name continues to resolve, also to what is deleted"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, of a replacement (the name does not resolve meanwhile), and of every update."""
+        name, cached = effect.was("name"), f"; resolvers may cache the old answer for {effect.was('ttl')} s"
+        cached = cached if effect.before.get("ttl") is not None else ""
+        if effect.removes:
+            yield Risk(Category.SERVING, f"{name} no longer resolves{cached}")
+        if effect.op == "replace":
+            yield Risk(Category.SERVING, f"{name} does not resolve from the delete until the new record is there")
+        if effect.alters("values", "alias"):
+            before, after = _target(effect.before), _target(effect.after)
+            yield Risk(Category.SERVING, f"clients of {name} go to {after}, not {before}{cached}")
+        elif effect.alters("ttl"):
+            after = effect.becomes("ttl")
+            yield Risk(
+                Category.SERVING,
+                f"a later change of {name} takes effect after up to {after} s, not {effect.was('ttl')} s",
+            )
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

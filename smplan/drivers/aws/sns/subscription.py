@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, Spec
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
@@ -87,6 +88,16 @@ class Subscription(Driver[SubscriptionSpec]):
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion: the subscriber gets no messages, and may have to confirm again."""
+        if effect.deletes:
+            again = ", and must confirm before it gets any again" if not effect.was("protocol").startswith("s") else ""
+            yield Risk(
+                Category.ALERTING,
+                f"the {effect.was('protocol')} subscriber gets no more messages of {effect.was('topic_arn')}{again}",
+            )
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SubscriptionSpec]]:
         """One call per 100 subscriptions: of the topic if it is the only one, else of all topics."""
