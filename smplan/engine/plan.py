@@ -115,6 +115,7 @@ def _observe(
     world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
     return replace(
         refresh.read_resources(state.resources.values(), world, report),
+        deposed=refresh.read_deposed(state.deposed, world, report),
         lookups=lookups,
         pending=frozenset(intent.resource_key for intent in pending_creates),
         untracked=refresh.find_untracked(pending_creates, state, world),

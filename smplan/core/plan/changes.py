@@ -158,13 +158,27 @@ class DeleteUntracked(_Removal):
 
 
 @dataclass(frozen=True)
+class ForgetUntracked(_Removal):
+    """A pending create whose resource is adopted at another address, ``adopted_as``; ``number`` as above."""
+
+    op = Op.FORGET
+    pending_key: str
+    number: int
+    adopted_as: str
+
+    @property
+    def step_id(self) -> str:
+        return f"{self.resource.address}:forget#pending-{self.number}"
+
+
+@dataclass(frozen=True)
 class Forget(_Removal):
     """A record that goes alone: there is nothing to delete."""
 
     op = Op.FORGET
 
 
-Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget
+Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked
 
 
 @dataclass(frozen=True)

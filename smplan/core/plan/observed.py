@@ -52,3 +52,5 @@ class ObservedState:
     """The resources that such creates made, where they could be found and are not in the state."""
     lookups: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     """By name: the outputs of each lookup."""
+    deposed: Mapping[tuple[str, str], ObservedResource] = field(default_factory=dict)
+    """By kind and id: the older generations that exist and could be read."""

@@ -24,7 +24,7 @@ from smplan.core.plan.changes import (
     Target,
     Update,
 )
-from smplan.core.plan.deletions import plan_deletions
+from smplan.core.plan.deletions import plan_deletions, refuse_loss_of_kept
 from smplan.core.plan.generation_names import current_name, replacement_name
 from smplan.core.plan.observed import ObservedResource, ObservedState
 from smplan.core.plan.overrides import Overrides
@@ -61,6 +61,7 @@ def plan_changes(
     planner.reopen_gates()
     plan.drift.extend(drift.detect(state, observed, resource_types, overrides))
     plan.deletions.extend(plan_deletions(plan, graph.nodes, resource_types, state, observed, removal_reason))
+    refuse_loss_of_kept(plan)
     return plan
 
 
@@ -151,6 +152,9 @@ class _Planner:
         pending = not type.taggable and key in self.observed.pending
         if not fixed and (pending or owner == (self.state.lineage, address)):
             return f"an interrupted run created {live.id}; it is adopted and completed"
+        created_at = self._untracked_at(target, live)
+        if not fixed and created_at:
+            return f"an interrupted run created {live.id} as {created_at}; it is adopted and completed"
         if not fixed and lifecycle.keep:
             return f"{live.id} exists already and is shared (`keep`)"
         if not fixed and lifecycle.may_adopt(owner, self.state.lineage):
@@ -215,14 +219,15 @@ class _Planner:
 
     def _plan_existing(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
         """The change of a resource that the state records and that exists."""
-        if live.owner and live.owner[0] != self.state.lineage and not target.declaration.lifecycle.keep:
-            return self._plan_lost(target, prior, live)
+        owned_elsewhere = live.owner is not None and live.owner[0] != self.state.lineage
         ignore = (*target.declaration.lifecycle.ignore, *self.overrides.fields(prior, live.spec))
         if ignore:
             tree = diff.apply_ignore(target.spec.managed_fields(), live.spec.managed_fields(), ignore)
             target = replace(target, spec=target.type.spec.model_validate(tree))
         changes = diff.diff(target.spec, live.spec, prior.spec)
         fixed = ", ".join(change.path for change in changes if change.replaces)
+        if owned_elsewhere and not target.declaration.lifecycle.keep:
+            return self._plan_lost(target, prior, live, changes)
         if fixed:
             return self._plan_replace(target, prior, f"{fixed} cannot be changed in place", live, changes)
         reasons = (*(_who_changed(change, prior) for change in changes), *_protection_change(target, prior))
@@ -231,11 +236,17 @@ class _Planner:
             return Adopt(resource, ("an interrupted run created it; it is completed",), target, live, changes)
         return Update(resource, reasons, target, live, changes) if reasons else NoOp(target, live)
 
-    def _plan_lost(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
-        """What another state has taken over is left alone, and refused."""
+    def _plan_lost(self, target: Target, prior: ResourceState, live: ObservedResource, changes: Changes) -> Change:
+        """What another state has taken over is refused, unless it is taken back, or another one is wanted by now."""
         lineage, address = live.owner or ("", "")
-        message = f"{prior.address}: {prior.kind} {prior.id} was taken over by {address} of state {lineage}"
-        self.plan.unowned.append(message)
+        taken = f"{prior.kind} {prior.id} was taken over by {address} of state {lineage}"
+        type, fixed = target.type, any(change.replaces for change in changes)
+        if type.natural_key(target.spec.managed_fields()) != type.natural_key(live.spec.managed_fields()):
+            return self._plan_replace(target, prior, taken, live, changes)
+        if not fixed and target.declaration.lifecycle.may_adopt(live.owner, self.state.lineage):
+            resource = self._resource(target, prior.generation, prior.name, id=live.id)
+            return Adopt(resource, (f"{taken}, and the blueprint takes it back",), target, live, changes)
+        self.plan.unowned.append(f"{prior.address}: {taken}")
         return NoOp(target, live)
 
     def _plan_replace(
@@ -250,7 +261,10 @@ class _Planner:
         if prior.prevent_destroy or declaration.lifecycle.prevent_destroy:
             message = f"{declaration.address} would be replaced ({why}) and is protected by `prevent_destroy`"
             self.plan.guard_violations.append(message)
-        delete_before_create = not type.create_before_delete or self._refers_to_deleted(declaration.address)
+        delete_before_create = not prior.keep and (
+            not type.create_before_delete or self._refers_to_deleted(declaration.address)
+        )
+        self._refuse_beside_kept(target, prior, why)
         clashes = target.conflicts_with(prior) or self._name_taken(target)
         if type.name_field and target.spec.known(type.name_field) and not delete_before_create and clashes:
             written = resolve(declaration.spec[type.name_field], self.plan.value_of)
@@ -263,6 +277,16 @@ class _Planner:
             )
         resource, prior_type = self._resource(target, generation, name), self.types(prior.kind)
         return Replace(resource, (why,), target, prior, prior_type, live, changes, delete_before_create)
+
+    def _refuse_beside_kept(self, target: Target, prior: ResourceState, why: str) -> None:
+        """A kept resource is not deleted; a new one of its natural key exists beside it only under a suffix."""
+        type = target.type
+        key = "" if type.name_field else type.natural_key(target.spec.managed_fields())
+        if prior.keep and prior.kind == type.kind and key and key == type.natural_key(decode(prior.spec)):
+            message = (
+                f"{prior.address} cannot be replaced ({why}): the old one is shared (`keep`) and continues to exist"
+            )
+            self.plan.guard_violations.append(f"{message}; revert the change, or let it be another {type.kind}")
 
     def _refers_to_deleted(self, address: str) -> bool:
         """Whether it refers to a resource whose old generation is deleted before the new one is created."""
@@ -285,13 +309,15 @@ class _Planner:
         return any(target.conflicts_with(each) for each in deposed)
 
     def _is_leftover(self, target: Target, live: ObservedResource, differs: bool) -> bool:
-        """Whether it is deleted first: a deposed generation, or untracked for another address, or one that differs."""
-        identity = (target.type.kind, live.id)
-        untracked = (each.resource for each in self.observed.untracked)
-        return any((each.kind, each.id) == identity for each in self.state.deposed) or any(
-            (each.kind, each.id) == identity and (differs or each.address != target.declaration.address)
-            for each in untracked
-        )
+        """Whether it is deleted first: a deposed generation, or untracked and different."""
+        identity, deposed = (target.type.kind, live.id), self.state.deposed
+        untracked = self._untracked_at(target, live)
+        return any((each.kind, each.id) == identity for each in deposed) or bool(untracked and differs)
+
+    def _untracked_at(self, target: Target, live: ObservedResource) -> str:
+        """The address for which an interrupted run created what exists; empty if none did."""
+        found = (each.resource for each in self.observed.untracked)
+        return next((each.address for each in found if (each.kind, each.id) == (target.type.kind, live.id)), "")
 
     def reopen_gates(self) -> None:
         """Plan a gate again if something that it depends on, or that depends on it, is about to change."""

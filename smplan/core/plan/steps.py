@@ -9,7 +9,17 @@ from itertools import pairwise
 
 from smplan.core import diff
 from smplan.core.graph import Edge, Graph
-from smplan.core.plan.changes import Action, ChangeSet, Create, Delete, DeleteUntracked, Deletion, Move, NoOp
+from smplan.core.plan.changes import (
+    Action,
+    ChangeSet,
+    Create,
+    Delete,
+    DeleteUntracked,
+    Deletion,
+    ForgetUntracked,
+    Move,
+    NoOp,
+)
 from smplan.core.plan.edges import step_edges
 from smplan.core.plan.model import Dependency, Step
 from smplan.core.plan.observed import ObservedResource
@@ -49,7 +59,11 @@ def _move_step(move: Move) -> Step:
 def _deletion_step(deletion: Deletion) -> Step:
     live = deletion.live if isinstance(deletion, (Delete, DeleteUntracked)) else None
     step = _step(deletion, deletion.type, live, deletion.resource.spec)
-    return replace(step, pending_key=deletion.pending_key) if isinstance(deletion, DeleteUntracked) else step
+    return (
+        replace(step, pending_key=deletion.pending_key)
+        if isinstance(deletion, (DeleteUntracked, ForgetUntracked))
+        else step
+    )
 
 
 def _step(change: Action | Deletion, type: ResourceType, live: ObservedResource | None, recorded: Json = None) -> Step:
