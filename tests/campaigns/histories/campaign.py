@@ -16,7 +16,7 @@ from tests.campaigns.histories.convergence import FullHistory, run_history
 from tests.campaigns.histories.schedule import InvariantViolation, Runners
 
 CHUNK = 50
-SHOWN = 5
+SHOWN = 40
 MEMORY = Path("/dev/shm")
 """A file system in memory, used if it exists: a history writes some hundred small files."""
 
