@@ -116,21 +116,22 @@ class _Planner:
             return self._plan_unreadable(target, prior, self.observed.unreadable[address])
         live = self.observed.resources.get(address)
         if live is None:
-            why = f"{prior.id} is gone: it was deleted outside smplan"
-            return Create(self._resource(target, prior.generation, prior.name), (why,), target)
+            return self._plan_create(target, prior)
         return self._plan_existing(target, prior, live)
 
-    def _plan_create(self, target: Target) -> Change:
-        """The change of a resource that is not in the state."""
-        address, type = target.declaration.address, target.type
-        generation = 1 + max((each.generation for each in self.state.deposed if each.address == address), default=0)
+    def _plan_create(self, target: Target, gone: ResourceState | None = None) -> Change:
+        """The change of a resource that is not in the state, or whose record is of what is ``gone``."""
+        address, type, name = target.declaration.address, target.type, gone.name if gone else ""
+        older = (each.generation for each in self.state.deposed if each.address == address)
+        generation = gone.generation if gone else 1 + max(older, default=0)
         if type.gate:
             return Gate(self._resource(target, generation), ("it has not passed yet",), target)
         live = self.observed.by_natural_key.get(address)
         changes = diff.diff(target.spec, live.spec) if live else ()
         fixed = [change.path for change in changes if change.replaces]
         if live is None or self._is_leftover(target, live, bool(fixed)):
-            return Create(self._resource(target, generation), ("it does not exist yet",), target)
+            why = f"{gone.id} is gone: it was deleted outside smplan" if gone else "it does not exist yet"
+            return Create(self._resource(target, generation, name), (why,), target)
         holder = self._holder(target, live)
         if holder:
             self._refuse_second_address(target, live, holder)
@@ -138,7 +139,7 @@ class _Planner:
         why = self._adoption_reason(target, live, fixed)
         if not why:
             return NoOp(target)
-        return Adopt(self._resource(target, generation, id=live.id), (why,), target, live, changes)
+        return Adopt(self._resource(target, generation, name, id=live.id), (why,), target, live, changes)
 
     def _adoption_reason(self, target: Target, live: ObservedResource, fixed: list[str]) -> str:
         """Why what exists may be adopted; empty if it may not. ``fixed``: the immutable fields in which it differs."""

@@ -207,6 +207,15 @@ def test_what_this_state_has_elsewhere_is_never_adopted(adopt: bool) -> None:
     assert "another name" in plan.changes.diagnostics[0].hint
 
 
+def test_what_was_recreated_outside_is_refused_or_adopted_like_any_other() -> None:
+    gone, found = have("a", gone=True), {"a": observed("thing", "t", {"name": "a"})}
+    with pytest.raises(NotOurs, match="a: thing t exists already and no state owns it"):
+        planned([want("a")], [gone], found=found).changes.raise_if_refused()
+    plan = planned([want("a", lifecycle={"adopt": True})], [gone], found=found)
+    assert plan.ops == {"a:adopt": "adopt"}
+    assert plan["a:adopt"].physical_id == "t"
+
+
 # Owners.
 
 
