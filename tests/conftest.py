@@ -6,9 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from smplan.drivers.aws.client import Aws
 from smplan.sandbox.sandbox import Sandbox
+
+# a slow machine fails no test; `--hypothesis-profile quick` is the inner loop's
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("default"), max_examples=20)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")

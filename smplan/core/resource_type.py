@@ -115,16 +115,20 @@ class DeclaredResource:
         return {}
 
     @classmethod
+    def natural_key_fields(cls) -> tuple[str, ...]:
+        """The fields that make up the natural key; ``find`` needs no other."""
+        if cls.gate or cls.virtual:
+            return ()
+        names = cls.key_fields or ((cls.name_field,) if cls.name_field else ())
+        return names or tuple(name for name, field in fields(cls.spec).items() if field.has(IMMUTABLE))
+
+    @classmethod
     def natural_key(cls, spec: Mapping[str, PartialValue]) -> str:
         """A text that is equal for specs of one and the same resource; empty for kinds where nothing is unique.
 
         References are compared as written: the key of a spec with unknown values equals no key of a record.
         """
-        if cls.gate or cls.virtual:
-            return ""
-        traits = fields(cls.spec)
-        names = cls.key_fields or ((cls.name_field,) if cls.name_field else ())
-        names = names or tuple(name for name, field in traits.items() if field.has(IMMUTABLE))
+        traits, names = fields(cls.spec), cls.natural_key_fields()
         if not any(name in spec for name in names):
             return ""
         values = {name: encode(traits[name].canonical(spec[name])) for name in names if spec.get(name) is not None}

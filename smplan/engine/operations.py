@@ -96,11 +96,18 @@ def forget(prepared: PreparedStep) -> Result:
 
 
 def move(run: RunContext, prepared: PreparedStep) -> Result:
-    """Write the new address into the ownership tags; the record moves when the result is journaled."""
-    step = prepared.step
-    with suppress(NotFound):  # the next step creates it again
-        _claim(run, prepared, step.physical_id)
-    return Result(step.physical_id, step.resource.outputs)
+    """Write the new address into the ownership tags; the record moves when the result is journaled.
+
+    The tags of another state stay, and what is shared gets none. The id of what is in the state only is its address.
+    """
+    step, driver, id = prepared.step, prepared.driver, prepared.step.physical_id
+    if driver.virtual or driver.gate:
+        return Result(step.address, step.resource.outputs)
+    live = driver.read_many([id]).get(id) if driver.taggable else None
+    if live and (live.owner.lineage == run.lineage if live.owner else not step.resource.keep):
+        with suppress(NotFound):  # the next step creates it again
+            _claim(run, prepared, id)
+    return Result(id, step.resource.outputs)
 
 
 def create(run: RunContext, prepared: PreparedStep) -> Result:
@@ -255,6 +262,8 @@ def _adopt_found(run: RunContext, prepared: PreparedStep, found: Live[Any], *, m
     lifecycle, whom = step.adopt, (owner.lineage, owner.address) if owner else None
     allowed = lifecycle and (lifecycle.keep or lifecycle.may_adopt(whom, run.lineage))
     if not fixed and (ours or allowed or (not driver.taggable and maybe_ours)):
+        if not ours and not (lifecycle and lifecycle.keep):
+            _claim(run, prepared, found.id)
         return found.id
     if ours:
         message = f"an earlier run created {driver.kind} {found.id} with another {', '.join(fixed)}"

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from smplan.core.blueprint import Blueprint, LookupDecl
 from smplan.core.diff import diff
 from smplan.core.events import Event, ReadEnded, ReadStarted
-from smplan.core.plan.changes import ChangeSet, Create, Replace
+from smplan.core.plan.changes import ChangeSet, Create, Replace, Target
 from smplan.core.plan.model import Op
 from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.spec import is_fully_known
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, State, Status
-from smplan.core.values import Json, PartialValue, Ref, decode, get_path, refs, resolve
+from smplan.core.values import Json, PartialValue, Ref, decode, get_path, known, refs, resolve
 from smplan.drivers.base import Live
 from smplan.engine.providers import Providers
 from smplan.errors import BlueprintInvalid, Conflict, NotFound, Unreachable
@@ -204,20 +204,28 @@ def _find_created(intent: StepIntent, lineage: str, world: Providers) -> Untrack
     return Untracked(replace(record, id=live.id), found, intent.key) if ours else None
 
 
+def _is_key_known(target: Target) -> bool:
+    """Whether ``find`` has all that it needs, whatever else of the spec is known only after apply."""
+    values = target.spec.managed_fields()
+    return all(known(values.get(name)) for name in target.type.natural_key_fields())
+
+
 def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedResource]:
     """By address, what exists already under the natural keys of resources to create, where those are known."""
     creates = [
         (address, change.target)
         for address, change in plan.changes.items()
-        if isinstance(change, (Create, Replace))
-        and not change.target.type.virtual
-        and not change.target.type.via_stream_manager
-        and is_fully_known(change.target.spec)
+        if isinstance(change, (Create, Replace)) and not change.target.type.virtual and _is_key_known(change.target)
     ]
 
     def find(position: int) -> ObservedResource | None:
         target = creates[position][1]
-        live = world.driver(target.type.kind).find(target.spec)
+        try:
+            live = world.driver(target.type.kind).find(target.spec)
+        except Unreachable:
+            if not target.type.via_stream_manager:
+                raise
+            return None  # what is there shows when it is created
         return observed(live) if live else None
 
     with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:

@@ -46,9 +46,13 @@ def test_one_seed_gives_the_same_history_in_every_process() -> None:
         assert found.stdout.split() == [run_one(seed)[0].digest() for seed in range(6)]
 
 
-def violated_invariants() -> set[str]:
-    """The invariants violated within ``ENOUGH`` histories."""
-    return {violation.partition(":")[0] for _, violation in run_histories(range(ENOUGH)).violations}
+def violated_invariants(seeds: range = range(ENOUGH)) -> set[str]:
+    """The invariant that the first violating history of ``seeds`` violates, if any does."""
+    for seed in seeds:
+        violation = run_one(seed)[1]
+        if violation:
+            return {violation.invariant}
+    return set()
 
 
 def test_an_engine_that_acts_before_its_intent_is_durable_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,4 +86,25 @@ def test_a_journal_that_loses_its_last_batch_is_detected(monkeypatch: pytest.Mon
             append(held, base, each)
 
     monkeypatch.setattr(LocalLockedState, "_append", behind)
+    assert violated_invariants()
+
+
+def test_a_planner_that_moves_nothing_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smplan.engine.plan.plan_moves", lambda blueprint, graph, types, state, lookups: (state, ()))
+    assert violated_invariants()
+
+
+def test_a_planner_that_adds_no_suffix_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smplan.core.plan.planner.replacement_name", lambda name, limit, spec, generation: name)
+    assert violated_invariants()
+
+
+def test_a_planner_that_deletes_what_is_shared_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smplan.core.plan.deletions._why_it_stays", lambda resource, state, observed: "")
+    assert violated_invariants(range(10, 10 + ENOUGH))
+
+
+def test_a_move_that_ignores_the_owner_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smplan.engine.operations._check_owner", lambda run, prepared, live: None)
+    monkeypatch.setattr("smplan.core.blueprint.Lifecycle.may_adopt", lambda self, owner, lineage: True)
     assert violated_invariants()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from smplan.core.blueprint import Resource
+from smplan.core.blueprint import BackendConfig, Resource
 from smplan.core.plan.model import Op
 from smplan.drivers.base import Owner
+from smplan.engine.edit_state import About, plan_move
 from smplan.errors import Denied, NotOurs
 from tests.engine.conftest import Bench
 from tests.support.blueprints import blueprint, resource
 from tests.support.fake_cloud import thing
+from tests.support.fake_specs import ThingSpec
 
 
 def port(address: str, number: int) -> Resource:
@@ -79,6 +81,68 @@ def test_a_resource_deleted_outside_moves_and_is_created_again(bench: Bench) -> 
     bench.apply(bench.plan(blueprint(thing("b", name="n"))))
     assert set(bench.state.resources) == {"b"}
     assert "t-n" in bench.cloud.of("toy.thing")
+
+
+def test_the_id_of_what_is_only_in_the_state_follows_its_address(bench: Bench) -> None:
+    values = [resource(address, "core.value", {"input": address}) for address in ("v", "w")]
+    bench.make(blueprint(values[0]))
+    before = bench.store.read().folded
+    assert before is not None
+    bench.apply(plan_move(before, "v", "w", About(BackendConfig("local"))))
+    assert bench.state.resources["w"].id == "w"
+    bench.make(blueprint(*values))  # a new one at the old address
+    assert {at: each.id for at, each in bench.state.resources.items()} == {"v": "v", "w": "w"}
+
+
+def test_a_move_leaves_the_tags_of_another_owner_and_of_what_is_shared(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", name="n"), thing("s", name="m", lifecycle={"keep": True})))
+    for id, owner in (("t-n", Owner("other", "z")), ("t-m", None)):
+        bench.cloud.of("toy.thing")[id] = (bench.cloud.of("toy.thing")[id][0], owner)
+    wanted = blueprint(
+        thing("b", name="n", lifecycle={"adopt_from": "other/y"}), thing("t", name="m", lifecycle={"keep": True})
+    )
+    with pytest.raises(NotOurs, match="taken over by z of state other"):
+        bench.plan(wanted)
+    found = bench.store.read().folded
+    assert found is not None
+    for before, after in (("a", "b"), ("s", "t")):
+        bench.apply(plan_move(found, before, after, About(BackendConfig("local"))))
+        found = bench.store.read().folded
+        assert found is not None
+    assert bench.cloud.of("toy.thing")["t-n"][1] == Owner("other", "z")
+    assert bench.cloud.of("toy.thing")["t-m"][1] is None
+
+
+def test_a_swap_keeps_the_dependencies_of_both_and_of_others(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", name="n1"), thing("b", name="n2", uses=["${a.id}"]), thing("c", uses=["${a.id}"])))
+    wanted = blueprint(thing("b", name="n1"), thing("a", name="n2", uses=["${b.id}"]), thing("c", uses=["${b.id}"]))
+    bench.cloud.fail("set_owner", "t-n2", Denied("not now"))
+    assert bench.apply(bench.plan(wanted)).outcome == "failed"
+    bench.make(wanted)
+    assert bench.state.resources["a"].dependencies == ("b",)
+    assert "b" in bench.state.resources["c"].dependencies
+    assert bench.plan(wanted).empty
+
+
+def test_what_a_create_takes_over_is_tagged(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a", lifecycle={"adopt": True})))
+    bench.cloud.of("toy.thing")["t-a"] = (ThingSpec(name="a"), None)
+    bench.apply(made)
+    assert bench.cloud.of("toy.thing")["t-a"][1] == Owner(bench.state.lineage, "a")
+
+
+def test_an_older_generation_that_another_state_took_over_is_forgotten(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", zone="x")))
+    bench.cloud.fail("delete", "t-a", Denied("not now"))
+    wanted = blueprint(thing("a", zone="y"))
+    assert bench.apply(bench.plan(wanted)).outcome == "failed"
+    spec, _ = bench.cloud.of("toy.thing")["t-a"]
+    bench.cloud.of("toy.thing")["t-a"] = (spec, Owner("other", "z"))
+    made = bench.plan(wanted)
+    assert [step.op for step in made.steps] == [Op.FORGET]
+    bench.apply(made)
+    assert "t-a" in bench.cloud.of("toy.thing")
+    assert bench.plan(wanted).empty
 
 
 def test_what_another_state_took_over_is_neither_changed_nor_deleted(bench: Bench) -> None:

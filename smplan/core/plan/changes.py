@@ -161,6 +161,20 @@ class DeleteUntracked(_Removal):
 
 
 @dataclass(frozen=True)
+class ForgetUntracked(_Removal):
+    """A pending create whose resource is adopted at another address, ``adopted_as``; ``number`` as above."""
+
+    op = Op.FORGET
+    pending_key: str
+    number: int
+    adopted_as: str
+
+    @property
+    def step_id(self) -> str:
+        return f"{self.resource.address}:forget#pending-{self.number}"
+
+
+@dataclass(frozen=True)
 class Forget(_Removal):
     """A record that goes alone: there is nothing to delete."""
 
@@ -194,7 +208,7 @@ class Unprotect(_Removal):
         return f"{self.resource.address}:unprotect#{self.resource.generation}"
 
 
-Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | Abandon | Unprotect
+Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked | Abandon | Unprotect
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +218,21 @@ class Violation:
     message: str
     option: str = ""
     address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unowned:
+    """What a plan may not take: the address that wants it, why it may not, and the owner as (lineage, address)."""
+
+    address: str
+    why: str
+    owner: tuple[str, str] | None
+    adoptable: bool = True
+
+    @property
+    def message(self) -> str:
+        """The address and why."""
+        return f"{self.address}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +266,7 @@ class ChangeSet:
     """By address: the attributes that are known before apply."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
     guard_violations: list[Violation] = field(default_factory=list)
-    unowned: list[str] = field(default_factory=list)
+    unowned: list[Unowned] = field(default_factory=list)
 
     def value_of(self, ref: Ref) -> PartialValue:
         """The value of ``ref``; the reference itself if it is known only after apply. Raises KeyError."""
@@ -254,13 +283,20 @@ class ChangeSet:
         if self.diagnostics:
             raise BlueprintInvalid(self.diagnostics)
         if self.unowned:
-            hint = (
-                "rename it, or take it over with `lifecycle: {adopt: true}`; from another owner with `adopt: {from: …}`"
-            )
-            raise NotOurs("\n".join(self.unowned), hint=hint)
+            raise NotOurs("\n".join(each.message for each in self.unowned), hint=_adoption(self.unowned))
         if self.guard_violations:
             messages = dict.fromkeys(each.message for each in self.guard_violations)
             raise GuardRefused("\n".join(messages), hint=_remedy(self.guard_violations, command))
+
+
+def _adoption(unowned: Sequence[Unowned]) -> str:
+    """What to write into the blueprint to take over what may be taken."""
+    lines = []
+    for each in unowned:
+        whom = f"{{from: {'/'.join(each.owner)}}}" if each.owner else "true"
+        take = f", or take it over with `lifecycle: {{adopt: {whom}}}`" if each.adoptable else ""
+        lines.append(f"rename {each.address}{take}")
+    return "; ".join(lines)
 
 
 def _remedy(violations: Sequence[Violation], command: str) -> str:

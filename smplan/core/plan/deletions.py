@@ -17,6 +17,7 @@ from smplan.core.plan.changes import (
     DeleteUntracked,
     Deletion,
     Forget,
+    ForgetUntracked,
     Permits,
     Unprotect,
     Violation,
@@ -24,6 +25,7 @@ from smplan.core.plan.changes import (
 from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.resource_type import ResourceTypes
 from smplan.core.state.model import ResourceState, State
+from smplan.core.values import Json
 
 KEPT = "it is shared (`keep`) and continues to exist"
 _ABANDONED = "it is abandoned: forgotten, and not deleted"
@@ -65,8 +67,8 @@ class Deletions:
 
     def _replaced(self, change: changes.Replace) -> Iterator[Deletion]:
         prior, type, why = change.prior, change.prior_type, f"replaced by generation {change.resource.generation}"
-        if prior.keep:
-            yield Forget(prior, (why, KEPT), type)
+        if stays := self._why_it_stays(prior):
+            yield Forget(prior, (why, stays), type)
         elif prior.address in self.permits.abandon and not change.delete_before_create:
             yield self._abandon(prior, why)
         else:
@@ -77,11 +79,8 @@ class Deletions:
         live, unreadable = self.observed.resources.get(address), self.observed.unreadable.get(address)
         if type.gate:
             yield Forget(resource, (self.reason,), type)
-        elif resource.keep:
-            yield Forget(resource, (self.reason, KEPT), type)
-        elif live and live.owner and live.owner[0] != self.state.lineage:
-            lost = f"it was taken over by {live.owner[1]} of state {live.owner[0]}, and continues to exist"
-            yield Forget(resource, (self.reason, lost), type)
+        elif stays := self._why_it_stays(resource):
+            yield Forget(resource, (self.reason, stays), type)
         elif live is None and not type.virtual and not unreadable:
             yield Forget(resource, (f"{resource.id} is gone already",), type)
         elif address in self.permits.abandon:
@@ -95,8 +94,8 @@ class Deletions:
     def _deposed(self, resource: ResourceState, why: str) -> Iterator[Deletion]:
         type = self.types(resource.kind)
         hidden = next((each.why for each in self.observed.hidden if each.resource == resource), "")
-        if resource.keep:
-            yield Forget(resource, (self.reason, KEPT), type)
+        if stays := self._why_it_stays(resource):
+            yield Forget(resource, (why, stays), type)
         elif resource.address in self.permits.abandon:
             yield self._abandon(resource, why)
         elif hidden and not self.destroy:
@@ -109,15 +108,18 @@ class Deletions:
             yield from self._protected(DeleteDeposed(resource, (why,), type, live))
 
     def _untracked(self) -> Iterator[Deletion]:
-        """The untracked resources that no change adopts."""
-        made = self.plan.changes.values()
-        adopted = {(each.resource.kind, each.live.id) for each in made if isinstance(each, changes.Adopt)}
+        """The untracked resources that no change adopts are deleted; what has another address now is forgotten here."""
+        adopts = [each for each in self.plan.changes.values() if isinstance(each, changes.Adopt)]
+        adopted = {(each.resource.kind, each.live.id): each.resource.address for each in adopts}
         for untracked in self.observed.untracked:
             resource, live, type = untracked.resource, untracked.live, self.types(untracked.resource.kind)
-            if (resource.kind, live.id) in adopted or self._will_adopt(untracked):
+            address = adopted.get((resource.kind, live.id))
+            if address == resource.address or (address is None and self._will_adopt(untracked)):
                 continue
             number = self._count(resource.address)
-            if resource.address in self.permits.abandon:
+            if address:
+                yield ForgetUntracked(resource, (f"it is {address} now",), type, untracked.key, number, address)
+            elif resource.address in self.permits.abandon:
                 yield self._abandon(resource, "an interrupted run created it", untracked.key, number)
             else:
                 why = "an interrupted run created it, and it is no longer wanted"
@@ -177,6 +179,15 @@ class Deletions:
             self.plan.guard_violations.append(Violation(message, "--unprotect", resource.address))
             yield deletion
 
+    def _why_it_stays(self, resource: ResourceState) -> str:
+        """Why a record is forgotten and its resource not deleted; empty if it is deleted."""
+        if resource.keep:
+            return KEPT
+        live = self.observed.deposed.get((resource.kind, resource.id)) or self.observed.resources.get(resource.address)
+        if live is None or live.id != resource.id or not live.owner or live.owner[0] == self.state.lineage:
+            return ""
+        return f"it was taken over by {live.owner[1]} of state {live.owner[0]}, and continues to exist"
+
     def _refuse_unreadable(self, resource: ResourceState, why: str) -> None:
         message = f"{resource.address} cannot be deleted: it is not readable now, {why}"
         self.plan.guard_violations.append(Violation(message, "--abandon", resource.address))
@@ -190,3 +201,32 @@ class Deletions:
 def attributes(live: ObservedResource) -> dict[str, object]:
     """The outputs and the fields of what exists, by name."""
     return {**live.outputs, **live.spec.managed_fields()}
+
+
+def refuse_loss_of_kept(plan: ChangeSet) -> None:
+    """What a kept resource refers to cannot be deleted: AWS refuses it, or deletes the kept one with it."""
+    kept = [each.resource for each in plan.deletions if isinstance(each, Forget) and each.resource.keep]
+    for deletion in plan.deletions:
+        gone = deletion.resource
+        goes = isinstance(deletion, (Delete, DeleteDeposed, DeleteUntracked)) and not deletion.type.virtual
+        users = [each.address for each in kept if _refers(each, gone)] if goes else []
+        if users:
+            message = (
+                f"{gone.address} would be deleted, and {', '.join(users)} refers to it and continues to exist "
+                f"(`keep`); keep it too, or forget it with `smplan state rm {gone.address}`"
+            )
+            plan.guard_violations.append(Violation(message))
+
+
+def _refers(resource: ResourceState, other: ResourceState) -> bool:
+    """Whether ``resource`` was created after ``other`` and holds its id or another of its outputs."""
+    names = {other.id, *(value for value in other.outputs.values() if isinstance(value, str))}
+    return other.address in resource.dependencies and any(value in names for value in _texts(resource.spec))
+
+
+def _texts(tree: Json) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, (dict, list)):
+        for item in tree.values() if isinstance(tree, dict) else tree:
+            yield from _texts(item)

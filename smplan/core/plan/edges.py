@@ -16,6 +16,7 @@ from smplan.core.plan.changes import (
     DeleteDeposed,
     DeleteUntracked,
     Forget,
+    ForgetUntracked,
     NoOp,
     Replace,
     Unprotect,
@@ -25,7 +26,7 @@ from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
 from smplan.core.values import Json
 
-_Deleting: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget
+_Deleting: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked
 
 
 def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> list[Edge]:
@@ -55,6 +56,7 @@ class _Rules:
         current = [each for each in plan.deletions if isinstance(each, (Delete, Forget))]
         self._deletes = {each.resource.address: each.step_id for each in current}
         self._others = [each for each in plan.deletions if isinstance(each, (DeleteDeposed, DeleteUntracked))]
+        self._adopted = [each for each in plan.deletions if isinstance(each, ForgetUntracked)]
         self._dependents = self._find_dependents(state, pending)
 
     def _find_dependents(self, state: State, pending: Iterable[StepIntent]) -> Mapping[str, Mapping[str, None]]:
@@ -63,10 +65,13 @@ class _Rules:
             (each.resource.address, each.pending_key) for each in self._others if isinstance(each, DeleteUntracked)
         }
         created = [each.resource for each in pending if (each.resource.address, each.key) not in deleted]
+        adopted = {(each.resource.address, each.resource.kind): each.adopted_as for each in self._adopted}
         found: dict[str, dict[str, None]] = defaultdict(dict)
         for resource in (*state.resources.values(), *created):
             for address in resource.dependencies:
                 found[address][resource.address] = None
+                if (resource.address, resource.kind) in adopted:
+                    found[address][adopted[resource.address, resource.kind]] = None
         return found
 
     def moves(self) -> Iterator[Edge]:
@@ -109,7 +114,9 @@ class _Rules:
     def deletions(self) -> Iterator[Edge]:
         """Before a delete its successor is ready, and what was created later is deleted or refers to it no longer."""
         for deletion in self._deletions:
-            if isinstance(deletion, DeleteUntracked):
+            if isinstance(deletion, ForgetUntracked):
+                yield Edge(self._actions[deletion.adopted_as], deletion.step_id, "it is recorded there first")
+            if isinstance(deletion, (DeleteUntracked, ForgetUntracked)):
                 continue
             id, address = deletion.step_id, deletion.resource.address
             first = _makes_room(deletion, self._changes.get(address))
@@ -215,5 +222,7 @@ def _makes_room(deletion: _Deleting, change: changes.Change | None) -> bool:
             return conflicts
         case DeleteUntracked():
             return conflicts or deletion.resource.address == change.resource.address
+        case ForgetUntracked():
+            return False
         case _:
             assert_never(deletion)

@@ -33,17 +33,22 @@ def plan_moves(
     index = _Index(types, state)
     resolver = Resolver(lookups, ())
     found: dict[str, ResourceState] = {}
+    by_key: dict[str, ResourceState] = {}
     for address, declaration in graph.nodes.items():  # in topological order: a key may refer to what moved before
         prior = state.resources.get(address)
-        record = declared.get(address) or index.match(declaration, prior, resolver)
+        named = index.match(declaration, prior, resolver)
+        if named:
+            by_key[address] = named
+        record = declared.get(address) or named
         if record:
             found[address] = record
         if record := record or prior:
             resolver.add(replace(record, address=address))
-    placed = _place(state, found)
+    _check_declared(blueprint, graph, declared, by_key)
+    placed = _place(state, found, types, graph)
     return placed, tuple(
         Move(
-            placed.resources[address],
+            replace(placed.resources[address], id=record.id),
             (f"it was {record.address}",),
             types(record.kind),
             record.address,
@@ -54,16 +59,14 @@ def plan_moves(
 
 
 class _Index:
-    """The records of the state by natural key."""
+    """The records of the state by natural key; the current generation wins over those it replaced."""
 
     def __init__(self, types: ResourceTypes, state: State) -> None:
         self._types = types
-        self._by_key: dict[tuple[str, str], ResourceState] = {}
-        self._with_suffix: list[ResourceState] = []
-        for record in (*state.deposed, *state.resources.values()):  # the current generation wins
-            self._by_key[record.kind, self._key_of(record)] = record
-            if record.name:
-                self._with_suffix.append(record)
+        self._generations = [
+            ({(each.kind, self._key_of(each)): each for each in records}, [each for each in records if each.name])
+            for records in (tuple(state.resources.values()), state.deposed)
+        ]
 
     def match(self, declaration: Resource, prior: ResourceState | None, resolver: Resolver) -> ResourceState | None:
         """The record of the resource that is declared, if the state has it at another address."""
@@ -77,9 +80,14 @@ class _Index:
         key = type.natural_key(spec)
         if not key or (prior and self._is(prior, type, spec)):
             return None
-        record = self._by_key.get((type.kind, key))
-        record = record or next((each for each in self._with_suffix if self._is(each, type, spec)), None)
+        record = next(self._with_key(type, spec, key), None)
         return record if record and record.address != declaration.address else None
+
+    def _with_key(self, type: ResourceType, spec: Mapping[str, PartialValue], key: str) -> Iterator[ResourceState]:
+        for by_key, with_suffix in self._generations:
+            if record := by_key.get((type.kind, key)):
+                yield record
+            yield from (each for each in with_suffix if self._is(each, type, spec))
 
     def _is(self, record: ResourceState, type: ResourceType, spec: Mapping[str, PartialValue]) -> bool:
         """Whether ``record`` is of the resource that ``spec`` describes, whose current name may have a suffix."""
@@ -129,8 +137,30 @@ def _objection(before: str, after: str, record: ResourceState, graph: Graph, sta
     return ""
 
 
-def _place(state: State, found: Mapping[str, ResourceState]) -> State:
-    """``state`` with the records of ``found`` at their new addresses. Replaying the moves has the same result."""
+def _check_declared(
+    blueprint: Blueprint, graph: Graph, declared: Mapping[str, ResourceState], by_key: Mapping[str, ResourceState]
+) -> None:
+    """Raise BlueprintInvalid where ``moved`` says one thing, and the natural keys say another."""
+    diagnostics: list[Diagnostic] = []
+    for address, record in declared.items():
+        named = by_key.get(address, record)
+        wrong = f"`moved` says that {address} was {record.address}, and by its name it is {named.address}"
+        if named is record:
+            other = next((at for at, each in by_key.items() if each is record and at != address), "")
+            wrong = f"`moved` says that {address} was {record.address}, and by its name {other} is" if other else ""
+        if wrong:
+            hint = "correct or remove that entry, or change one name at a time"
+            path = graph.nodes[address].path
+            diagnostics.append(blueprint.source_map.diagnostic(path, wrong, hint))
+    if diagnostics:
+        raise BlueprintInvalid(diagnostics)
+
+
+def _place(state: State, found: Mapping[str, ResourceState], types: ResourceTypes, graph: Graph) -> State:
+    """``state`` with the records of ``found`` at their new addresses. Replaying the moves has the same result.
+
+    A record depends on what the blueprint says, too: an older generation may name what has another address by now.
+    """
     moved = {(record.kind, record.id) for record in found.values()}
     resources = {at: each for at, each in state.resources.items() if (each.kind, each.id) not in moved}
     deposed = [each for each in state.deposed if (each.kind, each.id) not in moved]
@@ -140,9 +170,15 @@ def _place(state: State, found: Mapping[str, ResourceState]) -> State:
             deposed.append(resources[address])
         taken = [each.generation for each in deposed if each.address == address]
         generation = 1 + max(taken) if record.generation in taken else record.generation
-        resources[address] = replace(record, address=address, generation=generation)
+        type = types(record.kind)
+        id = address if type.virtual or type.gate else record.id
+        resources[address] = replace(record, address=address, generation=generation, id=id)
+    resources = {at: rename_dependencies(each, renamed) for at, each in resources.items()}
+    for address in found:
+        before = (*resources[address].dependencies, *(edge.before for edge in graph.incoming.get(address, ())))
+        resources[address] = replace(resources[address], dependencies=tuple(dict.fromkeys(before)))
     return replace(
         state,
-        resources={at: rename_dependencies(each, renamed) for at, each in resources.items()},
+        resources=resources,
         deposed=tuple(deposed),
     )

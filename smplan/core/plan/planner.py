@@ -26,10 +26,11 @@ from smplan.core.plan.changes import (
     Permits,
     Replace,
     Target,
+    Unowned,
     Update,
     Violation,
 )
-from smplan.core.plan.deletions import Deletions
+from smplan.core.plan.deletions import Deletions, refuse_loss_of_kept
 from smplan.core.plan.generation_names import current_name, replacement_name
 from smplan.core.plan.observed import ObservedResource, ObservedState
 from smplan.core.plan.overrides import Overrides
@@ -68,6 +69,7 @@ def plan_changes(
     deletions = Deletions(plan, graph.nodes, resource_types, state, observed, permits, destroy)
     plan.deletions.extend(deletions.all())
     _check_abandoned(plan, graph, permits)
+    refuse_loss_of_kept(plan)
     return plan
 
 
@@ -131,23 +133,22 @@ class _Planner:
             return self._plan_unreadable(target, prior, self.observed.unreadable[address])
         live = self.observed.resources.get(address)
         if live is None:
-            why = f"{prior.id} is gone: it was deleted outside smplan"
-            if prior.status is Status.INCOMPLETE:
-                why = f"{prior.id}, which an interrupted run created, is gone"
-            return Create(self._resource(target, prior.generation, prior.name), (why,), target)
+            return self._plan_create(target, prior)
         return self._plan_existing(target, prior, live)
 
-    def _plan_create(self, target: Target) -> Change:
-        """The change of a resource that is not in the state."""
-        address, type = target.declaration.address, target.type
-        generation = 1 + max((each.generation for each in self.state.deposed if each.address == address), default=0)
+    def _plan_create(self, target: Target, gone: ResourceState | None = None) -> Change:
+        """The change of a resource that is not in the state, or whose record is of what is ``gone``."""
+        address, type, name = target.declaration.address, target.type, gone.name if gone else ""
+        older = (each.generation for each in self.state.deposed if each.address == address)
+        generation = gone.generation if gone else 1 + max(older, default=0)
         if type.gate:
             return Gate(self._resource(target, generation), ("it has not passed yet",), target)
         live = self.observed.by_natural_key.get(address)
         changes = diff.diff(target.spec, live.spec) if live else ()
         fixed = [change.path for change in changes if change.replaces]
         if live is None or self._is_leftover(target, live, bool(fixed)):
-            return Create(self._resource(target, generation), ("it does not exist yet",), target)
+            why = _why_gone(gone) if gone else "it does not exist yet"
+            return Create(self._resource(target, generation, name), (why,), target)
         holder = self._holder(target, live)
         if holder:
             self._refuse_second_address(target, live, holder)
@@ -155,7 +156,7 @@ class _Planner:
         why = self._adoption_reason(target, live, fixed)
         if not why:
             return NoOp(target)
-        return Adopt(self._resource(target, generation, id=live.id), (why,), target, live, changes)
+        return Adopt(self._resource(target, generation, name, id=live.id), (why,), target, live, changes)
 
     def _adoption_reason(self, target: Target, live: ObservedResource, fixed: list[str]) -> str:
         """Why what exists may be adopted; empty if it may not. ``fixed``: the immutable fields in which it differs."""
@@ -169,12 +170,16 @@ class _Planner:
         pending = not type.taggable and key in self.observed.pending
         if not fixed and (pending or owner == (self.state.lineage, address)):
             return f"an interrupted run created {live.id}; it is adopted and completed"
+        created_at = self._untracked_at(target, live)
+        if not fixed and created_at:
+            return f"an interrupted run created {live.id} as {created_at}; it is adopted and completed"
         if not fixed and lifecycle.keep:
             return f"{live.id} exists already and is shared (`keep`)"
         if not fixed and lifecycle.may_adopt(owner, self.state.lineage):
             return f"{live.id} exists already and the blueprint says `adopt`"
         differs = f"; it also differs in what cannot be changed: {', '.join(fixed)}" if fixed else ""
-        self.plan.unowned.append(f"{address}: {type.kind} {live.id} exists already and {_owner(live)}{differs}")
+        why = f"{type.kind} {live.id} exists already and {_owner(live)}{differs}"
+        self.plan.unowned.append(Unowned(address, why, owner, adoptable=not fixed))
         return ""
 
     def _holder(self, target: Target, live: ObservedResource) -> str:
@@ -233,14 +238,15 @@ class _Planner:
 
     def _plan_existing(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
         """The change of a resource that the state records and that exists."""
-        if live.owner and live.owner[0] != self.state.lineage and not target.declaration.lifecycle.keep:
-            return self._plan_lost(target, prior, live)
+        owned_elsewhere = live.owner is not None and live.owner[0] != self.state.lineage
         ignore = (*target.declaration.lifecycle.ignore, *self.overrides.fields(prior, live.spec))
         if ignore:
             tree = diff.apply_ignore(target.spec.managed_fields(), live.spec.managed_fields(), ignore)
             target = replace(target, spec=target.type.spec.model_validate(tree))
         changes = diff.diff(target.spec, live.spec, prior.spec)
         fixed = [change for change in changes if change.replaces]
+        if owned_elsewhere and not target.declaration.lifecycle.keep:
+            return self._plan_lost(target, prior, live, changes)
         if fixed:
             why = tuple(
                 f"{cause}, and it cannot be changed in place" for cause in causes(self.plan, target, prior, fixed)
@@ -252,11 +258,17 @@ class _Planner:
             return Adopt(resource, ("an interrupted run created it; it is completed",), target, live, changes)
         return Update(resource, reasons, target, live, changes) if reasons else NoOp(target, live)
 
-    def _plan_lost(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
-        """What another state has taken over is left alone, and refused."""
+    def _plan_lost(self, target: Target, prior: ResourceState, live: ObservedResource, changes: Changes) -> Change:
+        """What another state has taken over is refused, unless it is taken back, or another one is wanted by now."""
         lineage, address = live.owner or ("", "")
-        message = f"{prior.address}: {prior.kind} {prior.id} was taken over by {address} of state {lineage}"
-        self.plan.unowned.append(message)
+        taken = f"{prior.kind} {prior.id} was taken over by {address} of state {lineage}"
+        type, fixed = target.type, any(change.replaces for change in changes)
+        if type.natural_key(target.spec.managed_fields()) != type.natural_key(live.spec.managed_fields()):
+            return self._plan_replace(target, prior, (taken,), live, changes)
+        if not fixed and target.declaration.lifecycle.may_adopt(live.owner, self.state.lineage):
+            resource = self._resource(target, prior.generation, prior.name, id=live.id)
+            return Adopt(resource, (f"{taken}, and the blueprint takes it back",), target, live, changes)
+        self.plan.unowned.append(Unowned(prior.address, taken, live.owner, adoptable=not fixed))
         return NoOp(target, live)
 
     def _plan_replace(
@@ -274,7 +286,10 @@ class _Planner:
                 f"{declaration.address} would be replaced ({'; '.join(why)}) and is protected by `prevent_destroy`"
             )
             self.plan.guard_violations.append(Violation(message, "--unprotect", declaration.address))
-        delete_before_create = not type.create_before_delete or self._refers_to_deleted(declaration.address)
+        delete_before_create = not prior.keep and (
+            not type.create_before_delete or self._refers_to_deleted(declaration.address)
+        )
+        self._refuse_beside_kept(target, prior, "; ".join(why))
         clashes = target.conflicts_with(prior) or self._name_taken(target)
         if type.name_field and target.spec.known(type.name_field) and not delete_before_create and clashes:
             written = resolve(declaration.spec[type.name_field], self.plan.value_of)
@@ -282,11 +297,22 @@ class _Planner:
             target = replace(target, spec=target.spec.model_copy(update={type.name_field: name}))
         other = self.observed.by_natural_key.get(declaration.address)
         if other and not name and other.id != prior.id and not self._is_leftover(target, other, differs=True):
-            self.plan.unowned.append(
-                f"{declaration.address}: {type.kind} {other.id} exists already and {_owner(other)}"
-            )
+            why_not = f"{type.kind} {other.id} exists already and {_owner(other)}"
+            self.plan.unowned.append(Unowned(declaration.address, why_not, other.owner, adoptable=False))
         resource, prior_type = self._resource(target, generation, name), self.types(prior.kind)
         return Replace(resource, why, target, prior, prior_type, live, changes, delete_before_create)
+
+    def _refuse_beside_kept(self, target: Target, prior: ResourceState, why: str) -> None:
+        """A kept resource is not deleted; a new one of its natural key exists beside it only under a suffix."""
+        type = target.type
+        key = "" if type.name_field else type.natural_key(target.spec.managed_fields())
+        if prior.keep and prior.kind == type.kind and key and key == type.natural_key(decode(prior.spec)):
+            message = (
+                f"{prior.address} cannot be replaced ({why}): the old one is shared (`keep`) and continues to exist"
+            )
+            self.plan.guard_violations.append(
+                Violation(f"{message}; revert the change, or let it be another {type.kind}")
+            )
 
     def _refers_to_deleted(self, address: str) -> bool:
         """Whether it refers to a resource whose old generation is deleted before the new one is created."""
@@ -309,13 +335,15 @@ class _Planner:
         return any(target.conflicts_with(each) for each in deposed)
 
     def _is_leftover(self, target: Target, live: ObservedResource, differs: bool) -> bool:
-        """Whether it is deleted first: a deposed generation, or untracked for another address, or one that differs."""
-        identity = (target.type.kind, live.id)
-        untracked = (each.resource for each in self.observed.untracked)
-        return any((each.kind, each.id) == identity for each in self.state.deposed) or any(
-            (each.kind, each.id) == identity and (differs or each.address != target.declaration.address)
-            for each in untracked
-        )
+        """Whether it is deleted first: a deposed generation, or untracked and different."""
+        identity, deposed = (target.type.kind, live.id), self.state.deposed
+        untracked = self._untracked_at(target, live)
+        return any((each.kind, each.id) == identity for each in deposed) or bool(untracked and differs)
+
+    def _untracked_at(self, target: Target, live: ObservedResource) -> str:
+        """The address for which an interrupted run created what exists; empty if none did."""
+        found = (each.resource for each in self.observed.untracked)
+        return next((each.address for each in found if (each.kind, each.id) == (target.type.kind, live.id)), "")
 
     def reopen_gates(self) -> None:
         """Plan a gate again if something that it depends on, or that depends on it, is about to change."""
@@ -328,6 +356,12 @@ class _Planner:
                     gate, generation = gates.pop(address), self.state.resources[address].generation
                     why = f"it guards {other}, which is about to change"
                     changes[address] = Gate(self._resource(gate.target, generation), (why,), gate.target, gate.live)
+
+
+def _why_gone(record: ResourceState) -> str:
+    if record.status is Status.INCOMPLETE:
+        return f"{record.id}, which an interrupted run created, is gone"
+    return f"{record.id} is gone: it was deleted outside smplan"
 
 
 def _owner(live: ObservedResource) -> str:

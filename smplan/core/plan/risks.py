@@ -15,6 +15,7 @@ from smplan.core.plan.changes import (
     DeleteUntracked,
     Deletion,
     Forget,
+    ForgetUntracked,
     NoOp,
     Unprotect,
 )
@@ -39,7 +40,7 @@ def of_deletion(deletion: Deletion, change: Change | None) -> tuple[Risk, ...]:
     """The risks of a deletion. ``change`` is that of its address: what it deletes may have a successor."""
     type, record = deletion.type, deletion.resource
     match deletion:
-        case Forget():
+        case Forget() | ForgetUntracked():
             return ()
         case Abandon():
             what = f"{type.kind} {record.id}" if record.id else f"the {type.kind} that may exist"

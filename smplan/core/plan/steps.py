@@ -17,6 +17,7 @@ from smplan.core.plan.changes import (
     Delete,
     DeleteUntracked,
     Deletion,
+    ForgetUntracked,
     Move,
     NoOp,
     Unprotect,
@@ -64,7 +65,7 @@ def _deletion_step(deletion: Deletion, plan: ChangeSet, unprotected: Collection[
     live = deletion.live if isinstance(deletion, (Delete, DeleteUntracked, Unprotect)) else None
     step = _step(deletion, deletion.type, live, deletion.resource.spec)
     step = replace(step, risks=of_deletion(deletion, plan.changes.get(deletion.resource.address)))
-    if isinstance(deletion, (DeleteUntracked, Abandon)):
+    if isinstance(deletion, (DeleteUntracked, ForgetUntracked, Abandon)):
         return replace(step, pending_key=deletion.pending_key)
     return replace(step, precondition="") if step.id in unprotected else step
 

@@ -67,8 +67,8 @@ class State:
 
 
 def rename_dependencies(resource: ResourceState, renamed: Mapping[str, str]) -> ResourceState:
-    """``resource`` with the addresses that it depends on renamed."""
-    if not renamed.keys() & set(resource.dependencies):
+    """``resource`` with the addresses that it depends on renamed, and without its own."""
+    if not {*renamed, resource.address} & set(resource.dependencies):
         return resource
     found = dict.fromkeys(renamed.get(each, each) for each in resource.dependencies)
     return replace(resource, dependencies=tuple(address for address in found if address != resource.address))

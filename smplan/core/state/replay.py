@@ -19,7 +19,7 @@ from smplan.core.state.journal import (
     StepSucceeded,
     UnfinishedRun,
 )
-from smplan.core.state.model import USED_PLANS, ResourceState, State, Status, rename_dependencies
+from smplan.core.state.model import USED_PLANS, ResourceState, State, Status
 from smplan.errors import StoreError
 
 OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate", "move", "unprotect"})
@@ -177,7 +177,7 @@ class Replay:
         if intent.op in ("delete", "forget"):
             self._remove(intent, done.id or resource.id)
         elif intent.op == "move":
-            self._move(intent)
+            self._move(intent, done.id)
         elif intent.op == "unprotect":
             self._unprotect(resource)
         else:
@@ -208,23 +208,33 @@ class Replay:
         elif not self._deposed.pop((address, id), None):
             self._pending_creates.pop(intent.resource_key, None)
 
-    def _move(self, intent: StepIntent) -> None:
-        """Give a record its new address. What is displaced there becomes a deposed generation, as in a swap of two."""
+    def _move(self, intent: StepIntent, id: str) -> None:
+        """Give a record its new address, and its ``id`` where that follows from it.
+
+        What is displaced there becomes a deposed generation, as in a swap of two. Until they are applied again, others
+        may depend on more than they do: after such a swap, their dependency on either may be on both.
+        """
         moved, previous = intent.resource, intent.previous_address
         present = self._resources.get(previous)
         if present and present.id == moved.id:
             record = self._resources.pop(previous)
+            renamed: tuple[str, ...] = (moved.address,)
         elif (previous, moved.id) in self._deposed:
             record = self._deposed.pop((previous, moved.id))
+            renamed = (previous, moved.address)
         else:
             self._reject(f"step {intent.step} moves {moved.id} from {previous}, which does not hold it")
         displaced = self._resources.get(moved.address)
         if displaced:
             self._deposed[displaced.address, displaced.id] = displaced
-        self._resources[moved.address] = replace(record, address=moved.address, generation=moved.generation)
-        self._resources = {
-            at: rename_dependencies(each, {previous: moved.address}) for at, each in self._resources.items()
-        }
+        self._resources = {at: _depend(each, previous, renamed) for at, each in self._resources.items()}
+        self._resources[moved.address] = replace(
+            record,
+            address=moved.address,
+            generation=moved.generation,
+            id=id or moved.id,
+            dependencies=moved.dependencies,
+        )
 
     def _unprotect(self, unprotected: ResourceState) -> None:
         """Record that a generation is no longer protected; it stays what it is."""
@@ -271,6 +281,16 @@ class Replay:
 
     def _reject(self, why: str) -> NoReturn:
         raise StoreError(f"journal entry {self._number}: {why}")
+
+
+def _depend(resource: ResourceState, before: str, after: tuple[str, ...]) -> ResourceState:
+    """``resource`` with its dependency on ``before``, if it has one, replaced by those on ``after``."""
+    if before not in resource.dependencies:
+        return resource
+    found = dict.fromkeys(
+        each for address in resource.dependencies for each in (after if address == before else (address,))
+    )
+    return replace(resource, dependencies=tuple(each for each in found if each != resource.address))
 
 
 def _merge_dependencies(resource: ResourceState, other: ResourceState) -> ResourceState:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
 from multiprocessing import get_context
@@ -15,7 +16,7 @@ from pathlib import Path
 from tests.campaigns.histories.convergence import FullHistory, run_history
 from tests.campaigns.histories.schedule import InvariantViolation, Runners
 
-CHUNK = 50
+CHUNK = 100
 SHOWN = 5
 MEMORY = Path("/dev/shm")
 """A file system in memory, used if it exists: a history writes some hundred small files."""
@@ -73,16 +74,17 @@ def collapsed(lines: list[str]) -> Iterator[str]:
 
 
 def run_parallel(first: int, count: int, jobs: int) -> Report:
-    """``count`` histories from the seed ``first`` on, in ``jobs`` processes."""
+    """``count`` histories from the seed ``first`` on, in ``jobs`` processes, with a line of progress now and then."""
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
-    report = Report()
-    if jobs == 1:
-        for chunk in chunks:
-            report.add(run_histories(chunk))
-        return report
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for found in pool.map(run_histories, chunks):
+    report, since = Report(), time.monotonic()
+    with ExitStack() as stack:
+        pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))) if jobs > 1 else None
+        for found in pool.map(run_histories, chunks) if pool else map(run_histories, chunks):
             report.add(found)
+            bad = len(report.violations)
+            print(f"  {time.monotonic() - since:6.0f} s: {report.histories} run, {bad} with violations", flush=True)
+            for seed, violation in found.violations:
+                print(f"  seed {seed}: {violation}", flush=True)
     return report
 
 

@@ -24,6 +24,9 @@ class Record:
     spec: Spec
     maker: Owner
     tagged: bool
+    taggable: bool
+    made_by: str
+    """The lineage that created it."""
     version: int = 1
     visible_at: float = 0.0
     ready_at: float = 0.0
@@ -40,6 +43,8 @@ class Rules:
     """A create of an existing equal resource returns it, whoever owns it (ELBv2)."""
     two_calls: bool = False
     """Mutable fields are only set by ``configure``."""
+    named: bool = False
+    """Its id is its name (scaling groups, alarms, launch configurations)."""
     lag: float = 0.0
     settles: float = 0.0
     vanishes: float = 0.0
@@ -56,6 +61,8 @@ class Cloud:
     gates_open: bool = True
     deleted_external: set[tuple[str, str]] = field(default_factory=set)
     deleted_by_us: set[tuple[str, str]] = field(default_factory=set)
+    shared: set[tuple[str, str]] = field(default_factory=set)
+    """What a state uses by ``keep``, whoever made it: its fields may change, but it is never deleted."""
     calm: bool = False
     """Every change takes effect at once."""
     _made: int = 0
@@ -83,7 +90,7 @@ class Cloud:
 
     def users(self, id: str) -> list[str]:
         """The ids of resources that refer to ``id``."""
-        return [record.id for record in self.live() if id in _references(record.spec)]
+        return [record.id for record in self.live() if id in references(record.spec)]
 
     def draw(self, most: float) -> float:
         """Random seconds up to ``most``; sometimes 0."""
@@ -91,7 +98,7 @@ class Cloud:
 
     def create(self, kind: str, rules: Rules, spec: Any, maker: Owner, *, tagged: bool) -> str:
         """Create it and return its id. Raises Conflict or Invalid."""
-        self._check_references(spec)
+        self._checkreferences(spec)
         value = getattr(spec, rules.key)
         there = self.by_key(kind, rules.key, value)
         if there and rules.unique:
@@ -106,7 +113,8 @@ class Cloud:
                 )
             raise Conflict(f"{kind} {value} exists already")
         self._made += 1
-        id = f"p-{value}" if rules.key == "number" else f"{kind[4:6]}-{self._made}"
+        short = kind[4:6]
+        id = f"{short}-{value}" if rules.named or rules.key == "number" else f"{short}-{self._made}"
         now = self.schedule.now
         self.records[kind, id] = Record(
             kind,
@@ -114,6 +122,8 @@ class Cloud:
             _bare(spec) if rules.two_calls else spec,
             maker,
             tagged,
+            tagged,
+            maker.lineage,
             visible_at=now + self.draw(rules.lag),
             ready_at=now + self.draw(rules.settles),
         )
@@ -127,7 +137,7 @@ class Cloud:
         if record is None:
             raise Invalid(f"{kind} {id} does not exist")
         spec = record.spec.model_copy(update=fields)
-        self._check_references(spec)
+        self._checkreferences(spec)
         if spec != record.spec:
             record.spec = spec
             record.version += 1
@@ -143,14 +153,15 @@ class Cloud:
         self.deleted_by_us.add((kind, id))
         record.gone_at = self.schedule.now + self.draw(rules.vanishes)
 
-    def _check_references(self, spec: Spec) -> None:
+    def _checkreferences(self, spec: Spec) -> None:
         there = {record.id for record in self.live() if record.gone_at is None}
-        for id in _references(spec):
+        for id in references(spec):
             if id not in there:
                 raise Invalid(f"{id} does not exist")
 
 
-def _references(spec: Any) -> tuple[str, ...]:
+def references(spec: Any) -> tuple[str, ...]:
+    """The ids that ``spec`` refers to."""
     return (*(getattr(spec, "uses", None) or ()), *((spec.of,) if hasattr(spec, "of") else ()))
 
 

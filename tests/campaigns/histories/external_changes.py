@@ -9,36 +9,36 @@ from typing import Any
 from smplan.core.state.journal import ReplayedState
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
 from tests.campaigns.histories.kinds import KINDS
-from tests.campaigns.histories.random_blueprints import RandomBlueprint, ResourceDraft
+from tests.campaigns.histories.random_blueprints import ResourceDraft
+from tests.campaigns.histories.site import Site, permit, wants
 
 
 class ExternalChanges:
     """The other users of the account. ``theirs`` is what they created, with its spec; smplan must not change it."""
 
-    def __init__(self, cloud: Cloud, blueprint: RandomBlueprint, random: Random) -> None:
+    def __init__(self, cloud: Cloud, random: Random) -> None:
         self.theirs: dict[tuple[str, str], Any] = {}
-        self.adopting: set[str] = set()
-        """Addresses whose blueprint has permitted an adopt."""
         self._cloud = cloud
-        self._blueprint = blueprint
         self._random = random
-        self._acts: dict[str, Callable[[ReplayedState | None], str]] = {
+        self._acts: dict[str, Callable[[Site], str]] = {
             "change": self._change,
             "change what is theirs": self._start,
             "delete": self._delete,
+            "remove the ownership tags": self._strip,
+            "recreate": self._recreate,
             "squat": self._squat,
             "hold": self._hold,
-            "release": lambda folded: self.release(),
+            "release": lambda site: self.release(),
             "let adopt": self._let_adopt,
             "gates": self._gates,
             "fleet": self._fleet,
         }
         self._make("sim.thing", name="base")
 
-    def act(self, folded: ReplayedState | None) -> tuple[str, str]:
+    def act(self, site: Site) -> tuple[str, str]:
         """Make one change. Returns its name and its object, which is empty if there was none."""
         name = self._random.choice(list(self._acts))
-        return name, self._acts[name](folded)
+        return name, self._acts[name](site)
 
     @property
     def quiet(self) -> bool:
@@ -49,7 +49,7 @@ class ExternalChanges:
         """Delete everything of others except the base."""
         away = [record for record in self._strangers() if getattr(record.spec, "name", "") != "base"]
         for record in away:
-            del self._cloud.records[record.kind, record.id]
+            self._remove(record)
             del self.theirs[record.kind, record.id]
         return ", ".join(record.id for record in away)
 
@@ -58,7 +58,8 @@ class ExternalChanges:
         return [
             id
             for (kind, id), spec in self.theirs.items()
-            if (record := self._cloud.get(kind, id)) is None or (record.maker is STRANGER and record.spec != spec)
+            if (record := self._cloud.get(kind, id)) is None
+            or (record.maker is STRANGER and record.spec != spec and (kind, id) not in self._cloud.shared)
         ]
 
     def forget_adopted(self) -> None:
@@ -88,7 +89,7 @@ class ExternalChanges:
         ]
         return self._random.choice(found) if found else None
 
-    def _change(self, folded: ReplayedState | None) -> str:
+    def _change(self, site: Site) -> str:
         record = self._ours()
         if record is None:
             return ""
@@ -99,23 +100,45 @@ class ExternalChanges:
         self._cloud.change(record.kind, record.id, fields)
         return record.id
 
-    def _start(self, folded: ReplayedState | None) -> str:
+    def _start(self, site: Site) -> str:
         record = self._ours(lambda record: record.kind != "sim.port")
         if record is None:
             return ""
         record.spec = record.spec.model_copy(update={"start": self._random.randint(100, 199)})
         return record.id
 
-    def _delete(self, folded: ReplayedState | None) -> str:
+    def _delete(self, site: Site) -> str:
         record = self._ours(lambda record: not self._cloud.users(record.id))
         if record is None:
             return ""
-        del self._cloud.records[record.kind, record.id]
-        self._cloud.deleted_external.add((record.kind, record.id))
+        self._remove(record)
         return record.id
 
-    def _squat(self, folded: ReplayedState | None) -> str:
-        fitting = [draft for draft in self._blueprint.resources if self._free(draft, folded)]
+    def _remove(self, record: Record) -> None:
+        del self._cloud.records[record.kind, record.id]
+        self._cloud.deleted_external.add((record.kind, record.id))
+
+    def _strip(self, site: Site) -> str:
+        record = self._ours(lambda record: record.tagged)
+        if record is None:
+            return ""
+        record.tagged = False
+        return record.id
+
+    def _recreate(self, site: Site) -> str:
+        """Delete a resource and create it by hand under the same name, which is also its id for some kinds."""
+        record = self._ours(lambda record: KINDS[record.kind].rules.key == "name" and not self._cloud.users(record.id))
+        if record is None:
+            return ""
+        if KINDS[record.kind].rules.named:
+            record.tagged = False
+            return record.id
+        self._remove(record)
+        spec = {name: value for name, value in record.spec if value is not None and name not in ("uses", "note")}
+        return f"{record.id} as {self._make(record.kind, **spec)}"
+
+    def _squat(self, site: Site) -> str:
+        fitting = [draft for draft in site.blueprint.resources if self._free(draft, site.folded)]
         if not fitting:
             return ""
         draft = self._random.choice(fitting)
@@ -138,28 +161,25 @@ class ExternalChanges:
                 and any(draft.address == each.resource.address for each in folded.run.open.values())
             )
         )
-        return draft.kind != "sim.port" or not begun
+        return not begun or (KINDS[draft.kind].taggable and not rules.named)
 
-    def _hold(self, folded: ReplayedState | None) -> str:
+    def _hold(self, site: Site) -> str:
         record = self._ours(lambda record: record.kind != "sim.port")
         if record is None:
             return ""
         return f"{record.id} by {self._make('sim.twin', name=f'holder of {record.id}', uses=[record.id])}"
 
-    def _let_adopt(self, folded: ReplayedState | None) -> str:
-        names = {getattr(record.spec, "name", None) for record in self._strangers()}
-        numbers = {getattr(record.spec, "number", None) for record in self._strangers()}
-        for draft in self._blueprint.resources:
-            if draft.spec.get("name", "") in names or draft.spec.get("number", "") in numbers:
-                draft.lifecycle = {**draft.lifecycle, "adopt": True}
-                self.adopting.add(draft.address)
-                return draft.address
+    def _let_adopt(self, site: Site) -> str:
+        """The user of a site lets it have, or share, what bears a name that it wants."""
+        for record, draft in site.contested(self._cloud):
+            if draft is not None and wants(draft, record):
+                return permit(site, record, draft, share=self._random.random() < 0.3)
         return ""
 
-    def _gates(self, folded: ReplayedState | None) -> str:
+    def _gates(self, site: Site) -> str:
         self._cloud.gates_open = not self._cloud.gates_open
         return "open" if self._cloud.gates_open else "shut"
 
-    def _fleet(self, folded: ReplayedState | None) -> str:
+    def _fleet(self, site: Site) -> str:
         self._cloud.fleet_up = not self._cloud.fleet_up
         return "up" if self._cloud.fleet_up else "down"

@@ -2,58 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-from smplan.core.blueprint import Blueprint
-from smplan.core.plan import model as plans
-from smplan.core.plan.model import Plan
-from smplan.core.state.journal import ReplayedState
-from smplan.engine.apply import Applier
 from smplan.engine.executor import Outcome
-from smplan.engine.plan import plan
-from smplan.errors import Bug, GuardRefused, SmplanError, StoreError
-from smplan.stores.interface import LockHolder
-from smplan.stores.local import LocalStore
 from tests.campaigns.histories import invariants
 from tests.campaigns.histories.cloud import Cloud
+from tests.campaigns.histories.commands import Commands
 from tests.campaigns.histories.external_changes import ExternalChanges
 from tests.campaigns.histories.faults import random_faults
-from tests.campaigns.histories.kinds import SimWorld
-from tests.campaigns.histories.process import FaultPlan, Process, SimClock, SimDisk, Trace
+from tests.campaigns.histories.process import FaultPlan, Process, Trace
 from tests.campaigns.histories.random_blueprints import RandomBlueprint
 from tests.campaigns.histories.schedule import InvariantViolation, Killed, Runners, Schedule
+from tests.campaigns.histories.site import MadePlan, Site
 
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-ROUNDS = 3
 DAY = 86400.0
+_RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|/[^ ]+/")
+MEETING = 0.35
+"""The share of histories in which two states meet."""
 
 STEPS = {
-    "edit": 30,
-    "outside step": 14,
+    "edit": 34,
+    "outside step": 16,
     "plan": 8,
-    "apply the last plan": 10,
+    "apply the last plan": 8,
     "apply an old plan": 6,
-    "plan and apply": 24,
+    "plan and apply": 26,
+    "decline": 5,
     "destroy": 4,
+    "state mv": 3,
+    "state rm": 2,
     "wait": 3,
     "race": 6,
 }
-
-
-@dataclass(eq=False)
-class MadePlan:
-    """A plan, its mode, and when it was made: the history's moment and mark."""
-
-    plan: Plan
-    mode: str
-    moment: int
-    mark: object
 
 
 class NoProcess:
@@ -70,96 +55,143 @@ class History:
         self._random = random = Random(seed)
         self._schedule = Schedule(Random(seed + 1), runners, NoProcess())
         self._cloud = Cloud(self._schedule, Random(seed + 2))
-        self._blueprint = RandomBlueprint(random)
-        self._external = ExternalChanges(self._cloud, self._blueprint, random)
-        self._path = folder / "toys.state.json"
-        self._plans: list[MadePlan] = []
-        self._moment = 0
-        """Grows with every change of the blueprint or the cloud."""
-        self._mark: object = None
-        """Differs whenever the state or its pending creates do."""
+        self._commands = Commands(folder, self._schedule, self._cloud, self.trace, random)
+        self._sites = self._commands.sites
+        self._sites.append(Site(RandomBlueprint(random), folder / "toys.state.json"))
+        if random.random() < MEETING:
+            other = RandomBlueprint(random, "games", 100, self._sites[0].blueprint)
+            self._sites.append(Site(other, folder / "games.state.json"))
+        self._external = ExternalChanges(self._cloud, random)
+        self._commands.external = self._external
         self._processes = 0
-        self._folded: ReplayedState | None = None
 
     def run(self) -> None:
         """Run every step. Raises InvariantViolation."""
-        self.trace.add(f"blueprint: {self._blueprint.shown()}")
+        for site in self._sites:
+            self.trace.add(f"{site.name}: blueprint: {site.blueprint.shown()}")
         for _ in range(self._random.randint(5, 30)):
             (step,) = self._random.choices(list(STEPS), list(STEPS.values()))
             self._schedule.now += self._random.choice([0.0, 5.0, 600.0])
             self.trace.count("step", step)
-            getattr(self, "_" + step.replace(" ", "_"))()
+            getattr(self, "_" + step.replace(" ", "_"))(self._any_site())
             self._check()
 
     def digest(self) -> str:
-        """SHA-256 of the trace: the same for the same seed."""
-        return sha256("\n".join(self.trace.lines).encode()).hexdigest()
+        """SHA-256 of the trace without random ids and folders: the same for the same seed."""
+        return sha256(_RANDOM.sub("", "\n".join(self.trace.lines)).encode()).hexdigest()
+
+    def _any_site(self) -> Site:
+        return self._sites[-1] if self._random.random() < 0.4 else self._sites[0]
 
     # The steps.
 
-    def _edit(self) -> None:
-        name, what = self._blueprint.edit()
-        self._moment += 1
-        self.trace.add(f"edit: {name} {what}")
+    def _edit(self, site: Site) -> None:
+        name, what = site.blueprint.edit()
+        self._commands.moment += 1
+        self.trace.add(f"{site.name}: edit: {name} {what}")
         self.trace.count("edit" if what else "edit without object", name)
-        self.trace.add(f"  blueprint: {self._blueprint.shown()}")
+        self.trace.add(f"  blueprint: {site.blueprint.shown()}")
 
-    def _outside_step(self) -> None:
-        name, what = self._external.act(self._folded)
-        self._moment += 1
+    def _outside_step(self, site: Site) -> None:
+        name, what = self._external.act(site)
+        self._commands.moment += 1
         self.trace.add(f"outside: {name} {what}")
         self.trace.count("outside" if what else "outside without object", name)
 
-    def _wait(self) -> None:
+    def _wait(self, site: Site) -> None:
         days = self._random.choice([0.1, 1.0, 8.0])
         self._schedule.now += days * DAY
         self.trace.add(f"{days} days pass")
 
-    def _plan(self) -> None:
-        process = self._process(random_faults(self._random))
-        self._together((process, lambda: self._make_plan(process, "apply")))
+    def _plan(self, site: Site) -> None:
+        process = self._process(site, random_faults(self._random))
+        self._together((process, lambda: self._commands.plan(process, site)))
 
-    def _plan_and_apply(self) -> None:
-        process = self._process(random_faults(self._random))
-        self._together((process, lambda: self._make_and_apply(process, "apply")))
+    def _plan_and_apply(self, site: Site) -> None:
+        process = self._process(site, random_faults(self._random))
+        outcomes: list[Outcome | None] = []
+        self._together((process, lambda: outcomes.append(self._commands.make_and_apply(process, site))))
+        self._check()
+        if self._random.random() < 0.4 and any(each and each.outcome == "complete" for each in outcomes):
+            self._expect_settled(site, site.plans[-1])
 
-    def _destroy(self) -> None:
-        process = self._process(random_faults(self._random))
-        self._together((process, lambda: self._make_and_apply(process, "destroy")))
+    def _expect_settled(self, site: Site, made: MadePlan) -> None:
+        """After a complete apply the cloud matches the blueprint, and a second plan is empty."""
+        if not self._commands.well() or made.plan.unreadable or made.blueprint is None or site.folded is None:
+            return
+        invariants.check_equal(made.blueprint, site.folded.state, self._cloud)
+        process = self._process(site, FaultPlan())
+        found: list[MadePlan | None] = []
+        self._together((process, lambda: found.append(self._commands.make_plan(process, site))))
+        if not found or found[0] is None or not found[0].plan.empty:
+            raise InvariantViolation("a second plan after a complete apply is empty", "")
+        self.trace.count("second plan", "empty")
 
-    def _apply_the_last_plan(self) -> None:
-        if self._plans:
-            self._apply_one(self._plans[-1])
+    def _destroy(self, site: Site) -> None:
+        process = self._process(site, random_faults(self._random))
+        self._together((process, lambda: self._commands.make_and_apply(process, site, "destroy")))
 
-    def _apply_an_old_plan(self) -> None:
-        if self._plans:
-            self._apply_one(self._random.choice(self._plans))
+    def _decline(self, site: Site) -> None:
+        """Answer no at the prompt of ``apply`` or ``destroy``; bare applies happen later."""
+        mode = self._random.choice(["apply", "destroy", "last"])
+        process = self._process(site, FaultPlan())
+        self._together((process, lambda: self._commands.decline(process, site, mode)))
 
-    def _apply_one(self, made: MadePlan) -> None:
-        process = self._process(random_faults(self._random))
-        self._together((process, lambda: self._apply(process, made)))
+    def _apply_the_last_plan(self, site: Site) -> None:
+        """``smplan apply --yes`` without an argument, in the workspace that the sites share."""
+        found = self._commands.last_plan()
+        if found:
+            self._apply_one(*found)
 
-    def _race(self) -> None:
+    def _apply_an_old_plan(self, site: Site) -> None:
+        plans = [made for made in site.plans if made.mode != "state"]
+        if plans:
+            self._apply_one(site, self._random.choice(plans))
+
+    def _apply_one(self, site: Site, made: MadePlan) -> None:
+        process = self._process(site, random_faults(self._random))
+        self._together((process, lambda: self._commands.apply(process, site, made)))
+
+    def _state_mv(self, site: Site) -> None:
+        """Give a record a new address, or that of a resource of its kind that the blueprint has."""
+        entries = list(site.folded.state.resources.values()) if site.folded else []
+        if entries:
+            entry = self._random.choice(entries)
+            same = [each.address for each in site.blueprint.resources if each.kind == entry.kind]
+            target = self._random.choice(same) if same and self._random.random() < 0.5 else site.blueprint.fresh()
+            self._edit_state(site, entry.address, target)
+
+    def _state_rm(self, site: Site) -> None:
+        entries = list(site.folded.state.resources) if site.folded else []
+        if entries:
+            self._edit_state(site, self._random.choice(entries))
+
+    def _edit_state(self, site: Site, source: str, target: str = "", faults: FaultPlan | None = None) -> None:
+        self.trace.add(f"{site.name}: state {'mv' if target else 'rm'} {source} {target}")
+        process = self._process(site, faults or random_faults(self._random))
+        self._together((process, lambda: self._commands.edit_state(process, site, source, target)))
+
+    def _race(self, site: Site) -> None:
         works: list[tuple[Process, Callable[[], object]]] = []
-        for faults in (random_faults(self._random), FaultPlan()):
-            process = self._process(faults, racing=True)
-            if self._plans and self._random.random() < 0.5:
-                made = self._plans[-1]
-                works.append((process, partial(self._apply, process, made)))
+        for each, faults in ((site, random_faults(self._random)), (self._any_site(), FaultPlan())):
+            process = self._process(each, faults, racing=True)
+            plans = [made for made in each.plans if made.mode != "state"]
+            if plans and self._random.random() < 0.5:
+                works.append((process, partial(self._commands.apply, process, each, plans[-1])))
             else:
-                works.append((process, partial(self._make_and_apply, process, "apply")))
+                works.append((process, partial(self._commands.make_and_apply, process, each)))
         self._together(*works)
 
-    # What a process does.
+    # Processes.
 
-    def _process(self, faults: FaultPlan, *, racing: bool = False) -> Process:
+    def _process(self, site: Site, faults: FaultPlan, *, racing: bool = False) -> Process:
         self._processes += 1
         process = Process(f"p{self._processes}", self._schedule, faults, self._random, self.trace)
         process.racing = racing
-        if self._folded and not racing:
-            entries = (*self._folded.state.resources.values(), *self._folded.state.deposed)
-            process.protected = frozenset((entry.kind, entry.id) for entry in entries if entry.prevent_destroy)
-        self.trace.add(f"  {process.name}: faults {faults}")
+        if not racing:
+            process.protected = frozenset((each.kind, each.id) for each in site.entries() if each.prevent_destroy)
+            process.kept = frozenset((each.kind, each.id) for each in site.entries() if each.keep)
+        self.trace.add(f"  {process.name}: {site.name}, faults {faults}")
         return process
 
     def _together(self, *works: tuple[Process, Callable[[], object]]) -> None:
@@ -177,128 +209,15 @@ class History:
         self._schedule.join(turns)
         if self._schedule.fault:
             raise self._schedule.fault
-        self._moment += any(process.mutations for process, _ in works)
-
-    def _store(self, process: Process) -> LocalStore:
-        return LocalStore(self._path, clock=SimClock(process), disk=SimDisk(process))
-
-    def _now(self) -> datetime:
-        return BEGINNING + timedelta(seconds=int(self._schedule.now))
-
-    def _make_plan(self, process: Process, mode: str, wanted: Blueprint | None = None) -> MadePlan | None:
-        well, mark, moment = self._well(), self._mark, self._moment
-        try:
-            found = plan(
-                wanted or self._blueprint.blueprint(),
-                store=self._store(process),
-                world=SimWorld(process, self._cloud),
-                mode=mode,
-                report=lambda event: None,
-                now=self._now,
-            )
-        except SmplanError as error:
-            self._refused(process, "plan", error)
-            clean = well and not process.suffered and not process.racing and not process.stop.cancelled
-            if clean and not isinstance(error, GuardRefused):
-                raise InvariantViolation("without faults a plan can be made", f"{error!r}") from error
-            return None
-        if process.random.random() < 0.1:
-            found = plans.from_text(plans.to_text(found))
-        made = MadePlan(found, mode, moment, mark)
-        self._plans.append(made)
-        shown = ", ".join(step.id for step in found.steps)
-        self.trace.add(f"  {process.name}: plan {len(self._plans)} ({mode}): {shown or 'nothing to do'}")
-        return made
-
-    def _applicable(self, made: MadePlan) -> bool:
-        """Whether it may be applied: never begun and still current, or the last begun and not ended."""
-        run = self._folded.run if self._folded else None
-        if run is not None and run.plan_id == made.plan.id:
-            return True
-        used = self._folded.state.used_plans if self._folded else ()
-        if self._folded and not used and self._folded.state.lineage == made.plan.base.lineage:
-            return True  # its first apply died after saving an empty state
-        return made.plan.id not in used and made.mark == self._mark
-
-    def _make_and_apply(self, process: Process, mode: str, wanted: Blueprint | None = None) -> Outcome | None:
-        made = self._make_plan(process, mode, wanted)
-        return self._apply(process, made) if made else None
-
-    def _apply(self, process: Process, made: MadePlan) -> Outcome | None:
-        process.plan = made.plan
-        fresh, well, expired = made.moment == self._moment, self._well(), self._now().isoformat() > made.plan.expires
-        legitimate = not expired and self._applicable(made)
-        self.trace.add(f"  {process.name}: applies plan {self._plans.index(made) + 1}")
-        holder = LockHolder(process.name, "apply", process.name, self._now().isoformat())
-        apply = Applier(
-            self._store(process),
-            SimWorld(process, self._cloud),
-            holder,
-            lambda event: self.trace.count("event", type(event).__name__),
-            process.stop,
-            parallel=process.random.choice([1, 2, 16]),
-            now=self._now,
-            wait_seconds=process.random.choice([0, 60]),
-        )
-        clean = fresh and well and not expired and not process.racing
-        try:
-            outcome = apply.run(made.plan)
-        except SmplanError as error:
-            self._refused(process, "apply", error)
-            if clean and not process.suffered and not process.stop.cancelled and legitimate:
-                raise InvariantViolation("without faults a plan can be applied", f"{error!r}") from error
-            return None
-        finally:
-            if process.began and not legitimate and not process.racing:
-                raise InvariantViolation(
-                    "a used, stale or expired plan changes nothing", f"plan {self._plans.index(made) + 1}"
-                )
-        self._ended(process, made, outcome)
-        if clean and not process.suffered and not process.stop.cancelled and outcome.outcome != "complete":
-            raise InvariantViolation("without faults an apply is complete", _failures(outcome))
-        return outcome
-
-    def _ended(self, process: Process, made: MadePlan, outcome: Outcome) -> None:
-        self.trace.add(f"  {process.name}: {outcome.outcome}, {outcome.done} done; {_failures(outcome)}")
-        self.trace.count("apply", outcome.outcome)
-        for address, error in outcome.failed:
-            self.trace.count("step failed", type(error).__name__)
-            if isinstance(error, Bug):
-                raise InvariantViolation("smplan reports no bug", f"{address}: {error} ({error.__cause__!r})")
-
-    def _refused(self, process: Process, doing: str, error: SmplanError) -> None:
-        self.trace.add(f"  {process.name}: {doing} refused: {type(error).__name__}")
-        self.trace.count(f"{doing} refused", type(error).__name__)
-        if isinstance(error, Bug):
-            raise InvariantViolation("smplan reports no bug", str(error)) from error
-        if process.mutations and not isinstance(error, StoreError):
-            raise InvariantViolation("a refused command changes nothing", f"{process.mutations} calls before {error!r}")
-
-    def _well(self) -> bool:
-        """Whether nothing blocks a run, and Describe returns all resources."""
-        now = self._schedule.now
-        settled = all(record.visible_at <= now and record.gone_at is None for record in self._cloud.live())
-        return settled and self._external.quiet
+        self._commands.moment += any(process.mutations for process, _ in works)
 
     # The invariants.
 
     def _check(self) -> None:
-        try:
-            self._folded = LocalStore(self._path).read().folded
-        except SmplanError as error:
-            raise InvariantViolation("state and journal can be read", str(error)) from error
-        before, self._mark = self._mark, _mark(self._folded)
-        self._moment += before != self._mark
-        invariants.check_world(self._folded, self._cloud, self._external.adopting)
+        for site in self._sites:
+            self._commands.moment += site.read()
+        invariants.check_world(self._sites, self._cloud)
         self._external.forget_adopted()
         changed = self._external.changed()
         if changed:
             raise InvariantViolation("resources of other owners are not changed", ", ".join(changed))
-
-
-def _mark(folded: ReplayedState | None) -> object:
-    return folded and (folded.state.serial, folded.digest())
-
-
-def _failures(outcome: Outcome) -> str:
-    return "; ".join(f"{address}: {type(error).__name__}" for address, error in outcome.failed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from smplan.core.plan.model import Op, Step
@@ -14,6 +15,7 @@ from smplan.drivers.base import Owner
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
 from tests.campaigns.histories.process import Process
 from tests.campaigns.histories.schedule import InvariantViolation
+from tests.campaigns.histories.site import Site
 
 Identity: TypeAlias = tuple[str, str, Any]
 """A resource's address, kind and natural key."""
@@ -34,10 +36,25 @@ def check_call(process: Process, op: str, kind: str, *, address: str = "", recor
         raise InvariantViolation("nothing is changed before its intent is durable", about)
     if op == "delete" and record and (kind, record.id) in process.protected:
         raise InvariantViolation("prevent_destroy is honored", about)
-    if record and record.maker is STRANGER:
-        if not any(step.adopt and step.adopt.adopt for step in steps):
-            raise InvariantViolation("resources of other owners are not changed", about)
-        record.maker = Owner("", steps[0].address)
+    if op == "delete" and record and (kind, record.id) in process.kept:
+        raise InvariantViolation("what is shared is never deleted", about)
+    if record and process.plan:
+        _check_owner(process.plan.base.lineage, op, record, steps, about)
+
+
+def _check_owner(lineage: str, op: str, record: Record, steps: list[Step], about: str) -> None:
+    """What is changed is ours, or the plan was allowed to take it over, or to share it."""
+    if record.maker.lineage == lineage:
+        return
+    allowed = [step.adopt for step in steps if step.adopt]
+    owner = (record.maker.lineage, record.maker.address) if record.tagged and record.maker is not STRANGER else None
+    if op in ("configure", "update") and any(each.keep for each in allowed):
+        return
+    if owner is None and not record.taggable and record.maker is not STRANGER:
+        return  # nothing shows that another state has it, too
+    if not any(each.may_adopt(owner, lineage) for each in allowed):
+        raise InvariantViolation("resources of other owners are not changed", about)
+    record.maker = Owner(lineage, steps[0].address)
 
 
 def _means(step: Step, op: str, kind: str, address: str, record: Record | None) -> bool:
@@ -46,10 +63,11 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
     if op == "create":
         return step.op in (Op.CREATE, Op.REPLACE) and step.address == address
     assert record is not None
-    adopts = step.adopt is not None and step.adopt.adopt
-    makes = step.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and (step.address == record.maker.address or adopts)
+    adopts = step.adopt is not None and (step.adopt.adopt or step.adopt.keep or bool(step.adopt.adopt_from))
+    own = record.maker.address == step.address or step.physical_id == record.id
+    makes = step.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and (own or adopts)
     if op == "claim":
-        return step.op in (Op.ADOPT, Op.MOVE) and step.physical_id == record.id
+        return (step.op in (Op.ADOPT, Op.MOVE) and step.physical_id == record.id) or (makes and adopts)
     if op == "configure":
         return makes
     if op == "update":
@@ -57,47 +75,58 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
     return step.op is Op.DELETE and step.physical_id == record.id
 
 
-def check_world(folded: ReplayedState | None, cloud: Cloud, adopting: set[str]) -> None:
-    """State and journal are consistent, and match the cloud."""
-    if folded is None:
-        ours = [record.id for record in cloud.live() if record.maker is not STRANGER]
-        if ours:
-            raise InvariantViolation("no untracked resource", f"{', '.join(ours)} exist, and there is no state")
-        return
-    found = integrity_errors(folded.state)
-    if found:
-        raise InvariantViolation("the state is consistent", "; ".join(found))
-    held = {(entry.kind, entry.id): entry for entry in (*folded.state.resources.values(), *folded.state.deposed)}
-    _check_records(folded, cloud, held, adopting)
-    for entry in folded.state.resources.values():
-        _check_entry(entry, cloud)
+def check_world(sites: Sequence[Site], cloud: Cloud) -> None:
+    """Each state and its journal are consistent, and match the cloud."""
+    known = {STRANGER.lineage, *(site.lineage for site in sites)}
+    lost = [record.id for record in cloud.live() if record.maker.lineage not in known]
+    if lost:
+        raise InvariantViolation("no untracked resource", f"{', '.join(lost)} exist, and there is no state")
+    for site in sites:
+        if site.folded is None:
+            continue
+        found = integrity_errors(site.folded.state)
+        if found:
+            raise InvariantViolation("the state is consistent", "; ".join(found))
+        _check_records(site, site.folded, cloud)
+        for entry in site.folded.state.resources.values():
+            _check_entry(entry, cloud)
 
 
-def _check_records(
-    folded: ReplayedState, cloud: Cloud, held: dict[tuple[str, str], ResourceState], adopting: set[str]
-) -> None:
+def _check_records(site: Site, folded: ReplayedState, cloud: Cloud) -> None:
     unseen: Counter[Identity] = Counter()
+    held = site.held()
     begun = {_identity(intent) for intent in (*_open(folded), *folded.pending_creates) if intent.op in CREATING_OPS}
     for record in cloud.live():
-        entry = held.get((record.kind, record.id))
-        if record.maker is STRANGER:
-            if entry is None:
-                continue
-            if entry.address not in adopting:
-                raise InvariantViolation(
-                    "resources of other owners are not adopted without permission", f"{entry.address} has {record.id}"
-                )
-            record.maker = Owner(folded.state.lineage, entry.address)
-        elif entry is None and record.gone_at is None:
-            address = record.maker.address
-            identity = (address, record.kind, _natural(dict(record.spec)))
+        key = (record.kind, record.id)
+        entry = held.get(key)
+        if entry and record.maker.lineage != site.lineage:
+            _check_foreign(site, entry, record, cloud)
+        elif entry:
+            site.owned.add(key)
+            record.maker = Owner(site.lineage, entry.address) if not record.tagged else record.maker
+        elif record.maker.lineage == site.lineage and record.gone_at is None and key not in site.given_up:
+            identity = (record.maker.address, record.kind, _natural(dict(record.spec)))
+            about = f"{record.kind} {record.id} of {record.maker.address}"
             unseen[identity] += 1
             if identity not in begun:
-                raise InvariantViolation(
-                    "no untracked resource", f"{record.kind} {record.id} of {address} is in no state and no open intent"
-                )
+                raise InvariantViolation("no untracked resource", f"{about} is in no state and no open intent")
             if unseen[identity] > 1:
-                raise InvariantViolation("nothing is created twice", f"{unseen[identity]} of {address} are in no state")
+                raise InvariantViolation("nothing is created twice", f"{about}: {unseen[identity]} are in no state")
+
+
+def _check_foreign(site: Site, entry: ResourceState, record: Record, cloud: Cloud) -> None:
+    """A record of what another made: adopted or shared with permission, or taken over by the other since."""
+    key = (record.kind, record.id)
+    if record.maker is not STRANGER and (key in site.owned or record.made_by == site.lineage or not record.taggable):
+        return  # without tags, an equal resource counts as what an interrupted create of this state made
+    if entry.keep:
+        cloud.shared.add(key)
+    if not entry.keep and entry.address not in site.adopting:
+        raise InvariantViolation(
+            "resources of other owners are not adopted without permission", f"{entry.address} has {record.id}"
+        )
+    if record.maker is STRANGER and not entry.keep:
+        record.maker = Owner(site.lineage, entry.address)
 
 
 def _identity(intent: StepIntent) -> Identity:

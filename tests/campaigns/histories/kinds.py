@@ -164,6 +164,21 @@ class Slow(Named):
     rules = Rules(settles=200.0, vanishes=200.0)
 
 
+class Group(Named):
+    """Its id is its name: a new one of that name has the same id (scaling groups, alarms)."""
+
+    kind = "sim.group"
+    rules = Rules(named=True)
+
+
+class Plain(Named):
+    """Its id is its name, and it has no tags (launch configurations)."""
+
+    kind = "sim.plain"
+    taggable = False
+    rules = Rules(named=True)
+
+
 class Twin(Named):
     """Names are not unique: a repeated create makes a second one."""
 
@@ -184,6 +199,7 @@ class Port(Sim):
     kind = "sim.port"
     summary = "A port."
     spec = PortSpec
+    key_fields = ("number",)
     create_before_delete = False
     taggable = False
     rules = Rules(key="number")
@@ -230,7 +246,7 @@ class Base(Lookup):
         return {"id": record.id}
 
 
-_SIMS: tuple[type[Sim], ...] = (Thing, Silent, Pair, Slow, Twin, Behind, Port, Gate)
+_SIMS: tuple[type[Sim], ...] = (Thing, Silent, Pair, Slow, Group, Plain, Twin, Behind, Port, Gate)
 KINDS: dict[str, type[Sim]] = {found.kind: found for found in _SIMS}
 TYPES: dict[str, ResourceType] = {**KINDS, "core.value": Value}
 

@@ -82,6 +82,7 @@ class Process:
         self.stop = CancelToken(SimRuntime(self))
         self.plan: Plan | None = None
         self.protected: frozenset[tuple[str, str]] = frozenset()
+        self.kept: frozenset[tuple[str, str]] = frozenset()
         self.intents: set[str] = set()
         """Steps whose intent this process has made durable."""
         self.began = 0
@@ -91,6 +92,11 @@ class Process:
         self.completed = False
         self.random = random
         self._passed: Counter[str] = Counter()
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it has met no fault, and no other process."""
+        return not (self.suffered or self.racing or self.stop.cancelled)
 
     def touch(self, *sorts: str) -> None:
         """A boundary of these types; the process may be killed here."""

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from smplan.core.blueprint import Blueprint, Lifecycle, LookupDecl, Resource
+from smplan.core.blueprint import Blueprint, Lifecycle, LookupDecl, Moved, Resource
+from tests.campaigns.histories.address_edits import AddressEdits
 from tests.support.blueprints import (
     blueprint,
     tree,
 )
 
-NAMED = ("sim.thing", "sim.thing", "sim.silent", "sim.pair", "sim.slow", "sim.twin", "sim.behind")
+NAMED = (
+    "sim.thing",
+    "sim.thing",
+    "sim.silent",
+    "sim.pair",
+    "sim.slow",
+    "sim.group",
+    "sim.plain",
+    "sim.twin",
+    "sim.behind",
+)
 MOST = 8
+_REFERENCE = re.compile(r"\$\{([^.}]+)\.")
 
 
 @dataclass
@@ -37,21 +50,39 @@ class ResourceDraft:
         """Whether it refers to ``address`` or is ordered after it."""
         return address in self.after or f"${{{address}." in repr(self.spec)
 
+    def references(self) -> set[str]:
+        """The addresses that it refers to, or is ordered after."""
+        return {*self.after, *_REFERENCE.findall(repr(self.spec))} - {"base"}
+
+    def same_as(self, other: ResourceDraft) -> bool:
+        """Whether both are one resource by their kind and name."""
+        fields = [name for name in ("name", "number") if name in self.spec]
+        return self.kind == other.kind and any(self.spec[name] == other.spec.get(name) for name in fields)
+
     def resource(self) -> Resource:
         """The engine's form."""
-        path = ("resources", self.address)
         lifecycle = Lifecycle(**self.lifecycle)
+        name, _, key = self.address.partition("[")
+        path = ("resources", name)
         return Resource(
-            self.address, self.address, None, self.kind, tree(self.spec), tuple(self.after), lifecycle, path
+            self.address, name, key[1:-2] or None, self.kind, tree(self.spec), tuple(self.after), lifecycle, path
         )
 
 
 class RandomBlueprint:
-    """A blueprint that is edited. A resource refers only to those written before it."""
+    """A blueprint that is edited. A resource refers only to those written before it.
 
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._number = 0
+    ``first`` is the number of its first name; ``other`` another blueprint, whose resources it may come to have too.
+    """
+
+    def __init__(
+        self, random: Random, name: str = "toys", first: int = 0, other: RandomBlueprint | None = None
+    ) -> None:
+        self.random = self._random = random
+        self.name = name
+        self._number = first
+        self._other = other
+        self.moved: list[tuple[str, str]] = []
         self.resources: list[ResourceDraft] = []
         self.graveyard: list[ResourceDraft] = []
         self.edits: dict[str, Callable[[], str]] = {
@@ -66,9 +97,17 @@ class RandomBlueprint:
             "depend": self._depend,
             "detach": self._detach,
             "protect": self._protect,
+            "keep": self._keep,
+            **AddressEdits(self).edits,
         }
+        if other:
+            self.edits["copy"] = self._copy
+            for _ in range(random.randint(1, 5)):
+                self._copy()
         for _ in range(random.randint(2, 6)):
             self._add()
+        if random.random() < 0.4:
+            self.edits["add for_each"]()
 
     def blueprint(self, *, unprotected: bool = False) -> Blueprint:
         """The engine's form."""
@@ -76,9 +115,18 @@ class RandomBlueprint:
         resources = deepcopy(self.resources)
         for draft in resources if unprotected else ():
             draft.lifecycle.pop("prevent_destroy", None)
+        addresses = self._addresses()
+        names = addresses | {address.partition("[")[0] for address in addresses}
+        moved = [(old, new) for old, new in self.moved if new in names and old not in names]
         first = next((draft.address for draft in resources if draft.named), None)
         outputs = {"first": tree(f"${{{first}.arn}}")} if first else {}
-        return blueprint(*(draft.resource() for draft in resources), lookups=(look,), outputs=outputs)
+        return blueprint(
+            *(draft.resource() for draft in resources),
+            name=self.name,
+            lookups=(look,),
+            outputs=outputs,
+            moved=tuple(Moved(old, new, ("moved", str(at))) for at, (old, new) in enumerate(moved)),
+        )
 
     def shown(self) -> str:
         """One line for the trace."""
@@ -97,10 +145,9 @@ class RandomBlueprint:
     # The edits.
 
     def _add(self) -> str:
-        if len(self.resources) >= MOST:
+        if self.full:
             return ""
-        self._number += 1
-        address = f"r{self._number}"
+        address = self.fresh()
         names = [draft.address for draft in self.resources if draft.named]
         sort = self._random.random()
         if sort < 0.7:
@@ -132,15 +179,27 @@ class RandomBlueprint:
         spec |= {name: value for name, value in more.items() if random.random() < 0.3}
         return spec
 
-    def _any(self, fit: Callable[[ResourceDraft], bool] = lambda draft: True) -> ResourceDraft | None:
+    @property
+    def full(self) -> bool:
+        """Whether it has as many resources as it may have."""
+        return len(self.resources) >= MOST
+
+    def fresh(self) -> str:
+        """A new address, which is a new name too."""
+        self._number += 1
+        return f"r{self._number}"
+
+    def any(self, fit: Callable[[ResourceDraft], bool] = lambda draft: True) -> ResourceDraft | None:
+        """A random resource that fits."""
         fitting = [draft for draft in self.resources if fit(draft)]
         return self._random.choice(fitting) if fitting else None
 
     def _remove(self) -> str:
-        draft = self._any()
-        return self._drop(draft) if draft else ""
+        draft = self.any()
+        return self.drop(draft) if draft else ""
 
-    def _drop(self, draft: ResourceDraft) -> str:
+    def drop(self, draft: ResourceDraft) -> str:
+        """Remove a resource, and every reference to it."""
         self.resources.remove(draft)
         self.graveyard.append(draft)
         for other in [each for each in self.resources if each.refers_to(draft.address)]:
@@ -152,7 +211,7 @@ class RandomBlueprint:
         draft.after = [each for each in draft.after if each != address]
         mark = f"${{{address}."
         if draft.kind in ("sim.gate", "sim.port") and mark in draft.spec["of"]:
-            self._drop(draft)
+            self.drop(draft)
             return
         for name, value in list(draft.spec.items()):
             if mark not in repr(value):
@@ -163,7 +222,7 @@ class RandomBlueprint:
                 draft.spec[name] = {"size": 1, "tags": {"k": "v"}, "input": "v", "note": "n"}[name]
 
     def _remove_whole(self) -> str:
-        draft = self._any()
+        draft = self.any()
         if draft is None:
             return ""
         going = [draft]
@@ -171,45 +230,60 @@ class RandomBlueprint:
             if any(each.refers_to(gone.address) for gone in going):
                 going.append(each)
         for each in reversed(going):
-            self._drop(each)
+            self.drop(each)
         return ", ".join(each.address for each in going)
 
     def _restore(self) -> str:
-        if not self.graveyard or len(self.resources) >= MOST:
+        if not self.graveyard or self.full:
             return ""
         draft = self.graveyard.pop(self._random.randrange(len(self.graveyard)))
-        for address in {f"r{number}" for number in range(1, self._number + 1)} - self._addresses():
-            if draft.refers_to(address):
-                self._forget_restored(draft, address)
-        if any(draft.refers_to(each.address) for each in self.graveyard):
+        if draft.address in self._addresses() or any(draft.same_as(each) for each in self.resources):
             return ""
-        self.resources.append(draft)
+        self._append(draft)
         return draft.address
 
-    def _forget_restored(self, draft: ResourceDraft, address: str) -> None:
-        if draft.kind in ("sim.gate", "sim.port") and f"${{{address}." in draft.spec["of"]:
-            draft.spec["of"] = "${base.id}"
-        self._forget(draft, address)
+    def _append(self, draft: ResourceDraft) -> None:
+        """Add a resource without its references to what is not here."""
+        for address in sorted(draft.references() - self._addresses()):
+            if draft.kind in ("sim.gate", "sim.port") and f"${{{address}." in draft.spec["of"]:
+                draft.spec["of"] = "${base.id}"
+            self._forget(draft, address)
+        self.resources.append(draft)
 
     def _addresses(self) -> set[str]:
         return {draft.address for draft in self.resources}
 
     def _rename(self) -> str:
-        draft = self._any(lambda draft: draft.kind != "sim.port")
+        draft = self.any(lambda draft: draft.kind != "sim.port")
         if draft is None:
             return ""
-        self._number += 1
-        old, new = draft.address, f"r{self._number}"
-        draft.address = new
+        old, new = draft.address, self.fresh()
         if draft.named:
             draft.spec["name"] = new
+        self.readdress(draft, new)
+        return f"{old} to {new}"
+
+    def rename(self, draft: ResourceDraft) -> str:
+        """Give a resource another name or number, at the same address."""
+        name = self.fresh()
+        draft.spec |= {"number": self._number} if draft.kind == "sim.port" else {"name": name}
+        return f"{draft.address} is named {name}"
+
+    def readdress(self, draft: ResourceDraft, new: str) -> None:
+        """Give a resource another address, in every reference too."""
+        old, draft.address = draft.address, new
         for other in self.resources:
             other.after = [new if each == old else each for each in other.after]
             other.spec = _renamed(other.spec, f"${{{old}.", f"${{{new}.")
-        return f"{old} to {new}"
+
+    def add_draft(self, address: str, kind: str, spec: dict[str, Any]) -> ResourceDraft:
+        """Add a resource."""
+        draft = ResourceDraft(address, kind, spec)
+        self.resources.append(draft)
+        return draft
 
     def _change(self) -> str:
-        draft = self._any(lambda draft: draft.kind != "sim.gate")
+        draft = self.any(lambda draft: draft.kind != "sim.gate")
         if draft is None:
             return ""
         random = self._random
@@ -228,7 +302,7 @@ class RandomBlueprint:
         return draft.address
 
     def _change_immutable(self) -> str:
-        draft = self._any(lambda draft: draft.named or draft.kind == "sim.port")
+        draft = self.any(lambda draft: draft.named or draft.kind == "sim.port")
         if draft is None:
             return ""
         if draft.named:
@@ -239,14 +313,14 @@ class RandomBlueprint:
         return draft.address
 
     def _change_kind(self) -> str:
-        draft = self._any(lambda draft: draft.named)
+        draft = self.any(lambda draft: draft.named)
         if draft is None:
             return ""
         draft.kind = self._random.choice(NAMED)
         return f"{draft.address} to {draft.kind}"
 
     def _depend(self) -> str:
-        draft = self._any(lambda draft: draft.named)
+        draft = self.any(lambda draft: draft.named)
         if draft is None:
             return ""
         earlier = self.resources[: self.resources.index(draft)]
@@ -263,7 +337,7 @@ class RandomBlueprint:
         return f"{draft.address} on {other.address}"
 
     def _detach(self) -> str:
-        draft = self._any(lambda draft: draft.named and bool(draft.spec.get("uses") or draft.after))
+        draft = self.any(lambda draft: draft.named and bool(draft.spec.get("uses") or draft.after))
         if draft is None:
             return ""
         if draft.after:
@@ -273,12 +347,34 @@ class RandomBlueprint:
         return draft.address
 
     def _protect(self) -> str:
-        draft = self._any()
+        draft = self.any()
         if draft is None:
             return ""
         wanted = not draft.lifecycle.get("prevent_destroy") and self._random.random() < 0.4
         draft.lifecycle = {**draft.lifecycle, "prevent_destroy": wanted}
         return f"{draft.address} {wanted}"
+
+    def _keep(self) -> str:
+        draft = self.any(lambda draft: draft.named or draft.kind == "sim.port")
+        if draft is None:
+            return ""
+        wanted = not draft.lifecycle.get("keep")
+        draft.lifecycle = {**draft.lifecycle, "keep": wanted}
+        return f"{draft.address} {wanted}"
+
+    def _copy(self) -> str:
+        """Have a resource of the other blueprint here too, under the same address and name."""
+        assert self._other is not None
+        mine = self._addresses()
+        fitting = [draft for draft in self._other.resources if draft.address not in mine]
+        if not fitting or self.full:
+            return ""
+        draft = deepcopy(self._random.choice(fitting))
+        if any(draft.same_as(each) for each in self.resources):
+            return ""
+        draft.lifecycle = {}
+        self._append(draft)
+        return draft.address
 
 
 def _renamed(value: Any, old: str, new: str) -> Any:

@@ -113,6 +113,7 @@ TYPES: dict[str, ResourceType] = {
     "thing": Thing,
     "remote": _declared("remote", ThingSpec, Thing, via_stream_manager=True),
     "port": _declared("port", PortSpec, create_before_delete=False, taggable=False),
+    "slot": _declared("slot", PortSpec, key_fields=("number",), create_before_delete=False, taggable=False),
     "gate": _declared("gate", GateSpec, gate=True, taggable=False, expected_seconds=180),
     "value": Value,
     "schedule": _declared("schedule", ScheduleSpec, overrides=(Override("thing", "thing", ("size", "limit")),)),
@@ -247,8 +248,12 @@ def planned(
     abandon: Iterable[str] = (),
     hidden: Iterable[Hidden] = (),
     moved: Mapping[str, str] | None = None,
+    taken: Mapping[str, str] | None = None,
 ) -> Planned:
-    """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address."""
+    """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address.
+
+    ``taken`` has the owners of older generations that another state took over, by id.
+    """
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     blueprint = replace(
         blueprint, moved=tuple(Moved(before, after, ("moved",)) for before, after in (moved or {}).items())
@@ -268,11 +273,14 @@ def planned(
         if unreadable
         else {},
         by_natural_key=found or {},
+        deposed={
+            (each.kind, each.id): observed(each.kind, each.id, each.spec, (taken or {}).get(each.id, each.address))
+            for each in before.deposed
+        },
         pending=frozenset(each.resource_key for each in pending),
         untracked=tuple(untracked),
         lookups=lookups or {},
         hidden=tuple(hidden),
-        deposed={(each.kind, each.id): live for each in before.deposed if (live := existing[each.id].live)},
     )
     permits = Permits(frozenset(unprotect), frozenset(abandon))
     changes = plan_changes(
@@ -313,4 +321,4 @@ def parsed(value: Any) -> PartialValue:
 def _defaults(address: str, kind: str) -> dict[str, Any]:
     if kind in ("thing", "remote"):
         return {"name": address}
-    return {"number": 1, "of": "x"} if kind == "port" else {}
+    return {"number": 1, "of": "x"} if kind in ("port", "slot") else {}

@@ -46,6 +46,13 @@ def test_a_renamed_resource_is_recognised_by_the_name_of_its_generation() -> Non
     assert plan.ops == {"b:move": "move"}
 
 
+def test_the_current_generation_is_recognised_before_those_it_replaced() -> None:
+    current = have("a", name="n", current_name="n-0123ab", zone="y", generation=2)
+    plan = planned([want("b", name="n", zone="y")], [current], deposed=[deposed("a", name="n", zone="x")])
+    assert plan.ops == {"b:move": "move", "a:delete#1": "delete"}
+    assert plan["b:move"].physical_id == "id-a"
+
+
 def test_what_was_deleted_outside_moves_and_is_created_again() -> None:
     plan = planned([want("b", name="n")], [have("a", name="n", gone=True)])
     assert plan.story == ["b:move", "b:create after b:move"]
@@ -158,6 +165,24 @@ def test_moved_that_cannot_be_carried_out_is_an_error(wants: list[Resource], hav
     assert caught.value.diagnostics[0].message == message
 
 
+def test_moved_that_contradicts_the_names_is_an_error() -> None:
+    haves = [have("a", name="n"), have("b", name="m")]
+    for wants, moved, message in (
+        ([want("c", name="n"), want("d", name="new")], {"a": "d"}, "says that d was a, and by its name c is"),
+        ([want("c", name="m")], {"a": "c"}, "says that c was a, and by its name it is b"),
+    ):
+        with pytest.raises(BlueprintInvalid) as caught:
+            planned(wants, haves, moved=moved)
+        assert message in caught.value.diagnostics[0].message
+
+
+def test_what_is_only_in_the_state_has_its_new_address_as_id() -> None:
+    haves = [have("v", "value", input=1), have("g", "gate", of="x")]
+    plan = planned([want("w", "value", input=1), want("h", "gate", of="x")], haves, moved={"v": "w", "g": "h"})
+    assert plan.ops == {"w:move": "move", "h:move": "move"}
+    assert plan["w:move"].physical_id == "id-v"
+
+
 # One resource, one address.
 
 
@@ -180,6 +205,15 @@ def test_what_this_state_has_elsewhere_is_never_adopted(adopt: bool) -> None:
     assert "moved" in plan.changes.diagnostics[0].hint
     plan = planned([want("a", name="m"), want("b", name="n", lifecycle={"adopt": adopt})], haves, found=found)
     assert "another name" in plan.changes.diagnostics[0].hint
+
+
+def test_what_was_recreated_outside_is_refused_or_adopted_like_any_other() -> None:
+    gone, found = have("a", gone=True), {"a": observed("thing", "t", {"name": "a"})}
+    with pytest.raises(NotOurs, match="a: thing t exists already and no state owns it"):
+        planned([want("a")], [gone], found=found).changes.raise_if_refused()
+    plan = planned([want("a", lifecycle={"adopt": True})], [gone], found=found)
+    assert plan.ops == {"a:adopt": "adopt"}
+    assert plan["a:adopt"].physical_id == "t"
 
 
 # Owners.
@@ -208,6 +242,33 @@ def test_what_another_state_took_over_is_reported_and_neither_changed_nor_delete
     assert "continues to exist" in plan["a:delete#1"].reasons[1]
 
 
+def test_what_another_state_took_over_is_taken_back_only_by_naming_it() -> None:
+    lost = have("a", size=2, owner="other/z")
+    plan = planned([want("a", lifecycle={"adopt_from": "other/z"})], [lost])
+    assert plan.ops == {"a:adopt": "adopt"}
+    assert plan["a:adopt"].physical_id == "id-a"
+    for lifecycle in ({"adopt": True}, {"adopt_from": "other/y"}):
+        with pytest.raises(NotOurs):
+            planned([want("a", lifecycle=lifecycle)], [lost]).changes.raise_if_refused()
+    with pytest.raises(NotOurs):
+        planned([want("a", zone="y", lifecycle={"adopt_from": "other/z"})], [lost]).changes.raise_if_refused()
+
+
+@pytest.mark.parametrize("wanted", [want("a", name="new"), want("a", "remote")])
+def test_another_resource_in_place_of_what_another_state_took_over_leaves_that_alone(wanted: Resource) -> None:
+    plan = planned([wanted], [have("a", owner="other/z")])
+    plan.changes.raise_if_refused()
+    assert plan.ops == {"a:replace": "replace", "a:delete#1": "forget"}
+    assert "taken over by z of state other" in plan["a:delete#1"].reasons[1]
+
+
+def test_an_older_generation_that_another_state_took_over_is_forgotten() -> None:
+    older = deposed("a")
+    plan = planned([want("a", zone="y")], [have("a", zone="y", generation=2)], deposed=[older], taken={older.id: "o/z"})
+    assert plan.ops == {"a:delete#1": "forget"}
+    assert planned([], deposed=[older]).ops == {"a:delete#1": "delete"}
+
+
 # Shared resources.
 
 
@@ -227,6 +288,38 @@ def test_a_shared_resource_is_forgotten_not_deleted() -> None:
     assert plan.ops == {"a:replace": "replace", "a:delete#1": "forget"}
     haves = [have("a", "port", number=1, of="x", keep=True), have("b", "port", number=2, of="x")]
     assert planned(ports(a=2), haves).ops["a:delete#1"] == "forget"
+
+
+def test_what_a_shared_resource_refers_to_is_not_deleted() -> None:
+    shared = have("b", after=["a"], uses=["id-a"], keep=True)
+    with pytest.raises(GuardRefused, match="a would be deleted, and b refers to it and continues to exist"):
+        planned([], [have("a"), shared]).changes.raise_if_refused()
+    by_arn = [have("a", outputs={"arn": "arn:a", "version": 1}), have("b", after=["a"], note="arn:a", keep=True)]
+    assert planned([], by_arn).changes.guard_violations
+    assert planned([], [have("a", keep=True), shared]).changes.guard_violations == []
+    assert planned([], [have("a"), have("b", after=["a"], uses=["else"], keep=True)]).changes.guard_violations == []
+
+
+def test_a_shared_resource_beside_which_no_new_one_can_exist_is_not_replaced() -> None:
+    kept = have("a", "port", number=1, of="x", keep=True)
+    # the natural key of a port is all of it, so another one can exist beside it
+    assert planned([want("a", "port", number=2, of="x")], [kept]).ops == {
+        "a:replace": "replace",
+        "a:delete#1": "forget",
+    }
+    slot = have("a", "slot", number=1, of="x", keep=True)
+    with pytest.raises(
+        GuardRefused, match=r"a cannot be replaced \(of: the blueprint changed, .*\): the old one is shared"
+    ):
+        planned([want("a", "slot", number=1, of="y")], [slot]).changes.raise_if_refused()
+
+
+def test_a_shared_resource_stays_when_what_it_refers_to_is_deleted_first() -> None:
+    wants = [want("p", "slot", number=1, of="y"), want("a", zone="y", uses=["${p.id}"])]
+    haves = [have("p", "slot", number=1, of="x"), have("a", zone="x", keep=True)]
+    plan = planned(wants, haves)
+    assert plan.ops["a:delete#1"] == "forget"
+    assert plan["a:replace"].resource.name.startswith("a-")
 
 
 def test_keep_is_kept_in_the_state() -> None:

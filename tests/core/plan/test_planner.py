@@ -352,10 +352,17 @@ def test_an_untracked_resource_that_is_adopted_is_not_deleted() -> None:
     assert plan.ops == {"a:adopt": "adopt"}
 
 
-@pytest.mark.parametrize(
-    ("wanted", "address"), [(want("a", zone="y"), "a"), (want("b", name="a"), "b")], ids=["differs", "other address"]
-)
-def test_an_untracked_resource_in_the_way_is_deleted_first(wanted, address: str) -> None:  # type: ignore[no-untyped-def]
+def test_an_untracked_resource_that_differs_is_deleted_first() -> None:
     untracked = created(pending("a"))
-    plan = planned([wanted], untracked=[untracked], found={address: untracked.live})
-    assert plan.story == ["a:delete#pending-1", f"{address}:create after a:delete#pending-1"]
+    plan = planned([want("a", zone="y")], untracked=[untracked], found={"a": untracked.live})
+    assert plan.story == ["a:delete#pending-1", "a:create after a:delete#pending-1"]
+
+
+def test_an_untracked_resource_that_is_wanted_at_another_address_is_adopted_there() -> None:
+    intent = pending("a", after=["z"])
+    untracked = created(intent)
+    plan = planned(
+        [want("b", name="a")], [have("z")], pending=[intent], untracked=[untracked], found={"b": untracked.live}
+    )
+    assert plan.story == ["b:adopt", "z:delete#1 after b:adopt", "a:forget#pending-1 after b:adopt"]
+    assert plan["a:forget#pending-1"].pending_key == intent.key
