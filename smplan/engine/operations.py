@@ -17,6 +17,7 @@ from smplan.core.plan.model import Op, Step
 from smplan.core.state.journal import ResourceCreated
 from smplan.core.values import Json, encode
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
+from smplan.drivers.inventory import Inventory, names_of
 from smplan.engine.preconditions import PLAN_AGAIN, describe_change
 from smplan.engine.prepare import PreparedStep
 from smplan.engine.refresh import Report
@@ -51,10 +52,12 @@ class RunContext:
     check_lock: Callable[[], None]
     runtime: Runtime
     results: ResultQueue[Any]
+    inventory: Inventory = field(default_factory=Inventory)
 
     def created(self, step: Step, id: str) -> None:
         """Have the id of a new resource journaled before the step goes on to its end."""
         self.results.put(ResourceCreated(step.id, id))
+        self.inventory.add(step.address, [id], new=True)
 
     def waiter(self, step: Step, timeout: float) -> Waiter:
         """A wait of ``step`` that reports its progress."""
@@ -142,6 +145,7 @@ def delete(run: RunContext, prepared: PreparedStep) -> Result:
     if live is None:
         return Result(id)
     _check_owner(run, prepared, live)
+    run.inventory.discard(names_of(id, "", live.outputs))
     waiter = run.waiter(prepared.step, driver.timeout_seconds)
     waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
     send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
@@ -185,7 +189,7 @@ def _apply_virtual(run: RunContext, prepared: PreparedStep) -> Result:
     if step.op is Op.DELETE:
         return Result(step.physical_id)
     if step.op in (Op.CREATE, Op.REPLACE):
-        run.created(step, step.address)
+        run.results.put(ResourceCreated(step.id, step.address))
     return Result(step.physical_id or step.address, encode(prepared.driver.compute_outputs(prepared.spec)))
 
 

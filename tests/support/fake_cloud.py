@@ -16,6 +16,7 @@ from smplan.core.values import Json
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.drivers.core.value import Value
+from smplan.drivers.inventory import Inventory
 from smplan.drivers.retry import RetryPolicy
 from smplan.engine.providers import Providers
 from smplan.errors import InUse, LostAnswer, NotFound, SmplanError
@@ -232,6 +233,7 @@ class FakeAws(Aws):
         """No session is opened."""
         self.retry_policy = RetryPolicy()
         self.before_write = lambda: None
+        self.inventory = Inventory()
 
 
 class FakeProviders(Providers):

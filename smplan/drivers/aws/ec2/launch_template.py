@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -18,7 +18,8 @@ from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import accepted, batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
-from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.base import Claim, Live, Owner, Progress
+from smplan.drivers.context import Context
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -158,6 +159,11 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     name_field = "name"
     name_limit = 128
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._defaults: dict[str, int] = {}
+        """Template id -> the default version that this run set, which reads may not show yet."""
+
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchTemplateSpec]]:
         """Two calls per 200: the templates, and the default versions of the account (or of the only one)."""
         return self._to_live(self._templates(set(ids)))
@@ -200,6 +206,13 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
             LaunchTemplateId=live.id, ClientToken=_token(live.id, data), LaunchTemplateData=data
         )["LaunchTemplateVersion"]["VersionNumber"]
         client.modify_launch_template(LaunchTemplateId=live.id, DefaultVersion=str(version))
+        self._defaults[live.id] = version
+
+    def wait_ready(self, id: str, spec: LaunchTemplateSpec) -> Iterator[Progress]:
+        """Until the default version is the one that this run has set, if any."""
+        wanted = self._defaults.get(id, 0)
+        while wanted and (shown := self._versions({"LaunchTemplateId": id})[0]["VersionNumber"]) < wanted:
+            yield Progress(f"version {wanted} of launch template {spec.name} to be the default", f"version {shown}")
 
     def delete(self, id: str) -> None:
         """With all its versions; its instances stay."""
@@ -236,10 +249,14 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
 
     def _default_version(self, id: str) -> list[LaunchTemplateVersionTypeDef]:
         """The version, or none if the template was deleted meanwhile."""
+        wanted = self._defaults.get(id, 0)
         try:
-            return self._versions({"LaunchTemplateId": id})
+            shown = self._versions({"LaunchTemplateId": id})
+            if any(version["VersionNumber"] < wanted for version in shown):  # not from the server that was waited for
+                return self._versions({"LaunchTemplateId": id}, str(wanted))
         except NotFound:
             return []
+        return shown
 
     def _versions(self, one: dict[str, Any], version: str = "$Default") -> list[LaunchTemplateVersionTypeDef]:
         pages = self.context.aws.read.ec2.get_paginator("describe_launch_template_versions").paginate(
