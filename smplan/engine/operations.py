@@ -23,13 +23,14 @@ from smplan.engine.prepare import PreparedStep
 from smplan.engine.refresh import Report
 from smplan.engine.runtime import ResultQueue, Runtime
 from smplan.engine.waiter import CancelToken, Waiter
-from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, Stale, TimedOut, Unreachable
+from smplan.errors import Conflict, DriverError, LostAnswer, NotFound, NotOurs, Stale, TimedOut
 
 READ_AFTER_WRITE_TIMEOUT = 300
 """Seconds until a new resource must show in reads (EC2 API reference, eventual consistency)."""
 MAX_CREATE_ATTEMPTS = 2
 """A create is sent again only if nothing was found after its response was lost. Should the first one have worked all
 the same, its name is taken, and the second one is refused."""
+_FIX_AND_RESUME = "fix the cause, then run `smplan apply` again to resume"
 LOST_RESPONSE_BACKOFF = (0.5, 1.0, 2.0)
 """Seconds between reads for what a create whose response was lost may have created."""
 
@@ -146,11 +147,15 @@ def delete(run: RunContext, prepared: PreparedStep) -> Result:
         return Result(id)
     _check_owner(run, prepared, live)
     run.inventory.discard(names_of(id, "", live.outputs))
-    waiter = run.waiter(prepared.step, driver.timeout_seconds)
-    waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
-    send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
-    waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
-    waiter.wait(lambda: driver.wait_deleted(id))
+    waiter = run.waiter(prepared.step, driver.delete_timeout(live))
+    try:
+        waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
+        send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
+        waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
+        waiter.wait(lambda: driver.wait_deleted(id))
+    except TimedOut as error:
+        hint = "fix the cause, then run the same command again to resume"
+        raise TimedOut(error.message, hint=hint, address=prepared.step.address) from None
     return Result(id)
 
 
@@ -292,15 +297,14 @@ def _wait_ready(run: RunContext, prepared: PreparedStep, id: str) -> None:
     try:
         run.waiter(prepared.step, driver.timeout(spec)).wait(lambda: driver.wait_ready(id, spec))
     except TimedOut as error:
-        hint = "fix the cause, then run `smplan apply` again to resume"
         parts = [error.message, _probable_cause(driver, spec)]
-        raise TimedOut(". ".join(filter(None, parts)), hint=hint, address=prepared.step.address) from None
+        raise TimedOut(". ".join(filter(None, parts)), hint=_FIX_AND_RESUME, address=prepared.step.address) from None
 
 
 def _probable_cause(driver: Driver[Any], spec: Any) -> str:
     try:
         return driver.diagnose_timeout(spec)
-    except Unreachable as error:
+    except DriverError as error:
         return error.message
 
 

@@ -14,13 +14,13 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from smplan.drivers.aws import credentials, errors, responses
+from smplan.drivers.aws import authorization, credentials, errors, responses
 from smplan.drivers.aws.clock_skew import SkewMonitor
 from smplan.drivers.aws.rate_limit import RateLimiter
 from smplan.drivers.context import AwsClients
 from smplan.drivers.inventory import Inventory
 from smplan.drivers.retry import RetryPolicy
-from smplan.errors import DriverError, NotFound
+from smplan.errors import Denied, DriverError, NotFound
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -150,8 +150,13 @@ class Aws:
                 if named := self.inventory.missing(error.message, keywords):
                     raise errors.explained(error, named) from error
                 raise
+            except Denied as error:
+                raise authorization.decoded(error, self._decode) from error
 
         return call
+
+    def _decode(self, message: str) -> str:
+        return self.read.sts.decode_authorization_message(EncodedMessage=message)["DecodedMessage"]
 
 
 class _Paging:

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from smplan.core import aws_errors, clock_skew
+from smplan.drivers.aws import authorization
 from smplan.drivers.inventory import Named
+from smplan.drivers.quotas import quota_hint
 from smplan.drivers.retry import THROTTLED_SECONDS
 from smplan.errors import (
     Conflict,
@@ -194,7 +196,7 @@ def _kind(code: str, text: str, status: int, *, write: bool) -> type[DriverError
         if _EXISTS_TEXT.search(text):
             return Conflict
         return NotFound if _GONE_TEXT.search(text) else Invalid
-    if status >= 500:
+    if status >= 500 and "Capacity" not in code:
         return LostAnswer if write else Unreachable
     return Denied if status in (401, 403) else Invalid
 
@@ -209,11 +211,12 @@ def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
     if _PASSING.match(code) and kind is InUse:
         return f"{_RERUN}: AWS still works on an earlier request"
     return {
-        Denied: f"allow {action} to these credentials, then {_RERUN}",
+        Denied: f"allow {authorization.needed(action, text)} to these credentials, then {_RERUN}",
         Expired: RENEW,
         Throttled: "run the same command again in a minute: AWS limits the request rate",
         Unreachable: f"{_RERUN} later: the error is on AWS's side (health.aws.amazon.com lists larger ones)",
         LostAnswer: _CHECKS_FIRST,
+        Invalid: quota_hint(action, f"{code} {text}"),
     }.get(kind, "")
 
 

@@ -170,7 +170,11 @@ class Group(Driver[GroupSpec]):
         "suspended_processes": Output("The processes that were suspended by hand, such as Launch.", tracked=True),
     }
     iam_actions = IamActions(
-        read=("autoscaling:DescribeAutoScalingGroups",),
+        read=(
+            "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeLifecycleHooks",
+            "elasticloadbalancing:DescribeTargetGroupAttributes",
+        ),
         write=(
             "autoscaling:CreateAutoScalingGroup",
             "autoscaling:UpdateAutoScalingGroup",
@@ -189,7 +193,7 @@ class Group(Driver[GroupSpec]):
     )
     name_field = "name"
     expected_seconds = 5
-    timeout_seconds = 1800  # draining takes the target group's deregistration delay, 300 s by default, and a shutdown
+    timeout_seconds = 1800  # to drain, beside the target groups' deregistration delay
     risks: ClassVar = {"delete": "serving path", "replace": "serving path"}
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
@@ -264,6 +268,10 @@ class Group(Driver[GroupSpec]):
     def drain(self, live: Live[GroupSpec]) -> Iterator[Progress]:
         """Until no instance is left."""
         return _instances.drained(self.context.aws, live.id)
+
+    def delete_timeout(self, live: Live[GroupSpec]) -> float:
+        """With the time that target groups and lifecycle hooks give an instance that leaves."""
+        return self.timeout_seconds + _instances.longest_leave(self.context.aws, live.id, live.spec.target_group_arns)
 
     def delete(self, id: str) -> None:
         """Without ForceDelete, which would end sessions. Raises InUse while instances or activities are left."""

@@ -201,7 +201,10 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         except Invalid as error:
             if error.code != "OperationNotPermitted":
                 raise
-            hint = "write `deletion_protection: false` and run `smplan apply`, then delete it"
+            hint = (
+                "write `deletion_protection: false` and run `smplan apply`, then delete it; or run `aws elbv2 "
+                f"modify-load-balancer-attributes --load-balancer-arn {id} --attributes Key={_PROTECTION},Value=false`"
+            )
             raise Invalid(error.message, hint=hint, code=error.code, action=error.action) from error
 
     def wait_ready(self, id: str, spec: LoadBalancerSpec) -> Iterator[Progress]:
