@@ -15,7 +15,7 @@ from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2 import _template_data
 from smplan.drivers.aws.ec2._common import Ec2Driver
-from smplan.drivers.aws.requests import accepted, batched
+from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Owner, Progress
@@ -203,7 +203,10 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
         shape: Any = client.meta.service_model.shape_for("RequestLaunchTemplateData")
         data = _template_data.changed(accepted(shape, now["LaunchTemplateData"]), changes)
         version = client.create_launch_template_version(
-            LaunchTemplateId=live.id, ClientToken=_token(live.id, data), LaunchTemplateData=data
+            LaunchTemplateId=live.id,
+            ClientToken=_token(live.id, data),
+            LaunchTemplateData=data,
+            **without_none({"VersionDescription": now.get("VersionDescription")}),
         )["LaunchTemplateVersion"]["VersionNumber"]
         client.modify_launch_template(LaunchTemplateId=live.id, DefaultVersion=str(version))
         self._defaults[live.id] = version

@@ -97,6 +97,10 @@ def tag_of(group: str, tag: Fields) -> Fields:
 def _set_source(account: Account, fields: Fields, params: Fields, *, required: bool) -> None:
     """A launch configuration or a launch template, never both (API reference, CreateAutoScalingGroup)."""
     configuration, template = params.get("LaunchConfigurationName"), params.get("LaunchTemplate")
+    mixed = params.get("MixedInstancesPolicy")
+    if mixed and not (configuration or template):
+        _set_mixed(account, fields, mixed)
+        return
     if configuration and template:
         raise invalid(
             "Valid requests must contain either LaunchTemplate, LaunchConfigurationName or InstanceId parameter."
@@ -111,7 +115,19 @@ def _set_source(account: Account, fields: Fields, params: Fields, *, required: b
     source = check_source(account, configuration, template)
     fields.pop("LaunchConfigurationName", None)
     fields.pop("LaunchTemplate", None)
+    fields.pop("MixedInstancesPolicy", None)
     fields.update(source)
+
+
+def _set_mixed(account: Account, fields: Fields, policy: Fields) -> None:
+    """A template inside a policy; what the policy leaves out stays (API reference, MixedInstancesPolicy)."""
+    before = fields.pop("MixedInstancesPolicy", {})
+    launch = {**before.get("LaunchTemplate", {}), **policy.get("LaunchTemplate", {})}
+    checked = check_source(account, None, launch.get("LaunchTemplateSpecification"))
+    launch["LaunchTemplateSpecification"] = checked["LaunchTemplate"]
+    fields.pop("LaunchConfigurationName", None)
+    fields.pop("LaunchTemplate", None)
+    fields["MixedInstancesPolicy"] = {**before, **policy, "LaunchTemplate": launch}
 
 
 def check_sizes(fields: Fields) -> None:
