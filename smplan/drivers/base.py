@@ -141,6 +141,10 @@ class Driver(DeclaredResource, ABC, Generic[S]):
         """The probable cause of a time-out, found by reading; empty if there is none."""
         return ""
 
+    def delete_timeout(self, live: Live[S]) -> float:
+        """Limit of draining and deleting it, in seconds: longer where its settings make it longer."""
+        return self.timeout_seconds
+
     def timeout(self, spec: S) -> float:
         """Limit of a wait for this resource, in seconds."""
         return self.timeout_seconds

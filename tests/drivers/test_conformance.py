@@ -163,6 +163,7 @@ NOT_CALLED: dict[str, dict[str, str]] = {
         "iam:CreateServiceLinkedRole": "AWS checks it for the first group of an account",
         "iam:PassRole": "AWS checks it where a launch template names an instance profile",
     },
+    "aws.ec2.security_group": {"ec2:DescribeNetworkInterfaces": "only for a group that is in use"},
     "aws.ec2.image": {
         "ec2:DeleteSnapshot": "only for a snapshot that deregistering left behind",
         "ec2:DescribeInstances": "only for `source_after`, which would end the sandbox's instance",

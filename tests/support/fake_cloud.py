@@ -17,6 +17,7 @@ from smplan.core.values import Json
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
 from smplan.drivers.core.value import Value
+from smplan.drivers.inventory import Inventory
 from smplan.drivers.retry import RetryPolicy
 from smplan.engine.providers import Providers
 from smplan.errors import InUse, Invalid, LostAnswer, NotFound, SmplanError
@@ -251,6 +252,7 @@ class FakeAws(Aws):
         """No session is opened."""
         self.retry_policy = RetryPolicy()
         self.before_write = lambda: None
+        self.inventory = Inventory()
 
 
 class FakeProviders(Providers):

@@ -233,5 +233,6 @@ def test_equal_input_gives_equal_bytes(world: World) -> None:
 
 def as_bytes(plan: Planned) -> bytes:
     steps = TypeAdapter(tuple[Step, ...]).dump_json(plan.steps)
-    refused = [each.message for each in (*plan.changes.guard_violations, *plan.changes.unowned)]
+    refused = [each.message for each in plan.changes.guard_violations]
+    refused += [each.message for each in plan.changes.unowned]
     return steps + json.dumps(refused).encode()

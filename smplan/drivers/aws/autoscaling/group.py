@@ -14,7 +14,7 @@ from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, Partial
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _common, _instances, _risks
-from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
@@ -172,7 +172,11 @@ class Group(Driver[GroupSpec]):
         "deletion_protection": Output("Whether AWS refuses to delete it, as set by hand: none, or how.", tracked=True),
     }
     iam_actions = IamActions(
-        read=("autoscaling:DescribeAutoScalingGroups",),
+        read=(
+            "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeLifecycleHooks",
+            "elasticloadbalancing:DescribeTargetGroupAttributes",
+        ),
         write=(
             "autoscaling:CreateAutoScalingGroup",
             "autoscaling:UpdateAutoScalingGroup",
@@ -191,7 +195,7 @@ class Group(Driver[GroupSpec]):
     )
     name_field = "name"
     expected_seconds = 5
-    timeout_seconds = 1800  # draining takes the target group's deregistration delay, 300 s by default, and a shutdown
+    timeout_seconds = 1800  # to drain, beside the target groups' deregistration delay
     protection: ClassVar = Protection(
         "deletion_protection", "deletion protection", off=("none", "prevent-force-deletion")
     )
@@ -230,6 +234,8 @@ class Group(Driver[GroupSpec]):
         """Only what differs, and never the desired capacity, which scaling policies set."""
         before = _settings(live.spec)
         changes = {key: value for key, value in _settings(spec).items() if before.get(key) != value}
+        if "LaunchTemplate" in changes and (policy := self._mixed_instances(live.id)):
+            changes["MixedInstancesPolicy"] = _with_template(policy, changes.pop("LaunchTemplate"))
         protection = changes.get("NewInstancesProtectedFromScaleIn")
         if protection is not None:
             # running instances first: if interrupted after them, the group still differs and the next run resumes here
@@ -240,6 +246,12 @@ class Group(Driver[GroupSpec]):
             _instances.protect(self.context.aws, live.id, protected=protection)  # those launched meanwhile
         self._attach(live, spec)
         self._retag(live, spec)
+
+    def _mixed_instances(self, name: str) -> Any:
+        """The policy for several instance types, set by hand: a request with a launch template alone would drop it."""
+        shape: Any = self.context.aws.write.autoscaling.meta.service_model.shape_for("MixedInstancesPolicy")
+        group = next(_instances.described(self.context.aws, [name], instances=False), None)
+        return accepted(shape, group.get("MixedInstancesPolicy")) if group else None
 
     def _attach(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         if spec.target_group_arns is None:
@@ -281,6 +293,10 @@ class Group(Driver[GroupSpec]):
             self.context.aws.write.autoscaling.update_auto_scaling_group(
                 AutoScalingGroupName=id, DeletionProtection="none"
             )
+
+    def delete_timeout(self, live: Live[GroupSpec]) -> float:
+        """With the time that target groups and lifecycle hooks give an instance that leaves."""
+        return self.timeout_seconds + _instances.longest_leave(self.context.aws, live.id, live.spec.target_group_arns)
 
     def delete(self, id: str) -> None:
         """Without ForceDelete, which would end sessions. Raises InUse while instances or activities are left."""
@@ -346,8 +362,19 @@ def _live(group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:
     return Live(group["AutoScalingGroupName"], spec, outputs, owner)
 
 
+def _with_template(policy: dict[str, Any], template: Mapping[str, str]) -> dict[str, Any]:
+    """The policy with another template; AWS describes a template of its overrides by id and name, and takes one."""
+    launch: dict[str, Any] = {**policy["LaunchTemplate"], "LaunchTemplateSpecification": template}
+    for override in launch.get("Overrides", []):
+        own = override.get("LaunchTemplateSpecification", {})
+        if "LaunchTemplateId" in own:
+            own.pop("LaunchTemplateName", None)
+    return {**policy, "LaunchTemplate": launch}
+
+
 def _template(group: AutoScalingGroupTypeDef) -> LaunchTemplateVersion | None:
-    template = group.get("LaunchTemplate")
+    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification")
+    template = group.get("LaunchTemplate") or mixed
     if not template:
         return None
     version = template.get("Version", "")

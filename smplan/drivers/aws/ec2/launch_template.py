@@ -16,10 +16,11 @@ from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2 import _template_data
 from smplan.drivers.aws.ec2._common import Ec2Driver
-from smplan.drivers.aws.requests import accepted, batched
+from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
-from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.base import Claim, Live, Owner, Progress
+from smplan.drivers.context import Context
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -159,6 +160,11 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     name_field = "name"
     name_limit = 128
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._defaults: dict[str, int] = {}
+        """Template id -> the default version that this run set, which reads may not show yet."""
+
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
         """Of a deletion: every version is lost."""
@@ -204,9 +210,19 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
         shape: Any = client.meta.service_model.shape_for("RequestLaunchTemplateData")
         data = _template_data.changed(accepted(shape, now["LaunchTemplateData"]), changes)
         version = client.create_launch_template_version(
-            LaunchTemplateId=live.id, ClientToken=_token(live.id, data), LaunchTemplateData=data
+            LaunchTemplateId=live.id,
+            ClientToken=_token(live.id, data),
+            LaunchTemplateData=data,
+            **without_none({"VersionDescription": now.get("VersionDescription")}),
         )["LaunchTemplateVersion"]["VersionNumber"]
         client.modify_launch_template(LaunchTemplateId=live.id, DefaultVersion=str(version))
+        self._defaults[live.id] = version
+
+    def wait_ready(self, id: str, spec: LaunchTemplateSpec) -> Iterator[Progress]:
+        """Until the default version is the one that this run has set, if any."""
+        wanted = self._defaults.get(id, 0)
+        while wanted and (shown := self._versions({"LaunchTemplateId": id})[0]["VersionNumber"]) < wanted:
+            yield Progress(f"version {wanted} of launch template {spec.name} to be the default", f"version {shown}")
 
     def delete(self, id: str) -> None:
         """With all its versions; its instances stay."""
@@ -243,10 +259,14 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
 
     def _default_version(self, id: str) -> list[LaunchTemplateVersionTypeDef]:
         """The version, or none if the template was deleted meanwhile."""
+        wanted = self._defaults.get(id, 0)
         try:
-            return self._versions({"LaunchTemplateId": id})
+            shown = self._versions({"LaunchTemplateId": id})
+            if any(version["VersionNumber"] < wanted for version in shown):  # not from the server that was waited for
+                return self._versions({"LaunchTemplateId": id}, str(wanted))
         except NotFound:
             return []
+        return shown
 
     def _versions(self, one: dict[str, Any], version: str = "$Default") -> list[LaunchTemplateVersionTypeDef]:
         pages = self.context.aws.read.ec2.get_paginator("describe_launch_template_versions").paginate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -17,10 +18,10 @@ from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Lookup, Owner
-from smplan.errors import NotFound
+from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import FilterTypeDef, SecurityGroupTypeDef
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef, SecurityGroupTypeDef
 
 _CHARACTERS = r"^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+$"
 
@@ -70,7 +71,7 @@ class SecurityGroup(Ec2Driver[SecurityGroupSpec]):
     summary = "A security group. Its rules are resources of kind aws.ec2.security_group_rule."
     spec = SecurityGroupSpec
     iam_actions = IamActions(
-        read=("ec2:DescribeSecurityGroups",),
+        read=("ec2:DescribeSecurityGroups", "ec2:DescribeNetworkInterfaces"),
         write=("ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup", "ec2:CreateTags", "ec2:DeleteTags"),
     )
     name_field = "name"
@@ -113,15 +114,35 @@ class SecurityGroup(Ec2Driver[SecurityGroupSpec]):
         _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)
 
     def delete(self, id: str) -> None:
-        """Raises InUse while an interface, or a rule of another group, refers to it."""
+        """Raises InUse, naming the users, while an interface, or a rule of another group, refers to it."""
         try:
             self.context.aws.write.ec2.delete_security_group(GroupId=id)
         except NotFound:
             return
+        except InUse as error:
+            users = ", ".join(self._users(id)) or "something that cannot be read"
+            raise InUse(f"{error.message}: used by {users}", code=error.code, action=error.action) from error
+
+    def _users(self, id: str) -> list[str]:
+        """Up to ten interfaces and groups that keep it."""
+        users: list[str] = []
+        with suppress(DriverError):
+            response = self.context.aws.read.ec2.describe_network_interfaces(Filters=_filters.by("group-id", id))
+            users += map(_interface, response["NetworkInterfaces"])
+        with suppress(DriverError):
+            groups = self._described(_filters.by("ip-permission.group-id", id))
+            users += (f"a rule of {each['GroupId']}" for each in groups if each["GroupId"] != id)
+        return users[:10]
 
     def _described(self, filters: list[FilterTypeDef]) -> list[SecurityGroupTypeDef]:
         pages = self.context.aws.read.ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
         return [group for page in pages for group in page["SecurityGroups"]]
+
+
+def _interface(interface: NetworkInterfaceTypeDef) -> str:
+    """The instance that has it, or the interface and what AWS says it is for."""
+    instance, description = interface.get("Attachment", {}).get("InstanceId"), interface.get("Description", "")
+    return instance or f"{interface.get('NetworkInterfaceId', '')} ({description})"
 
 
 def _live(group: SecurityGroupTypeDef) -> Live[SecurityGroupSpec]:

@@ -16,7 +16,7 @@ from smplan.drivers.aws.elbv2 import _common
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
-from smplan.errors import NotFound
+from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
     from typing import Self
@@ -225,9 +225,16 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
         _common.retag(self.context.aws, live.id, live=live.spec.tags, wanted=spec.tags)
 
     def delete(self, id: str) -> None:
-        """Raises InUse while a listener forwards to it."""
-        with suppress(NotFound):
-            self.context.aws.write.elbv2.delete_target_group(TargetGroupArn=id)
+        """Raises InUse, naming the load balancers, while a listener forwards to it."""
+        try:
+            with suppress(NotFound):
+                self.context.aws.write.elbv2.delete_target_group(TargetGroupArn=id)
+        except InUse as error:
+            users = ""
+            with suppress(DriverError):
+                users = ", ".join(arn for found in self._by_arn([id]) for arn in found.get("LoadBalancerArns", []))
+            message = f"{error.message}: a listener of {users} forwards to it" if users else error.message
+            raise InUse(message, code=error.code, action=error.action) from error
 
 
 def _health_check(spec: TargetGroupSpec) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from smplan.sandbox.aws.autoscaling._paging import page
 from smplan.sandbox.aws.autoscaling.launch_sources import check_source
+from smplan.sandbox.aws.autoscaling.warm_pools import POOL
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account, new_id
@@ -96,6 +97,10 @@ def tag_of(group: str, tag: Fields) -> Fields:
 def _set_source(account: Account, fields: Fields, params: Fields, *, required: bool) -> None:
     """A launch configuration or a launch template, never both (API reference, CreateAutoScalingGroup)."""
     configuration, template = params.get("LaunchConfigurationName"), params.get("LaunchTemplate")
+    mixed = params.get("MixedInstancesPolicy")
+    if mixed and not (configuration or template):
+        _set_mixed(account, fields, mixed)
+        return
     if configuration and template:
         raise invalid(
             "Valid requests must contain either LaunchTemplate, LaunchConfigurationName or InstanceId parameter."
@@ -110,7 +115,19 @@ def _set_source(account: Account, fields: Fields, params: Fields, *, required: b
     source = check_source(account, configuration, template)
     fields.pop("LaunchConfigurationName", None)
     fields.pop("LaunchTemplate", None)
+    fields.pop("MixedInstancesPolicy", None)
     fields.update(source)
+
+
+def _set_mixed(account: Account, fields: Fields, policy: Fields) -> None:
+    """A template inside a policy; what the policy leaves out stays (API reference, MixedInstancesPolicy)."""
+    before = fields.pop("MixedInstancesPolicy", {})
+    launch = {**before.get("LaunchTemplate", {}), **policy.get("LaunchTemplate", {})}
+    checked = check_source(account, None, launch.get("LaunchTemplateSpecification"))
+    launch["LaunchTemplateSpecification"] = checked["LaunchTemplate"]
+    fields.pop("LaunchConfigurationName", None)
+    fields.pop("LaunchTemplate", None)
+    fields["MixedInstancesPolicy"] = {**before, **policy, "LaunchTemplate": launch}
 
 
 def check_sizes(fields: Fields) -> None:
@@ -218,8 +235,11 @@ def in_cooldown(group: ScalingGroup) -> AwsError:
 def delete(call: Call) -> None:
     """ResourceInUse with instances and no ForceDelete (API reference); its policies go, and their alarms' actions."""
     group = call.account.autoscaling.group(call["AutoScalingGroupName"])
+    protection = group.fields.get("DeletionProtection", "none")
+    if protection == "prevent-all-deletion" or (protection == "prevent-force-deletion" and call["ForceDelete"]):
+        raise invalid(f"The deletion protection of {group.name} is {protection}")
     if group.members and not call["ForceDelete"]:
-        if not any(member.in_capacity for member in group.members):
+        if all(member.termination is not None for member in group.members):
             raise AwsError(
                 "ScalingActivityInProgress",
                 "You cannot delete an AutoScalingGroup while there are scaling activities in progress for that group.",
@@ -229,6 +249,8 @@ def delete(call: Call) -> None:
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
             "still in the group.",
         )
+    if POOL in group.fields and not call["ForceDelete"]:
+        raise AwsError("ResourceInUse", "You cannot delete an AutoScalingGroup while it has a warm pool.")
     if group.deleted_at is None:
         group.deleted_at = call.account.now()
 

@@ -61,7 +61,8 @@ def launch_request(account: Account, group: ScalingGroup) -> tuple[Fields, Field
         data = account.autoscaling.configurations[name]
         request = _request(data, data["SecurityGroups"], {"Enabled": data["InstanceMonitoring"]["Enabled"]})
         return request, {"launch_configuration": name}
-    version = resolve_version(account, group.fields["LaunchTemplate"])
+    mixed = group.fields.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+    version = resolve_version(account, group.fields.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])
     data = version["LaunchTemplateData"]
     interfaces = data.get("NetworkInterfaces") or [{}]
     groups = data.get("SecurityGroupIds") or interfaces[0].get("Groups") or []
