@@ -26,7 +26,7 @@ from smplan.core.resolver import Resolver
 from smplan.core.state.model import State
 from smplan.core.values import Json, encode, resolve
 from smplan.drivers.retry import Pause, sleep
-from smplan.engine import preconditions, refresh
+from smplan.engine import preconditions, preflight, refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
 from smplan.errors import GuardRefused, StoreError
@@ -74,7 +74,7 @@ def plan(
     observed = _observe(blueprint, snapshot, moved, world, report, lookups)
     reason = "everything is destroyed" if destroy else NOT_IN_BLUEPRINT
     plan_from = partial(plan_changes, blueprint, ordered, world.kind, moved, moves=moves, removal_reason=reason)
-    changes = _plan_changes(plan_from, observed, world)
+    changes, not_checked = _plan_changes(plan_from, observed, blueprint, world)
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
     made_at = now()
     return with_digest(
@@ -96,6 +96,7 @@ def plan(
             steps=plan_steps(changes, ordered, moved, pending_creates),
             drift=tuple(changes.drift),
             unreadable=changes.unreadable,
+            not_checked=not_checked,
             unchanged=tuple(address for address, each in changes.changes.items() if isinstance(each, NoOp)),
             outputs={} if destroy else _outputs(blueprint, changes),
         )
@@ -122,15 +123,22 @@ def _observe(
 
 
 def _plan_changes(
-    plan_from: Callable[[ObservedState], ChangeSet], observed: ObservedState, world: Providers
-) -> ChangeSet:
-    """The changes, planned twice: what the first pass creates may exist already under its natural key."""
+    plan_from: Callable[[ObservedState], ChangeSet], observed: ObservedState, blueprint: Blueprint, world: Providers
+) -> tuple[ChangeSet, Mapping[str, str]]:
+    """The changes, planned twice: what the first pass creates may exist already under its natural key.
+
+    Then AWS is asked what it would refuse. Second: what could not be asked, to why.
+    """
     changes = plan_from(observed)
-    existing = {} if changes.diagnostics else refresh.find_existing(changes, world)
+    if changes.diagnostics:
+        changes.raise_if_refused()
+    existing, refused = refresh.find_existing(changes, world)
     if existing:
         changes = plan_from(replace(observed, by_natural_key=existing))
+    checked = preflight.check(changes, blueprint, world, refused)
+    changes.diagnostics.extend(checked.diagnostics)
     changes.raise_if_refused()
-    return changes
+    return changes, checked.not_checked
 
 
 def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:

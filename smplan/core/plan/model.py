@@ -141,6 +141,8 @@ class Plan:
     drift: tuple[Drift, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Address to why it could not be read; it is left alone."""
+    not_checked: Mapping[str, str] = field(default_factory=dict)
+    """What AWS could not be asked about, to why."""
     unchanged: tuple[str, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
     format: str = FORMAT

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from http.client import responses
 from typing import Any
 
-from smplan.sandbox.aws import protocol, validation
+from smplan.sandbox.aws import protocol, quotas, validation
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.moto_client import Application, run_wsgi
 from smplan.sandbox.aws.requests import HANDLERS, Call
@@ -47,6 +47,7 @@ class AwsServer:
         handler = HANDLERS.get((request.service, request.action))
         params = _checked(request)
         with moto_errors_as_aws_errors(f"{request.service}:{request.action}"):
+            quotas.check(self._account, request.service, request.action, params)
             if handler is None:
                 if request.service in self._account.without_moto:
                     raise NotImplementedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -12,11 +12,12 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.autoscaling import _common, _instances
+from smplan.drivers.aws.autoscaling import _checks, _common, _instances
 from smplan.drivers.aws.requests import batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -186,11 +187,16 @@ class Group(Driver[GroupSpec]):
             "iam:PassRole",
             "iam:CreateServiceLinkedRole",
         ),
+        check=_checks.ACTIONS,
     )
     name_field = "name"
     expected_seconds = 5
     timeout_seconds = 1800  # draining takes the target group's deregistration delay, 300 s by default, and a shutdown
     risks: ClassVar = {"delete": "serving path", "replace": "serving path"}
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Subnets, zones, VPCs, launch settings, target groups, and quotas."""
+        return _checks.checks(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
         """One call per 50 names, without instances."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -13,11 +13,13 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2 import _checks
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Lookup, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
@@ -97,12 +99,17 @@ class Image(Ec2Driver[ImageSpec]):
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ),
+        check=("ec2:DescribeInstances",),
     )
     name_field = "name"
     name_limit = 128
     expected_seconds = 300
     timeout_seconds = 3600
     risks: ClassVar = {"delete": "irreversible"}
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The instance."""
+        return _checks.of_images(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ImageSpec]]:
         """One call per 200 images."""

@@ -12,13 +12,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec, fields
-from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws import _filters, _launches, tags
 from smplan.drivers.aws.ec2 import _template_data
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import accepted, batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -154,9 +155,14 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ),
+        check=_launches.ACTIONS,
     )
     name_field = "name"
     name_limit = 128
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Image, instance type, key pair, instance profile, root volume, security groups."""
+        return _launches.checks(self.context.aws, planned, self.kind, "security_group_ids")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchTemplateSpec]]:
         """Two calls per 200: the templates, and the default versions of the account (or of the only one)."""

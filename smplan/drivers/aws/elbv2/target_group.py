@@ -11,10 +11,11 @@ from pydantic import Field, model_validator
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, PartialMap
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -128,9 +129,14 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
             "elasticloadbalancing:RemoveTags",
             "elasticloadbalancing:DeleteTargetGroup",
         ),
+        check=_checks.TARGET_GROUP_ACTIONS,
     )
 
     arn_member = "TargetGroupArn"
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The VPC, and the quota."""
+        return _checks.of_target_groups(self.context.aws, planned)
 
     def _by_arn(self, arns: list[str]) -> list[TargetGroupTypeDef]:
         return self.context.aws.read.elbv2.describe_target_groups(TargetGroupArns=arns)["TargetGroups"]
