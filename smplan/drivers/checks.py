@@ -53,11 +53,6 @@ class PlannedResource:
     written: Mapping[str, PartialValue] = field(default_factory=dict)
     """The spec before references were resolved."""
 
-    def value(self, name: str) -> Any:
-        """The value of a field to check; None if it is not to be checked, unset, or known only after apply."""
-        value = getattr(self.spec, name)
-        return value if name in self.changed and value is not None and known(value) else None
-
     def values(self, name: str) -> list[Any]:
         """The known values of a field to check: the items of a list, or the one value."""
         return self.all_values(name) if name in self.changed else []

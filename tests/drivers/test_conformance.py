@@ -14,6 +14,7 @@ from smplan.core import spec as specs
 from smplan.core.spec import IMMUTABLE
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Driver, Owner
+from smplan.drivers.checks import PlannedResource, PlannedResources
 from smplan.errors import Denied, LostAnswer, Throttled
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers import unmanaged
@@ -183,9 +184,18 @@ def test_law_7_exactly_the_declared_actions_are_called(box: Sandbox, aws: Aws, k
             created.append(_live_through(stage, stage.driver(recording)))
     judged()[kind](context(recording)).read_many(created)
     actions = judged()[kind].iam_actions
-    declared = {*actions.read, *actions.write}
+    declared = {*actions.read, *actions.write, *actions.check}
     assert called - declared == set(), "called but not declared"
     assert declared - called == NOT_CALLED.get(kind, {}).keys(), "declared but not called"
+
+
+def planned(stage: CaseSetup, driver: Driver[Any]) -> PlannedResources:
+    """A plan that creates the case, and each update of it."""
+    specs = [stage.spec(), *(stage.spec({name: value}) for name, value in stage.case.updates.items())]
+    fields = frozenset(driver.spec.model_fields)
+    return PlannedResources(
+        PlannedResource(f"it-{number}", driver.kind, spec, fields, adds=True) for number, spec in enumerate(specs)
+    )
 
 
 def _live_through(stage: CaseSetup, driver: Driver[Any]) -> str:
@@ -198,6 +208,8 @@ def _live_through(stage: CaseSetup, driver: Driver[Any]) -> str:
         wanted = stage.spec(changes)
         driver.update(stage.read(created), wanted)
         stage.wait(driver.wait_ready(created, wanted))
+    for check in driver.checks(planned(stage, driver)):
+        list(check.find())
     driver.set_owner(created, stage.claim("moved").owner)
     driver.diagnose_timeout(spec)
     stage.remove(driver, created)
