@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from smplan.core.values import PartialValue, Path, Placeholder, Ref, known, refs
+from smplan.core.values import PartialValue, Path, Placeholder, Ref, refs
 
 T = TypeVar("T")
 

@@ -85,13 +85,9 @@ def _check_subnets(each: PlannedResource, subnets: list[Any]) -> Iterator[Findin
 def _check_gateways(aws: AwsAccount, planned: PlannedResources, added: list[PlannedResource]) -> Iterator[Finding]:
     """An internet-facing load balancer needs an internet gateway in its VPC."""
     subnets = _network.subnets(aws, planned)
-    vpcs = {
-        each.address: subnets[id]["VpcId"]
-        for each in added
-        if each.spec.scheme == "internet-facing"
-        for id in each.values("subnets")
-        if id in subnets
-    }
+    public = [each for each in added if each.spec.scheme == "internet-facing"]
+    places = [(each, vpc) for each in public for vpc in _network.vpc_of(each, "subnets", subnets)]
+    vpcs = {each.address: vpc for each, vpc in places if isinstance(vpc, str)}
     if not vpcs:
         return
     filters = _filters.by("attachment.vpc-id", *sorted(set(vpcs.values())))
