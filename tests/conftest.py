@@ -23,8 +23,9 @@ def box() -> Iterator[Sandbox]:
     with Sandbox(speed=600.0) as sandbox:
         before = {name: os.environ.get(name) for name in sandbox.env()}
         os.environ.update(sandbox.env())
-        # a conformance case names this key pair
+        # conformance cases name this key pair and instance profile
         Aws(sandbox.facts.region).write.ec2.create_key_pair(KeyName="other", KeyType="ed25519")
+        Aws(sandbox.facts.region).write.iam.create_instance_profile(InstanceProfileName="stream-manager")
         yield sandbox
         for name, value in before.items():
             if value is None:

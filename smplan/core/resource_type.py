@@ -35,6 +35,8 @@ class IamActions:
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+    """Called by checks while planning only, and optional: without them the plan says what was not checked."""
 
 
 @dataclass(frozen=True, slots=True)

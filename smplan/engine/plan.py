@@ -27,7 +27,7 @@ from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
 from smplan.core.values import Json, encode, resolve
 from smplan.drivers.retry import Pause, sleep
-from smplan.engine import preconditions, refresh
+from smplan.engine import preconditions, preflight, refresh
 from smplan.engine.permits import check_addresses
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
@@ -82,7 +82,7 @@ def plan(
     plan_from = partial(
         plan_changes, blueprint, ordered, world.kind, moved, moves=moves, destroy=destroy, permits=permits
     )
-    changes = _plan_changes(plan_from, observed, world, command)
+    changes, not_checked = _plan_changes(plan_from, observed, blueprint, world, command)
     steps = plan_steps(changes, ordered, moved, pending_creates)
     made_at = now()
     return with_digest(
@@ -104,6 +104,7 @@ def plan(
             steps=steps,
             drift=tuple(changes.drift),
             unreadable=changes.unreadable,
+            not_checked=not_checked,
             unchanged=_unchanged(changes, steps),
             permits=permits.listed(),
             outputs={} if destroy else _outputs(blueprint, changes),
@@ -136,15 +137,26 @@ def _observe(
 
 
 def _plan_changes(
-    plan_from: Callable[[ObservedState], ChangeSet], observed: ObservedState, world: Providers, command: str
-) -> ChangeSet:
-    """The changes, planned twice: what the first pass creates may exist already under its natural key."""
+    plan_from: Callable[[ObservedState], ChangeSet],
+    observed: ObservedState,
+    blueprint: Blueprint,
+    world: Providers,
+    command: str,
+) -> tuple[ChangeSet, Mapping[str, str]]:
+    """The changes, planned twice: what the first pass creates may exist already under its natural key.
+
+    Then AWS is asked what it would refuse. Second: what could not be asked, to why.
+    """
     changes = plan_from(observed)
-    existing = {} if changes.diagnostics else refresh.find_existing(changes, world)
+    if changes.diagnostics:
+        changes.raise_if_refused()
+    existing, refused = refresh.find_existing(changes, world)
     if existing:
         changes = plan_from(replace(observed, by_natural_key=existing))
+    checked = preflight.check(changes, blueprint, world, refused)
+    changes.diagnostics.extend(checked.diagnostics)
     changes.raise_if_refused(command)
-    return changes
+    return changes, checked.not_checked
 
 
 def _check_permits(

@@ -22,7 +22,7 @@ from smplan.core.state.model import ResourceState, State, Status
 from smplan.core.values import Json, PartialValue, Ref, decode, get_path, known, refs, resolve
 from smplan.drivers.base import Live
 from smplan.engine.providers import Providers
-from smplan.errors import BlueprintInvalid, Conflict, NotFound, Unreachable
+from smplan.errors import BlueprintInvalid, Conflict, Invalid, NotFound, Unreachable
 
 PARALLEL_READS = 16
 CONFIRM_ABSENT_SECONDS = 30
@@ -210,18 +210,25 @@ def _is_key_known(target: Target) -> bool:
     return all(known(values.get(name)) for name in target.type.natural_key_fields())
 
 
-def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedResource]:
-    """By address, what exists already under the natural keys of resources to create, where those are known."""
+def find_existing(
+    plan: ChangeSet, world: Providers
+) -> tuple[Mapping[str, ObservedResource], Mapping[str, Invalid | NotFound]]:
+    """By address, what exists already under the natural keys of resources to create, where those are known.
+
+    Second: the searches that AWS refuses, because the spec names something that cannot be there.
+    """
     creates = [
         (address, change.target)
         for address, change in plan.changes.items()
         if isinstance(change, (Create, Replace)) and not change.target.type.virtual and _is_key_known(change.target)
     ]
 
-    def find(position: int) -> ObservedResource | None:
+    def find(position: int) -> ObservedResource | Invalid | NotFound | None:
         target = creates[position][1]
         try:
             live = world.driver(target.type.kind).find(target.spec)
+        except (Invalid, NotFound) as error:
+            return error
         except Unreachable:
             if not target.type.via_stream_manager:
                 raise
@@ -230,4 +237,6 @@ def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedRes
 
     with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:
         outcomes = pool.map(find, range(len(creates)))
-        return {address: found for (address, _), found in zip(creates, outcomes, strict=True) if found}
+    by_address = [(address, found) for (address, _), found in zip(creates, outcomes, strict=True)]
+    existing = {address: found for address, found in by_address if isinstance(found, ObservedResource)}
+    return existing, {address: found for address, found in by_address if isinstance(found, (Invalid, NotFound))}

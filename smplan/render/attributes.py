@@ -28,6 +28,11 @@ def origin(plan: Plan) -> dict[str, str]:
     return {name: one_line(text) for name, text in found.items() if text}
 
 
+def not_checked(plan: Plan) -> list[str]:
+    """What AWS was not asked about, and why; one line each."""
+    return [one_line(f"not checked: {what}, because {why}") for what, why in plan.not_checked.items()]
+
+
 def lines(step: Step, indent: str = "    ") -> Iterator[str]:
     """Every attribute of what is created, before and after of what changes: long texts as diffs, and nothing cut."""
     for change in step.changes:

@@ -41,6 +41,7 @@ def plan(plan: Plan) -> str:
         f"<p>{_text(address)} cannot be read and is left unchanged: {_text(why)}</p>"
         for address, why in plan.unreadable.items()
     ]
+    body += [f"<p>{_text(line)}</p>" for line in attributes.not_checked(plan)]
     body += ["".join(_step(step)) for step in plan.steps]
     body.append(
         f"<footer>Plan <code>{_text(plan.id)}</code>, digest <code>{_text(plan.digest)}</code>, "

@@ -152,7 +152,11 @@ def _outputs(outputs: Mapping[str, str]) -> Iterator[str]:
 
 def _actions(declared: Declared) -> Iterator[str]:
     actions = declared.iam_actions
-    for use, names in (("reads", actions.read), ("writes", actions.write)):
+    for use, names in (
+        ("reads", actions.read),
+        ("writes", actions.write),
+        ("checks of a plan (optional)", actions.check),
+    ):
         if names:
             yield from ("", f"IAM, {use}: {', '.join(f'`{name}`' for name in names)}")
 

@@ -41,7 +41,7 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     lines += _drift(plan.drift)
     for step in plan.steps:
         lines += [*_step(step, color=color), ""]
-    lines += _unreadable(plan.unreadable)
+    lines += [*_unreadable(plan.unreadable), *attributes.not_checked(plan)]
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
     return "\n".join(lines) + "\n"
 

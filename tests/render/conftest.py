@@ -131,6 +131,7 @@ def everything() -> Plan:
             Drift("record", "aws.route53.record", "z/r/CNAME", gone=True),
         ),
         unreadable={"old_nodes": "no Stream Manager is in service"},
+        not_checked={"key pairs": "the credentials may not call ec2:DescribeKeyPairs"},
         unchanged=("a", "b"),
         permits={"unprotect": ("alb",), "abandon": ("nodes",)},
     )

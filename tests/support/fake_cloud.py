@@ -16,6 +16,7 @@ from smplan.core.spec import Spec
 from smplan.core.values import Json
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.drivers.core.value import Value
 from smplan.drivers.inventory import Inventory
 from smplan.drivers.retry import RetryPolicy
@@ -36,6 +37,10 @@ class FakeCloud:
     locked: set[str] = field(default_factory=set)
     made: Counter[str] = field(default_factory=Counter)
     claims: list[Claim] = field(default_factory=list)
+    checks: dict[str, list[Check]] = field(default_factory=dict)
+    """By kind, what is checked while planning."""
+    planned: PlannedResources | None = None
+    """What the last checks were given."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fail(self, call: str, key: str, *errors: SmplanError) -> None:
@@ -81,6 +86,10 @@ class FakeDriver(Driver[Any]):
         self.cloud.called("read", self.kind)
         with self.cloud.lock:
             return {id: self._live(id) for id in ids if id in self._all}
+
+    def checks(self, planned: PlannedResources) -> list[Check]:
+        self.cloud.planned = planned
+        return self.cloud.checks.get(self.kind, [])
 
     def _live(self, id: str) -> Live[Any]:
         spec, owner = self._all[id]

@@ -143,6 +143,8 @@ class Plan:
     drift: tuple[Drift, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Address to why it could not be read; it is left alone."""
+    not_checked: Mapping[str, str] = field(default_factory=dict)
+    """What AWS could not be asked about, to why."""
     unchanged: tuple[str, ...] = ()
     """The addresses that were read, and have no step."""
     permits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -30,7 +30,11 @@ from smplan.errors import (
     Unreachable,
 )
 
-IAM_PREFIX = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}
+IAM_PREFIX = {
+    "elbv2": "elasticloadbalancing",
+    "resourcegroupstaggingapi": "tag",
+    "service-quotas": "servicequotas",
+}
 
 _CODES: tuple[tuple[type[DriverError], re.Pattern[str]], ...] = (
     (

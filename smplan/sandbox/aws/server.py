@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from http.client import responses
 from typing import Any
 
-from smplan.sandbox.aws import consistency, protocol, validation
+from smplan.sandbox.aws import consistency, protocol, quotas, validation
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.moto_client import Application, run_wsgi
 from smplan.sandbox.aws.requests import HANDLERS, Call
@@ -56,6 +56,7 @@ class AwsServer:
     def _handle(
         self, request: protocol.ParsedRequest, params: Fields, environ: dict[str, Any]
     ) -> tuple[int, dict[str, str], bytes]:
+        quotas.check(self._account, request.service, request.action, params)
         handler = HANDLERS.get((request.service, request.action))
         if handler is None:
             if request.service in self._account.without_moto:

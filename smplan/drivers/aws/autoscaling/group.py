@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -13,11 +13,12 @@ from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.autoscaling import _common, _instances, _risks
+from smplan.drivers.aws.autoscaling import _checks, _common, _instances, _risks
 from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ class Group(Driver[GroupSpec]):
             "iam:PassRole",
             "iam:CreateServiceLinkedRole",
         ),
+        check=_checks.ACTIONS,
     )
     name_field = "name"
     expected_seconds = 5
@@ -205,6 +207,10 @@ class Group(Driver[GroupSpec]):
     def risks(cls, effect: Effect) -> Iterator[Risk]:
         """Of a deletion, and of an update of sizes, launch source, protection, subnets, targets and health checks."""
         return _risks.of_group(effect)
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Subnets, zones, VPCs, launch settings, target groups, and quotas."""
+        return _checks.checks(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
         """One call per 50 names, without instances."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -11,10 +11,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
-from smplan.drivers.aws.autoscaling import _common
+from smplan.drivers.aws.autoscaling import _checks, _common
 from smplan.drivers.aws.requests import batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -148,11 +149,16 @@ class LaunchConfiguration(Driver[LaunchConfigurationSpec]):
     iam_actions = IamActions(
         read=("autoscaling:DescribeLaunchConfigurations",),
         write=("autoscaling:CreateLaunchConfiguration", "autoscaling:DeleteLaunchConfiguration"),
+        check=_checks.CONFIGURATION_ACTIONS,
     )
     name_field = "name"
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Image, instance type, key pair, instance profile, root volume, security groups, and the quota."""
+        return _checks.of_configurations(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigurationSpec]]:
         """One call per 50 names."""

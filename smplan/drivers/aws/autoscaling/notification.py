@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -11,10 +11,12 @@ from pydantic import Field
 from smplan.core.resource_type import IamActions
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.drivers.aws import _topics
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Notification(Driver[NotificationSpec]):
     iam_actions = IamActions(
         read=("autoscaling:DescribeNotificationConfigurations",),
         write=("autoscaling:PutNotificationConfiguration", "autoscaling:DeleteNotificationConfiguration"),
+        check=(_topics.ACTION,),
     )
     create_before_delete = False
     taggable = False
@@ -69,6 +72,10 @@ class Notification(Driver[NotificationSpec]):
             yield Risk(Category.ALERTING, f"events of {group} are no longer sent to {topic}")
         if lost := effect.lost("notification_types"):
             yield Risk(Category.ALERTING, f"{topic} no longer gets {', '.join(lost)} of {group}")
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The topic."""
+        return _topics.checks(self.context.aws, planned, self.kind, ("topic_arn",))
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NotificationSpec]]:
         """One call per 50 groups, for all their topics."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -12,11 +12,12 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
-from smplan.drivers.aws import tags
+from smplan.drivers.aws import _topics, tags
 from smplan.drivers.aws.requests import batched, whole, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 NAMES = 100
 """Maximum number of names in one DescribeAlarms (API reference)."""
 DAY = 86_400
+_ACTION_FIELDS = ("alarm_actions", "ok_actions", "insufficient_data_actions")
 REPLACED = ("ExtendedStatistic", "Metrics", "ThresholdMetricId", "EvaluationCriteria", "EvaluationInterval")
 """What an alarm has in place of metric and statistic, which are managed."""
 
@@ -140,6 +142,7 @@ class Alarm(Driver[AlarmSpec]):
             "cloudwatch:TagResource",
             "cloudwatch:UntagResource",
         ),
+        check=(_topics.ACTION,),
     )
     name_field = "name"
     expected_seconds = 1
@@ -157,6 +160,10 @@ class Alarm(Driver[AlarmSpec]):
         for name in ("alarm_actions", "ok_actions", "insufficient_data_actions"):
             if lost_actions := effect.lost(name):
                 yield Risk(Category.ALERTING, f"{', '.join(lost_actions)} is no longer called by the alarm (`{name}`)")
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The topics."""
+        return _topics.checks(self.context.aws, planned, self.kind, _ACTION_FIELDS)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[AlarmSpec]]:
         """One call per 100 alarms, and one per alarm for its tags, which have no batch call."""

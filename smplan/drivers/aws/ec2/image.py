@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -14,11 +14,13 @@ from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2 import _checks
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Lookup, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.drivers.context import Context
 from smplan.errors import DriverError, InUse, NotFound
 
@@ -99,6 +101,7 @@ class Image(Ec2Driver[ImageSpec]):
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ),
+        check=("ec2:DescribeInstances",),
     )
     name_field = "name"
     name_limit = 128
@@ -128,6 +131,10 @@ class Image(Ec2Driver[ImageSpec]):
     def configure(self, id: str, spec: ImageSpec) -> None:
         """Nothing is sent: what follows a creation is up to ``wait_ready``."""
         self._created.add(id)
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The instance."""
+        return _checks.of_images(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ImageSpec]]:
         """One call per 200 images."""

@@ -13,13 +13,14 @@ from pydantic import AfterValidator, Field, model_validator
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec, fields
-from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws import _filters, _launches, tags
 from smplan.drivers.aws.ec2 import _template_data
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.drivers.context import Context
 from smplan.errors import NotFound
 
@@ -156,6 +157,7 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ),
+        check=_launches.ACTIONS,
     )
     name_field = "name"
     name_limit = 128
@@ -170,6 +172,10 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
         """Of a deletion: every version is lost."""
         if effect.deletes:
             yield Risk(Category.DATA_LOSS, f"every version of {effect.was('name')} is deleted, also those made by hand")
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Image, instance type, key pair, instance profile, root volume, security groups."""
+        return _launches.checks(self.context.aws, planned, self.kind, "security_group_ids")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchTemplateSpec]]:
         """Two calls per 200: the templates, and the default versions of the account (or of the only one)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -13,11 +13,13 @@ from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2 import _checks
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Lookup, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class SecurityGroup(Ec2Driver[SecurityGroupSpec]):
     iam_actions = IamActions(
         read=("ec2:DescribeSecurityGroups", "ec2:DescribeNetworkInterfaces"),
         write=("ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup", "ec2:CreateTags", "ec2:DeleteTags"),
+        check=_checks.GROUP_ACTIONS,
     )
     name_field = "name"
     key_fields = ("vpc_id", "name")
@@ -85,6 +88,10 @@ class SecurityGroup(Ec2Driver[SecurityGroupSpec]):
         elif effect.deletes:
             reason = f"{effect.was('name')} is deleted once nothing has it: instances that run keep it until replaced"
             yield Risk(Category.ACCESS, reason)
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The VPC, and the quota."""
+        return _checks.of_groups(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupSpec]]:
         """One call per 200 groups."""

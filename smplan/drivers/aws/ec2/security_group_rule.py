@@ -6,7 +6,7 @@ only in that are refused as duplicates: https://github.com/hashicorp/terraform/i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -17,12 +17,13 @@ from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import PartialValue, Placeholder
 from smplan.drivers.aws import _filters, tags
-from smplan.drivers.aws.ec2 import _risks
+from smplan.drivers.aws.ec2 import _checks, _risks
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ class SecurityGroupRule(Ec2Driver[SecurityGroupRuleSpec]):
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ),
+        check=_checks.RULE_ACTIONS,
     )
 
     @classmethod
@@ -221,6 +223,10 @@ class SecurityGroupRule(Ec2Driver[SecurityGroupRuleSpec]):
         """One port is a range too."""
         port = spec.get("port")
         return super().natural_key({**spec, "port": None, "from_port": port, "to_port": port} if port else spec)
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Security groups, prefix list, and the quota."""
+        return _checks.of_rules(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupRuleSpec]]:
         """One call per 200 rules."""

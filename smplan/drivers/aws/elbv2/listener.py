@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -13,11 +13,12 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.requests import accepted, batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import DriverError, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
             "elasticloadbalancing:RemoveTags",
             "elasticloadbalancing:DeleteListener",
         ),
+        check=_checks.LISTENER_ACTIONS,
     )
     key_fields = ("load_balancer_arn", "port")
     create_before_delete = False
@@ -120,6 +122,10 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
             yield Risk(
                 Category.SERVING, f"clients of port {port} without a protocol or cipher of {after} cannot connect"
             )
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """TLS policy, certificate, load balancer, target group, and the quota."""
+        return _checks.of_listeners(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ListenerSpec]]:
         """One Describe and one DescribeTags per 20; by load balancer for a batch with a missing one."""

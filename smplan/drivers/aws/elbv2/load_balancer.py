@@ -12,10 +12,11 @@ from smplan.core.resource_type import IamActions, Output, Protection
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, RELEASED_LAST, UNORDERED, PartialList, PartialMap
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
             "elasticloadbalancing:RemoveTags",
             "elasticloadbalancing:DeleteLoadBalancer",
         ),
+        check=_checks.BALANCER_ACTIONS,
     )
     expected_seconds = 150
     protection: ClassVar = Protection("deletion_protection", "deletion protection")
@@ -138,6 +140,10 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
             yield Risk(Category.PROTECTION, f"anything may delete {name} from then on")
 
     arn_member = "LoadBalancerArn"
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Subnets, zones, security groups, internet gateway, and the quota."""
+        return _checks.of_balancers(self.context.aws, planned)
 
     def _by_arn(self, arns: list[str]) -> list[LoadBalancerTypeDef]:
         return self.context.aws.read.elbv2.describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"]

@@ -12,10 +12,11 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
             "elasticloadbalancing:RemoveTags",
             "elasticloadbalancing:DeleteTargetGroup",
         ),
+        check=_checks.TARGET_GROUP_ACTIONS,
     )
 
     arn_member = "TargetGroupArn"
@@ -155,6 +157,10 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
             yield Risk(
                 Category.SERVING, f"requests to a deregistered target end after {lowered[1]} s, not {lowered[0]} s"
             )
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The VPC, and the quota."""
+        return _checks.of_target_groups(self.context.aws, planned)
 
     def _by_arn(self, arns: list[str]) -> list[TargetGroupTypeDef]:
         return self.context.aws.read.elbv2.describe_target_groups(TargetGroupArns=arns)["TargetGroups"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -14,8 +14,10 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk, shown
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
 from smplan.core.values import Json
+from smplan.drivers.aws.route53 import _checks
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.drivers.context import Context
 from smplan.errors import Invalid, NotFound
 
@@ -186,6 +188,7 @@ class Record(Driver[RecordSpec]):
     iam_actions = IamActions(
         read=("route53:ListResourceRecordSets", "route53:GetChange"),
         write=("route53:ChangeResourceRecordSets",),
+        check=_checks.ACTIONS,
     )
     key_fields = ("zone_id", "name", "type")
     create_before_delete = False
@@ -216,6 +219,10 @@ class Record(Driver[RecordSpec]):
         super().__init__(context)
         self._changes: dict[str, str] = {}
         """Id of a record -> id of the last change of it in this process."""
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The zone, other records of the name, and the quota."""
+        return _checks.checks(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[RecordSpec]]:
         """One record of a zone is read by itself; several by paging through the zone once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -12,8 +12,10 @@ from pydantic import AfterValidator, Field, model_validator
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers.aws import _topics
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -83,7 +85,9 @@ class Subscription(Driver[SubscriptionSpec]):
     spec = SubscriptionSpec
     outputs: ClassVar = {"pending_confirmation": Output("Whether the endpoint still has to confirm.")}
     iam_actions = IamActions(
-        read=("sns:ListSubscriptionsByTopic", "sns:ListSubscriptions"), write=("sns:Subscribe", "sns:Unsubscribe")
+        read=("sns:ListSubscriptionsByTopic", "sns:ListSubscriptions"),
+        write=("sns:Subscribe", "sns:Unsubscribe"),
+        check=(_topics.ACTION,),
     )
     taggable = False
     expected_seconds = 1
@@ -98,6 +102,10 @@ class Subscription(Driver[SubscriptionSpec]):
                 Category.ALERTING,
                 f"the {effect.was('protocol')} subscriber gets no more messages of {effect.was('topic_arn')}{again}",
             )
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The topic."""
+        return _topics.checks(self.context.aws, planned, self.kind, ("topic_arn",))
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SubscriptionSpec]]:
         """One call per 100 subscriptions: of the topic if it is the only one, else of all topics."""

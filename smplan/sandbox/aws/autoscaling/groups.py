@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from smplan.sandbox.aws.autoscaling._paging import page
+from smplan.sandbox.aws.autoscaling.launch_checks import check_group
 from smplan.sandbox.aws.autoscaling.launch_sources import check_source
 from smplan.sandbox.aws.autoscaling.warm_pools import POOL
 from smplan.sandbox.aws.errors import AwsError, Fields
@@ -57,6 +58,7 @@ def create(call: Call) -> None:
     _set_source(account, fields, call.params, required=True)
     check_sizes(fields)
     _check_places(account, fields)
+    check_group(account, fields, starts=int(fields["DesiredCapacity"]))
     arn = account.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
     first = account.now() + FIRST_LAUNCH_SECONDS
     group = ScalingGroup(name=name, arn=arn, fields=fields, created_at=account.time(), retry_at=first)
@@ -183,6 +185,8 @@ def update(call: Call) -> None:
     _set_source(account, fields, call.params, required=False)
     check_sizes(fields)
     _check_places(account, fields)
+    if call["LaunchTemplate"] or call["VPCZoneIdentifier"]:
+        check_group(account, fields)
     group.fields = fields
 
 
