@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
+from smplan.blueprint.declarations import Declaration, is_disabled
 from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
 from smplan.blueprint.interpolate import Files, Interpolator
 from smplan.blueprint.resources import ResourceReader
 from smplan.blueprint.schema import NAME, STATES, BlueprintForm, StreamManagerForm
 from smplan.blueprint.sections import validated
 from smplan.blueprint.syntax import document
-from smplan.blueprint.validate import Declaration, check, is_disabled
+from smplan.blueprint.validate import check
 from smplan.blueprint.variables import Variables, given_values
 from smplan.core.blueprint import INVALID, BackendConfig, Blueprint, Moved, SourceMap
 from smplan.core.resource_type import Catalogue

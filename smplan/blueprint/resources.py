@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from smplan.blueprint.declarations import Declaration
 from smplan.blueprint.interpolate import Each, Interpolator
 from smplan.blueprint.schema import NAME, RESERVED, LifecycleForm, LookupForm, ResourceForm
 from smplan.blueprint.sections import validated
-from smplan.blueprint.validate import Declaration
 from smplan.core import address_tag
 from smplan.core.blueprint import INVALID, Lifecycle, LookupDecl, Resource
 from smplan.core.values import InvalidReference, PartialValue, Path, Placeholder, Ref, instance_address, parse_ref

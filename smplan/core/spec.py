@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
+from smplan.core.reference import Reference
 from smplan.core.values import PartialValue, Placeholder, placeholders
 
 
@@ -47,6 +48,8 @@ class Field:
     traits: frozenset[FieldTrait]
     form: Callable[[Any], Any] | None = None
     nested: type[Spec] | None = field(default=None, repr=False)
+    reference: Reference | None = None
+    """What of other kinds it takes; None if it takes nothing of them."""
 
     def has(self, trait: FieldTrait) -> bool:
         """Whether the field has the trait ``trait``."""
@@ -140,4 +143,5 @@ def _field(name: str, annotation: Any, metadata: list[Any]) -> Field:
     forms = [item.form for item in metadata if isinstance(item, Canonical)]
     choices = (annotation, *get_args(annotation))
     nested = next((each for each in choices if isinstance(each, type) and issubclass(each, Spec)), None)
-    return Field(name, traits, forms[0] if forms else None, nested)
+    reference = next((item for item in metadata if isinstance(item, Reference)), None)
+    return Field(name, traits, forms[0] if forms else None, nested, reference)

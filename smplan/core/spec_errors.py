@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from smplan.core.blueprint import InvalidValue, printable
-from smplan.core.spec import FieldTrait, Spec, fields
+from smplan.core.spec import Field, FieldTrait, Spec, fields
 from smplan.core.values import PartialValue, Path, Placeholder
 from smplan.core.wording import count, dotted, one_of, quoted, shape, suggestion
 
@@ -157,6 +157,17 @@ def _meaning(form: type[Spec], path: Path) -> str:
             if info is not None and info.description:
                 return info.description
     return ""
+
+
+def field_at(form: type[Spec], path: Path) -> Field | None:
+    """The last field on ``path`` below ``form``: that of an item, too."""
+    found: Field | None = None
+    forms: tuple[type[Spec], ...] = (form,)
+    for step in path:
+        holder = next((each for each in forms if isinstance(step, str) and step in each.model_fields), None)
+        if holder is not None:
+            found, forms = fields(holder)[str(step)], nested(holder, str(step))
+    return found
 
 
 def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozenset[FieldTrait]]:

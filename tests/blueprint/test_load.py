@@ -69,7 +69,10 @@ def test_json_and_yaml_give_the_same_blueprint(tmp_path: Path) -> None:
         "$schema": "../schemas/blueprint.schema.json",
         "smplan": 1,
         "name": "toy",
-        "resources": {"a": {"kind": "toy.thing", "spec": {"name": "thing", "data": "${a.id}", "size": 0}}},
+        "resources": {
+            "a": {"kind": "toy.thing", "spec": {"name": "thing", "data": "${b.id}", "size": 0}},
+            "b": {"kind": "toy.thing", "spec": {"name": "other"}},
+        },
     }
     path = tmp_path / "toy.json"
     path.write_text(json.dumps(value, indent=1))
@@ -79,7 +82,7 @@ def test_json_and_yaml_give_the_same_blueprint(tmp_path: Path) -> None:
     path.write_text(json.dumps(value))
     assert load(path, catalogue=toys()).resources[0].spec == {
         "name": "thing",
-        "data": Ref("a", path=("id",)),
+        "data": Ref("b", path=("id",)),
         "size": 1,
     }
 

@@ -178,6 +178,11 @@ def test_references_must_name_existing_attributes(tmp_path: Path) -> None:
         ("14:50", "`place` (toy.place) has no `zone`", "one of: arn, id, list"),
         ("15:50", "`thing.tags.c` cannot be resolved: there is no `c`", ""),
         ("16:50", "`none` has one instance per key: choose one", f"write {none}"),
+        (
+            "17:74",
+            "`${thing.mode}` has no value: `thing` leaves out `mode`",
+            "set `mode` of `thing`, or write the value here",
+        ),
         ("19:6", "`thing` (toy.thing) has no `naem`", "did you mean `name`?"),
     ]
 

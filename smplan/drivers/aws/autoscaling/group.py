@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _common, _instances
 from smplan.drivers.aws.requests import batched, without_none
@@ -40,8 +41,12 @@ class LaunchTemplateVersion(Spec):
 
     sent_as: ClassVar = SentAs(members={"id": "LaunchTemplateId"})
 
-    id: Annotated[str, Field(description="The launch template's id.", pattern="^lt-")]
-    version: Annotated[int, Field(description="The version's number, such as ${template.version}.", ge=1)]
+    id: Annotated[str, references.LAUNCH_TEMPLATE, Field(description="The launch template's id.", pattern="^lt-")]
+    version: Annotated[
+        int,
+        references.LAUNCH_TEMPLATE_VERSION,
+        Field(description="The version's number, such as ${template.version}.", ge=1),
+    ]
 
 
 class GroupSpec(Spec):
@@ -74,6 +79,7 @@ class GroupSpec(Spec):
     ] = None
     launch_configuration: Annotated[
         str | None,
+        references.LAUNCH_CONFIGURATION,
         Field(
             description="The name of the launch configuration; either this or `launch_template`.",
             min_length=1,
@@ -92,11 +98,13 @@ class GroupSpec(Spec):
     ] = None
     subnet_ids: Annotated[
         PartialList[str],
+        references.SUBNET,
         UNORDERED,
         Field(description="The subnets to launch in: those of the load balancer (guide, Tips).", min_length=1),
     ]
     target_group_arns: Annotated[
         PartialList[Annotated[str, Field(max_length=511, pattern=_common.TARGET_GROUP_ARN)]] | None,
+        references.TARGET_GROUP,
         UNORDERED,
         Field(description="The target groups that instances are registered with."),
     ] = None
@@ -167,7 +175,9 @@ class Group(Driver[GroupSpec]):
     spec = GroupSpec
     outputs: ClassVar = {
         "arn": Output("The group's ARN."),
-        "suspended_processes": Output("The processes that were suspended by hand, such as Launch.", tracked=True),
+        "suspended_processes": Output(
+            "The processes that were suspended by hand, such as Launch.", type="list", tracked=True
+        ),
     }
     iam_actions = IamActions(
         read=("autoscaling:DescribeAutoScalingGroups",),

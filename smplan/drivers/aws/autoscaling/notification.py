@@ -10,6 +10,7 @@ from pydantic import Field
 
 from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.drivers import references
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
@@ -34,10 +35,11 @@ class NotificationSpec(Spec):
 
     auto_scaling_group_name: Annotated[
         str,
+        references.SCALING_GROUP,
         IMMUTABLE,
         Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
     ]
-    topic_arn: Annotated[str, IMMUTABLE, Field(description="The SNS topic's ARN.", pattern="^arn:")]
+    topic_arn: Annotated[str, references.TOPIC, IMMUTABLE, Field(description="The SNS topic's ARN.", pattern="^arn:")]
     notification_types: Annotated[
         PartialList[NotificationType],
         UNORDERED,

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from smplan.core.resource_type import IamActions
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import PartialValue, Placeholder
+from smplan.drivers import references
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
@@ -93,7 +94,12 @@ class SecurityGroupRuleSpec(Spec):
         {"direction": "decides the operation"},
     )
 
-    group: Annotated[str, IMMUTABLE, Field(description="The security group that holds the rule.", pattern="^sg-")]
+    group: Annotated[
+        str,
+        references.SECURITY_GROUP,
+        IMMUTABLE,
+        Field(description="The security group that holds the rule.", pattern="^sg-"),
+    ]
     direction: Annotated[
         Literal["ingress", "egress"],
         IMMUTABLE,
@@ -122,11 +128,13 @@ class SecurityGroupRuleSpec(Spec):
     ] = None
     source_group: Annotated[
         Annotated[str, Field(pattern="^sg-")] | None,
+        references.SECURITY_GROUP,
         IMMUTABLE,
         Field(description="The other side: the members of this security group."),
     ] = None
     prefix_list_id: Annotated[
         Annotated[str, Field(pattern="^pl-")] | None,
+        references.PREFIX_LIST,
         IMMUTABLE,
         Field(description="The other side: the networks of this prefix list."),
     ] = None

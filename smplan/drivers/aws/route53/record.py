@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
+from smplan.drivers import references
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Progress
 from smplan.drivers.context import Context
@@ -80,12 +81,14 @@ class AliasTarget(Spec):
 
     dns_name: Annotated[
         str,
+        references.HOST,
         DOMAIN,
         AfterValidator(_domain_name),
         Field(min_length=1, description="The target, such as ${load_balancer.dns_name}."),
     ]
     zone_id: Annotated[
         str,
+        references.ALIAS_ZONE,
         Field(
             pattern="^[A-Z0-9]+$",
             description="The target's own zone, such as ${load_balancer.canonical_hosted_zone_id}.",
@@ -111,7 +114,9 @@ class RecordSpec(Spec):
         },
     )
 
-    zone_id: Annotated[str, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")]
+    zone_id: Annotated[
+        str, references.ZONE, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")
+    ]
     name: Annotated[
         str,
         IMMUTABLE,
@@ -130,6 +135,7 @@ class RecordSpec(Spec):
     ] = None
     values: Annotated[
         PartialList[Annotated[str, Field(min_length=1, max_length=4000)]] | None,
+        references.HOST,
         UNORDERED,
         DOMAIN,
         Field(min_length=1, description="One name for a CNAME, IPv4 addresses for A."),
