@@ -16,11 +16,12 @@ class TooManyErrors(Exception):
 
 
 class Diagnostics:
-    """The diagnostics found so far; adding more than ``limit`` raises TooManyErrors."""
+    """The errors ``found`` so far, and the warnings; adding more than ``limit`` errors raises TooManyErrors."""
 
     def __init__(self, limit: int | None = MAX_DIAGNOSTICS) -> None:
         self.limit = limit
         self.found: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
         self._seen: set[tuple[str, int, int, str]] = set()
 
     def add(self, diagnostic: Diagnostic) -> None:
@@ -31,6 +32,9 @@ class Diagnostics:
         if key in self._seen:
             return
         self._seen.add(key)
+        if diagnostic.severity == "warning":
+            self.warnings.append(diagnostic)
+            return
         self.found.append(diagnostic)
         if len(self.found) == self.limit:
             self.found.append(

@@ -66,6 +66,8 @@ class Files:
 
     folder: FilePath
     read: dict[str, bytes] = field(default_factory=dict)
+    used: dict[Path, str] = field(default_factory=dict)
+    """The path of each value that is the text of a file, with the file's name."""
 
     def text(self, name: str) -> str:
         """The text of ``name``. Raises ValueError with a message for the user."""
@@ -241,4 +243,5 @@ class Interpolator:
         except ValueError as error:
             return self.report(path, str(error), "use a path relative to the blueprint, inside its folder")
         self.size_limit.charge(path, 1, len(text))
+        self.files.used[path[:-1]] = name
         return text

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
+from smplan.blueprint import scripts
 from smplan.blueprint.declarations import Declaration, is_disabled
 from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
 from smplan.blueprint.interpolate import Files, Interpolator
@@ -53,10 +54,10 @@ def load(
             reader = _Reader(source_map, diagnostics, FilePath(path).parent)
             blueprint = reader.read(value, given, data, catalogue)
             if not diagnostics.found:
-                return blueprint
+                return replace(blueprint, warnings=tuple(diagnostics.warnings))
         elif not diagnostics.found:
             diagnostics.add(source_map.diagnostic((), "a blueprint must be a map", "start the file with `smplan: 1`"))
-    raise BlueprintInvalid(diagnostics.found)
+    raise BlueprintInvalid([*diagnostics.found, *diagnostics.warnings])
 
 
 def _map(value: PartialValue) -> dict[str, PartialValue]:
@@ -99,6 +100,9 @@ class _Reader:
         )
         for diagnostic in check(blueprint, resources.names, catalogue):
             self.diagnostics.add(diagnostic)
+        kinds = {each.kind: type for each in instances if (type := catalogue.resource(each.kind))}
+        for warning in scripts.warnings(blueprint, kinds, self.files.used):
+            self.diagnostics.add(warning)
         return blueprint if self.diagnostics.found else replace(blueprint, digest=_digest(data, self.files.read, found))
 
     def header(self, value: dict[str, PartialValue]) -> dict[str, Any]:

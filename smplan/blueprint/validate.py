@@ -19,7 +19,7 @@ from smplan.core.diff import parse_path
 from smplan.core.resource_type import Catalogue, LookupType, ResourceType
 from smplan.core.spec import SENSITIVE, Spec
 from smplan.core.spec_errors import spec_errors, walk
-from smplan.core.values import PartialValue, Path, Placeholder, Secret, placeholders, refs
+from smplan.core.values import PartialValue, Path, Placeholder, Secret, leaves, placeholders, refs
 from smplan.core.wording import dotted, one_of, quoted, same_resource, suggestion
 from smplan.errors import Diagnostic
 from smplan.guide import ordering
@@ -107,7 +107,7 @@ class _Checker:
 
     def where(self, type: LookupType, lookup: LookupDecl) -> Iterator[Diagnostic]:
         """The errors of the values of ``where``, which may refer to other lookups only."""
-        for path, leaf in _leaves(lookup.where):
+        for path, leaf in leaves(lookup.where):
             at = (*lookup.path, "where", *path)
             reference = type.key_references.get(str(path[0])) if path else None
             wanted = Wanted(f"`{dotted(path)}`", reference=reference, owner=lookup.name, lookups_only=True)
@@ -153,7 +153,7 @@ class _Checker:
                 (*resource.path, "kind"), message, "add stream_manager: {url, access_token}"
             )
         spec = (*resource.path, "spec")
-        found = list(self.leaves(type.spec, resource.spec, spec, resource.address))
+        found = list(self.values(type.spec, resource.spec, spec, resource.address))
         yield from found
         reported = {each.path[:length] for each in found for length in range(len(spec) + 1, len(each.path) + 1)}
         for error in spec_errors(type.spec, resource.spec, secret=SENSITIVE):
@@ -187,7 +187,7 @@ class _Checker:
 
     def stream_manager(self) -> Iterator[Diagnostic]:
         """The errors of the references in ``stream_manager``."""
-        yield from self.leaves(StreamManagerForm, self.blueprint.stream_manager, ("stream_manager",))
+        yield from self.values(StreamManagerForm, self.blueprint.stream_manager, ("stream_manager",))
 
     def output(self, name: str, tree: PartialValue) -> Iterator[Diagnostic]:
         """The errors of one output."""
@@ -199,9 +199,9 @@ class _Checker:
             for fault in self.references.faults(leaf):
                 yield self.source_map.diagnostic(("outputs", name, *path), *fault)
 
-    def leaves(self, form: type[Spec], tree: PartialValue, at: Path, owner: str = "") -> Iterator[Diagnostic]:
+    def values(self, form: type[Spec], tree: PartialValue, at: Path, owner: str = "") -> Iterator[Diagnostic]:
         """The errors of the references, and of the literal ids, ARNs and names, in ``tree``, which is at ``at``."""
-        for path, leaf in _leaves(tree):
+        for path, leaf in leaves(tree):
             wanted = wanted_at(form, path, owner)
             if isinstance(leaf, Placeholder):
                 faults = self.references.faults(leaf, wanted)
@@ -209,17 +209,6 @@ class _Checker:
                 faults = self.references.literal_faults(leaf, wanted)
             for fault in faults:
                 yield self.source_map.diagnostic((*at, *path), *fault)
-
-
-def _leaves(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, PartialValue]]:
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from _leaves(value, (*path, key))
-    elif isinstance(tree, list):
-        for position, value in enumerate(tree):
-            yield from _leaves(value, (*path, position))
-    else:
-        yield path, tree
 
 
 def _is_possible(kind: str) -> bool:

@@ -30,6 +30,7 @@ INITIAL = FieldTrait("initial", "used at creation only; not managed afterwards")
 WRITE_ONLY = FieldTrait("write-only", "cannot be read back; compared with what was last applied")
 SENSITIVE = FieldTrait("sensitive", "never shown; only its source is stored")
 UNORDERED = FieldTrait("unordered", "a set: the order of its items means nothing")
+SCRIPT = FieldTrait("script", "run on an instance")
 CLIENT_ONLY = FieldTrait("local", "used by smplan itself, never sent; a change of it changes nothing")
 
 

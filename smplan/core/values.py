@@ -193,6 +193,18 @@ def placeholders(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, Pl
             yield from placeholders(value, (*path, position))
 
 
+def leaves(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, PartialValue]]:
+    """Every value in ``tree`` that is neither a list nor a map, with its path."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(tree, (list, tuple)):
+        for position, value in enumerate(tree):
+            yield from leaves(value, (*path, position))
+    else:
+        yield path, tree
+
+
 def known(tree: PartialValue) -> bool:
     """Whether ``tree`` holds no reference that is still open (secrets count as known: a call resolves them)."""
     return next(refs(tree), None) is None

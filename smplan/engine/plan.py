@@ -29,7 +29,7 @@ from smplan.drivers.retry import Pause, sleep
 from smplan.engine import preconditions, refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.errors import GuardRefused, StoreError
+from smplan.errors import Diagnostic, GuardRefused, StoreError
 from smplan.guide import ordering
 
 if TYPE_CHECKING:
@@ -98,8 +98,17 @@ def plan(
             unreadable=changes.unreadable,
             unchanged=tuple(address for address, each in changes.changes.items() if isinstance(each, NoOp)),
             outputs={} if destroy else _outputs(blueprint, changes),
+            warnings=()
+            if destroy
+            else tuple(_warning(each, Path(blueprint.file).parent) for each in blueprint.warnings),
         )
     )
+
+
+def _warning(warning: Diagnostic, folder: Path) -> str:
+    file = Path(warning.file)
+    name = file.relative_to(folder) if file.is_relative_to(folder) else file.name
+    return f"{name}:{warning.line}: {warning.message}; {warning.hint}"
 
 
 def _observe(

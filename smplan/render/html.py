@@ -41,6 +41,7 @@ def plan(plan: Plan) -> str:
         f"<p>{_text(address)} cannot be read and is left unchanged: {_text(why)}</p>"
         for address, why in plan.unreadable.items()
     ]
+    body += [f"<p class='risk'>warning: {_text(each)}</p>" for each in plan.warnings]
     body += ["".join(_step(step)) for step in plan.steps]
     body.append(
         f"<footer>Plan <code>{_text(plan.id)}</code>, digest <code>{_text(plan.digest)}</code>, "

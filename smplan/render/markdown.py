@@ -29,6 +29,7 @@ def plan(plan: Plan) -> str:
         f"- {_code(address)} cannot be read and is left unchanged: {_text(why)}"
         for address, why in plan.unreadable.items()
     ]
+    head += [f"- **warning:** {_text(each)}" for each in plan.warnings]
     tail = ["", f"Plan {_code(plan.id)}, digest {_code(plan.digest)}, may be applied until {plan.expires}.", ""]
     fixed = "\n".join(head)
     details = _details(plan, BUDGET - len(fixed) - len("\n".join(tail)))

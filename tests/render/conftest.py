@@ -113,6 +113,7 @@ def everything() -> Plan:
         ),
         unreadable={"old_nodes": "no Stream Manager is in service"},
         unchanged=("a", "b"),
+        warnings=("boot.sh:1: Windows line endings; convert them",),
     )
     return with_digest(plan)
 

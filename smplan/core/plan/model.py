@@ -143,6 +143,8 @@ class Plan:
     """Address to why it could not be read; it is left alone."""
     unchanged: tuple[str, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What is probably a mistake in the blueprint, each with its place and what to do."""
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
     digest: str = ""

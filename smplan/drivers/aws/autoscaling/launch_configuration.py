@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.core.spec import IMMUTABLE, SCRIPT, UNORDERED, PartialList, Spec
 from smplan.drivers import references
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched, without_none
@@ -78,6 +78,7 @@ class LaunchConfigurationSpec(Spec):
     ] = None
     user_data: Annotated[
         Annotated[str, AfterValidator(_short_enough)] | None,
+        SCRIPT,
         IMMUTABLE,
         Field(
             description="A script run at first boot: plain text, at most 16,384 bytes.",

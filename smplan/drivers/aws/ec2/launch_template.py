@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec, fields
+from smplan.core.spec import IMMUTABLE, SCRIPT, UNORDERED, PartialList, PartialMap, Spec, fields
 from smplan.drivers import references
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2 import _template_data
@@ -84,6 +84,7 @@ class LaunchTemplateSpec(Spec):
     )
     user_data: Annotated[
         Annotated[str, AfterValidator(_short_enough)] | None,
+        SCRIPT,
         Field(description="A script run at first boot: plain text (smplan encodes it), at most 16,384 bytes."),
     ] = None
     associate_public_ip_address: Annotated[
