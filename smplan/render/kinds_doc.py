@@ -19,7 +19,8 @@ _HEAD = """# Kinds
 What a blueprint may create ([resources](#resources)) and look up ([lookups](#lookups)). `smplan kinds KIND` prints one.
 A field without a default that is left out is not managed: AWS's value stays. Traits: *immutable* (a change replaces the
 resource), *initial* (sent at creation only), *write-only* (cannot be read back, compared with what was last applied),
-*sensitive* (never shown or stored), *script* (run on an instance), *unordered* (a set), *local* (used by smplan itself, never sent).
+*sensitive* (never shown or stored), *script* (run on an instance), *unordered* (a set), *local* (used by smplan itself,
+never sent).
 [drivers.md](drivers.md) says how to write a kind.
 """
 
