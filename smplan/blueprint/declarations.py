@@ -30,6 +30,8 @@ class Declaration:
 
     def wrong_instance(self, ref: Ref) -> tuple[str, str] | None:
         """Message and hint, if ``ref`` names no enabled instance of it."""
+        if self.keys is not None and ref.index is None and ref.path and isinstance(ref.path[0], int):
+            ref = replace(ref, path=ref.path[1:])  # an index, as other tools count instances
         if self.keys is None and ref.index is not None:
             return f"{quoted(ref.root)} has no instances: it has no `for_each`", f"write `{replace(ref, index=None)}`"
         if self.keys is not None and ref.index is None:

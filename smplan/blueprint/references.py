@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from smplan.blueprint.declarations import Declaration
@@ -34,6 +34,7 @@ class Wanted:
 
 
 ANYTHING = Wanted()
+_VARIABLES = ("variables", "variable", "vars", "local", "locals", "param", "params", "parameters")
 
 
 def wanted_at(form: type[Spec], path: Path, owner: str) -> Wanted:
@@ -49,6 +50,7 @@ class ReferenceChecker:
     names: Mapping[str, Declaration]
     by_address: Mapping[str, Resource]
     catalogue: Catalogue
+    variables: Collection[str] = ()
 
     def faults(self, leaf: Placeholder, wanted: Wanted = ANYTHING) -> Iterator[Fault]:
         """What is wrong with the references in ``leaf``, where ``wanted`` is taken."""
@@ -88,8 +90,15 @@ class ReferenceChecker:
 
     def _unknown(self, ref: Ref) -> Fault:
         message = f"{quoted(ref.root)} is neither a resource nor a lookup"
-        if ref.root in ("lookup", "lookups", "resource", "resources", "data", "variables", "local", "locals"):
-            return message, "write the name alone: `${name.attribute}`, or `${var.name}` for a variable"
+        second = str(ref.path[0]) if ref.path else ""
+        if ref.root in self.variables:
+            return message, f"write `{Ref('var', path=(ref.root, *ref.path))}` for the variable"
+        if ref.root in _VARIABLES and second:
+            return message, f"write `{replace(ref, root='var')}` for a variable"
+        if second in self.names:
+            return message, f"write `{Ref(second, ref.index, ref.path[1:] or ('id',))}`"
+        if ref.root == "env":
+            return message, f"declare a variable and set SMPLAN_VAR_{second or 'NAME'} in the environment"
         return message, one_of(ref.root, self.names)
 
     def _types(self, declaration: Declaration) -> tuple[ResourceType | None, ResourceType | LookupType | None]:
@@ -126,7 +135,7 @@ class ReferenceChecker:
     def _wrong_meaning(self, declaration: Declaration, ref: Ref, wanted: Wanted) -> Fault | None:
         """The fault of a reference to another kind, or to another attribute of the right kind."""
         reference, (resource, declared) = wanted.reference, self._types(declaration)
-        if reference is None or declared is None or "any" in self._given(declaration, ref):
+        if reference is None or declared is None or (resource and resource.virtual):
             return None
         first = str(ref.path[0])
         rights = reference.attributes(declared.kind)
@@ -166,6 +175,8 @@ class ReferenceChecker:
         first = str(ref.path[0])
         if declared is None:
             return ANY
+        if resource and resource.virtual and (found := self._computed(resource, ref)) != ANY:
+            return found
         if first in declared.outputs:
             type = declared.outputs[first].type
             inside = frozenset[ValueType]({"text"}) if type == "list" and declared.outputs[first].reference else ANY
@@ -179,6 +190,15 @@ class ReferenceChecker:
             value = INVALID
         known = value_types.of_value(value)
         return known if known != ANY else value_types.at(resource.spec, ref.path)
+
+    def _computed(self, resource: ResourceType, ref: Ref) -> frozenset[ValueType]:
+        """The types of an output that follows from the spec."""
+        target = self.by_address.get(ref.address)
+        outputs = resource.compute_outputs(resource.spec.model_construct(**target.spec)) if target else {}
+        try:
+            return value_types.of_value(get_path(outputs, ref.path))
+        except KeyError:
+            return ANY
 
     def _remedy(self, wanted: Wanted, reference: Reference) -> str:
         """What to write instead: a reference to a resource or lookup of the blueprint, if there is one."""

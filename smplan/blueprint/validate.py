@@ -10,6 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from pydantic import ValidationError
 
+from smplan.blueprint import unknown
 from smplan.blueprint.declarations import Declaration
 from smplan.blueprint.references import ReferenceChecker, Wanted, wanted_at
 from smplan.blueprint.schema import StreamManagerForm
@@ -20,7 +21,7 @@ from smplan.core.resource_type import Catalogue, LookupType, ResourceType
 from smplan.core.spec import SENSITIVE, Spec
 from smplan.core.spec_errors import spec_errors, walk
 from smplan.core.values import PartialValue, Path, Placeholder, Secret, leaves, placeholders, refs
-from smplan.core.wording import dotted, one_of, quoted, same_resource, suggestion
+from smplan.core.wording import dotted, kind_suggestion, one_of, quoted, same_resource
 from smplan.errors import Diagnostic
 from smplan.guide import ordering
 from smplan.guide.constraints import violations
@@ -57,7 +58,7 @@ class _Checker:
         self.source_map = self.blueprint.source_map
         by_address = {resource.address: resource for resource in self.blueprint.resources}
         found = Catalogue(self.resource_type, self.lookup_type, self.catalogue.resources, self.catalogue.lookups)
-        self.references = ReferenceChecker(self.names, by_address, found)
+        self.references = ReferenceChecker(self.names, by_address, found, self.blueprint.variables)
 
     def resource_type(self, kind: str) -> ResourceType | None:
         """The resource type of that name, or None; malformed names are not searched for."""
@@ -86,7 +87,9 @@ class _Checker:
         """The errors of one lookup."""
         type = self.lookup_type(lookup.kind)
         if type is None:
-            hint = suggestion(lookup.kind, self.catalogue.lookups())
+            hint = kind_suggestion(lookup.kind, self.catalogue.lookups())
+            if self.resource_type(lookup.kind) is not None:
+                hint = f"{lookup.kind} can only be created: declare it under `resources`"
             yield self.source_map.diagnostic(
                 (*lookup.path, "kind"), f"nothing of kind {quoted(lookup.kind)} can be looked up", hint
             )
@@ -140,7 +143,7 @@ class _Checker:
         """The errors of one resource."""
         type = self.resource_type(resource.kind)
         if type is None:
-            hint = suggestion(resource.kind, self.catalogue.resources())
+            hint = kind_suggestion(resource.kind, self.catalogue.resources())
             if self.lookup_type(resource.kind) is not None:
                 hint = f"{resource.kind} can only be looked up: declare it under `lookups`"
             yield self.source_map.diagnostic(
@@ -156,7 +159,8 @@ class _Checker:
         found = list(self.values(type.spec, resource.spec, spec, resource.address))
         yield from found
         reported = {each.path[:length] for each in found for length in range(len(spec) + 1, len(each.path) + 1)}
-        for error in spec_errors(type.spec, resource.spec, secret=SENSITIVE):
+        errors = spec_errors(type.spec, resource.spec, secret=SENSITIVE)
+        for error in unknown.once(errors, lambda error: unknown.field_hint(type, error.path, self.catalogue)):
             if (*spec, *error.path) in reported:
                 continue
             key = error.key or not error.path

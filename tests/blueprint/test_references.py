@@ -181,7 +181,7 @@ def test_what_is_not_of_the_right_kind_or_type_is_refused(
         ({"name": "a-${list.output}-b-${lb.tags}"}, "`${lb.tags}` is a map and cannot be part", "`${lb.tags.key}`"),
         ({"idle_timeout": "${tg.name}"}, "`idle_timeout` takes an integer; `${tg.name}` is text", "that type"),
         ({"name": "${subnet.id}"}, "`subnet` is neither a resource nor a lookup", "did you mean `subnets`?"),
-        ({"name": "${data.id}"}, "`data` is neither a resource nor a lookup", "write the name alone"),
+        ({"name": "${data.id}"}, "`data` is neither a resource nor a lookup", "one of: "),
     ],
 )
 def test_the_remedy_says_what_to_write(tmp_path: Path, changed: Mapping[str, Any], message: str, hint: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.blueprint.load_case import diagnostics_of, errors, loaded
 
+ONLY_CREATED = "toy.thing can only be created: declare it under `resources`"
 HIDDEN = "use secrets only in fields marked sensitive: `smplan kinds KIND` lists them"
 
 
@@ -26,7 +27,7 @@ def test_unknown_kind_is_reported_with_the_nearest_one(tmp_path: Path) -> None:
         ("3:13", "there is no kind `toy.place`", "toy.place can only be looked up: declare it under `lookups`"),
         ("4:13", "there is no kind `no kind`", ""),
         ("6:13", "nothing of kind `toy.plac` can be looked up", "did you mean `toy.place`?"),
-        ("7:13", "nothing of kind `toy.thing` can be looked up", "did you mean `toy.both`?"),
+        ("7:13", "nothing of kind `toy.thing` can be looked up", ONLY_CREATED),
     ]
 
 
