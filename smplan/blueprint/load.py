@@ -18,6 +18,7 @@ from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
 from smplan.blueprint.interpolate import Files, Interpolator
 from smplan.blueprint.resources import ResourceReader
 from smplan.blueprint.schema import NAME, STATES, BlueprintForm, StreamManagerForm
+from smplan.blueprint.secrets import given_secrets, written_secrets
 from smplan.blueprint.sections import validated
 from smplan.blueprint.syntax import document
 from smplan.blueprint.validate import check
@@ -52,7 +53,11 @@ def load(
         if isinstance(value, dict):
             given = given_values(_map(value.get("variables")), variables, variable_files, environ, diagnostics)
             reader = _Reader(source_map, diagnostics, FilePath(path).parent)
+            for fault in written_secrets(value, source_map):
+                diagnostics.add(fault)
             blueprint = reader.read(value, given, data, catalogue)
+            for fault in given_secrets(given, reader.files):
+                diagnostics.add(fault)
             if not diagnostics.found:
                 return replace(blueprint, warnings=tuple(diagnostics.warnings))
         elif not diagnostics.found:
