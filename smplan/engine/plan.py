@@ -24,12 +24,12 @@ from smplan.core.plan.planner import NOT_IN_BLUEPRINT, plan_changes
 from smplan.core.plan.steps import plan_steps
 from smplan.core.resolver import Resolver
 from smplan.core.state.model import State
-from smplan.core.values import Json, encode, resolve
+from smplan.core.values import InvalidReference, Json, encode, resolve
 from smplan.drivers.retry import Pause, sleep
 from smplan.engine import preconditions, refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.errors import Diagnostic, GuardRefused, StoreError
+from smplan.errors import BlueprintInvalid, Diagnostic, GuardRefused, StoreError
 from smplan.guide import ordering
 
 if TYPE_CHECKING:
@@ -194,7 +194,16 @@ def _stream_manager_settings(
 
 
 def _outputs(blueprint: Blueprint, changes: ChangeSet) -> dict[str, Json]:
-    return {name: encode(resolve(tree, changes.value_of)) for name, tree in blueprint.outputs.items()}
+    found: dict[str, Json] = {}
+    for name, tree in blueprint.outputs.items():
+        try:
+            found[name] = encode(resolve(tree, changes.value_of))
+        except (KeyError, InvalidReference) as error:
+            problem = (
+                str(error) if isinstance(error, InvalidReference) else f"there is no {error} in what this refers to"
+            )
+            raise BlueprintInvalid([blueprint.source_map.diagnostic(("outputs", name), problem)]) from None
+    return found
 
 
 @dataclass(frozen=True)
