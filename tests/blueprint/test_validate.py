@@ -263,3 +263,26 @@ def test_error_shared_by_instances_is_reported_once(tmp_path: Path, count: int) 
     keys = ", ".join(f"k{number}" for number in range(count))
     text = f"resources: {{a: {{kind: toy.thing, for_each: [{keys}], spec: {{name: thing, size: 0}}}}}}"
     assert len(diagnostics_of(tmp_path, text)) == 1
+
+
+def test_a_secret_of_another_resource_is_taken_by_sensitive_fields_only(tmp_path: Path) -> None:
+    text = """
+    resources:
+      a: {kind: toy.thing, spec: {name: thing, token: {secret: "env:A"}}}
+      b: {kind: toy.thing, spec: {name: other, token: "${a.token}"}}
+      c: {kind: toy.thing, spec: {name: third, data: "${a.token}"}}
+    """
+    assert errors(tmp_path, text) == [
+        ("4:50", "`${a.token}` is a secret, and this would show it", "refer to the secret itself: {secret: …}")
+    ]
+
+
+def test_a_field_of_another_level_of_the_spec_is_suggested_there(tmp_path: Path) -> None:
+    text = """
+    resources:
+      a: {kind: toy.thing, spec: {name: thing, role: x, part: {role: x, weight: 1}}}
+    """
+    assert [hint for _, _, hint in errors(tmp_path, text)] == [
+        "write it in `parts`",
+        "write it beside `part`, not in it",
+    ]
