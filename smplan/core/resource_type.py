@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from smplan.core import canonical_json
+from smplan.core.reference import Reference
 from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec, fields
+from smplan.core.value_types import ValueType
 from smplan.core.values import Json, PartialValue, encode
 
 
@@ -22,11 +24,14 @@ class Output:
 
     ``may_change_on_update``: an update in place may change it (a version number), so a plan cannot know it.
     ``tracked``: a change outside smplan is drift, although no field manages it (a policy that was disabled).
+    ``type``: that of its value. ``reference``: what it gives to fields that take the same.
     """
 
     description: str
     may_change_on_update: bool = False
     tracked: bool = False
+    type: ValueType = "text"
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,8 @@ class DeclaredLookup:
     """The keys of ``where`` (AWS's filter names or attributes), each with its description; ``tag:*`` is any tag."""
     outputs: ClassVar[Mapping[str, Output]]
     iam_actions: ClassVar[IamActions] = IamActions()
+    key_references: ClassVar[Mapping[str, Reference]] = {}
+    """The keys that take an attribute of another lookup, each with what it takes."""
 
 
 ResourceType: TypeAlias = type[DeclaredResource]

@@ -25,13 +25,13 @@ from smplan.core.plan.steps import plan_steps
 from smplan.core.resolver import Resolver
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
-from smplan.core.values import Json, encode, resolve
+from smplan.core.values import InvalidReference, Json, encode, resolve
 from smplan.drivers.retry import Pause, sleep
 from smplan.engine import preconditions, preflight, refresh
 from smplan.engine.permits import check_addresses
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.errors import GuardRefused, StoreError
+from smplan.errors import BlueprintInvalid, Diagnostic, GuardRefused, StoreError
 from smplan.guide import ordering
 
 if TYPE_CHECKING:
@@ -108,8 +108,17 @@ def plan(
             unchanged=_unchanged(changes, steps),
             permits=permits.listed(),
             outputs={} if destroy else _outputs(blueprint, changes),
+            warnings=()
+            if destroy
+            else tuple(_warning(each, Path(blueprint.file).parent) for each in blueprint.warnings),
         )
     )
+
+
+def _warning(warning: Diagnostic, folder: Path) -> str:
+    file = Path(warning.file)
+    name = file.relative_to(folder) if file.is_relative_to(folder) else file.name
+    return f"{name}:{warning.line}: {warning.message}; {warning.hint}"
 
 
 def _observe(
@@ -227,7 +236,16 @@ def _stream_manager_settings(
 
 
 def _outputs(blueprint: Blueprint, changes: ChangeSet) -> dict[str, Json]:
-    return {name: encode(resolve(tree, changes.value_of)) for name, tree in blueprint.outputs.items()}
+    found: dict[str, Json] = {}
+    for name, tree in blueprint.outputs.items():
+        try:
+            found[name] = encode(resolve(tree, changes.value_of))
+        except (KeyError, InvalidReference) as error:
+            problem = (
+                str(error) if isinstance(error, InvalidReference) else f"there is no {error} in what this refers to"
+            )
+            raise BlueprintInvalid([blueprint.source_map.diagnostic(("outputs", name), problem)]) from None
+    return found
 
 
 @dataclass(frozen=True)

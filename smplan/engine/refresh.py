@@ -19,7 +19,7 @@ from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, U
 from smplan.core.spec import is_fully_known
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, State, Status
-from smplan.core.values import Json, PartialValue, Ref, decode, get_path, known, refs, resolve
+from smplan.core.values import InvalidReference, Json, PartialValue, Ref, decode, get_path, known, refs, resolve
 from smplan.drivers.base import Live
 from smplan.engine.providers import Providers
 from smplan.errors import BlueprintInvalid, Conflict, Invalid, NotFound, Unreachable
@@ -156,7 +156,13 @@ def _run_lookup(
         return get_path(found[ref.root], ref.path)
 
     try:
-        return world.lookup(lookup.kind).read(resolve(lookup.where, value_of))
+        where = resolve(lookup.where, value_of)
+    except KeyError as missing:
+        return NotFound(f"a reference in `where` has no value: there is no {missing}")
+    except InvalidReference as error:
+        return NotFound(error.message)
+    try:
+        return world.lookup(lookup.kind).read(where)
     except (NotFound, Conflict) as error:
         return error
 

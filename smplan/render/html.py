@@ -42,6 +42,7 @@ def plan(plan: Plan) -> str:
         for address, why in plan.unreadable.items()
     ]
     body += [f"<p>{_text(line)}</p>" for line in attributes.not_checked(plan)]
+    body += [f"<p class='risk'>warning: {_text(each)}</p>" for each in plan.warnings]
     body += ["".join(_step(step)) for step in plan.steps]
     body.append(
         f"<footer>Plan <code>{_text(plan.id)}</code>, digest <code>{_text(plan.digest)}</code>, "

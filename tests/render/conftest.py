@@ -134,6 +134,7 @@ def everything() -> Plan:
         not_checked={"key pairs": "the credentials may not call ec2:DescribeKeyPairs"},
         unchanged=("a", "b"),
         permits={"unprotect": ("alb",), "abandon": ("nodes",)},
+        warnings=("boot.sh:1: Windows line endings; convert them",),
     )
     return with_digest(plan)
 

@@ -34,7 +34,7 @@ def nasty(plan: Plan) -> Plan:
             AttributeChange("m", f"{NASTY}\n```\n", f"{NASTY}!\n```\n"),
         ),
     )
-    return with_digest(replace(plan, name=NASTY, steps=(create, delete), unreadable={NASTY: NASTY}))
+    return with_digest(replace(plan, name=NASTY, steps=(create, delete), unreadable={NASTY: NASTY}, warnings=(NASTY,)))
 
 
 @pytest.mark.parametrize(("renderer", "file"), [(text, "plan.txt"), (markdown, "plan.md"), (html, "plan.html")])

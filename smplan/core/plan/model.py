@@ -150,6 +150,8 @@ class Plan:
     permits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """``unprotect`` and ``abandon``: the addresses for which the command permitted it."""
     outputs: Mapping[str, Json] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What is probably a mistake in the blueprint, each with its place and what to do."""
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
     digest: str = ""

@@ -108,7 +108,8 @@ class _Planner:
         try:
             tree = resolve(declaration.spec, self.plan.value_of)
         except (KeyError, InvalidReference) as error:
-            message = f"{declaration.address} refers to something that does not exist: {error}"
+            missing = "" if isinstance(error, InvalidReference) else "refers to something that does not exist: "
+            message = f"{declaration.address}: {missing}{error}"
             diagnostics.append(diagnostic(declaration.path, message))
             return None
         try:

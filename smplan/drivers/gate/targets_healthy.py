@@ -11,6 +11,7 @@ from pydantic import Field
 
 from smplan.core.resource_type import IamActions
 from smplan.core.spec import Spec
+from smplan.drivers import references
 from smplan.drivers.base import Progress
 from smplan.drivers.gate import _evidence
 from smplan.drivers.gate._common import Gate
@@ -31,9 +32,11 @@ _RESUME = "then run `smplan apply` again"
 class TargetsHealthySpec(Spec):
     """How many targets of which group must be healthy."""
 
-    target_group_arn: Annotated[str, Field(description="The target group.")]
+    target_group_arn: Annotated[str, references.TARGET_GROUP, Field(description="The target group.")]
     auto_scaling_group_name: Annotated[
-        str | None, Field(description="The scaling group that registers the targets: its activities explain a failure.")
+        str | None,
+        references.SCALING_GROUP,
+        Field(description="The scaling group that registers the targets: its activities explain a failure."),
     ] = None
     minimum: Annotated[int, Field(description="How many targets must be healthy.", ge=1)] = 1
     timeout: Annotated[

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.drivers import references
 from smplan.drivers.base import Claim, Live
 from smplan.drivers.red5._common import StreamManagerDriver, with_others
 from smplan.errors import Conflict, NotFound
@@ -30,7 +31,9 @@ class NodeTarget(Spec):
     role: Annotated[Role, Field(description="What the nodes do.")]
     instance_type: Annotated[str, Field(description="The EC2 instance type, such as c5.large.", min_length=1)]
     connection_capacity: Annotated[int, Field(description="How many connections one node accepts.", ge=1)]
-    image: Annotated[str | None, Field(description="The AMI name for this role alone (API 4.0).")] = None
+    image: Annotated[
+        str | None, references.IMAGE_NAME, Field(description="The AMI name for this role alone (API 4.0).")
+    ] = None
 
 
 class LaunchConfigSpec(Spec):
@@ -38,7 +41,9 @@ class LaunchConfigSpec(Spec):
 
     name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
     description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
-    image: Annotated[str, Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1)]
+    image: Annotated[
+        str, references.IMAGE_NAME, Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1)
+    ]
     targets: Annotated[PartialList[NodeTarget], UNORDERED, Field(description="The roles, each once.", min_length=1)]
     properties: Annotated[
         PartialMap[str],

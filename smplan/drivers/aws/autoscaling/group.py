@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions, Output, Protection
 from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _checks, _common, _instances, _risks
 from smplan.drivers.aws.requests import accepted, batched, without_none
@@ -42,8 +43,12 @@ class LaunchTemplateVersion(Spec):
 
     sent_as: ClassVar = SentAs(members={"id": "LaunchTemplateId"})
 
-    id: Annotated[str, Field(description="The launch template's id.", pattern="^lt-")]
-    version: Annotated[int, Field(description="The version's number, such as ${template.version}.", ge=1)]
+    id: Annotated[str, references.LAUNCH_TEMPLATE, Field(description="The launch template's id.", pattern="^lt-")]
+    version: Annotated[
+        int,
+        references.LAUNCH_TEMPLATE_VERSION,
+        Field(description="The version's number, such as ${template.version}.", ge=1),
+    ]
 
 
 class GroupSpec(Spec):
@@ -76,6 +81,7 @@ class GroupSpec(Spec):
     ] = None
     launch_configuration: Annotated[
         str | None,
+        references.LAUNCH_CONFIGURATION,
         Field(
             description="The name of the launch configuration; either this or `launch_template`.",
             min_length=1,
@@ -94,11 +100,13 @@ class GroupSpec(Spec):
     ] = None
     subnet_ids: Annotated[
         PartialList[str],
+        references.SUBNET,
         UNORDERED,
         Field(description="The subnets to launch in: those of the load balancer (guide, Tips).", min_length=1),
     ]
     target_group_arns: Annotated[
         PartialList[Annotated[str, Field(max_length=511, pattern=_common.TARGET_GROUP_ARN)]] | None,
+        references.TARGET_GROUP,
         UNORDERED,
         Field(description="The target groups that instances are registered with."),
     ] = None
@@ -169,7 +177,9 @@ class Group(Driver[GroupSpec]):
     spec = GroupSpec
     outputs: ClassVar = {
         "arn": Output("The group's ARN."),
-        "suspended_processes": Output("The processes that were suspended by hand, such as Launch.", tracked=True),
+        "suspended_processes": Output(
+            "The processes that were suspended by hand, such as Launch.", type="list", tracked=True
+        ),
         "deletion_protection": Output("Whether AWS refuses to delete it, as set by hand: none, or how.", tracked=True),
     }
     iam_actions = IamActions(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.core.spec import IMMUTABLE, SCRIPT, UNORDERED, PartialList, Spec
+from smplan.drivers import references
 from smplan.drivers.aws.autoscaling import _checks, _common
 from smplan.drivers.aws.requests import batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
@@ -59,7 +60,7 @@ class LaunchConfigurationSpec(Spec):
             description="The name, unique in account and region.", min_length=1, max_length=255, pattern=_common.TEXT
         ),
     ]
-    image_id: Annotated[str, IMMUTABLE, Field(description="The AMI to launch.", pattern="^ami-")]
+    image_id: Annotated[str, references.IMAGE, IMMUTABLE, Field(description="The AMI to launch.", pattern="^ami-")]
     instance_type: Annotated[
         str,
         IMMUTABLE,
@@ -72,11 +73,13 @@ class LaunchConfigurationSpec(Spec):
     ]
     key_name: Annotated[
         str | None,
+        references.KEY_PAIR,
         IMMUTABLE,
         Field(description="The key pair for SSH.", min_length=1, max_length=255, pattern=_common.TEXT),
     ] = None
     user_data: Annotated[
         Annotated[str, AfterValidator(_short_enough)] | None,
+        SCRIPT,
         IMMUTABLE,
         Field(
             description="A script run at first boot: plain text, at most 16,384 bytes.",
@@ -91,6 +94,7 @@ class LaunchConfigurationSpec(Spec):
     ] = None
     root_device_name: Annotated[
         str | None,
+        references.ROOT_DEVICE,
         IMMUTABLE,
         Field(
             description="The AMI's root device, such as /dev/sda1; with another name AWS adds a second volume.",
@@ -107,6 +111,7 @@ class LaunchConfigurationSpec(Spec):
     volume_type: Annotated[VolumeType | None, IMMUTABLE, Field(description="Type of the root volume.")] = None
     security_groups: Annotated[
         PartialList[Annotated[str, Field(pattern="^sg-[0-9A-Za-z-]+$", max_length=255)]],
+        references.SECURITY_GROUP,
         IMMUTABLE,
         UNORDERED,
         Field(description="Ids of the instances' security groups.", min_length=1),
@@ -118,6 +123,7 @@ class LaunchConfigurationSpec(Spec):
     ] = True
     iam_instance_profile: Annotated[
         str | None,
+        references.INSTANCE_PROFILE,
         IMMUTABLE,
         Field(description="Name or ARN of the instance profile.", min_length=1, max_length=1600, pattern=_common.TEXT),
     ] = None

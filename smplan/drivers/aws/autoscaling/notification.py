@@ -11,6 +11,7 @@ from pydantic import Field
 from smplan.core.resource_type import IamActions
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.drivers import references
 from smplan.drivers.aws import _topics
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched
@@ -37,10 +38,11 @@ class NotificationSpec(Spec):
 
     auto_scaling_group_name: Annotated[
         str,
+        references.SCALING_GROUP,
         IMMUTABLE,
         Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
     ]
-    topic_arn: Annotated[str, IMMUTABLE, Field(description="The SNS topic's ARN.", pattern="^arn:")]
+    topic_arn: Annotated[str, references.TOPIC, IMMUTABLE, Field(description="The SNS topic's ARN.", pattern="^arn:")]
     notification_types: Annotated[
         PartialList[NotificationType],
         UNORDERED,

@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws.autoscaling import _adjustments as adjustments
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.autoscaling._adjustments import StepAdjustment, TargetTracking
@@ -51,6 +52,7 @@ class ScalingPolicySpec(Spec):
 
     auto_scaling_group_name: Annotated[
         str,
+        references.SCALING_GROUP,
         IMMUTABLE,
         Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
     ]
@@ -136,7 +138,7 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
     spec = ScalingPolicySpec
     outputs: ClassVar = {
         "arn": Output("The policy's ARN, for the actions of an alarm."),
-        "enabled": Output("Whether it scales: a policy may have been disabled by hand.", tracked=True),
+        "enabled": Output("Whether it scales: a policy may have been disabled by hand.", type="boolean", tracked=True),
     }
     iam_actions = IamActions(
         read=("autoscaling:DescribePolicies",), write=("autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy")

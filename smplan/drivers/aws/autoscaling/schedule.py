@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from smplan.core.resource_type import IamActions, Output, Override
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers import references
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import whole, without_none
 from smplan.drivers.aws.sent_as import SentAs
@@ -43,6 +44,7 @@ class ScheduleSpec(Spec):
 
     auto_scaling_group_name: Annotated[
         str,
+        references.SCALING_GROUP,
         IMMUTABLE,
         Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
     ]

@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _topics, tags
 from smplan.drivers.aws.requests import batched, whole, without_none
 from smplan.drivers.aws.sent_as import SentAs
@@ -52,6 +53,7 @@ def _fitting(dimensions: dict[str, Any] | None) -> dict[str, Any] | None:
 Actions = Annotated[
     PartialList[Annotated[str, Field(pattern="^arn:", max_length=1024)]] | None,
     UNORDERED,
+    references.ALARM_ACTION,
     Field(description="ARNs of scaling policies and topics, at most 5.", max_length=5),
 ]
 
@@ -132,7 +134,9 @@ class Alarm(Driver[AlarmSpec]):
     spec = AlarmSpec
     outputs: ClassVar = {
         "arn": Output("The alarm's ARN."),
-        "actions_enabled": Output("Whether its actions run: they may have been disabled by hand.", tracked=True),
+        "actions_enabled": Output(
+            "Whether its actions run: they may have been disabled by hand.", type="boolean", tracked=True
+        ),
     }
     iam_actions = IamActions(
         read=("cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"),

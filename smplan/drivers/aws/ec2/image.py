@@ -13,6 +13,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2 import _checks
 from smplan.drivers.aws.ec2._common import Ec2Driver
@@ -33,10 +34,12 @@ _MAX_INVISIBLE_POLLS = 40
 """Polls before an image that never appeared counts as deleted: AWS may not list a new one for some minutes."""
 
 _OUTPUTS = {
-    "root_device_name": Output("The name of the root device, such as /dev/sda1; a launch template needs it."),
-    "root_volume_size": Output("The root volume's size in GiB, the minimum for instances."),
+    "root_device_name": Output(
+        "The name of the root device, such as /dev/sda1; a launch template needs it.", reference=references.ROOT_DEVICE
+    ),
+    "root_volume_size": Output("The root volume's size in GiB, the minimum for instances.", type="integer"),
     "architecture": Output("The processor architecture, such as x86_64."),
-    "snapshot_ids": Output("The snapshots of the image."),
+    "snapshot_ids": Output("The snapshots of the image.", type="list"),
 }
 
 
@@ -59,7 +62,9 @@ class ImageSpec(Spec):
             pattern=r"^[a-zA-Z0-9()\[\] ./\-'@_]+$",
         ),
     ]
-    instance_id: Annotated[str, IMMUTABLE, Field(description="The instance to create it from.", pattern="^i-")]
+    instance_id: Annotated[
+        str, references.INSTANCE, IMMUTABLE, Field(description="The instance to create it from.", pattern="^i-")
+    ]
     description: Annotated[
         Annotated[str, Field(max_length=255)] | None, IMMUTABLE, Field(description="What the image is.")
     ] = None
@@ -302,6 +307,7 @@ class ImageLookup(Lookup):
         "most_recent": "`true`: the newest of several.",
         "tag:*": "A tag of the image.",
     }
+    key_references: ClassVar = {"id": references.IMAGE}
     outputs: ClassVar = {
         "id": Output("The image's id, ami-…."),
         "name": Output("The image's name."),

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec, fields
+from smplan.core.spec import IMMUTABLE, SCRIPT, UNORDERED, PartialList, PartialMap, Spec, fields
+from smplan.drivers import references
 from smplan.drivers.aws import _filters, _launches, tags
 from smplan.drivers.aws.ec2 import _template_data
 from smplan.drivers.aws.ec2._common import Ec2Driver
@@ -73,15 +74,20 @@ class LaunchTemplateSpec(Spec):
         ),
     ]
     image_id: Annotated[
-        Annotated[str, Field(pattern="^ami-")] | None, Field(description="The AMI to launch instances from.")
+        Annotated[str, Field(pattern="^ami-")] | None,
+        references.IMAGE,
+        Field(description="The AMI to launch instances from."),
     ] = None
     instance_type: Annotated[
         Annotated[str, Field(pattern=r"^[a-z0-9\-]+\.[a-z0-9\-]+$")] | None,
         Field(description="The instance type. The guide uses c5.large."),
     ] = None
-    key_name: Annotated[str | None, Field(description="The key pair for SSH.", max_length=255)] = None
+    key_name: Annotated[str | None, references.KEY_PAIR, Field(description="The key pair for SSH.", max_length=255)] = (
+        None
+    )
     user_data: Annotated[
         Annotated[str, AfterValidator(_short_enough)] | None,
+        SCRIPT,
         Field(description="A script run at first boot: plain text (smplan encodes it), at most 16,384 bytes."),
     ] = None
     associate_public_ip_address: Annotated[
@@ -89,6 +95,7 @@ class LaunchTemplateSpec(Spec):
     ] = None
     root_device_name: Annotated[
         str | None,
+        references.ROOT_DEVICE,
         Field(
             description="The AMI's root device, `${image.root_device_name}`; with another one AWS adds a second volume."
         ),
@@ -103,7 +110,10 @@ class LaunchTemplateSpec(Spec):
         Field(description="The root volume's type. io1 and io2 need IOPS, which have no field here."),
     ] = None
     security_group_ids: Annotated[
-        PartialList[str] | None, UNORDERED, Field(description="The security groups of the instances.", max_length=16)
+        PartialList[str] | None,
+        references.SECURITY_GROUP,
+        UNORDERED,
+        Field(description="The security groups of the instances.", max_length=16),
     ] = None
     monitoring: Annotated[
         bool,
@@ -113,7 +123,9 @@ class LaunchTemplateSpec(Spec):
         ),
     ] = True
     iam_instance_profile: Annotated[
-        str | None, Field(description="The instance profile: its name, or its ARN.", max_length=2048)
+        str | None,
+        references.INSTANCE_PROFILE,
+        Field(description="The instance profile: its name, or its ARN.", max_length=2048),
     ] = None
     http_tokens: Annotated[
         Literal["required", "optional"] | None,
@@ -145,7 +157,9 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     summary = "How instances of a scaling group are launched: image, type, user data, disk, network."
     spec = LaunchTemplateSpec
     outputs: ClassVar = {
-        "version": Output("The number of the default version, for the group.", may_change_on_update=True, tracked=True)
+        "version": Output(
+            "The number of the default version, for the group.", type="integer", may_change_on_update=True, tracked=True
+        )
     }
     iam_actions = IamActions(
         read=("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),

@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2 import _checks
 from smplan.drivers.aws.ec2._common import Ec2Driver
@@ -60,7 +61,7 @@ class SecurityGroupSpec(Spec):
             pattern=_CHARACTERS,
         ),
     ]
-    vpc_id: Annotated[str, IMMUTABLE, Field(description="The VPC it belongs to.", pattern="^vpc-")]
+    vpc_id: Annotated[str, references.VPC, IMMUTABLE, Field(description="The VPC it belongs to.", pattern="^vpc-")]
     tags: Annotated[
         PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
     ] = None
@@ -174,10 +175,11 @@ class SecurityGroupLookup(Lookup):
         "description": "The group's description.",
         "tag:*": "A tag of the group.",
     }
+    key_references: ClassVar = {"id": references.SECURITY_GROUP, "vpc_id": references.VPC}
     outputs: ClassVar = {
         "id": Output("The group's id, sg-…."),
         "name": Output("The group's name."),
-        "vpc_id": Output("The VPC it is in."),
+        "vpc_id": Output("The VPC it is in.", reference=references.VPC),
         "description": Output("The group's description."),
     }
     iam_actions = IamActions(read=("ec2:DescribeSecurityGroups",))

@@ -16,6 +16,7 @@ from smplan.core.resource_type import IamActions
 from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import PartialValue, Placeholder
+from smplan.drivers import references
 from smplan.drivers.aws import _filters, tags
 from smplan.drivers.aws.ec2 import _checks, _risks
 from smplan.drivers.aws.ec2._common import Ec2Driver
@@ -96,7 +97,12 @@ class SecurityGroupRuleSpec(Spec):
         {"direction": "decides the operation"},
     )
 
-    group: Annotated[str, IMMUTABLE, Field(description="The security group that holds the rule.", pattern="^sg-")]
+    group: Annotated[
+        str,
+        references.SECURITY_GROUP,
+        IMMUTABLE,
+        Field(description="The security group that holds the rule.", pattern="^sg-"),
+    ]
     direction: Annotated[
         Literal["ingress", "egress"],
         IMMUTABLE,
@@ -125,11 +131,13 @@ class SecurityGroupRuleSpec(Spec):
     ] = None
     source_group: Annotated[
         Annotated[str, Field(pattern="^sg-")] | None,
+        references.SECURITY_GROUP,
         IMMUTABLE,
         Field(description="The other side: the members of this security group."),
     ] = None
     prefix_list_id: Annotated[
         Annotated[str, Field(pattern="^pl-")] | None,
+        references.PREFIX_LIST,
         IMMUTABLE,
         Field(description="The other side: the networks of this prefix list."),
     ] = None

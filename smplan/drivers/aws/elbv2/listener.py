@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
+from smplan.drivers import references
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.requests import accepted, batched
@@ -38,12 +39,16 @@ class ListenerSpec(Spec):
     )
 
     load_balancer_arn: Annotated[
-        str, IMMUTABLE, Field(pattern="^arn:", description="The load balancer, such as ${load_balancer.arn}.")
+        str,
+        references.LOAD_BALANCER,
+        IMMUTABLE,
+        Field(pattern="^arn:", description="The load balancer, such as ${load_balancer.arn}."),
     ]
     port: Annotated[int, IMMUTABLE, Field(ge=1, le=65535, description="The port; 5080 and 443 in the guide.")]
     protocol: Annotated[Literal["HTTP", "HTTPS"], Field(description="The protocol of clients.")]
     certificate_arn: Annotated[
         str | None,
+        references.CERTIFICATE,
         Field(pattern="^arn:", description="The certificate: required with HTTPS, not allowed with HTTP."),
     ] = None
     ssl_policy: Annotated[
@@ -55,7 +60,9 @@ class ListenerSpec(Spec):
         ),
     ] = None
     target_group_arn: Annotated[
-        str, Field(pattern="^arn:", description="The target group to forward to, such as ${target_group.arn}.")
+        str,
+        references.TARGET_GROUP,
+        Field(pattern="^arn:", description="The target group to forward to, such as ${target_group.arn}."),
     ]
     tags: Annotated[
         PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT

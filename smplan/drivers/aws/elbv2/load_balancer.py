@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from smplan.core.resource_type import IamActions, Output, Protection
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, RELEASED_LAST, UNORDERED, PartialList, PartialMap
+from smplan.drivers import references
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.sent_as import SentAs
@@ -65,12 +66,14 @@ class LoadBalancerSpec(_common.NamedSpec):
     ] = "ipv4"
     subnets: Annotated[
         PartialList[str],
+        references.SUBNET,
         UNORDERED,
         RELEASED_LAST,
         Field(min_length=2, description="One subnet per availability zone, in at least two zones."),
     ]
     security_groups: Annotated[
         PartialList[str] | None,
+        references.SECURITY_GROUP,
         UNORDERED,
         Field(min_length=1, description="Ids of its security groups. Unset: the VPC's default group."),
     ] = None
@@ -94,7 +97,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         "arn": Output("Its ARN."),
         "dns_name": Output("Its DNS name, the target of a CNAME or alias."),
         "canonical_hosted_zone_id": Output("The hosted zone of its DNS name, for alias records."),
-        "vpc_id": Output("The VPC of its subnets."),
+        "vpc_id": Output("The VPC of its subnets.", reference=references.VPC),
     }
     iam_actions = IamActions(
         read=(

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap
+from smplan.drivers import references
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.sent_as import SentAs
@@ -59,7 +60,7 @@ class TargetGroupSpec(_common.NamedSpec):
     port: Annotated[
         int, IMMUTABLE, Field(ge=1, le=65535, description="The targets' port; 5080 for a Stream Manager (guide).")
     ]
-    vpc_id: Annotated[str, IMMUTABLE, Field(pattern="^vpc-", description="The VPC of the targets.")]
+    vpc_id: Annotated[str, references.VPC, IMMUTABLE, Field(pattern="^vpc-", description="The VPC of the targets.")]
     target_type: Annotated[
         Literal["instance", "ip"], IMMUTABLE, Field(description="Whether targets are instances or addresses.")
     ] = "instance"

@@ -14,6 +14,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk, shown
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws.route53 import _checks
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Progress
@@ -84,12 +85,14 @@ class AliasTarget(Spec):
 
     dns_name: Annotated[
         str,
+        references.HOST,
         DOMAIN,
         AfterValidator(_domain_name),
         Field(min_length=1, description="The target, such as ${load_balancer.dns_name}."),
     ]
     zone_id: Annotated[
         str,
+        references.ALIAS_ZONE,
         Field(
             pattern="^[A-Z0-9]+$",
             description="The target's own zone, such as ${load_balancer.canonical_hosted_zone_id}.",
@@ -115,7 +118,9 @@ class RecordSpec(Spec):
         },
     )
 
-    zone_id: Annotated[str, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")]
+    zone_id: Annotated[
+        str, references.ZONE, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")
+    ]
     name: Annotated[
         str,
         IMMUTABLE,
@@ -134,6 +139,7 @@ class RecordSpec(Spec):
     ] = None
     values: Annotated[
         PartialList[Annotated[str, Field(min_length=1, max_length=4000)]] | None,
+        references.HOST,
         UNORDERED,
         DOMAIN,
         Field(min_length=1, description="One name for a CNAME, IPv4 addresses for A."),

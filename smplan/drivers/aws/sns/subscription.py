@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers import references
 from smplan.drivers.aws import _topics
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
@@ -49,7 +50,7 @@ class SubscriptionSpec(Spec):
 
     sent_as: ClassVar = SentAs("sns:Subscribe")
 
-    topic_arn: Annotated[str, IMMUTABLE, Field(description="The topic's ARN.", pattern="^arn:")]
+    topic_arn: Annotated[str, references.TOPIC, IMMUTABLE, Field(description="The topic's ARN.", pattern="^arn:")]
     protocol: Annotated[Protocol, IMMUTABLE, Field(description="How the endpoint is reached.")]
     endpoint: Annotated[
         str,
@@ -83,7 +84,7 @@ class Subscription(Driver[SubscriptionSpec]):
     kind = "aws.sns.subscription"
     summary = "A subscription of an endpoint to an SNS topic. E-mail addresses have to confirm it."
     spec = SubscriptionSpec
-    outputs: ClassVar = {"pending_confirmation": Output("Whether the endpoint still has to confirm.")}
+    outputs: ClassVar = {"pending_confirmation": Output("Whether the endpoint still has to confirm.", type="boolean")}
     iam_actions = IamActions(
         read=("sns:ListSubscriptionsByTopic", "sns:ListSubscriptions"),
         write=("sns:Subscribe", "sns:Unsubscribe"),

@@ -12,6 +12,7 @@ from smplan.core.resource_type import IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
@@ -48,6 +49,7 @@ class TopicSpec(Spec):
     ] = None
     kms_master_key_id: Annotated[
         str | None,
+        references.KMS_KEY,
         Field(
             description="The key to encrypt with; empty for none. Its policy must allow Auto Scaling and CloudWatch, "
             "which that of alias/aws/sns does not.",
