@@ -30,22 +30,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from smplan.redaction import redacted
+
 
 class SmplanError(Exception):
-    """An error the user can act on: ``str(error)`` is the message, ``hint`` what to do, ``address`` the resource."""
+    """An error the user can act on: ``str(error)`` is the message, ``hint`` what to do, ``address`` the resource.
+
+    Neither message nor hint contains a secret that this process knows.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "", address: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redacted(message)
+        self.hint = redacted(hint)
         self.address = address
+        super().__init__(self.message)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One error in a blueprint: message, hint, and position (1-based line and column)."""
+    """One error in a blueprint: message, hint, and position (1-based line and column), without known secrets."""
 
     message: str
     hint: str = ""
@@ -54,6 +59,10 @@ class Diagnostic:
     column: int = 0
     source: str = ""
     path: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("message", "hint", "source"):
+            object.__setattr__(self, name, redacted(getattr(self, name)))
 
     @property
     def place(self) -> str:

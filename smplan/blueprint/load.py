@@ -25,6 +25,7 @@ from smplan.core.resource_type import Catalogue
 from smplan.core.values import InvalidReference, Json, PartialValue, Secret, parse_ref, refs
 from smplan.core.wording import quoted
 from smplan.errors import BlueprintInvalid
+from smplan.redaction import KNOWN
 
 _NAME = re.compile(NAME)
 _RESOLVED_NOW = ("smplan", "name", "aws", "state", "moved")
@@ -143,6 +144,7 @@ class _Reader:
         for name, value in tree.items():
             path = ("stream_manager", name)
             if name == "access_token" and not isinstance(value, Secret) and value is not INVALID:
+                KNOWN.remember(str(value))
                 diagnostic = self.source_map.diagnostic(
                     path, "a token must not be written in a blueprint", 'write {secret: "env:NAME"}'
                 )

@@ -10,6 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from pydantic import ValidationError
 
+from smplan import redaction
 from smplan.core.blueprint import INVALID, Blueprint, LookupDecl, Resource
 from smplan.core.diff import parse_path
 from smplan.core.resource_type import Catalogue, LookupType, ResourceType
@@ -30,6 +31,10 @@ from smplan.core.wording import dotted, one_of, quoted, same_resource, suggestio
 from smplan.errors import Diagnostic
 from smplan.guide.constraints import violations
 
+_SECRET_URL_HINT = {
+    "password": "remove it; in scripts, read it where it is used, for example from the SSM parameter store",
+    "token": "use an endpoint without one, such as a queue or a function that calls the webhook",
+}
 _KIND = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+\Z")
 _LONGEST_KIND = 64
 _LONGEST_CYCLE = 8
@@ -58,6 +63,7 @@ class Declaration:
 def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Catalogue) -> Iterator[Diagnostic]:
     """Every error of a parsed blueprint; ``names`` holds the declaration of each name."""
     checker = _Checker(blueprint, names, catalogue)
+    yield from checker.secrets_in_urls()
     for lookup in blueprint.lookups:
         yield from checker.lookup(lookup)
     yield from checker.lookup_cycles()
@@ -94,6 +100,27 @@ class _Checker:
     def lookup_type(self, kind: str) -> LookupType | None:
         """The lookup type of that name, or None; malformed names are not searched for."""
         return self.catalogue.lookup(kind) if _is_possible(kind) else None
+
+    def secrets_in_urls(self) -> Iterator[Diagnostic]:
+        """Passwords and tokens that were written into URLs; redacted from now on, also in other errors."""
+        places = [(resource.path, "spec", resource.spec) for resource in self.blueprint.resources]
+        places += [(lookup.path, "where", lookup.where) for lookup in self.blueprint.lookups]
+        sections = ("variables", "stream_manager", "outputs")
+        places += [((), name, getattr(self.blueprint, name)) for name in sections]
+        for path, name, tree in places:
+            for inside, text in _texts(tree):
+                yield from self._secrets_in_url((*path, name, *inside), text)
+
+    def _secrets_in_url(self, path: Path, text: str) -> Iterator[Diagnostic]:
+        found, what = redaction.passwords(text), "password"
+        if not found and (path[-1] == "endpoint" or path[:1] == ("stream_manager",)):
+            found, what = redaction.tokens(text), "token"
+        for secret in found:
+            redaction.KNOWN.remember(secret)
+        if found:
+            yield self.source_map.diagnostic(
+                path, f"a URL contains a {what}, which smplan would store and show", _SECRET_URL_HINT[what]
+            )
 
     def doubles(self) -> Iterator[Diagnostic]:
         """Resources that would be one: equal in what identifies them, equal references included."""
@@ -273,6 +300,18 @@ def _wrong_instance(declaration: Declaration, ref: Ref) -> tuple[str, str] | Non
         message = f"{quoted(ref.address)} does not exist: its `when` is false"
         return message, "give both the same `when`, or remove the reference"
     return None
+
+
+def _texts(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text in ``tree``, with its path; of an interpolation its fixed parts."""
+    if isinstance(tree, (str, Interpolation)):
+        yield path, str(tree)
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _texts(value, (*path, key))
+    elif isinstance(tree, (list, tuple)):
+        for position, value in enumerate(tree):
+            yield from _texts(value, (*path, position))
 
 
 def _references(leaf: object) -> tuple[Ref, ...]:

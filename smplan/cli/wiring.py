@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from smplan.blueprint import load as loading
 from smplan.cli.git_head import commit_of
+from smplan.cli.operator import check_destination, secret_hosts
 from smplan.cli.plan_file import SavedPlans, read_plan
 from smplan.cli.workspace import current_workspace, shown, state_file, workspace_of
 from smplan.core.blueprint import BackendConfig, Blueprint
@@ -126,6 +127,7 @@ def providers(region: str | None, *, on_call: Callable[[str], None] | None = Non
             api_version=settings.get("api_version") or "4.0",
             connect_map=connect_map,
             ca_file=ca_file,
+            secret_hosts=secret_hosts(os.environ),
             retry_policy=aws.retry_policy,
             before_write=lambda: aws.before_write(),
         )
@@ -138,7 +140,7 @@ def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event
     """The plan of ``blueprint`` from its state and what exists; events go to ``report``."""
     stop = CancelToken()
     with _interruptible_pauses(stop):
-        return make_plan(
+        made = make_plan(
             blueprint,
             store=store_at(backend_of(blueprint), blueprint.name, blueprint.region),
             world=providers(blueprint.region),
@@ -147,6 +149,8 @@ def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
         )
+    check_destination(made, os.environ)
+    return made
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class HttpGate(Gate[HttpSpec]):
 def _problem(client: HttpClient, spec: HttpSpec) -> str:
     """How the response differs from the expected one; empty if it does not."""
     try:
-        response = client.send("GET", client.path or "/")
+        response = client.send("GET", f"{client.path or '/'}{client.query}")
     except (Unreachable, LostAnswer) as error:
         return error.message
     if response.status != spec.expect_status:
