@@ -22,7 +22,8 @@ _AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUT
 _URLS = re.compile(r"AWS_ENDPOINT_URL(_\w+)?|(\w+_)?PROXY", re.IGNORECASE)
 _PASSWORD = re.compile(r"(://)[^/?#\s@\"'`<>]*:[^/\s@\"'`<>]+@")
 _PARAMETER = re.compile(
-    r"\b((?:access_?token|x-amz-signature|x-amz-security-token)(?:=|%3d))[^&\s\"'`<>]+", re.IGNORECASE
+    r"\b((?:access_?token|x-amz-signature|x-amz-security-token)(?:=|%3d|[\"']?:\s*[\"']?))(?![{$]|secret\b)[^&\s\"'`<>,}]+",
+    re.IGNORECASE,
 )
 
 

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from smplan.drivers.aws.client import Aws
+from smplan.redaction import KNOWN
 from smplan.sandbox.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets() -> None:
+    """What one test made known is not redacted in the next."""
+    KNOWN.__init__()  # type: ignore[misc]  # on purpose: as a new one
 
 
 @pytest.fixture(scope="session")

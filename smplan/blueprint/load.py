@@ -109,6 +109,7 @@ class _Reader:
             if name != "$schema"
         }
         if "stream_manager" in plain:
+            KNOWN.remember(str(_map(plain["stream_manager"]).get("access_token", "")))  # written here by mistake
             plain["stream_manager"] = self.interpolator.interpolate(plain["stream_manager"], ("stream_manager",))
         return validated(BlueprintForm, plain, (), self.source_map, self.diagnostics)
 
@@ -144,7 +145,6 @@ class _Reader:
         for name, value in tree.items():
             path = ("stream_manager", name)
             if name == "access_token" and not isinstance(value, Secret) and value is not INVALID:
-                KNOWN.remember(str(value))
                 diagnostic = self.source_map.diagnostic(
                     path, "a token must not be written in a blueprint", 'write {secret: "env:NAME"}'
                 )
