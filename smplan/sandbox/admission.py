@@ -20,7 +20,7 @@ def refusal(environ: dict[str, Any]) -> tuple[int, str] | None:
     if int(environ.get("CONTENT_LENGTH") or 0) > LARGEST_BODY:
         return 413, "the body is too large"
     own = {f"{host}:{environ['SERVER_PORT']}" for host in HOSTS}
-    if environ.get("HTTP_HOST", "") not in own:  # a name that leads here is another site's
+    if environ.get("HTTP_HOST", "") not in own | {*HOSTS}:  # a name that leads here is another site's
         return 403, "this host is not the sandbox"
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and origin not in {f"http://{host}" for host in own}:
