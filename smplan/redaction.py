@@ -62,6 +62,16 @@ class Redactor:
             if _URLS.fullmatch(name):
                 self._remember_url(value)
 
+    def remember_sources(self, document: Any, environ: Mapping[str, str]) -> None:
+        """Redact the environment variables that ``document`` names as secrets: ``{secret: "env:NAME"}``."""
+        if isinstance(document, dict):
+            source = document.get("secret")
+            if isinstance(source, str) and source.startswith("env:"):
+                self.remember(environ.get(source.removeprefix("env:"), ""))
+        if isinstance(document, (dict, list)):
+            for item in document.values() if isinstance(document, dict) else document:
+                self.remember_sources(item, environ)
+
     def _remember_url(self, url: str) -> None:
         for secret in (*passwords(url), *tokens(url)):
             self.remember(secret)

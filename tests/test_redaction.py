@@ -102,6 +102,13 @@ def test_the_environment_gives_aws_keys_and_passwords_of_endpoints() -> None:
     assert redactor.text(text) == "[redacted] test [redacted] [redacted] [redacted] [redacted] ordinary"
 
 
+def test_the_environment_variables_that_a_document_names_as_secrets_are_redacted() -> None:
+    redactor = Redactor()
+    document = {"a": [{"secret": "env:A"}, {"secret": "env:MISSING"}, {"secret": 1}], "b": {"secret": "ssm:/B"}}
+    redactor.remember_sources(document, {"A": "value-of-a", "B": "value-of-b"})
+    assert redactor.text("value-of-a value-of-b") == "[redacted] value-of-b"
+
+
 def test_errors_hold_no_known_secret() -> None:
     KNOWN.remember("secret-of-this-test")
     error = SmplanError("got secret-of-this-test", hint="send secret-of-this-test")

@@ -51,6 +51,7 @@ def load(
         if isinstance(value, dict):
             given = given_values(_map(value.get("variables")), variables, variable_files, environ, diagnostics)
             reader = _Reader(source_map, diagnostics, FilePath(path).parent)
+            KNOWN.remember_sources(value, environ)
             blueprint = reader.read(value, given, data, catalogue)
             if not diagnostics.found:
                 return blueprint

