@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from smplan.blueprint import load as loading
 from smplan.cli.git_head import commit_of
-from smplan.cli.operator import check_destination, secret_hosts
 from smplan.cli.plan_file import SavedPlans, read_plan
+from smplan.cli.settings import check_destination, secret_hosts, url_errors
 from smplan.cli.workspace import current_workspace, shown, state_file, workspace_of
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan.model import Plan
@@ -66,6 +66,9 @@ def load(path: Path, variables: Mapping[str, str], files: Sequence[Path]) -> Blu
     blueprint = loading.load(
         path, variables=variables, variable_files=files, environ=os.environ, catalogue=registry.catalogue()
     )
+    faults = list(url_errors(blueprint))
+    if faults:
+        raise BlueprintInvalid(faults)
     try:
         backend = located(backend_of(blueprint), blueprint.name, workspace_of(path.parent))
     except StoreError as error:

@@ -219,6 +219,11 @@ def check_url(url: str) -> None:
     _checked(url)
 
 
+def check_connect_to(host: str) -> None:
+    """Raise Invalid unless ``host`` is the name of a host, or an allowed address."""
+    destinations.checked_host(host.strip("[]"), "`connect_to`")
+
+
 def _checked(url: str) -> SplitResult:
     """``url``, split. Raises Invalid unless it is plain http(s) to an allowed host."""
     try:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from smplan.cli.operator import config_file, secret_hosts
+from smplan.cli.settings import config_file, secret_hosts
 from smplan.drivers.destinations import SecretHosts
 from smplan.errors import SmplanError
 from tests.cli.conftest import TOY

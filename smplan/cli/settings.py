@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Plan
 from smplan.core.resolver import Resolver
 from smplan.core.values import decode, resolve
 from smplan.drivers import registry
 from smplan.drivers.destinations import SETTING, SecretHosts
-from smplan.drivers.http import HttpClient
-from smplan.errors import SmplanError
+from smplan.drivers.http import HttpClient, check_connect_to, check_url
+from smplan.errors import Diagnostic, Invalid, SmplanError
 
 FILE = Path("smplan") / "smplan.toml"
 """In ``$XDG_CONFIG_HOME``. A `smplan.toml` in a workspace only marks it: it may come with the blueprint."""
@@ -45,6 +46,18 @@ def _from_file(path: Path | None) -> list[str]:
             f'{path} may contain only {KEY} = ["HOST", …]', hint="see docs/reference/environment-variables.md"
         )
     return hosts
+
+
+def url_errors(blueprint: Blueprint) -> Iterator[Diagnostic]:
+    """The errors of Stream Manager's URL and of the host to connect to, as far as they are written out."""
+    settings = blueprint.stream_manager or {}
+    for name, check in (("url", check_url), ("connect_to", check_connect_to)):
+        value = settings.get(name)
+        if isinstance(value, str):
+            try:
+                check(value)
+            except Invalid as error:
+                yield blueprint.source_map.diagnostic(("stream_manager", name), error.message, error.hint)
 
 
 def check_destination(plan: Plan, environ: Mapping[str, str]) -> None:
