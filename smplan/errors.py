@@ -31,24 +31,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from smplan.redaction import redacted
+
 Severity = Literal["error", "warning"]
 
 
 class SmplanError(Exception):
-    """An error the user can act on: ``str(error)`` is the message, ``hint`` what to do, ``address`` the resource."""
+    """An error the user can act on: ``str(error)`` is the message, ``hint`` what to do, ``address`` the resource.
+
+    Neither message nor hint contains a secret that this process knows.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "", address: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redacted(message)
+        self.hint = redacted(hint)
         self.address = address
+        super().__init__(self.message)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One error or warning in a blueprint: message, hint, and position (1-based line and column)."""
+    """One error or warning in a blueprint, without known secrets: message, hint and position (1-based line, column)."""
 
     message: str
     hint: str = ""
@@ -58,6 +63,10 @@ class Diagnostic:
     source: str = ""
     path: tuple[str | int, ...] = ()
     severity: Severity = "error"
+
+    def __post_init__(self) -> None:
+        for name in ("message", "hint", "source"):
+            object.__setattr__(self, name, redacted(getattr(self, name)))
 
     @property
     def place(self) -> str:

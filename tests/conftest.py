@@ -9,12 +9,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from smplan.drivers.aws.client import Aws
+from smplan.redaction import KNOWN
 from smplan.sandbox.sandbox import Sandbox
 
 # a slow machine fails no test; `--hypothesis-profile quick` is the inner loop's
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("default"), max_examples=20)
 settings.load_profile("default")
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets() -> None:
+    """What one test made known is not redacted in the next."""
+    KNOWN.__init__()  # type: ignore[misc]  # on purpose: as a new one
 
 
 @pytest.fixture(scope="session")

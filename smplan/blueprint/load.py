@@ -28,6 +28,7 @@ from smplan.core.resource_type import Catalogue
 from smplan.core.values import InvalidReference, Json, PartialValue, Secret, parse_ref, refs
 from smplan.core.wording import quoted
 from smplan.errors import BlueprintInvalid
+from smplan.redaction import KNOWN
 
 _NAME = re.compile(NAME)
 _RESOLVED_NOW = ("smplan", "name", "aws", "state", "moved")
@@ -53,6 +54,7 @@ def load(
         if isinstance(value, dict):
             given = given_values(_map(value.get("variables")), variables, variable_files, environ, diagnostics)
             reader = _Reader(source_map, diagnostics, FilePath(path).parent)
+            KNOWN.remember_sources(value, environ)
             for fault in written_secrets(value, source_map):
                 diagnostics.add(fault)
             blueprint = reader.read(value, given, data, catalogue)
@@ -118,6 +120,7 @@ class _Reader:
             if name != "$schema"
         }
         if "stream_manager" in plain:
+            KNOWN.remember(str(_map(plain["stream_manager"]).get("access_token", "")))  # written here by mistake
             plain["stream_manager"] = self.interpolator.interpolate(plain["stream_manager"], ("stream_manager",))
         return validated(BlueprintForm, plain, (), self.source_map, self.diagnostics)
 

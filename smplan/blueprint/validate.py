@@ -14,6 +14,7 @@ from smplan.blueprint import unknown
 from smplan.blueprint.declarations import Declaration
 from smplan.blueprint.references import ReferenceChecker, Wanted, wanted_at
 from smplan.blueprint.schema import StreamManagerForm
+from smplan.blueprint.secrets import known_secrets
 from smplan.core import graph
 from smplan.core.blueprint import INVALID, Blueprint, LookupDecl, Resource
 from smplan.core.diff import parse_path
@@ -34,6 +35,7 @@ _LONGEST_CYCLE = 8
 def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Catalogue) -> Iterator[Diagnostic]:
     """Every error of a parsed blueprint; ``names`` holds the declaration of each name."""
     checker = _Checker(blueprint, names, catalogue)
+    yield from known_secrets(blueprint)
     for lookup in blueprint.lookups:
         yield from checker.lookup(lookup)
     yield from checker.lookup_cycles()

@@ -112,7 +112,7 @@ def _serialized(on_event: Callable[[Event], None], on_start: Callable[[], None])
     def handle(event: Event) -> None:
         if isinstance(event, ApplyStarted):
             on_start()
-        with lock:
+        with lock, suppress(OSError):  # a closed terminal or pipe does not end the run
             on_event(event)
 
     return handle
@@ -159,9 +159,10 @@ def _progress(as_json: bool) -> Iterator[Callable[[Event], None]]:
 
 @contextmanager
 def _signals(stop: CancelToken) -> Iterator[Callable[[], None]]:
-    """Handle Ctrl-C and SIGTERM: before the run starts they end the command; then the first drains, the second exits.
+    """Handle Ctrl-C, SIGTERM and SIGHUP.
 
-    Yields a callback for the start of the run, from which on the journal records everything.
+    Before the run starts they end the command; then the first drains, the second exits. Yields a callback for the start
+    of the run, from which on the journal records everything.
     """
     started = signalled = False
 
@@ -180,7 +181,10 @@ def _signals(stop: CancelToken) -> Iterator[Callable[[], None]]:
         _write("\nsmplan: stopping after the running steps; press Ctrl-C again to exit now\n")
         stop.cancel()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield on_start
     finally:

@@ -12,7 +12,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from smplan import __version__
+from smplan import __version__, redaction
 from smplan.cli.workspace import current_workspace, shown
 from smplan.errors import Bug
 
@@ -35,11 +35,11 @@ def report(error: BaseException) -> None:
 
 
 def redacted(text: str) -> str:
-    """``text`` without the values of environment variables and assignments whose names suggest a secret."""
+    """``text`` without known secrets, and values of environment variables and assignments whose names suggest one."""
     for name, value in sorted(os.environ.items(), key=lambda item: -len(item[1])):
         if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
             text = text.replace(value, f"[{name}]")
-    return _ASSIGNED.sub(r"\1=[redacted]", text)
+    return redaction.redacted(_ASSIGNED.sub(r"\1=[redacted]", text))
 
 
 def _write(details: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -27,9 +26,11 @@ from smplan.cli import (
     schema,
     show,
     state,
+    streams,
     validate,
 )
 from smplan.errors import SmplanError
+from smplan.redaction import KNOWN
 
 CTRL_C = 130
 """What typer returns after a KeyboardInterrupt: the shell's exit code for it."""
@@ -82,10 +83,14 @@ def _main(
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code; never shows a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a character the terminal lacks is not an error
-    sys.exit(main(sys.argv[1:] if arguments is None else arguments))
+    streams.install()
+    KNOWN.remember_environment(os.environ)
+    code = main(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or _os_error(error)
+    sys.exit(code)
 
 
 def main(arguments: list[str]) -> int:
@@ -127,8 +132,11 @@ def _color() -> bool:
 
 
 def _os_error(error: OSError) -> int:
-    if isinstance(error, BrokenPipeError):
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left in the buffer could not be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
         return 1
     what = f"{error.filename}: " if error.filename else ""
     hint = {

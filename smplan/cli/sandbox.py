@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from smplan.cli import options
+from smplan.cli.streams import unredacted
 from smplan.cli.workspace import current_workspace, shown
 
 SPEED = 60.0
@@ -74,7 +75,7 @@ def env() -> None:
     if running is None:
         raise SmplanError("no sandbox is running here", hint="start one with `smplan sandbox start`")
     for name, value in sorted(running.env.items()):
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        typer.echo(f"export {name}={shlex.quote(value)}", file=unredacted())  # the sandbox's own secrets
 
 
 @app.command(epilog="Example: smplan sandbox reset")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from smplan.blueprint import load as loading
 from smplan.cli.git_head import commit_of
 from smplan.cli.plan_file import SavedPlans, read_plan
+from smplan.cli.settings import check_destination, secret_hosts, url_errors
 from smplan.cli.workspace import current_workspace, shown, state_file, workspace_of
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan.changes import NO_PERMITS, Permits
@@ -66,6 +67,9 @@ def load(path: Path, variables: Mapping[str, str], files: Sequence[Path]) -> Blu
     blueprint = loading.load(
         path, variables=variables, variable_files=files, environ=os.environ, catalogue=registry.catalogue()
     )
+    faults = list(url_errors(blueprint))
+    if faults:
+        raise BlueprintInvalid(faults)
     try:
         backend = located(backend_of(blueprint), blueprint.name, workspace_of(path.parent))
     except StoreError as error:
@@ -127,6 +131,7 @@ def providers(region: str | None, *, on_call: Callable[[str], None] | None = Non
             api_version=settings.get("api_version") or "4.0",
             connect_map=connect_map,
             ca_file=ca_file,
+            secret_hosts=secret_hosts(os.environ),
             retry_policy=aws.retry_policy,
             before_write=lambda: aws.before_write(),
         )
@@ -149,7 +154,7 @@ def plan(
     """
     stop = CancelToken()
     with _interruptible_pauses(stop):
-        return make_plan(
+        made = make_plan(
             blueprint,
             store=store_at(backend_of(blueprint), blueprint.name, blueprint.region),
             world=providers(blueprint.region),
@@ -160,6 +165,8 @@ def plan(
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
         )
+    check_destination(made, os.environ)
+    return made
 
 
 @contextmanager

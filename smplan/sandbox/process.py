@@ -1,7 +1,8 @@
 """The sandbox as a process of its own: started, stopped and found again by what it keeps in a folder.
 
-Whether it runs is known from a lock that it holds as long as it lives, not by a process id, which may be another
-else's by now. Only the holder of that lock is ever sent a signal.
+Whether it runs is known from a lock that it holds as long as it lives, not by a process id, which may be another's by
+now. A signal is sent only to a process whose command line is that of the sandbox of this folder. Symbolic links in the
+folder are not followed: it may have come with a blueprint.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import shlex
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -31,6 +34,9 @@ FOLDER = Path(".smplan")
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.05
+MODULE = "smplan.sandbox.process"
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+"""Names of variables that a shell may evaluate."""
 SPEED = 60.0
 """Default of the command line: a minute of AWS in a second."""
 
@@ -76,7 +82,7 @@ def start(
         raise SmplanError("the sandbox is not installed", hint="pip install 'smplan[sandbox]'")
     directory.mkdir(parents=True, exist_ok=True)
     status(directory)
-    command = [sys.executable, "-P", "-m", "smplan.sandbox.process", "--speed", str(speed)]
+    command = [sys.executable, "-P", "-m", MODULE, "--speed", str(speed)]
     command += ["--directory", str(directory.resolve()), "--port", str(port)]
     command += [] if launch_configurations else ["--no-launch-configurations"]
     log = directory / "sandbox.log"
@@ -99,12 +105,11 @@ def stop(directory: Path = FOLDER) -> bool:
     if not _alive(directory):
         status(directory)
         return False
-    pid = int((directory / "sandbox.lock").read_text() or "0")
+    pid = _pid(directory)
     if pid <= 0:
         raise SmplanError("the sandbox is just starting", hint="try again in a few seconds")
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+        _signal(pid, number, directory)
         if _until(lambda: not _alive(directory), STOP_SECONDS):
             break
     else:
@@ -113,6 +118,46 @@ def stop(directory: Path = FOLDER) -> bool:
         _children[pid].wait()
     status(directory)
     return True
+
+
+def _pid(directory: Path) -> int:
+    """The process that wrote the lock; 0 if it has not yet."""
+    text = _text(directory / "sandbox.lock") or ""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+
+
+def _signal(pid: int, number: int, directory: Path) -> None:
+    """Send a signal to the sandbox of ``directory``. Raises SmplanError if ``pid`` is another process."""
+    try:
+        handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None  # a process, whoever gets its id later
+    except ProcessLookupError:
+        return
+    try:
+        command = _command(pid)
+        if command and not (MODULE in command and str(directory.resolve()) in command):
+            raise SmplanError(
+                f"process {pid}, which {directory}/sandbox.lock names, is not the sandbox of this folder",
+                hint=f"end that process yourself, or delete {directory}/sandbox.lock",
+            )
+        with suppress(ProcessLookupError):
+            if handle is None:
+                os.kill(pid, number)
+            else:
+                signal.pidfd_send_signal(handle, number)
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _command(pid: int) -> list[str]:
+    """The command line of a process; empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except ProcessLookupError:
+        return []
+    except FileNotFoundError:  # it has ended, or this is not Linux
+        shown = subprocess.run(["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)  # noqa: S603 - a number
+        return shown.stdout.decode(errors="replace").split()
 
 
 def _reap() -> None:
@@ -130,15 +175,53 @@ def reset(directory: Path = FOLDER) -> Running:
     return start(held.speed, directory, port=held.port, launch_configurations=held.launch_configurations)
 
 
+def _open(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a regular file for its owner only, of no link or pipe. Raises SmplanError for anything else."""
+    try:
+        number = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SmplanError(f"{path} cannot be opened: {error.strerror}", hint=f"delete it: rm {path}") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise SmplanError(f"{path} is not a regular file", hint=f"delete it: rm {path}")
+    return number
+
+
+def _text(path: Path) -> str | None:
+    """The start of a small file; None if there is none."""
+    try:
+        number = _open(path)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.read(number, 65536).decode(errors="replace")
+    finally:
+        os.close(number)
+
+
+def _folder(directory: Path) -> Path:
+    """``directory``. Raises SmplanError if it is a link: what smplan keeps there would be elsewhere."""
+    if directory.is_symlink():
+        raise SmplanError(
+            f"{directory} is a symbolic link, which smplan does not follow", hint=f"delete it: rm {directory}"
+        )
+    return directory
+
+
 def _alive(directory: Path) -> bool:
     """Whether the lock is held."""
     try:
-        with (directory / "sandbox.lock").open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        number = _open(_folder(directory) / "sandbox.lock")
     except FileNotFoundError:
         return False
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    finally:
+        os.close(number)
     return False
 
 
@@ -147,11 +230,18 @@ def _ready(directory: Path) -> bool:
 
 
 def _read(directory: Path) -> Running | None:
-    """What the running sandbox wrote; None while it is still starting."""
-    try:
-        return Running(**json.loads((directory / "sandbox.json").read_text()))
-    except FileNotFoundError:
+    """What the running sandbox wrote; None while it is still starting. Raises SmplanError for anything else."""
+    path = directory / "sandbox.json"
+    text = _text(path)
+    if text is None:
         return None
+    try:
+        running = Running(**json.loads(text))
+        if all(_NAME.fullmatch(name) and isinstance(value, str) for name, value in running.env.items()):
+            return running
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    raise SmplanError(f"{path} was not written by the sandbox", hint="stop it with `smplan sandbox stop`")
 
 
 def _until(true: Callable[[], bool], seconds: float) -> bool:
@@ -165,15 +255,16 @@ def _until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 def _tail(log: Path) -> str:
-    lines = log.read_text().strip().splitlines()
+    lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "(nothing)"
 
 
 @contextmanager
 def _private(path: Path) -> Iterator[int]:
     """A file descriptor of a new file that only its owner may read."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    number = _open(path, os.O_WRONLY | os.O_CREAT)
     try:
+        os.ftruncate(number, 0)
         os.fchmod(number, 0o600)
         yield number
     finally:
@@ -190,13 +281,13 @@ def _write(path: Path, text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The process itself: hold the lock, run the sandbox, and end on SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="smplan.sandbox.process")
+    parser = argparse.ArgumentParser(prog=MODULE)
     parser.add_argument("--speed", type=float, default=SPEED)
     parser.add_argument("--directory", type=Path, default=FOLDER)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--no-launch-configurations", dest="launch_configurations", action="store_false")
     options = parser.parse_args(arguments)
-    with (options.directory / "sandbox.lock").open("a+") as lock:
+    with os.fdopen(_open(_folder(options.directory) / "sandbox.lock", os.O_RDWR | os.O_CREAT), "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -75,6 +75,7 @@ resources:
 
 def test_what_cannot_be_read_is_never_no_changes_or_no_drift(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RED5_ADMIN_TOKEN", "x")
+    monkeypatch.setenv("SMPLAN_SECRET_HOSTS", "http://127.0.0.1:1")
     monkeypatch.setattr("smplan.drivers.retry.sleep", lambda _: False)
     wanted = load(smplan.write("toy.yaml", BEHIND), {}, ())
     policy = next(each for each in wanted.resources if each.address == "policy")

@@ -150,7 +150,11 @@ def test_remaining_output_to_a_broken_pipe_is_discarded(monkeypatch: pytest.Monk
             System.put.append((source, target))
 
     monkeypatch.setattr(main, "os", System)
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 99))
+
+    def broken() -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 99, flush=broken))
     assert main._os_error(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
     assert System.put == [(os.devnull, 99)]
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first drains, the second leaves at once, and the next apply goes on."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first drains, the second leaves at once, and the next apply goes on."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def drained(child: subprocess.Popen[str]) -> None:
     assert "Traceback" not in out + err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_first_signal_drains_and_the_next_apply_resumes(tmp_path: Path, number: signal.Signals) -> None:
     with waiting(tmp_path) as child:
         child.send_signal(number)

@@ -173,7 +173,7 @@ def test_one_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.Mon
         "lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX);"
         "lock.write(str(os.getpid())); lock.flush(); print('held', flush=True); signal.pause()"
     )
-    command = [sys.executable, "-c", stubborn, str(tmp_path / "sandbox.lock")]
+    command = [sys.executable, "-c", stubborn, str(tmp_path / "sandbox.lock"), process.MODULE, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"held\n"
@@ -190,3 +190,69 @@ def test_one_that_nothing_ends_is_told_of(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(process, "STOP_SECONDS", 0.1)
         with pytest.raises(SmplanError, match="does not stop"):
             process.stop(tmp_path)
+
+
+def test_another_process_that_holds_the_lock_is_not_signalled(tmp_path: Path) -> None:
+    holding = (
+        "import fcntl, os, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX);"
+        "lock.write(str(os.getpid())); lock.flush(); print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", holding, str(tmp_path / "sandbox.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stranger:
+        assert stranger.stdout is not None
+        assert stranger.stdout.readline() == b"held\n"
+        with pytest.raises(SmplanError, match="is not the sandbox of this folder"):
+            process.stop(tmp_path)
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+
+
+def test_without_process_descriptors_the_signal_goes_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    running = process.start(600.0, tmp_path)
+    assert process.stop(tmp_path) is True
+    assert process._command(running.pid) == []
+
+
+def test_links_and_pipes_in_its_folder_are_refused_and_not_changed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("sandbox.lock", "sandbox.log", "sandbox.json.new"):
+        for lay in (lambda path: path.symlink_to(outside), os.mkfifo):
+            lay(folder / name)
+            if name == "sandbox.json.new":
+                with pytest.raises(SmplanError, match=r"cannot be opened|not a regular file"):
+                    process._write(folder / "sandbox.json", "x")
+            else:
+                with pytest.raises(SmplanError, match=r"cannot be opened|not a regular file"):
+                    process.start(600.0, folder)
+            (folder / name).unlink()
+    (tmp_path / "link").symlink_to(folder)
+    for act in (process.start, process.stop, process.status):
+        with pytest.raises(SmplanError, match="is a symbolic link"):
+            act(directory=tmp_path / "link")
+    assert outside.read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "[]",
+        '{"pid": 1}',
+        "[" * 60000,
+        '{"pid": 1, "speed": 1, "port": 1, "launch_configurations": true, "env": {"A;touch x;B": "c"}}',
+        '{"pid": 1, "speed": 1, "port": 1, "launch_configurations": true, "env": {"A": 1}}',
+        '{"pid": 1, "speed": 1, "port": 1, "launch_configurations": true, "env": []}',
+    ],
+)
+def test_a_description_that_the_sandbox_did_not_write_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sandbox.json").write_text(text)
+    with (tmp_path / "sandbox.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SmplanError, match="not written by the sandbox"):
+            process.status(tmp_path)

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 
 from smplan.drivers.aws.client import Aws
 from smplan.errors import DriverError, Invalid, NotFound
+from smplan.redaction import KNOWN
 
 _KINDS = "write env:NAME, ssm:/path or secretsmanager:id"
 
 
 def resolve(source: str, *, aws: Aws, environ: Mapping[str, str]) -> str:
-    """The secret at ``source``: ``env:NAME``, ``ssm:/path`` or ``secretsmanager:id``.
+    """The secret at ``source``: ``env:NAME``, ``ssm:/path`` or ``secretsmanager:id``; redacted everywhere from now on.
 
     Raises NotFound if there is none, Denied if the credentials may not read it, Invalid if it is not text.
     """
+    secret = _read(source, aws, environ)
+    KNOWN.remember(secret)
+    return secret
+
+
+def _read(source: str, aws: Aws, environ: Mapping[str, str]) -> str:
     place, _, name = source.partition(":")
     if not name:
         # not shown: it may be the secret itself, written here by mistake

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from smplan.core.spec import Spec
 from smplan.drivers import references
 from smplan.drivers.base import Progress
 from smplan.drivers.gate._common import Gate
-from smplan.drivers.http import HttpClient
-from smplan.errors import LostAnswer, Unreachable
+from smplan.drivers.http import HttpClient, check_connect_to, check_url
+from smplan.errors import Invalid, LostAnswer, Unreachable
+
+
+def _is_valid(check: Callable[[str], None]) -> Callable[[str], str]:
+    """A validator of what ``check`` raises Invalid for."""
+
+    def validate(value: str) -> str:
+        try:
+            check(value)
+        except Invalid as error:
+            raise ValueError(error.message) from None
+        return value
+
+    return validate
 
 
 class HttpSpec(Spec):
     """A URL, and the response it must send."""
 
-    url: Annotated[str, Field(description="The URL to GET; TLS is verified, redirects are not followed.")]
+    url: Annotated[
+        str,
+        AfterValidator(_is_valid(check_url)),
+        Field(description="The URL to GET; TLS is verified, redirects are not followed."),
+    ]
     expect_status: Annotated[int, Field(description="The status that opens the gate.", ge=100, le=599)] = 200
     contains: Annotated[str | None, Field(description="Text that the body must contain.")] = None
     connect_to: Annotated[
-        str | None,
+        Annotated[str, AfterValidator(_is_valid(check_connect_to))] | None,
         references.HOST,
         Field(description="A host to connect to in place of the URL's, such as the load balancer's."),
     ] = None
@@ -53,7 +70,7 @@ class HttpGate(Gate[HttpSpec]):
 def _problem(client: HttpClient, spec: HttpSpec) -> str:
     """How the response differs from the expected one; empty if it does not."""
     try:
-        response = client.send("GET", client.path or "/")
+        response = client.send("GET", f"{client.path or '/'}{client.query}")
     except (Unreachable, LostAnswer) as error:
         return error.message
     if response.status != spec.expect_status:

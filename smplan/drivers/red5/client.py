@@ -7,16 +7,19 @@ request is retried only if it certainly did nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from smplan.drivers.destinations import SecretHosts
 from smplan.drivers.http import HttpClient, Response
 from smplan.drivers.retry import RetryPolicy
 from smplan.errors import Denied, DriverError, InUse, Invalid, LostAnswer, NotFound, Throttled, Unreachable
+from smplan.redaction import KNOWN
 
 ATTEMPTS = 3
+_MESSAGE = 500
+"""How much of a server's message is shown, in characters."""
 _TOKEN_WORDS = ("token", "unauthor", "not authorized", "forbidden")
 _GONE_WORDS = ("not found", "does not exist", "no such", "unknown", "invalid group", "not exist")
 _USED_WORDS = ("in use", "is used", "being used")
@@ -25,7 +28,10 @@ _HINT_TOKEN = "set stream_manager.access_token to the value of rest.administrato
 
 
 class StreamManager:
-    """A Stream Manager, or the load balancer in front of several."""
+    """A Stream Manager, or the load balancer in front of several.
+
+    The token is sent only if ``secret_hosts`` allow it, if they are given.
+    """
 
     def __init__(
         self,
@@ -36,11 +42,13 @@ class StreamManager:
         api_version: str = "4.0",
         connect_map: str = "",
         ca_file: str | None = None,
+        secret_hosts: SecretHosts | None = None,
         retry_policy: RetryPolicy | None = None,
         before_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._http = HttpClient(url, connect_to=connect_to, connect_map=connect_map, ca_file=ca_file)
         self._token = token
+        self._secret_hosts = secret_hosts
         self._base = f"{self._http.path}/streammanager/api/{api_version}/admin"
         self._retry_policy = retry_policy or RetryPolicy()
         self._before_write = before_write
@@ -130,8 +138,13 @@ class StreamManager:
         return self._retry_policy.call(f"red5:{method} {path}", once, attempts=ATTEMPTS)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
-        query = {"accessToken": self._token()}
-        return self._http.send(method, f"{self._base}{path}", query=query, json=body, once=method != "GET")
+        if self._secret_hosts is not None:  # before the secret is fetched
+            self._http.check_secrets_allowed(self._secret_hosts)
+        token = self._token()
+        KNOWN.remember(token)
+        return self._http.send(
+            method, f"{self._base}{path}", query={"accessToken": token}, json=body, once=method != "GET"
+        )
 
     def _decode(self, method: str, path: str, response: Response, *, text: bool = False) -> Any:
         if response.status in (200, 201, 202, 204):
@@ -140,7 +153,7 @@ class StreamManager:
 
     def _json(self, method: str, path: str, response: Response) -> Any:
         try:
-            return json.loads(response.text) if response.text.strip() else {}
+            return response.json() if response.text.strip() else {}
         except ValueError:
             message = f"{method} {path}: {self._http.host} sent a response that is not JSON"
             raise (Unreachable if method == "GET" else LostAnswer)(message) from None
@@ -187,7 +200,7 @@ def _quoted(name: str) -> str:
 
 def _is_envelope(response: Response) -> bool:
     try:
-        return "errorMessage" in json.loads(response.text)
+        return "errorMessage" in response.json()
     except (ValueError, TypeError):
         return False
 
@@ -195,7 +208,7 @@ def _is_envelope(response: Response) -> bool:
 def _message(response: Response) -> str:
     """The message of the error envelope; other bodies, such as HTML, are not shown."""
     try:
-        return str(json.loads(response.text)["errorMessage"])
+        return str(response.json()["errorMessage"])[:_MESSAGE]
     except (ValueError, TypeError, KeyError):
         return "a response without an error message"
 

@@ -141,7 +141,7 @@ def _spec(config: dict[str, Any]) -> LaunchConfigSpec:
             properties=_pairs(config.get("properties"), "property", "name"),
             metadata=_pairs(config.get("metadata"), "meta", "key"),
         )
-    except (LookupError, TypeError, AttributeError, ValueError):
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError):
         message = f"the launch configuration {config.get('name')} does not have the form of version {VERSION}"
         raise Conflict(message, hint="delete it with the Stream Manager API, or choose another name") from None
 

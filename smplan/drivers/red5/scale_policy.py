@@ -169,6 +169,6 @@ def _spec(policy: dict[str, Any]) -> ScalePolicySpec:
             for target in region.get("target") or ()
         ]
         return ScalePolicySpec(name=policy["name"], description=policy.get("description") or "", targets=targets)
-    except (LookupError, TypeError, AttributeError, ValueError):
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError):
         message = f"the scale policy {policy.get('name')} does not have the form of version {VERSION}"
         raise Conflict(message, hint="delete it with the Stream Manager API, or choose another name") from None

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable
 from http.client import responses
 from typing import Any
 
+from smplan.sandbox import admission
 from smplan.sandbox.aws import consistency, protocol, quotas, validation
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.moto_client import Application, run_wsgi
 from smplan.sandbox.aws.requests import HANDLERS, Call
 from smplan.sandbox.aws.state.account import Account
+
+_OMITTED = re.compile(r"content-length|access-control-.*", re.IGNORECASE)
+"""Headers that are not passed on: the length is counted anew, and no web page may read a response."""
 
 
 class AwsServer:
@@ -24,10 +29,13 @@ class AwsServer:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Respond to one request."""
+        refused = admission.refusal(environ)
+        if refused:
+            return _refused(*refused, start_response)
         protocol.body_of(environ)  # before the lock: a client that stalls in the middle does not hold up others
         with self._lock:
             status, headers, body = self._respond(environ)
-        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        headers = {name: value for name, value in headers.items() if not _OMITTED.fullmatch(name)}
         headers["Content-Length"] = str(len(body))
         start_response(f"{status} {responses.get(status, 'Unknown')}", list(headers.items()))
         return [body]
@@ -71,6 +79,14 @@ class AwsServer:
             return run_wsgi(self._moto, environ)
         except Exception as error:  # moto's own mistakes must not kill the connection
             return 400, {"Content-Type": "text/plain"}, f"the sandbox cannot handle this: {error!r}".encode()
+
+
+def _refused(status: int, why: str, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """A response to a request that is not even read."""
+    body = f"{why}\n".encode()
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), ("Connection", "close")]
+    start_response(f"{status} {responses[status]}", headers)
+    return [body]
 
 
 def _checked(request: protocol.ParsedRequest) -> Fields:

@@ -155,8 +155,12 @@ class _Connection(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         self.close_connection = True
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
             self._send(html_page(413, "413 Request Entity Too Large"))
+            return
+        origin, host = self.headers.get("Origin"), self.headers.get("Host", "")
+        if origin is not None and origin.partition("://")[2] != host:  # a page of another site
+            self._send(html_page(403, "403 Forbidden"))
             return
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query, keep_blank_values=True))

@@ -5,15 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from smplan.core.events import Retried
+from smplan.drivers.destinations import SecretHosts
 from smplan.drivers.red5 import client
 from smplan.drivers.red5.client import StreamManager
-from smplan.errors import Denied, InUse, Invalid, Locked, LostAnswer, NotFound, SmplanError, Unreachable
+from smplan.errors import (
+    Denied,
+    GuardRefused,
+    InUse,
+    Invalid,
+    Locked,
+    LostAnswer,
+    NotFound,
+    SmplanError,
+    Unreachable,
+)
 from tests.drivers.conformance import no_wait_retries
 from tests.drivers.red5.server import Server, serving
 
@@ -188,3 +201,40 @@ def test_nothing_is_written_once_before_write_raises(server: Server) -> None:
     assert server.asked == []
     server.answers[f"GET {ADMIN}/nodegroup"] = (200, "[]")
     assert guarded.groups() == []
+
+
+def test_a_token_that_the_server_sends_back_is_redacted(server: Server, api: StreamManager) -> None:
+    for form in (
+        TOKEN,
+        quote(TOKEN),
+        b64encode(f"a:{TOKEN}".encode()).decode(),
+        "".join(f"\\u{ord(c):04x}" for c in TOKEN),
+    ):
+        server.answers[f"GET {ADMIN}/nodegroup"] = (200, f'[{{"name": "g", "note": "x {form}"}}]')
+        server.answers[f"GET {ADMIN}/debug/cloudcontroller"] = (200, f"cloud {form}")
+        server.answers[f"GET {ADMIN}/nodegroup/g"] = (400, f'{{"errorMessage": "bad: {form}"}}')
+        assert TOKEN not in json.dumps(api.groups())
+        assert "[redacted]" in json.dumps(api.groups())
+        if "\\" not in form:
+            assert form not in api.cloud()
+        with pytest.raises(SmplanError, match=r"\[redacted\]") as caught:
+            api.group("g")
+        assert form not in str(caught.value)
+
+
+def test_nothing_is_sent_and_no_secret_fetched_for_a_host_that_the_operator_did_not_allow(server: Server) -> None:
+    def fetch() -> str:
+        raise AssertionError
+
+    api = StreamManager(server.url, token=fetch, secret_hosts=SecretHosts(("sm.example.com",)))
+    for call in (api.groups, lambda: api.delete_group("g")):
+        with pytest.raises(GuardRefused, match="no secret is sent to 127"):
+            call()
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "[NaN]", '{"a":' * 70 + "1" + "}" * 70])
+def test_responses_that_nest_too_deep_are_refused(server: Server, api: StreamManager, body: str) -> None:
+    server.answers[f"GET {ADMIN}/nodegroup"] = (200, body)
+    with pytest.raises(Unreachable, match="not JSON"):
+        api.groups()
