@@ -70,7 +70,7 @@ def plan(
     ordered = Graph({}) if destroy else graph.build(blueprint, ordering.edges)
     account = _account(blueprint, state, world, report)
     lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {} if destroy else None)
-    moved, moves = plan_moves(blueprint, ordered, world.kind, state, lookups)
+    moved, moves = (state, ()) if destroy else plan_moves(blueprint, ordered, world.kind, state, lookups)
     observed = _observe(blueprint, snapshot, moved, world, report, lookups)
     reason = "everything is destroyed" if destroy else NOT_IN_BLUEPRINT
     plan_from = partial(plan_changes, blueprint, ordered, world.kind, moved, moves=moves, removal_reason=reason)

@@ -64,7 +64,7 @@ class Commands:
             )
         except SmplanError as error:
             self._refused(process, "plan", error)
-            if well and process.untouched and not self._may_refuse(site, error):
+            if well and process.untouched and not self._may_refuse(site, error, mode):
                 raise InvariantViolation("without faults a plan can be made", f"{error!r}") from error
             return None
         if process.random.random() < 0.1:
@@ -84,13 +84,13 @@ class Commands:
         site = next(site for site in self.sites if made in site.plans)
         return f"{site.name} {site.plans.index(made) + 1}"
 
-    def _may_refuse(self, site: Site, error: SmplanError) -> bool:
+    def _may_refuse(self, site: Site, error: SmplanError, mode: str) -> bool:
         """Whether a refusal may have its cause in what the user wrote or what exists, not in a bug."""
         if isinstance(error, NotOurs):
             return bool(site.contested(self._cloud) or site.blueprint.moved)
         if isinstance(error, BlueprintInvalid):
             names = {address for old, new in site.blueprint.moved for address in (old, new)}
-            return any(name in str(error.diagnostics) for name in names)
+            return mode == "apply" and any(name in str(error.diagnostics) for name in names)
         return isinstance(error, GuardRefused)
 
     def plan(self, process: Process, site: Site) -> None:

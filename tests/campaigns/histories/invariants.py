@@ -119,6 +119,8 @@ def _check_foreign(site: Site, entry: ResourceState, record: Record, cloud: Clou
     key = (record.kind, record.id)
     if record.maker is not STRANGER and (key in site.owned or record.made_by == site.lineage or not record.taggable):
         return  # without tags, an equal resource counts as what an interrupted create of this state made
+    if entry.status is Status.INCOMPLETE and record.maker is not STRANGER:
+        return  # two creates met: the step has failed
     if entry.keep:
         cloud.shared.add(key)
     if not entry.keep and entry.address not in site.adopting:
