@@ -21,7 +21,7 @@ from tests.campaigns.histories.campaign import run_histories, run_one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING
 
-SLICE = range(100_300, 100_380)
+SLICE = range(100_500, 100_575)
 ENOUGH = 60
 """Histories that suffice to detect any of the planted bugs."""
 
