@@ -23,6 +23,7 @@ from tests.support.fake_cloud import (
     lookup,
     thing,
 )
+from tests.support.fake_specs import ThingSpec
 
 
 def ops(made: Plan) -> dict[str, Op]:
@@ -378,4 +379,23 @@ def test_a_state_with_an_unknown_kind_is_refused(bench: Bench) -> None:
     with bench.store.lock(LockHolder("t", "apply", "r", "now")) as held:
         held.save(strange)
     with pytest.raises(StoreError, match=r"holds a toy\.future"):
+        bench.plan(blueprint(thing("a")))
+
+
+def test_a_name_that_is_taken_is_refused_when_planning_whatever_else_is_unknown(bench: Bench) -> None:
+    others = {"toy.thing": "t-b", "toy.behind": "b-c"}
+    for kind, id in others.items():
+        bench.cloud.of(kind)[id] = (ThingSpec(name=id[2:]), Owner("other", "z"))
+    wanted = blueprint(thing("a"), thing("b", uses=["${a.id}"]), thing("c", kind="toy.behind"))
+    with pytest.raises(NotOurs) as caught:
+        bench.plan(wanted)
+    assert "b: toy.thing t-b exists already" in str(caught.value)
+    assert "c: toy.behind b-c exists already" in str(caught.value)
+
+
+def test_what_is_behind_an_unreachable_stream_manager_shows_when_it_is_created(bench: Bench) -> None:
+    bench.cloud.fail("find", "toy.behind", Unreachable("nobody"))
+    assert [step.id for step in bench.plan(blueprint(thing("c", kind="toy.behind"))).steps] == ["c:create"]
+    bench.cloud.fail("find", "toy.thing", Unreachable("nobody"))
+    with pytest.raises(Unreachable):
         bench.plan(blueprint(thing("a")))

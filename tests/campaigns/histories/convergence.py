@@ -13,9 +13,9 @@ from smplan.engine.executor import Outcome
 from smplan.errors import GuardRefused
 from tests.campaigns.histories import invariants
 from tests.campaigns.histories.cloud import STRANGER, Record, references
+from tests.campaigns.histories.drafts import ResourceDraft
 from tests.campaigns.histories.history import History
 from tests.campaigns.histories.process import FaultPlan
-from tests.campaigns.histories.random_blueprints import ResourceDraft
 from tests.campaigns.histories.schedule import InvariantViolation, Runners
 from tests.campaigns.histories.site import MadePlan, Site, permit, wants
 from tests.support.blueprints import blueprint

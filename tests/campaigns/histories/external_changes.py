@@ -8,8 +8,8 @@ from typing import Any
 
 from smplan.core.state.journal import ReplayedState
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
+from tests.campaigns.histories.drafts import ResourceDraft
 from tests.campaigns.histories.kinds import KINDS
-from tests.campaigns.histories.random_blueprints import ResourceDraft
 from tests.campaigns.histories.site import Site, permit, wants
 
 

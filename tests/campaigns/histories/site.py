@@ -15,7 +15,8 @@ from smplan.drivers.base import Owner
 from smplan.errors import SmplanError
 from smplan.stores.local import LocalStore
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
-from tests.campaigns.histories.random_blueprints import RandomBlueprint, ResourceDraft
+from tests.campaigns.histories.drafts import ResourceDraft
+from tests.campaigns.histories.random_blueprints import RandomBlueprint
 from tests.campaigns.histories.schedule import InvariantViolation
 
 Key: TypeAlias = tuple[str, str]
