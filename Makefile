@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
-.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories constraints unmanaged bench lock clean
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories constraints unmanaged mistakes bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -36,7 +36,7 @@ lint: $(STAMP)
 quick: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pytest -n auto -q tests/core tests/blueprint tests/guide tests/render
+	$(BIN)/pytest -n auto -q tests/core tests/blueprint tests/guide tests/render tests/stores
 
 package: $(STAMP)
 	.ci/package $(PYTHON)
@@ -89,6 +89,10 @@ constraints: $(STAMP)
 # Every kind, and every member of its requests that its spec does not name: kept after an update of each field.
 unmanaged: $(STAMP)
 	$(BIN)/python -m tests.drivers.unmanaged
+
+# Mistakes in blueprints, one by one and all in one file: found, placed, and gone after the fix that the hint asks for.
+mistakes: $(STAMP)
+	$(BIN)/pytest -q -s tests/blueprint/test_mistakes.py
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py

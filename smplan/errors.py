@@ -29,6 +29,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
 
 
 class SmplanError(Exception):
@@ -45,7 +48,7 @@ class SmplanError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One error in a blueprint: message, hint, and position (1-based line and column)."""
+    """One error or warning in a blueprint: message, hint, and position (1-based line and column)."""
 
     message: str
     hint: str = ""
@@ -54,6 +57,7 @@ class Diagnostic:
     column: int = 0
     source: str = ""
     path: tuple[str | int, ...] = ()
+    severity: Severity = "error"
 
     @property
     def place(self) -> str:
@@ -62,7 +66,7 @@ class Diagnostic:
 
 
 class BlueprintInvalid(SmplanError):
-    """The blueprint is invalid; ``diagnostics`` holds all its errors, in the order of the file."""
+    """The blueprint is invalid; ``diagnostics`` holds all its errors and warnings, in the order of the file."""
 
     exit_code = 3
 
@@ -70,7 +74,7 @@ class BlueprintInvalid(SmplanError):
         self.diagnostics = tuple(
             sorted(diagnostics, key=lambda each: (each.file, each.line, each.column, each.message))
         )
-        count = len(self.diagnostics)
+        count = sum(each.severity == "error" for each in self.diagnostics)
         super().__init__(f"the blueprint has {count} error{'s' if count != 1 else ''}")
 
 

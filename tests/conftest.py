@@ -6,9 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from smplan.drivers.aws.client import Aws
 from smplan.sandbox.sandbox import Sandbox
+
+# a slow machine fails no test; `--hypothesis-profile quick` is the inner loop's
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("default"), max_examples=20)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
@@ -17,8 +23,9 @@ def box() -> Iterator[Sandbox]:
     with Sandbox(speed=600.0) as sandbox:
         before = {name: os.environ.get(name) for name in sandbox.env()}
         os.environ.update(sandbox.env())
-        # a conformance case names this key pair
+        # conformance cases name this key pair and instance profile
         Aws(sandbox.facts.region).write.ec2.create_key_pair(KeyName="other", KeyType="ed25519")
+        Aws(sandbox.facts.region).write.iam.create_instance_profile(InstanceProfileName="stream-manager")
         yield sandbox
         for name, value in before.items():
             if value is None:

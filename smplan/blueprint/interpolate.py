@@ -33,6 +33,20 @@ MAX_TEXT = 16 * 1024 * 1024
 _SOURCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|ssm:[A-Za-z0-9_.\-/]+|secretsmanager:[A-Za-z0-9_+=,.@!:/\-]+)\Z")
 
 
+_FOREIGN = re.compile(r"(?:\$|\{\{\s*|\$\(|%\{|<%=\s*)((?:var|each)\.[A-Za-z_][\w.-]*)(?:\s*\}\}|\)|\}|\s*%>)?")
+"""A reference as other tools write it: ``$var.x``, ``{{ var.x }}``, ``$(var.x)``."""
+
+
+def _reference_hint(problem: str) -> str:
+    if "never closed" in problem:
+        return "close it: `${name.attribute}`"
+    if not problem.endswith("is not a reference"):
+        return ""
+    if re.search(r"[(?+*/|]| - |==", problem):
+        return "only `${name.attribute}` is supported, no functions or operators: pass the result as a variable"
+    return "write `${name.attribute}`; for the characters `${` themselves write `$${`"
+
+
 @dataclass(frozen=True, slots=True)
 class Each:
     """Key and value of one ``for_each`` instance; not ``known`` if the ``for_each`` is invalid."""
@@ -66,6 +80,8 @@ class Files:
 
     folder: FilePath
     read: dict[str, bytes] = field(default_factory=dict)
+    used: dict[Path, str] = field(default_factory=dict)
+    """The path of each value that is the text of a file, with the file's name."""
 
     def text(self, name: str) -> str:
         """The text of ``name``. Raises ValueError with a message for the user."""
@@ -122,7 +138,13 @@ class Interpolator:
         """``raw``, found at ``path``, interpolated (for the instance ``each``)."""
         self.size_limit.charge(path, 1)
         if isinstance(raw, str):
-            return self._text(raw, path, each) if "${" in raw else raw
+            if "${" in raw:
+                return self._text(raw, path, each)
+            if found := _FOREIGN.search(raw):
+                message = f"{quoted(found[0])} is not a reference here: it is sent as it is"
+                hint = f"write `${{{found[1]}}}`"
+                self.diagnostics.add(self.source_map.diagnostic(path, message, hint, severity="warning"))
+            return raw
         if isinstance(raw, dict):
             if len(raw) == 1 and "secret" in raw:
                 return self._secret(raw["secret"], (*path, "secret"), each)
@@ -162,8 +184,7 @@ class Interpolator:
         try:
             return resolve(parse_text(raw), partial(self._known, path, each))
         except InvalidReference as bad:
-            hint = "write `${name.attribute}`; for the characters `${` themselves write `$${`"
-            return self.report(path, str(bad), hint if str(bad).endswith("is not a reference") else "")
+            return self.report(path, str(bad), _reference_hint(str(bad)))
 
     def _known(self, path: Path, each: Each | None, ref: Ref) -> PartialValue:
         """What ``ref`` stands for, as far as it is known now. What stays open returns as it came."""
@@ -192,7 +213,9 @@ class Interpolator:
         if each is None:
             self._outside(path, ref)
         elif ref.path != ("key",) and ref.path[:1] != ("value",):
-            self.report(path, f"`{ref}` is neither `${{each.key}}` nor `${{each.value}}`")
+            message = f"`{ref}` is neither `${{each.key}}` nor `${{each.value}}`"
+            hint = "write one of them; an entry of a map is `${each.value.name}`"
+            self.report(path, message, hint)
         elif each.known:
             return each.key if ref.path == ("key",) else self._at_path(path, ref, each.value, ref.path[1:])
         return ref
@@ -241,4 +264,5 @@ class Interpolator:
         except ValueError as error:
             return self.report(path, str(error), "use a path relative to the blueprint, inside its folder")
         self.size_limit.charge(path, 1, len(text))
+        self.files.used[path[:-1]] = name
         return text

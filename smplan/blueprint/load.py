@@ -12,13 +12,16 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
+from smplan.blueprint import scripts
+from smplan.blueprint.declarations import Declaration, is_disabled
 from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
 from smplan.blueprint.interpolate import Files, Interpolator
 from smplan.blueprint.resources import ResourceReader
 from smplan.blueprint.schema import NAME, STATES, BlueprintForm, StreamManagerForm
+from smplan.blueprint.secrets import given_secrets, written_secrets
 from smplan.blueprint.sections import validated
 from smplan.blueprint.syntax import document
-from smplan.blueprint.validate import Declaration, check, is_disabled
+from smplan.blueprint.validate import check
 from smplan.blueprint.variables import Variables, given_values
 from smplan.core.blueprint import INVALID, BackendConfig, Blueprint, Moved, SourceMap
 from smplan.core.resource_type import Catalogue
@@ -50,12 +53,16 @@ def load(
         if isinstance(value, dict):
             given = given_values(_map(value.get("variables")), variables, variable_files, environ, diagnostics)
             reader = _Reader(source_map, diagnostics, FilePath(path).parent)
+            for fault in written_secrets(value, source_map):
+                diagnostics.add(fault)
             blueprint = reader.read(value, given, data, catalogue)
+            for fault in given_secrets(given, reader.files):
+                diagnostics.add(fault)
             if not diagnostics.found:
-                return blueprint
+                return replace(blueprint, warnings=tuple(diagnostics.warnings))
         elif not diagnostics.found:
             diagnostics.add(source_map.diagnostic((), "a blueprint must be a map", "start the file with `smplan: 1`"))
-    raise BlueprintInvalid(diagnostics.found)
+    raise BlueprintInvalid([*diagnostics.found, *diagnostics.warnings])
 
 
 def _map(value: PartialValue) -> dict[str, PartialValue]:
@@ -98,6 +105,9 @@ class _Reader:
         )
         for diagnostic in check(blueprint, resources.names, catalogue):
             self.diagnostics.add(diagnostic)
+        kinds = {each.kind: type for each in instances if (type := catalogue.resource(each.kind))}
+        for warning in scripts.warnings(blueprint, kinds, self.files.used):
+            self.diagnostics.add(warning)
         return blueprint if self.diagnostics.found else replace(blueprint, digest=_digest(data, self.files.read, found))
 
     def header(self, value: dict[str, PartialValue]) -> dict[str, Any]:

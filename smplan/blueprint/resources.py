@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from smplan.blueprint.declarations import Declaration
 from smplan.blueprint.interpolate import Each, Interpolator
 from smplan.blueprint.schema import NAME, RESERVED, LifecycleForm, LookupForm, ResourceForm
 from smplan.blueprint.sections import validated
-from smplan.blueprint.validate import Declaration
 from smplan.core import address_tag
 from smplan.core.blueprint import INVALID, Lifecycle, LookupDecl, Resource
 from smplan.core.values import InvalidReference, PartialValue, Path, Placeholder, Ref, instance_address, parse_ref
@@ -272,6 +272,8 @@ class ResourceReader:
             ref = None
         if ref is None or ref.path or (ref.index_from_each and each is None):
             if text is not INVALID:
-                self.report(path, "this is not the name of a resource", 'write its name alone: `alb`, `alb["blue"]`')
+                name = re.match(r"\$\{\s*([\w-]+)", text) if isinstance(text, str) else None
+                hint = f"write `{name[1]}`" if name else 'write its name alone: `alb`, `alb["blue"]`'
+                self.report(path, "this is not the name of a resource", hint)
             return None
         return replace(ref, index=each.key, index_from_each=False) if each and ref.index_from_each else ref

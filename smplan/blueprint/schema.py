@@ -20,7 +20,8 @@ class AwsForm(Spec):
     """The AWS region and account."""
 
     region: Annotated[
-        str | None, Field(pattern=r"^[a-z]{2,}(-[a-z0-9]+)+$", max_length=32, description="Region, such as us-east-1.")
+        str | None,
+        Field(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", max_length=32, description="Region, such as us-east-1."),
     ] = None
     account: Annotated[
         str | None,

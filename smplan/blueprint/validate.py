@@ -10,49 +10,25 @@ from graphlib import CycleError, TopologicalSorter
 
 from pydantic import ValidationError
 
+from smplan.blueprint import unknown
+from smplan.blueprint.declarations import Declaration
+from smplan.blueprint.references import ReferenceChecker, Wanted, wanted_at
+from smplan.blueprint.schema import StreamManagerForm
+from smplan.core import graph
 from smplan.core.blueprint import INVALID, Blueprint, LookupDecl, Resource
 from smplan.core.diff import parse_path
 from smplan.core.resource_type import Catalogue, LookupType, ResourceType
-from smplan.core.spec import SENSITIVE
+from smplan.core.spec import SENSITIVE, Spec
 from smplan.core.spec_errors import spec_errors, walk
-from smplan.core.values import (
-    Interpolation,
-    PartialValue,
-    Path,
-    Ref,
-    Secret,
-    get_path,
-    instance_address,
-    placeholders,
-    refs,
-)
-from smplan.core.wording import dotted, one_of, quoted, same_resource, suggestion
+from smplan.core.values import PartialValue, Path, Placeholder, Secret, leaves, placeholders, refs
+from smplan.core.wording import dotted, kind_suggestion, one_of, quoted, same_resource
 from smplan.errors import Diagnostic
+from smplan.guide import ordering
 from smplan.guide.constraints import violations
 
 _KIND = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+\Z")
 _LONGEST_KIND = 64
 _LONGEST_CYCLE = 8
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """The declaration of one name: a lookup, one resource, or one instance for each of ``keys``."""
-
-    name: str
-    kind: str
-    path: Path
-    lookup: bool = False
-    keys: tuple[str, ...] | None = None
-    disabled_keys: frozenset[str | None] = frozenset()
-    """The keys (None where there are no keys) whose ``when`` is false."""
-    has_errors: bool = False
-    """Its own errors are reported already, so references to it are not checked."""
-
-    def present(self) -> tuple[str, ...]:
-        """The addresses of the enabled instances."""
-        keys: tuple[str | None, ...] = (None,) if self.keys is None else self.keys
-        return tuple(instance_address(self.name, key) for key in keys if key not in self.disabled_keys)
 
 
 def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Catalogue) -> Iterator[Diagnostic]:
@@ -67,14 +43,9 @@ def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Cat
     yield from checker.stream_manager()
     for name, tree in blueprint.outputs.items():
         yield from checker.output(name, tree)
+    yield from graph.cycles(blueprint, ordering.edges)
     for path, message, hint in violations(blueprint):
         yield blueprint.source_map.diagnostic(path, message, hint)
-
-
-def is_disabled(ref: Ref, names: Mapping[str, Declaration]) -> bool:
-    """Whether ``ref`` refers to an instance whose ``when`` is false."""
-    declaration = names.get(ref.root)
-    return declaration is not None and ref.index in declaration.disabled_keys
 
 
 @dataclass
@@ -85,7 +56,9 @@ class _Checker:
 
     def __post_init__(self) -> None:
         self.source_map = self.blueprint.source_map
-        self.by_address = {resource.address: resource for resource in self.blueprint.resources}
+        by_address = {resource.address: resource for resource in self.blueprint.resources}
+        found = Catalogue(self.resource_type, self.lookup_type, self.catalogue.resources, self.catalogue.lookups)
+        self.references = ReferenceChecker(self.names, by_address, found, self.blueprint.variables)
 
     def resource_type(self, kind: str) -> ResourceType | None:
         """The resource type of that name, or None; malformed names are not searched for."""
@@ -114,7 +87,9 @@ class _Checker:
         """The errors of one lookup."""
         type = self.lookup_type(lookup.kind)
         if type is None:
-            hint = suggestion(lookup.kind, self.catalogue.lookups())
+            hint = kind_suggestion(lookup.kind, self.catalogue.lookups())
+            if self.resource_type(lookup.kind) is not None:
+                hint = f"{lookup.kind} can only be created: declare it under `resources`"
             yield self.source_map.diagnostic(
                 (*lookup.path, "kind"), f"nothing of kind {quoted(lookup.kind)} can be looked up", hint
             )
@@ -131,19 +106,25 @@ class _Checker:
                 yield self.source_map.diagnostic(
                     (*where, *path), "a secret is not allowed here: the plan would show it"
                 )
-            for ref in _references(leaf):
-                yield from self.lookup_ref((*where, *path), ref)
+        yield from self.where(type, lookup)
 
-    def lookup_ref(self, path: Path, ref: Ref) -> Iterator[Diagnostic]:
-        """The errors of a reference in a lookup, which may refer to other lookups only."""
-        declaration = self.names.get(ref.root)
-        if declaration is not None and not declaration.lookup:
-            message = f"a lookup is made while planning, before {quoted(ref.root)} exists"
-            yield self.source_map.diagnostic(
-                path, message, "look it up by a known value, or refer to the resource itself"
-            )
-        else:
-            yield from self.ref(path, ref)
+    def where(self, type: LookupType, lookup: LookupDecl) -> Iterator[Diagnostic]:
+        """The errors of the values of ``where``, which may refer to other lookups only."""
+        for path, leaf in leaves(lookup.where):
+            at = (*lookup.path, "where", *path)
+            reference = type.key_references.get(str(path[0])) if path else None
+            wanted = Wanted(f"`{dotted(path)}`", reference=reference, owner=lookup.name, lookups_only=True)
+            resources = [ref for _, ref in refs(leaf) if ref.root in self.names and not self.names[ref.root].lookup]
+            if resources:
+                message = f"a lookup is made while planning, before {quoted(resources[0].root)} exists"
+                yield self.source_map.diagnostic(
+                    at, message, "look it up by a known value, or refer to the resource itself"
+                )
+                continue
+            is_open = isinstance(leaf, Placeholder)
+            found = self.references.faults(leaf, wanted) if is_open else self.references.literal_faults(leaf, wanted)
+            for fault in found:
+                yield self.source_map.diagnostic(at, *fault)
 
     def lookup_cycles(self) -> Iterator[Diagnostic]:
         """The error of lookups that refer to each other in a cycle."""
@@ -162,7 +143,7 @@ class _Checker:
         """The errors of one resource."""
         type = self.resource_type(resource.kind)
         if type is None:
-            hint = suggestion(resource.kind, self.catalogue.resources())
+            hint = kind_suggestion(resource.kind, self.catalogue.resources())
             if self.lookup_type(resource.kind) is not None:
                 hint = f"{resource.kind} can only be looked up: declare it under `lookups`"
             yield self.source_map.diagnostic(
@@ -175,7 +156,13 @@ class _Checker:
                 (*resource.path, "kind"), message, "add stream_manager: {url, access_token}"
             )
         spec = (*resource.path, "spec")
-        for error in spec_errors(type.spec, resource.spec, secret=SENSITIVE):
+        found = list(self.values(type.spec, resource.spec, spec, resource.address))
+        yield from found
+        reported = {each.path[:length] for each in found for length in range(len(spec) + 1, len(each.path) + 1)}
+        errors = spec_errors(type.spec, resource.spec, secret=SENSITIVE)
+        for error in unknown.once(errors, lambda error: unknown.field_hint(type, error.path, self.catalogue)):
+            if (*spec, *error.path) in reported:
+                continue
             key = error.key or not error.path
             diagnostic = self.source_map.diagnostic((*spec, *error.path), error.message, error.hint, key=key)
             yield replace(diagnostic, source="") if error.secret else diagnostic
@@ -189,8 +176,6 @@ class _Checker:
                     message,
                     "use secrets only in fields marked sensitive: `smplan kinds KIND` lists them",
                 )
-            for ref in _references(leaf):
-                yield from self.ref((*spec, *path), ref)
         yield from self.ignored(resource, type)
 
     def ignored(self, resource: Resource, type: ResourceType) -> Iterator[Diagnostic]:
@@ -206,8 +191,7 @@ class _Checker:
 
     def stream_manager(self) -> Iterator[Diagnostic]:
         """The errors of the references in ``stream_manager``."""
-        for path, ref in refs(self.blueprint.stream_manager):
-            yield from self.ref(("stream_manager", *path), ref)
+        yield from self.values(StreamManagerForm, self.blueprint.stream_manager, ("stream_manager",))
 
     def output(self, name: str, tree: PartialValue) -> Iterator[Diagnostic]:
         """The errors of one output."""
@@ -216,68 +200,20 @@ class _Checker:
                 yield self.source_map.diagnostic(
                     ("outputs", name, *path), "a secret is not allowed in an output: it would be shown"
                 )
-            for ref in _references(leaf):
-                yield from self.ref(("outputs", name, *path), ref)
+            for fault in self.references.faults(leaf):
+                yield self.source_map.diagnostic(("outputs", name, *path), *fault)
 
-    def ref(self, path: Path, ref: Ref) -> Iterator[Diagnostic]:
-        """The error of one reference, if any."""
-        if ref.root in ("var", "each"):
-            return
-        declaration = self.names.get(ref.root)
-        if declaration is None:
-            known = one_of(ref.root, self.names)
-            yield self.source_map.diagnostic(path, f"{quoted(ref.root)} is neither a resource nor a lookup", known)
-        elif not declaration.has_errors:
-            found = _wrong_instance(declaration, ref) or self._wrong_attribute(declaration, ref)
-            if found:
-                yield self.source_map.diagnostic(path, *found)
-
-    def _wrong_attribute(self, declaration: Declaration, ref: Ref) -> tuple[str, str] | None:
-        resource = None if declaration.lookup else self.resource_type(declaration.kind)
-        declared = self.lookup_type(declaration.kind) if declaration.lookup else resource
-        if declared is None:
-            return None
-        names = ["id", *declared.outputs, *(resource.spec.model_fields if resource else ())]
-        if not ref.path:
-            return (
-                f"`{ref}` does not name an attribute of {quoted(ref.root)}",
-                f"for example `{replace(ref, path=('id',))}`",
-            )
-        first = str(ref.path[0])
-        if first not in names:
-            return f"{quoted(ref.root)} ({declared.kind}) has no {quoted(first)}", one_of(first, names)
-        target = self.by_address.get(ref.address)
-        if target is None or first in declared.outputs or first not in target.spec:
-            return None
-        try:
-            get_path(target.spec, ref.path)
-        except KeyError as missing:
-            return f"{quoted(str(ref)[2:-1])} cannot be resolved: there is no {quoted(str(missing.args[0]))}", ""
-        return None
+    def values(self, form: type[Spec], tree: PartialValue, at: Path, owner: str = "") -> Iterator[Diagnostic]:
+        """The errors of the references, and of the literal ids, ARNs and names, in ``tree``, which is at ``at``."""
+        for path, leaf in leaves(tree):
+            wanted = wanted_at(form, path, owner)
+            if isinstance(leaf, Placeholder):
+                faults = self.references.faults(leaf, wanted)
+            else:
+                faults = self.references.literal_faults(leaf, wanted)
+            for fault in faults:
+                yield self.source_map.diagnostic((*at, *path), *fault)
 
 
 def _is_possible(kind: str) -> bool:
     return len(kind) <= _LONGEST_KIND and _KIND.match(kind) is not None
-
-
-def _wrong_instance(declaration: Declaration, ref: Ref) -> tuple[str, str] | None:
-    if declaration.keys is None and ref.index is not None:
-        return f"{quoted(ref.root)} has no instances: it has no `for_each`", f"write `{replace(ref, index=None)}`"
-    if declaration.keys is not None and ref.index is None:
-        key = declaration.keys[0] if declaration.keys else "key"
-        example = f"`{replace(ref, index=key)}`, or inside a `for_each` `{replace(ref, index_from_each=True)}`"
-        return f"{quoted(ref.root)} has one instance per key: choose one", f"write {example}"
-    if declaration.keys is not None and ref.index not in declaration.keys:
-        return f"{quoted(ref.root)} has no instance {quoted(str(ref.index))}", one_of(str(ref.index), declaration.keys)
-    if ref.index in declaration.disabled_keys:
-        message = f"{quoted(ref.address)} does not exist: its `when` is false"
-        return message, "give both the same `when`, or remove the reference"
-    return None
-
-
-def _references(leaf: object) -> tuple[Ref, ...]:
-    if isinstance(leaf, Ref):
-        return (leaf,)
-    if isinstance(leaf, Interpolation):
-        return tuple(dict.fromkeys(part for part in leaf.parts if isinstance(part, Ref)))
-    return ()

@@ -54,7 +54,8 @@ def apply(
     elif plan_file.is_plan(plan):
         made = plan_file.read_plan(plan)
     else:
-        made = wiring.plan(wiring.load(plan, options.assignments(var), var_file or ()))
+        command = options.typed("plan", plan, var=var, var_file=var_file)
+        made = wiring.plan(wiring.load(plan, options.assignments(var), var_file or ()), command=command)
         plans, new = plan_file.SavedPlans(workspace_of(plan.parent)), True
         file = plans.last
     return run_apply(made, plans, file, new=new, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
@@ -120,6 +121,7 @@ def _serialized(on_event: Callable[[Event], None], on_start: Callable[[], None])
 def _confirm(plan: Plan, plans: SavedPlans, *, new: bool, as_json: bool) -> None:
     """Prompt. Raises SmplanError if that is impossible, and typer.Abort after a no, Ctrl-C or end of input."""
     from smplan.errors import SmplanError
+    from smplan.render.formatting import risk_summary
 
     destroy = plan.mode == "destroy"
     review = f"smplan plan BLUEPRINT{' --destroy' if destroy else ''}" if new else "smplan show"
@@ -129,8 +131,9 @@ def _confirm(plan: Plan, plans: SavedPlans, *, new: bool, as_json: bool) -> None
     if not options.interactive():
         raise SmplanError("cannot prompt: standard input is not a terminal", hint=hint)
     those = "this step" if len(plan.steps) == 1 else f"these {len(plan.steps)} steps"
+    risks = f", with {risk_summary(plan)}" if plan.risk_counts() else ""
     try:
-        typer.confirm(f"\n{'Destroy' if destroy else 'Apply'} {those}?", abort=True)
+        typer.confirm(f"\n{'Destroy' if destroy else 'Apply'} {those}{risks}?", abort=True)
     except typer.Abort:
         declined = plans.decline(plan)
         if declined:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -90,26 +91,29 @@ def _descriptions(outputs: Mapping[str, Output]) -> dict[str, str]:
 
 
 def _data(kind: str, resource: ResourceType | None, lookup: LookupType | None) -> dict[str, object]:
+    from smplan.render import kinds_doc
+
     return {
         "kind": kind,
         "summary": resource.summary if resource else "",
         "spec": resource.spec.model_json_schema() if resource else None,
+        "fields": [asdict(row) for row in kinds_doc.field_rows(resource.spec)] if resource else [],
         "outputs": _descriptions(resource.outputs) if resource else {},
         "lookup": {"where": dict(lookup.keys), "outputs": _descriptions(lookup.outputs)} if lookup else None,
     }
 
 
 def _described(kind: str, resource: ResourceType | None, lookup: LookupType | None) -> str:
-    from smplan.core.spec import fields
+    from smplan.render import kinds_doc
 
     lines = [kind, f"  {_summary(resource, lookup)}", ""]
     if resource:
         lines.append("spec:")
-        for name, field in fields(resource.spec).items():
-            info = resource.spec.model_fields[name]
-            notes = sorted(trait.name for trait in field.traits)
-            notes += ["required"] if info.is_required() else []
-            lines += [f"  {name} ({', '.join(notes)})" if notes else f"  {name}", f"      {info.description or ''}"]
+        for row in kinds_doc.field_rows(resource.spec):
+            notes = [*row.traits, "required"] if row.required else [*row.traits]
+            lines += [f"  {row.path} ({', '.join(notes)})" if notes else f"  {row.path}"]
+            lines += ["      " + row.type.replace("`", "") + (f"; default {row.default}" if row.default else "")]
+            lines += [f"      {text}" for text in (row.description, row.takes.replace("`", "")) if text]
     sections = (
         ("outputs", _descriptions(resource.outputs) if resource else {}),
         ("where (lookup)", lookup.keys if lookup else {}),

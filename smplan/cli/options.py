@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from smplan.core.plan.changes import Permits
 
 Blueprint: TypeAlias = Annotated[Path, typer.Argument(help="The blueprint, YAML or JSON.", show_default=False)]
 Variables: TypeAlias = Annotated[
@@ -18,6 +22,24 @@ VariableFiles: TypeAlias = Annotated[
     typer.Option("--var-file", help="A YAML or JSON map of variables; later files take precedence."),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Unprotect: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unprotect",
+        metavar="ADDRESS",
+        help="Permit to delete this resource although it is protected: its deletion protection is removed first, in a "
+        "step of its own, and `prevent_destroy` does not count. May be given several times.",
+    ),
+]
+Abandon: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--abandon",
+        metavar="ADDRESS",
+        help="Forget this resource instead of deleting it; it continues to exist, and to cost. For what cannot be read "
+        "or deleted. May be given several times.",
+    ),
+]
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt: for CI, after an approval.")]
 Parallel: TypeAlias = Annotated[int, typer.Option(min=1, max=64, help="How many steps may run at once.")]
 LockWait: TypeAlias = Annotated[
@@ -56,6 +78,23 @@ def confirm(question: str) -> None:
     if not interactive():
         raise SmplanError("cannot prompt: standard input is not a terminal", hint="add --yes to run without a prompt")
     typer.confirm(question, abort=True, err=True)
+
+
+def permits(unprotect: list[str] | None, abandon: list[str] | None) -> Permits:
+    """What the options permit."""
+    from smplan.core.plan.changes import Permits
+
+    return Permits(frozenset(unprotect or ()), frozenset(abandon or ()))
+
+
+def typed(command: str, blueprint: Path, **given: object) -> str:
+    """``command`` as a person types it, with the options that were ``given``: a list means several times."""
+    words = ["smplan", command, str(blueprint)]
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        for each in value if isinstance(value, list) else [value]:
+            words += [] if each in (None, False) else [option] if each is True else [option, str(each)]
+    return shlex.join(words)
 
 
 def assignments(given: list[str] | None) -> dict[str, str]:

@@ -29,6 +29,8 @@ def plan(
     var: options.Variables = None,
     var_file: options.VariableFiles = None,
     destroy: Annotated[bool, typer.Option("--destroy", help="Plan to delete everything.")] = False,
+    unprotect: options.Unprotect = None,
+    abandon: options.Abandon = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 2 if there are changes, 0 if there are none.")
     ] = False,
@@ -44,7 +46,9 @@ def plan(
     from smplan.cli.workspace import workspace_of
 
     wanted = wiring.load(blueprint, options.assignments(var), var_file or ())
-    made = wiring.plan(wanted, destroy=destroy)
+    given = {"var": var, "var_file": var_file, "unprotect": unprotect, "abandon": abandon, "out": out}
+    command = options.typed("plan", blueprint, destroy=destroy, **given)
+    made = wiring.plan(wanted, destroy=destroy, permits=options.permits(unprotect, abandon), command=command)
     file = out or plan_file.SavedPlans(workspace_of(blueprint.parent)).last
     plan_file.save_plan(made, file)
     typer.echo(rendered(made, Format.JSON if as_json else Format.TEXT), nl=False)

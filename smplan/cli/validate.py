@@ -21,11 +21,12 @@ def validate(
     var_file: options.VariableFiles = None,
     as_json: options.AsJson = False,
 ) -> int:
-    """Report every error of a blueprint with its position and a hint; does not contact AWS."""
+    """Report every error and warning of a blueprint with its position and a hint; does not contact AWS."""
     from smplan.cli import wiring
     from smplan.core import graph
     from smplan.errors import BlueprintInvalid
     from smplan.guide import ordering
+    from smplan.render import errors
 
     try:
         wanted = wiring.load(blueprint, options.assignments(var), var_file or ())
@@ -36,8 +37,11 @@ def validate(
         typer.echo(json.dumps({"valid": False, "diagnostics": [asdict(each) for each in error.diagnostics]}, indent=1))
         return error.exit_code
     if as_json:
-        typer.echo(json.dumps({"valid": True, "name": wanted.name, "resources": len(wanted.resources)}, indent=1))
+        found = {"valid": True, "name": wanted.name, "resources": len(wanted.resources)}
+        typer.echo(json.dumps({**found, "warnings": [asdict(each) for each in wanted.warnings]}, indent=1))
         return 0
+    for warning in wanted.warnings:
+        typer.echo("\n".join([*errors.diagnostic_lines(warning), ""]))
     typer.echo(f"{blueprint} is valid: {len(wanted.resources)} resources, {len(wanted.lookups)} lookups.")
     options.next_command(f"smplan plan {blueprint}")
     return 0

@@ -20,6 +20,7 @@ from smplan.cli.git_head import commit_of
 from smplan.cli.plan_file import SavedPlans, read_plan
 from smplan.cli.workspace import current_workspace, shown, state_file, workspace_of
 from smplan.core.blueprint import BackendConfig, Blueprint
+from smplan.core.plan.changes import NO_PERMITS, Permits
 from smplan.core.plan.model import Plan
 from smplan.core.state.model import State
 from smplan.drivers import registry
@@ -134,8 +135,18 @@ def providers(region: str | None, *, on_call: Callable[[str], None] | None = Non
     return Providers(aws, connect=connect, secrets=secret, http=http)
 
 
-def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event], None] | None = None) -> Plan:
-    """The plan of ``blueprint`` from its state and what exists; events go to ``report``."""
+def plan(
+    blueprint: Blueprint,
+    *,
+    destroy: bool = False,
+    permits: Permits = NO_PERMITS,
+    command: str = "",
+    report: Callable[[Event], None] | None = None,
+) -> Plan:
+    """The plan of ``blueprint`` from its state and what exists; events go to ``report``.
+
+    ``permits`` are what the options permit; ``command`` is the one that makes this plan, for hints.
+    """
     stop = CancelToken()
     with _interruptible_pauses(stop):
         return make_plan(
@@ -143,6 +154,8 @@ def plan(blueprint: Blueprint, *, destroy: bool = False, report: Callable[[Event
             store=store_at(backend_of(blueprint), blueprint.name, blueprint.region),
             world=providers(blueprint.region),
             mode="destroy" if destroy else "apply",
+            permits=permits,
+            command=command,
             report=report or warning_reporter(),
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from smplan.core.values import Json, PartialValue, Path, Placeholder
-from smplan.errors import Diagnostic
+from smplan.errors import Diagnostic, Severity
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _LONGEST_SOURCE = 400
@@ -69,15 +69,17 @@ class SourceMap:
     def _lines(self) -> list[str]:
         return _LINE_BREAK.split(self.text)
 
-    def diagnostic(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Diagnostic:
+    def diagnostic(
+        self, path: Path, message: str, hint: str = "", *, key: bool = False, severity: Severity = "error"
+    ) -> Diagnostic:
         """A diagnostic at ``path``, or at its key if ``key``; without a source range, at the nearest path above."""
         for length in range(len(path), -1, -1):
             place = self.ranges.get(path[:length])
             if place is not None:
                 at_key = key and length == len(path)
                 line, column = (place.key_line, place.key_column) if at_key else (place.line, place.column)
-                return self.diagnostic_at(line, column, message, hint, path=path)
-        return Diagnostic(message, hint, file=self.file, path=path)
+                return replace(self.diagnostic_at(line, column, message, hint, path=path), severity=severity)
+        return Diagnostic(message, hint, file=self.file, path=path, severity=severity)
 
     def diagnostic_at(self, line: int, column: int, message: str, hint: str = "", *, path: Path = ()) -> Diagnostic:
         """A diagnostic at a line and column (1-based), with the text of the line."""
@@ -172,3 +174,4 @@ class Blueprint:
     file: str
     source_map: SourceMap = field(compare=False, repr=False)
     moved: tuple[Moved, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()

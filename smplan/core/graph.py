@@ -9,8 +9,8 @@ from typing import TypeAlias
 import networkx as nx
 
 from smplan.core.blueprint import Blueprint, Resource
-from smplan.core.values import refs
-from smplan.errors import BlueprintInvalid
+from smplan.core.values import Path, refs
+from smplan.errors import BlueprintInvalid, Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def build(blueprint: Blueprint, rules: Rules) -> Graph:
     try:
         return of(blueprint.resources, edges)
     except nx.NetworkXUnfeasible:
-        raise _cycle(blueprint, edges) from None
+        raise BlueprintInvalid(list(_cycles(blueprint, edges))) from None
 
 
 def _edges(blueprint: Blueprint) -> Iterator[Edge]:
@@ -70,24 +70,44 @@ def of(resources: Sequence[Resource], edges: Iterable[Edge]) -> Graph:
     """The graph of these resources, without edges from elsewhere (lookups). Raises nx.NetworkXUnfeasible."""
     position = {resource.address: at for at, resource in enumerate(resources)}
     incoming: dict[str, dict[str, Edge]] = {address: {} for address in position}
-    for edge in edges:
-        if edge.before in position and edge.before != edge.after:
-            incoming[edge.after].setdefault(edge.before, edge)
     digraph: nx.DiGraph[str] = nx.DiGraph()
     digraph.add_nodes_from(position)
-    digraph.add_edges_from((before, after) for after, found in incoming.items() for before in found)
+    for edge in sorted(edges, key=lambda edge: edge.droppable):
+        if edge.before not in position or edge.before == edge.after:
+            continue
+        if edge.droppable and nx.has_path(digraph, edge.after, edge.before):
+            continue
+        digraph.add_edge(edge.before, edge.after)
+        incoming[edge.after].setdefault(edge.before, edge)
     order = nx.lexicographical_topological_sort(digraph, key=lambda address: position[address])
     nodes = {address: resources[position[address]] for address in order}
     return Graph(nodes, {address: tuple(incoming[address].values()) for address in nodes})
 
 
-def _cycle(blueprint: Blueprint, edges: Iterable[Edge]) -> BlueprintInvalid:
+def cycles(blueprint: Blueprint, rules: Rules) -> Iterator[Diagnostic]:
+    """One error for each group of resources that wait for each other, at one of the references that make it so."""
+    return _cycles(blueprint, [*_edges(blueprint), *rules(blueprint.resources)])
+
+
+def _cycles(blueprint: Blueprint, edges: Iterable[Edge]) -> Iterator[Diagnostic]:
     by_address = {resource.address: resource for resource in blueprint.resources}
-    reasons = {(edge.before, edge.after): edge.reason for edge in edges if edge.before in by_address}
+    reasons: dict[tuple[str, str], str] = {}
+    for edge in edges:
+        if edge.before in by_address and edge.before != edge.after and not edge.droppable:
+            reasons.setdefault((edge.before, edge.after), edge.reason)
     digraph: nx.DiGraph[str] = nx.DiGraph()
     digraph.add_edges_from(reasons)
-    cycle = [(before, after) for before, after, *_ in nx.find_cycle(digraph)]
-    steps = "; ".join(f"{after} after {before} ({reasons[before, after]})" for before, after in cycle)
-    hint = "remove one reference or `after` of this cycle"
-    path = by_address[cycle[0][1]].path
-    return BlueprintInvalid([blueprint.source_map.diagnostic(path, f"these wait for each other: {steps}", hint)])
+    for group in nx.strongly_connected_components(digraph):
+        if len(group) > 1:
+            cycle = [(before, after) for before, after, *_ in nx.find_cycle(digraph.subgraph(group), min(group))]
+            steps = "; ".join(f"{after} after {before} ({reasons[before, after]})" for before, after in cycle)
+            hint = "remove one reference or `after` of this cycle"
+            path = _path_of(*cycle[0], by_address)
+            yield blueprint.source_map.diagnostic(path, f"these wait for each other: {steps}", hint)
+
+
+def _path_of(before: str, after: str, by_address: Mapping[str, Resource]) -> Path:
+    """The path of the reference to ``before`` in the resource ``after``; of that resource, if there is none."""
+    resource = by_address[after]
+    inside = (path for path, ref in refs(resource.spec) if ref.address == before)
+    return next(((*resource.path, "spec", *path) for path in inside), resource.path)

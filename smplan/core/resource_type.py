@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from smplan.core import canonical_json
+from smplan.core.reference import Reference
+from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec, fields
+from smplan.core.value_types import ValueType
 from smplan.core.values import Json, PartialValue, encode
 
 
@@ -21,11 +24,14 @@ class Output:
 
     ``may_change_on_update``: an update in place may change it (a version number), so a plan cannot know it.
     ``tracked``: a change outside smplan is drift, although no field manages it (a policy that was disabled).
+    ``type``: that of its value. ``reference``: what it gives to fields that take the same.
     """
 
     description: str
     may_change_on_update: bool = False
     tracked: bool = False
+    type: ValueType = "text"
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class IamActions:
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+    """Called by checks while planning only, and optional: without them the plan says what was not checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,23 @@ class Override:
     field: str
     kind: str
     fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What makes AWS refuse to delete a resource, until ``Driver.unprotect`` has removed it.
+
+    ``attribute`` is the field or output that shows it: on unless it is false, empty, or one of ``off``.
+    """
+
+    attribute: str
+    name: str
+    off: tuple[str, ...] = ()
+
+    def is_on(self, attributes: Mapping[str, Json]) -> bool:
+        """Whether a resource with these attributes is protected."""
+        value = attributes.get(self.attribute)
+        return bool(value) and value not in self.off
 
 
 class DeclaredResource:
@@ -79,10 +104,17 @@ class DeclaredResource:
     """How long creating one takes on AWS, for estimates."""
     timeout_seconds: ClassVar[float] = 600
     """The limit of each of ``wait_ready``, ``drain`` and ``wait_deleted``."""
-    risks: ClassVar[Mapping[str, str]] = {}
-    """Op ("update", "replace", "delete") to what it endangers: "serving path", "data loss", "irreversible"."""
+    protection: ClassVar[Protection | None] = None
+    """What makes AWS refuse to delete it."""
+    left_behind: ClassVar[str] = "it continues to exist"
+    """What a resource that is abandoned continues to do or cost."""
     overrides: ClassVar[tuple[Override, ...]] = ()
     """The fields of other resources that this one changes."""
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterable[Risk]:
+        """None. A kind that overrides this says in the first line of its docstring what is a risk."""
+        return ()
 
     @classmethod
     def compute_outputs(cls, spec: Any) -> Mapping[str, PartialValue]:
@@ -133,6 +165,8 @@ class DeclaredLookup:
     """The keys of ``where`` (AWS's filter names or attributes), each with its description; ``tag:*`` is any tag."""
     outputs: ClassVar[Mapping[str, Output]]
     iam_actions: ClassVar[IamActions] = IamActions()
+    key_references: ClassVar[Mapping[str, Reference]] = {}
+    """The keys that take an attribute of another lookup, each with what it takes."""
 
 
 ResourceType: TypeAlias = type[DeclaredResource]

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
+from smplan.core.reference import Reference
 from smplan.core.values import PartialValue, Placeholder, placeholders
 
 
@@ -29,6 +30,8 @@ INITIAL = FieldTrait("initial", "used at creation only; not managed afterwards")
 WRITE_ONLY = FieldTrait("write-only", "cannot be read back; compared with what was last applied")
 SENSITIVE = FieldTrait("sensitive", "never shown; only its source is stored")
 UNORDERED = FieldTrait("unordered", "a set: the order of its items means nothing")
+RELEASED_LAST = FieldTrait("released last", "what the value loses is in use until all that depends on it has changed")
+SCRIPT = FieldTrait("script", "run on an instance")
 CLIENT_ONLY = FieldTrait("local", "used by smplan itself, never sent; a change of it changes nothing")
 
 
@@ -47,6 +50,8 @@ class Field:
     traits: frozenset[FieldTrait]
     form: Callable[[Any], Any] | None = None
     nested: type[Spec] | None = field(default=None, repr=False)
+    reference: Reference | None = None
+    """What of other kinds it takes; None if it takes nothing of them."""
 
     def has(self, trait: FieldTrait) -> bool:
         """Whether the field has the trait ``trait``."""
@@ -140,4 +145,5 @@ def _field(name: str, annotation: Any, metadata: list[Any]) -> Field:
     forms = [item.form for item in metadata if isinstance(item, Canonical)]
     choices = (annotation, *get_args(annotation))
     nested = next((each for each in choices if isinstance(each, type) and issubclass(each, Spec)), None)
-    return Field(name, traits, forms[0] if forms else None, nested)
+    reference = next((item for item in metadata if isinstance(item, Reference)), None)
+    return Field(name, traits, forms[0] if forms else None, nested, reference)

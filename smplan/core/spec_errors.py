@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, get_args
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from smplan.core.blueprint import InvalidValue, printable
-from smplan.core.spec import FieldTrait, Spec, fields
+from smplan.core.spec import Field, FieldTrait, Spec, fields
 from smplan.core.values import PartialValue, Path, Placeholder
 from smplan.core.wording import count, dotted, one_of, quoted, shape, suggestion
 
@@ -27,6 +28,7 @@ _WANTED = {
     "model_attributes_type": "a map",
     "none_required": "left out",
 }
+_PAIR = re.compile(r"(\w+)(?:\s*:|\s)\s*(\S+)")
 _BOUNDS = {
     "greater_than_equal": ("must be at least", "ge"),
     "less_than_equal": ("must be at most", "le"),
@@ -51,6 +53,10 @@ class SpecError:
     hint: str = ""
     key: bool = False
     secret: bool = False
+    unknown: bool = field(default=False, compare=False)
+    """The key at ``path`` is none of the names there."""
+    missing: str = field(default="", compare=False)
+    """The name of the field that is missing."""
 
 
 def spec_errors(form: type[Spec], tree: PartialValue, *, secret: FieldTrait | None = None) -> Iterator[SpecError]:
@@ -97,14 +103,17 @@ def _errors_at(form: type[Spec], path: Path, details: list[ErrorDetails], hidden
     first, subject = details[0], f"`{dotted(path)}` " if path else ""
     wanted = list(dict.fromkeys(_WANTED[detail["type"]] for detail in details if detail["type"] in _WANTED))
     if first["type"] == "missing":
-        yield SpecError(path[:-1], f"{subject}is missing", f"add it: {_meaning(form, path)}".removesuffix(": "))
+        hint = f"add it: {_meaning(form, path)}".removesuffix(": ")
+        yield SpecError(path[:-1], f"{subject}is missing", hint, missing=str(path[-1]))
     elif first["type"] == "extra_forbidden":
         forms, _ = walk(form, path[:-1])
         names = sorted({name for each in forms for name in each.model_fields})
-        yield SpecError(path, f"{subject}is not a known field", one_of(str(path[-1]), names), key=True, secret=hidden)
+        hint = one_of(str(path[-1]), names)
+        yield SpecError(path, f"{subject}is not a known field", hint, key=True, secret=hidden, unknown=True)
     elif wanted:
         message = f"{subject}must be {' or '.join(wanted)}, not {shape(first['input'])}"
-        yield SpecError(path, message, _requote(first["input"], wanted) or _meaning(form, path), secret=hidden)
+        hint = _requote(first["input"], wanted) or _reshape(form, path, first["input"], wanted)
+        yield SpecError(path, message, hint or _meaning(form, path), secret=hidden)
     else:
         for detail in details:
             message, hint = _words(detail, hidden)
@@ -149,6 +158,23 @@ def _requote(given: PartialValue, wanted: list[str]) -> str:
     return ""
 
 
+def _reshape(form: type[Spec], path: Path, given: PartialValue, wanted: list[str]) -> str:
+    """The hint for a value of the wrong form: text for a list, a list for a map, nothing at all."""
+    if given is None:
+        return "write a value after the colon, or leave the key out"
+    if "a map" in wanted and isinstance(given, str):
+        names = {name for each in walk(form, path)[0] for name in each.model_fields}
+        found = _PAIR.match(given)
+        return f"write `{found[1]}: {found[2]}`, with a colon and a space" if found and found[1] in names else ""
+    if "a map" in wanted and isinstance(given, list):
+        return "write names and values, `name: value`, without dashes and brackets"
+    if "a list" in wanted and isinstance(given, (str, int)):
+        return f"write a list: [{printable(str(given))[:80]}]"
+    if "text" in wanted and isinstance(given, list) and len(given) == 1:
+        return "write the value without brackets and dashes"
+    return ""
+
+
 def _meaning(form: type[Spec], path: Path) -> str:
     """The description of the field at ``path``; of an item, that of its list or map."""
     for length in range(len(path), 0, -1):
@@ -157,6 +183,17 @@ def _meaning(form: type[Spec], path: Path) -> str:
             if info is not None and info.description:
                 return info.description
     return ""
+
+
+def field_at(form: type[Spec], path: Path) -> Field | None:
+    """The last field on ``path`` below ``form``: that of an item, too."""
+    found: Field | None = None
+    forms: tuple[type[Spec], ...] = (form,)
+    for step in path:
+        holder = next((each for each in forms if isinstance(step, str) and step in each.model_fields), None)
+        if holder is not None:
+            found, forms = fields(holder)[str(step)], nested(holder, str(step))
+    return found
 
 
 def walk(form: type[Spec], path: Path) -> tuple[tuple[type[Spec], ...], frozenset[FieldTrait]]:

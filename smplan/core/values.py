@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from smplan.errors import SmplanError
+
 Json: TypeAlias = Any
 """What JSON can say: None, bool, int, float, str, and lists and maps of these."""
 
@@ -70,8 +72,8 @@ def instance_address(root: str, key: str | None) -> str:
     return root if key is None else f'{root}["{key}"]'
 
 
-class InvalidReference(ValueError):
-    """Text that opens ``${`` and is not a reference."""
+class InvalidReference(SmplanError, ValueError):
+    """Text that opens ``${`` and is not a reference, or a reference whose value cannot be part of a text."""
 
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
@@ -191,6 +193,18 @@ def placeholders(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, Pl
     elif isinstance(tree, (list, tuple)):
         for position, value in enumerate(tree):
             yield from placeholders(value, (*path, position))
+
+
+def leaves(tree: PartialValue, path: Path = ()) -> Iterator[tuple[Path, PartialValue]]:
+    """Every value in ``tree`` that is neither a list nor a map, with its path."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(tree, (list, tuple)):
+        for position, value in enumerate(tree):
+            yield from leaves(value, (*path, position))
+    else:
+        yield path, tree
 
 
 def known(tree: PartialValue) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable
 
 from smplan.core.blueprint import printable
@@ -11,6 +12,17 @@ from smplan.core.values import Interpolation, Path, Ref, Secret
 _LONGEST_WORD = 80
 _MANY_WORDS = 300
 _FEW_NAMES = 14
+_SHORT = {
+    "asg": "autoscaling group",
+    "auto": "autoscaling",
+    "elb": "elbv2",
+    "lb": "elbv2 load balancer",
+    "alb": "elbv2 load balancer",
+    "elasticloadbalancingv2": "elbv2",
+    "ami": "image",
+    "sg": "security group",
+    "policy": "scaling policy",
+}
 
 
 def shape(value: object) -> str:
@@ -62,6 +74,32 @@ def one_of(word: str, names: Collection[str]) -> str:
     if near or not names or len(names) > _FEW_NAMES:
         return near
     return f"one of: {', '.join(sorted(names))}"
+
+
+def kind_suggestion(word: str, kinds: Iterable[str]) -> str:
+    """``did you mean …?`` for the kind that has most words of ``word``, other tools' names included."""
+    if len(word) > _LONGEST_WORD:
+        return ""
+    names, wanted = sorted(kinds), _words_of(word)
+
+    def shared(name: str) -> float:
+        return len(wanted & _words_of(name)) / len(wanted | _words_of(name))
+
+    best = max(names, key=lambda name: (shared(name), difflib.SequenceMatcher(None, word, name).ratio()), default="")
+    if best and shared(best) >= 0.5:
+        return f"did you mean `{best}`?"
+    last = re.split(r"[^a-z0-9]+", word.lower())[-1]
+    ends = [name for name in names if last and name.rpartition(".")[2].endswith(last)]
+    return suggestion(word, ends if len(ends) == 1 else names) or (
+        f"did you mean `{ends[0]}`?" if len(ends) == 1 else ""
+    )
+
+
+def _words_of(kind: str) -> frozenset[str]:
+    """The words of a kind's name, other tools' short names written out."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+    words = [_SHORT.get(each, each) for each in re.split(r"[^a-z0-9]+", spaced) if each not in ("aws", "")]
+    return frozenset(each.removesuffix("s") if len(each) > 3 else each for words_ in words for each in words_.split())
 
 
 def suggestion(word: str, names: Iterable[str]) -> str:

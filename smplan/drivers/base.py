@@ -11,7 +11,7 @@ checks every registered kind for these laws:
    never looks like "deleted".
 5. After a ``create`` whose response was lost, ``find`` finds what was created.
 6. Errors leave as errors of ``smplan.errors``, never as a library's own.
-7. The AWS actions called are exactly those declared in ``iam_actions``.
+7. The AWS actions called are exactly those declared in ``iam_actions``, those of checks as ``check``.
 8. What the API allows and the spec does not name, set by hand, is still there after an update of each managed field.
 9. ``set_owner`` changes the owner and nothing else; twice is as once.
 """
@@ -19,7 +19,7 @@ checks every registered kind for these laws:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -27,6 +27,7 @@ from smplan.core import address_tag
 from smplan.core.resource_type import DeclaredLookup, DeclaredResource
 from smplan.core.spec import Spec
 from smplan.core.values import Json
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.drivers.context import Context
 
 S = TypeVar("S", bound=Spec)
@@ -99,6 +100,10 @@ class Driver(DeclaredResource, ABC, Generic[S]):
     def read_many(self, ids: Collection[str]) -> dict[str, Live[S]]:
         """Those of ``ids`` that exist, read in as few calls as AWS allows. A failed read raises."""
 
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """What to ask AWS before a plan is made: each check for all of ``planned`` that is of this kind and changes."""
+        return ()
+
     @abstractmethod
     def create(self, spec: S, claim: Claim) -> str:
         """Create it with ONE mutating call, sent once, that carries claim and token. Returns the new id."""
@@ -112,6 +117,10 @@ class Driver(DeclaredResource, ABC, Generic[S]):
 
     def set_owner(self, id: str, owner: Owner) -> None:
         """Write the two ownership tags and nothing else; idempotent. Kinds without tags have nothing to write."""
+
+    def unprotect(self, id: str) -> None:
+        """Remove the ``protection`` that the kind declares, and nothing else; idempotent, already gone is success."""
+        raise NotImplementedError(f"{self.kind} has no protection")
 
     @abstractmethod
     def delete(self, id: str) -> None:
@@ -136,6 +145,10 @@ class Driver(DeclaredResource, ABC, Generic[S]):
     def diagnose_timeout(self, spec: S) -> str:
         """The probable cause of a time-out, found by reading; empty if there is none."""
         return ""
+
+    def delete_timeout(self, live: Live[S]) -> float:
+        """Limit of draining and deleting it, in seconds: longer where its settings make it longer."""
+        return self.timeout_seconds
 
     def timeout(self, spec: S) -> float:
         """Limit of a wait for this resource, in seconds."""

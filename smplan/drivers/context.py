@@ -66,6 +66,11 @@ class AwsClients:
         return cast("ElasticLoadBalancingv2Client", self._client("elbv2"))
 
     @property
+    def iam(self) -> Any:
+        """IAM."""
+        return self._client("iam")
+
+    @property
     def rds(self) -> RDSClient:
         """RDS."""
         return cast("RDSClient", self._client("rds"))
@@ -79,6 +84,11 @@ class AwsClients:
     def secretsmanager(self) -> SecretsManagerClient:
         """Secrets Manager."""
         return cast("SecretsManagerClient", self._client("secretsmanager"))
+
+    @property
+    def service_quotas(self) -> Any:
+        """Service Quotas."""
+        return self._client("service-quotas")
 
     @property
     def sns(self) -> SNSClient:

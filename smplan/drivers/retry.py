@@ -1,4 +1,7 @@
-"""Retry policy of requests: throttled ones until a deadline, unanswered ones a few times, with exponential backoff.
+"""Retry policy of requests, with exponential backoff.
+
+Throttled requests, and those that name what AWS may not show yet, are retried until a deadline, unanswered ones a few
+times.
 
 Reads and writes share one rule, because the error already tells them apart: a write that may have been processed raises
 LostAnswer, which is never retried here; a write raises Unreachable only if its connection failed.
@@ -13,12 +16,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from smplan.core.events import Retried
-from smplan.errors import Throttled, Unreachable
+from smplan.errors import DriverError, InUse, NotFound, Throttled, Unreachable
 
 T = TypeVar("T")
 
 THROTTLED_SECONDS = 120.0
-"""How long a throttled call is retried."""
+"""How long a call is retried that is throttled, refused for the moment, or names what AWS does not show yet."""
 UNREACHABLE_ATTEMPTS = 4
 """Attempts of a call that gets no response, the first one included."""
 LONGEST_PAUSE = 5.0
@@ -26,6 +29,8 @@ THROTTLED_PAUSE = 0.5
 UNREACHABLE_PAUSE = 0.2
 """Seconds before the second attempt; each further pause is twice as long, up to the longest."""
 
+FinalTest = Callable[[DriverError], bool]
+"""Whether a NotFound or InUse is final, or passes."""
 Pause = Callable[[float], None]
 """Sleeps for so many seconds; may raise Interrupted instead of returning."""
 
@@ -58,10 +63,18 @@ class RetryPolicy:
         self._clock = clock
         self._draw = draw
 
-    def call(self, action: str, once: Callable[[], T], *, attempts: int = UNREACHABLE_ATTEMPTS) -> T:
+    def call(
+        self,
+        action: str,
+        once: Callable[[], T],
+        *,
+        attempts: int = UNREACHABLE_ATTEMPTS,
+        final: FinalTest = lambda _: True,
+    ) -> T:
         """What ``once`` returns; it is retried after Throttled and, up to ``attempts`` attempts, Unreachable.
 
-        Raises the last error when no attempt is left. ``action`` names the call in events.
+        After NotFound and InUse it is retried unless they are ``final``. Raises the last error when no attempt is left.
+        ``action`` names the call in events.
         """
         since = self._clock()
         unreachable = 0
@@ -69,19 +82,20 @@ class RetryPolicy:
         while True:
             try:
                 return once()
-            except (Throttled, Unreachable) as error:
-                unreachable += isinstance(error, Unreachable)
+            except (Throttled, Unreachable, NotFound, InUse) as error:
+                if isinstance(error, (NotFound, InUse)) and final(error):
+                    raise
+                counted = isinstance(error, Unreachable)
+                unreachable += counted
                 attempt += 1
-                seconds = self._before(attempt, throttled=isinstance(error, Throttled))
+                seconds = self._before(attempt, quick=counted)
                 late = self._clock() - since + seconds > THROTTLED_SECONDS
-                if unreachable >= attempts or (late and isinstance(error, Throttled)):
+                if unreachable >= attempts or (late and not counted):
                     raise
                 self.on_retry(Retried(action, error.message, attempt, seconds))
             self.pause(seconds)
 
-    def _before(self, attempt: int, *, throttled: bool) -> float:
+    def _before(self, attempt: int, *, quick: bool) -> float:
         """Seconds before an attempt: doubled each time, with jitter, so that clients do not retry in step."""
-        ceiling = min(
-            (THROTTLED_PAUSE if throttled else UNREACHABLE_PAUSE) * 2.0 ** min(attempt - 2, 10), LONGEST_PAUSE
-        )
+        ceiling = min((UNREACHABLE_PAUSE if quick else THROTTLED_PAUSE) * 2.0 ** min(attempt - 2, 10), LONGEST_PAUSE)
         return ceiling * (1 + self._draw()) / 2

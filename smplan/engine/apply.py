@@ -82,8 +82,17 @@ class Applier:
     def _execute(self, plan: Plan, replayed: ReplayedState, held: LockedState, resolver: Resolver) -> Outcome:
         since = self.now()
         runtime = self.providers.runtime
-        run = RunContext(plan.base.lineage, self.report, self.stop, held.check, runtime, runtime.result_queue())
+        run = RunContext(
+            plan.base.lineage,
+            self.report,
+            self.stop,
+            held.check,
+            runtime,
+            runtime.result_queue(),
+            self.providers.inventory,
+        )
         preparer = Preparer(plan, replayed, self.providers, resolver)
+        preparer.take_inventory((*replayed.state.deposed, *replayed.state.resources.values()))
         outcome = Executor(run, preparer, held, parallel=self.parallel, now=lambda: self.now().isoformat()).run()
         held.append([RunEnded(self.holder.run, outcome.outcome, outcome.outputs, self.now().isoformat())])
         if outcome.outcome == "complete":

@@ -17,18 +17,20 @@ from smplan.core.plan.model import Op, Step
 from smplan.core.state.journal import ResourceCreated
 from smplan.core.values import Json, encode
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
+from smplan.drivers.inventory import Inventory, names_of
 from smplan.engine.preconditions import PLAN_AGAIN, describe_change
 from smplan.engine.prepare import PreparedStep
 from smplan.engine.refresh import Report
 from smplan.engine.runtime import ResultQueue, Runtime
 from smplan.engine.waiter import CancelToken, Waiter
-from smplan.errors import Conflict, LostAnswer, NotFound, NotOurs, Stale, TimedOut, Unreachable
+from smplan.errors import Conflict, DriverError, LostAnswer, NotFound, NotOurs, Stale, TimedOut
 
 READ_AFTER_WRITE_TIMEOUT = 300
 """Seconds until a new resource must show in reads (EC2 API reference, eventual consistency)."""
 MAX_CREATE_ATTEMPTS = 2
 """A create is sent again only if nothing was found after its response was lost. Should the first one have worked all
 the same, its name is taken, and the second one is refused."""
+_FIX_AND_RESUME = "fix the cause, then run `smplan apply` again to resume"
 LOST_RESPONSE_BACKOFF = (0.5, 1.0, 2.0)
 """Seconds between reads for what a create whose response was lost may have created."""
 
@@ -51,10 +53,12 @@ class RunContext:
     check_lock: Callable[[], None]
     runtime: Runtime
     results: ResultQueue[Any]
+    inventory: Inventory = field(default_factory=Inventory)
 
     def created(self, step: Step, id: str) -> None:
         """Have the id of a new resource journaled before the step goes on to its end."""
         self.results.put(ResourceCreated(step.id, id))
+        self.inventory.add(step.address, [id], new=True)
 
     def waiter(self, step: Step, timeout: float) -> Waiter:
         """A wait of ``step`` that reports its progress."""
@@ -84,6 +88,8 @@ def apply_step(run: RunContext, prepared: PreparedStep) -> Result:
             return delete(run, prepared)
         case Op.GATE:
             return wait_gate(run, prepared)
+        case Op.UNPROTECT:
+            return unprotect(run, prepared)
         case _:
             assert_never(prepared.step.op)
 
@@ -149,12 +155,30 @@ def delete(run: RunContext, prepared: PreparedStep) -> Result:
     if live is None:
         return Result(id)
     _check_owner(run, prepared, live)
-    waiter = run.waiter(prepared.step, driver.timeout_seconds)
-    waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
-    send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
-    waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
-    waiter.wait(lambda: driver.wait_deleted(id))
+    run.inventory.discard(names_of(id, "", live.outputs))
+    waiter = run.waiter(prepared.step, driver.delete_timeout(live))
+    try:
+        waiter.wait(lambda: _with_lock_checks(run, driver.drain(live)))
+        send = partial(_retry_once_if_lost, run, lambda: driver.delete(id))
+        waiter.retry_while_in_use(send, f"{driver.kind} {id} to be released")
+        waiter.wait(lambda: driver.wait_deleted(id))
+    except TimedOut as error:
+        hint = (
+            "fix the cause, then run the same command again to resume; or plan again with "
+            f"`--abandon {prepared.step.address}`"
+        )
+        raise TimedOut(error.message, hint=hint, address=prepared.step.address) from None
     return Result(id)
+
+
+def unprotect(run: RunContext, prepared: PreparedStep) -> Result:
+    """Remove what protects the resource, which the next step deletes."""
+    driver, step = prepared.driver, prepared.step
+    live = driver.read_many([step.physical_id]).get(step.physical_id)
+    if live is not None:
+        _check_owner(run, prepared, live)
+        _retry_once_if_lost(run, lambda: driver.unprotect(step.physical_id))
+    return Result(step.physical_id, step.resource.outputs)
 
 
 def wait_gate(run: RunContext, prepared: PreparedStep) -> Result:
@@ -192,7 +216,7 @@ def _apply_virtual(run: RunContext, prepared: PreparedStep) -> Result:
     if step.op is Op.DELETE:
         return Result(step.physical_id)
     if step.op in (Op.CREATE, Op.REPLACE):
-        run.created(step, step.address)
+        run.results.put(ResourceCreated(step.id, step.address))
     return Result(step.physical_id or step.address, encode(prepared.driver.compute_outputs(prepared.spec)))
 
 
@@ -299,15 +323,14 @@ def _wait_ready(run: RunContext, prepared: PreparedStep, id: str) -> None:
     try:
         run.waiter(prepared.step, driver.timeout(spec)).wait(lambda: driver.wait_ready(id, spec))
     except TimedOut as error:
-        hint = "fix the cause, then run `smplan apply` again to resume"
         parts = [error.message, _probable_cause(driver, spec)]
-        raise TimedOut(". ".join(filter(None, parts)), hint=hint, address=prepared.step.address) from None
+        raise TimedOut(". ".join(filter(None, parts)), hint=_FIX_AND_RESUME, address=prepared.step.address) from None
 
 
 def _probable_cause(driver: Driver[Any], spec: Any) -> str:
     try:
         return driver.diagnose_timeout(spec)
-    except Unreachable as error:
+    except DriverError as error:
         return error.message
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,21 +15,23 @@ from smplan.core import graph
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.graph import Graph
 from smplan.core.plan import drift
-from smplan.core.plan.changes import ChangeSet, NoOp
-from smplan.core.plan.model import Drift, Plan, StateRef, with_digest
+from smplan.core.plan.changes import NO_PERMITS, ChangeSet, NoOp, Permits
+from smplan.core.plan.model import Drift, Plan, StateRef, Step, with_digest
 from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
-from smplan.core.plan.planner import NOT_IN_BLUEPRINT, plan_changes
+from smplan.core.plan.planner import plan_changes
 from smplan.core.plan.steps import plan_steps
 from smplan.core.resolver import Resolver
+from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
-from smplan.core.values import Json, encode, resolve
+from smplan.core.values import InvalidReference, Json, encode, resolve
 from smplan.drivers.retry import Pause, sleep
-from smplan.engine import preconditions, refresh
+from smplan.engine import preconditions, preflight, refresh
+from smplan.engine.permits import check_addresses
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.errors import GuardRefused, StoreError
+from smplan.errors import BlueprintInvalid, Diagnostic, GuardRefused, StoreError
 from smplan.guide import ordering
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def plan(
     store: Store,
     world: Providers,
     mode: str = "apply",
+    permits: Permits = NO_PERMITS,
+    command: str = "",
     report: Report,
     pause: Pause = sleep,
     now: Now = utc_now,
@@ -59,6 +63,7 @@ def plan(
 ) -> Plan:
     """The plan that makes what exists match ``blueprint``; ``mode`` "destroy" deletes everything instead.
 
+    ``permits`` are what a person allows for this plan, ``command`` the one that makes it, for hints.
     ``pause`` waits before a request is retried. Raises BlueprintInvalid, GuardRefused, NotOurs, or the error of a read
     that failed. Writes nothing.
     """
@@ -72,10 +77,13 @@ def plan(
     lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {} if destroy else None)
     moved, moves = (state, ()) if destroy else plan_moves(blueprint, ordered, world.kind, state, lookups)
     observed = _observe(blueprint, snapshot, moved, world, report, lookups)
-    reason = "everything is destroyed" if destroy else NOT_IN_BLUEPRINT
-    plan_from = partial(plan_changes, blueprint, ordered, world.kind, moved, moves=moves, removal_reason=reason)
-    changes = _plan_changes(plan_from, observed, world)
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
+    _check_permits(permits, blueprint, (state, moved), pending_creates)
+    plan_from = partial(
+        plan_changes, blueprint, ordered, world.kind, moved, moves=moves, destroy=destroy, permits=permits
+    )
+    changes, not_checked = _plan_changes(plan_from, observed, blueprint, world, command)
+    steps = plan_steps(changes, ordered, moved, pending_creates)
     made_at = now()
     return with_digest(
         Plan(
@@ -93,13 +101,24 @@ def plan(
             region=world.aws.region if account else "",
             lookups=observed.lookups,
             stream_manager=encode(blueprint.stream_manager),
-            steps=plan_steps(changes, ordered, moved, pending_creates),
+            steps=steps,
             drift=tuple(changes.drift),
             unreadable=changes.unreadable,
-            unchanged=tuple(address for address, each in changes.changes.items() if isinstance(each, NoOp)),
+            not_checked=not_checked,
+            unchanged=_unchanged(changes, steps),
+            permits=permits.listed(),
             outputs={} if destroy else _outputs(blueprint, changes),
+            warnings=()
+            if destroy
+            else tuple(_warning(each, Path(blueprint.file).parent) for each in blueprint.warnings),
         )
     )
+
+
+def _warning(warning: Diagnostic, folder: Path) -> str:
+    file = Path(warning.file)
+    name = file.relative_to(folder) if file.is_relative_to(folder) else file.name
+    return f"{name}:{warning.line}: {warning.message}; {warning.hint}"
 
 
 def _observe(
@@ -113,25 +132,56 @@ def _observe(
     """Everything but what exists under the natural keys of resources to create: those are not planned yet."""
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
     world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
+    current = refresh.read_resources(state.resources.values(), world, report)
+    deposed, unreadable = refresh.read_deposed(state.deposed, world, report)
+    untracked, hidden = refresh.find_untracked(pending_creates, state, world)
     return replace(
-        refresh.read_resources(state.resources.values(), world, report),
-        deposed=refresh.read_deposed(state.deposed, world, report),
+        current,
         lookups=lookups,
         pending=frozenset(intent.resource_key for intent in pending_creates),
-        untracked=refresh.find_untracked(pending_creates, state, world),
+        untracked=untracked,
+        deposed=deposed,
+        hidden=(*unreadable, *hidden),
     )
 
 
 def _plan_changes(
-    plan_from: Callable[[ObservedState], ChangeSet], observed: ObservedState, world: Providers
-) -> ChangeSet:
-    """The changes, planned twice: what the first pass creates may exist already under its natural key."""
+    plan_from: Callable[[ObservedState], ChangeSet],
+    observed: ObservedState,
+    blueprint: Blueprint,
+    world: Providers,
+    command: str,
+) -> tuple[ChangeSet, Mapping[str, str]]:
+    """The changes, planned twice: what the first pass creates may exist already under its natural key.
+
+    Then AWS is asked what it would refuse. Second: what could not be asked, to why.
+    """
     changes = plan_from(observed)
-    existing = {} if changes.diagnostics else refresh.find_existing(changes, world)
+    if changes.diagnostics:
+        changes.raise_if_refused()
+    existing, refused = refresh.find_existing(changes, world)
     if existing:
         changes = plan_from(replace(observed, by_natural_key=existing))
-    changes.raise_if_refused()
-    return changes
+    checked = preflight.check(changes, blueprint, world, refused)
+    changes.diagnostics.extend(checked.diagnostics)
+    changes.raise_if_refused(command)
+    return changes, checked.not_checked
+
+
+def _check_permits(
+    permits: Permits, blueprint: Blueprint, states: Iterable[State], pending_creates: Iterable[StepIntent]
+) -> None:
+    known = {each.address for each in blueprint.resources} | {each.resource.address for each in pending_creates}
+    for state in states:
+        known |= {each.address for each in (*state.resources.values(), *state.deposed)}
+    check_addresses(permits, known)
+
+
+def _unchanged(changes: ChangeSet, steps: Iterable[Step]) -> tuple[str, ...]:
+    """What was read and has no step; a resource that only moves has one."""
+    others = {step.address for step in steps} | changes.unreadable.keys()
+    idle = (address for address, each in changes.changes.items() if isinstance(each, NoOp))
+    return tuple(address for address in idle if address not in others)
 
 
 def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
@@ -186,7 +236,16 @@ def _stream_manager_settings(
 
 
 def _outputs(blueprint: Blueprint, changes: ChangeSet) -> dict[str, Json]:
-    return {name: encode(resolve(tree, changes.value_of)) for name, tree in blueprint.outputs.items()}
+    found: dict[str, Json] = {}
+    for name, tree in blueprint.outputs.items():
+        try:
+            found[name] = encode(resolve(tree, changes.value_of))
+        except (KeyError, InvalidReference) as error:
+            problem = (
+                str(error) if isinstance(error, InvalidReference) else f"there is no {error} in what this refers to"
+            )
+            raise BlueprintInvalid([blueprint.source_map.diagnostic(("outputs", name), problem)]) from None
+    return found
 
 
 @dataclass(frozen=True)
@@ -207,4 +266,4 @@ def detect_drift(*, blueprint: Blueprint, store: Store, world: Providers, report
     world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
     observed = refresh.read_resources(state.resources.values(), world, report)
     found = drift.detect(state, observed, world.kind, Overrides(blueprint, state, world.kind))
-    return DriftReport(tuple(found), observed.unreadable)
+    return DriftReport(tuple(found), {**drift.not_compared(state, world.kind), **observed.unreadable})

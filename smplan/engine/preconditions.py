@@ -107,11 +107,11 @@ def _check_state(plan: Plan, replayed: ReplayedState) -> None:
 
 def _describe_state_change(plan: Plan, state: State) -> str:
     """Up to ten addresses each that the state has and the plan did not expect, and the other way round."""
-    planned = {step.address for step in plan.steps}
-    existed = {step.address for step in plan.steps if step.physical_id} | set(plan.unchanged)
+    planned, idle = {step.address for step in plan.steps}, {*plan.unchanged, *plan.unreadable}
+    existed = {step.address for step in plan.steps if step.physical_id} | idle
     created = {step.address for step in plan.steps if step.op in (Op.CREATE, Op.GATE)}
     found = {
-        "new": state.resources.keys() - planned - set(plan.unchanged),
+        "new": state.resources.keys() - planned - idle,
         "created since": state.resources.keys() & created,
         "gone": existed - state.resources.keys(),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from smplan.core import canonical_json
 from smplan.core.plan.model import Op, Plan, Step
 from smplan.core.resolver import Resolver
+from smplan.core.resource_type import ResourceType
 from smplan.core.spec import Spec
 from smplan.core.state.journal import CREATING_OPS, ReplayedState, StepIntent
-from smplan.core.state.model import Status
+from smplan.core.state.model import ResourceState, Status
 from smplan.core.values import InvalidReference, Json, decode, encode, refs, resolve
 from smplan.drivers.base import Driver
+from smplan.drivers.inventory import names_of
 from smplan.engine.providers import Providers, resolve_secrets
 from smplan.errors import Invalid
 
@@ -64,9 +66,28 @@ class Preparer:
         return PreparedStep(step, driver, spec, intent, created_id, step.id in self._open or pending is not None)
 
     def learn(self, prepared: PreparedStep, id: str, outputs: Mapping[str, Json]) -> None:
-        """A step is done: give references to its resource their values."""
+        """A step is done: give references to its resource their values.
+
+        What is new, or has new outputs, such as another version, may not show at once.
+        """
+        step = prepared.step
+        if step.op in CREATING_OPS or (step.op is Op.UPDATE and outputs != step.resource.outputs):
+            self._take_inventory(replace(prepared.intent.resource, id=id, outputs=outputs), new=True)
         if prepared.spec is not None or prepared.step.op is Op.MOVE:
             self._resolver.add(replace(prepared.intent.resource, id=id, outputs=outputs))
+
+    def take_inventory(self, resources: Iterable[ResourceState]) -> None:
+        """List ``resources`` in the inventory: new is what an unfinished run created."""
+        created = {step.address for step in self.plan.steps if step.id in self._created_ids}
+        for resource in resources:
+            new = resource.status is Status.INCOMPLETE or resource.address in created
+            self._take_inventory(resource, new=new)
+
+    def _take_inventory(self, resource: ResourceState, *, new: bool) -> None:
+        kind = self._providers.kind(resource.kind)
+        if not kind.gate and not kind.virtual:
+            names = names_of(resource.id, _name(kind, resource), resource.outputs)
+            self._providers.inventory.add(resource.address, names, new=new)
 
     def outputs(self) -> dict[str, Json]:
         """The outputs of the plan."""
@@ -90,6 +111,11 @@ class Preparer:
         if pending and pending.token and pending.resource.spec == intent.resource.spec:
             return pending.token
         return canonical_json.digest([self.plan.base.lineage, intent.resource.address, intent.op, self.plan.id])
+
+
+def _name(kind: ResourceType, resource: ResourceState) -> Json:
+    spec = resource.spec if isinstance(resource.spec, dict) else {}
+    return resource.name or spec.get(kind.name_field or "")
 
 
 def _first_error(error: ValidationError) -> str:

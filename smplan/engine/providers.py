@@ -14,6 +14,7 @@ from smplan.drivers import registry
 from smplan.drivers.base import Driver, Lookup
 from smplan.drivers.context import Context, HttpFactory
 from smplan.drivers.http import HttpClient
+from smplan.drivers.inventory import Inventory
 from smplan.drivers.retry import Pause, sleep
 from smplan.engine.runtime import SYSTEM, Runtime
 from smplan.errors import Bug, Unreachable
@@ -59,6 +60,11 @@ class Providers:
         """From now on, call ``report`` before each retry of a request, and ``wait`` with its delay in seconds."""
         self.aws.retry_policy.on_retry = report
         self.aws.retry_policy.pause = wait
+
+    @property
+    def inventory(self) -> Inventory:
+        """What requests to AWS may name, and what of it is new."""
+        return self.aws.inventory
 
     @contextmanager
     def guard_writes(self, check: Callable[[], None]) -> Iterator[None]:

@@ -15,14 +15,14 @@ from smplan.core.diff import diff
 from smplan.core.events import Event, ReadEnded, ReadStarted
 from smplan.core.plan.changes import Change, ChangeSet, Create, Replace, Target
 from smplan.core.plan.model import Op
-from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
+from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.spec import is_fully_known
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, State, Status
-from smplan.core.values import Json, PartialValue, Ref, decode, get_path, known, refs, resolve
+from smplan.core.values import InvalidReference, Json, PartialValue, Ref, decode, get_path, known, refs, resolve
 from smplan.drivers.base import Live
 from smplan.engine.providers import Providers
-from smplan.errors import BlueprintInvalid, Conflict, NotFound, Unreachable
+from smplan.errors import BlueprintInvalid, Conflict, Invalid, NotFound, Unreachable
 
 PARALLEL_READS = 16
 CONFIRM_ABSENT_SECONDS = 30
@@ -56,12 +56,17 @@ def read_resources(records: Iterable[ResourceState], world: Providers, report: R
 
 
 def read_deposed(
-    deposed: Iterable[ResourceState], world: Providers, report: Report
-) -> Mapping[tuple[str, str], ObservedResource]:
-    """The older generations that exist, by kind and id: who owns them by now."""
-    records = {f"{record.kind} {record.id}": record for record in deposed}
-    found = read_resources((replace(record, address=key) for key, record in records.items()), world, report).resources
-    return {(records[key].kind, records[key].id): live for key, live in found.items()}
+    records: Iterable[ResourceState], world: Providers, report: Report
+) -> tuple[dict[tuple[str, str], ObservedResource], tuple[Hidden, ...]]:
+    """The older generations that exist, by kind and id, and those that are unreadable."""
+    numbered = {str(at): record for at, record in enumerate(records)}
+    found = read_resources(
+        (replace(record, address=at, status=Status.READY) for at, record in numbered.items()), world, report
+    )
+    return (
+        {(numbered[at].kind, numbered[at].id): live for at, live in found.resources.items()},
+        tuple(Hidden(numbered[at], why) for at, why in found.unreadable.items()),
+    )
 
 
 def _read_kind(
@@ -75,9 +80,13 @@ def _read_kind(
     except Unreachable as error:
         if not world.kind(kind).via_stream_manager:
             raise
-        return {}, {record.address: f"no Stream Manager is in service: {error.message}" for record in records}
+        return {}, {record.address: _out_of_service(error) for record in records}
     report(ReadEnded(kind, len(live), world.runtime.now() - since))
     return {record.address: observed(live[record.id]) for record in records if record.id in live}, {}
+
+
+def _out_of_service(error: Unreachable) -> str:
+    return f"no Stream Manager is in service: {error.message}"
 
 
 def _read_until_confirmed(kind: str, records: list[ResourceState], world: Providers) -> Mapping[str, Live[Any]]:
@@ -147,33 +156,50 @@ def _run_lookup(
         return get_path(found[ref.root], ref.path)
 
     try:
-        return world.lookup(lookup.kind).read(resolve(lookup.where, value_of))
+        where = resolve(lookup.where, value_of)
+    except KeyError as missing:
+        return NotFound(f"a reference in `where` has no value: there is no {missing}")
+    except InvalidReference as error:
+        return NotFound(error.message)
+    try:
+        return world.lookup(lookup.kind).read(where)
     except (NotFound, Conflict) as error:
         return error
 
 
-def find_untracked(pending_creates: Iterable[StepIntent], state: State, world: Providers) -> tuple[Untracked, ...]:
-    """The resources that pending creates made: found, certainly created by us, not in the state; each once."""
+def find_untracked(
+    pending_creates: Iterable[StepIntent], state: State, world: Providers
+) -> tuple[tuple[Untracked, ...], tuple[Hidden, ...]]:
+    """The resources that pending creates made: found, certainly created by us, not in the state; each once.
+
+    And the pending creates of which nothing can be found out now.
+    """
     intents = [intent for intent in pending_creates if not world.kind(intent.resource.kind).virtual]
     with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:
         outcomes = pool.map(lambda intent: _find_created(intent, state.lineage, world), intents)
-    found = {(each.resource.kind, each.resource.id): each for each in outcomes if each}
+        found: dict[tuple[str, str], Untracked] = {}
+        hidden: list[Hidden] = []
+        for each in outcomes:
+            if isinstance(each, Hidden):
+                hidden.append(each)
+            elif each:
+                found[each.resource.kind, each.resource.id] = each
     for record in (*state.resources.values(), *state.deposed):
         found.pop((record.kind, record.id), None)
-    return tuple(found.values())
+    return tuple(found.values()), tuple(hidden)
 
 
-def _find_created(intent: StepIntent, lineage: str, world: Providers) -> Untracked | None:
+def _find_created(intent: StepIntent, lineage: str, world: Providers) -> Untracked | Hidden | None:
     record, resource_type = intent.resource, world.kind(intent.resource.kind)
     try:
         spec = resource_type.spec.model_validate(decode(record.spec))
         live = world.driver(record.kind).find(spec) if is_fully_known(spec) else None
-    except ValidationError:  # written by another version of smplan
-        return None
-    except Unreachable:
+    except ValidationError:
+        return Hidden(record, "another version of smplan wrote its spec", intent.key)
+    except Unreachable as error:
         if not resource_type.via_stream_manager:
             raise
-        return None
+        return Hidden(record, _out_of_service(error), intent.key)
     if live is None:
         return None
     found = observed(live)
@@ -194,10 +220,13 @@ def _is_key_known(target: Target) -> bool:
     return all(known(values.get(name)) for name in target.type.natural_key_fields())
 
 
-def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedResource]:
+def find_existing(
+    plan: ChangeSet, world: Providers
+) -> tuple[Mapping[str, ObservedResource], Mapping[str, Invalid | NotFound]]:
     """By address, what exists already under the natural keys of resources to create, where those are known.
 
-    Behind a Stream Manager only where that has responded in this plan: a first plan sends it nothing.
+    Behind a Stream Manager only where that has responded in this plan: a first plan sends it nothing. Second: the
+    searches that AWS refuses, because the spec names something that cannot be there.
     """
     reached = any(map(_was_read_through_stream_manager, plan.changes.values())) and not plan.unreadable
     creates = [
@@ -209,11 +238,16 @@ def find_existing(plan: ChangeSet, world: Providers) -> Mapping[str, ObservedRes
         and _is_key_known(change.target)
     ]
 
-    def find(position: int) -> ObservedResource | None:
+    def find(position: int) -> ObservedResource | Invalid | NotFound | None:
         target = creates[position][1]
-        live = world.driver(target.type.kind).find(target.spec)
+        try:
+            live = world.driver(target.type.kind).find(target.spec)
+        except (Invalid, NotFound) as error:
+            return error
         return observed(live) if live else None
 
     with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:
         outcomes = pool.map(find, range(len(creates)))
-        return {address: found for (address, _), found in zip(creates, outcomes, strict=True) if found}
+    by_address = [(address, found) for (address, _), found in zip(creates, outcomes, strict=True)]
+    existing = {address: found for address, found in by_address if isinstance(found, ObservedResource)}
+    return existing, {address: found for address, found in by_address if isinstance(found, (Invalid, NotFound))}

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from smplan.core.blueprint import Resource
 from smplan.core.graph import Edge
-from smplan.core.values import PartialValue, encode
+from smplan.core.values import PartialValue, encode, refs
 from smplan.guide.index import BlueprintIndex
 
 GUIDE = "Red5 Pro guide: Autoscaling Stream Manager on AWS"
@@ -27,6 +27,8 @@ class OrderingRule:
     reason: str
     source: str
     pairs: Callable[[BlueprintIndex], Iterable[Pair]]
+    droppable: bool = False
+    """It gives way where the blueprint has the opposite order."""
 
 
 def _key(value: PartialValue) -> str:
@@ -85,6 +87,25 @@ def _group_before_gate(index: BlueprintIndex) -> Iterator[Pair]:
             yield from ((group, gate.address) for group in groups[used])
 
 
+def _front_door_before_its_name(index: BlueprintIndex) -> Iterator[Pair]:
+    """The listeners of a load balancer, and the gates of their targets, before the records that point to it."""
+    listeners: dict[str, list[Resource]] = defaultdict(list)
+    for listener in index.of("aws.elbv2.listener"):
+        balancer = index.target_of(listener.spec.get("load_balancer_arn"))
+        if balancer:
+            listeners[balancer.address].append(listener)
+    gates: dict[str, list[str]] = defaultdict(list)
+    for gate in index.of("gate.targets_healthy"):
+        for used in _targets(gate):
+            gates[used].append(gate.address)
+    for record in index.of("aws.route53.record"):
+        for address in {ref.address for _, ref in refs(record.spec)}:
+            for listener in listeners[address]:
+                yield listener.address, record.address
+                target_group = _key(listener.spec.get("target_group_arn"))
+                yield from ((gate, record.address) for gate in gates[target_group])
+
+
 def _gates_before_stream_manager(index: BlueprintIndex) -> Iterator[Pair]:
     return _same_instance(index.of("gate."), index.of("red5."))
 
@@ -126,6 +147,13 @@ RULES: tuple[OrderingRule, ...] = (
     ),
     OrderingRule("the scaling group registers the targets", f"{GUIDE}, 4", _group_before_gate),
     OrderingRule(
+        "the name points to a load balancer once that listens and its targets are healthy",
+        "Elastic Load Balancing: a load balancer without a listener refuses connections, and one without healthy"
+        " targets responds with 503",
+        _front_door_before_its_name,
+        droppable=True,
+    ),
+    OrderingRule(
         "Stream Manager answers only once instances are in service and healthy",
         f"{GUIDE}, 5",
         _gates_before_stream_manager,
@@ -143,7 +171,7 @@ def edges(resources: Sequence[Resource]) -> list[Edge]:
     """The edges between these resources that the rules demand."""
     index = BlueprintIndex(resources)
     return [
-        Edge(before, after, rule.reason, rule.source)
+        Edge(before, after, rule.reason, rule.source, droppable=rule.droppable)
         for rule in RULES
         for before, after in rule.pairs(index)
         if before != after

@@ -23,8 +23,14 @@ def origin(plan: Plan) -> dict[str, str]:
         "blueprint": plan.blueprint.get("file", "") + (f", commit {commit}" if commit else ""),
         "variables": variables,
         "state": f"{uri(plan.backend)}, {serial}",
+        **{f"permitted to {permit}": ", ".join(addresses) for permit, addresses in plan.permits.items()},
     }
     return {name: one_line(text) for name, text in found.items() if text}
+
+
+def not_checked(plan: Plan) -> list[str]:
+    """What AWS was not asked about, and why; one line each."""
+    return [one_line(f"not checked: {what}, because {why}") for what, why in plan.not_checked.items()]
 
 
 def lines(step: Step, indent: str = "    ") -> Iterator[str]:

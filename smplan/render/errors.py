@@ -13,7 +13,7 @@ def text(error: SmplanError, *, color: bool = False) -> str:
     lines: list[str] = []
     if isinstance(error, BlueprintInvalid):
         for diagnostic in error.diagnostics:
-            lines += [*_diagnostic(diagnostic, color=color), ""]
+            lines += [*diagnostic_lines(diagnostic, color=color), ""]
     name = f"{one_line(error.address)}: " if error.address and not error.message.startswith(error.address) else ""
     lines.append(f"{_red('error', color=color)}: {name}{plain(error.message)}")
     if error.hint:
@@ -21,8 +21,10 @@ def text(error: SmplanError, *, color: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _diagnostic(diagnostic: Diagnostic, *, color: bool) -> Iterator[str]:
-    yield f"{one_line(diagnostic.place)}: {_red(one_line(diagnostic.message), color=color)}"
+def diagnostic_lines(diagnostic: Diagnostic, *, color: bool = False) -> Iterator[str]:
+    """A diagnostic: place and message, the line with a caret, the hint."""
+    kind = "warning: " if diagnostic.severity == "warning" else ""
+    yield f"{one_line(diagnostic.place)}: {kind}{_red(one_line(diagnostic.message), color=color and not kind)}"
     if diagnostic.source:
         source = plain(diagnostic.source).replace("\t", " ")
         number = str(diagnostic.line)

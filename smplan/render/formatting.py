@@ -20,6 +20,7 @@ SIGNS: Mapping[str, str] = {
     Op.FORGET: "×",
     Op.MOVE: "→",
     Op.GATE: "?",
+    Op.UNPROTECT: "!",
 }
 VERBS: Mapping[Op, str] = {
     Op.CREATE: "to create",
@@ -30,6 +31,7 @@ VERBS: Mapping[Op, str] = {
     Op.FORGET: "to forget",
     Op.MOVE: "to move",
     Op.GATE: "to wait for",
+    Op.UNPROTECT: "to unprotect",
 }
 DESTRUCTIVE = (Op.DELETE, Op.REPLACE)
 LONGEST = 200
@@ -98,5 +100,13 @@ def summary(plan: Plan) -> str:
     counts = plan.counts()
     changes = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
     time = duration(critical_path_seconds(plan.steps))
+    risks = f" {risk_summary(plan)}." if plan.risk_counts() else ""
     incomplete = f" {unread} could not be read: {_AGAIN}." if plan.unreadable else ""
-    return f"{changes}; {len(plan.unchanged)} unchanged; about {time} on AWS.{incomplete}"
+    return f"{changes}; {len(plan.unchanged)} unchanged; about {time} on AWS.{risks}{incomplete}"
+
+
+def risk_summary(plan: Plan) -> str:
+    """The number of risks, in all and of each category: ``3 risks (1 access, 2 serving path)``."""
+    counts = plan.risk_counts()
+    each = ", ".join(f"{number} {category}" for category, number in counts.items())
+    return f"{count(sum(counts.values()), 'risk')} ({each})"

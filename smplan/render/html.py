@@ -15,7 +15,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 code, pre { font: 13px/1.45 ui-monospace, monospace } pre { white-space: pre-wrap; margin: .2rem 0 }
 section { border-left: 4px solid #8aa; padding: .2rem .8rem; margin: .8rem 0; background: #f7f9fa }
 .create { border-color: #2a7 } .update, .adopt { border-color: #d90 }
-.delete, .replace { border-color: #c33; background: #fff3f2 }
+.delete, .replace, .unprotect { border-color: #c33; background: #fff3f2 }
 .gate { border-color: #36c } h2 { font-size: 1rem; margin: .2rem 0 }
 dt { float: left; width: 6rem; color: #57606a } .risk { color: #b00; font-weight: 600 }
 .need, .why, footer { color: #57606a; font-size: .9rem } del { color: #b00 } ins { color: #176; text-decoration: none }
@@ -41,6 +41,8 @@ def plan(plan: Plan) -> str:
         f"<p>{_text(address)} cannot be read and is left unchanged: {_text(why)}</p>"
         for address, why in plan.unreadable.items()
     ]
+    body += [f"<p>{_text(line)}</p>" for line in attributes.not_checked(plan)]
+    body += [f"<p class='risk'>warning: {_text(each)}</p>" for each in plan.warnings]
     body += ["".join(_step(step)) for step in plan.steps]
     body.append(
         f"<footer>Plan <code>{_text(plan.id)}</code>, digest <code>{_text(plan.digest)}</code>, "
@@ -58,7 +60,7 @@ def _step(step: Step) -> Iterator[str]:
     yield f"<section class='{step.op}' id='{_id(step)}'><h2>{SIGNS[step.op]} {_text(step.address)} "
     yield f"<code>{_text(step.kind)}</code> {step.op}</h2>"
     yield from (f"<p class='why'>because {_text(reason)}</p>" for reason in step.reasons)
-    yield from (f"<p class='risk'>{_text(risk)}</p>" for risk in step.risks)
+    yield from (f"<p class='risk'>{_text(str(risk))}</p>" for risk in step.risks)
     yield from map(_change, step.changes)
     if step.after and attributes.is_shown_whole(step):
         yield from (f"<pre>{_text(str(name))}: {_value(data)}</pre>" for name, data in step.after.items())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from smplan.core.spec import FieldTrait
+from smplan.core.reference import Reference
+from smplan.core.spec import Spec, fields
+from smplan.core.spec_errors import nested
 
 Declared: TypeAlias = Any
 """A driver or lookup class: only its class attributes are read."""
@@ -19,9 +22,51 @@ _HEAD = """# Kinds
 What a blueprint may create ([resources](#resources)) and look up ([lookups](#lookups)). `smplan kinds KIND` prints one.
 A field without a default that is left out is not managed: AWS's value stays. Traits: *immutable* (a change replaces the
 resource), *initial* (sent at creation only), *write-only* (cannot be read back, compared with what was last applied),
-*sensitive* (never shown or stored), *unordered* (a set), *local* (used by smplan itself, never sent).
+*sensitive* (never shown or stored), *script* (run on an instance), *unordered* (a set), *local* (used by smplan itself,
+never sent), *released last* (what the value loses is in use until all that depends on it has changed).
+`a.b` is a field inside the field `a`, `a[].b` one of each item of a list.
 [drivers.md](drivers.md) says how to write a kind.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """One field of a kind, or of a part of one: ``path`` is dotted, ``type`` holds choices and limits."""
+
+    path: str
+    type: str
+    required: bool
+    default: str
+    traits: tuple[str, ...]
+    description: str
+    takes: str = ""
+    """What of other kinds it takes."""
+
+
+def field_rows(spec: type[Spec], path: str = "") -> Iterator[FieldRow]:
+    """Every field of ``spec``, each followed by those inside it."""
+    schema = spec.model_json_schema()
+    for name, field in fields(spec).items():
+        inside, items = schema["properties"][name], nested(spec, name)
+        at = f"{path}{name}"
+        reference = field.reference
+        yield FieldRow(
+            path=at,
+            type=_type(inside),
+            required=spec.model_fields[name].is_required(),
+            default=_default(inside),
+            traits=tuple(sorted(trait.name for trait in field.traits)),
+            description=inside.get("description", ""),
+            takes=_taken(reference) if reference else "",
+        )
+        listed = "[]" if "list of" in _type(inside) else ""
+        for each in items:
+            yield from field_rows(each, f"{at}{listed}.")
+
+
+def _taken(reference: Reference) -> str:
+    sources = ", ".join(f"`{source}`" for source in reference.sources)
+    return f"Takes {reference.what}" + (f": {sources}." if sources else ".")
 
 
 def page(drivers: Mapping[str, Declared], lookups: Mapping[str, Declared]) -> str:
@@ -44,10 +89,11 @@ def _anchor(title: str) -> str:
 
 def _resource(name: str, driver: Declared) -> Iterator[str]:
     yield from (f"### {name}", "", driver.summary, "")
-    schema = driver.spec.model_json_schema()
-    yield from _fields(schema, driver.spec)
-    for inner, nested in schema.get("$defs", {}).items():
-        yield from ("", f"`{inner}`:", "", *_fields(nested, None))
+    yield from ("| field | type | default | traits | description |", "|---|---|---|---|---|")
+    for row in field_rows(driver.spec):
+        default = "required" if row.required else f"`{row.default}`" if row.default else ""
+        text = " ".join(filter(None, (row.description, row.takes)))
+        yield f"| `{row.path}` | {_cell(row.type)} | {default} | {', '.join(row.traits)} | {_cell(text)} |"
     yield from ("", *_facts(driver))
     yield from _outputs({"id": "The physical id."} | _descriptions(driver.outputs))
     yield from _actions(driver)
@@ -65,20 +111,9 @@ def _descriptions(outputs: Mapping[str, Any]) -> dict[str, str]:
     return {name: output.description for name, output in outputs.items()}
 
 
-def _fields(schema: Schema, spec: Any) -> Iterator[str]:
-    """A table of the fields; traits are shown for top-level fields only."""
-    yield from ("| field | type | default | traits | description |", "|---|---|---|---|---|")
-    for name, field in schema.get("properties", {}).items():
-        default = "required" if name in schema.get("required", ()) else _default(field)
-        metadata = spec.model_fields[name].metadata if spec else ()
-        traits = ", ".join(sorted(trait.name for trait in metadata if isinstance(trait, FieldTrait)))
-        description = _cell(field.get("description", ""))
-        yield f"| `{name}` | {_cell(_type(field))} | {default} | {traits} | {description} |"
-
-
 def _default(field: Schema) -> str:
     default = field.get("default")
-    return "" if default is None else f"`{json.dumps(default)}`"
+    return "" if default is None else json.dumps(default)
 
 
 def _type(field: Schema) -> str:
@@ -89,15 +124,19 @@ def _type(field: Schema) -> str:
 
 def _one(schema: Schema) -> str:
     if "$ref" in schema:
-        return f"`{schema['$ref'].rpartition('/')[2]}`"
+        return "map of the fields below"
     if "const" in schema or "enum" in schema:
-        return " or ".join(f"`{each}`" for each in schema.get("enum", [schema.get("const")]))
+        return " or ".join(
+            json.dumps(each) if not isinstance(each, str) else each
+            for each in schema.get("enum", [schema.get("const")])
+        )
     kind = schema.get("type", "any value")
     if kind == "array":
         kind = f"list of {_type(schema.get('items', {}))}"
     elif kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
         kind = f"map of {_type(schema['additionalProperties'])}"
     limits = [_range(schema, *names) for names in _LIMITS]
+    limits.append(f"pattern `{schema['pattern']}`" if "pattern" in schema else "")
     return ", ".join([kind, *filter(None, limits)])
 
 
@@ -131,10 +170,17 @@ def _facts(driver: Declared) -> Iterator[str]:
         yield f"- Ownership: {'tags on the resource' if driver.taggable else 'state and natural key (it has no tags)'}."
     if driver.via_stream_manager:
         yield "- Read and changed through a Stream Manager in service."
-    yield from (f"- Risk of {op}: {risk}." for op, risk in sorted(driver.risks.items()))
+    if "risks" in vars(driver):
+        yield f"- Risks: {_first_line(driver.risks)}"
+    if driver.protection:
+        yield f"- Protected from deletion by `{driver.protection.attribute}`."
     for override in getattr(driver, "overrides", ()):
         fields = ", ".join(f"`{field}`" for field in override.fields)
         yield f"- Changes {fields} of the `{override.kind}` that `{override.field}` names."
+
+
+def _first_line(documented: object) -> str:
+    return (documented.__doc__ or "").partition("\n")[0]
 
 
 def _outputs(outputs: Mapping[str, str]) -> Iterator[str]:
@@ -144,7 +190,11 @@ def _outputs(outputs: Mapping[str, str]) -> Iterator[str]:
 
 def _actions(declared: Declared) -> Iterator[str]:
     actions = declared.iam_actions
-    for use, names in (("reads", actions.read), ("writes", actions.write)):
+    for use, names in (
+        ("reads", actions.read),
+        ("writes", actions.write),
+        ("checks of a plan (optional)", actions.check),
+    ):
         if names:
             yield from ("", f"IAM, {use}: {', '.join(f'`{name}`' for name in names)}")
 

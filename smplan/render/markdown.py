@@ -29,6 +29,8 @@ def plan(plan: Plan) -> str:
         f"- {_code(address)} cannot be read and is left unchanged: {_text(why)}"
         for address, why in plan.unreadable.items()
     ]
+    head += [f"- {_text(line)}" for line in attributes.not_checked(plan)]
+    head += [f"- **warning:** {_text(each)}" for each in plan.warnings]
     tail = ["", f"Plan {_code(plan.id)}, digest {_code(plan.digest)}, may be applied until {plan.expires}.", ""]
     fixed = "\n".join(head)
     details = _details(plan, BUDGET - len(fixed) - len("\n".join(tail)))
@@ -62,7 +64,7 @@ def _step(step: Step) -> Iterator[str]:
 
 
 def _row(step: Step) -> str:
-    why, risk = _text("; ".join(step.reasons)), _text("; ".join(step.risks))
+    why, risk = _text("; ".join(step.reasons)), _text("; ".join(map(str, step.risks)))
     return f"| {SIGNS[step.op]} {step.op} | {_code(step.address)} | {_code(step.kind)} | {why} | {risk} |"
 
 

@@ -25,6 +25,7 @@ _COLORS = {
     Op.FORGET: "2",
     Op.MOVE: "36",
     Op.GATE: "34",
+    Op.UNPROTECT: "31",
 }
 
 
@@ -40,7 +41,8 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     lines += _drift(plan.drift)
     for step in plan.steps:
         lines += [*_step(step, color=color), ""]
-    lines += _unreadable(plan.unreadable)
+    lines += [*_unreadable(plan.unreadable), *attributes.not_checked(plan)]
+    lines += [f"warning: {one_line(each)}" for each in plan.warnings]
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
     return "\n".join(lines) + "\n"
 
@@ -51,7 +53,9 @@ def _step(step: Step, *, color: bool) -> Iterator[str]:
     if step.physical_id:
         yield f"    id: {one_line(step.physical_id)}"
     yield from (f"    because {one_line(reason)}" for reason in step.reasons)
-    yield from (f"    RISK: {one_line(risk)}" for risk in step.risks)
+    for risk in step.risks:
+        line = f"    RISK: {one_line(str(risk))}"
+        yield f"\x1b[31m{line}\x1b[0m" if color else line
     yield from attributes.lines(step)
     for dependency in step.depends_on:
         source = f" [{one_line(dependency.source)}]" if dependency.source else ""

@@ -206,7 +206,7 @@ def test_after_becomes_addresses(tmp_path: Path, entry: str, rest: str, addresse
         ("'many[\"bleu\"]'", "`many` has no instance `bleu`", "did you mean `blue`?"),
         ("'many[each.key]'", "this is not the name of a resource", 'write its name alone: `alb`, `alb["blue"]`'),
         ("one.id", "this is not the name of a resource", 'write its name alone: `alb`, `alb["blue"]`'),
-        ('"${one}"', "this is not the name of a resource", 'write its name alone: `alb`, `alb["blue"]`'),
+        ('"${one}"', "this is not the name of a resource", "write `one`"),
         ("5", "this is not the name of a resource", 'write its name alone: `alb`, `alb["blue"]`'),
     ],
 )
@@ -240,7 +240,7 @@ def test_lifecycle_is_validated(tmp_path: Path, lifecycle: str, message: str) ->
     ("text", "message"),
     [
         ("  a: {spec: {}}", "`kind` is missing"),
-        ("  a: thing", "must be a map, not text"),
+        ("  a: thing", "`a` must be a map, not text"),
         ("  a: {kind: toy.thing, specs: {name: thing}, spec: {name: thing}}", "`specs` is not a known field"),
         ("  a: {kind: toy.thing, spec: []}", "`spec` must be a map, not a list"),
         ('  a: {kind: toy.fleet, spec: {secret: "env:A"}}', "`spec` must be a map of the kind's fields"),

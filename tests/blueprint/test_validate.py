@@ -8,6 +8,7 @@ import pytest
 
 from tests.blueprint.load_case import diagnostics_of, errors, loaded
 
+ONLY_CREATED = "toy.thing can only be created: declare it under `resources`"
 HIDDEN = "use secrets only in fields marked sensitive: `smplan kinds KIND` lists them"
 
 
@@ -26,7 +27,7 @@ def test_unknown_kind_is_reported_with_the_nearest_one(tmp_path: Path) -> None:
         ("3:13", "there is no kind `toy.place`", "toy.place can only be looked up: declare it under `lookups`"),
         ("4:13", "there is no kind `no kind`", ""),
         ("6:13", "nothing of kind `toy.plac` can be looked up", "did you mean `toy.place`?"),
-        ("7:13", "nothing of kind `toy.thing` can be looked up", "did you mean `toy.both`?"),
+        ("7:13", "nothing of kind `toy.thing` can be looked up", ONLY_CREATED),
     ]
 
 
@@ -178,6 +179,11 @@ def test_references_must_name_existing_attributes(tmp_path: Path) -> None:
         ("14:50", "`place` (toy.place) has no `zone`", "one of: arn, id, list"),
         ("15:50", "`thing.tags.c` cannot be resolved: there is no `c`", ""),
         ("16:50", "`none` has one instance per key: choose one", f"write {none}"),
+        (
+            "17:74",
+            "`${thing.mode}` has no value: `thing` leaves out `mode`",
+            "set `mode` of `thing`, or write the value here",
+        ),
         ("19:6", "`thing` (toy.thing) has no `naem`", "did you mean `name`?"),
     ]
 
@@ -257,3 +263,26 @@ def test_error_shared_by_instances_is_reported_once(tmp_path: Path, count: int) 
     keys = ", ".join(f"k{number}" for number in range(count))
     text = f"resources: {{a: {{kind: toy.thing, for_each: [{keys}], spec: {{name: thing, size: 0}}}}}}"
     assert len(diagnostics_of(tmp_path, text)) == 1
+
+
+def test_a_secret_of_another_resource_is_taken_by_sensitive_fields_only(tmp_path: Path) -> None:
+    text = """
+    resources:
+      a: {kind: toy.thing, spec: {name: thing, token: {secret: "env:A"}}}
+      b: {kind: toy.thing, spec: {name: other, token: "${a.token}"}}
+      c: {kind: toy.thing, spec: {name: third, data: "${a.token}"}}
+    """
+    assert errors(tmp_path, text) == [
+        ("4:50", "`${a.token}` is a secret, and this would show it", "refer to the secret itself: {secret: …}")
+    ]
+
+
+def test_a_field_of_another_level_of_the_spec_is_suggested_there(tmp_path: Path) -> None:
+    text = """
+    resources:
+      a: {kind: toy.thing, spec: {name: thing, role: x, part: {role: x, weight: 1}}}
+    """
+    assert [hint for _, _, hint in errors(tmp_path, text)] == [
+        "write it in `parts`",
+        "write it beside `part`, not in it",
+    ]

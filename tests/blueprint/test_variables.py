@@ -202,7 +202,7 @@ def test_variable_cannot_hold_a_secret(tmp_path: Path, default: str) -> None:
         ("{}", "`type` is missing"),
         ("{type: strnig, default: a}", "`type` cannot be `strnig`, only string, integer, number, boolean, list, map"),
         ("{type: string, default: a, defualt: b}", "`defualt` is not a known field"),
-        ("string", "must be a map, not text"),
+        ("string", "`v` must be a map, not text"),
         ("{type: integer, default: 1, minimum: a}", "`minimum` must be an integer or a number, not text"),
     ],
 )

@@ -433,6 +433,13 @@ def test_destroy_is_confirmed_with_its_own_word(smplan: Shell, monkeypatch: pyte
     assert "Destroy these 2 steps?" in smplan.ok("destroy", "toy.yaml").out
 
 
+def test_the_prompt_counts_the_risks(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    smplan.applied()
+    monkeypatch.setattr(sys, "stdin", Keyboard("y\n"))
+    shown = smplan.ok("destroy", "toy.yaml", "--abandon", "first", "--abandon", "second").out
+    assert "Destroy these 2 steps, with 2 risks (2 left behind)?" in shown
+
+
 def test_live_table_is_shown_on_a_terminal(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "color", lambda: True)
     smplan.ok("plan", "toy.yaml")

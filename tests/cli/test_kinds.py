@@ -33,6 +33,20 @@ def test_a_kind_is_shown_with_its_fields_and_outputs(smplan: Shell) -> None:
         assert part in shown
 
 
+def test_a_field_is_shown_with_type_limits_default_and_what_is_inside(smplan: Shell) -> None:
+    shown = smplan.ok("kinds", "aws.autoscaling.group").out
+    for part in (
+        "      integer, at least 0; default 300\n",
+        '      EC2 or ELB; default "ELB"\n',
+        "  launch_template.id (required)\n      string, pattern ^lt-\n",
+        "      Takes the ARN of a target group: aws.elbv2.target_group.arn, aws.elbv2.target_group.id.\n",
+    ):
+        assert part in shown
+    rows = {row["path"]: row for row in smplan.ok("kinds", "aws.autoscaling.group", "--json").data["fields"]}
+    assert rows["launch_template.id"]["required"] is True
+    assert rows["name"]["traits"] == ["immutable"]
+
+
 def test_kinds_as_json_are_json_alone(smplan: Shell) -> None:
     done = smplan.ok("kinds", "--json")
     assert done.err == ""

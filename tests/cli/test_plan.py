@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,42 @@ def test_the_commit_of_the_blueprint_is_in_the_plan(smplan: Shell, monkeypatch: 
     monkeypatch.setenv("PATH", "/nowhere")
     smplan.ok("plan", "toy.yaml", "--out", "two.json")
     assert json.loads((smplan.folder / "two.json").read_text())["blueprint"]["commit"] == ""
+
+
+def test_a_refusal_names_the_command_that_permits_it_and_that_command_works(smplan: Shell) -> None:
+    guarded = TOY.replace('"${var.word}"}}', '"${var.word}"}, lifecycle: {prevent_destroy: true}}')
+    smplan.write("my toy.yaml", guarded)
+    smplan.ok("apply", "my toy.yaml", "--yes", "--var", "word=two words")
+    arguments = ("my toy.yaml", "--var", "word=two words")
+    for command in (("plan", *arguments, "--destroy", "--out", "end.json"), ("destroy", *arguments)):
+        done = smplan(*command)
+        assert done.code == 6
+        found = re.search(r"`(smplan [^`]+)`", done.err)
+        assert found
+        words = shlex.split(found[1])
+        assert words[1:] == [command[0], command[1], *words[3:]]
+        assert words[-2:] == ["--unprotect", "first"]
+        smplan.ok(*words[1:], *(["--yes"] if command[0] == "destroy" else []))
+    assert smplan.state.resources == {}
+
+
+def test_apply_of_a_blueprint_names_the_plan_that_permits_it(smplan: Shell) -> None:
+    smplan.write("toy.yaml", TOY.replace('"${var.word}"}}', '"${var.word}"}, lifecycle: {prevent_destroy: true}}'))
+    smplan.applied()
+    smplan.write("toy.yaml", "smplan: 1\nname: toy\nresources: {second: {kind: core.value, spec: {input: x}}}\n")
+    done = smplan("apply", "toy.yaml", "--yes")
+    assert done.code == 6
+    assert "`smplan plan toy.yaml --unprotect first`" in done.err
+    smplan.ok("plan", "toy.yaml", "--unprotect", "first")
+    smplan.ok("apply", "--yes")
+    assert set(smplan.state.resources) == {"second"}
+
+
+def test_an_abandoned_resource_is_forgotten_and_an_unknown_address_refused(smplan: Shell) -> None:
+    smplan.applied()
+    done = smplan("destroy", "toy.yaml", "--abandon", "secnd", "--yes")
+    assert (done.code, "did you mean `second`?" in done.err) == (1, True)
+    done = smplan.ok("destroy", "toy.yaml", "--abandon", "second", "--yes")
+    assert "Permitted to abandon: second" in done.out
+    assert "RISK: left behind: nothing deletes core.value second any more" in done.out
+    assert smplan.state.resources == {}

@@ -24,7 +24,7 @@ smplan: 1
 name: toy
 aws: {region: us-east-1, account: "111111111111"}
 resources:
-  gate: {kind: gate.targets_healthy, spec: {target_group_arn: "arn:x"}}
+  gate: {kind: gate.targets_healthy, spec: {target_group_arn: "arn:aws:elasticloadbalancing:x:1:targetgroup/x/1"}}
 """
 
 

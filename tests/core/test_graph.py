@@ -51,3 +51,9 @@ def test_without_an_edge_the_order_is_that_of_the_blueprint() -> None:
     drawn = built(want("c"), want("a"), want("b", after=["a", "c"]))
     assert list(drawn.nodes) == ["c", "a", "b"]
     assert [edge.before for edge in drawn.incoming["b"]] == ["a", "c"]
+
+
+def test_a_rule_gives_way_to_the_order_of_the_blueprint() -> None:
+    rules = (Edge("b", "a", "a rule", droppable=True), Edge("b", "c", "a rule", droppable=True))
+    drawn = built(want("c"), want("a"), want("b", after=["a"]), rules=rules)
+    assert [(edge.before, edge.after) for edge in drawn.edges()] == [("a", "b"), ("b", "c")]

@@ -153,6 +153,7 @@ class CaseSetup:
         """Drain, delete and wait until it is gone, as the engine would; already gone is success."""
         live = driver.read_many([id]).get(id)
         if live is not None:
+            driver.delete_timeout(live)
             self.wait(driver.drain(live))
         for look in itertools.count():
             try:

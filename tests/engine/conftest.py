@@ -53,9 +53,10 @@ class Bench:
         """The world, as a new process would find it."""
         return FakeProviders(self.cloud, self.secrets)
 
-    def plan(self, blueprint: Blueprint, mode: str = "apply") -> Plan:
+    def plan(self, blueprint: Blueprint, mode: str = "apply", **more: Any) -> Plan:
         """Plan it."""
-        return plan(blueprint, store=self.store, world=self.world(), mode=mode, report=self.log, now=self.now)
+        settings: dict[str, Any] = {"store": self.store, "world": self.world(), "report": self.log, "now": self.now}
+        return plan(blueprint, mode=mode, **settings, **more)
 
     def apply(self, made: Plan, **more: Any) -> Outcome:
         """Apply it."""

@@ -40,6 +40,9 @@ class LosesResponses:
     def read_many(self, ids: Collection[str]) -> dict[str, Live[Any]]:
         return {id: Live(id, ThingSpec(name=id)) for id in ids}
 
+    def delete_timeout(self, live: Live[Any]) -> float:
+        return self.timeout_seconds
+
     def drain(self, live: Live[Any]) -> Iterator[Progress]:
         self.sent.append("drain")
         yield Progress("the rest")

@@ -9,9 +9,10 @@ import pytest
 
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Op, Plan, Step
+from smplan.core.risk import Category, Risk
 from smplan.drivers.base import Owner
 from smplan.engine.plan import detect_drift, utc_now
-from smplan.errors import BlueprintInvalid, Denied, GuardRefused, NotOurs, StoreError, Unreachable
+from smplan.errors import BlueprintInvalid, Denied, Diagnostic, GuardRefused, NotOurs, StoreError, Unreachable
 from smplan.stores.interface import LockHolder
 from tests.engine.conftest import Bench
 from tests.support.blueprints import (
@@ -105,7 +106,7 @@ def test_an_immutable_change_creates_the_new_generation_beside_the_old(bench: Be
     made = bench.plan(blueprint(thing("a", zone="y"), thing("b", uses=["${a.id}"])))
     assert [each.id for each in made.steps] == ["a:replace", "b:update", "a:delete#1"]
     assert step(made, "a:replace").resource.name.startswith("a-")
-    assert step(made, "a:delete#1").risks == ("data loss",)
+    assert step(made, "a:delete#1").risks == (Risk(Category.DATA_LOSS, "a is lost"),)
     bench.apply(made)
     assert sorted(bench.cloud.of("toy.thing")) == sorted([f"t-{step(made, 'a:replace').resource.name}", "t-b"])
     assert bench.plan(blueprint(thing("a", zone="y"), thing("b", uses=["${a.id}"]))).empty
@@ -320,6 +321,41 @@ def test_the_state_of_another_blueprint_is_refused(bench: Bench) -> None:
 def test_credentials_of_another_account_are_refused(bench: Bench) -> None:
     with pytest.raises(GuardRefused, match="is for account 999999999999"):
         bench.plan(blueprint(lookups=(lookup("x", name="a"),), account="999999999999"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("in ${x.zones}", "`${x.zones}` is a list and cannot be part of a text"),
+        ("${x.zones[9]}", "there is no 9 in what this refers to"),
+    ],
+)
+def test_an_output_that_cannot_have_a_value_is_refused(bench: Bench, text: str, problem: str) -> None:
+    bench.make(blueprint(thing("a")))
+    with pytest.raises(BlueprintInvalid) as caught:
+        bench.plan(blueprint(thing("a"), lookups=(lookup("x", name="a"),), outputs={"o": tree(text)}))
+    assert [each.message for each in caught.value.diagnostics] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("a-${x.zones}", "is a list and cannot be part of a text"), ("${x.zones[9]}", "there is no 9")],
+)
+def test_a_lookup_by_what_has_no_value_is_refused(bench: Bench, name: str, problem: str) -> None:
+    bench.make(blueprint(thing("a")))
+    with pytest.raises(BlueprintInvalid) as caught:
+        bench.plan(blueprint(thing("a"), lookups=(lookup("x", name="a"), lookup("y", name=name))))
+    assert problem in caught.value.diagnostics[0].message
+
+
+def test_warnings_of_the_blueprint_are_in_the_plan_but_not_in_one_to_destroy(bench: Bench) -> None:
+    warnings = (
+        Diagnostic("odd", "fix it", file="scripts/boot.sh", line=2, severity="warning"),
+        Diagnostic("odd", "fix it", file="/elsewhere/boot.sh", line=3, severity="warning"),
+    )
+    wanted = blueprint(thing("a"), warnings=warnings)
+    assert bench.plan(wanted).warnings == ("scripts/boot.sh:2: odd; fix it", "boot.sh:3: odd; fix it")
+    assert bench.plan(wanted, mode="destroy").warnings == ()
 
 
 def test_outputs_are_planned_and_saved(bench: Bench) -> None:

@@ -60,6 +60,19 @@ def test_the_health_gate_waits_for_group_and_listeners() -> None:
     assert found == {("fleet", "gate"), ("http", "gate"), ("http", "fleet")}
 
 
+def test_a_load_balancer_listens_and_its_targets_are_healthy_before_a_name_points_to_it() -> None:
+    balancer = resource("lb", "aws.elbv2.load_balancer", {"name": "lb"})
+    listener = resource(
+        "http", "aws.elbv2.listener", {"load_balancer_arn": "${lb.arn}", "target_group_arn": "${tg.arn}"}
+    )
+    gate = resource("gate", "gate.targets_healthy", {"target_group_arn": "${tg.arn}"})
+    alias = resource("alias", "aws.route53.record", {"alias": {"dns_name": "${lb.dns_name}"}})
+    other = resource("other", "aws.route53.record", {"values": ["192.0.2.1"]})
+    elsewhere = resource("elsewhere", "aws.elbv2.listener", {"load_balancer_arn": "arn:aws:x"})
+    found = pairs(balancer, listener, elsewhere, gate, alias, other)
+    assert found == {("http", "gate"), ("http", "alias"), ("gate", "alias")}
+
+
 def test_gates_come_before_every_red5_kind_and_the_node_group_comes_last() -> None:
     gate = resource("gate", "gate.http", {"url": "x"})
     policy = resource("policy", "red5.scale_policy", {"name": "p"})

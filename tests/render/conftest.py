@@ -12,6 +12,7 @@ import pytest
 from smplan.core.blueprint import BackendConfig
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Dependency, Drift, Op, Plan, StateRef, Step, with_digest
+from smplan.core.risk import Category, Risk
 from smplan.core.state.model import ResourceState
 from smplan.core.values import Json
 
@@ -86,10 +87,28 @@ def everything() -> Plan:
             Op.DELETE,
             "replaced by generation 2",
             target="arn:old",
-            risks=("serving path",),
+            risks=(Risk(Category.SERVING, "what is registered with old gets no more requests"),),
             depends_on=(Dependency("fleet:update", "it points at this one until then"),),
         ),
         step("gone:delete#1", "core.value", Op.FORGET, "gone already", target="v"),
+        step(
+            "ssh:create",
+            "aws.ec2.security_group_rule",
+            Op.CREATE,
+            spec={"port": 22, "cidr_ipv4": "0.0.0.0/0"},
+            risks=(
+                Risk(Category.EXPOSED, "opens tcp port 22 (SSH) to sg-1 from 0.0.0.0/0"),
+                Risk(Category.SERVING, "another one"),
+            ),
+        ),
+        step("alb:unprotect#1", "aws.elbv2.load_balancer", Op.UNPROTECT, "--unprotect permits it", target="arn:alb"),
+        step(
+            "nodes:abandon#1",
+            "red5.nodegroup",
+            Op.FORGET,
+            "it is abandoned: forgotten, and not deleted",
+            risks=(Risk(Category.LEFT_BEHIND, "nothing deletes it any more"),),
+        ),
     )
     plan = Plan(
         id="00000000-0000-4000-8000-000000000000",
@@ -112,7 +131,10 @@ def everything() -> Plan:
             Drift("record", "aws.route53.record", "z/r/CNAME", gone=True),
         ),
         unreadable={"old_nodes": "no Stream Manager is in service"},
+        not_checked={"key pairs": "the credentials may not call ec2:DescribeKeyPairs"},
         unchanged=("a", "b"),
+        permits={"unprotect": ("alb",), "abandon": ("nodes",)},
+        warnings=("boot.sh:1: Windows line endings; convert them",),
     )
     return with_digest(plan)
 

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from smplan.core.resource_type import IamActions, Output
+from smplan.core.reference import Reference
+from smplan.core.resource_type import IamActions, Output, Protection
 from smplan.core.spec import IMMUTABLE, UNORDERED, Spec
 from smplan.drivers import registry
 from smplan.render import kinds_doc
@@ -30,6 +31,10 @@ class Outer(Spec):
     zones: Annotated[list[Literal["a", "b"]] | None, UNORDERED, Field(min_length=1)] = None
     tags: dict[str, str] | None = Field(None, max_length=48)
     inner: Inner | None = None
+    parts: list[Inner] | None = None
+    image: Annotated[
+        str | None, Reference("the id of an image", ("toy.image.id",)), Field(pattern="^ami-", description="")
+    ] = None
     mode: Literal["x"] = "x"
 
 
@@ -47,6 +52,12 @@ def test_every_kind_has_its_section_and_every_link_its_heading() -> None:
 
 
 def test_a_field_shows_its_type_limits_default_and_traits() -> None:
+    def risks() -> None:
+        """Of a deletion.
+
+        More.
+        """
+
     driver = SimpleNamespace(
         summary="A toy.",
         spec=Outer,
@@ -57,21 +68,26 @@ def test_a_field_shows_its_type_limits_default_and_traits() -> None:
         via_stream_manager=True,
         create_before_delete=False,
         taggable=True,
-        risks={"delete": "data loss"},
+        risks=risks,
+        protection=Protection("locked", "a lock"),
         overrides=(SimpleNamespace(field="name", kind="toy.other", fields=("size",)),),
     )
     text = kinds_doc.page({"toy.one": driver}, {})
     for line in (
         "| `name` | string, 1 to 9 characters | required | immutable | Its name \\| unique. |",
-        "| `zones` | list of `a` or `b`, at least 1 items |  | unordered |  |",
+        "| `zones` | list of a or b, at least 1 items |  | unordered |  |",
         "| `tags` | map of string, at most 48 entries |  |  |  |",
-        "| `inner` | `Inner` |  |  |  |",
-        '| `mode` | `x` | `"x"` |  |  |',
-        "| `port` | integer | required |  |  |",
+        "| `inner` | map of the fields below |  |  |  |",
+        "| `inner.port` | integer | required |  |  |",
+        "| `parts` | list of map of the fields below |  |  |  |",
+        "| `parts[].port` | integer | required |  |  |",
+        '| `mode` | x | `"x"` |  |  |',
+        "| `image` | string, pattern `^ami-` |  |  | Takes the id of an image: `toy.image.id`. |",
         "| `arn` | Its ARN. |",
         "- Replacement: delete first.",
         "- Read and changed through a Stream Manager in service.",
-        "- Risk of delete: data loss.",
+        "- Risks: Of a deletion.",
+        "- Protected from deletion by `locked`.",
         "- Changes `size` of the `toy.other` that `name` names.",
         "IAM, reads: `ec2:DescribeToys`",
     ):

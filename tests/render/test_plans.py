@@ -13,6 +13,7 @@ import pytest
 from smplan.core.diff import AttributeChange
 from smplan.core.plan import duration
 from smplan.core.plan.model import Op, Plan, Step, with_digest
+from smplan.core.risk import Category, Risk
 from smplan.core.state.model import ResourceState
 from smplan.render import formatting, html, markdown, text
 
@@ -27,13 +28,13 @@ def nasty(plan: Plan) -> Plan:
         Op.DELETE,
         ResourceState(NASTY, NASTY, NASTY, {}, {}),
         (NASTY,),
-        risks=(NASTY,),
+        risks=(Risk(Category.DATA_LOSS, NASTY),),
         changes=(
             AttributeChange(NASTY, NASTY, {"$ref": NASTY}),
             AttributeChange("m", f"{NASTY}\n```\n", f"{NASTY}!\n```\n"),
         ),
     )
-    return with_digest(replace(plan, name=NASTY, steps=(create, delete), unreadable={NASTY: NASTY}))
+    return with_digest(replace(plan, name=NASTY, steps=(create, delete), unreadable={NASTY: NASTY}, warnings=(NASTY,)))
 
 
 @pytest.mark.parametrize(("renderer", "file"), [(text, "plan.txt"), (markdown, "plan.md"), (html, "plan.html")])

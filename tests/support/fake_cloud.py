@@ -10,15 +10,18 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from smplan.core.blueprint import LookupDecl, Resource
-from smplan.core.resource_type import Output, ResourceType
+from smplan.core.resource_type import Output, Protection, ResourceType
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import Spec
 from smplan.core.values import Json
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Claim, Driver, Live, Lookup, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.drivers.core.value import Value
+from smplan.drivers.inventory import Inventory
 from smplan.drivers.retry import RetryPolicy
 from smplan.engine.providers import Providers
-from smplan.errors import InUse, LostAnswer, NotFound, SmplanError
+from smplan.errors import InUse, Invalid, LostAnswer, NotFound, SmplanError
 from tests.support.blueprints import resource, tree
 from tests.support.fake_specs import GateSpec, PortSpec, ThingSpec, readable
 
@@ -31,8 +34,13 @@ class FakeCloud:
     calls: list[tuple[str, str]] = field(default_factory=list)
     faults: dict[tuple[str, str], list[SmplanError]] = field(default_factory=dict)
     after: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict)
+    locked: set[str] = field(default_factory=set)
     made: Counter[str] = field(default_factory=Counter)
     claims: list[Claim] = field(default_factory=list)
+    checks: dict[str, list[Check]] = field(default_factory=dict)
+    """By kind, what is checked while planning."""
+    planned: PlannedResources | None = None
+    """What the last checks were given."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fail(self, call: str, key: str, *errors: SmplanError) -> None:
@@ -62,7 +70,7 @@ class FakeCloud:
 
     def writes(self) -> list[tuple[str, str]]:
         """The calls that change something."""
-        return [call for call in self.calls if call[0] in ("create", "configure", "update", "delete")]
+        return [call for call in self.calls if call[0] in ("create", "configure", "update", "unprotect", "delete")]
 
 
 class FakeDriver(Driver[Any]):
@@ -78,6 +86,10 @@ class FakeDriver(Driver[Any]):
         self.cloud.called("read", self.kind)
         with self.cloud.lock:
             return {id: self._live(id) for id in ids if id in self._all}
+
+    def checks(self, planned: PlannedResources) -> list[Check]:
+        self.cloud.planned = planned
+        return self.cloud.checks.get(self.kind, [])
 
     def _live(self, id: str) -> Live[Any]:
         spec, owner = self._all[id]
@@ -146,16 +158,33 @@ class Thing(FakeDriver):
     outputs: ClassVar[Mapping[str, Output]] = {
         "arn": Output("Its ARN."),
         "version": Output("Grows.", may_change_on_update=True),
+        "locked": Output("Whether it is protected from deletion."),
     }
     name_field = "name"
     name_limit = 20
-    risks: ClassVar[Mapping[str, str]] = {"delete": "data loss"}
+    protection: ClassVar[Protection | None] = Protection("locked", "a lock")
+    left_behind: ClassVar[str] = "it continues to cost"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion."""
+        if effect.deletes:
+            yield Risk(Category.DATA_LOSS, f"{effect.was('name')} is lost")
 
     def _id(self, spec: Any) -> str:
         return f"t-{spec.name}"
 
     def _outputs(self, id: str, spec: Any) -> dict[str, Json]:
-        return {"arn": f"arn:{id}", "version": spec.size}
+        return {"arn": f"arn:{id}", "version": spec.size, "locked": id in self.cloud.locked}
+
+    def unprotect(self, id: str) -> None:
+        self.cloud.called("unprotect", id)
+        self.cloud.locked.discard(id)
+
+    def delete(self, id: str) -> None:
+        if id in self.cloud.locked:
+            raise Invalid(f"{id} is locked")
+        super().delete(id)
 
 
 class Port(FakeDriver):
@@ -232,6 +261,7 @@ class FakeAws(Aws):
         """No session is opened."""
         self.retry_policy = RetryPolicy()
         self.before_write = lambda: None
+        self.inventory = Inventory()
 
 
 class FakeProviders(Providers):

@@ -34,10 +34,9 @@ def compose(text: str, source_map: SourceMap, diagnostics: Diagnostics) -> Parti
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_int=_int, parse_float=_float, parse_constant=_constant)
     except json.JSONDecodeError as error:
-        line, column = LineIndex(text).place(error.pos)
-        raise diagnostics.fatal(
-            source_map.diagnostic_at(line, column, f"this is not JSON: {error.msg}", _hint(text, error))
-        ) from None
+        message, hint, position = _explained(text, error)
+        line, column = LineIndex(text).place(position)
+        raise diagnostics.fatal(source_map.diagnostic_at(line, column, message, hint)) from None
     except (ValueError, RecursionError):
         value = INVALID
     if value is INVALID or _SUSPECT.search(text) or _too_deep(value):
@@ -88,13 +87,45 @@ def _too_deep(value: PartialValue) -> bool:
     return any(isinstance(node, (dict, list)) for node in level)
 
 
-def _hint(text: str, error: json.JSONDecodeError) -> str:
-    position = error.pos
-    if "trailing comma" in error.msg or text[:position].rstrip().endswith(
-        ","
-    ):  # Python 3.13 says it; those before don't
-        return "remove the last comma"
-    return "JSON has no comments" if text[position : position + 1] in ("/", "#") else ""
+_FOREIGN = {"True": "true", "False": "false", "None": "null", "undefined": "null"}
+
+
+def _explained(text: str, error: json.JSONDecodeError) -> tuple[str, str, int]:
+    """Message, hint and position of what the json module refuses."""
+    at = error.pos
+    rest, before = text[at:].lstrip(), text[:at].rstrip()
+    word = re.match(r"[\w'-]*", rest)
+    word_at = word[0] if word else ""
+    if not text.strip():
+        return "the file is empty", 'start it with {"smplan": 1', 0
+    if rest.startswith(("//", "#", "/*")):
+        return "JSON has no comments", "remove it, or use YAML: a file whose name ends in .yaml", len(text) - len(rest)
+    if rest[:1] in ("}", "]") and before.endswith(","):
+        return f"there is a comma before `{rest[0]}`", "remove the last comma", len(before) - 1
+    if "Illegal trailing comma" in error.msg:  # Python 3.13
+        return f"there is a comma before `{rest.lstrip(', ')[:1]}`", "remove the last comma", at
+    if word_at in _FOREIGN:
+        return f"this is not JSON: `{word_at}`", f"write `{_FOREIGN[word_at]}`", at
+    if rest.startswith("'"):
+        return "this is not JSON: text is in single quotes", "use double quotes", at
+    return f"this is not JSON: {error.msg}", _hint(error.msg, text, rest, before), at
+
+
+def _hint(problem: str, text: str, rest: str, before: str) -> str:
+    if "property name" in problem:
+        return "put each key in double quotes"
+    if "delimiter" in problem and not rest:
+        return "a bracket or brace is not closed"
+    if "',' delimiter" in problem:
+        digits = before.endswith("0") and rest[:1].isdigit()
+        return "a number cannot begin with 0" if digits else "add the comma that is missing, or close the quote before"
+    if "control character" in problem:
+        return "close the quote in the same line; write \\n for a line break, \\t for a tab"
+    if "Unterminated string" in problem:
+        return "close the quote"
+    if "Extra data" in problem:
+        return "one bracket or brace is closed too many: remove it, or what follows"
+    return "" if text.lstrip()[:1] in "{[" else "is this YAML? Then let the name of the file end in .yaml"
 
 
 @dataclass(slots=True)

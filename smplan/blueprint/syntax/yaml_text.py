@@ -12,6 +12,7 @@ import yaml
 from yaml import events
 
 from smplan.blueprint.diagnostics import Diagnostics, TooManyErrors
+from smplan.blueprint.syntax import yaml_faults
 from smplan.blueprint.syntax.scalars import InvalidScalar, plain
 from smplan.core.blueprint import INVALID, LineIndex, SourceMap, SourceRange
 from smplan.core.values import PartialValue, Path
@@ -23,15 +24,6 @@ MAX_VALUES = 100_000
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _DROPPED = None
-_HINTS = (
-    ("\\t", "indent with spaces, not with tabs"),
-    ("mapping values are not allowed", 'put text that contains ": " in quotes'),
-    ("block end", "start all items of a list or map in the same column"),
-    ("expected ',' or", "a bracket or brace is not closed, or a comma is missing"),
-    ("could not find expected ':'", "put a colon and a space after a key"),
-    ("found unexpected end of stream", "a quote is not closed"),
-    ("cannot start any token", "put text that begins with this character in quotes"),
-)
 
 
 @dataclass(slots=True)
@@ -80,9 +72,9 @@ class _Composer:
         return self.root[0] if self.root else None
 
     def broken(self, error: yaml.YAMLError) -> None:
-        problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
-        hint = next((hint for sign, hint in _HINTS if sign in problem), "")
-        raise self.fatal(getattr(error, "problem_mark", None), f"this is not YAML: {problem}", hint)
+        found = yaml_faults.explained(error, self.source_map.text)
+        at = self.source_map.diagnostic_at(found.line, found.column, found.message, found.hint)
+        raise self.diagnostics.fatal(at)
 
     def report(self, mark: Any, message: str, hint: str = "") -> None:
         self.diagnostics.add(self.source_map.diagnostic_at(mark.line + 1, mark.column + 1, message, hint))
@@ -105,7 +97,9 @@ class _Composer:
         elif kind is events.MappingEndEvent or kind is events.SequenceEndEvent:
             self.close(self.frames.pop())
         elif kind is events.AliasEvent:
-            self.report(event.start_mark, "aliases are not supported", "write the value out, or use a variable")
+            frame = self.frames[-1]
+            if not frame.is_map or frame.wants_key or frame.key is not _DROPPED:  # a merge key is reported already
+                self.report(event.start_mark, "aliases are not supported", "write the value out, or use a variable")
             self.put(INVALID, event.start_mark)
         elif kind is events.DocumentStartEvent:
             return self.document(event)

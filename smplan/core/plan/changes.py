@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
@@ -141,7 +142,9 @@ class Delete(_Removal):
 
 @dataclass(frozen=True)
 class DeleteDeposed(_Removal):
-    """A generation that an earlier plan replaced."""
+    """A generation that an earlier plan replaced. ``live`` is None if it was not found."""
+
+    live: ObservedResource | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,74 @@ class Forget(_Removal):
     op = Op.FORGET
 
 
-Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked
+@dataclass(frozen=True)
+class Abandon(_Removal):
+    """A record that goes although the resource exists, or may exist; ``pending_key`` is that of a pending create."""
+
+    op = Op.FORGET
+    pending_key: str = ""
+    number: int = 0
+
+    @property
+    def step_id(self) -> str:
+        generation = f"pending-{self.number}" if self.pending_key else f"{self.resource.generation}"
+        return f"{self.resource.address}:abandon#{generation}"
+
+
+@dataclass(frozen=True)
+class Unprotect(_Removal):
+    """The protection of a resource that the step ``before`` deletes; ``resource`` is its record without it."""
+
+    op = Op.UNPROTECT
+    live: ObservedResource
+    before: str
+
+    @property
+    def step_id(self) -> str:
+        return f"{self.resource.address}:unprotect#{self.resource.generation}"
+
+
+Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked | Abandon | Unprotect
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Why a plan is refused, and what permits it: ``--unprotect`` and the address; empty if nothing does."""
+
+    message: str
+    option: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unowned:
+    """What a plan may not take: the address that wants it, why it may not, and the owner as (lineage, address)."""
+
+    address: str
+    why: str
+    owner: tuple[str, str] | None
+    adoptable: bool = True
+
+    @property
+    def message(self) -> str:
+        """The address and why."""
+        return f"{self.address}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """What a person permits for one plan, by address: to delete what is protected, to forget what exists."""
+
+    unprotect: frozenset[str] = frozenset()
+    abandon: frozenset[str] = frozenset()
+
+    def listed(self) -> dict[str, tuple[str, ...]]:
+        """The addresses by permit, without permits that have none."""
+        found = {"unprotect": tuple(sorted(self.unprotect)), "abandon": tuple(sorted(self.abandon))}
+        return {permit: addresses for permit, addresses in found.items() if addresses}
+
+
+NO_PERMITS = Permits()
 
 
 @dataclass(frozen=True)
@@ -195,8 +265,8 @@ class ChangeSet:
     values: dict[str, Mapping[str, PartialValue]] = field(default_factory=dict)
     """By address: the attributes that are known before apply."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    guard_violations: list[str] = field(default_factory=list)
-    unowned: list[str] = field(default_factory=list)
+    guard_violations: list[Violation] = field(default_factory=list)
+    unowned: list[Unowned] = field(default_factory=list)
 
     def value_of(self, ref: Ref) -> PartialValue:
         """The value of ``ref``; the reference itself if it is known only after apply. Raises KeyError."""
@@ -205,14 +275,41 @@ class ChangeSet:
         values = self.values.get(ref.address, {})
         return get_path(values, ref.path) if ref.path and ref.path[0] in values else ref
 
-    def raise_if_refused(self) -> None:
-        """Raise BlueprintInvalid, NotOurs or GuardRefused with everything that was found."""
+    def raise_if_refused(self, command: str = "") -> None:
+        """Raise BlueprintInvalid, NotOurs or GuardRefused with everything that was found.
+
+        ``command`` is the one that makes this plan: the hint adds the options to it that permit what was refused.
+        """
         if self.diagnostics:
             raise BlueprintInvalid(self.diagnostics)
         if self.unowned:
-            hint = (
-                "rename it, or take it over with `lifecycle: {adopt: true}`; from another owner with `adopt: {from: …}`"
-            )
-            raise NotOurs("\n".join(self.unowned), hint=hint)
+            raise NotOurs("\n".join(each.message for each in self.unowned), hint=_adoption(self.unowned))
         if self.guard_violations:
-            raise GuardRefused("\n".join(self.guard_violations))
+            messages = dict.fromkeys(each.message for each in self.guard_violations)
+            raise GuardRefused("\n".join(messages), hint=_remedy(self.guard_violations, command))
+
+
+def _adoption(unowned: Sequence[Unowned]) -> str:
+    """What to write into the blueprint to take over what may be taken."""
+    lines = []
+    for each in unowned:
+        whom = f"{{from: {'/'.join(each.owner)}}}" if each.owner else "true"
+        take = f", or take it over with `lifecycle: {{adopt: {whom}}}`" if each.adoptable else ""
+        lines.append(f"rename {each.address}{take}")
+    return "; ".join(lines)
+
+
+def _remedy(violations: Sequence[Violation], command: str) -> str:
+    """What to type to have the plan all the same, after reading what it says; empty if nothing helps."""
+    options = dict.fromkeys((each.option, each.address) for each in violations if each.option)
+    if not options:
+        return ""
+    words = " ".join(f"{option} {shlex.quote(address)}" for option, address in options)
+    meanings = {option: _MEANINGS[option] for option, _ in options}
+    return f"{'; '.join(meanings.values())}: `{' '.join(filter(None, (command, words)))}`"
+
+
+_MEANINGS = {
+    "--unprotect": "to remove the protection in the same plan, add --unprotect",
+    "--abandon": "to forget what cannot be read, which continues to exist, add --abandon",
+}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator
+from dataclasses import dataclass, field, replace
 
 from smplan.core import diff
 from smplan.core.plan import changes
 from smplan.core.plan.changes import (
+    NO_PERMITS,
+    Abandon,
     ChangeSet,
     Delete,
     DeleteDeposed,
@@ -15,44 +18,189 @@ from smplan.core.plan.changes import (
     Deletion,
     Forget,
     ForgetUntracked,
+    Permits,
+    Unprotect,
+    Violation,
 )
-from smplan.core.plan.observed import ObservedState, Untracked
+from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.resource_type import ResourceTypes
 from smplan.core.state.model import ResourceState, State
 from smplan.core.values import Json
 
 KEPT = "it is shared (`keep`) and continues to exist"
-_PROTECTED = "would be deleted and is protected by `prevent_destroy`"
+_ABANDONED = "it is abandoned: forgotten, and not deleted"
+_MAYBE = "an interrupted run may have created it"
 
 
-def plan_deletions(
-    plan: ChangeSet, wanted: Container[str], types: ResourceTypes, state: State, observed: ObservedState, reason: str
-) -> Iterator[Deletion]:
-    """What goes; ``reason`` says why what is not ``wanted`` does. What may not go is a guard violation of ``plan``."""
-    for change in plan.changes.values():
-        if isinstance(change, changes.Replace):
-            why, stays = (
-                f"replaced by generation {change.resource.generation}",
-                _why_it_stays(change.prior, state, observed),
+@dataclass(frozen=True)
+class Deletions:
+    """What goes: what is not ``wanted``, or everything. What may not go is a violation of ``plan``."""
+
+    plan: ChangeSet
+    wanted: Container[str]
+    types: ResourceTypes
+    state: State
+    observed: ObservedState
+    permits: Permits = NO_PERMITS
+    destroy: bool = False
+    _numbers: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def reason(self) -> str:
+        """Why what is not wanted goes."""
+        return "everything is destroyed" if self.destroy else "it is no longer in the blueprint"
+
+    def all(self) -> Iterator[Deletion]:
+        """The deletions, each after the removal of what protects it."""
+        for change in self.plan.changes.values():
+            if isinstance(change, changes.Replace):
+                yield from self._replaced(change)
+        for resource in self.state.resources.values():
+            if resource.address not in self.wanted:
+                yield from self._unwanted(resource)
+        displaced = {move.resource.address for move in self.plan.moves}
+        for resource in self.state.deposed:
+            old = "an older generation that nothing refers to any more"
+            yield from self._deposed(resource, self.reason if resource.address in displaced else old)
+        yield from self._untracked()
+        yield from self._hidden()
+
+    def _replaced(self, change: changes.Replace) -> Iterator[Deletion]:
+        prior, type, why = change.prior, change.prior_type, f"replaced by generation {change.resource.generation}"
+        if stays := self._why_it_stays(prior):
+            yield Forget(prior, (why, stays), type)
+        elif prior.address in self.permits.abandon and not change.delete_before_create:
+            yield self._abandon(prior, why)
+        else:
+            yield from self._unprotected(Delete(prior, (why,), type, change.live))
+
+    def _unwanted(self, resource: ResourceState) -> Iterator[Deletion]:
+        address, type = resource.address, self.types(resource.kind)
+        live, unreadable = self.observed.resources.get(address), self.observed.unreadable.get(address)
+        if type.gate:
+            yield Forget(resource, (self.reason,), type)
+        elif stays := self._why_it_stays(resource):
+            yield Forget(resource, (self.reason, stays), type)
+        elif live is None and not type.virtual and not unreadable:
+            yield Forget(resource, (f"{resource.id} is gone already",), type)
+        elif address in self.permits.abandon:
+            yield self._abandon(resource, self.reason)
+        elif unreadable:
+            self._refuse_unreadable(resource, unreadable)
+            yield Delete(resource, (self.reason,), type, live)
+        else:
+            yield from self._protected(Delete(resource, (self.reason,), type, live))
+
+    def _deposed(self, resource: ResourceState, why: str) -> Iterator[Deletion]:
+        type = self.types(resource.kind)
+        hidden = next((each.why for each in self.observed.hidden if each.resource == resource), "")
+        if stays := self._why_it_stays(resource):
+            yield Forget(resource, (why, stays), type)
+        elif resource.address in self.permits.abandon:
+            yield self._abandon(resource, why)
+        elif hidden and not self.destroy:
+            self.plan.unreadable.setdefault(resource.address, f"generation {resource.generation}: {hidden}")
+        elif hidden:
+            self._refuse_unreadable(resource, hidden)
+            yield DeleteDeposed(resource, (why,), type)
+        else:
+            live = self.observed.deposed.get((resource.kind, resource.id))
+            yield from self._protected(DeleteDeposed(resource, (why,), type, live))
+
+    def _untracked(self) -> Iterator[Deletion]:
+        """The untracked resources that no change adopts are deleted; what has another address now is forgotten here."""
+        adopts = [each for each in self.plan.changes.values() if isinstance(each, changes.Adopt)]
+        adopted = {(each.resource.kind, each.live.id): each.resource.address for each in adopts}
+        for untracked in self.observed.untracked:
+            resource, live, type = untracked.resource, untracked.live, self.types(untracked.resource.kind)
+            address = adopted.get((resource.kind, live.id))
+            if address == resource.address or (address is None and self._will_adopt(untracked)):
+                continue
+            number = self._count(resource.address)
+            if address:
+                yield ForgetUntracked(resource, (f"it is {address} now",), type, untracked.key, number, address)
+            elif resource.address in self.permits.abandon:
+                yield self._abandon(resource, "an interrupted run created it", untracked.key, number)
+            else:
+                why = "an interrupted run created it, and it is no longer wanted"
+                yield DeleteUntracked(resource, (why,), type, live, untracked.key, number)
+
+    def _will_adopt(self, untracked: Untracked) -> bool:
+        """Whether the step that creates it finds it by its natural key, and may have it as it is."""
+        change = self.plan.changes.get(untracked.resource.address)
+        if not isinstance(change, (changes.Create, changes.Replace)) or change.resource.kind != untracked.resource.kind:
+            return False
+        return not any(each.replaces for each in diff.diff(change.target.spec, untracked.live.spec))
+
+    def _hidden(self) -> Iterator[Deletion]:
+        """What interrupted runs may have created and cannot be read: a destroy would leave it behind."""
+        for each in self.observed.hidden:
+            address = each.resource.address
+            if not each.key:
+                continue
+            if address in self.permits.abandon and address not in self.wanted:
+                yield self._abandon(each.resource, _MAYBE, each.key, self._count(address))
+            elif self.destroy:
+                self._refuse_hidden(each)
+            else:
+                self.plan.unreadable.setdefault(address, f"{_MAYBE}: {each.why}")
+
+    def _count(self, address: str) -> int:
+        self._numbers[address] += 1
+        return self._numbers[address]
+
+    def _abandon(self, resource: ResourceState, why: str, key: str = "", number: int = 0) -> Abandon:
+        return Abandon(resource, (why, _ABANDONED), self.types(resource.kind), key, number)
+
+    def _protected(self, deletion: Delete | DeleteDeposed) -> Iterator[Deletion]:
+        """``deletion``, unless ``prevent_destroy`` protects what it deletes."""
+        address = deletion.resource.address
+        if deletion.resource.prevent_destroy and address not in self.permits.unprotect:
+            message = f"{address} would be deleted and is protected by `prevent_destroy`"
+            self.plan.guard_violations.append(Violation(message, "--unprotect", address))
+        yield from self._unprotected(deletion)
+
+    def _unprotected(self, deletion: Delete | DeleteDeposed) -> Iterator[Deletion]:
+        """``deletion``, after the removal of AWS's own protection where that is permitted."""
+        resource, live, protection = deletion.resource, deletion.live, deletion.type.protection
+        if live is None or protection is None or not protection.is_on(attributes(live)):
+            yield deletion
+        elif resource.address in self.permits.unprotect:
+            spec = (
+                resource.spec | {protection.attribute: False}
+                if protection.attribute in resource.spec
+                else resource.spec
             )
-            yield (
-                Forget(change.prior, (why, stays), change.prior_type)
-                if stays
-                else Delete(change.prior, (why,), change.prior_type, change.live)
-            )
-    for resource in state.resources.values():
-        if resource.address not in wanted:
-            yield _remove(plan, resource, types, state, observed, reason)
-    displaced = {move.resource.address for move in plan.moves}
-    for resource in state.deposed:
-        why = reason if resource.address in displaced else "an older generation that nothing refers to any more"
-        if stays := _why_it_stays(resource, state, observed):
-            yield Forget(resource, (why, stays), types(resource.kind))
-            continue
-        if resource.prevent_destroy:
-            plan.guard_violations.append(f"{resource.address} {_PROTECTED}")
-        yield DeleteDeposed(resource, (why,), types(resource.kind))
-    yield from _untracked(plan, types, observed)
+            why = f"--unprotect permits to remove its {protection.name}, with which AWS refuses to delete it"
+            yield Unprotect(replace(resource, spec=spec), (why,), deletion.type, live, deletion.step_id)
+            yield deletion
+        else:
+            message = f"{resource.address} ({resource.id}) would be deleted and has {protection.name}"
+            self.plan.guard_violations.append(Violation(message, "--unprotect", resource.address))
+            yield deletion
+
+    def _why_it_stays(self, resource: ResourceState) -> str:
+        """Why a record is forgotten and its resource not deleted; empty if it is deleted."""
+        if resource.keep:
+            return KEPT
+        live = self.observed.deposed.get((resource.kind, resource.id)) or self.observed.resources.get(resource.address)
+        if live is None or live.id != resource.id or not live.owner or live.owner[0] == self.state.lineage:
+            return ""
+        return f"it was taken over by {live.owner[1]} of state {live.owner[0]}, and continues to exist"
+
+    def _refuse_unreadable(self, resource: ResourceState, why: str) -> None:
+        message = f"{resource.address} cannot be deleted: it is not readable now, {why}"
+        self.plan.guard_violations.append(Violation(message, "--abandon", resource.address))
+
+    def _refuse_hidden(self, hidden: Hidden) -> None:
+        address = hidden.resource.address
+        message = f"{address} ({hidden.resource.kind}): {_MAYBE}, and it is not readable now, {hidden.why}"
+        self.plan.guard_violations.append(Violation(message, "--abandon", address))
+
+
+def attributes(live: ObservedResource) -> dict[str, object]:
+    """The outputs and the fields of what exists, by name."""
+    return {**live.outputs, **live.spec.managed_fields()}
 
 
 def refuse_loss_of_kept(plan: ChangeSet) -> None:
@@ -60,13 +208,14 @@ def refuse_loss_of_kept(plan: ChangeSet) -> None:
     kept = [each.resource for each in plan.deletions if isinstance(each, Forget) and each.resource.keep]
     for deletion in plan.deletions:
         gone = deletion.resource
-        stays = isinstance(deletion, (Forget, ForgetUntracked)) or deletion.type.virtual
-        users = [] if stays else [each.address for each in kept if _refers(each, gone)]
+        goes = isinstance(deletion, (Delete, DeleteDeposed, DeleteUntracked)) and not deletion.type.virtual
+        users = [each.address for each in kept if _refers(each, gone)] if goes else []
         if users:
-            plan.guard_violations.append(
+            message = (
                 f"{gone.address} would be deleted, and {', '.join(users)} refers to it and continues to exist "
                 f"(`keep`); keep it too, or forget it with `smplan state rm {gone.address}`"
             )
+            plan.guard_violations.append(Violation(message))
 
 
 def _refers(resource: ResourceState, other: ResourceState) -> bool:
@@ -81,59 +230,3 @@ def _texts(tree: Json) -> Iterator[str]:
     elif isinstance(tree, (dict, list)):
         for item in tree.values() if isinstance(tree, dict) else tree:
             yield from _texts(item)
-
-
-def _remove(
-    plan: ChangeSet, resource: ResourceState, types: ResourceTypes, state: State, observed: ObservedState, reason: str
-) -> Deletion:
-    address, type = resource.address, types(resource.kind)
-    live = observed.resources.get(address)
-    if type.gate:
-        return Forget(resource, (reason,), type)
-    if stays := _why_it_stays(resource, state, observed):
-        return Forget(resource, (reason, stays), type)
-    if address in observed.unreadable:
-        why = observed.unreadable[address]
-        plan.guard_violations.append(f"{address} cannot be deleted: it is not readable now, {why}")
-    elif live is None and not type.virtual:
-        return Forget(resource, (f"{resource.id} is gone already",), type)
-    elif resource.prevent_destroy:
-        plan.guard_violations.append(f"{address} {_PROTECTED}")
-    return Delete(resource, (reason,), type, live)
-
-
-def _why_it_stays(resource: ResourceState, state: State, observed: ObservedState) -> str:
-    """Why a record is forgotten and its resource not deleted; empty if it is deleted."""
-    if resource.keep:
-        return KEPT
-    live = observed.deposed.get((resource.kind, resource.id)) or observed.resources.get(resource.address)
-    if live is None or live.id != resource.id or not live.owner or live.owner[0] == state.lineage:
-        return ""
-    return f"it was taken over by {live.owner[1]} of state {live.owner[0]}, and continues to exist"
-
-
-def _untracked(plan: ChangeSet, types: ResourceTypes, observed: ObservedState) -> Iterator[Deletion]:
-    """The untracked resources that no change adopts are deleted; what has another address now is forgotten here."""
-    adopts = [each for each in plan.changes.values() if isinstance(each, changes.Adopt)]
-    adopted = {(each.resource.kind, each.live.id): each.resource.address for each in adopts}
-    numbers: Counter[str] = Counter()
-    for untracked in observed.untracked:
-        resource, live, type = untracked.resource, untracked.live, types(untracked.resource.kind)
-        address = adopted.get((resource.kind, live.id))
-        if address == resource.address or (address is None and _will_adopt(plan, untracked)):
-            continue
-        numbers[resource.address] += 1
-        number = numbers[resource.address]
-        if address:
-            yield ForgetUntracked(resource, (f"it is {address} now",), type, untracked.key, number, address)
-        else:
-            why = "an interrupted run created it, and it is no longer wanted"
-            yield DeleteUntracked(resource, (why,), type, live, untracked.key, number)
-
-
-def _will_adopt(plan: ChangeSet, untracked: Untracked) -> bool:
-    """Whether the step that creates it finds it by its natural key, and may have it as it is."""
-    change = plan.changes.get(untracked.resource.address)
-    if not isinstance(change, (changes.Create, changes.Replace)) or change.resource.kind != untracked.resource.kind:
-        return False
-    return not any(each.replaces for each in diff.diff(change.target.spec, untracked.live.spec))

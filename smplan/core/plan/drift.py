@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pydantic import ValidationError
-
 from smplan.core import diff
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Drift
 from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
+from smplan.core.plan.recorded import recorded_spec, unknown_fields
 from smplan.core.resource_type import ResourceType, ResourceTypes
 from smplan.core.state.model import State
-from smplan.core.values import Json, decode
+from smplan.core.values import Json
 
 
 def detect(state: State, observed: ObservedState, types: ResourceTypes, overrides: Overrides) -> Iterator[Drift]:
@@ -26,10 +25,7 @@ def detect(state: State, observed: ObservedState, types: ResourceTypes, override
         if live is None:
             yield Drift(resource.address, resource.kind, resource.id, gone=True)
             continue
-        try:
-            applied = type.spec.model_validate(decode(resource.spec))
-        except ValidationError:  # written by another version of smplan; the next apply writes it anew
-            continue
+        applied = recorded_spec(type, resource)
         overridden = overrides.fields(resource, live.spec)
         changes = tuple(
             AttributeChange(change.path, change.after, change.before)
@@ -39,6 +35,16 @@ def detect(state: State, observed: ObservedState, types: ResourceTypes, override
         changes += tuple(_tracked(type, resource.outputs, live.outputs))
         if changes:
             yield Drift(resource.address, resource.kind, resource.id, changes=changes)
+
+
+def not_compared(state: State, types: ResourceTypes) -> dict[str, str]:
+    """By address: which fields another version of smplan applied that this one does not know."""
+    found = {each.address: unknown_fields(types(each.kind), each) for each in state.resources.values()}
+    return {
+        address: f"another version of smplan wrote its {', '.join(names)}, which this one cannot compare"
+        for address, names in found.items()
+        if names
+    }
 
 
 def _tracked(type: ResourceType, applied: Mapping[str, Json], live: Mapping[str, Json]) -> Iterator[AttributeChange]:

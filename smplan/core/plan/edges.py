@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import assert_never
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias, assert_never
 
 from smplan.core.graph import Edge, Graph
 from smplan.core.plan import changes
 from smplan.core.plan.changes import (
+    Abandon,
     ChangeSet,
     Delete,
     DeleteDeposed,
     DeleteUntracked,
-    Deletion,
     Forget,
     ForgetUntracked,
     NoOp,
     Replace,
+    Unprotect,
 )
+from smplan.core.spec import RELEASED_LAST, fields
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
+from smplan.core.values import Json
+
+_Deleting: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked
 
 
 def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> list[Edge]:
     """Every edge between the steps of ``plan``. ``pending`` creates may depend on what is deleted, too."""
     rules = _Rules(plan, graph, state, pending)
-    return [*rules.moves(), *rules.dependencies(), *rules.name_conflicts(), *rules.deletions()]
+    edges = [*rules.moves(), *rules.dependencies(), *rules.releases(), *rules.name_conflicts(), *rules.deletions()]
+    edges += list(rules.late_deletions(edges))
+    return [*edges, *rules.protections(edges)]
+
+
+_MAKES_ROOM = "its successor can be created at once after it"
+_NOTHING_USES_IT = "what depends on its successor is ready, so nothing uses it any more"
 
 
 class _Rules:
     def __init__(self, plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> None:
         self._graph = graph
         self._changes = plan.changes
-        self._deletions = plan.deletions
+        self._deletions = [each for each in plan.deletions if not isinstance(each, (Abandon, Unprotect))]
+        self._unprotects = [each for each in plan.deletions if isinstance(each, Unprotect)]
         self._moves = plan.moves
         self._applied = {id: each.step_id for id, each in plan.changes.items() if not isinstance(each, NoOp)}
         self._actions = {move.resource.address: move.step_id for move in plan.moves} | self._applied
+        self._forward = set(self._applied.values())
+        self._releasing = {address for address in self._applied if _only_releases(plan.changes[address])}
+        self._last = self._last_steps()
         current = [each for each in plan.deletions if isinstance(each, (Delete, Forget))]
         self._deletes = {each.resource.address: each.step_id for each in current}
         self._others = [each for each in plan.deletions if isinstance(each, (DeleteDeposed, DeleteUntracked))]
@@ -69,16 +85,23 @@ class _Rules:
                     yield Edge(move.step_id, self._applied[edge.after], edge.reason, edge.source)
 
     def dependencies(self) -> Iterator[Edge]:
-        """The edges of the graph, seen through resources that have no step."""
+        """The edges of the graph, seen through resources that have no step or release what their dependents use."""
+        stopping = self._applied.keys() - self._releasing
         nearest: dict[str, tuple[Edge, ...]] = {}
         for address in self._graph.nodes if self._applied else ():  # in topological order
             found: dict[str, Edge] = {}
             for edge in self._graph.incoming.get(address, ()):
-                for each in (edge,) if edge.before in self._applied else nearest.get(edge.before, ()):
+                for each in (edge,) if edge.before in stopping else nearest.get(edge.before, ()):
                     found.setdefault(each.before, each)
             nearest[address] = tuple(found.values())
             for edge in nearest[address] if address in self._applied else ():
                 yield Edge(self._applied[edge.before], self._applied[address], edge.reason, edge.source)
+
+    def releases(self) -> Iterator[Edge]:
+        """What gives up a part of its value, such as a zone, does so after all that depends on it has changed."""
+        for address in sorted(self._releasing):
+            for step in sorted(self._last[address] - {self._applied[address]}):
+                yield Edge(step, self._applied[address], "it uses what this step releases until then")
 
     def name_conflicts(self) -> Iterator[Edge]:
         """What cannot exist beside a new resource is deleted before that is created."""
@@ -109,10 +132,77 @@ class _Rules:
                 if dependent in self._actions and not first:
                     yield Edge(self._actions[dependent], id, "it refers to this one until then")
 
-    def _uses(self, deletion: Deletion, address: str) -> bool:
+    def late_deletions(self, edges: Sequence[Edge]) -> Iterator[Edge]:
+        """Each delete as late as ``edges`` allow, so that what serves keeps serving.
+
+        What makes room for its successor is deleted when that can be created at once. The rest is deleted when all
+        that depends on the successor is ready, its gates passed: an image after the instances of the new one serve.
+        """
+        following, preceding, present = defaultdict(set), defaultdict(list), set()
+        for edge in edges:
+            following[edge.before].add(edge.after)
+            preceding[edge.after].append(edge.before)
+            present.add((edge.before, edge.after))
+        for deletion in self._deletions if self._applied else ():
+            id, address = deletion.step_id, deletion.resource.address
+            rooms = following[id] & self._forward
+            before = {each for room in rooms for each in preceding[room] if each in self._forward}
+            if not rooms:
+                users = (address, *self._dependents.get(address, ()))
+                before = {step for user in users for step in self._last.get(user, ())}
+            before -= _reachable(id, following) if before else set()
+            for step in sorted(before):
+                following[step].add(id)
+                if (step, id) not in present:
+                    yield Edge(step, id, _MAKES_ROOM if rooms else _NOTHING_USES_IT, droppable=True)
+
+    def _last_steps(self) -> Mapping[str, frozenset[str]]:
+        """By address, the steps that nothing else follows among those of the address and of what depends on it."""
+        dependents: dict[str, list[str]] = defaultdict(list)
+        for edge in self._graph.edges():
+            dependents[edge.before].append(edge.after)
+        last: dict[str, frozenset[str]] = {}
+        for address in reversed(tuple(self._graph.nodes)):
+            own = frozenset({self._applied[address]} if address in self._applied else ())
+            last[address] = frozenset().union(*(last[each] for each in dependents[address])) or own
+        return last
+
+    def protections(self, edges: Iterable[Edge]) -> Iterator[Edge]:
+        """A protection is removed just before the delete, after all that the delete waits for."""
+        before = {each.before: each.step_id for each in self._unprotects}
+        for step, unprotect in before.items():
+            yield Edge(unprotect, step, "its protection is removed first")
+        for edge in edges if before else ():
+            if edge.after in before:
+                yield replace(edge, after=before[edge.after])
+
+    def _uses(self, deletion: _Deleting, address: str) -> bool:
         """Whether it was created after ``address``, and that was not created after it in turn."""
         resource = deletion.resource
         return address in resource.dependencies and address not in self._dependents.get(resource.address, ())
+
+
+def _only_releases(change: changes.Change) -> bool:
+    """Whether an update takes items out of fields that are released last, and adds none."""
+    if not isinstance(change, changes.Update):
+        return False
+    released = {name for name, traits in fields(change.target.type.spec).items() if traits.has(RELEASED_LAST)}
+    found = [each for each in change.changes if each.path in released]
+    return bool(found) and all(_shrinks(each.before, each.after) for each in found)
+
+
+def _shrinks(before: Json, after: Json) -> bool:
+    return isinstance(before, list) and isinstance(after, list) and all(item in before for item in after)
+
+
+def _reachable(start: str, following: Mapping[str, set[str]]) -> set[str]:
+    """The steps that wait for ``start``, itself included."""
+    found, todo = {start}, [start]
+    while todo:
+        new = following.get(todo.pop(), set()) - found
+        found |= new
+        todo += new
+    return found
 
 
 def _created_after(before: str, after: str) -> Edge:
@@ -120,7 +210,7 @@ def _created_after(before: str, after: str) -> Edge:
     return Edge(before, after, "it was created after this one, so it is deleted first", droppable=True)
 
 
-def _makes_room(deletion: Deletion, change: changes.Change | None) -> bool:
+def _makes_room(deletion: _Deleting, change: changes.Change | None) -> bool:
     """Whether what is deleted cannot exist beside the resource that ``change`` creates."""
     if not isinstance(change, (changes.Create, Replace, changes.Adopt)):
         return False

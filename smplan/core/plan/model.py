@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from smplan.core import canonical_json
 from smplan.core.blueprint import BackendConfig, Lifecycle
 from smplan.core.diff import AttributeChange
+from smplan.core.risk import Category, Risk
 from smplan.core.state.model import ResourceState
 from smplan.core.values import Json
 from smplan.errors import Stale
@@ -36,6 +37,7 @@ class Op(StrEnum):
     FORGET = "forget"
     MOVE = "move"
     GATE = "gate"
+    UNPROTECT = "unprotect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Step:
     precondition: str = ""
     """SHA-256 of the resource as it was read; empty if it must not exist."""
     depends_on: tuple[Dependency, ...] = ()
-    risks: tuple[str, ...] = ()
+    risks: tuple[Risk, ...] = ()
     expected_seconds: float = 1
     adopt: Lifecycle | None = None
     """For a create or adopt: what may be adopted."""
@@ -94,7 +96,7 @@ class Step:
     @property
     def after(self) -> Json:
         """The spec to apply; None where the resource goes or only moves."""
-        return None if self.op in (Op.DELETE, Op.FORGET, Op.MOVE) else self.resource.spec
+        return None if self.op in (Op.DELETE, Op.FORGET, Op.MOVE, Op.UNPROTECT) else self.resource.spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,15 @@ class Plan:
     drift: tuple[Drift, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Address to why it could not be read; it is left alone."""
+    not_checked: Mapping[str, str] = field(default_factory=dict)
+    """What AWS could not be asked about, to why."""
     unchanged: tuple[str, ...] = ()
+    """The addresses that were read, and have no step."""
+    permits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """``unprotect`` and ``abandon``: the addresses for which the command permitted it."""
     outputs: Mapping[str, Json] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What is probably a mistake in the blueprint, each with its place and what to do."""
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
     digest: str = ""
@@ -158,6 +167,14 @@ class Plan:
         for step in self.steps:
             found[step.op] += 1
         return found
+
+    def risk_counts(self) -> dict[Category, int]:
+        """The number of risks of each category that has any."""
+        found = dict.fromkeys(Category, 0)
+        for step in self.steps:
+            for risk in step.risks:
+                found[risk.category] += 1
+        return {category: number for category, number in found.items() if number}
 
 
 @cache

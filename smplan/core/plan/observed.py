@@ -36,6 +36,15 @@ class Untracked:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A deposed generation, or what a pending create of ``key`` may have made, that could not be read, and why."""
+
+    resource: ResourceState
+    why: str
+    key: str = ""
+
+
 @dataclass(frozen=True)
 class ObservedState:
     """Everything that was read. What is in no map does not exist: a failed read would have raised."""
@@ -44,6 +53,10 @@ class ObservedState:
     """By address: the resources of the state that exist."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """By address: why a resource behind a Stream Manager could not be read. Unreadable is never "gone"."""
+    deposed: Mapping[tuple[str, str], ObservedResource] = field(default_factory=dict)
+    """By kind and id: the older generations that exist."""
+    hidden: tuple[Hidden, ...] = ()
+    """The older generations, and the pending creates, of which nothing could be read."""
     by_natural_key: Mapping[str, ObservedResource] = field(default_factory=dict)
     """By address: what exists already under the natural key of a resource to create."""
     pending: frozenset[ResourceKey] = frozenset()
@@ -52,5 +65,3 @@ class ObservedState:
     """The resources that such creates made, where they could be found and are not in the state."""
     lookups: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     """By name: the outputs of each lookup."""
-    deposed: Mapping[tuple[str, str], ObservedResource] = field(default_factory=dict)
-    """By kind and id: the older generations that exist and could be read."""

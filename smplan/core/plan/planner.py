@@ -11,7 +11,10 @@ from smplan.core.blueprint import Blueprint, Resource
 from smplan.core.diff import AttributeChange
 from smplan.core.graph import Graph
 from smplan.core.plan import drift
+from smplan.core.plan.causes import causes
 from smplan.core.plan.changes import (
+    NO_PERMITS,
+    Abandon,
     Adopt,
     Change,
     Changes,
@@ -20,22 +23,24 @@ from smplan.core.plan.changes import (
     Gate,
     Move,
     NoOp,
+    Permits,
     Replace,
     Target,
+    Unowned,
     Update,
+    Violation,
 )
-from smplan.core.plan.deletions import plan_deletions, refuse_loss_of_kept
+from smplan.core.plan.deletions import Deletions, refuse_loss_of_kept
 from smplan.core.plan.generation_names import current_name, replacement_name
 from smplan.core.plan.observed import ObservedResource, ObservedState
 from smplan.core.plan.overrides import Overrides
+from smplan.core.plan.recorded import recorded_spec
 from smplan.core.resource_type import ResourceTypes
 from smplan.core.spec import Spec
 from smplan.core.spec_errors import spec_errors
 from smplan.core.state.model import ResourceState, State, Status
 from smplan.core.values import InvalidReference, PartialValue, decode, encode, resolve
 from smplan.core.wording import same_resource
-
-NOT_IN_BLUEPRINT = "it is no longer in the blueprint"
 
 
 def plan_changes(
@@ -46,23 +51,34 @@ def plan_changes(
     observed: ObservedState,
     *,
     moves: tuple[Move, ...] = (),
-    removal_reason: str = NOT_IN_BLUEPRINT,
+    destroy: bool = False,
+    permits: Permits = NO_PERMITS,
 ) -> ChangeSet:
     """The changes that make what exists match ``blueprint``; what is refused is collected in them.
 
-    ``graph`` holds the resources to have; what it does not have is deleted, for ``removal_reason``. ``state`` holds
-    each record at its address after the ``moves``.
+    ``graph`` holds the resources to have, none if all are to ``destroy``; what it does not have is deleted. ``state``
+    holds each record at its address after the ``moves``.
     """
     overrides = Overrides(blueprint, state, resource_types)
     plan = ChangeSet(observed.lookups, moves)
-    planner = _Planner(blueprint, graph, resource_types, state, observed, overrides, plan)
+    planner = _Planner(blueprint, graph, resource_types, state, observed, overrides, permits, plan)
     for declaration in graph.nodes.values():  # in topological order: what a resource refers to is planned before it
         planner.plan_resource(declaration)
     planner.reopen_gates()
     plan.drift.extend(drift.detect(state, observed, resource_types, overrides))
-    plan.deletions.extend(plan_deletions(plan, graph.nodes, resource_types, state, observed, removal_reason))
+    deletions = Deletions(plan, graph.nodes, resource_types, state, observed, permits, destroy)
+    plan.deletions.extend(deletions.all())
+    _check_abandoned(plan, graph, permits)
     refuse_loss_of_kept(plan)
     return plan
+
+
+def _check_abandoned(plan: ChangeSet, graph: Graph, permits: Permits) -> None:
+    """What the blueprint has cannot be abandoned, except for its older generations: the next plan would create it."""
+    abandoned = {each.resource.address for each in plan.deletions if isinstance(each, Abandon)}
+    for address in sorted(permits.abandon & graph.nodes.keys() - abandoned):
+        message = f"{address} cannot be abandoned: the blueprint has it, so remove it from the blueprint first"
+        plan.guard_violations.append(Violation(message))
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,7 @@ class _Planner:
     state: State
     observed: ObservedState
     overrides: Overrides
+    permits: Permits
     plan: ChangeSet
     by_key: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -91,7 +108,8 @@ class _Planner:
         try:
             tree = resolve(declaration.spec, self.plan.value_of)
         except (KeyError, InvalidReference) as error:
-            message = f"{declaration.address} refers to something that does not exist: {error}"
+            missing = "" if isinstance(error, InvalidReference) else "refers to something that does not exist: "
+            message = f"{declaration.address}: {missing}{error}"
             diagnostics.append(diagnostic(declaration.path, message))
             return None
         try:
@@ -108,7 +126,7 @@ class _Planner:
         if prior is None:
             return self._plan_create(target)
         if prior.kind != target.type.kind:
-            return self._plan_replace(target, prior, f"the kind changed from {prior.kind}")
+            return self._plan_replace(target, prior, (f"the kind changed from {prior.kind}",))
         target = _with_current_name(target, prior.name)
         if target.type.gate or target.type.virtual:
             return self._plan_virtual(target, prior)
@@ -130,7 +148,7 @@ class _Planner:
         changes = diff.diff(target.spec, live.spec) if live else ()
         fixed = [change.path for change in changes if change.replaces]
         if live is None or self._is_leftover(target, live, bool(fixed)):
-            why = f"{gone.id} is gone: it was deleted outside smplan" if gone else "it does not exist yet"
+            why = _why_gone(gone) if gone else "it does not exist yet"
             return Create(self._resource(target, generation, name), (why,), target)
         holder = self._holder(target, live)
         if holder:
@@ -161,7 +179,8 @@ class _Planner:
         if not fixed and lifecycle.may_adopt(owner, self.state.lineage):
             return f"{live.id} exists already and the blueprint says `adopt`"
         differs = f"; it also differs in what cannot be changed: {', '.join(fixed)}" if fixed else ""
-        self.plan.unowned.append(f"{address}: {type.kind} {live.id} exists already and {_owner(live)}{differs}")
+        why = f"{type.kind} {live.id} exists already and {_owner(live)}{differs}"
+        self.plan.unowned.append(Unowned(address, why, owner, adoptable=not fixed))
         return ""
 
     def _holder(self, target: Target, live: ObservedResource) -> str:
@@ -198,7 +217,7 @@ class _Planner:
         before, after = prior.spec, encode(target.spec.managed_fields())
         paths = diff.changed_paths(before, after) if before != after else ()
         changes = tuple(AttributeChange(".".join(path), was, becomes) for path, was, becomes in paths)
-        reasons = ("the blueprint changed",) if changes else _protection_change(target, prior)
+        reasons = (*causes(self.plan, target, prior, changes), *_protection_change(target, prior))
         if prior.status is Status.INCOMPLETE:
             reasons = ("an interrupted run began it",)
         if not reasons:
@@ -210,12 +229,12 @@ class _Planner:
 
     def _plan_unreadable(self, target: Target, prior: ResourceState, why: str) -> Change:
         """No change: the resource is left as it was applied. A change in the blueprint is a violation."""
-        address, applied = target.declaration.address, target.type.spec.model_validate(decode(prior.spec))
+        address, applied = target.declaration.address, recorded_spec(target.type, prior)
         self.plan.unreadable[address] = why
         changed = ", ".join(change.path for change in diff.diff(target.spec, applied, prior.spec))
         if changed:
             message = f"{address} cannot be changed ({changed}): it is not readable now, {why}; run again when it is"
-            self.plan.guard_violations.append(message)
+            self.plan.guard_violations.append(Violation(message))
         return NoOp(replace(target, spec=applied), ObservedResource(prior.id, applied, prior.outputs))
 
     def _plan_existing(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
@@ -226,12 +245,15 @@ class _Planner:
             tree = diff.apply_ignore(target.spec.managed_fields(), live.spec.managed_fields(), ignore)
             target = replace(target, spec=target.type.spec.model_validate(tree))
         changes = diff.diff(target.spec, live.spec, prior.spec)
-        fixed = ", ".join(change.path for change in changes if change.replaces)
+        fixed = [change for change in changes if change.replaces]
         if owned_elsewhere and not target.declaration.lifecycle.keep:
             return self._plan_lost(target, prior, live, changes)
         if fixed:
-            return self._plan_replace(target, prior, f"{fixed} cannot be changed in place", live, changes)
-        reasons = (*(_who_changed(change, prior) for change in changes), *_protection_change(target, prior))
+            why = tuple(
+                f"{cause}, and it cannot be changed in place" for cause in causes(self.plan, target, prior, fixed)
+            )
+            return self._plan_replace(target, prior, why, live, changes)
+        reasons = (*causes(self.plan, target, prior, changes), *_protection_change(target, prior))
         resource = self._resource(target, prior.generation, prior.name, id=live.id)
         if prior.status is Status.INCOMPLETE:
             return Adopt(resource, ("an interrupted run created it; it is completed",), target, live, changes)
@@ -243,29 +265,32 @@ class _Planner:
         taken = f"{prior.kind} {prior.id} was taken over by {address} of state {lineage}"
         type, fixed = target.type, any(change.replaces for change in changes)
         if type.natural_key(target.spec.managed_fields()) != type.natural_key(live.spec.managed_fields()):
-            return self._plan_replace(target, prior, taken, live, changes)
+            return self._plan_replace(target, prior, (taken,), live, changes)
         if not fixed and target.declaration.lifecycle.may_adopt(live.owner, self.state.lineage):
             resource = self._resource(target, prior.generation, prior.name, id=live.id)
             return Adopt(resource, (f"{taken}, and the blueprint takes it back",), target, live, changes)
-        self.plan.unowned.append(f"{prior.address}: {taken}")
+        self.plan.unowned.append(Unowned(prior.address, taken, live.owner, adoptable=not fixed))
         return NoOp(target, live)
 
     def _plan_replace(
         self,
         target: Target,
         prior: ResourceState,
-        why: str,
+        why: tuple[str, ...],
         live: ObservedResource | None = None,
         changes: Changes = (),
     ) -> Replace:
         declaration, type, generation, name = target.declaration, target.type, prior.generation + 1, ""
-        if prior.prevent_destroy or declaration.lifecycle.prevent_destroy:
-            message = f"{declaration.address} would be replaced ({why}) and is protected by `prevent_destroy`"
-            self.plan.guard_violations.append(message)
+        protected = prior.prevent_destroy or declaration.lifecycle.prevent_destroy
+        if protected and declaration.address not in self.permits.unprotect:
+            message = (
+                f"{declaration.address} would be replaced ({'; '.join(why)}) and is protected by `prevent_destroy`"
+            )
+            self.plan.guard_violations.append(Violation(message, "--unprotect", declaration.address))
         delete_before_create = not prior.keep and (
             not type.create_before_delete or self._refers_to_deleted(declaration.address)
         )
-        self._refuse_beside_kept(target, prior, why)
+        self._refuse_beside_kept(target, prior, "; ".join(why))
         clashes = target.conflicts_with(prior) or self._name_taken(target)
         if type.name_field and target.spec.known(type.name_field) and not delete_before_create and clashes:
             written = resolve(declaration.spec[type.name_field], self.plan.value_of)
@@ -273,11 +298,10 @@ class _Planner:
             target = replace(target, spec=target.spec.model_copy(update={type.name_field: name}))
         other = self.observed.by_natural_key.get(declaration.address)
         if other and not name and other.id != prior.id and not self._is_leftover(target, other, differs=True):
-            self.plan.unowned.append(
-                f"{declaration.address}: {type.kind} {other.id} exists already and {_owner(other)}"
-            )
+            why_not = f"{type.kind} {other.id} exists already and {_owner(other)}"
+            self.plan.unowned.append(Unowned(declaration.address, why_not, other.owner, adoptable=False))
         resource, prior_type = self._resource(target, generation, name), self.types(prior.kind)
-        return Replace(resource, (why,), target, prior, prior_type, live, changes, delete_before_create)
+        return Replace(resource, why, target, prior, prior_type, live, changes, delete_before_create)
 
     def _refuse_beside_kept(self, target: Target, prior: ResourceState, why: str) -> None:
         """A kept resource is not deleted; a new one of its natural key exists beside it only under a suffix."""
@@ -287,7 +311,9 @@ class _Planner:
             message = (
                 f"{prior.address} cannot be replaced ({why}): the old one is shared (`keep`) and continues to exist"
             )
-            self.plan.guard_violations.append(f"{message}; revert the change, or let it be another {type.kind}")
+            self.plan.guard_violations.append(
+                Violation(f"{message}; revert the change, or let it be another {type.kind}")
+            )
 
     def _refers_to_deleted(self, address: str) -> bool:
         """Whether it refers to a resource whose old generation is deleted before the new one is created."""
@@ -333,6 +359,12 @@ class _Planner:
                     changes[address] = Gate(self._resource(gate.target, generation), (why,), gate.target, gate.live)
 
 
+def _why_gone(record: ResourceState) -> str:
+    if record.status is Status.INCOMPLETE:
+        return f"{record.id}, which an interrupted run created, is gone"
+    return f"{record.id} is gone: it was deleted outside smplan"
+
+
 def _owner(live: ObservedResource) -> str:
     return f"it belongs to {live.owner[1]} of state {live.owner[0]}" if live.owner else "no state owns it"
 
@@ -358,11 +390,6 @@ def _with_current_name(target: Target, current: str) -> Target:
         return target
     name = current_name(getattr(target.spec, field), target.type.name_limit, current)
     return replace(target, spec=target.spec.model_copy(update={field: name}))
-
-
-def _who_changed(change: AttributeChange, prior: ResourceState) -> str:
-    applied = diff.value_at(prior.spec, change.path)
-    return f"{change.path}: {'changed outside smplan' if applied == change.after else 'the blueprint changed'}"
 
 
 def _protection_change(target: Target, prior: ResourceState) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -10,6 +10,7 @@ from itertools import pairwise
 from smplan.core import diff
 from smplan.core.graph import Edge, Graph
 from smplan.core.plan.changes import (
+    Abandon,
     Action,
     ChangeSet,
     Create,
@@ -19,12 +20,13 @@ from smplan.core.plan.changes import (
     ForgetUntracked,
     Move,
     NoOp,
+    Unprotect,
 )
 from smplan.core.plan.edges import step_edges
 from smplan.core.plan.model import Dependency, Step
 from smplan.core.plan.observed import ObservedResource
+from smplan.core.plan.risks import of_action, of_deletion, without_secrets
 from smplan.core.resource_type import ResourceType
-from smplan.core.spec import SENSITIVE, fields
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
 from smplan.core.values import Json, encode, refs
@@ -37,7 +39,8 @@ def plan_steps(
     """The steps that carry out ``plan``, in order. ``pending_creates`` may refer to what is deleted, too."""
     steps = [_move_step(move) for move in plan.moves]
     steps += [_action_step(change) for change in plan.changes.values() if not isinstance(change, NoOp)]
-    steps += [_deletion_step(deletion) for deletion in plan.deletions]
+    unprotected = {each.before for each in plan.deletions if isinstance(each, Unprotect)}
+    steps += [_deletion_step(deletion, plan, unprotected) for deletion in plan.deletions]
     return in_order(steps, step_edges(plan, graph, state, pending_creates))
 
 
@@ -48,6 +51,7 @@ def _action_step(change: Action) -> Step:
         changes=changes,
         known_after_apply={".".join(map(str, path)): ref.address for path, ref in refs(target.spec.managed_fields())},
         adopt=target.declaration.lifecycle,
+        risks=of_action(change),
     )
 
 
@@ -56,28 +60,25 @@ def _move_step(move: Move) -> Step:
     return Step(move.step_id, move.op, move.resource, move.reasons, previous_address=move.previous)
 
 
-def _deletion_step(deletion: Deletion) -> Step:
-    live = deletion.live if isinstance(deletion, (Delete, DeleteUntracked)) else None
+def _deletion_step(deletion: Deletion, plan: ChangeSet, unprotected: Collection[str]) -> Step:
+    """A delete after an ``unprotected`` one of these step ids relies on that step, which changes what was read."""
+    live = deletion.live if isinstance(deletion, (Delete, DeleteUntracked, Unprotect)) else None
     step = _step(deletion, deletion.type, live, deletion.resource.spec)
-    return (
-        replace(step, pending_key=deletion.pending_key)
-        if isinstance(deletion, (DeleteUntracked, ForgetUntracked))
-        else step
-    )
+    step = replace(step, risks=of_deletion(deletion, plan.changes.get(deletion.resource.address)))
+    if isinstance(deletion, (DeleteUntracked, ForgetUntracked, Abandon)):
+        return replace(step, pending_key=deletion.pending_key)
+    return replace(step, precondition="") if step.id in unprotected else step
 
 
 def _step(change: Action | Deletion, type: ResourceType, live: ObservedResource | None, recorded: Json = None) -> Step:
     """What all steps have in common; ``before`` is the spec as read, else as ``recorded``, without sensitive fields."""
-    spec, risk = encode(live.spec.managed_fields()) if live else recorded, type.risks.get(change.op)
-    sensitive = {name for name, traits in fields(type.spec).items() if traits.has(SENSITIVE)}
     return Step(
         id=change.step_id,
         op=change.op,
         resource=change.resource,
         reasons=change.reasons,
-        before=spec and {name: value for name, value in spec.items() if name not in sensitive},
+        before=without_secrets(type, encode(live.spec.managed_fields()) if live else recorded),
         precondition=diff.fingerprint(live.spec) if live and not type.virtual and not type.gate else "",
-        risks=(risk,) if risk else (),
         expected_seconds=type.expected_seconds,
     )
 

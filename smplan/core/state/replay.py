@@ -22,7 +22,7 @@ from smplan.core.state.journal import (
 from smplan.core.state.model import USED_PLANS, ResourceState, State, Status
 from smplan.errors import StoreError
 
-OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate", "move"})
+OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate", "move", "unprotect"})
 """The values of ``plan.model.Op``."""
 OUTCOMES = frozenset({"complete", "failed", "interrupted"})
 
@@ -178,6 +178,8 @@ class Replay:
             self._remove(intent, done.id or resource.id)
         elif intent.op == "move":
             self._move(intent, done.id)
+        elif intent.op == "unprotect":
+            self._unprotect(resource)
         else:
             self._check_success(run, intent, done)
             self._resources[resource.address] = replace(
@@ -233,6 +235,15 @@ class Replay:
             id=id or moved.id,
             dependencies=moved.dependencies,
         )
+
+    def _unprotect(self, unprotected: ResourceState) -> None:
+        """Record that a generation is no longer protected; it stays what it is."""
+        address, id = unprotected.address, unprotected.id
+        present, deposed = self._resources.get(address), self._deposed.get((address, id))
+        if present and present.id == id:
+            self._resources[address] = replace(present, spec=unprotected.spec)
+        elif deposed:
+            self._deposed[address, id] = replace(deposed, spec=unprotected.spec)
 
     def _on_failed(self, failed: StepFailed) -> None:
         run = self._running()

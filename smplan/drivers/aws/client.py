@@ -14,11 +14,13 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from smplan.drivers.aws import credentials, errors, responses
+from smplan.drivers.aws import authorization, credentials, errors, responses
 from smplan.drivers.aws.clock_skew import SkewMonitor
 from smplan.drivers.aws.rate_limit import RateLimiter
 from smplan.drivers.context import AwsClients
+from smplan.drivers.inventory import Inventory
 from smplan.drivers.retry import RetryPolicy
+from smplan.errors import Denied, DriverError, NotFound
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -35,6 +37,7 @@ class Aws:
     """One account and region. ``on_call`` is called with ``service:Action`` just before each request is sent.
 
     ``before_write`` is called before each request that may change something, and raises if that is no longer allowed.
+    What is new by the ``inventory`` may not show yet: requests that name it are retried.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Aws:
         self._rate_limiter = rate_limiter or RateLimiter()
         self._skew_monitor = skew_monitor or SkewMonitor()
         self.before_write: Callable[[], None] = lambda: None
+        self.inventory = Inventory()
         self._lock = threading.RLock()
         self.read = AwsClients(partial(self.client, write=False))
         self.write = AwsClients(partial(self.client, write=True))
@@ -134,9 +138,25 @@ class Aws:
                 with errors.translated(action, write=write):
                     return method(*arguments, **keywords)
 
-            return self.retry_policy.call(action, once)
+            def final(error: DriverError) -> bool:
+                if errors.passes(error):
+                    return False
+                named = self.inventory.missing(error.message, keywords) if isinstance(error, NotFound) else []
+                return not any(each.new for each in named)
+
+            try:
+                return self.retry_policy.call(action, once, final=final)
+            except NotFound as error:
+                if named := self.inventory.missing(error.message, keywords):
+                    raise errors.explained(error, named) from error
+                raise
+            except Denied as error:
+                raise authorization.decoded(error, self._decode) from error
 
         return call
+
+    def _decode(self, message: str) -> str:
+        return self.read.sts.decode_authorization_message(EncodedMessage=message)["DecodedMessage"]
 
 
 class _Paging:

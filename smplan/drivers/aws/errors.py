@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from smplan.core import aws_errors, clock_skew
+from smplan.drivers.aws import authorization
+from smplan.drivers.inventory import Named
+from smplan.drivers.quotas import quota_hint
+from smplan.drivers.retry import THROTTLED_SECONDS
 from smplan.errors import (
     Conflict,
     Denied,
@@ -26,7 +30,11 @@ from smplan.errors import (
     Unreachable,
 )
 
-IAM_PREFIX = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}
+IAM_PREFIX = {
+    "elbv2": "elasticloadbalancing",
+    "resourcegroupstaggingapi": "tag",
+    "service-quotas": "servicequotas",
+}
 
 _CODES: tuple[tuple[type[DriverError], re.Pattern[str]], ...] = (
     (
@@ -45,12 +53,22 @@ _CODES: tuple[tuple[type[DriverError], re.Pattern[str]], ...] = (
     (
         InUse,
         re.compile(
-            r"ResourceInUse|DependencyViolation|ScalingActivityInProgress|InUse$|InstanceRefreshInProgress|ResourceContention"
+            r"ResourceInUse|DependencyViolation|InUse$|InstanceRefreshInProgress|ScalingActivityInProgress"
+            r"|ResourceContention|ServiceLinkedRoleFailure|OperationAborted|Concurrent(Access|Modification|Update)"
+            r"|Incorrect(Instance)?State"
         ),
     ),
     (Conflict, re.compile(r"AlreadyExists|Duplicate|IdempotentParameterMismatch")),
-    (NotFound, re.compile(r"NotFound|NoSuch|InvalidAMIID\.Unavailable|NonExistent|InvalidInstanceID\.Malformed")),
+    (
+        NotFound,
+        re.compile(r"NotFound|NoSuch|NotExist|InvalidAMIID\.Unavailable|NonExistent|InvalidInstanceID\.Malformed"),
+    ),
 )
+_PASSING = re.compile(
+    r"ResourceContention|ServiceLinkedRoleFailure|OperationAborted|Concurrent|Incorrect|ScalingActivityInProgress"
+)
+"""Codes of refusals by a state that passes by itself: some have status 500, but nothing was done (API references)."""
+_ENDED_TEXT = re.compile(r"terminated|shutting-down")
 _UNKNOWN_KEYS = re.compile(r"InvalidClientTokenId|UnrecognizedClient|AuthFailure")
 _UNKNOWN_TEXT = re.compile(r"validate the provided access credentials", re.IGNORECASE)
 """EC2 returns AuthFailure both for unknown credentials and for a missing permission (EC2 API reference, error codes):
@@ -61,9 +79,14 @@ _PERHAPS_CLOCK_CODES = re.compile(r"RequestExpired|AuthFailure|SignatureDoesNotM
 _CLOCK_TEXT = re.compile(
     r"signature expired|not yet current|too skewed|difference between the request time", re.IGNORECASE
 )
-_GONE_TEXT = re.compile(r"not found|does not exist|no such|doesn't exist", re.IGNORECASE)
+_GONE_TEXT = re.compile(
+    r"not found|do(es)? not exist|no such|doesn't exist|could not find|ensure (that )?(it|they) exist", re.IGNORECASE
+)
+_PROFILE_TEXT = re.compile(r"invalid iam ?instance ?profile", re.IGNORECASE)
+"""How EC2 and Auto Scaling refuse an instance profile that IAM has not spread yet."""
 _EXISTS_TEXT = re.compile(r"already exists", re.IGNORECASE)
 _VAGUE = {"ValidationError", "InvalidChangeBatch", "InvalidInput", "ValidationException", "InvalidParameter"}
+_OF_PROFILES = {*_VAGUE, "InvalidParameterValue"}
 
 _RERUN = "run the same command again"
 _CHECKS_FIRST = f"{_RERUN}: it first checks whether the request was processed"
@@ -128,6 +151,32 @@ def from_response(response: Any, action: str, *, write: bool) -> SmplanError:
     return kind(f"{action}: {text} ({code})", hint=hint, code=code, action=action)
 
 
+def passes(error: DriverError) -> bool:
+    """Whether ``error`` refuses a request that will be accepted once AWS has settled, so that it may be sent again.
+
+    A delete of what is still at work is left to the engine, which reports what it waits for.
+    """
+    deletes = error.action.partition(":")[2].startswith("Delete")
+    if error.action == "ec2:ModifyLaunchTemplate" and error.code.endswith("VersionNotFound"):
+        return True  # the version was created just before
+    return (
+        isinstance(error, InUse)
+        and bool(_PASSING.match(error.code))
+        and not (deletes and error.code == "ScalingActivityInProgress")
+    )
+
+
+def explained(error: NotFound, named: Sequence[Named]) -> NotFound:
+    """``error`` with the addresses of what may be missing."""
+    listed = ", ".join(sorted({f"{each.address} ({each.value})" for each in named}))
+    if any(each.new for each in named):
+        why = f"AWS does not show it yet, {THROTTLED_SECONDS:.0f} s after the first attempt: this run created {listed}"
+        hint = f"{_RERUN} to resume"
+    else:
+        why, hint = f"the request names {listed}", "make a new plan with `smplan plan`: it shows what no longer exists"
+    return NotFound(f"{error.message}; {why}", hint=error.hint or hint, code=error.code, action=error.action)
+
+
 def _clock_is_wrong(code: str, text: str, date: str) -> bool:
     """Whether AWS rejected a request for its time, by code and message or by the date of the response."""
     if _CLOCK_CODES.search(code) or (_PERHAPS_CLOCK_CODES.search(code) and _CLOCK_TEXT.search(text)):
@@ -140,6 +189,10 @@ def _clock_is_wrong(code: str, text: str, date: str) -> bool:
 def _kind(code: str, text: str, status: int, *, write: bool) -> type[DriverError]:
     if code == "AuthFailure" and _UNKNOWN_TEXT.search(text):
         return Expired
+    if code in _OF_PROFILES and _PROFILE_TEXT.search(text):
+        return NotFound
+    if code.startswith("Incorrect") and _ENDED_TEXT.search(text):
+        return Invalid
     for kind, pattern in _CODES:
         if pattern.search(code):
             return kind
@@ -147,7 +200,7 @@ def _kind(code: str, text: str, status: int, *, write: bool) -> type[DriverError
         if _EXISTS_TEXT.search(text):
             return Conflict
         return NotFound if _GONE_TEXT.search(text) else Invalid
-    if status >= 500:
+    if status >= 500 and "Capacity" not in code:
         return LostAnswer if write else Unreachable
     return Denied if status in (401, 403) else Invalid
 
@@ -159,12 +212,15 @@ def _hint(kind: type[DriverError], action: str, code: str, text: str) -> str:
         return aws_errors.UNKNOWN_CREDENTIALS_HINT
     if "Signature" in code:
         return "set AWS_ACCESS_KEY_ID and the AWS_SECRET_ACCESS_KEY that belongs to it, then " + _RERUN
+    if _PASSING.match(code) and kind is InUse:
+        return f"{_RERUN}: AWS still works on an earlier request"
     return {
-        Denied: f"allow {action} to these credentials, then {_RERUN}",
+        Denied: f"allow {authorization.needed(action, text)} to these credentials, then {_RERUN}",
         Expired: RENEW,
         Throttled: "run the same command again in a minute: AWS limits the request rate",
         Unreachable: f"{_RERUN} later: the error is on AWS's side (health.aws.amazon.com lists larger ones)",
         LostAnswer: _CHECKS_FIRST,
+        Invalid: quota_hint(action, f"{code} {text}"),
     }.get(kind, "")
 
 

@@ -27,7 +27,9 @@ def whole(client: Any, operation: str, described: Mapping[str, Any], managed: Ma
 
 
 def accepted(shape: Any, value: Any) -> Any:
-    """What of ``value`` a request of ``shape`` takes; members that are empty are not set."""
+    """What of ``value`` a request of ``shape`` takes; members that are empty are not set. None stays None."""
+    if value is None:
+        return None
     if shape.type_name == "structure":
         members = {name: value[name] for name in shape.members if value.get(name) not in (None, "", [], {})}
         return {name: accepted(shape.members[name], member) for name, member in members.items()}

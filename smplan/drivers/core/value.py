@@ -25,7 +25,7 @@ class Value(Driver[ValueSpec]):
     kind = "core.value"
     summary = "A value kept in the state: a computed name, a constant that several resources use."
     spec = ValueSpec
-    outputs: ClassVar = {"output": Output("The value of `input`.", may_change_on_update=True)}
+    outputs: ClassVar = {"output": Output("The value of `input`.", type="any", may_change_on_update=True)}
     taggable = False
     virtual = True
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from smplan.core.spec import Spec
+from smplan.drivers import references
 from smplan.drivers.base import Progress
 from smplan.drivers.gate._common import Gate
 from smplan.drivers.http import HttpClient
@@ -21,7 +22,9 @@ class HttpSpec(Spec):
     expect_status: Annotated[int, Field(description="The status that opens the gate.", ge=100, le=599)] = 200
     contains: Annotated[str | None, Field(description="Text that the body must contain.")] = None
     connect_to: Annotated[
-        str | None, Field(description="A host to connect to in place of the URL's, such as the load balancer's.")
+        str | None,
+        references.HOST,
+        Field(description="A host to connect to in place of the URL's, such as the load balancer's."),
     ] = None
     timeout: Annotated[int, Field(description="Seconds to wait.", ge=1)] = 600
 

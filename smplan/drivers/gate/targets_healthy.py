@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import count
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from smplan.core.resource_type import IamActions
 from smplan.core.spec import Spec
+from smplan.drivers import references
 from smplan.drivers.base import Progress
+from smplan.drivers.gate import _evidence
 from smplan.drivers.gate._common import Gate
 from smplan.errors import Invalid
 
@@ -19,15 +22,21 @@ if TYPE_CHECKING:
 
 POLLS = 2
 """Polls in a row that must find the targets healthy: a single one may hit a flapping target."""
-DATABASE_PORT = 3306
+UNUSED_POLLS = 40
+"""Polls in a row, about a minute, in which targets are not in use: a new listener takes a moment to use them."""
+GROUP_POLLS = 8
+"""The scaling group is read at every so many polls."""
+_RESUME = "then run `smplan apply` again"
 
 
 class TargetsHealthySpec(Spec):
     """How many targets of which group must be healthy."""
 
-    target_group_arn: Annotated[str, Field(description="The target group.")]
+    target_group_arn: Annotated[str, references.TARGET_GROUP, Field(description="The target group.")]
     auto_scaling_group_name: Annotated[
-        str | None, Field(description="The scaling group that registers the targets: its activities explain a failure.")
+        str | None,
+        references.SCALING_GROUP,
+        Field(description="The scaling group that registers the targets: its activities explain a failure."),
     ] = None
     minimum: Annotated[int, Field(description="How many targets must be healthy.", ge=1)] = 1
     timeout: Annotated[
@@ -43,6 +52,7 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
     spec = TargetsHealthySpec
     iam_actions = IamActions(
         read=(
+            "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTargetHealth",
             "autoscaling:DescribeAutoScalingGroups",
             "autoscaling:DescribeScalingActivities",
@@ -52,70 +62,57 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
     )
 
     def wait_ready(self, id: str, spec: TargetsHealthySpec) -> Iterator[Progress]:
-        """One DescribeTargetHealth per poll. Raises Invalid where waiting cannot help."""
-        seen = 0
-        while True:
+        """One DescribeTargetHealth per poll, and the group now and then. Raises Invalid where waiting cannot help."""
+        seen = unused = 0
+        notes = ""
+        for poll in count():
             targets = self._targets(spec)
-            _refuse_unused(targets)
             healthy = sum(_state(target) == "healthy" for target in targets)
             seen = seen + 1 if healthy >= spec.minimum else 0
             if seen >= POLLS:
                 return
-            share = min(healthy / spec.minimum, 1.0)
-            yield Progress(f"{spec.minimum} healthy targets", _describe(targets, healthy, spec.minimum), share)
+            unused = unused + 1 if any(_reason(target) == "Target.NotInUse" for target in targets) else 0
+            if unused >= UNUSED_POLLS:
+                raise _unused()
+            if not seen and poll % GROUP_POLLS == 0:
+                notes = self._group_notes(spec)
+            status = _describe(targets, healthy, spec.minimum)
+            yield Progress(
+                f"{spec.minimum} healthy targets",
+                status if seen or not notes else f"{status}; {notes}",
+                min(healthy / spec.minimum, 1.0),
+            )
 
     def _targets(self, spec: TargetsHealthySpec) -> list[TargetHealthDescriptionTypeDef]:
         response = self.context.aws.read.elbv2.describe_target_health(TargetGroupArn=spec.target_group_arn)
         return response["TargetHealthDescriptions"]
 
+    def _group_notes(self, spec: TargetsHealthySpec) -> str:
+        """What in the scaling group may delay the targets. Raises Invalid for what no waiting changes."""
+        name = spec.auto_scaling_group_name
+        group = _evidence.group_of(self.context.aws, name) if name else None
+        if group is None:
+            return ""
+        blocker, hint = _evidence.blocker(group, spec.minimum)
+        if blocker:
+            raise Invalid(f"{spec.minimum} healthy targets cannot be reached: {blocker}", hint=f"{hint}; {_RESUME}")
+        return _evidence.notes(group)
+
     def diagnose_timeout(self, spec: TargetsHealthySpec) -> str:
-        """The probable cause: an instance that cannot be launched, or a database that no instance can reach."""
-        return " ".join(filter(None, (self._failed_launch(spec), self._closed_database(spec))))
-
-    def _failed_launch(self, spec: TargetsHealthySpec) -> str:
-        if not spec.auto_scaling_group_name:
-            return ""
-        activities = self.context.aws.read.autoscaling.describe_scaling_activities(
-            AutoScalingGroupName=spec.auto_scaling_group_name, MaxRecords=10
-        )["Activities"]
-        if activities and activities[0]["StatusCode"] == "Failed":
-            return f"The latest scaling activity failed: {activities[0].get('StatusMessage', 'no reason given')}."
-        return ""
-
-    def _closed_database(self, spec: TargetsHealthySpec) -> str:
-        groups = self._groups_of_instances(spec)
-        if not groups:
-            return ""
-        pages = self.context.aws.read.ec2.get_paginator("describe_security_group_rules").paginate()
-        for page in pages:
-            for rule in page["SecurityGroupRules"]:
-                referenced = rule.get("ReferencedGroupInfo", {}).get("GroupId")
-                if not rule.get("IsEgress") and referenced in groups and _covers(rule):
-                    return ""
-        return (
-            f"Probable cause: no security group allows port {DATABASE_PORT} from {', '.join(sorted(groups))}, so "
-            "Stream Manager cannot reach its database, never responds on 5080, and is replaced repeatedly. "
-            "Add the rule to the database's security group (guide: DB ACCESS)."
+        """The health check, the last reasons of AWS, the latest scaling activities, and a database out of reach."""
+        aws, name = self.context.aws, spec.auto_scaling_group_name
+        return _evidence.gathered(
+            lambda: _evidence.health_check(aws, spec.target_group_arn),
+            lambda: _evidence.target_reasons(self._targets(spec)),
+            lambda: _evidence.activities(aws, name),
+            lambda: _evidence.closed_database(aws, self._instance_ids(spec)),
         )
 
-    def _groups_of_instances(self, spec: TargetsHealthySpec) -> set[str]:
+    def _instance_ids(self, spec: TargetsHealthySpec) -> set[str]:
         ids = {target["Target"]["Id"] for target in self._targets(spec)}
-        if spec.auto_scaling_group_name:
-            found = self.context.aws.read.autoscaling.describe_auto_scaling_groups(
-                AutoScalingGroupNames=[spec.auto_scaling_group_name]
-            )["AutoScalingGroups"]
-            ids |= {instance["InstanceId"] for group in found for instance in group.get("Instances", [])}
-        if not ids:
-            return set()
-        reservations = self.context.aws.read.ec2.describe_instances(
-            Filters=[{"Name": "instance-id", "Values": sorted(ids)}]
-        )["Reservations"]
-        return {
-            group["GroupId"]
-            for reservation in reservations
-            for instance in reservation.get("Instances", [])
-            for group in instance.get("SecurityGroups", [])
-        }
+        name = spec.auto_scaling_group_name
+        group = _evidence.group_of(self.context.aws, name) if name else None
+        return ids | {each["InstanceId"] for each in group.get("Instances", [])} if group else ids
 
     def timeout(self, spec: TargetsHealthySpec) -> float:
         """The ``timeout`` of the spec."""
@@ -130,26 +127,16 @@ def _reason(target: TargetHealthDescriptionTypeDef) -> str:
     return target.get("TargetHealth", {}).get("Reason", "")
 
 
-def _refuse_unused(targets: list[TargetHealthDescriptionTypeDef]) -> None:
-    """Raise Invalid if targets are not in use, which waiting does not change (ELB API, TargetHealth)."""
-    if any(_reason(target) == "Target.NotInUse" for target in targets):
-        raise Invalid(
-            "the targets are not in use: no listener forwards to their target group, or their availability zone is not "
-            "enabled for the load balancer",
-            hint="forward a listener to the target group, and give load balancer and scaling group the same subnets",
-        )
+def _unused() -> Invalid:
+    """The error for targets that stay out of use, which no waiting changes (ELB API, TargetHealth)."""
+    return Invalid(
+        "the targets are not in use: no listener forwards to their target group, or their availability zone is not "
+        "enabled for the load balancer",
+        hint="forward a listener to the target group, and give load balancer and scaling group the same subnets",
+    )
 
 
 def _describe(targets: list[TargetHealthDescriptionTypeDef], healthy: int, minimum: int) -> str:
     others = Counter((_state(target), _reason(target)) for target in targets if _state(target) != "healthy")
     reasons = "; ".join(f"{number} {state} {reason}".rstrip() for (state, reason), number in sorted(others.items()))
     return f"{healthy} of {minimum} healthy" + (f"; {reasons}" if reasons else "" if targets else "; no targets yet")
-
-
-def _covers(rule: Any) -> bool:
-    """Whether a rule allows TCP to the database's port."""
-    if rule.get("IpProtocol") == "-1":
-        return True
-    return rule.get("IpProtocol") == "tcp" and DATABASE_PORT in range(
-        rule.get("FromPort", 0), rule.get("ToPort", 0) + 1
-    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
+from smplan.drivers import references
 from smplan.drivers.base import Claim, Live
 from smplan.drivers.red5._common import StreamManagerDriver, with_others
 from smplan.errors import Conflict, NotFound
@@ -29,7 +31,9 @@ class NodeTarget(Spec):
     role: Annotated[Role, Field(description="What the nodes do.")]
     instance_type: Annotated[str, Field(description="The EC2 instance type, such as c5.large.", min_length=1)]
     connection_capacity: Annotated[int, Field(description="How many connections one node accepts.", ge=1)]
-    image: Annotated[str | None, Field(description="The AMI name for this role alone (API 4.0).")] = None
+    image: Annotated[
+        str | None, references.IMAGE_NAME, Field(description="The AMI name for this role alone (API 4.0).")
+    ] = None
 
 
 class LaunchConfigSpec(Spec):
@@ -37,7 +41,9 @@ class LaunchConfigSpec(Spec):
 
     name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
     description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
-    image: Annotated[str, Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1)]
+    image: Annotated[
+        str, references.IMAGE_NAME, Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1)
+    ]
     targets: Annotated[PartialList[NodeTarget], UNORDERED, Field(description="The roles, each once.", min_length=1)]
     properties: Annotated[
         PartialMap[str],
@@ -61,6 +67,13 @@ class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
     kind = "red5.launch_config"
     summary = "How nodes are launched: the AMI's name, and an instance type per role."
     spec = LaunchConfigSpec
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of an update of what nodes are launched from."""
+        if effect.alters("image", "targets", "properties"):
+            changed = ", ".join(sorted(effect.changed & {"image", "targets", "properties"}))
+            yield Risk(Category.SERVING, f"nodes launched from now on have another {changed}; those that run stay")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigSpec]]:
         """One list, then one read for each that exists."""

@@ -15,7 +15,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from smplan.core.resource_type import Output
+from smplan.core.risk import Category, Effect, Risk, shown
 from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, UNORDERED, WRITE_ONLY, PartialList, Spec
+from smplan.core.wording import count
+from smplan.drivers import references
 from smplan.drivers.base import Claim, Live, Progress
 from smplan.drivers.red5._common import StreamManagerDriver
 from smplan.drivers.red5.client import StreamManager
@@ -39,8 +42,12 @@ class NodeGroupSpec(Spec):
     regions: Annotated[
         PartialList[str], IMMUTABLE, UNORDERED, Field(description="AWS regions, used in turn.", min_length=1)
     ]
-    launch_config: Annotated[str, IMMUTABLE, Field(description="The name of a launch configuration of nodes.")]
-    scale_policy: Annotated[str, IMMUTABLE, Field(description="The name of a scale policy.")]
+    launch_config: Annotated[
+        str, references.NODE_LAUNCH_CONFIG, IMMUTABLE, Field(description="The name of a launch configuration of nodes.")
+    ]
+    scale_policy: Annotated[
+        str, references.NODE_SCALE_POLICY, IMMUTABLE, Field(description="The name of a scale policy.")
+    ]
     timeout: Annotated[
         int, CLIENT_ONLY, Field(description="Seconds to wait for its nodes: about 100, plus 120 per node.", ge=1)
     ] = TIMEOUT_SECONDS
@@ -54,14 +61,20 @@ class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
     spec = NodeGroupSpec
     outputs: ClassVar = {
         "state": Output("Its state: new, initializing or active.", may_change_on_update=True),
-        "nodes_in_service": Output("The number of nodes in service.", may_change_on_update=True),
+        "nodes_in_service": Output("The number of nodes in service.", type="integer", may_change_on_update=True),
     }
     expected_seconds = 300
     timeout_seconds = TIMEOUT_SECONDS
-    risks: ClassVar = {
-        "delete": "every stream on its nodes ends",
-        "replace": "every stream on the old nodes ends once the new group is in service",
-    }
+    left_behind = "its nodes continue to run and to cost until they are terminated in EC2"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, also of a replaced group: every stream on its nodes ends."""
+        if effect.deletes:
+            nodes = effect.before.get("nodes_in_service")
+            what = "its nodes" if nodes is None else count(nodes, "node") if isinstance(nodes, int) else shown(nodes)
+            when = " once the new group is in service" if effect.after else ""
+            yield Risk(Category.SERVING, f"every stream on {what} of {effect.was('name')} ends{when}")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NodeGroupSpec]]:
         """One list of groups, and the nodes of each of ``ids``."""

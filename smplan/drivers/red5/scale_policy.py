@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from smplan.core.risk import Category, Effect, Risk, items, number, shown
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.core.values import Json
 from smplan.drivers.base import Claim, Live
 from smplan.drivers.red5._common import StreamManagerDriver, with_others
 from smplan.errors import Conflict, NotFound
@@ -72,6 +74,22 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
     summary = "The minimum and maximum number of nodes of each role in a node group."
     spec = ScalePolicySpec
 
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of lower limits of a role in a region: how many nodes may be left, or run at most."""
+        if not effect.alters("targets"):
+            return
+        after = {(each["region"], each["role"]): each for each in _limits(effect.after)}
+        for target in _limits(effect.before):
+            where, role = shown(target["region"]), shown(target["role"])
+            later = after.get((target["region"], target["role"]))
+            if later is None and len(after) == len(items(effect.after.get("targets"))):
+                yield Risk(Category.CAPACITY, f"no {role} nodes are kept in {where} any more")
+            for name, what in (("max_limit", "run at most"), ("min_limit", "may be left")):
+                before, now = number(target.get(name)), number((later or {}).get(name))
+                if before is not None and now is not None and now < before:
+                    yield Risk(Category.CAPACITY, f"{now} {role} nodes in {where} {what}, not {before}")
+
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalePolicySpec]]:
         """One list, then one read for each that exists."""
         api = self.api
@@ -115,6 +133,12 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
     def find(self, spec: ScalePolicySpec) -> Live[ScalePolicySpec] | None:
         """The policy of that name."""
         return self.read_many([spec.name]).get(spec.name)
+
+
+def _limits(spec: Mapping[str, Json]) -> list[dict[str, Json]]:
+    """The targets of an encoded spec whose region and role are known."""
+    found = [each for each in items(spec.get("targets")) if isinstance(each, dict) and "role" in each]
+    return [{"region": DEFAULT_REGION, **each} for each in found if isinstance(each["role"], str)]
 
 
 def _roles(spec: ScalePolicySpec) -> set[tuple[str, str]]:

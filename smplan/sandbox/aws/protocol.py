@@ -21,7 +21,7 @@ from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import has_handlers
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
-_SIGNING_NAMES = {"monitoring": "cloudwatch"}
+_SIGNING_NAMES = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
 """Signing name -> service, where they differ."""
 _MOTO_ALONE = {"rds", "secretsmanager", "ssm", "sts"}
 """Services without a handler whose unknown actions are rejected as AWS rejects them."""

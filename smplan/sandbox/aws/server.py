@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from http.client import responses
 from typing import Any
 
-from smplan.sandbox.aws import protocol, validation
+from smplan.sandbox.aws import consistency, protocol, quotas, validation
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.moto_client import Application, run_wsgi
 from smplan.sandbox.aws.requests import HANDLERS, Call
@@ -44,16 +44,27 @@ class AwsServer:
     def _dispatch(self, request: protocol.ParsedRequest, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         if request.region != self._account.region and request.service not in protocol.GLOBAL:
             raise AwsError("UnsupportedOperation", f"the sandbox has no region but {self._account.region}")
-        handler = HANDLERS.get((request.service, request.action))
         params = _checked(request)
+        invisible = consistency.check(self._account, request.service, request.operation, params)
+        if invisible is not None:
+            return protocol.write(request, invisible)
         with moto_errors_as_aws_errors(f"{request.service}:{request.action}"):
-            if handler is None:
-                if request.service in self._account.without_moto:
-                    raise NotImplementedError
-                return _reject_html_404(run_wsgi(self._moto, environ))
-            self._account.tick()
-            response: Fields | None = handler(Call(self._account, request.service, request.action, params))
-            return protocol.write(request, response)
+            response = self._handle(request, params, environ)
+        consistency.note(self._account, request.action, params, response[2])
+        return response
+
+    def _handle(
+        self, request: protocol.ParsedRequest, params: Fields, environ: dict[str, Any]
+    ) -> tuple[int, dict[str, str], bytes]:
+        quotas.check(self._account, request.service, request.action, params)
+        handler = HANDLERS.get((request.service, request.action))
+        if handler is None:
+            if request.service in self._account.without_moto:
+                raise NotImplementedError
+            return _reject_html_404(run_wsgi(self._moto, environ))
+        self._account.tick()
+        response: Fields | None = handler(Call(self._account, request.service, request.action, params))
+        return protocol.write(request, response)
 
     def _forward_to_moto(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         try:

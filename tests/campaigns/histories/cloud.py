@@ -27,6 +27,8 @@ class Record:
     taggable: bool
     made_by: str
     """The lineage that created it."""
+    shared: bool = False
+    """Whether a state uses it by ``keep``, whoever made it: its fields may change, but it is never deleted."""
     version: int = 1
     visible_at: float = 0.0
     ready_at: float = 0.0
@@ -61,8 +63,6 @@ class Cloud:
     gates_open: bool = True
     deleted_external: set[tuple[str, str]] = field(default_factory=set)
     deleted_by_us: set[tuple[str, str]] = field(default_factory=set)
-    shared: set[tuple[str, str]] = field(default_factory=set)
-    """What a state uses by ``keep``, whoever made it: its fields may change, but it is never deleted."""
     calm: bool = False
     """Every change takes effect at once."""
     _made: int = 0

@@ -208,9 +208,11 @@ class Commands:
         return settled and self.external.quiet and not self.entangled()
 
     def entangled(self) -> bool:
-        """Whether two states have one resource, or a resource of one owner uses one of another."""
+        """Whether two states have one resource, or a resource uses what its state does not know of."""
         held = [set(site.held()) for site in self.sites]
         if any(one & other for at, one in enumerate(held) for other in held[:at]):
+            return True
+        if any(site.uses_what_it_does_not_manage(self._cloud) for site in self.sites):
             return True
         makers = {record.id: record.maker for record in self._cloud.live()}
         abandoned = {record.id for record in self.abandoned()}
@@ -223,12 +225,14 @@ class Commands:
 
     def abandoned(self) -> list[Record]:
         """What no state holds any more, by the wish of its user."""
-        given_up = {key for site in self.sites for key in site.given_up | self._cloud.shared}
+        given_up = {key for site in self.sites for key in site.given_up}
         held = {key for site in self.sites for key in site.held()}
         return [
             record
             for record in self._cloud.live()
-            if (record.kind, record.id) in given_up - held and record.maker is not STRANGER
+            if record.maker is not STRANGER
+            and (record.kind, record.id) not in held
+            and (record.shared or (record.kind, record.id) in given_up)
         ]
 
     def _store(self, process: Process, site: Site) -> LocalStore:

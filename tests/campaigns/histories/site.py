@@ -14,7 +14,7 @@ from smplan.core.state.model import ResourceState
 from smplan.drivers.base import Owner
 from smplan.errors import SmplanError
 from smplan.stores.local import LocalStore
-from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
+from tests.campaigns.histories.cloud import STRANGER, Cloud, Record, references
 from tests.campaigns.histories.drafts import ResourceDraft
 from tests.campaigns.histories.random_blueprints import RandomBlueprint
 from tests.campaigns.histories.schedule import InvariantViolation
@@ -75,9 +75,25 @@ class Site:
             yield from self.folded.state.resources.values()
             yield from self.folded.state.deposed
 
+    def begun(self) -> Iterator[ResourceState]:
+        """Every record of the state, and what a run may have created."""
+        yield from self.entries()
+        if self.folded:
+            intents = [*self.folded.pending_creates, *(self.folded.run.open.values() if self.folded.run else ())]
+            yield from (intent.resource for intent in intents)
+
     def held(self) -> dict[Key, ResourceState]:
         """Every record of the state, by kind and id."""
         return {(entry.kind, entry.id): entry for entry in self.entries()}
+
+    def uses_what_it_does_not_manage(self, cloud: Cloud) -> bool:
+        """Whether a resource of the state uses what another state had it use: no delete of this one waits for that."""
+        for (kind, id), entry in self.held().items():
+            record = cloud.get(kind, id)
+            managed = {*(entry.spec.get("uses") or ()), entry.spec.get("of")} if isinstance(entry.spec, dict) else set()
+            if record and not set(references(record.spec)) <= managed:
+                return True
+        return False
 
     def contested(self, cloud: Cloud) -> list[tuple[Record, ResourceDraft | None]]:
         """What bears a name that the blueprint wants, or is in the state, and is not ours as far as its tags say."""

@@ -7,21 +7,22 @@ as recorded. ``planned(wants, haves)`` is the plan; its ``story`` is the steps i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 from smplan.core import graph
 from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, Moved, Resource, SourceMap
 from smplan.core.graph import Graph
-from smplan.core.plan.changes import ChangeSet
+from smplan.core.plan.changes import ChangeSet, Permits
 from smplan.core.plan.model import Step
 from smplan.core.plan.moves import plan_moves
-from smplan.core.plan.observed import ObservedResource, ObservedState, Untracked
+from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.plan.planner import plan_changes
 from smplan.core.plan.steps import plan_steps
-from smplan.core.resource_type import DeclaredResource, Output, Override, ResourceType
-from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
+from smplan.core.resource_type import DeclaredResource, Output, Override, Protection, ResourceType
+from smplan.core.risk import Category, Effect, Risk
+from smplan.core.spec import IMMUTABLE, INITIAL, RELEASED_LAST, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, State, Status
 from smplan.core.values import Json, PartialValue, Secret, decode, encode, parse_text
@@ -37,6 +38,7 @@ class ThingSpec(Spec):
     size: int = 1
     limit: int | None = None
     uses: Annotated[PartialList[str] | None, UNORDERED] = None
+    zones: Annotated[PartialList[str] | None, UNORDERED, RELEASED_LAST] = None
     seed: Annotated[int | None, INITIAL] = None
     note: Annotated[str | None, WRITE_ONLY] = None
     password: Annotated[str | None, SENSITIVE] = None
@@ -80,7 +82,14 @@ class Thing(DeclaredResource):
     }
     name_field = "name"
     name_limit = 20
-    risks: ClassVar = {"delete": "data loss"}
+    protection: ClassVar = Protection("locked", "a lock")
+    left_behind = "it continues to cost"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion."""
+        if effect.deletes:
+            yield Risk(Category.DATA_LOSS, f"{effect.was('name')} is lost")
 
 
 class Value(DeclaredResource):
@@ -235,6 +244,9 @@ def planned(
     unreadable: Mapping[str, str] | None = None,
     lookups: Mapping[str, Mapping[str, Json]] | None = None,
     destroy: bool = False,
+    unprotect: Iterable[str] = (),
+    abandon: Iterable[str] = (),
+    hidden: Iterable[Hidden] = (),
     moved: Mapping[str, str] | None = None,
     taken: Mapping[str, str] | None = None,
 ) -> Planned:
@@ -269,8 +281,12 @@ def planned(
         pending=frozenset(each.resource_key for each in pending),
         untracked=tuple(untracked),
         lookups=lookups or {},
+        hidden=tuple(hidden),
     )
-    changes = plan_changes(blueprint, ordered, TYPES.__getitem__, state, seen, moves=moves)
+    permits = Permits(frozenset(unprotect), frozenset(abandon))
+    changes = plan_changes(
+        blueprint, ordered, TYPES.__getitem__, state, seen, moves=moves, permits=permits, destroy=destroy
+    )
     return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, state, pending))
 
 

@@ -312,7 +312,7 @@ def test_a_shared_resource_beside_which_no_new_one_can_exist_is_not_replaced() -
     }
     slot = have("a", "slot", number=1, of="x", keep=True)
     with pytest.raises(
-        GuardRefused, match=r"a cannot be replaced \(of cannot be changed in place\): the old one is shared"
+        GuardRefused, match=r"a cannot be replaced \(of: the blueprint changed, .*\): the old one is shared"
     ):
         planned([want("a", "slot", number=1, of="y")], [slot]).changes.raise_if_refused()
 

@@ -6,6 +6,7 @@ import pytest
 
 from smplan.core.plan.changes import Adopt, Create, Gate, NoOp, Replace, Update
 from smplan.core.plan.model import Op
+from smplan.core.risk import Category, Risk
 from smplan.core.state.model import Status
 from smplan.errors import BlueprintInvalid, GuardRefused, NotOurs
 from tests.core.plan.scenario import created, deposed, have, observed, pending, planned, want
@@ -89,9 +90,9 @@ def test_an_immutable_change_creates_a_new_generation_under_another_name() -> No
     assert (change.resource.generation, change.delete_before_create) == (2, False)
     assert change.resource.name == change.resource.spec["name"] != "a"
     assert change.resource.name.startswith("a-")
-    assert plan["a:replace"].reasons == ("zone cannot be changed in place",)
+    assert plan["a:replace"].reasons == ("zone: the blueprint changed, and it cannot be changed in place",)
     assert plan["a:delete#1"].reasons == ("replaced by generation 2",)
-    assert plan["a:delete#1"].risks == ("data loss",)
+    assert plan["a:delete#1"].risks == (Risk(Category.DATA_LOSS, "a is lost"),)
 
 
 def test_a_generation_keeps_its_name_until_it_is_replaced() -> None:
@@ -140,7 +141,7 @@ def test_what_refers_to_something_deleted_first_is_deleted_first_too() -> None:
 @pytest.mark.parametrize(("wanted", "recorded"), [({"lifecycle": PROTECTED}, {}), ({}, {"prevent_destroy": True})])
 def test_a_protected_resource_is_not_replaced(wanted, recorded) -> None:  # type: ignore[no-untyped-def]
     plan = planned([want("a", zone="y", **wanted)], [have("a", zone="x", **recorded)])
-    with pytest.raises(GuardRefused, match=r"a would be replaced \(zone cannot be changed in place\)"):
+    with pytest.raises(GuardRefused, match=r"a would be replaced \(zone: the blueprint changed, and it cannot"):
         plan.changes.raise_if_refused()
 
 
@@ -229,7 +230,7 @@ def test_a_gate_is_passed_once_and_again_when_its_spec_changes() -> None:
     assert planned([want("g", "gate", of="a")], [have("g", "gate", of="a")]).story == []
     changed = planned([want("g", "gate", of="b")], [have("g", "gate", of="a", generation=2)])["g:gate"]
     assert (changed.reasons, changed.before, changed.resource.generation) == (
-        ("the blueprint changed",),
+        ("of: the blueprint changed",),
         {"of": "a"},
         2,
     )

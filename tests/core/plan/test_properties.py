@@ -326,4 +326,6 @@ def test_equal_input_gives_equal_bytes(world: World) -> None:
 
 def as_bytes(plan: Planned) -> bytes:
     steps = TypeAdapter(tuple[Step, ...]).dump_json(plan.steps)
-    return steps + json.dumps(plan.changes.guard_violations + plan.changes.unowned).encode()
+    refused = [each.message for each in plan.changes.guard_violations]
+    refused += [each.message for each in plan.changes.unowned]
+    return steps + json.dumps(refused).encode()

@@ -58,6 +58,72 @@ STORIES = [
         ("a:replace", "b:update after a:replace", "a:delete#1 after a:replace, b:update"),
     ),
     Story(
+        "what an update only releases is released after all that depends on it has changed",
+        lambda: planned(
+            [want("balancer", zones=["a"]), want("fleet", size=2, after=["balancer"])],
+            [have("balancer", zones=["a", "b"]), have("fleet")],
+        ),
+        ("fleet:update", "balancer:update after fleet:update"),
+    ),
+    Story(
+        "what an update adds is there before anything uses it",
+        lambda: planned(
+            [want("balancer", zones=["a", "c"]), want("fleet", size=2, after=["balancer"])],
+            [have("balancer", zones=["a", "b"]), have("fleet")],
+        ),
+        ("balancer:update", "fleet:update after balancer:update"),
+    ),
+    Story(
+        "what is replaced is deleted after the gate of what was moved to its successor",
+        lambda: planned(
+            [
+                want("image", zone="y"),
+                want("fleet", uses=["${image.id}"]),
+                want("healthy", "gate", of="${fleet.id}"),
+            ],
+            [
+                have("image", zone="x"),
+                have("fleet", uses=["id-image"], after=["image"]),
+                have("healthy", "gate", of="id-fleet", after=["fleet"]),
+            ],
+        ),
+        (
+            "image:replace",
+            "fleet:update after image:replace",
+            "healthy:gate after fleet:update",
+            "image:delete#1 after image:replace, fleet:update, healthy:gate",
+        ),
+    ),
+    Story(
+        "what the blueprint no longer has is deleted after the gate of what used it",
+        lambda: planned(
+            [want("fleet", uses=["id-other"]), want("healthy", "gate", of="${fleet.id}")],
+            [
+                have("image"),
+                have("fleet", uses=["id-image"], after=["image"]),
+                have("healthy", "gate", of="id-fleet", after=["fleet"]),
+            ],
+        ),
+        (
+            "fleet:update",
+            "healthy:gate after fleet:update",
+            "image:delete#1 after fleet:update, healthy:gate",
+        ),
+    ),
+    Story(
+        "what makes room is deleted when all else that its successor needs is ready",
+        lambda: planned(
+            [want("balancer", zone="y"), want(**port(of="${balancer.id}"))],
+            [have("balancer", zone="x"), have(**port(of="id-balancer"), after=["balancer"])],
+        ),
+        (
+            "balancer:replace",
+            "p:delete#1 after balancer:replace",
+            "p:replace after balancer:replace, p:delete#1",
+            "balancer:delete#1 after balancer:replace, p:delete#1, p:replace",
+        ),
+    ),
+    Story(
         "what cannot exist twice is deleted before its successor is created",
         lambda: planned([want(**port(number=2))], [have(**port())]),
         ("p:delete#1", "p:replace after p:delete#1"),

@@ -12,6 +12,7 @@ from smplan.drivers.aws import errors
 from smplan.errors import (
     Conflict,
     Denied,
+    DriverError,
     Expired,
     InUse,
     Invalid,
@@ -92,6 +93,13 @@ def test_a_code_means_one_thing(code: str, kind: type[SmplanError]) -> None:
         ("ValidationError", "AutoScalingGroup name not found - no such group: x", NotFound),
         ("ValidationError", "Launch configuration name not found - x", NotFound),
         ("InvalidInput", "Alarm x doesn't exist", NotFound),
+        ("ValidationError", "Provided Target Groups may not be valid. Please ensure they exist", NotFound),
+        (
+            "InvalidParameterValue",
+            "Value (x) for iamInstanceProfile is invalid. Invalid IAM Instance Profile",
+            NotFound,
+        ),
+        ("ValidationError", "Invalid IamInstanceProfile: x", NotFound),
         ("ValidationError", "Launch Configuration by this name already exists", Conflict),
         ("InvalidChangeBatch", "Tried to create resource record set but it already exists", Conflict),
         ("InvalidChangeBatch", "Tried to delete resource record set but it was not found", NotFound),
@@ -100,6 +108,32 @@ def test_a_code_means_one_thing(code: str, kind: type[SmplanError]) -> None:
 )
 def test_a_vague_code_is_classified_by_its_message(code: str, text: str, kind: type[SmplanError]) -> None:
     assert type(answered(code, text)) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "action", "expected"),
+    [
+        ("ResourceContention", "busy", "autoscaling:PutScalingPolicy", True),
+        ("ResourceContention", "busy", "autoscaling:DeletePolicy", True),
+        ("ServiceLinkedRoleFailure", "not ready", "autoscaling:CreateAutoScalingGroup", True),
+        ("ScalingActivityInProgress", "busy", "autoscaling:UpdateAutoScalingGroup", True),
+        ("ScalingActivityInProgress", "busy", "autoscaling:DeleteAutoScalingGroup", False),  # the engine reports that
+        ("OperationAborted", "conflict", "sns:CreateTopic", True),
+        ("ConcurrentModificationException", "conflict", "cloudwatch:TagResource", True),
+        ("IncorrectInstanceState", "The instance is in state 'pending'", "ec2:CreateImage", True),
+        ("IncorrectInstanceState", "The instance is in state 'terminated'", "ec2:CreateImage", False),
+        ("InvalidLaunchTemplateId.VersionNotFound", "version 2", "ec2:ModifyLaunchTemplate", True),
+        ("InvalidLaunchTemplateId.VersionNotFound", "version 2", "autoscaling:UpdateAutoScalingGroup", False),
+        ("DependencyViolation", "in use", "ec2:DeleteSecurityGroup", False),
+        ("ResourceInUse", "in use", "elasticloadbalancing:ModifyTargetGroup", False),
+        ("ValidationError", "Max must be at least min", "autoscaling:CreateAutoScalingGroup", False),
+    ],
+)
+def test_only_what_passes_by_itself_is_sent_again(code: str, text: str, action: str, expected: bool) -> None:
+    response = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 500}}
+    error = errors.from_response(response, action, write=True)
+    assert isinstance(error, DriverError)
+    assert errors.passes(error) == expected
 
 
 def test_a_server_error_loses_the_answer_of_a_write_and_only_that() -> None:

@@ -13,9 +13,9 @@ from smplan.drivers.base import Claim, Owner
 from smplan.drivers.context import Context
 from smplan.drivers.gate._common import PASSED
 from smplan.drivers.gate.http import HttpGate, HttpSpec
-from smplan.drivers.gate.targets_healthy import TargetsHealthy, TargetsHealthySpec
+from smplan.drivers.gate.targets_healthy import UNUSED_POLLS, TargetsHealthy, TargetsHealthySpec
 from smplan.drivers.http import HttpClient
-from smplan.errors import Invalid
+from smplan.errors import Denied, Invalid
 from tests.drivers.red5.server import serving
 
 
@@ -33,6 +33,9 @@ class Cloud:
         self.instances = ["i-1"]
         self.groups = ["sg-1"]
         self.rules: list[dict[str, Any]] = []
+        self.group: dict[str, Any] = {}
+        self.target_groups: list[dict[str, Any]] = []
+        self.region = "us-east-1"
 
     def describe_target_health(self, TargetGroupArn: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -42,10 +45,17 @@ class Cloud:
         return {"Activities": self.activities}
 
     def describe_auto_scaling_groups(self, **_: Any) -> dict[str, Any]:
-        return {"AutoScalingGroups": [{"Instances": [{"InstanceId": id} for id in self.instances]}]}
+        instances = [{"InstanceId": id, "LifecycleState": "InService"} for id in self.instances]
+        sizes = {"MaxSize": 2, "DesiredCapacity": 1}
+        return {"AutoScalingGroups": [{"AutoScalingGroupName": "fleet", "Instances": instances, **sizes, **self.group}]}
 
     def describe_instances(self, **_: Any) -> dict[str, Any]:
-        return {"Reservations": [{"Instances": [{"SecurityGroups": [{"GroupId": group} for group in self.groups]}]}]}
+        groups = [{"GroupId": group} for group in self.groups]
+        instance = {"SecurityGroups": groups, "PrivateIpAddress": "10.0.0.7"}
+        return {"Reservations": [{"Instances": [instance]}]}
+
+    def describe_target_groups(self, **_: Any) -> dict[str, Any]:
+        return {"TargetGroups": self.target_groups}
 
     def get_paginator(self, _: str) -> Any:
         return SimpleNamespace(paginate=lambda: [{"SecurityGroupRules": self.rules}])
@@ -77,9 +87,59 @@ def test_targets_must_be_healthy_in_two_polls_in_a_row() -> None:
     ]
 
 
-def test_targets_that_are_not_in_use_will_never_be_healthy() -> None:
+def test_targets_that_stay_out_of_use_will_never_be_healthy() -> None:
+    polls = gate(Cloud([target("unused", "Target.NotInUse")])).wait_ready(PASSED, SPEC)
+    statuses = {next(polls).status for _ in range(UNUSED_POLLS - 1)}
+    assert statuses == {"0 of 1 healthy; 1 unused Target.NotInUse"}
     with pytest.raises(Invalid, match="no listener forwards"):
-        next(gate(Cloud([target("unused", "Target.NotInUse")])).wait_ready(PASSED, SPEC))
+        next(polls)
+
+
+def test_targets_that_a_new_listener_takes_into_use_are_waited_for() -> None:
+    unused = [target("unused", "Target.NotInUse")]
+    polls = gate(Cloud(*[unused] * 5, [target("healthy")])).wait_ready(PASSED, SPEC)
+    assert len(list(polls)) == 6
+
+
+@pytest.mark.parametrize(
+    ("group", "reason", "remedy"),
+    [
+        (
+            {"Instances": [], "SuspendedProcesses": [{"ProcessName": "Launch"}]},
+            "Launch of scaling group fleet is suspended",
+            "--scaling-processes Launch`",
+        ),
+        (
+            {"SuspendedProcesses": [{"ProcessName": "AddToLoadBalancer"}, {"ProcessName": "Launch"}]},
+            "AddToLoadBalancer of scaling group fleet is suspended",
+            "aws autoscaling resume-processes --auto-scaling-group-name fleet --scaling-processes AddToLoadBalancer`",
+        ),
+        ({"MaxSize": 0}, "has at most 0 instances", "`max_size`"),
+    ],
+)
+def test_a_group_that_can_never_have_healthy_targets_is_reported_at_once(
+    group: dict[str, Any], reason: str, remedy: str
+) -> None:
+    cloud = Cloud([])
+    cloud.group = group
+    with pytest.raises(Invalid) as caught:
+        next(gate(cloud).wait_ready(PASSED, SPEC))
+    assert reason in caught.value.message
+    assert remedy in caught.value.hint
+
+
+def test_progress_names_what_holds_the_group_up() -> None:
+    cloud = Cloud([])
+    held = [
+        {"InstanceId": "i-1", "LifecycleState": "Pending:Wait"},
+        {"InstanceId": "i-2", "LifecycleState": "Standby"},
+    ]
+    cloud.group = {"Instances": held, "DesiredCapacity": 0, "SuspendedProcesses": [{"ProcessName": "HealthCheck"}]}
+    status = next(gate(cloud).wait_ready(PASSED, SPEC)).status
+    assert status == (
+        "0 of 1 healthy; no targets yet; HealthCheck is suspended; i-1 is Pending:Wait; i-2 is Standby; "
+        "the desired capacity is 0"
+    )
 
 
 def admit(**rule: Any) -> dict[str, Any]:
@@ -94,7 +154,8 @@ def admit(**rule: Any) -> dict[str, Any]:
         admit(FromPort=5080, ToPort=5080),
         admit(IpProtocol="udp"),
         admit(ReferencedGroupInfo={"GroupId": "sg-2"}),
-        {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "CidrIpv4": "0.0.0.0/0"},
+        {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "CidrIpv4": "10.0.1.0/24"},
+        {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "CidrIpv6": "::/0"},
     ],
 )
 def test_a_database_without_a_rule_is_the_probable_cause(rule: dict[str, Any]) -> None:
@@ -104,22 +165,56 @@ def test_a_database_without_a_rule_is_the_probable_cause(rule: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    "rule", [admit(), admit(FromPort=0, ToPort=65535), admit(IpProtocol="-1", FromPort=-1, ToPort=-1)]
+    "rule",
+    [
+        admit(),
+        admit(FromPort=0, ToPort=65535),
+        admit(IpProtocol="-1", FromPort=-1, ToPort=-1),
+        {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "CidrIpv4": "10.0.0.0/24"},
+        {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "CidrIpv4": "0.0.0.0/0"},
+        {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "PrefixListId": "pl-1"},
+    ],
 )
 def test_a_database_that_allows_the_instances_is_not_a_cause(rule: dict[str, Any]) -> None:
     cloud = Cloud([target("unhealthy")])
     cloud.rules = [rule]
-    assert gate(cloud).diagnose_timeout(SPEC) == ""
+    assert gate(cloud).diagnose_timeout(SPEC) == "Targets: i-1 unhealthy."
 
 
-def test_a_failed_launch_is_a_probable_cause() -> None:
-    cloud = Cloud([])
-    cloud.instances = []
-    cloud.activities = [{"StatusCode": "Failed", "StatusMessage": "no capacity"}]
-    assert gate(cloud).diagnose_timeout(SPEC) == "The latest scaling activity failed: no capacity."
-    cloud.activities = [{"StatusCode": "Successful"}, {"StatusCode": "Failed"}]
-    assert gate(cloud).diagnose_timeout(SPEC) == ""
-    assert gate(cloud).diagnose_timeout(TargetsHealthySpec(target_group_arn="arn")) == ""
+def test_a_time_out_names_health_check_reasons_activities_and_quota() -> None:
+    reason = target("unhealthy", "Target.ResponseCodeMismatch")
+    reason["TargetHealth"]["Description"] = "Health checks failed with these codes: [503]"
+    cloud = Cloud([reason, target("healthy")])
+    cloud.groups = []
+    check = {"HealthCheckPath": "/live", "HealthCheckProtocol": "HTTP", "HealthCheckPort": "traffic-port"}
+    cloud.target_groups = [{"TargetGroupName": "sm", "Port": 5080, "Matcher": {"HttpCode": "200-299"}, **check}]
+    quota = "You have requested more vCPU capacity than your current vCPU limit of 32 allows."
+    cloud.activities = [
+        {"StatusCode": "Failed", "StatusMessage": quota},
+        {"StatusCode": "Successful", "Description": "Launching i-1"},
+        {"StatusCode": "InProgress"},
+        {"StatusCode": "Cancelled"},
+    ]
+    assert gate(cloud).diagnose_timeout(SPEC) == (
+        "The health check of sm is GET /live by HTTP on port 5080, expecting 200-299. "
+        "Targets: i-1 unhealthy Health checks failed with these codes: [503]. "
+        f"Latest scaling activities of fleet: Failed: {quota[:-1]}; Successful: Launching i-1; "
+        "InProgress: no reason given. To launch: delete what is not needed, or raise the quota "
+        '"Running On-Demand instances (vCPUs) of the instance family": '
+        "https://console.aws.amazon.com/servicequotas/home/services/ec2/quotas."
+    )
+    assert "scaling" not in gate(cloud).diagnose_timeout(TargetsHealthySpec(target_group_arn="arn"))
+
+
+def test_what_cannot_be_read_hides_nothing_else() -> None:
+    cloud: Any = Cloud([target("unhealthy")])
+
+    def denied(**_: Any) -> Any:
+        raise Denied("not allowed to read activities")
+
+    cloud.describe_scaling_activities = denied
+    said = gate(cloud).diagnose_timeout(SPEC)
+    assert said.startswith("Targets: i-1 unhealthy. (not allowed to read activities) Probable cause:")
 
 
 def test_a_gate_makes_and_deletes_nothing() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _filters
 from smplan.drivers.base import Lookup
 from smplan.errors import Invalid, NotFound
@@ -36,6 +37,7 @@ class Certificate(Lookup):
         "domain": "A name of the certificate, compared literally: `*.example.com` is not `www.example.com`.",
         "arn": "The certificate's ARN, if several have the same name.",
     }
+    key_references: ClassVar = {"arn": references.CERTIFICATE}
     outputs: ClassVar = {
         "id": Output("The certificate's ARN."),
         "arn": Output("The certificate's ARN."),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched
@@ -22,6 +23,13 @@ _PROTECTABLE = frozenset({"InService", "EnteringStandby", "Standby"})
 """Lifecycle states in which AWS accepts SetInstanceProtection; one instance in another fails the whole call."""
 _RACED = re.compile(r"not part of Auto Scaling group|is not in InService|pending delete", re.IGNORECASE)
 _ATTEMPTS = 5
+_STANDBY = frozenset({"EnteringStandby", "Standby"})
+_SHOWN = 5
+"""How many instances a message names."""
+_DELAY = "deregistration_delay.timeout_seconds"
+_TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+_HEARTBEAT = 3600
+"""Seconds of a lifecycle hook without a time-out of its own (API reference of PutLifecycleHook)."""
 
 
 def described(aws: AwsAccount, names: Collection[str], *, instances: bool) -> Iterator[AutoScalingGroupTypeDef]:
@@ -65,6 +73,7 @@ def drained(aws: AwsAccount, name: str) -> Iterator[Progress]:
     """Empty the group: sizes to zero, protection off, then poll until no instance is left.
 
     AWS deregisters each instance first; its connections may end within the target group's deregistration delay.
+    Raises Invalid for what no waiting changes.
     """
     most = 0
     while group := one(aws, name):
@@ -72,6 +81,7 @@ def drained(aws: AwsAccount, name: str) -> Iterator[Progress]:
         most = max(most, left)
         if not left and (_is_empty(group) or _is_deleting(group)):
             return
+        _refuse_blocked(group)
         status = _request_drain(aws, group) or _describe(group, most)
         yield Progress("the group's instances to terminate", status, (most - left) / max(most, 1))
 
@@ -121,6 +131,78 @@ def _describe(group: AutoScalingGroupTypeDef, most: int) -> str:
     left = Counter(str(instance["LifecycleState"]) for instance in group["Instances"])
     states = ", ".join(f"{count} {state}" for state, count in sorted(left.items()))
     status = f"{most - left.total()} of {most} instances terminated" + (f"; {states}" if states else "")
-    if any(process.get("ProcessName") == "Terminate" for process in group.get("SuspendedProcesses", [])):
-        status += "; the Terminate process is suspended: resume it, or no instance terminates"
+    held = [each["InstanceId"] for each in group["Instances"] if str(each["LifecycleState"]).endswith(":Wait")]
+    if held:
+        status += (
+            f"; a lifecycle hook holds {', '.join(sorted(held)[:_SHOWN])}: it ends by itself, or with "
+            "`aws autoscaling complete-lifecycle-action`"
+        )
     return status
+
+
+def _refuse_blocked(group: AutoScalingGroupTypeDef) -> None:
+    """Raise Invalid, with the command that helps, if something keeps the group from being emptied or deleted."""
+    name, described = group["AutoScalingGroupName"], cast("Mapping[str, Any]", group)
+    if _is_deleting(group):
+        return
+    for reason, command in filter(None, (check(described) for check in _BLOCKERS)):
+        raise Invalid(
+            f"scaling group {name} cannot be deleted: {reason}",
+            hint=f"run `aws autoscaling {command.format(name)}`, then the same command again",
+        )
+
+
+def _protection(group: Mapping[str, Any]) -> tuple[str, str] | None:
+    if group.get("DeletionProtection") != "prevent-all-deletion":
+        return None
+    return (
+        "its deletion protection is prevent-all-deletion",
+        "update-auto-scaling-group --auto-scaling-group-name {} --deletion-protection none",
+    )
+
+
+def _suspended(group: Mapping[str, Any]) -> tuple[str, str] | None:
+    suspended = {process.get("ProcessName") for process in group.get("SuspendedProcesses", [])}
+    if "Terminate" not in suspended or not group["Instances"]:
+        return None
+    return (
+        "its Terminate process is suspended, so no instance terminates",
+        "resume-processes --auto-scaling-group-name {} --scaling-processes Terminate",
+    )
+
+
+def _standby(group: Mapping[str, Any]) -> tuple[str, str] | None:
+    ids = sorted(each["InstanceId"] for each in group["Instances"] if each["LifecycleState"] in _STANDBY)
+    if not ids:
+        return None
+    return (
+        f"{', '.join(ids[:_SHOWN])} in Standby is not terminated with the others",
+        f"exit-standby --auto-scaling-group-name {{}} --instance-ids {' '.join(ids)}",
+    )
+
+
+def _warm_pool(group: Mapping[str, Any]) -> tuple[str, str] | None:
+    pool = group.get("WarmPoolConfiguration")
+    if not pool or pool.get("Status") == "PendingDelete":
+        return None
+    return "it has a warm pool", "delete-warm-pool --auto-scaling-group-name {} --force-delete"
+
+
+_BLOCKERS = (_protection, _suspended, _warm_pool, _standby)
+
+
+def longest_leave(aws: AwsAccount, name: str, target_groups: Collection[str] | None) -> float:
+    """Seconds that an instance may take to leave: deregistration delay and lifecycle hooks; 0 if not readable."""
+    delay = max((_deregistration_delay(aws, arn) for arn in target_groups or ()), default=0.0)
+    with suppress(DriverError):
+        hooks = aws.read.autoscaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
+        leaving = [each for each in hooks if each.get("LifecycleTransition") == _TERMINATING]
+        return delay + max((float(each.get("HeartbeatTimeout", _HEARTBEAT)) for each in leaving), default=0.0)
+    return delay
+
+
+def _deregistration_delay(aws: AwsAccount, arn: str) -> float:
+    with suppress(DriverError):
+        attributes = aws.read.elbv2.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
+        return next((float(each["Value"]) for each in attributes if each["Key"] == _DELAY), 0.0)
+    return 0.0

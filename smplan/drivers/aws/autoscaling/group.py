@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.resource_type import IamActions, Output
+from smplan.core.resource_type import IamActions, Output, Protection
+from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.autoscaling import _common, _instances
-from smplan.drivers.aws.requests import batched, without_none
+from smplan.drivers.aws.autoscaling import _checks, _common, _instances, _risks
+from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -40,8 +43,12 @@ class LaunchTemplateVersion(Spec):
 
     sent_as: ClassVar = SentAs(members={"id": "LaunchTemplateId"})
 
-    id: Annotated[str, Field(description="The launch template's id.", pattern="^lt-")]
-    version: Annotated[int, Field(description="The version's number, such as ${template.version}.", ge=1)]
+    id: Annotated[str, references.LAUNCH_TEMPLATE, Field(description="The launch template's id.", pattern="^lt-")]
+    version: Annotated[
+        int,
+        references.LAUNCH_TEMPLATE_VERSION,
+        Field(description="The version's number, such as ${template.version}.", ge=1),
+    ]
 
 
 class GroupSpec(Spec):
@@ -74,6 +81,7 @@ class GroupSpec(Spec):
     ] = None
     launch_configuration: Annotated[
         str | None,
+        references.LAUNCH_CONFIGURATION,
         Field(
             description="The name of the launch configuration; either this or `launch_template`.",
             min_length=1,
@@ -92,11 +100,13 @@ class GroupSpec(Spec):
     ] = None
     subnet_ids: Annotated[
         PartialList[str],
+        references.SUBNET,
         UNORDERED,
         Field(description="The subnets to launch in: those of the load balancer (guide, Tips).", min_length=1),
     ]
     target_group_arns: Annotated[
         PartialList[Annotated[str, Field(max_length=511, pattern=_common.TARGET_GROUP_ARN)]] | None,
+        references.TARGET_GROUP,
         UNORDERED,
         Field(description="The target groups that instances are registered with."),
     ] = None
@@ -167,10 +177,17 @@ class Group(Driver[GroupSpec]):
     spec = GroupSpec
     outputs: ClassVar = {
         "arn": Output("The group's ARN."),
-        "suspended_processes": Output("The processes that were suspended by hand, such as Launch.", tracked=True),
+        "suspended_processes": Output(
+            "The processes that were suspended by hand, such as Launch.", type="list", tracked=True
+        ),
+        "deletion_protection": Output("Whether AWS refuses to delete it, as set by hand: none, or how.", tracked=True),
     }
     iam_actions = IamActions(
-        read=("autoscaling:DescribeAutoScalingGroups",),
+        read=(
+            "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeLifecycleHooks",
+            "elasticloadbalancing:DescribeTargetGroupAttributes",
+        ),
         write=(
             "autoscaling:CreateAutoScalingGroup",
             "autoscaling:UpdateAutoScalingGroup",
@@ -186,11 +203,24 @@ class Group(Driver[GroupSpec]):
             "iam:PassRole",
             "iam:CreateServiceLinkedRole",
         ),
+        check=_checks.ACTIONS,
     )
     name_field = "name"
     expected_seconds = 5
-    timeout_seconds = 1800  # draining takes the target group's deregistration delay, 300 s by default, and a shutdown
-    risks: ClassVar = {"delete": "serving path", "replace": "serving path"}
+    timeout_seconds = 1800  # to drain, beside the target groups' deregistration delay
+    protection: ClassVar = Protection(
+        "deletion_protection", "deletion protection", off=("none", "prevent-force-deletion")
+    )
+    left_behind = "its instances continue to run, to scale and to cost"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of an update of sizes, launch source, protection, subnets, targets and health checks."""
+        return _risks.of_group(effect)
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Subnets, zones, VPCs, launch settings, target groups, and quotas."""
+        return _checks.checks(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
         """One call per 50 names, without instances."""
@@ -220,6 +250,8 @@ class Group(Driver[GroupSpec]):
         """Only what differs, and never the desired capacity, which scaling policies set."""
         before = _settings(live.spec)
         changes = {key: value for key, value in _settings(spec).items() if before.get(key) != value}
+        if "LaunchTemplate" in changes and (policy := self._mixed_instances(live.id)):
+            changes["MixedInstancesPolicy"] = _with_template(policy, changes.pop("LaunchTemplate"))
         protection = changes.get("NewInstancesProtectedFromScaleIn")
         if protection is not None:
             # running instances first: if interrupted after them, the group still differs and the next run resumes here
@@ -230,6 +262,12 @@ class Group(Driver[GroupSpec]):
             _instances.protect(self.context.aws, live.id, protected=protection)  # those launched meanwhile
         self._attach(live, spec)
         self._retag(live, spec)
+
+    def _mixed_instances(self, name: str) -> Any:
+        """The policy for several instance types, set by hand: a request with a launch template alone would drop it."""
+        shape: Any = self.context.aws.write.autoscaling.meta.service_model.shape_for("MixedInstancesPolicy")
+        group = next(_instances.described(self.context.aws, [name], instances=False), None)
+        return accepted(shape, group.get("MixedInstancesPolicy")) if group else None
 
     def _attach(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         if spec.target_group_arns is None:
@@ -264,6 +302,17 @@ class Group(Driver[GroupSpec]):
     def drain(self, live: Live[GroupSpec]) -> Iterator[Progress]:
         """Until no instance is left."""
         return _instances.drained(self.context.aws, live.id)
+
+    def unprotect(self, id: str) -> None:
+        """One call; already gone is success."""
+        with suppress(NotFound):
+            self.context.aws.write.autoscaling.update_auto_scaling_group(
+                AutoScalingGroupName=id, DeletionProtection="none"
+            )
+
+    def delete_timeout(self, live: Live[GroupSpec]) -> float:
+        """With the time that target groups and lifecycle hooks give an instance that leaves."""
+        return self.timeout_seconds + _instances.longest_leave(self.context.aws, live.id, live.spec.target_group_arns)
 
     def delete(self, id: str) -> None:
         """Without ForceDelete, which would end sessions. Raises InUse while instances or activities are left."""
@@ -321,12 +370,27 @@ def _live(group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:
     spec = GroupSpec.model_construct(**settings)
     owner = Owner.from_tags(tags.plain(group.get("Tags")))
     suspended = sorted(process.get("ProcessName", "") for process in group.get("SuspendedProcesses", []))
-    outputs: dict[str, Json] = {"arn": group.get("AutoScalingGroupARN", ""), "suspended_processes": [*suspended]}
+    outputs: dict[str, Json] = {
+        "arn": group.get("AutoScalingGroupARN", ""),
+        "suspended_processes": [*suspended],
+        "deletion_protection": group.get("DeletionProtection") or "none",
+    }
     return Live(group["AutoScalingGroupName"], spec, outputs, owner)
 
 
+def _with_template(policy: dict[str, Any], template: Mapping[str, str]) -> dict[str, Any]:
+    """The policy with another template; AWS describes a template of its overrides by id and name, and takes one."""
+    launch: dict[str, Any] = {**policy["LaunchTemplate"], "LaunchTemplateSpecification": template}
+    for override in launch.get("Overrides", []):
+        own = override.get("LaunchTemplateSpecification", {})
+        if "LaunchTemplateId" in own:
+            own.pop("LaunchTemplateName", None)
+    return {**policy, "LaunchTemplate": launch}
+
+
 def _template(group: AutoScalingGroupTypeDef) -> LaunchTemplateVersion | None:
-    template = group.get("LaunchTemplate")
+    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification")
+    template = group.get("LaunchTemplate") or mixed
     if not template:
         return None
     version = template.get("Version", "")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
-from smplan.drivers.aws.autoscaling import _common
+from smplan.core.spec import IMMUTABLE, SCRIPT, UNORDERED, PartialList, Spec
+from smplan.drivers import references
+from smplan.drivers.aws.autoscaling import _checks, _common
 from smplan.drivers.aws.requests import batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class LaunchConfigurationSpec(Spec):
             description="The name, unique in account and region.", min_length=1, max_length=255, pattern=_common.TEXT
         ),
     ]
-    image_id: Annotated[str, IMMUTABLE, Field(description="The AMI to launch.", pattern="^ami-")]
+    image_id: Annotated[str, references.IMAGE, IMMUTABLE, Field(description="The AMI to launch.", pattern="^ami-")]
     instance_type: Annotated[
         str,
         IMMUTABLE,
@@ -71,11 +73,13 @@ class LaunchConfigurationSpec(Spec):
     ]
     key_name: Annotated[
         str | None,
+        references.KEY_PAIR,
         IMMUTABLE,
         Field(description="The key pair for SSH.", min_length=1, max_length=255, pattern=_common.TEXT),
     ] = None
     user_data: Annotated[
         Annotated[str, AfterValidator(_short_enough)] | None,
+        SCRIPT,
         IMMUTABLE,
         Field(
             description="A script run at first boot: plain text, at most 16,384 bytes.",
@@ -90,6 +94,7 @@ class LaunchConfigurationSpec(Spec):
     ] = None
     root_device_name: Annotated[
         str | None,
+        references.ROOT_DEVICE,
         IMMUTABLE,
         Field(
             description="The AMI's root device, such as /dev/sda1; with another name AWS adds a second volume.",
@@ -106,6 +111,7 @@ class LaunchConfigurationSpec(Spec):
     volume_type: Annotated[VolumeType | None, IMMUTABLE, Field(description="Type of the root volume.")] = None
     security_groups: Annotated[
         PartialList[Annotated[str, Field(pattern="^sg-[0-9A-Za-z-]+$", max_length=255)]],
+        references.SECURITY_GROUP,
         IMMUTABLE,
         UNORDERED,
         Field(description="Ids of the instances' security groups.", min_length=1),
@@ -117,6 +123,7 @@ class LaunchConfigurationSpec(Spec):
     ] = True
     iam_instance_profile: Annotated[
         str | None,
+        references.INSTANCE_PROFILE,
         IMMUTABLE,
         Field(description="Name or ARN of the instance profile.", min_length=1, max_length=1600, pattern=_common.TEXT),
     ] = None
@@ -148,11 +155,16 @@ class LaunchConfiguration(Driver[LaunchConfigurationSpec]):
     iam_actions = IamActions(
         read=("autoscaling:DescribeLaunchConfigurations",),
         write=("autoscaling:CreateLaunchConfiguration", "autoscaling:DeleteLaunchConfiguration"),
+        check=_checks.CONFIGURATION_ACTIONS,
     )
     name_field = "name"
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Image, instance type, key pair, instance profile, root volume, security groups, and the quota."""
+        return _checks.of_configurations(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigurationSpec]]:
         """One call per 50 names."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from smplan.core.resource_type import IamActions
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
+from smplan.drivers import references
+from smplan.drivers.aws import _topics
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -34,10 +38,11 @@ class NotificationSpec(Spec):
 
     auto_scaling_group_name: Annotated[
         str,
+        references.SCALING_GROUP,
         IMMUTABLE,
         Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
     ]
-    topic_arn: Annotated[str, IMMUTABLE, Field(description="The SNS topic's ARN.", pattern="^arn:")]
+    topic_arn: Annotated[str, references.TOPIC, IMMUTABLE, Field(description="The SNS topic's ARN.", pattern="^arn:")]
     notification_types: Annotated[
         PartialList[NotificationType],
         UNORDERED,
@@ -54,11 +59,25 @@ class Notification(Driver[NotificationSpec]):
     iam_actions = IamActions(
         read=("autoscaling:DescribeNotificationConfigurations",),
         write=("autoscaling:PutNotificationConfiguration", "autoscaling:DeleteNotificationConfiguration"),
+        check=(_topics.ACTION,),
     )
     create_before_delete = False
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of fewer events: what is no longer sent to the topic."""
+        group, topic = effect.was("auto_scaling_group_name"), effect.was("topic_arn")
+        if effect.removes:
+            yield Risk(Category.ALERTING, f"events of {group} are no longer sent to {topic}")
+        if lost := effect.lost("notification_types"):
+            yield Risk(Category.ALERTING, f"{topic} no longer gets {', '.join(lost)} of {group}")
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The topic."""
+        return _topics.checks(self.context.aws, planned, self.kind, ("topic_arn",))
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NotificationSpec]]:
         """One call per 50 groups, for all their topics."""

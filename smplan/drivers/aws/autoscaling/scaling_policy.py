@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws.autoscaling import _adjustments as adjustments
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.autoscaling._adjustments import StepAdjustment, TargetTracking
@@ -50,6 +52,7 @@ class ScalingPolicySpec(Spec):
 
     auto_scaling_group_name: Annotated[
         str,
+        references.SCALING_GROUP,
         IMMUTABLE,
         Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
     ]
@@ -135,7 +138,7 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
     spec = ScalingPolicySpec
     outputs: ClassVar = {
         "arn": Output("The policy's ARN, for the actions of an alarm."),
-        "enabled": Output("Whether it scales: a policy may have been disabled by hand.", tracked=True),
+        "enabled": Output("Whether it scales: a policy may have been disabled by hand.", type="boolean", tracked=True),
     }
     iam_actions = IamActions(
         read=("autoscaling:DescribePolicies",), write=("autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy")
@@ -145,6 +148,17 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion: the group no longer scales by it."""
+        if effect.removes:
+            group, name = effect.was("auto_scaling_group_name"), effect.was("name")
+            yield Risk(Category.CAPACITY, f"{group} no longer scales by the policy {name}")
+        elif effect.deletes:
+            yield Risk(
+                Category.CAPACITY, f"{effect.was('auto_scaling_group_name')} does not scale by it until the next step"
+            )
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalingPolicySpec]]:
         """One call per 100 policies: of the group if it is the only one, else of all groups."""

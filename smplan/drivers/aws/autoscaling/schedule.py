@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output, Override
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers import references
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import whole, without_none
 from smplan.drivers.aws.sent_as import SentAs
@@ -42,6 +44,7 @@ class ScheduleSpec(Spec):
 
     auto_scaling_group_name: Annotated[
         str,
+        references.SCALING_GROUP,
         IMMUTABLE,
         Field(description="The scaling group.", min_length=1, max_length=255, pattern=_common.GROUP_NAME),
     ]
@@ -103,6 +106,19 @@ class Schedule(Driver[ScheduleSpec]):
     create_before_delete = False
     taggable = False
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a new or lower `max_size` or `desired_capacity`, and of a deletion: when, and what the group has then."""
+        group = effect.was("auto_scaling_group_name") if effect.before else effect.becomes("auto_scaling_group_name")
+        if effect.removes:
+            when = f"{effect.was('recurrence')} ({effect.was('time_zone')})"
+            yield Risk(Category.CAPACITY, f"{group} no longer gets its sizes at {when}, and keeps those that it has")
+        limits = [name for name in ("max_size", "desired_capacity") if effect.after.get(name) is not None]
+        for name in limits if effect.creates or effect.alters(*limits, "recurrence", "time_zone") else ():
+            when = f"{effect.becomes('recurrence')} ({effect.becomes('time_zone')})"
+            size = effect.becomes(name)
+            yield Risk(Category.CAPACITY, f"at {when}, instances of {group} beyond {size} are terminated (`{name}`)")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScheduleSpec]]:
         """One call for 100 actions: of the group if they are all of one group, else of all groups."""

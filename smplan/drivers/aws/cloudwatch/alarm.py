@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
-from smplan.drivers.aws import tags
+from smplan.drivers import references
+from smplan.drivers.aws import _topics, tags
 from smplan.drivers.aws.requests import batched, whole, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 NAMES = 100
 """Maximum number of names in one DescribeAlarms (API reference)."""
 DAY = 86_400
+_ACTION_FIELDS = ("alarm_actions", "ok_actions", "insufficient_data_actions")
 REPLACED = ("ExtendedStatistic", "Metrics", "ThresholdMetricId", "EvaluationCriteria", "EvaluationInterval")
 """What an alarm has in place of metric and statistic, which are managed."""
 
@@ -49,6 +53,7 @@ def _fitting(dimensions: dict[str, Any] | None) -> dict[str, Any] | None:
 Actions = Annotated[
     PartialList[Annotated[str, Field(pattern="^arn:", max_length=1024)]] | None,
     UNORDERED,
+    references.ALARM_ACTION,
     Field(description="ARNs of scaling policies and topics, at most 5.", max_length=5),
 ]
 
@@ -129,7 +134,9 @@ class Alarm(Driver[AlarmSpec]):
     spec = AlarmSpec
     outputs: ClassVar = {
         "arn": Output("The alarm's ARN."),
-        "actions_enabled": Output("Whether its actions run: they may have been disabled by hand.", tracked=True),
+        "actions_enabled": Output(
+            "Whether its actions run: they may have been disabled by hand.", type="boolean", tracked=True
+        ),
     }
     iam_actions = IamActions(
         read=("cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"),
@@ -139,10 +146,28 @@ class Alarm(Driver[AlarmSpec]):
             "cloudwatch:TagResource",
             "cloudwatch:UntagResource",
         ),
+        check=(_topics.ACTION,),
     )
     name_field = "name"
     expected_seconds = 1
+    left_behind = "it continues to run its actions, and to cost"
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of every action that it loses: what no longer happens when the alarm fires."""
+        if effect.removes:
+            actions = effect.was("alarm_actions") if effect.before.get("alarm_actions") else ""
+            lost = f"no longer runs {actions}" if actions else "no longer shows it"
+            metric = f"{effect.was('metric_name')} {effect.was('comparison_operator')} {effect.was('threshold')}"
+            yield Risk(Category.ALERTING, f"{metric} {lost}")
+        for name in ("alarm_actions", "ok_actions", "insufficient_data_actions"):
+            if lost_actions := effect.lost(name):
+                yield Risk(Category.ALERTING, f"{', '.join(lost_actions)} is no longer called by the alarm (`{name}`)")
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The topics."""
+        return _topics.checks(self.context.aws, planned, self.kind, _ACTION_FIELDS)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[AlarmSpec]]:
         """One call per 100 alarms, and one per alarm for its tags, which have no batch call."""

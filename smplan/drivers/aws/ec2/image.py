@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2 import _checks
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Lookup, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
+from smplan.drivers.context import Context
 from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
@@ -29,10 +34,12 @@ _MAX_INVISIBLE_POLLS = 40
 """Polls before an image that never appeared counts as deleted: AWS may not list a new one for some minutes."""
 
 _OUTPUTS = {
-    "root_device_name": Output("The name of the root device, such as /dev/sda1; a launch template needs it."),
-    "root_volume_size": Output("The root volume's size in GiB, the minimum for instances."),
+    "root_device_name": Output(
+        "The name of the root device, such as /dev/sda1; a launch template needs it.", reference=references.ROOT_DEVICE
+    ),
+    "root_volume_size": Output("The root volume's size in GiB, the minimum for instances.", type="integer"),
     "architecture": Output("The processor architecture, such as x86_64."),
-    "snapshot_ids": Output("The snapshots of the image."),
+    "snapshot_ids": Output("The snapshots of the image.", type="list"),
 }
 
 
@@ -55,7 +62,9 @@ class ImageSpec(Spec):
             pattern=r"^[a-zA-Z0-9()\[\] ./\-'@_]+$",
         ),
     ]
-    instance_id: Annotated[str, IMMUTABLE, Field(description="The instance to create it from.", pattern="^i-")]
+    instance_id: Annotated[
+        str, references.INSTANCE, IMMUTABLE, Field(description="The instance to create it from.", pattern="^i-")
+    ]
     description: Annotated[
         Annotated[str, Field(max_length=255)] | None, IMMUTABLE, Field(description="What the image is.")
     ] = None
@@ -97,12 +106,40 @@ class Image(Ec2Driver[ImageSpec]):
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ),
+        check=("ec2:DescribeInstances",),
     )
     name_field = "name"
     name_limit = 128
     expected_seconds = 300
     timeout_seconds = 3600
-    risks: ClassVar = {"delete": "irreversible"}
+    left_behind = "its snapshots continue to cost"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a creation that reboots, stops or terminates the source instance, and of a deletion."""
+        source = effect.becomes("instance_id")
+        if effect.creates and effect.after.get("reboot") is not False:
+            yield Risk(Category.SERVING, f"the source instance {source} is rebooted, and the sessions on it end")
+        if effect.creates or effect.op == "adopt":
+            yield from _of_source(source, effect.after.get("source_after"))
+        if effect.deletes:
+            what = f"{effect.was('name')} and its snapshots are deleted"
+            yield Risk(
+                Category.IRREVERSIBLE, f"{what}: no instance can be launched from it, and it cannot be made again"
+            )
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._created: set[str] = set()
+        """The images that this run creates: an update must leave the source instance alone."""
+
+    def configure(self, id: str, spec: ImageSpec) -> None:
+        """Nothing is sent: what follows a creation is up to ``wait_ready``."""
+        self._created.add(id)
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The instance."""
+        return _checks.of_images(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ImageSpec]]:
         """One call per 200 images."""
@@ -129,7 +166,7 @@ class Image(Ec2Driver[ImageSpec]):
         )["ImageId"]
 
     def wait_ready(self, id: str, spec: ImageSpec) -> Iterator[Progress]:
-        """Until available; then stop or terminate the instance as ``source_after`` says."""
+        """Until available; after a creation then stop or terminate the instance as ``source_after`` says."""
         seen = False
         for poll in count():
             image = next(iter(self._images(_filters.by("image-id", id))), None)
@@ -143,7 +180,8 @@ class Image(Ec2Driver[ImageSpec]):
             if image is not None and image["State"] in _FAILED_STATES:
                 raise self._failed(image)
             yield self._progress(id, image)
-        self._release(spec)
+        if id in self._created:
+            self._release(spec)
 
     def update(self, live: Live[ImageSpec], spec: ImageSpec) -> None:
         """Only tags, of the image and its snapshots."""
@@ -213,6 +251,13 @@ class Image(Ec2Driver[ImageSpec]):
         return [image for page in pages for image in page["Images"] if image["State"] not in _DELETED_STATES]
 
 
+def _of_source(source: str, after: Json) -> Iterator[Risk]:
+    if after == "terminate":
+        yield Risk(Category.DATA_LOSS, f"the source instance {source} is terminated once the image is available")
+    if after == "stop":
+        yield Risk(Category.SERVING, f"the source instance {source} is stopped once the image is available")
+
+
 def _percent(progress: str) -> float:
     text = progress.rstrip("%")
     return int(text) / 100 if text.isdigit() else 0.0
@@ -262,6 +307,7 @@ class ImageLookup(Lookup):
         "most_recent": "`true`: the newest of several.",
         "tag:*": "A tag of the image.",
     }
+    key_references: ClassVar = {"id": references.IMAGE}
     outputs: ClassVar = {
         "id": Output("The image's id, ami-…."),
         "name": Output("The image's name."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _filters
 from smplan.drivers.base import Lookup
 
@@ -30,18 +31,19 @@ class Instance(Lookup):
         "private_ip_address": "Its private IPv4 address.",
         "tag:*": "A tag of the instance, such as `tag:Name`.",
     }
+    key_references: ClassVar = {"id": references.INSTANCE, "vpc_id": references.VPC, "image_id": references.IMAGE}
     outputs: ClassVar = {
         "id": Output("The instance's id, i-…."),
         "state": Output("Its state at the lookup."),
-        "image_id": Output("The AMI it was launched from."),
+        "image_id": Output("The AMI it was launched from.", reference=references.IMAGE),
         "instance_type": Output("Its type."),
         "availability_zone": Output("The zone it is in."),
-        "vpc_id": Output("The VPC it is in."),
-        "subnet_id": Output("The subnet it is in."),
+        "vpc_id": Output("The VPC it is in.", reference=references.VPC),
+        "subnet_id": Output("The subnet it is in.", reference=references.SUBNET),
         "private_ip_address": Output("Its private IPv4 address."),
         "public_ip_address": Output("Its public IPv4 address, empty without one."),
-        "security_group_ids": Output("Its security groups."),
-        "root_device_name": Output("The name of its root device."),
+        "security_group_ids": Output("Its security groups.", type="list", reference=references.SECURITY_GROUP),
+        "root_device_name": Output("The name of its root device.", reference=references.ROOT_DEVICE),
     }
     iam_actions = IamActions(read=("ec2:DescribeInstances",))
 

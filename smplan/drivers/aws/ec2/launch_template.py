@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec, fields
-from smplan.drivers.aws import _filters, tags
+from smplan.core.risk import Category, Effect, Risk
+from smplan.core.spec import IMMUTABLE, SCRIPT, UNORDERED, PartialList, PartialMap, Spec, fields
+from smplan.drivers import references
+from smplan.drivers.aws import _filters, _launches, tags
 from smplan.drivers.aws.ec2 import _template_data
 from smplan.drivers.aws.ec2._common import Ec2Driver
-from smplan.drivers.aws.requests import accepted, batched
+from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
-from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.base import Claim, Live, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
+from smplan.drivers.context import Context
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -70,15 +74,20 @@ class LaunchTemplateSpec(Spec):
         ),
     ]
     image_id: Annotated[
-        Annotated[str, Field(pattern="^ami-")] | None, Field(description="The AMI to launch instances from.")
+        Annotated[str, Field(pattern="^ami-")] | None,
+        references.IMAGE,
+        Field(description="The AMI to launch instances from."),
     ] = None
     instance_type: Annotated[
         Annotated[str, Field(pattern=r"^[a-z0-9\-]+\.[a-z0-9\-]+$")] | None,
         Field(description="The instance type. The guide uses c5.large."),
     ] = None
-    key_name: Annotated[str | None, Field(description="The key pair for SSH.", max_length=255)] = None
+    key_name: Annotated[str | None, references.KEY_PAIR, Field(description="The key pair for SSH.", max_length=255)] = (
+        None
+    )
     user_data: Annotated[
         Annotated[str, AfterValidator(_short_enough)] | None,
+        SCRIPT,
         Field(description="A script run at first boot: plain text (smplan encodes it), at most 16,384 bytes."),
     ] = None
     associate_public_ip_address: Annotated[
@@ -86,6 +95,7 @@ class LaunchTemplateSpec(Spec):
     ] = None
     root_device_name: Annotated[
         str | None,
+        references.ROOT_DEVICE,
         Field(
             description="The AMI's root device, `${image.root_device_name}`; with another one AWS adds a second volume."
         ),
@@ -100,7 +110,10 @@ class LaunchTemplateSpec(Spec):
         Field(description="The root volume's type. io1 and io2 need IOPS, which have no field here."),
     ] = None
     security_group_ids: Annotated[
-        PartialList[str] | None, UNORDERED, Field(description="The security groups of the instances.", max_length=16)
+        PartialList[str] | None,
+        references.SECURITY_GROUP,
+        UNORDERED,
+        Field(description="The security groups of the instances.", max_length=16),
     ] = None
     monitoring: Annotated[
         bool,
@@ -110,7 +123,9 @@ class LaunchTemplateSpec(Spec):
         ),
     ] = True
     iam_instance_profile: Annotated[
-        str | None, Field(description="The instance profile: its name, or its ARN.", max_length=2048)
+        str | None,
+        references.INSTANCE_PROFILE,
+        Field(description="The instance profile: its name, or its ARN.", max_length=2048),
     ] = None
     http_tokens: Annotated[
         Literal["required", "optional"] | None,
@@ -142,7 +157,9 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     summary = "How instances of a scaling group are launched: image, type, user data, disk, network."
     spec = LaunchTemplateSpec
     outputs: ClassVar = {
-        "version": Output("The number of the default version, for the group.", may_change_on_update=True, tracked=True)
+        "version": Output(
+            "The number of the default version, for the group.", type="integer", may_change_on_update=True, tracked=True
+        )
     }
     iam_actions = IamActions(
         read=("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
@@ -154,9 +171,25 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ),
+        check=_launches.ACTIONS,
     )
     name_field = "name"
     name_limit = 128
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._defaults: dict[str, int] = {}
+        """Template id -> the default version that this run set, which reads may not show yet."""
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion: every version is lost."""
+        if effect.deletes:
+            yield Risk(Category.DATA_LOSS, f"every version of {effect.was('name')} is deleted, also those made by hand")
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Image, instance type, key pair, instance profile, root volume, security groups."""
+        return _launches.checks(self.context.aws, planned, self.kind, "security_group_ids")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchTemplateSpec]]:
         """Two calls per 200: the templates, and the default versions of the account (or of the only one)."""
@@ -197,9 +230,19 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
         shape: Any = client.meta.service_model.shape_for("RequestLaunchTemplateData")
         data = _template_data.changed(accepted(shape, now["LaunchTemplateData"]), changes)
         version = client.create_launch_template_version(
-            LaunchTemplateId=live.id, ClientToken=_token(live.id, data), LaunchTemplateData=data
+            LaunchTemplateId=live.id,
+            ClientToken=_token(live.id, data),
+            LaunchTemplateData=data,
+            **without_none({"VersionDescription": now.get("VersionDescription")}),
         )["LaunchTemplateVersion"]["VersionNumber"]
         client.modify_launch_template(LaunchTemplateId=live.id, DefaultVersion=str(version))
+        self._defaults[live.id] = version
+
+    def wait_ready(self, id: str, spec: LaunchTemplateSpec) -> Iterator[Progress]:
+        """Until the default version is the one that this run has set, if any."""
+        wanted = self._defaults.get(id, 0)
+        while wanted and (shown := self._versions({"LaunchTemplateId": id})[0]["VersionNumber"]) < wanted:
+            yield Progress(f"version {wanted} of launch template {spec.name} to be the default", f"version {shown}")
 
     def delete(self, id: str) -> None:
         """With all its versions; its instances stay."""
@@ -236,10 +279,14 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
 
     def _default_version(self, id: str) -> list[LaunchTemplateVersionTypeDef]:
         """The version, or none if the template was deleted meanwhile."""
+        wanted = self._defaults.get(id, 0)
         try:
-            return self._versions({"LaunchTemplateId": id})
+            shown = self._versions({"LaunchTemplateId": id})
+            if any(version["VersionNumber"] < wanted for version in shown):  # not from the server that was waited for
+                return self._versions({"LaunchTemplateId": id}, str(wanted))
         except NotFound:
             return []
+        return shown
 
     def _versions(self, one: dict[str, Any], version: str = "$Default") -> list[LaunchTemplateVersionTypeDef]:
         pages = self.context.aws.read.ec2.get_paginator("describe_launch_template_versions").paginate(

@@ -6,21 +6,25 @@ only in that are refused as duplicates: https://github.com/hashicorp/terraform/i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions
+from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, Canonical, PartialMap, Spec
 from smplan.core.values import PartialValue, Placeholder
+from smplan.drivers import references
 from smplan.drivers.aws import _filters, tags
+from smplan.drivers.aws.ec2 import _checks, _risks
 from smplan.drivers.aws.ec2._common import Ec2Driver
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -93,7 +97,12 @@ class SecurityGroupRuleSpec(Spec):
         {"direction": "decides the operation"},
     )
 
-    group: Annotated[str, IMMUTABLE, Field(description="The security group that holds the rule.", pattern="^sg-")]
+    group: Annotated[
+        str,
+        references.SECURITY_GROUP,
+        IMMUTABLE,
+        Field(description="The security group that holds the rule.", pattern="^sg-"),
+    ]
     direction: Annotated[
         Literal["ingress", "egress"],
         IMMUTABLE,
@@ -122,11 +131,13 @@ class SecurityGroupRuleSpec(Spec):
     ] = None
     source_group: Annotated[
         Annotated[str, Field(pattern="^sg-")] | None,
+        references.SECURITY_GROUP,
         IMMUTABLE,
         Field(description="The other side: the members of this security group."),
     ] = None
     prefix_list_id: Annotated[
         Annotated[str, Field(pattern="^pl-")] | None,
+        references.PREFIX_LIST,
         IMMUTABLE,
         Field(description="The other side: the networks of this prefix list."),
     ] = None
@@ -207,14 +218,23 @@ class SecurityGroupRule(Ec2Driver[SecurityGroupRuleSpec]):
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ),
+        check=_checks.RULE_ACTIONS,
     )
-    risks: ClassVar = {"replace": "serving path", "delete": "serving path"}
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of every rule that opens or closes access; worst where the internet reaches a port of administration."""
+        return _risks.of_rule(effect)
 
     @classmethod
     def natural_key(cls, spec: Mapping[str, PartialValue]) -> str:
         """One port is a range too."""
         port = spec.get("port")
         return super().natural_key({**spec, "port": None, "from_port": port, "to_port": port} if port else spec)
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Security groups, prefix list, and the quota."""
+        return _checks.of_rules(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SecurityGroupRuleSpec]]:
         """One call per 200 rules."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _filters
 from smplan.drivers.base import Lookup
 from smplan.errors import Conflict
@@ -31,11 +32,12 @@ class Subnets(Lookup):
         "one_per_zone": "`true`: refuse two subnets in one zone, as a load balancer does.",
         "tag:*": "A tag of the subnets; `*` in its value matches any text.",
     }
+    key_references: ClassVar = {"id": references.SUBNET, "vpc_id": references.VPC}
     outputs: ClassVar = {
         "id": Output("The ids, joined by commas."),
-        "ids": Output("The ids, ordered by zone."),
-        "zones": Output("The availability zones, in the order of `ids`."),
-        "vpc_id": Output("The VPC they are in."),
+        "ids": Output("The ids, ordered by zone.", type="list"),
+        "zones": Output("The availability zones, in the order of `ids`.", type="list"),
+        "vpc_id": Output("The VPC they are in.", reference=references.VPC),
     }
     iam_actions = IamActions(read=("ec2:DescribeSubnets",))
 

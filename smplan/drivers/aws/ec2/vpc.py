@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _filters
 from smplan.drivers.base import Lookup
 
@@ -25,10 +26,11 @@ class Vpc(Lookup):
         "is_default": "`true` for the account's default VPC.",
         "tag:*": "A tag of the VPC, such as `tag:Name`.",
     }
+    key_references: ClassVar = {"id": references.VPC}
     outputs: ClassVar = {
         "id": Output("The VPC's id, vpc-…."),
         "cidr_block": Output("Its primary IPv4 block."),
-        "is_default": Output("Whether it is the account's default VPC."),
+        "is_default": Output("Whether it is the account's default VPC.", type="boolean"),
     }
     iam_actions = IamActions(read=("ec2:DescribeVpcs",))
 

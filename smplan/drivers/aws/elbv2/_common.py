@@ -87,7 +87,6 @@ class NamedDriver(TaggedDriver[S], Generic[S, D]):
 
     name_field = "name"
     name_limit = NAME_LIMIT
-    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
 
     arn_member: ClassVar[str]
     """The member of a description that holds its ARN."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
+from smplan.drivers import references
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.requests import accepted, batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import DriverError, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -36,12 +39,16 @@ class ListenerSpec(Spec):
     )
 
     load_balancer_arn: Annotated[
-        str, IMMUTABLE, Field(pattern="^arn:", description="The load balancer, such as ${load_balancer.arn}.")
+        str,
+        references.LOAD_BALANCER,
+        IMMUTABLE,
+        Field(pattern="^arn:", description="The load balancer, such as ${load_balancer.arn}."),
     ]
     port: Annotated[int, IMMUTABLE, Field(ge=1, le=65535, description="The port; 5080 and 443 in the guide.")]
     protocol: Annotated[Literal["HTTP", "HTTPS"], Field(description="The protocol of clients.")]
     certificate_arn: Annotated[
         str | None,
+        references.CERTIFICATE,
         Field(pattern="^arn:", description="The certificate: required with HTTPS, not allowed with HTTP."),
     ] = None
     ssl_policy: Annotated[
@@ -53,7 +60,9 @@ class ListenerSpec(Spec):
         ),
     ] = None
     target_group_arn: Annotated[
-        str, Field(pattern="^arn:", description="The target group to forward to, such as ${target_group.arn}.")
+        str,
+        references.TARGET_GROUP,
+        Field(pattern="^arn:", description="The target group to forward to, such as ${target_group.arn}."),
     ]
     tags: Annotated[
         PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), PLAIN_TEXT
@@ -89,10 +98,41 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
             "elasticloadbalancing:RemoveTags",
             "elasticloadbalancing:DeleteListener",
         ),
+        check=_checks.LISTENER_ACTIONS,
     )
     key_fields = ("load_balancer_arn", "port")
     create_before_delete = False
-    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, of a replacement (the port has no listener meanwhile), and of every update but tags."""
+        port = effect.was("port")
+        if effect.removes:
+            yield Risk(Category.SERVING, f"nothing answers on port {port}: new connections of clients are refused")
+        if effect.op == "replace":
+            yield Risk(
+                Category.SERVING, f"nothing answers on port {port} from the delete until the new listener is there"
+            )
+        if effect.alters("target_group_arn"):
+            before, after = effect.was("target_group_arn"), effect.becomes("target_group_arn")
+            yield Risk(Category.SERVING, f"requests to port {port} go to {after}, not {before}")
+        if effect.alters("protocol"):
+            before, after = effect.was("protocol"), effect.becomes("protocol")
+            yield Risk(Category.SERVING, f"port {port} speaks {after}: clients that speak {before} fail")
+        if effect.alters("certificate_arn") and effect.after.get("certificate_arn"):
+            after = effect.becomes("certificate_arn")
+            yield Risk(
+                Category.SERVING, f"clients of port {port} are shown {after}: its names and issuer must suit them"
+            )
+        if effect.alters("ssl_policy") and effect.after.get("ssl_policy"):
+            after = effect.becomes("ssl_policy")
+            yield Risk(
+                Category.SERVING, f"clients of port {port} without a protocol or cipher of {after} cannot connect"
+            )
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """TLS policy, certificate, load balancer, target group, and the quota."""
+        return _checks.of_listeners(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ListenerSpec]]:
         """One Describe and one DescribeTags per 20; by load balancer for a batch with a missing one."""

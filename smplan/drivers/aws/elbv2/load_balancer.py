@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from smplan.core.resource_type import IamActions, Output
-from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap
+from smplan.core.resource_type import IamActions, Output, Protection
+from smplan.core.risk import Category, Effect, Risk
+from smplan.core.spec import IMMUTABLE, RELEASED_LAST, UNORDERED, PartialList, PartialMap
+from smplan.drivers import references
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -63,11 +66,14 @@ class LoadBalancerSpec(_common.NamedSpec):
     ] = "ipv4"
     subnets: Annotated[
         PartialList[str],
+        references.SUBNET,
         UNORDERED,
+        RELEASED_LAST,
         Field(min_length=2, description="One subnet per availability zone, in at least two zones."),
     ]
     security_groups: Annotated[
         PartialList[str] | None,
+        references.SECURITY_GROUP,
         UNORDERED,
         Field(min_length=1, description="Ids of its security groups. Unset: the VPC's default group."),
     ] = None
@@ -91,7 +97,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         "arn": Output("Its ARN."),
         "dns_name": Output("Its DNS name, the target of a CNAME or alias."),
         "canonical_hosted_zone_id": Output("The hosted zone of its DNS name, for alias records."),
-        "vpc_id": Output("The VPC of its subnets."),
+        "vpc_id": Output("The VPC of its subnets.", reference=references.VPC),
     }
     iam_actions = IamActions(
         read=(
@@ -110,10 +116,37 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
             "elasticloadbalancing:RemoveTags",
             "elasticloadbalancing:DeleteLoadBalancer",
         ),
+        check=_checks.BALANCER_ACTIONS,
     )
     expected_seconds = 150
+    protection: ClassVar = Protection("deletion_protection", "deletion protection")
+    left_behind = "it continues to serve, and to cost per hour"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of an update of subnets, security groups, addresses, time-out and deletion protection."""
+        name = effect.was("name")
+        if effect.deletes:
+            yield Risk(Category.IRREVERSIBLE, f"its DNS name {effect.was('dns_name')} is never given again")
+            when = "as soon as their names lead to the new one" if effect.after else "at once"
+            yield Risk(Category.SERVING, f"clients of {name} lose their connections {when}")
+        if lost := effect.lost("subnets"):
+            yield Risk(Category.SERVING, f"connections through its addresses in {', '.join(lost)} end")
+        if lost := effect.lost("security_groups"):
+            yield Risk(Category.ACCESS, f"what only {', '.join(lost)} admits can no longer connect to {name}")
+        if effect.alters("ip_address_type"):
+            types = f"{effect.was('ip_address_type')} to {effect.becomes('ip_address_type')}"
+            yield Risk(Category.SERVING, f"its addresses change from {types}: clients of the other type cannot connect")
+        if lowered := effect.lowered("idle_timeout"):
+            yield Risk(Category.SERVING, f"connections are closed when idle for {lowered[1]} s, not {lowered[0]} s")
+        if effect.alters("deletion_protection") and effect.before.get("deletion_protection") is True:
+            yield Risk(Category.PROTECTION, f"anything may delete {name} from then on")
 
     arn_member = "LoadBalancerArn"
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """Subnets, zones, security groups, internet gateway, and the quota."""
+        return _checks.of_balancers(self.context.aws, planned)
 
     def _by_arn(self, arns: list[str]) -> list[LoadBalancerTypeDef]:
         return self.context.aws.read.elbv2.describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"]
@@ -193,6 +226,11 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         self._set_attributes(live.id, {key: wanted[key] for key in wanted if wanted[key] != before.get(key)})
         _common.retag(self.context.aws, live.id, live=now.tags, wanted=spec.tags)
 
+    def unprotect(self, id: str) -> None:
+        """One call; already gone is success."""
+        with suppress(NotFound):
+            self._set_attributes(id, {_PROTECTION: "false"})
+
     def delete(self, id: str) -> None:
         """Already gone is success for AWS too."""
         try:
@@ -201,7 +239,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         except Invalid as error:
             if error.code != "OperationNotPermitted":
                 raise
-            hint = "write `deletion_protection: false` and run `smplan apply`, then delete it"
+            hint = "plan again with `--unprotect ADDRESS`, which removes its deletion protection first"
             raise Invalid(error.message, hint=hint, code=error.code, action=error.action) from error
 
     def wait_ready(self, id: str, spec: LoadBalancerSpec) -> Iterator[Progress]:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap
+from smplan.drivers import references
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2 import _checks, _common
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
 from smplan.drivers.base import Claim, Live, Owner
-from smplan.errors import NotFound
+from smplan.drivers.checks import Check, PlannedResources
+from smplan.errors import DriverError, InUse, NotFound
 
 if TYPE_CHECKING:
     from typing import Self
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import TargetGroupTypeDef
 
 _DELAY = "deregistration_delay.timeout_seconds"
+
+
+_CHECK = ("unhealthy_threshold", "matcher")
 
 
 class TargetGroupSpec(_common.NamedSpec):
@@ -54,7 +60,7 @@ class TargetGroupSpec(_common.NamedSpec):
     port: Annotated[
         int, IMMUTABLE, Field(ge=1, le=65535, description="The targets' port; 5080 for a Stream Manager (guide).")
     ]
-    vpc_id: Annotated[str, IMMUTABLE, Field(pattern="^vpc-", description="The VPC of the targets.")]
+    vpc_id: Annotated[str, references.VPC, IMMUTABLE, Field(pattern="^vpc-", description="The VPC of the targets.")]
     target_type: Annotated[
         Literal["instance", "ip"], IMMUTABLE, Field(description="Whether targets are instances or addresses.")
     ] = "instance"
@@ -128,9 +134,34 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
             "elasticloadbalancing:RemoveTags",
             "elasticloadbalancing:DeleteTargetGroup",
         ),
+        check=_checks.TARGET_GROUP_ACTIONS,
     )
 
     arn_member = "TargetGroupArn"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of an update of the health check or the deregistration delay."""
+        name = effect.was("name")
+        if effect.removes:
+            yield Risk(Category.SERVING, f"what is registered with {name} gets no more requests")
+        elif effect.deletes:
+            yield Risk(
+                Category.SERVING, f"targets of {name} are served through the new one, once they are healthy there"
+            )
+        changed = sorted(each for each in effect.changed if each.startswith("health") or each in _CHECK)
+        if effect.alters(*changed):
+            what = ", ".join(f"`{each}` {effect.was(each)} -> {effect.becomes(each)}" for each in changed)
+            fails = "targets that fail the new health check get no requests, and are replaced by a group that counts it"
+            yield Risk(Category.SERVING, f"{fails} ({what})")
+        if lowered := effect.lowered("deregistration_delay"):
+            yield Risk(
+                Category.SERVING, f"requests to a deregistered target end after {lowered[1]} s, not {lowered[0]} s"
+            )
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The VPC, and the quota."""
+        return _checks.of_target_groups(self.context.aws, planned)
 
     def _by_arn(self, arns: list[str]) -> list[TargetGroupTypeDef]:
         return self.context.aws.read.elbv2.describe_target_groups(TargetGroupArns=arns)["TargetGroups"]
@@ -201,9 +232,16 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
         _common.retag(self.context.aws, live.id, live=live.spec.tags, wanted=spec.tags)
 
     def delete(self, id: str) -> None:
-        """Raises InUse while a listener forwards to it."""
-        with suppress(NotFound):
-            self.context.aws.write.elbv2.delete_target_group(TargetGroupArn=id)
+        """Raises InUse, naming the load balancers, while a listener forwards to it."""
+        try:
+            with suppress(NotFound):
+                self.context.aws.write.elbv2.delete_target_group(TargetGroupArn=id)
+        except InUse as error:
+            users = ""
+            with suppress(DriverError):
+                users = ", ".join(arn for found in self._by_arn([id]) for arn in found.get("LoadBalancerArns", []))
+            message = f"{error.message}: a listener of {users} forwards to it" if users else error.message
+            raise InUse(message, code=error.code, action=error.action) from error
 
 
 def _health_check(spec: TargetGroupSpec) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from smplan.core.resource_type import IamActions, Output
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import _filters
 from smplan.drivers.base import Lookup
 from smplan.errors import Invalid, NotFound
@@ -25,11 +26,11 @@ class RdsInstance(Lookup):
         "id": Output("The database's identifier."),
         "arn": Output("Its ARN."),
         "endpoint": Output("The host name to connect to; empty while it is being created."),
-        "port": Output("The port to connect to; null while it is being created."),
+        "port": Output("The port to connect to; null while it is being created.", type="integer"),
         "engine": Output("The engine, such as mysql."),
         "status": Output("Its status at the lookup."),
-        "security_group_ids": Output("Its security groups."),
-        "vpc_id": Output("The VPC it is in."),
+        "security_group_ids": Output("Its security groups.", type="list", reference=references.SECURITY_GROUP),
+        "vpc_id": Output("The VPC it is in.", reference=references.VPC),
     }
     iam_actions = IamActions(read=("rds:DescribeDBInstances",))
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk, shown
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
+from smplan.core.values import Json
+from smplan.drivers import references
+from smplan.drivers.aws.route53 import _checks
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live, Progress
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.drivers.context import Context
 from smplan.errors import Invalid, NotFound
 
@@ -80,12 +85,14 @@ class AliasTarget(Spec):
 
     dns_name: Annotated[
         str,
+        references.HOST,
         DOMAIN,
         AfterValidator(_domain_name),
         Field(min_length=1, description="The target, such as ${load_balancer.dns_name}."),
     ]
     zone_id: Annotated[
         str,
+        references.ALIAS_ZONE,
         Field(
             pattern="^[A-Z0-9]+$",
             description="The target's own zone, such as ${load_balancer.canonical_hosted_zone_id}.",
@@ -111,7 +118,9 @@ class RecordSpec(Spec):
         },
     )
 
-    zone_id: Annotated[str, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")]
+    zone_id: Annotated[
+        str, references.ZONE, IMMUTABLE, Field(pattern="^[A-Z0-9]+$", description="The zone, such as ${zone.id}.")
+    ]
     name: Annotated[
         str,
         IMMUTABLE,
@@ -130,6 +139,7 @@ class RecordSpec(Spec):
     ] = None
     values: Annotated[
         PartialList[Annotated[str, Field(min_length=1, max_length=4000)]] | None,
+        references.HOST,
         UNORDERED,
         DOMAIN,
         Field(min_length=1, description="One name for a CNAME, IPv4 addresses for A."),
@@ -165,6 +175,15 @@ class RecordSpec(Spec):
         return self
 
 
+def _target(spec: Mapping[str, Json]) -> str:
+    """Where a record leads, as text."""
+    alias = spec.get("alias")
+    if not isinstance(alias, dict) or "dns_name" not in alias:
+        return shown(spec.get("values") or alias)
+    health = ", while it is healthy" if alias.get("evaluate_target_health") is True else ""
+    return f"{shown(alias['dns_name'])}{health}"
+
+
 class Record(Driver[RecordSpec]):
     """Cannot be tagged: the state decides ownership. A create never overwrites an existing record."""
 
@@ -175,17 +194,41 @@ class Record(Driver[RecordSpec]):
     iam_actions = IamActions(
         read=("route53:ListResourceRecordSets", "route53:GetChange"),
         write=("route53:ChangeResourceRecordSets",),
+        check=_checks.ACTIONS,
     )
     key_fields = ("zone_id", "name", "type")
     create_before_delete = False
     taggable = False
     expected_seconds = 45
-    risks: ClassVar = {"update": "serving path", "replace": "serving path", "delete": "serving path"}
+    left_behind = "its name continues to resolve, also to what is deleted"
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, of a replacement (the name does not resolve meanwhile), and of every update."""
+        name, cached = effect.was("name"), f"; resolvers may cache the old answer for {effect.was('ttl')} s"
+        cached = cached if effect.before.get("ttl") is not None else ""
+        if effect.removes:
+            yield Risk(Category.SERVING, f"{name} no longer resolves{cached}")
+        if effect.op == "replace":
+            yield Risk(Category.SERVING, f"{name} does not resolve from the delete until the new record is there")
+        if effect.alters("values", "alias"):
+            before, after = _target(effect.before), _target(effect.after)
+            yield Risk(Category.SERVING, f"clients of {name} go to {after}, not {before}{cached}")
+        elif effect.alters("ttl"):
+            after = effect.becomes("ttl")
+            yield Risk(
+                Category.SERVING,
+                f"a later change of {name} takes effect after up to {after} s, not {effect.was('ttl')} s",
+            )
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._changes: dict[str, str] = {}
         """Id of a record -> id of the last change of it in this process."""
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The zone, other records of the name, and the quota."""
+        return _checks.checks(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[RecordSpec]]:
         """One record of a zone is read by itself; several by paging through the zone once."""

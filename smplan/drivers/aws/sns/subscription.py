@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, Spec
+from smplan.drivers import references
+from smplan.drivers.aws import _topics
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.base import Claim, Driver, Live
+from smplan.drivers.checks import Check, PlannedResources
 from smplan.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -46,7 +50,7 @@ class SubscriptionSpec(Spec):
 
     sent_as: ClassVar = SentAs("sns:Subscribe")
 
-    topic_arn: Annotated[str, IMMUTABLE, Field(description="The topic's ARN.", pattern="^arn:")]
+    topic_arn: Annotated[str, references.TOPIC, IMMUTABLE, Field(description="The topic's ARN.", pattern="^arn:")]
     protocol: Annotated[Protocol, IMMUTABLE, Field(description="How the endpoint is reached.")]
     endpoint: Annotated[
         str,
@@ -80,13 +84,29 @@ class Subscription(Driver[SubscriptionSpec]):
     kind = "aws.sns.subscription"
     summary = "A subscription of an endpoint to an SNS topic. E-mail addresses have to confirm it."
     spec = SubscriptionSpec
-    outputs: ClassVar = {"pending_confirmation": Output("Whether the endpoint still has to confirm.")}
+    outputs: ClassVar = {"pending_confirmation": Output("Whether the endpoint still has to confirm.", type="boolean")}
     iam_actions = IamActions(
-        read=("sns:ListSubscriptionsByTopic", "sns:ListSubscriptions"), write=("sns:Subscribe", "sns:Unsubscribe")
+        read=("sns:ListSubscriptionsByTopic", "sns:ListSubscriptions"),
+        write=("sns:Subscribe", "sns:Unsubscribe"),
+        check=(_topics.ACTION,),
     )
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion: the subscriber gets no messages, and may have to confirm again."""
+        if effect.deletes:
+            again = ", and must confirm before it gets any again" if not effect.was("protocol").startswith("s") else ""
+            yield Risk(
+                Category.ALERTING,
+                f"the {effect.was('protocol')} subscriber gets no more messages of {effect.was('topic_arn')}{again}",
+            )
+
+    def checks(self, planned: PlannedResources) -> Iterable[Check]:
+        """The topic."""
+        return _topics.checks(self.context.aws, planned, self.kind, ("topic_arn",))
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[SubscriptionSpec]]:
         """One call per 100 subscriptions: of the topic if it is the only one, else of all topics."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from smplan.core.resource_type import IamActions, Output
+from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.core.values import Json
+from smplan.drivers import references
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
@@ -47,6 +49,7 @@ class TopicSpec(Spec):
     ] = None
     kms_master_key_id: Annotated[
         str | None,
+        references.KMS_KEY,
         Field(
             description="The key to encrypt with; empty for none. Its policy must allow Auto Scaling and CloudWatch, "
             "which that of alias/aws/sns does not.",
@@ -79,6 +82,16 @@ class Topic(Driver[TopicSpec]):
     name_limit = 256
     expected_seconds = 1
     timeout_seconds = 300
+
+    @classmethod
+    def risks(cls, effect: Effect) -> Iterator[Risk]:
+        """Of a deletion, and of another key: who no longer gets messages."""
+        name = effect.was("name")
+        if effect.deletes:
+            yield Risk(Category.ALERTING, f"{name} is deleted with every subscription, also those not made by smplan")
+        if effect.alters("kms_master_key_id") and effect.after.get("kms_master_key_id"):
+            key = effect.becomes("kms_master_key_id")
+            yield Risk(Category.ALERTING, f"messages of services that may not use the key {key} are lost")
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[TopicSpec]]:
         """Two calls per topic; neither has a batch."""

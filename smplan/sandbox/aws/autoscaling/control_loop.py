@@ -48,7 +48,7 @@ def _put_in_service(account: Account, group: ScalingGroup) -> bool:
         due = member.launched_at + BOOT_SECONDS
         if member.lifecycle == "Pending" and account.now() >= due:
             member.lifecycle, member.in_service_at = "InService", due
-            for arn in group.fields["TargetGroupARNs"]:
+            for arn in group.fields["TargetGroupARNs"] if "AddToLoadBalancer" not in group.suspended else ():
                 register(account, arn, member.id, at=due)
             close(account, member.activity, at=due)
             changed = True
@@ -97,8 +97,9 @@ def terminate(account: Account, group: ScalingGroup, member: GroupInstance, caus
         delay = max(delay, deregister(account, arn, member.id))
     if member.lifecycle == "Pending":
         close(account, member.activity, failed="Instance was terminated before it was in service")
-    member.lifecycle = "Terminating"
-    member.terminated_at = account.now() + delay + TERMINATING_SECONDS
+    waits = [hook["HeartbeatTimeout"] for hook in group.hooks.values()]
+    member.lifecycle = "Terminating:Wait" if waits else "Terminating"
+    member.terminated_at = account.now() + delay + max(waits, default=0) + TERMINATING_SECONDS
     member.termination = record(account, group, f"Terminating EC2 instance: {member.id}", cause)
     return member.termination
 

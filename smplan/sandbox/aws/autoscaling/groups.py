@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from smplan.sandbox.aws.autoscaling._paging import page
+from smplan.sandbox.aws.autoscaling.launch_checks import check_group
 from smplan.sandbox.aws.autoscaling.launch_sources import check_source
+from smplan.sandbox.aws.autoscaling.warm_pools import POOL
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account, new_id
@@ -56,6 +58,7 @@ def create(call: Call) -> None:
     _set_source(account, fields, call.params, required=True)
     check_sizes(fields)
     _check_places(account, fields)
+    check_group(account, fields, starts=int(fields["DesiredCapacity"]))
     arn = account.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
     first = account.now() + FIRST_LAUNCH_SECONDS
     group = ScalingGroup(name=name, arn=arn, fields=fields, created_at=account.time(), retry_at=first)
@@ -96,6 +99,10 @@ def tag_of(group: str, tag: Fields) -> Fields:
 def _set_source(account: Account, fields: Fields, params: Fields, *, required: bool) -> None:
     """A launch configuration or a launch template, never both (API reference, CreateAutoScalingGroup)."""
     configuration, template = params.get("LaunchConfigurationName"), params.get("LaunchTemplate")
+    mixed = params.get("MixedInstancesPolicy")
+    if mixed and not (configuration or template):
+        _set_mixed(account, fields, mixed)
+        return
     if configuration and template:
         raise invalid(
             "Valid requests must contain either LaunchTemplate, LaunchConfigurationName or InstanceId parameter."
@@ -110,7 +117,19 @@ def _set_source(account: Account, fields: Fields, params: Fields, *, required: b
     source = check_source(account, configuration, template)
     fields.pop("LaunchConfigurationName", None)
     fields.pop("LaunchTemplate", None)
+    fields.pop("MixedInstancesPolicy", None)
     fields.update(source)
+
+
+def _set_mixed(account: Account, fields: Fields, policy: Fields) -> None:
+    """A template inside a policy; what the policy leaves out stays (API reference, MixedInstancesPolicy)."""
+    before = fields.pop("MixedInstancesPolicy", {})
+    launch = {**before.get("LaunchTemplate", {}), **policy.get("LaunchTemplate", {})}
+    checked = check_source(account, None, launch.get("LaunchTemplateSpecification"))
+    launch["LaunchTemplateSpecification"] = checked["LaunchTemplate"]
+    fields.pop("LaunchConfigurationName", None)
+    fields.pop("LaunchTemplate", None)
+    fields["MixedInstancesPolicy"] = {**before, **policy, "LaunchTemplate": launch}
 
 
 def check_sizes(fields: Fields) -> None:
@@ -166,6 +185,8 @@ def update(call: Call) -> None:
     _set_source(account, fields, call.params, required=False)
     check_sizes(fields)
     _check_places(account, fields)
+    if call["LaunchTemplate"] or call["VPCZoneIdentifier"]:
+        check_group(account, fields)
     group.fields = fields
 
 
@@ -218,8 +239,11 @@ def in_cooldown(group: ScalingGroup) -> AwsError:
 def delete(call: Call) -> None:
     """ResourceInUse with instances and no ForceDelete (API reference); its policies go, and their alarms' actions."""
     group = call.account.autoscaling.group(call["AutoScalingGroupName"])
+    protection = group.fields.get("DeletionProtection", "none")
+    if protection == "prevent-all-deletion" or (protection == "prevent-force-deletion" and call["ForceDelete"]):
+        raise invalid(f"The deletion protection of {group.name} is {protection}")
     if group.members and not call["ForceDelete"]:
-        if not any(member.in_capacity for member in group.members):
+        if all(member.termination is not None for member in group.members):
             raise AwsError(
                 "ScalingActivityInProgress",
                 "You cannot delete an AutoScalingGroup while there are scaling activities in progress for that group.",
@@ -229,6 +253,8 @@ def delete(call: Call) -> None:
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
             "still in the group.",
         )
+    if POOL in group.fields and not call["ForceDelete"]:
+        raise AwsError("ResourceInUse", "You cannot delete an AutoScalingGroup while it has a warm pool.")
     if group.deleted_at is None:
         group.deleted_at = call.account.now()
 

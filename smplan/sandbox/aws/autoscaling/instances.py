@@ -73,7 +73,7 @@ def protect(call: Call) -> None:
         member = group.member(instance_id)
         if member is None:
             raise invalid(f"The instance {instance_id} is not part of Auto Scaling group {group.name}.")
-        if member.lifecycle == "Terminating":
+        if member.lifecycle.startswith("Terminating"):
             raise invalid(f"The instance {instance_id} is not in InService or EnteringStandby or Standby.")
         members.append(member)
     for member in members:

@@ -6,7 +6,9 @@ import base64
 import binascii
 
 from smplan.sandbox.aws.autoscaling._paging import page
+from smplan.sandbox.aws.ec2 import instance_types
 from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.iam import profile_exists
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account, new_id
 from smplan.sandbox.aws.state.autoscaling import invalid
@@ -68,7 +70,7 @@ def create(call: Call) -> None:
 
 
 def _validate(account: Account, params: Fields) -> None:
-    """What AWS refuses at once; a wrong instance type or volume shows only in scaling activities."""
+    """What AWS refuses at once; a type that a zone does not offer, or a volume, shows only in scaling activities."""
     if not params.get("ImageId") or not params.get("InstanceType"):
         raise invalid(
             "Valid requests must contain either the InstanceID parameter or both the ImageId and InstanceType "
@@ -79,6 +81,11 @@ def _validate(account: Account, params: Fields) -> None:
     for group_id in params.get("SecurityGroups") or []:
         if not account.describe_ec2("DescribeSecurityGroups", GroupIds=[group_id]):
             raise invalid(f"The security group '{group_id}' does not exist")
+    if instance_types.described(account, params["InstanceType"]) is None:
+        raise invalid(f"The specified instance type {params['InstanceType']} is not valid")  # aws-cdk#28459
+    profile = params.get("IamInstanceProfile")
+    if profile and not profile_exists(account, profile):
+        raise invalid(f"Invalid IamInstanceProfile: {profile}")
     key = params.get("KeyName")
     if key and not account.describe_ec2("DescribeKeyPairs", KeyNames=[key]):
         raise invalid(f"The key pair '{key}' does not exist")

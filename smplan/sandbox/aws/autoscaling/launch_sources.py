@@ -8,7 +8,7 @@ from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.autoscaling import ScalingGroup, invalid
 
-_FORMED = "You must use a valid fully-formed launch template. "
+FORMED = "You must use a valid fully-formed launch template. "
 _COPIED = ("ImageId", "InstanceType", "KeyName", "UserData", "BlockDeviceMappings", "MetadataOptions")
 
 
@@ -21,7 +21,7 @@ def check_source(account: Account, configuration: str | None, template: Fields |
     version = resolve_version(account, template or {})
     data = version["LaunchTemplateData"]
     if not data.get("ImageId"):
-        raise invalid(f"{_FORMED}The launch template must contain an ImageId")
+        raise invalid(f"{FORMED}The launch template must contain an ImageId")
     image = require_image(account, data["ImageId"])
     _check_volumes(image, data)
     return {
@@ -43,7 +43,7 @@ def _check_volumes(image: Fields, data: Fields) -> None:
     for each in data.get("BlockDeviceMappings") or []:
         size, least = each.get("Ebs", {}).get("VolumeSize"), sizes.get(each.get("DeviceName"), 0)
         if size and int(size) < int(least):
-            raise invalid(f"{_FORMED}Volume of size {size}GB is smaller than snapshot, expect size>= {least}GB")
+            raise invalid(f"{FORMED}Volume of size {size}GB is smaller than snapshot, expect size>= {least}GB")
 
 
 def resolve_version(account: Account, template: Fields) -> Fields:
@@ -51,7 +51,7 @@ def resolve_version(account: Account, template: Fields) -> Fields:
     try:
         return version_of(require_template(account, template), template.get("Version"))
     except AwsError as error:
-        raise invalid(f"{_FORMED}{error.message}") from error
+        raise invalid(f"{FORMED}{error.message}") from error
 
 
 def launch_request(account: Account, group: ScalingGroup) -> tuple[Fields, Fields]:
@@ -61,7 +61,8 @@ def launch_request(account: Account, group: ScalingGroup) -> tuple[Fields, Field
         data = account.autoscaling.configurations[name]
         request = _request(data, data["SecurityGroups"], {"Enabled": data["InstanceMonitoring"]["Enabled"]})
         return request, {"launch_configuration": name}
-    version = resolve_version(account, group.fields["LaunchTemplate"])
+    mixed = group.fields.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+    version = resolve_version(account, group.fields.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])
     data = version["LaunchTemplateData"]
     interfaces = data.get("NetworkInterfaces") or [{}]
     groups = data.get("SecurityGroupIds") or interfaces[0].get("Groups") or []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from smplan.sandbox.aws import quotas
 from smplan.sandbox.aws.errors import Fields
 from smplan.sandbox.aws.requests import Call, handles
 
@@ -24,11 +25,11 @@ def disable_metrics(call: Call) -> None:
 
 @handles("autoscaling", "DescribeAccountLimits")
 def limits(call: Call) -> Fields:
-    """The default quotas (User Guide, "quotas")."""
+    """The quotas in force, and what is used (API reference)."""
     scaling = call.account.autoscaling
     return {
-        "MaxNumberOfAutoScalingGroups": 500,
-        "MaxNumberOfLaunchConfigurations": 200,
+        "MaxNumberOfAutoScalingGroups": quotas.limit(call.account, "autoscaling", "L-CDE20ADC"),
+        "MaxNumberOfLaunchConfigurations": quotas.limit(call.account, "autoscaling", "L-6B80B8FA"),
         "NumberOfAutoScalingGroups": len(scaling.groups),
         "NumberOfLaunchConfigurations": len(scaling.configurations),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from smplan.sandbox.aws.ec2 import instance_types
 from smplan.sandbox.aws.ec2.client_tokens import once
 from smplan.sandbox.aws.ec2.images import require_available
 from smplan.sandbox.aws.ec2.launch_templates import require_template, version_of
@@ -42,6 +43,7 @@ def _run(account: Account, params: Fields) -> Fields:
     if not request.get("ImageId"):
         raise AwsError("MissingParameter", "The request must contain the parameter ImageId")
     image = require_available(account, request["ImageId"])
+    instance_types.check(account, request, image)
     if request.get("KeyName"):
         account.moto.call("ec2", "DescribeKeyPairs", {"KeyNames": [request["KeyName"]]})
     request["BlockDeviceMappings"] = _volumes(image, request.get("BlockDeviceMappings") or [])

@@ -67,13 +67,23 @@ def _validated(data: Fields) -> Fields:
     return copy.deepcopy(data)
 
 
+def _visible_default(account: Account, template: LaunchTemplate) -> int:
+    return template.default_at(account.now() - account.reads_settle_seconds)
+
+
+def _visible(account: Account, template: LaunchTemplate, version: str) -> Fields:
+    """A version, by a default that may be out of date."""
+    is_default = version.lower() == "$default"
+    return version_of(template, str(_visible_default(account, template)) if is_default else version)
+
+
 def _described(account: Account, template: LaunchTemplate) -> Fields:
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
         "CreateTime": template.created_at,
         "CreatedBy": f"arn:aws:iam::{account.id}:root",
-        "DefaultVersionNumber": template.default,
+        "DefaultVersionNumber": _visible_default(account, template),
         "LatestVersionNumber": template.latest,
         "Tags": [{"Key": key, "Value": value} for key, value in template.tags.items()],
     }
@@ -133,6 +143,7 @@ def modify(call: Call) -> Fields:
     """Moves the default version."""
     template = require_template(call.account, call.params)
     if call["DefaultVersion"]:
+        template.default_before, template.default_set_at = template.default, call.account.now()
         template.default = int(version_of(template, call["DefaultVersion"])["VersionNumber"])
     return {"LaunchTemplate": _described(call.account, template)}
 
@@ -211,13 +222,14 @@ def describe_versions(call: Call) -> Fields:
                 "MissingParameter",
                 "Either a launch template ID or a launch template name must be specified in the request.",
             )
-        found = [version_of(each, version) for each in call.account.ec2.templates.values() for version in wanted]
+        templates = call.account.ec2.templates.values()
+        found = [_visible(call.account, each, version) for each in templates for version in wanted]
         return _page(call, "LaunchTemplateVersions", _unique(found))
     template = require_template(call.account, call.params)
     if not wanted:
         low, high = int(call["MinVersion"] or 1), int(call["MaxVersion"] or template.last_number)
         wanted = [str(number) for number in sorted(template.versions, reverse=True) if low <= number <= high]
-    return _page(call, "LaunchTemplateVersions", _unique([version_of(template, each) for each in wanted]))
+    return _page(call, "LaunchTemplateVersions", _unique([_visible(call.account, template, each) for each in wanted]))
 
 
 def _unique(versions: list[Fields]) -> list[Fields]:

@@ -39,6 +39,10 @@ class Account:
         self.region = REGION
         self.launch_configurations = True
         """False: refuse new launch configurations, as accounts made since 2024-10-01 are refused."""
+        self.reads_settle_seconds = 0.0
+        """Virtual seconds until what was created is visible to requests that read; 0: at once."""
+        self.writes_settle_seconds = 0.0
+        """The same of requests that change something: AWS may know it in one place and not yet in another."""
         self.ec2 = Ec2State()
         self.elbv2 = Elbv2State()
         self.autoscaling = AutoScalingState()

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from smplan.sandbox.aws.errors import AwsError, Fields
 
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+
 
 @dataclass(slots=True)
 class GroupInstance:
@@ -48,6 +50,8 @@ class ScalingGroup:
     suspended: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, list[str]] = field(default_factory=dict)
+    hooks: dict[str, Fields] = field(default_factory=dict)
+    """Lifecycle hooks by name."""
     cooldown_until: float = 0.0
     deleted_at: float | None = None
     retry_at: float = 0.0

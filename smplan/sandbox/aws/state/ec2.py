@@ -33,10 +33,16 @@ class LaunchTemplate:
     name: str
     created_at: datetime
     default: int = 1
+    default_before: int = 1
+    default_set_at: float = 0.0
     last_number: int = 1
     """The highest number ever given to a version."""
     versions: dict[int, Fields] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+
+    def default_at(self, at: float) -> int:
+        """The default version as requests see it that see no change after ``at``."""
+        return self.default_before if self.default_set_at > at else self.default
 
     @property
     def latest(self) -> int:

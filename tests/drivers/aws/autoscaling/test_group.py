@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from smplan.core.values import Ref
-from smplan.drivers.aws.autoscaling.group import Group, GroupSpec, LaunchTemplateVersion
+from smplan.drivers.aws.autoscaling.group import Group, GroupSpec, LaunchTemplateVersion, _with_template
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Live
 from smplan.sandbox.sandbox import Sandbox
@@ -47,6 +47,45 @@ def test_an_update_sends_what_changed_and_never_the_desired_capacity(box: Sandbo
         stage.driver(way).update(live, wanted)
         assert writes == [("UpdateAutoScalingGroup", {"AutoScalingGroupName": made, "HealthCheckType": "EC2"})]
         assert described(aws, made)["DesiredCapacity"] == 2
+
+
+def test_a_policy_for_several_instance_types_set_by_hand_is_no_change_and_is_kept(box: Sandbox, aws: Aws) -> None:
+    with group_stage(box, aws) as stage:
+        made, template = stage.create(stage.driver(), stage.spec()), stage.names["template"].attributes["id"]
+        launch = {"LaunchTemplateId": template, "Version": "1"}
+        overrides = [{"InstanceType": "c5.large"}, {"InstanceType": "c5.xlarge", "LaunchTemplateSpecification": launch}]
+        policy: Any = {
+            "LaunchTemplate": {"LaunchTemplateSpecification": launch, "Overrides": overrides},
+            "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 50},
+        }
+        aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=made, MixedInstancesPolicy=policy)
+        live = stage.read(made)
+        assert differences(stage.spec(), live.spec) == {}
+        aws.write.ec2.create_launch_template_version(
+            LaunchTemplateId=template, SourceVersion="1", LaunchTemplateData={"InstanceType": "c5.xlarge"}
+        )
+        wanted = stage.spec({"launch_template": {"id": template, "version": 2}})
+        stage.driver().update(live, wanted)
+        after = described(aws, made)["MixedInstancesPolicy"]
+        assert after["LaunchTemplate"]["LaunchTemplateSpecification"]["Version"] == "2"
+        assert [each["InstanceType"] for each in after["LaunchTemplate"]["Overrides"]] == ["c5.large", "c5.xlarge"]
+        assert after["InstancesDistribution"] == {"OnDemandPercentageAboveBaseCapacity": 50}
+        assert differences(wanted, stage.read(made).spec) == {}
+
+
+def test_an_override_is_sent_with_the_id_of_its_template_alone() -> None:
+    named = {"LaunchTemplateId": "lt-2", "LaunchTemplateName": "n", "Version": "1"}
+    only_name = {"LaunchTemplateName": "n"}
+    overrides = [{"LaunchTemplateSpecification": named}, {"LaunchTemplateSpecification": only_name}, {}]
+    found = _with_template({"LaunchTemplate": {"Overrides": overrides}}, {"LaunchTemplateId": "lt-1"})
+    assert found["LaunchTemplate"] == {
+        "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-1"},
+        "Overrides": [
+            {"LaunchTemplateSpecification": {"LaunchTemplateId": "lt-2", "Version": "1"}},
+            {"LaunchTemplateSpecification": {"LaunchTemplateName": "n"}},
+            {},
+        ],
+    }
 
 
 def test_subnets_in_another_order_are_no_change(box: Sandbox, aws: Aws) -> None:

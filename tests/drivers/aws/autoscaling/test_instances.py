@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from smplan.drivers.aws.autoscaling import _instances
-from smplan.errors import InUse, Invalid, NotFound
+from smplan.errors import Denied, InUse, Invalid, NotFound
 
 
 class Wire:
@@ -110,10 +110,84 @@ def test_an_instance_launched_while_draining_is_terminated_too() -> None:
     assert wire.protected == [["i-000"]]
 
 
-def test_draining_reports_a_suspended_terminate_process() -> None:
-    suspended = [{"ProcessName": "AZRebalance"}, {"ProcessName": "Terminate"}]
-    looks = drained(Wire(group("InService", SuspendedProcesses=suspended), None))
-    assert looks[0].status.endswith("the Terminate process is suspended: resume it, or no instance terminates")
+SUSPENDED = [{"ProcessName": "AZRebalance"}, {"ProcessName": "Terminate"}]
+
+
+@pytest.mark.parametrize(
+    ("blocked", "reason", "command"),
+    [
+        (group("InService", size=1, SuspendedProcesses=SUSPENDED), "Terminate process", "resume-processes"),
+        (group("InService", "Standby", size=1), "i-001 in Standby", "exit-standby"),
+        (group("EnteringStandby", size=1), "i-000 in Standby", "--instance-ids i-000"),
+        (group(size=1, WarmPoolConfiguration={"MinSize": 1}), "warm pool", "delete-warm-pool"),
+        (group(size=1, DeletionProtection="prevent-all-deletion"), "deletion protection", "--deletion-protection none"),
+    ],
+)
+def test_what_no_waiting_changes_is_reported_before_the_group_is_emptied(
+    blocked: dict[str, Any], reason: str, command: str
+) -> None:
+    wire = Wire(blocked)
+    with pytest.raises(Invalid) as caught:
+        drained(wire)
+    assert reason in caught.value.message
+    assert command in caught.value.hint
+    assert "--auto-scaling-group-name g" in caught.value.hint
+    assert wire.sent == []
+
+
+@pytest.mark.parametrize(
+    "free",
+    [
+        group(size=1, SuspendedProcesses=SUSPENDED),
+        group(size=1, SuspendedProcesses=[{"ProcessName": "Launch"}]),
+        group(size=1, WarmPoolConfiguration={"Status": "PendingDelete"}),
+        group(size=1, DeletionProtection="prevent-force-deletion"),
+        group("Standby", size=1, Status="Delete in progress"),
+    ],
+)
+def test_what_does_not_keep_the_group_is_no_blocker(free: dict[str, Any]) -> None:
+    assert len(drained(Wire(free, None))) == 1
+
+
+def test_draining_reports_the_instances_that_a_lifecycle_hook_holds() -> None:
+    looks = drained(Wire(group("Terminating:Wait", protected=False), None))
+    assert "a lifecycle hook holds i-000" in looks[0].status
+    assert "complete-lifecycle-action" in looks[0].status
+
+
+class Delays:
+    """Target groups with delays, and lifecycle hooks; a name that is an error is refused."""
+
+    def __init__(self, hooks: Any) -> None:
+        self.hooks = hooks
+        self.read = SimpleNamespace(autoscaling=self, elbv2=self)
+
+    def describe_lifecycle_hooks(self, **_: Any) -> Any:
+        if isinstance(self.hooks, Exception):
+            raise self.hooks
+        return {"LifecycleHooks": self.hooks}
+
+    def describe_target_group_attributes(self, **sent: Any) -> Any:
+        if sent["TargetGroupArn"] == "denied":
+            raise Denied("no")
+        return {"Attributes": [{"Key": "other", "Value": "x"}, {"Key": _instances._DELAY, "Value": "900"}]}
+
+
+@pytest.mark.parametrize(
+    ("hooks", "arns", "expected"),
+    [
+        ([], None, 0),
+        ([], ["arn", "denied"], 900),
+        ([{"LifecycleTransition": _instances._TERMINATING, "HeartbeatTimeout": 7200}], ["arn"], 8100),
+        ([{"LifecycleTransition": _instances._TERMINATING}, {"LifecycleTransition": "other"}], [], 3600),
+        (Denied("no"), ["arn"], 900),
+    ],
+)
+def test_an_instance_may_take_the_deregistration_delay_and_the_hooks_to_leave(
+    hooks: Any, arns: list[str] | None, expected: float
+) -> None:
+    wire: Any = Delays(hooks)
+    assert _instances.longest_leave(wire, "g", arns) == expected
 
 
 @pytest.mark.parametrize(

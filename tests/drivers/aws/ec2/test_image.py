@@ -121,7 +121,9 @@ def test_the_source_is_terminated_once_and_only_after_the_image_is_available(
             "TerminateInstances": [{}],
         }
     )
-    waiting = driver(script).wait_ready(ID, spec(source_after=after))
+    making = driver(script)
+    making.configure(ID, spec(source_after=after))
+    waiting = making.wait_ready(ID, spec(source_after=after))
     next(waiting)
     assert script.names() == ["DescribeImages", "DescribeSnapshots"]
     assert list(waiting) == []
@@ -222,3 +224,9 @@ def test_a_new_owner_is_set_on_image_and_snapshots() -> None:
     driver(script).set_owner(ID, CLAIM.owner)
     tagged = [body["ResourceId.1"] for name, body in script.sent if name == "CreateTags"]
     assert tagged == [SNAPSHOT, ID]
+
+
+def test_an_update_leaves_the_source_alone() -> None:
+    script = Script({"DescribeImages": images(image("available"))})
+    assert list(driver(script).wait_ready(ID, spec(source_after="terminate"))) == []
+    assert script.names() == ["DescribeImages"]

@@ -141,6 +141,33 @@ def test_a_new_version_is_complete_and_becomes_the_default() -> None:
     assert modified["SetDefaultVersion"] == "4"
 
 
+def test_the_description_of_the_version_in_force_is_carried_over() -> None:
+    script = versioned()
+    script.answers["DescribeLaunchTemplateVersions"][0]["LaunchTemplateVersions"][0]["VersionDescription"] = "by hand"
+    driver(script).update(Live(ID, spec(), {"version": 3}), spec(instance_type="c5.large"))
+    assert script.sent[1][1]["VersionDescription"] == "by hand"
+
+
+def test_a_new_default_version_is_waited_for_and_read_though_reads_lag() -> None:
+    stale = {"LaunchTemplateVersions": [version()]}
+    new = {"LaunchTemplateVersions": [{**version(InstanceType="c5.xlarge"), "VersionNumber": 4}]}
+    script = Script(
+        {
+            **versioned().answers,
+            "DescribeLaunchTemplates": [{"LaunchTemplates": [template()]}],
+            "DescribeLaunchTemplateVersions": [stale, stale, new, stale, new],
+        }
+    )
+    subject = driver(script)
+    assert list(subject.wait_ready(ID, spec())) == []
+    subject.update(Live(ID, spec(), {"version": 3}), spec(instance_type="c5.xlarge"))
+    polls = list(subject.wait_ready(ID, spec()))
+    assert [(poll.waiting_for, poll.status) for poll in polls] == [
+        ("version 4 of launch template sm-template to be the default", "version 3")
+    ]
+    assert subject.read_many([ID])[ID].outputs == {"version": 4}
+
+
 def test_a_version_that_ends_at_a_time_is_carried_over() -> None:
     end = datetime(2099, 1, 1, tzinfo=UTC)
     script = versioned(InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"ValidUntil": end}})

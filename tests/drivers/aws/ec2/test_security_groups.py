@@ -211,9 +211,23 @@ def test_a_description_is_changed_with_the_whole_rule_and_what_is_not_managed_st
 def test_a_group_that_is_still_referred_to_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    script = Script({"DeleteSecurityGroup": ["DependencyViolation"]})
-    with pytest.raises(InUse):
-        SecurityGroup(context(script.aws())).delete("sg-1")
+    interface = {"NetworkInterfaceId": "eni-1", "Description": "ELB app/lb/1"}
+    attached = {"NetworkInterfaceId": "eni-2", "Attachment": {"InstanceId": "i-1"}}
+    script = Script(
+        {
+            "DeleteSecurityGroup": ["DependencyViolation"],
+            "DescribeNetworkInterfaces": [{"NetworkInterfaces": [interface, attached]}, "UnauthorizedOperation"],
+            "DescribeSecurityGroups": [
+                {"SecurityGroups": [{"GroupId": "sg-1"}, {"GroupId": "sg-2"}]},
+                "UnauthorizedOperation",
+            ],
+        }
+    )
+    driver = SecurityGroup(context(script.aws()))
+    with pytest.raises(InUse, match=r"used by eni-1 \(ELB app/lb/1\), i-1, a rule of sg-2"):
+        driver.delete("sg-1")
+    with pytest.raises(InUse, match="used by something that cannot be read"):
+        driver.delete("sg-1")
 
 
 def test_two_hundred_groups_are_read_in_one_call_and_more_in_two(monkeypatch: pytest.MonkeyPatch) -> None:

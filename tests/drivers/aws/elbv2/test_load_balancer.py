@@ -167,8 +167,14 @@ def test_a_protected_load_balancer_is_not_deleted_and_has_a_hint(stage: CaseSetu
         "OperationNotPermitted",
         "elasticloadbalancing:DeleteLoadBalancer",
     )
-    assert "deletion_protection: false" in caught.value.hint
-    stage.driver().update(stage.read(made), stage.spec({"deletion_protection": False}))
+    assert "--unprotect" in caught.value.hint
+    live = stage.read(made)
+    assert LoadBalancer.protection.is_on(live.spec.managed_fields())
+    for _ in range(2):
+        stage.driver().unprotect(made)
+    assert not LoadBalancer.protection.is_on(stage.read(made).spec.managed_fields())
+    stage.driver().delete(made)
+    stage.driver().unprotect(made)
 
 
 def test_another_refusal_of_a_delete_stays_as_it_is() -> None:

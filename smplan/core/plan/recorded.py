@@ -1,0 +1,24 @@
+"""Specs as the state records them, which another version of smplan may have written."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from smplan.core.resource_type import ResourceType
+from smplan.core.spec import Spec, fields
+from smplan.core.state.model import ResourceState
+from smplan.core.values import decode
+
+
+def recorded_spec(type: ResourceType, record: ResourceState) -> Spec:
+    """The spec of ``record``, without the fields that this version does not know; what it lacks is not managed."""
+    values = decode(record.spec)
+    try:
+        return type.spec.model_validate(values)
+    except ValidationError:
+        return type.spec.model_construct(**{name: values.get(name) for name in fields(type.spec)})
+
+
+def unknown_fields(type: ResourceType, record: ResourceState) -> list[str]:
+    """The fields of ``record`` that this version does not know, so that they cannot be compared."""
+    return sorted(set(record.spec) - fields(type.spec).keys())

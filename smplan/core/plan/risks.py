@@ -1,0 +1,86 @@
+"""Risks of planned steps: what each does to its resource, and what the kind says to that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from smplan.core.plan.changes import (
+    Abandon,
+    Action,
+    Change,
+    Create,
+    Delete,
+    DeleteDeposed,
+    DeleteUntracked,
+    Deletion,
+    Forget,
+    ForgetUntracked,
+    NoOp,
+    Unprotect,
+)
+from smplan.core.plan.model import Op
+from smplan.core.plan.observed import ObservedResource
+from smplan.core.resource_type import ResourceType
+from smplan.core.risk import Category, Effect, Risk
+from smplan.core.spec import SENSITIVE, fields
+from smplan.core.state.model import ResourceState
+from smplan.core.values import Json, encode
+
+
+def of_action(change: Action) -> tuple[Risk, ...]:
+    """The risks of a change."""
+    target, (live, changes) = change.target, (None, ()) if isinstance(change, Create) else (change.live, change.changes)
+    after = without_secrets(target.type, encode(target.spec.managed_fields()))
+    changed = frozenset(each.path.partition(".")[0] for each in changes)
+    return _sorted(target.type.risks(Effect(change.op, _attributes(target.type, live), after or {}, changed)))
+
+
+def of_deletion(deletion: Deletion, change: Change | None) -> tuple[Risk, ...]:
+    """The risks of a deletion. ``change`` is that of its address: what it deletes may have a successor."""
+    type, record = deletion.type, deletion.resource
+    match deletion:
+        case Forget() | ForgetUntracked():
+            return ()
+        case Abandon():
+            what = f"{type.kind} {record.id}" if record.id else f"the {type.kind} that may exist"
+            return (Risk(Category.LEFT_BEHIND, f"nothing deletes {what} any more: {type.left_behind}"),)
+        case Unprotect():
+            name = type.protection.name if type.protection else ""
+            return (Risk(Category.PROTECTION, f"without {name}, anything may delete {record.id}"),)
+    before = _attributes(type, deletion.live) if deletion.live else {**record.outputs, **record.spec}
+    effect = Effect(Op.DELETE, before, {} if isinstance(deletion, DeleteUntracked) else _successor(record, change))
+    return _sorted(chain(type.risks(effect), _overridden(deletion)))
+
+
+def _overridden(deletion: Delete | DeleteDeposed | DeleteUntracked) -> Iterator[Risk]:
+    """A delete of what ``prevent_destroy`` protects exists only if a person permitted it."""
+    if deletion.resource.prevent_destroy and not isinstance(deletion, DeleteUntracked):
+        yield Risk(Category.PROTECTION, "`prevent_destroy` protects it, and --unprotect permits to delete it")
+
+
+def _successor(record: ResourceState, change: Change | None) -> Json:
+    """The spec of what replaces ``record``; empty if nothing does."""
+    if change is None or change.target.type.kind != record.kind:
+        return {}
+    if isinstance(change, NoOp) and change.live is None:
+        return {}
+    return without_secrets(change.target.type, encode(change.target.spec.managed_fields())) or {}
+
+
+def _attributes(type: ResourceType, live: ObservedResource | None) -> dict[str, Json]:
+    """Outputs and fields as read; none of what is new."""
+    spec = without_secrets(type, encode(live.spec.managed_fields())) if live else {}
+    return {**encode(live.outputs), **(spec or {})} if live else {}
+
+
+def without_secrets(type: ResourceType, spec: Json) -> Json:
+    """An encoded ``spec`` without the fields that are never shown; None for None."""
+    sensitive = {name for name, traits in fields(type.spec).items() if traits.has(SENSITIVE)}
+    return spec and {name: value for name, value in spec.items() if name not in sensitive}
+
+
+def _sorted(risks: Iterable[Risk]) -> tuple[Risk, ...]:
+    """Each once, in the order of the categories."""
+    order = list(Category)
+    return tuple(sorted(dict.fromkeys(risks), key=lambda risk: order.index(risk.category)))

@@ -1,0 +1,140 @@
+"""What holds instances and groups: standby, warm pools, lifecycle hooks, deletion protection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from smplan.sandbox.sandbox import Sandbox
+from tests.sandbox.conftest import Client, refused
+
+Later = Callable[[float], None]
+BOOT = 120.0
+
+
+@pytest.fixture
+def scaling(still: Sandbox, aws_of: Client, name: str, later: Later) -> Any:
+    """An Auto Scaling client, with a group ``name`` of one instance in service."""
+    client = aws_of("autoscaling")
+    client.create_launch_configuration(
+        LaunchConfigurationName=name, ImageId=still.facts.image_id, InstanceType="c5.large"
+    )
+    client.create_auto_scaling_group(
+        AutoScalingGroupName=name,
+        LaunchConfigurationName=name,
+        MinSize=0,
+        MaxSize=4,
+        DesiredCapacity=1,
+        VPCZoneIdentifier=still.facts.subnet_ids[0],
+    )
+    later(2)
+    later(BOOT)
+    return client
+
+
+def group(scaling: Any, name: str) -> Any:
+    return scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
+
+
+def states(scaling: Any, name: str) -> list[str]:
+    return [each["LifecycleState"] for each in group(scaling, name)["Instances"]]
+
+
+def empty(scaling: Any, name: str) -> None:
+    scaling.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=0, MaxSize=0, DesiredCapacity=0)
+
+
+def test_an_instance_in_standby_outlives_a_group_without_capacity(scaling: Any, name: str, later: Later) -> None:
+    standby = {
+        "AutoScalingGroupName": name,
+        "InstanceIds": [group(scaling, name)["Instances"][0]["InstanceId"]],
+    }
+    refused("ValidationError", scaling.exit_standby, **standby)
+    scaling.enter_standby(**standby, ShouldDecrementDesiredCapacity=True)
+    assert group(scaling, name)["DesiredCapacity"] == 0
+    empty(scaling, name)
+    later(1)
+    later(600)
+    assert states(scaling, name) == ["Standby"]
+    refused("ResourceInUse", scaling.delete_auto_scaling_group, AutoScalingGroupName=name)
+    scaling.exit_standby(**standby)
+    assert group(scaling, name)["DesiredCapacity"] == 1
+    empty(scaling, name)
+    later(1)
+    later(600)
+    assert states(scaling, name) == []
+
+
+def test_an_instance_in_standby_is_replaced_unless_the_capacity_falls(scaling: Any, name: str, later: Later) -> None:
+    ids = [group(scaling, name)["Instances"][0]["InstanceId"]]
+    scaling.enter_standby(AutoScalingGroupName=name, InstanceIds=ids, ShouldDecrementDesiredCapacity=False)
+    later(BOOT)
+    later(BOOT)
+    assert sorted(states(scaling, name)) == ["InService", "Standby"]
+
+
+def test_the_capacity_does_not_fall_below_the_minimum(scaling: Any, name: str) -> None:
+    ids = [group(scaling, name)["Instances"][0]["InstanceId"]]
+    scaling.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=1)
+    request = {"AutoScalingGroupName": name, "InstanceIds": ids, "ShouldDecrementDesiredCapacity": True}
+    refused("ValidationError", scaling.enter_standby, **request)
+
+
+def test_a_warm_pool_keeps_its_group(scaling: Any, name: str, later: Later) -> None:
+    scaling.put_warm_pool(AutoScalingGroupName=name, MinSize=1)
+    assert scaling.describe_warm_pool(AutoScalingGroupName=name)["WarmPoolConfiguration"]["PoolState"] == "Stopped"
+    empty(scaling, name)
+    later(1)
+    later(600)
+    refused("ResourceInUse", scaling.delete_auto_scaling_group, AutoScalingGroupName=name)
+    scaling.delete_warm_pool(AutoScalingGroupName=name, ForceDelete=True)
+    assert "WarmPoolConfiguration" not in scaling.describe_warm_pool(AutoScalingGroupName=name)
+    scaling.delete_auto_scaling_group(AutoScalingGroupName=name)
+
+
+def test_a_hook_holds_an_instance_until_its_action_is_completed(scaling: Any, name: str, later: Later) -> None:
+    hook = {"AutoScalingGroupName": name, "LifecycleHookName": "hook"}
+    refused(
+        "InvalidAction",
+        scaling.put_lifecycle_hook,
+        **hook,
+        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+    )
+    scaling.put_lifecycle_hook(**hook, LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING")
+    [shown] = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
+    assert (shown["HeartbeatTimeout"], shown["DefaultResult"]) == (3600, "ABANDON")
+    instance = group(scaling, name)["Instances"][0]["InstanceId"]
+    action = {**hook, "InstanceId": instance, "LifecycleActionResult": "CONTINUE"}
+    refused("ValidationError", scaling.complete_lifecycle_action, **action)
+    empty(scaling, name)
+    later(1)
+    later(600)
+    assert states(scaling, name) == ["Terminating:Wait"]
+    scaling.complete_lifecycle_action(**action)
+    later(60)
+    assert states(scaling, name) == []
+    scaling.delete_lifecycle_hook(**hook)
+    refused("ValidationError", scaling.delete_lifecycle_hook, **hook)
+
+
+def test_a_hook_ends_by_itself(scaling: Any, name: str, later: Later) -> None:
+    transition = "autoscaling:EC2_INSTANCE_TERMINATING"
+    scaling.put_lifecycle_hook(
+        AutoScalingGroupName=name, LifecycleHookName="h", LifecycleTransition=transition, HeartbeatTimeout=300
+    )
+    empty(scaling, name)
+    later(1)
+    later(200)
+    assert states(scaling, name) == ["Terminating:Wait"]
+    later(200)
+    assert states(scaling, name) == []
+
+
+def test_a_group_that_is_protected_from_deletion_is_not_deleted(scaling: Any, name: str) -> None:
+    scaling.update_auto_scaling_group(AutoScalingGroupName=name, DeletionProtection="prevent-all-deletion")
+    refused("ValidationError", scaling.delete_auto_scaling_group, AutoScalingGroupName=name)
+    scaling.update_auto_scaling_group(AutoScalingGroupName=name, DeletionProtection="prevent-force-deletion")
+    delete = {"AutoScalingGroupName": name, "ForceDelete": True}
+    refused("ValidationError", scaling.delete_auto_scaling_group, **delete)
