@@ -212,7 +212,7 @@ class Commands:
         held = [set(site.held()) for site in self.sites]
         if any(one & other for at, one in enumerate(held) for other in held[:at]):
             return True
-        if any(site.uses_what_it_does_not_manage(self._cloud) for site in self.sites):
+        if any(each.uses_what_it_does_not_manage(self._cloud) or each.mistakes(self._cloud) for each in self.sites):
             return True
         makers = {record.id: record.maker for record in self._cloud.live()}
         abandoned = {record.id for record in self.abandoned()}

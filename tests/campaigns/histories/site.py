@@ -11,6 +11,7 @@ from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Plan
 from smplan.core.state.journal import ReplayedState
 from smplan.core.state.model import ResourceState
+from smplan.core.values import decode
 from smplan.drivers.base import Owner
 from smplan.errors import SmplanError
 from smplan.stores.local import LocalStore
@@ -95,6 +96,17 @@ class Site:
                 return True
         return False
 
+    def mistakes(self, cloud: Cloud) -> bool:
+        """Whether a pending create of a kind without tags may count what another state has as its own."""
+        pending = self.folded.pending_creates if self.folded else ()
+        keys = {(each.resource.kind, _key(decode(each.resource.spec))) for each in pending}
+        return any(
+            not record.taggable
+            and record.maker.lineage != self.lineage
+            and (record.kind, _key(dict(record.spec))) in keys
+            for record in cloud.live()
+        )
+
     def contested(self, cloud: Cloud) -> list[tuple[Record, ResourceDraft | None]]:
         """What bears a name that the blueprint wants, or is in the state, and is not ours as far as its tags say."""
         held, found = self.held(), []
@@ -108,6 +120,10 @@ class Site:
             elif draft and entry is None and (key in self.given_up or owner != Owner(self.lineage, draft.address)):
                 found.append((record, draft))
         return found
+
+
+def _key(spec: Any) -> Any:
+    return spec["number"] if "number" in spec else spec.get("name")
 
 
 def visible_owner(record: Record) -> Owner | None:
