@@ -146,6 +146,15 @@ def test_a_create_that_succeeds_on_what_another_state_created_is_refused(bench: 
         bench.plan(blueprint(thing("a")))
 
 
+def test_an_adoption_that_failed_halfway_is_resumed(bench: Bench) -> None:
+    bench.cloud.of("toy.thing")["t-a"] = (ThingSpec(name="a", size=1), None)
+    made = bench.plan(blueprint(thing("a", size=2, lifecycle={"adopt": True})))
+    bench.cloud.fail("set_owner", "t-a", Denied("not now"))
+    assert bench.apply(made).outcome == "failed"
+    assert bench.apply(made).outcome == "complete"
+    assert bench.cloud.of("toy.thing")["t-a"][1] == Owner(bench.state.lineage, "a")
+
+
 def test_what_a_create_takes_over_is_tagged(bench: Bench) -> None:
     made = bench.plan(blueprint(thing("a", lifecycle={"adopt": True})))
     bench.cloud.of("toy.thing")["t-a"] = (ThingSpec(name="a"), None)
