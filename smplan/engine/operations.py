@@ -228,7 +228,9 @@ def _complete(run: RunContext, prepared: PreparedStep, id: str, *, is_new: bool)
         if any(not change.replaces for change in diff.diff(prepared.spec, live.spec, applied={})):
             _send_update(run, prepared, live)
     _wait_ready(run, prepared, id)
-    return Result(id, _read(run, prepared, id).outputs)
+    live = _read(run, prepared, id)
+    _check_owner(run, prepared, live)  # a create succeeds on what another state created a moment ago, for some kinds
+    return Result(id, live.outputs)
 
 
 def _find_or_create(run: RunContext, prepared: PreparedStep) -> tuple[str, bool]:

@@ -75,7 +75,7 @@ def plan(
     ordered = Graph({}) if destroy else graph.build(blueprint, ordering.edges)
     account = _account(blueprint, state, world, report)
     lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {} if destroy else None)
-    moved, moves = plan_moves(blueprint, ordered, world.kind, state, lookups)
+    moved, moves = (state, ()) if destroy else plan_moves(blueprint, ordered, world.kind, state, lookups)
     observed = _observe(blueprint, snapshot, moved, world, report, lookups)
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
     _check_permits(permits, blueprint, (state, moved), pending_creates)

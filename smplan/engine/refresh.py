@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from smplan.core.blueprint import Blueprint, LookupDecl
 from smplan.core.diff import diff
 from smplan.core.events import Event, ReadEnded, ReadStarted
-from smplan.core.plan.changes import ChangeSet, Create, Replace, Target
+from smplan.core.plan.changes import Change, ChangeSet, Create, Replace, Target
 from smplan.core.plan.model import Op
 from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.spec import is_fully_known
@@ -210,6 +210,10 @@ def _find_created(intent: StepIntent, lineage: str, world: Providers) -> Untrack
     return Untracked(replace(record, id=live.id), found, intent.key) if ours else None
 
 
+def _was_read_through_stream_manager(change: Change) -> bool:
+    return not isinstance(change, Create) and change.target.type.via_stream_manager and change.live is not None
+
+
 def _is_key_known(target: Target) -> bool:
     """Whether ``find`` has all that it needs, whatever else of the spec is known only after apply."""
     values = target.spec.managed_fields()
@@ -221,12 +225,17 @@ def find_existing(
 ) -> tuple[Mapping[str, ObservedResource], Mapping[str, Invalid | NotFound]]:
     """By address, what exists already under the natural keys of resources to create, where those are known.
 
-    Second: the searches that AWS refuses, because the spec names something that cannot be there.
+    Behind a Stream Manager only where that has responded in this plan: a first plan sends it nothing. Second: the
+    searches that AWS refuses, because the spec names something that cannot be there.
     """
+    reached = any(map(_was_read_through_stream_manager, plan.changes.values())) and not plan.unreadable
     creates = [
         (address, change.target)
         for address, change in plan.changes.items()
-        if isinstance(change, (Create, Replace)) and not change.target.type.virtual and _is_key_known(change.target)
+        if isinstance(change, (Create, Replace))
+        and not change.target.type.virtual
+        and (reached or not change.target.type.via_stream_manager)
+        and _is_key_known(change.target)
     ]
 
     def find(position: int) -> ObservedResource | Invalid | NotFound | None:
@@ -235,10 +244,6 @@ def find_existing(
             live = world.driver(target.type.kind).find(target.spec)
         except (Invalid, NotFound) as error:
             return error
-        except Unreachable:
-            if not target.type.via_stream_manager:
-                raise
-            return None  # what is there shows when it is created
         return observed(live) if live else None
 
     with world.runtime.worker_pool(PARALLEL_READS, "probe") as pool:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from smplan.cli.plan_file import SavedPlans
+from smplan.core.blueprint import Lifecycle
 from smplan.core.state.journal import JournalEntry, StepIntent
 from smplan.core.state.model import State
 from smplan.stores.local import LocalLockedState
@@ -19,7 +21,8 @@ from tests.campaigns.histories.campaign import run_histories, run_one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING
 
-SLICE = range(100_300, 100_450)
+SLICE = (*range(100_225, 100_250), *range(100_475, 100_525))
+"""Histories in which every fault happens."""
 ENOUGH = 60
 """Histories that suffice to detect any of the planted bugs."""
 
@@ -96,15 +99,20 @@ def test_a_planner_that_moves_nothing_is_detected(monkeypatch: pytest.MonkeyPatc
 
 def test_a_planner_that_adds_no_suffix_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smplan.core.plan.planner.replacement_name", lambda name, limit, spec, generation: name)
-    assert violated_invariants()
+    assert violated_invariants(range(30, 30 + ENOUGH))
 
 
 def test_a_planner_that_deletes_what_is_shared_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smplan.core.plan.deletions._why_it_stays", lambda resource, state, observed: "")
-    assert violated_invariants(range(10, 10 + ENOUGH))
+    monkeypatch.setattr("smplan.core.plan.deletions.Deletions._why_it_stays", lambda self, resource: "")
+    assert violated_invariants()
 
 
-def test_a_move_that_ignores_the_owner_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_declined_plan_that_stays_the_last_one_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SavedPlans, "decline", lambda self, plan: None)
+    assert violated_invariants(range(20, 20 + ENOUGH)) == {"a bare apply carries out no declined plan"}
+
+
+def test_an_engine_that_ignores_owners_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smplan.engine.operations._check_owner", lambda run, prepared, live: None)
-    monkeypatch.setattr("smplan.core.blueprint.Lifecycle.may_adopt", lambda self, owner, lineage: True)
+    monkeypatch.setattr(Lifecycle, "may_adopt", lambda self, owner, lineage: True)
     assert violated_invariants()

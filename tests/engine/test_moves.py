@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from smplan.core.blueprint import BackendConfig, Resource
+from smplan.core.blueprint import BackendConfig, Moved, Resource
 from smplan.core.plan.model import Op
 from smplan.drivers.base import Owner
 from smplan.engine.edit_state import About, plan_move
@@ -122,6 +124,35 @@ def test_a_swap_keeps_the_dependencies_of_both_and_of_others(bench: Bench) -> No
     assert bench.state.resources["a"].dependencies == ("b",)
     assert "b" in bench.state.resources["c"].dependencies
     assert bench.plan(wanted).empty
+
+
+def test_everything_can_be_destroyed_before_moved_was_carried_out(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", name="n")))
+    wanted = replace(blueprint(thing("b", name="m")), moved=(Moved("a", "b", ("moved",)),))
+    assert bench.apply(bench.plan(wanted, "destroy")).outcome == "complete"
+    assert bench.state.resources == {}
+    assert bench.cloud.of("toy.thing") == {}
+
+
+def test_a_create_that_succeeds_on_what_another_state_created_is_refused(bench: Bench) -> None:
+    def taken() -> None:
+        bench.cloud.of("toy.thing")["t-a"] = (bench.cloud.of("toy.thing")["t-a"][0], Owner("other", "z"))
+
+    bench.cloud.after["created", "t-a"] = taken
+    outcome = bench.apply(bench.plan(blueprint(thing("a"))))
+    assert isinstance(dict(outcome.failed)["a"], NotOurs)
+    assert [step.op for step in bench.plan(blueprint()).steps] == [Op.FORGET]
+    with pytest.raises(NotOurs, match="taken over by z of state other"):
+        bench.plan(blueprint(thing("a")))
+
+
+def test_an_adoption_that_failed_halfway_is_resumed(bench: Bench) -> None:
+    bench.cloud.of("toy.thing")["t-a"] = (ThingSpec(name="a", size=1), None)
+    made = bench.plan(blueprint(thing("a", size=2, lifecycle={"adopt": True})))
+    bench.cloud.fail("set_owner", "t-a", Denied("not now"))
+    assert bench.apply(made).outcome == "failed"
+    assert bench.apply(made).outcome == "complete"
+    assert bench.cloud.of("toy.thing")["t-a"][1] == Owner(bench.state.lineage, "a")
 
 
 def test_what_a_create_takes_over_is_tagged(bench: Bench) -> None:

@@ -24,6 +24,7 @@ from tests.support.fake_cloud import (
     lookup,
     thing,
 )
+from tests.support.fake_specs import ThingSpec
 
 
 def ops(made: Plan) -> dict[str, Op]:
@@ -415,3 +416,25 @@ def test_a_state_with_an_unknown_kind_is_refused(bench: Bench) -> None:
         held.save(strange)
     with pytest.raises(StoreError, match=r"holds a toy\.future"):
         bench.plan(blueprint(thing("a")))
+
+
+def test_a_name_that_is_taken_is_refused_when_planning_whatever_else_is_unknown(bench: Bench) -> None:
+    bench.make(blueprint(thing("d", kind="toy.behind")))
+    for kind, id in {"toy.thing": "t-b", "toy.behind": "b-c"}.items():
+        bench.cloud.of(kind)[id] = (ThingSpec(name=id[2:]), Owner("other", "z"))
+    behind = [thing(address, kind="toy.behind") for address in ("c", "d")]
+    with pytest.raises(NotOurs) as caught:
+        bench.plan(blueprint(thing("a"), thing("b", uses=["${a.id}"]), *behind))
+    assert "b: toy.thing t-b exists already" in str(caught.value)
+    assert "c: toy.behind b-c exists already" in str(caught.value)
+
+
+def test_a_stream_manager_that_has_not_responded_is_asked_for_no_names(bench: Bench) -> None:
+    wanted = blueprint(thing("c", kind="toy.behind"), thing("d", kind="toy.behind"))
+    assert ops(bench.plan(wanted)) == {"c": Op.CREATE, "d": Op.CREATE}
+    assert ("find", "toy.behind") not in bench.cloud.calls
+    bench.make(blueprint(thing("d", kind="toy.behind")))
+    asked = bench.cloud.calls.count(("find", "toy.behind"))
+    bench.cloud.fail("read", "toy.behind", Unreachable("nobody"))
+    assert ops(bench.plan(wanted)) == {"c": Op.CREATE}
+    assert bench.cloud.calls.count(("find", "toy.behind")) == asked

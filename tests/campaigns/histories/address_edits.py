@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.campaigns.histories.random_blueprints import RandomBlueprint, ResourceDraft
+    from tests.campaigns.histories.drafts import ResourceDraft
+    from tests.campaigns.histories.random_blueprints import RandomBlueprint
 
 GROUPED = ("sim.thing", "sim.silent", "sim.group", "sim.plain", "sim.port", "sim.port")
 """The kinds of which a ``for_each`` is made."""

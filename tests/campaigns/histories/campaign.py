@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ def work_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="smplan-histories-", dir=place)
 
 
-def run_histories(seeds: range) -> Report:
+def run_histories(seeds: Iterable[int]) -> Report:
     """Run the histories of ``seeds``."""
     report, runners = Report(), Runners()
     with work_folder() as folder:

@@ -27,6 +27,8 @@ class Record:
     taggable: bool
     made_by: str
     """The lineage that created it."""
+    shared: bool = False
+    """Whether a state uses it by ``keep``, whoever made it: its fields may change, but it is never deleted."""
     version: int = 1
     visible_at: float = 0.0
     ready_at: float = 0.0
@@ -61,8 +63,6 @@ class Cloud:
     gates_open: bool = True
     deleted_external: set[tuple[str, str]] = field(default_factory=set)
     deleted_by_us: set[tuple[str, str]] = field(default_factory=set)
-    shared: set[tuple[str, str]] = field(default_factory=set)
-    """What a state uses by ``keep``, whoever made it: its fields may change, but it is never deleted."""
     calm: bool = False
     """Every change takes effect at once."""
     _made: int = 0
@@ -96,13 +96,18 @@ class Cloud:
         """Random seconds up to ``most``; sometimes 0."""
         return 0.0 if self.calm or not most or self.random.random() < 0.3 else self.random.random() * most
 
-    def create(self, kind: str, rules: Rules, spec: Any, maker: Owner, *, tagged: bool) -> str:
-        """Create it and return its id. Raises Conflict or Invalid."""
+    def create(self, kind: str, rules: Rules, spec: Any, maker: Owner, *, tagged: bool, racing: bool = False) -> str:
+        """Create it and return its id. Raises Conflict or Invalid.
+
+        While two processes are ``racing``, a create may succeed on what the other one has created just now.
+        """
         self._checkreferences(spec)
         value = getattr(spec, rules.key)
         there = self.by_key(kind, rules.key, value)
         if there and rules.unique:
             if rules.silent and there.spec == spec and there.gone_at is None:
+                if there.maker.lineage != maker.lineage and racing:
+                    return there.id
                 if there.maker != maker:
                     raise InvariantViolation(
                         "no resource of another owner is adopted without permission",

@@ -64,7 +64,7 @@ class Commands:
             )
         except SmplanError as error:
             self._refused(process, "plan", error)
-            if well and process.untouched and not self._may_refuse(site, error):
+            if well and process.untouched and not self._may_refuse(site, error, mode):
                 raise InvariantViolation("without faults a plan can be made", f"{error!r}") from error
             return None
         if process.random.random() < 0.1:
@@ -84,13 +84,13 @@ class Commands:
         site = next(site for site in self.sites if made in site.plans)
         return f"{site.name} {site.plans.index(made) + 1}"
 
-    def _may_refuse(self, site: Site, error: SmplanError) -> bool:
+    def _may_refuse(self, site: Site, error: SmplanError, mode: str) -> bool:
         """Whether a refusal may have its cause in what the user wrote or what exists, not in a bug."""
         if isinstance(error, NotOurs):
             return bool(site.contested(self._cloud) or site.blueprint.moved)
         if isinstance(error, BlueprintInvalid):
             names = {address for old, new in site.blueprint.moved for address in (old, new)}
-            return any(name in str(error.diagnostics) for name in names)
+            return mode == "apply" and any(name in str(error.diagnostics) for name in names)
         return isinstance(error, GuardRefused)
 
     def plan(self, process: Process, site: Site) -> None:
@@ -164,7 +164,7 @@ class Commands:
             if process.began and not legitimate and not process.racing:
                 raise InvariantViolation("a used, stale or expired plan changes nothing", f"plan {self._number(made)}")
         self._ended(process, outcome)
-        if clean and process.untouched and outcome.outcome != "complete":
+        if clean and process.untouched and outcome.outcome != "complete" and not only_behind(made, outcome):
             raise InvariantViolation("without faults an apply is complete", _failures(outcome))
         return outcome
 
@@ -208,9 +208,11 @@ class Commands:
         return settled and self.external.quiet and not self.entangled()
 
     def entangled(self) -> bool:
-        """Whether two states have one resource, or a resource of one owner uses one of another."""
+        """Whether two states have one resource, or a resource uses what its state does not know of."""
         held = [set(site.held()) for site in self.sites]
         if any(one & other for at, one in enumerate(held) for other in held[:at]):
+            return True
+        if any(each.uses_what_it_does_not_manage(self._cloud) or each.mistakes(self._cloud) for each in self.sites):
             return True
         makers = {record.id: record.maker for record in self._cloud.live()}
         abandoned = {record.id for record in self.abandoned()}
@@ -223,12 +225,14 @@ class Commands:
 
     def abandoned(self) -> list[Record]:
         """What no state holds any more, by the wish of its user."""
-        given_up = {key for site in self.sites for key in site.given_up | self._cloud.shared}
+        given_up = {key for site in self.sites for key in site.given_up}
         held = {key for site in self.sites for key in site.held()}
         return [
             record
             for record in self._cloud.live()
-            if (record.kind, record.id) in given_up - held and record.maker is not STRANGER
+            if record.maker is not STRANGER
+            and (record.kind, record.id) not in held
+            and (record.shared or (record.kind, record.id) in given_up)
         ]
 
     def _store(self, process: Process, site: Site) -> LocalStore:
@@ -255,6 +259,12 @@ def _edit(replayed: ReplayedState, source: str, target: str, about: About, now: 
     found = plan_move(replayed, source, target, about) if target else plan_forget(replayed, [source], about)
     expires = (now + timedelta(hours=1)).isoformat()
     return plans.with_digest(replace(found, created=now.isoformat(), expires=expires))
+
+
+def only_behind(made: MadePlan, outcome: Outcome) -> bool:
+    """Whether all that failed are names that are taken behind a Stream Manager, which the plan may not have asked."""
+    kinds = {step.address: step.kind for step in made.plan.steps}
+    return all(isinstance(error, NotOurs) and kinds[address] == "sim.behind" for address, error in outcome.failed)
 
 
 def _failures(outcome: Outcome) -> str:

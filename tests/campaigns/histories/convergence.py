@@ -13,9 +13,10 @@ from smplan.engine.executor import Outcome
 from smplan.errors import GuardRefused
 from tests.campaigns.histories import invariants
 from tests.campaigns.histories.cloud import STRANGER, Record, references
+from tests.campaigns.histories.commands import only_behind
+from tests.campaigns.histories.drafts import ResourceDraft
 from tests.campaigns.histories.history import History
 from tests.campaigns.histories.process import FaultPlan
-from tests.campaigns.histories.random_blueprints import ResourceDraft
 from tests.campaigns.histories.schedule import InvariantViolation, Runners
 from tests.campaigns.histories.site import MadePlan, Site, permit, wants
 from tests.support.blueprints import blueprint
@@ -50,6 +51,10 @@ class FullHistory(History):
             self._unprotect(site)
         wanted = self._settle(site)
         outcome = self._once(site, "apply", wanted)
+        if outcome and outcome.outcome == "failed" and only_behind(site.plans[-1], outcome):
+            self._follow_remedies(site)
+            wanted = self._settle(site)
+            outcome = self._once(site, "apply", wanted)
         if outcome is None or outcome.outcome != "complete":
             if self._commands.entangled():  # what the other state uses, or has too, may block it
                 self.trace.count("converged", "not while the other state uses it")
@@ -69,10 +74,7 @@ class FullHistory(History):
             wanted = site.blueprint.blueprint(unprotected=True)
             if self._plan_again(site, wanted) is not None:
                 return wanted
-            for record, draft in site.contested(self._cloud):
-                if draft is not None:
-                    self.trace.add(f"{site.name}: remedy: {self._remedy(site, record, draft)}")
-                    self.trace.count("remedy", next(iter(draft.lifecycle), "another name"))
+            self._follow_remedies(site)
             site.blueprint.moved.clear()
             if isinstance(self._commands.refusal, GuardRefused):
                 self._give_up(site)
@@ -95,6 +97,12 @@ class FullHistory(History):
                 self.trace.count("remedy", "state rm")
                 self._edit_state(site, address, faults=FaultPlan())
                 self._check()
+
+    def _follow_remedies(self, site: Site) -> None:
+        for record, draft in site.contested(self._cloud):
+            if draft is not None:
+                self.trace.add(f"{site.name}: remedy: {self._remedy(site, record, draft)}")
+                self.trace.count("remedy", next(iter(draft.lifecycle), "another name"))
 
     def _remedy(self, site: Site, record: Record, draft: ResourceDraft) -> str:
         """Take it over or share it, where it agrees in what cannot be changed; else take another name."""

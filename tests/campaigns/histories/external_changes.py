@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from smplan.core.state.journal import ReplayedState
+from smplan.core.values import decode
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
+from tests.campaigns.histories.drafts import ResourceDraft
 from tests.campaigns.histories.kinds import KINDS
-from tests.campaigns.histories.random_blueprints import ResourceDraft
 from tests.campaigns.histories.site import Site, permit, wants
 
 
 class ExternalChanges:
     """The other users of the account. ``theirs`` is what they created, with its spec; smplan must not change it."""
 
-    def __init__(self, cloud: Cloud, random: Random) -> None:
+    def __init__(self, cloud: Cloud, sites: Sequence[Site], random: Random) -> None:
         self.theirs: dict[tuple[str, str], Any] = {}
         self._cloud = cloud
+        self._sites = sites
         self._random = random
         self._acts: dict[str, Callable[[Site], str]] = {
             "change": self._change,
@@ -59,7 +60,7 @@ class ExternalChanges:
             id
             for (kind, id), spec in self.theirs.items()
             if (record := self._cloud.get(kind, id)) is None
-            or (record.maker is STRANGER and record.spec != spec and (kind, id) not in self._cloud.shared)
+            or (record.maker is STRANGER and record.spec != spec and not record.shared)
         ]
 
     def forget_adopted(self) -> None:
@@ -138,7 +139,7 @@ class ExternalChanges:
         return f"{record.id} as {self._make(record.kind, **spec)}"
 
     def _squat(self, site: Site) -> str:
-        fitting = [draft for draft in site.blueprint.resources if self._free(draft, site.folded)]
+        fitting = [draft for draft in site.blueprint.resources if self._free(draft)]
         if not fitting:
             return ""
         draft = self._random.choice(fitting)
@@ -148,18 +149,15 @@ class ExternalChanges:
         more = {"zone": draft.spec["zone"]} if "zone" in draft.spec else {}
         return self._make(draft.kind, name=draft.spec["name"], size=99, **more)
 
-    def _free(self, draft: ResourceDraft, folded: ReplayedState | None) -> bool:
+    def _free(self, draft: ResourceDraft) -> bool:
         """Whether its natural key is free and, where no tag shows the owner, no run of ours may have created it."""
         rules = KINDS[draft.kind].rules if draft.kind in KINDS and draft.kind != "sim.gate" else None
         if rules is None or not rules.unique or self._cloud.by_key(draft.kind, rules.key, draft.spec[rules.key]):
             return False
-        begun = folded is not None and (
-            any(draft.address == each.resource.address for each in folded.pending_creates)
-            or draft.address in folded.state.resources
-            or (
-                folded.run is not None
-                and any(draft.address == each.resource.address for each in folded.run.open.values())
-            )
+        begun = any(
+            (each.kind, decode(each.spec).get(rules.key)) == (draft.kind, draft.spec[rules.key])
+            for site in self._sites
+            for each in site.begun()
         )
         return not begun or (KINDS[draft.kind].taggable and not rules.named)
 

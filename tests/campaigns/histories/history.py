@@ -61,7 +61,7 @@ class History:
         if random.random() < MEETING:
             other = RandomBlueprint(random, "games", 100, self._sites[0].blueprint)
             self._sites.append(Site(other, folder / "games.state.json"))
-        self._external = ExternalChanges(self._cloud, random)
+        self._external = ExternalChanges(self._cloud, self._sites, random)
         self._commands.external = self._external
         self._processes = 0
 

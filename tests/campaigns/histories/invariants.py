@@ -49,6 +49,7 @@ def _check_owner(lineage: str, op: str, record: Record, steps: list[Step], about
     allowed = [step.adopt for step in steps if step.adopt]
     owner = (record.maker.lineage, record.maker.address) if record.tagged and record.maker is not STRANGER else None
     if op in ("configure", "update") and any(each.keep for each in allowed):
+        record.shared = True
         return
     if owner is None and not record.taggable and record.maker is not STRANGER:
         return  # nothing shows that another state has it, too
@@ -100,7 +101,7 @@ def _check_records(site: Site, folded: ReplayedState, cloud: Cloud) -> None:
         key = (record.kind, record.id)
         entry = held.get(key)
         if entry and record.maker.lineage != site.lineage:
-            _check_foreign(site, entry, record, cloud)
+            _check_foreign(site, entry, record)
         elif entry:
             site.owned.add(key)
             record.maker = Owner(site.lineage, entry.address) if not record.tagged else record.maker
@@ -114,13 +115,14 @@ def _check_records(site: Site, folded: ReplayedState, cloud: Cloud) -> None:
                 raise InvariantViolation("nothing is created twice", f"{about}: {unseen[identity]} are in no state")
 
 
-def _check_foreign(site: Site, entry: ResourceState, record: Record, cloud: Cloud) -> None:
+def _check_foreign(site: Site, entry: ResourceState, record: Record) -> None:
     """A record of what another made: adopted or shared with permission, or taken over by the other since."""
     key = (record.kind, record.id)
     if record.maker is not STRANGER and (key in site.owned or record.made_by == site.lineage or not record.taggable):
         return  # without tags, an equal resource counts as what an interrupted create of this state made
-    if entry.keep:
-        cloud.shared.add(key)
+    if entry.status is Status.INCOMPLETE and record.maker is not STRANGER:
+        return  # two creates met: the step has failed
+    record.shared = record.shared or entry.keep
     if not entry.keep and entry.address not in site.adopting:
         raise InvariantViolation(
             "resources of other owners are not adopted without permission", f"{entry.address} has {record.id}"

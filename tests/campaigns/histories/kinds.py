@@ -56,7 +56,8 @@ class Sim(Driver[Any]):
     def create(self, spec: Any, claim: Claim) -> str:
         def create() -> str:
             check_call(self.process, "create", self.kind, address=claim.owner.address)
-            return self.cloud.create(self.kind, self.rules, spec, claim.owner, tagged=self.taggable)
+            racing = self.process.racing
+            return self.cloud.create(self.kind, self.rules, spec, claim.owner, tagged=self.taggable, racing=racing)
 
         return self._call("create", claim.owner.address, create)
 

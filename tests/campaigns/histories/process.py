@@ -24,7 +24,7 @@ from smplan.stores.interface import Clock
 from tests.campaigns.histories.schedule import Killed, Schedule, Turn
 
 T = TypeVar("T")
-MUTATING = ("create", "configure", "update", "delete")
+MUTATING = ("create", "configure", "update", "delete", "claim")
 REFUSALS: dict[str, type[SmplanError]] = {
     "throttled": Throttled,
     "unreachable": Unreachable,

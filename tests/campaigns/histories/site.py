@@ -11,11 +11,13 @@ from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Plan
 from smplan.core.state.journal import ReplayedState
 from smplan.core.state.model import ResourceState
+from smplan.core.values import decode
 from smplan.drivers.base import Owner
 from smplan.errors import SmplanError
 from smplan.stores.local import LocalStore
-from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
-from tests.campaigns.histories.random_blueprints import RandomBlueprint, ResourceDraft
+from tests.campaigns.histories.cloud import STRANGER, Cloud, Record, references
+from tests.campaigns.histories.drafts import ResourceDraft
+from tests.campaigns.histories.random_blueprints import RandomBlueprint
 from tests.campaigns.histories.schedule import InvariantViolation
 
 Key: TypeAlias = tuple[str, str]
@@ -74,9 +76,36 @@ class Site:
             yield from self.folded.state.resources.values()
             yield from self.folded.state.deposed
 
+    def begun(self) -> Iterator[ResourceState]:
+        """Every record of the state, and what a run may have created."""
+        yield from self.entries()
+        if self.folded:
+            intents = [*self.folded.pending_creates, *(self.folded.run.open.values() if self.folded.run else ())]
+            yield from (intent.resource for intent in intents)
+
     def held(self) -> dict[Key, ResourceState]:
         """Every record of the state, by kind and id."""
         return {(entry.kind, entry.id): entry for entry in self.entries()}
+
+    def uses_what_it_does_not_manage(self, cloud: Cloud) -> bool:
+        """Whether a resource of the state uses what another state had it use: no delete of this one waits for that."""
+        for (kind, id), entry in self.held().items():
+            record = cloud.get(kind, id)
+            managed = {*(entry.spec.get("uses") or ()), entry.spec.get("of")} if isinstance(entry.spec, dict) else set()
+            if record and not set(references(record.spec)) <= managed:
+                return True
+        return False
+
+    def mistakes(self, cloud: Cloud) -> bool:
+        """Whether a pending create of a kind without tags may count what another state has as its own."""
+        pending = self.folded.pending_creates if self.folded else ()
+        keys = {(each.resource.kind, _key(decode(each.resource.spec))) for each in pending}
+        return any(
+            not record.taggable
+            and record.maker.lineage != self.lineage
+            and (record.kind, _key(dict(record.spec))) in keys
+            for record in cloud.live()
+        )
 
     def contested(self, cloud: Cloud) -> list[tuple[Record, ResourceDraft | None]]:
         """What bears a name that the blueprint wants, or is in the state, and is not ours as far as its tags say."""
@@ -91,6 +120,10 @@ class Site:
             elif draft and entry is None and (key in self.given_up or owner != Owner(self.lineage, draft.address)):
                 found.append((record, draft))
         return found
+
+
+def _key(spec: Any) -> Any:
+    return spec["number"] if "number" in spec else spec.get("name")
 
 
 def visible_owner(record: Record) -> Owner | None:

@@ -261,7 +261,8 @@ def planned(
     records = {each.record.address: each.record for each in haves}
     ordered = Graph({}) if destroy else graph.build(blueprint, lambda resources: ())
     before = State("toys", LINEAGE, 3, records, tuple(deposed))
-    state, moves = plan_moves(blueprint, ordered, TYPES.__getitem__, before, lookups or {})
+    placing = plan_moves(blueprint, ordered, TYPES.__getitem__, before, lookups or {}) if not destroy else (before, ())
+    state, moves = placing
     existing = {each.record.id: each for each in haves}
     existing |= {each.id: Have(each, observed(each.kind, each.id, each.spec, each.address)) for each in before.deposed}
     placed = {at: existing[record.id] for at, record in state.resources.items() if record.id in existing}

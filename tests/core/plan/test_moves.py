@@ -294,7 +294,10 @@ def test_what_a_shared_resource_refers_to_is_not_deleted() -> None:
     shared = have("b", after=["a"], uses=["id-a"], keep=True)
     with pytest.raises(GuardRefused, match="a would be deleted, and b refers to it and continues to exist"):
         planned([], [have("a"), shared]).changes.raise_if_refused()
-    by_arn = [have("a", outputs={"arn": "arn:a", "version": 1}), have("b", after=["a"], note="arn:a", keep=True)]
+    by_arn = [
+        have("a", outputs={"arn": "arn:a", "version": 1}),
+        have("b", size=1, after=["a"], note="arn:a", keep=True),
+    ]
     assert planned([], by_arn).changes.guard_violations
     assert planned([], [have("a", keep=True), shared]).changes.guard_violations == []
     assert planned([], [have("a"), have("b", after=["a"], uses=["else"], keep=True)]).changes.guard_violations == []

@@ -358,6 +358,14 @@ def test_an_untracked_resource_that_differs_is_deleted_first() -> None:
     assert plan.story == ["a:delete#pending-1", "a:create after a:delete#pending-1"]
 
 
+def test_an_untracked_resource_leaves_its_address_to_another_one() -> None:
+    intent = pending("a", name="n")
+    untracked = created(intent)
+    wants = [want("a", name="m"), want("b", name="n")]
+    plan = planned(wants, pending=[intent], untracked=[untracked], found={"b": untracked.live})
+    assert plan.ops == {"a:create": "create", "b:adopt": "adopt", "a:forget#pending-1": "forget"}
+
+
 def test_an_untracked_resource_that_is_wanted_at_another_address_is_adopted_there() -> None:
     intent = pending("a", after=["z"])
     untracked = created(intent)

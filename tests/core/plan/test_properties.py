@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -15,10 +15,24 @@ from smplan.core.blueprint import Resource
 from smplan.core.plan.changes import Create, NoOp, Replace
 from smplan.core.plan.model import Op, Step
 from smplan.core.plan.observed import Untracked
-from smplan.core.state.journal import StepIntent
-from smplan.core.state.model import ResourceState, Status
+from smplan.core.state.journal import RunBegan, StepIntent, StepSucceeded
+from smplan.core.state.model import ResourceState, State, Status, integrity_errors
+from smplan.core.state.replay import Replay
 from smplan.core.values import decode
-from tests.core.plan.scenario import TYPES, Have, Planned, created, deposed, have, observed, pending, planned, want
+from smplan.errors import BlueprintInvalid
+from tests.core.plan.scenario import (
+    LINEAGE,
+    TYPES,
+    Have,
+    Planned,
+    created,
+    deposed,
+    have,
+    observed,
+    pending,
+    planned,
+    want,
+)
 
 ADDRESSES = "abcde"
 KINDS = st.sampled_from(["thing", "thing", "thing", "port", "port", "remote", "gate", "value"])
@@ -38,9 +52,17 @@ class World:
     found: dict[str, Any]
     unreadable: dict[str, str]
     destroy: bool
+    moved: dict[str, str]
+    taken: dict[str, str]
 
     def plan(self) -> Planned:
-        """The plan of this input."""
+        """The plan of this input; an input whose ``moved`` is refused is none."""
+        try:
+            return self._planned()
+        except BlueprintInvalid:
+            reject()
+
+    def _planned(self) -> Planned:
         return planned(
             self.wants,
             self.haves,
@@ -50,7 +72,20 @@ class World:
             found=self.found,
             unreadable=self.unreadable,
             destroy=self.destroy,
+            moved=self.moved,
+            taken=self.taken,
         )
+
+    @property
+    def records(self) -> tuple[ResourceState, ...]:
+        """Every record of the state."""
+        return (*(each.record for each in self.haves), *self.deposed)
+
+    @property
+    def lost(self) -> set[str]:
+        """The ids of what another state has taken over."""
+        owned = {each.record.id: each.live.owner for each in self.haves if each.live and each.live.owner}
+        return {id for id, (lineage, _) in owned.items() if lineage != LINEAGE} | self.taken.keys()
 
 
 @st.composite
@@ -88,14 +123,29 @@ def worlds(draw: st.DrawFn) -> World:
         {each.address: draw(under_natural_key(each, older, untracked)) for each in fresh if draw(st.booleans())},
         {each.record.address: "down" for each in haves if each.record.kind == "remote" and draw(st.booleans())},
         draw(NOW_AND_THEN),
+        draw(renamed(wants, haves)),
+        {each.id: "other/z" for each in older if TYPES[each.kind].taggable and draw(NOW_AND_THEN)},
     )
+
+
+@st.composite
+def renamed(draw: st.DrawFn, wants: list[Resource], haves: list[Have]) -> dict[str, str]:
+    """Entries of ``moved`` that can be carried out: from addresses that are free now to such that were not there."""
+    new = [each for each in wants if each.address not in {have.record.address for have in haves}]
+    old = [each.record for each in haves if each.record.address not in {want.address for want in wants}]
+    pairs = [(one.address, other.address) for one in old for other in new if one.kind == other.kind]
+    if not pairs or not draw(st.booleans()):
+        return {}
+    before, after = draw(st.sampled_from(pairs))
+    return {before: after}
 
 
 @st.composite
 def wanted(draw: st.DrawFn, address: str, earlier: tuple[str, ...]) -> Resource:
     kind = draw(KINDS)
     after = [other for other in earlier if draw(NOW_AND_THEN)]
-    lifecycle = {"adopt": draw(NOW_AND_THEN), "prevent_destroy": draw(NOW_AND_THEN)}
+    lifecycle: dict[str, Any] = {name: draw(NOW_AND_THEN) for name in ("adopt", "prevent_destroy", "keep")}
+    lifecycle["adopt_from"] = draw(st.sampled_from(["", "", "other/z"]))
     return want(address, kind, after=after, lifecycle=lifecycle, **draw(specs(kind, earlier)))
 
 
@@ -115,6 +165,8 @@ def existing(draw: st.DrawFn, address: str, kind: str | None) -> Have:
         live={"size": 9} if kind == "thing" and draw(NOW_AND_THEN) else None,
         generation=draw(st.integers(1, 2)),
         status=status,
+        keep=draw(NOW_AND_THEN),
+        owner=draw(st.sampled_from(["", "", "", "other/z"])) if TYPES[kind].taggable else "",
         **draw(specs(kind)),
     )
 
@@ -223,6 +275,47 @@ def test_what_the_blueprint_has_at_any_address_is_not_deleted(world: World) -> N
         for record in held if key and keys[type.kind, key] == 1 and not isinstance(change, Replace) else ():
             if (record.kind, type.natural_key(decode(record.spec))) == (type.kind, key):
                 assert record.id not in deleted
+
+
+@given(worlds())
+@settings(max_examples=300, deadline=None)
+def test_what_is_shared_or_of_another_owner_is_not_deleted(world: World) -> None:
+    plan = world.plan()
+    deleted = {(step.kind, step.physical_id) for step in plan.steps if step.op is Op.DELETE}
+    for record in world.records:
+        if record.keep or record.id in world.lost:
+            assert (record.kind, record.id) not in deleted
+
+
+@given(worlds())
+@settings(max_examples=300, deadline=None)
+def test_what_another_state_owns_changes_only_if_the_blueprint_names_it_or_shares_it(world: World) -> None:
+    plan = world.plan()
+    changed = {step.physical_id: step.adopt for step in plan.steps if step.op in (Op.UPDATE, Op.ADOPT)}
+    for id in world.lost & changed.keys():
+        lifecycle = changed[id]
+        assert lifecycle
+        assert lifecycle.keep or lifecycle.adopt_from == "other/z"
+
+
+@given(worlds())
+@settings(max_examples=300, deadline=None)
+def test_replayed_moves_leave_every_record_once_at_the_address_that_was_planned(world: World) -> None:
+    moves = [step for step in world.plan().steps if step.op is Op.MOVE]
+    records = {each.record.address: each.record for each in world.haves}
+    replaying = Replay(State("toys", LINEAGE, 3, records, world.deposed))
+    replaying.add(RunBegan("run", "plan", "digest", 3, "now"))
+    for step in moves:
+        replaying.add(StepIntent(step.id, step.op, step.resource, previous_address=step.previous_address))
+        replaying.add(StepSucceeded(step.id, step.physical_id, step.resource.spec, {}))
+    state = replaying.result().state
+    assert integrity_errors(state) == []
+    for step in moves:
+        assert state.resources[step.address].id == step.physical_id
+        assert set(step.resource.dependencies) <= {*state.resources[step.address].dependencies}
+    assert Counter((each.kind, each.id) for each in (*state.resources.values(), *state.deposed)) == Counter(
+        (each.kind, each.id) for each in world.records
+    )
 
 
 @given(worlds())
