@@ -57,6 +57,8 @@ class Ec2State:
     images: dict[str, MachineImage] = field(default_factory=dict)
     launched: dict[str, float] = field(default_factory=dict)
     """Instance id -> when it was launched."""
+    files: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """Instance id -> the files of the image it was launched from, which may be deregistered since."""
     rebooted: dict[str, float] = field(default_factory=dict)
     """Instance id -> when it was last rebooted."""
     templates: dict[str, LaunchTemplate] = field(default_factory=dict)
