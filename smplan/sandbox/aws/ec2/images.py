@@ -123,9 +123,20 @@ def described_image(account: Account, image: Fields) -> Fields:
         "State": "available" if account.now() >= own.available_at else "pending",
         "RootDeviceName": own.root_device_name,
         "RootDeviceType": "ebs",
+        "Description": image.get("Description", "") if own.description is None else own.description,
         "Architecture": image.get("Architecture") or "x86_64",
         "BlockDeviceMappings": mappings,
     }
+
+
+@handles("ec2", "ModifyImageAttribute")
+def modify(call: Call) -> Fields:
+    """The description, in either of its two spellings; the rest is moto's."""
+    own = call.account.ec2.images.get(call["ImageId"])
+    if own is None or (call["Description"] is None and call["Attribute"] != "description"):
+        return call.moto()
+    own.description = str(call["Description"]["Value"] if call["Description"] else call["Value"] or "")
+    return {"Return": True}
 
 
 @handles("ec2", "DescribeSnapshots")

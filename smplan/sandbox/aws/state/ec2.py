@@ -23,6 +23,8 @@ class MachineImage:
     files: Mapping[str, str]
     root_device_name: str = "/dev/sda1"
     volume_type: str = "gp3"
+    description: str | None = None
+    """Another one than at the creation."""
 
 
 @dataclass(slots=True)
