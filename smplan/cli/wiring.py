@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import signal
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from smplan.blueprint import load as loading
 from smplan.cli.git_head import commit_of
@@ -29,7 +32,7 @@ from smplan.engine.plan import plan as make_plan
 from smplan.engine.plan import utc_now
 from smplan.engine.providers import Providers
 from smplan.engine.waiter import CancelToken
-from smplan.errors import BlueprintInvalid, SmplanError, StoreError
+from smplan.errors import BlueprintInvalid, Invalid, SmplanError, StoreError
 from smplan.stores.interface import LockHolder, Store
 
 if TYPE_CHECKING:
@@ -137,7 +140,22 @@ def providers(region: str | None, *, on_call: Callable[[str], None] | None = Non
         )
 
     http = partial(HttpClient, connect_map=connect_map, ca_file=ca_file)
-    return Providers(aws, connect=connect, secrets=secret, http=http)
+    return Providers(aws, connect=connect, secrets=secret, http=http, clock=_clock())
+
+
+def _clock() -> Callable[[], float]:
+    """Seconds as they pass where AWS is. Raises Invalid for a speed that the sandbox did not set."""
+    text = os.environ.get("SMPLAN_CLOCK_SPEED", "")
+    if not text:
+        return time.monotonic
+    local = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname in ("127.0.0.1", "localhost", "::1")
+    if not local or not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text):
+        raise Invalid(
+            f"SMPLAN_CLOCK_SPEED is `{text}`: only the sandbox's clock has a speed, a number from 0 on",
+            hint="run `unset SMPLAN_CLOCK_SPEED`",
+        )
+    speed = float(text)
+    return lambda: time.monotonic() * speed
 
 
 def plan(

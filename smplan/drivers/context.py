@@ -6,6 +6,7 @@ Only the interfaces are here, so that no family of drivers depends on another on
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -138,3 +139,5 @@ class Context:
     stream_manager: Callable[[], Any]
     """The client of the Stream Manager API (``drivers.red5.client``). Raises Unreachable while there is none."""
     http: HttpFactory = HttpClient
+    clock: Callable[[], float] = time.monotonic
+    """Seconds as they pass where AWS is: the sandbox's pass faster than this machine's."""

@@ -140,7 +140,7 @@ def update(run: RunContext, prepared: PreparedStep) -> Result:
     if live is None:
         raise NotFound(f"{driver.kind} {id} is gone", hint=PLAN_AGAIN, address=step.address)
     _check_owner(run, prepared, live)
-    if not prepared.begun and (change := describe_change(step, live)):
+    if not prepared.begun and (change := describe_change(step, live, under_way=True)):
         raise Stale(change, hint=PLAN_AGAIN, address=step.address)
     if step.changes:
         _send_update(run, prepared, live)

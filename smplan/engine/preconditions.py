@@ -152,18 +152,27 @@ def check_resources(plan: Plan, replayed: ReplayedState, providers: Providers, r
     if unreadable:
         message = "\n".join(f"{step.address} cannot be read now: {observed.unreadable[step.id]}" for step in unreadable)
         raise GuardRefused(message, hint="run the same command again when it can be read")
-    changes = [change for step in steps if (change := describe_change(step, observed.resources.get(step.id)))]
+    found = {step.id: observed.resources.get(step.id) for step in steps}
+    changes = [change for step in steps if (change := describe_change(step, found[step.id], under_way=bool(begun)))]
     if changes:
         raise Stale("\n".join(changes), hint=PLAN_AGAIN)
 
 
-def describe_change(step: Step, live: ObservedResource | Live[Any] | None) -> str:
-    """How ``live`` differs from what the plan was made from, by attribute; empty if nothing is amiss."""
+def describe_change(step: Step, live: ObservedResource | Live[Any] | None, *, under_way: bool) -> str:
+    """How ``live`` differs from what the plan was made from, by attribute; empty if nothing is amiss.
+
+    Once the plan is ``under_way``, an attribute that waits for another step's result may differ: the deletion of a
+    scaling policy, for one, removes it from the actions of its alarm.
+    """
     if live is None:
         return "" if step.op is Op.DELETE else f"{step.address} ({step.physical_id}) is gone since the plan was made"
     if not step.precondition or diff.fingerprint(live.spec) == step.precondition:
         return ""
     now = encode(diff.comparable_fields(live.spec))
     before = {name: value for name, value in (step.before or {}).items() if name in now}
-    changed = ", ".join(".".join(path) for path, _, _ in diff.changed_paths(before, now))
+    paths = [path for path, _, _ in diff.changed_paths(before, now)]
+    awaited = {diff.parse_path(path)[0] for path in step.known_after_apply} if under_way else set()
+    if paths and all(path and path[0] in awaited for path in paths):
+        return ""
+    changed = ", ".join(".".join(path) for path in paths)
     return f"{step.address} ({step.physical_id}): {changed or 'it'} changed since the plan was made"

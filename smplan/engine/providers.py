@@ -41,7 +41,9 @@ class Providers:
         secrets: Secrets,
         http: HttpFactory = HttpClient,
         runtime: Runtime = SYSTEM,
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        """``clock``: seconds as they pass where AWS is; those of ``runtime`` by default."""
         self.aws = aws
         self.runtime = runtime
         self.secret = secrets
@@ -50,7 +52,7 @@ class Providers:
         self._open: tuple[PartialValue, StreamManager] | None = None
         self._drivers: dict[str, Driver[Any]] = {}
         self._lock = threading.RLock()
-        self._context = Context(aws, self._stream_manager, http)
+        self._context = Context(aws, self._stream_manager, http, clock or runtime.now)
 
     def set_stream_manager_settings(self, settings: Callable[[], PartialValue]) -> None:
         """Have ``settings`` called whenever a driver needs Stream Manager."""

@@ -91,7 +91,7 @@ class Sandbox:
         self.aws = Account(self.clock, MotoClient(moto), self.account)
         self.facts = fixtures.make(self.aws)
         self.world = MotoAwsView(self.aws, self.facts, self._lock)
-        self._serve(AwsServer(self.aws, moto, self._lock))
+        self._serve(AwsServer(self.aws, moto, self._lock, check_health=self.tick))
         if self._make_gateway is not None:
             self._gateway = self._make_gateway(self.world, self.clock)
             self._gateway.start()
@@ -151,6 +151,7 @@ class Sandbox:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
+            "SMPLAN_CLOCK_SPEED": f"{self.clock.speed:f}",
             "SMPLAN_CONNECT_TO": "",
             "SMPLAN_CA_FILE": "",
             "RED5_ADMIN_TOKEN": ADMIN_TOKEN,

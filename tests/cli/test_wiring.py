@@ -13,7 +13,7 @@ from smplan.core.blueprint import BackendConfig
 from smplan.core.values import Secret
 from smplan.drivers.aws.client import Aws
 from smplan.engine.providers import Providers
-from smplan.errors import SmplanError
+from smplan.errors import Invalid, SmplanError
 from smplan.stores import s3
 from smplan.stores.local import LocalStore
 from tests.cli.conftest import Shell
@@ -45,6 +45,19 @@ def signed_in(monkeypatch: pytest.MonkeyPatch, account: str, region: str = "us-e
         return Providers(cast("Aws", Account(account, region)), connect=lambda _: pytest.fail("asked"), secrets=str)
 
     monkeypatch.setattr(wiring, "providers", providers)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "speed"),
+    [("http://127.0.0.1:5000", "fast"), ("https://ec2.amazonaws.com", "600.0"), ("", "600.0"), ("http://[::1]", "-1")],
+)
+def test_only_the_sandboxs_clock_has_a_speed(monkeypatch: pytest.MonkeyPatch, endpoint: str, speed: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("SMPLAN_CLOCK_SPEED", speed)
+    with pytest.raises(Invalid, match=f"SMPLAN_CLOCK_SPEED is `{speed}`"):
+        wiring.providers("us-east-1")
+    monkeypatch.delenv("SMPLAN_CLOCK_SPEED")
+    wiring.providers("us-east-1")
 
 
 def test_a_blueprint_of_another_account_is_refused(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,11 @@ from tests.support.recorder import (
     EventRecorder,
 )
 
-TOGETHER = {("aws.elbv2.listener", "protocol"), ("aws.elbv2.listener", "certificate_arn")}
+TOGETHER = {
+    ("aws.autoscaling.scaling_policy", "policy_type"),
+    ("aws.elbv2.listener", "protocol"),
+    ("aws.elbv2.listener", "certificate_arn"),
+}
 """Attributes that AWS only changes together with another one: HTTPS needs a certificate, HTTP refuses it."""
 
 

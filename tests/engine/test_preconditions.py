@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from smplan.core.events import ClockSkewed, Retried
+from smplan.drivers.base import Live
 from smplan.engine import preconditions
 from smplan.engine.plan import detect_drift
 from smplan.errors import Denied, Expired, GuardRefused, Interrupted, Invalid, SmplanError, Throttled
@@ -155,3 +156,17 @@ def test_calls_made_again_are_told_to_whoever_listens_now_and_their_pauses_end_w
         aws.retry_policy.call("ec2:X", throttled)
     (told,) = heard.of(Retried)
     assert (told.call, told.why, told.attempt) == ("ec2:X", "slow down", 2)
+
+
+def test_what_an_earlier_step_of_the_plan_changes_is_not_compared_once_it_is_under_way(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", zone="x"), thing("b", uses=["${a.arn}"])))
+    made = bench.plan(blueprint(thing("a", zone="y"), thing("b", uses=["${a.arn}"])))
+    step = next(each for each in made.steps if each.id == "b:update")
+    spec = bench.cloud.of("toy.thing")["t-b"][0]
+    stripped = Live("t-b", spec.model_copy(update={"uses": []}))
+    assert preconditions.describe_change(step, stripped, under_way=True) == ""
+    said = preconditions.describe_change(step, stripped, under_way=False)
+    assert said == "b (t-b): uses changed since the plan was made"
+    both = Live("t-b", spec.model_copy(update={"uses": [], "tags": {"x": "y"}}))
+    said = preconditions.describe_change(step, both, under_way=True)
+    assert said == "b (t-b): tags, uses changed since the plan was made"

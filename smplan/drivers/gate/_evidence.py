@@ -12,6 +12,7 @@ from smplan.errors import DriverError
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
+    from mypy_boto3_autoscaling.type_defs import InstanceTypeDef as GroupInstanceTypeDef
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
     from mypy_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef
 
@@ -19,6 +20,12 @@ DATABASE_PORT = 3306
 _ACTIVITIES = 3
 _BLOCKING = {"Launch": "launches no instance", "AddToLoadBalancer": "registers no instance with its target groups"}
 """Suspended process -> what the group does not do while it is."""
+_MOVING = {
+    "AZRebalance": "replaces no instance in zones that it has left",
+    "Launch": "launches no instance",
+    "Terminate": "terminates no instance in zones that it has left",
+}
+"""The same, of a group with instances in zones that it has left."""
 _HELD = ("Standby", "Pending:Wait", "Terminating:Wait")
 
 
@@ -28,15 +35,37 @@ def group_of(aws: AwsAccount, name: str) -> AutoScalingGroupTypeDef | None:
     return found[0] if found else None
 
 
+def serving(group: AutoScalingGroupTypeDef) -> set[str]:
+    """Its instances in service, in zones that it has."""
+    outside = {each["InstanceId"] for each in outside_zones(group)}
+    found = {each["InstanceId"] for each in group.get("Instances", []) if each["LifecycleState"] == "InService"}
+    return found - outside
+
+
+def outside_zones(group: AutoScalingGroupTypeDef) -> list[GroupInstanceTypeDef]:
+    """Its instances in zones that it no longer has, those that drain or terminate included."""
+    zones: Any = group.get("AvailabilityZones", [])
+    return [each for each in group.get("Instances", []) if each["AvailabilityZone"] not in zones]
+
+
+def notice_seconds(aws: AwsAccount, arn: str) -> float:
+    """How long the target group takes, at the most, to find a target unhealthy."""
+    (group,) = aws.read.elbv2.describe_target_groups(TargetGroupArns=[arn])["TargetGroups"]
+    interval, timeout = group.get("HealthCheckIntervalSeconds", 30), group.get("HealthCheckTimeoutSeconds", 5)
+    return float(interval * group.get("UnhealthyThresholdCount", 2) + timeout)
+
+
 def blocker(group: AutoScalingGroupTypeDef, minimum: int) -> tuple[str, str]:
     """Why waiting cannot help, and what to do; two empty texts if it can."""
-    name, suspended = group["AutoScalingGroupName"], set(_suspended(group)) & _BLOCKING.keys()
-    registered = sum(each["LifecycleState"] == "InService" for each in group.get("Instances", []))
-    if registered >= minimum:
-        suspended.discard("Launch")
-    if suspended:
-        listed = " ".join(sorted(suspended))
-        why = " and ".join(_BLOCKING[each] for each in sorted(suspended))
+    name, suspended = group["AutoScalingGroupName"], set(_suspended(group))
+    blocking = suspended & _BLOCKING.keys()
+    if len(serving(group)) >= minimum:
+        blocking.discard("Launch")
+    if outside_zones(group):
+        blocking |= suspended & _MOVING.keys()
+    if blocking:
+        listed = " ".join(sorted(blocking))
+        why = " and ".join((_MOVING | _BLOCKING)[each] for each in sorted(blocking))
         command = f"aws autoscaling resume-processes --auto-scaling-group-name {name} --scaling-processes {listed}"
         return f"{listed} of scaling group {name} is suspended, so it {why}", f"run `{command}`"
     if group["MaxSize"] < minimum:
@@ -44,11 +73,28 @@ def blocker(group: AutoScalingGroupTypeDef, minimum: int) -> tuple[str, str]:
     return "", ""
 
 
+def protected_outside(group: AutoScalingGroupTypeDef) -> tuple[str, str]:
+    """Which instances stay in zones that the group no longer has, and what to do; two empty texts if none does."""
+    kept = [each for each in outside_zones(group) if each["ProtectedFromScaleIn"]]
+    if not kept or len(kept) < len(outside_zones(group)):
+        return "", ""
+    ids, zones = [each["InstanceId"] for each in kept], sorted({each["AvailabilityZone"] for each in kept})
+    name = group["AutoScalingGroupName"]
+    what = f"{', '.join(ids)} of scaling group {name} in {', '.join(zones)}, which the group has left"
+    command = "aws autoscaling set-instance-protection --no-protected-from-scale-in --auto-scaling-group-name"
+    return (
+        f"{what}, is protected from scale-in, so nothing replaces it",
+        f"run `{command} {name} --instance-ids {' '.join(ids)}`, which ends the sessions on it",
+    )
+
+
 def notes(group: AutoScalingGroupTypeDef) -> str:
-    """What of the group may hold targets up: suspended processes, instances that are held, a capacity of 0."""
+    """What of the group may hold targets up: suspended processes, instances held or to be replaced, no capacity."""
     held = [f"{each['InstanceId']} is {each['LifecycleState']}" for each in group.get("Instances", []) if _held(each)]
+    leaving = [f"{each['InstanceId']} is to leave {each['AvailabilityZone']}" for each in outside_zones(group)]
     suspended = [f"{name} is suspended" for name in _suspended(group)]
-    return "; ".join([*suspended, *held, *(["the desired capacity is 0"] if not group["DesiredCapacity"] else [])])
+    empty = [] if group["DesiredCapacity"] else ["the desired capacity is 0"]
+    return "; ".join([*suspended, *held, *leaving, *empty])
 
 
 def _held(instance: Any) -> bool:

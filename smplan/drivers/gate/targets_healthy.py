@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import count
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -15,17 +14,17 @@ from smplan.drivers import references
 from smplan.drivers.base import Progress
 from smplan.drivers.gate import _evidence
 from smplan.drivers.gate._common import Gate
+from smplan.drivers.gate._streak import Streak
 from smplan.errors import Invalid
 
 if TYPE_CHECKING:
+    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
     from mypy_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef
 
-POLLS = 2
-"""Polls in a row that must find the targets healthy: a single one may hit a flapping target."""
 UNUSED_POLLS = 40
 """Polls in a row, about a minute, in which targets are not in use: a new listener takes a moment to use them."""
-GROUP_POLLS = 8
-"""The scaling group is read at every so many polls."""
+PROTECTED_SECONDS = 600.0
+"""How long protected instances may stay in zones that their group has left: nothing replaces them."""
 _RESUME = "then run `smplan apply` again"
 
 
@@ -36,7 +35,10 @@ class TargetsHealthySpec(Spec):
     auto_scaling_group_name: Annotated[
         str | None,
         references.SCALING_GROUP,
-        Field(description="The scaling group that registers the targets: its activities explain a failure."),
+        Field(
+            description="The scaling group that registers the targets. Only its instances in service count, in zones "
+            "it still has, and the gate waits until those in other zones are gone; its activities explain a failure."
+        ),
     ] = None
     minimum: Annotated[int, Field(description="How many targets must be healthy.", ge=1)] = 1
     timeout: Annotated[
@@ -45,10 +47,13 @@ class TargetsHealthySpec(Spec):
 
 
 class TargetsHealthy(Gate[TargetsHealthySpec]):
-    """Waits until enough targets of one target group are healthy in two polls in a row."""
+    """Waits until enough targets are healthy for as long as the target group needs to find out that they are not."""
 
     kind = "gate.targets_healthy"
-    summary = "Waits until instances have passed the load balancer's health check."
+    summary = (
+        "Waits until instances pass the load balancer's health check, and have passed it for as long as its target "
+        "group needs to notice a failure: `health_check_interval` × `unhealthy_threshold` + `health_check_timeout`."
+    )
     spec = TargetsHealthySpec
     iam_actions = IamActions(
         read=(
@@ -62,24 +67,24 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
     )
 
     def wait_ready(self, id: str, spec: TargetsHealthySpec) -> Iterator[Progress]:
-        """One DescribeTargetHealth per poll, and the group now and then. Raises Invalid where waiting cannot help."""
-        seen = unused = 0
-        notes = ""
-        for poll in count():
-            targets = self._targets(spec)
+        """The targets' health and the group at each poll. Raises Invalid where waiting cannot help."""
+        good, stuck, unused = Streak(self.context.clock), Streak(self.context.clock), 0
+        while True:
+            targets, group = self._counted(spec)
+            leaving = _evidence.outside_zones(group) if group else []
             healthy = sum(_state(target) == "healthy" for target in targets)
-            seen = seen + 1 if healthy >= spec.minimum else 0
-            if seen >= POLLS:
+            if healthy < spec.minimum or leaving:
+                good.end()
+            elif good.extend(lambda: _evidence.notice_seconds(self.context.aws, spec.target_group_arn)):
                 return
             unused = unused + 1 if any(_reason(target) == "Target.NotInUse" for target in targets) else 0
             if unused >= UNUSED_POLLS:
                 raise _unused()
-            if not seen and poll % GROUP_POLLS == 0:
-                notes = self._group_notes(spec)
+            notes = _notes(group, spec, stuck) if group and not good else ""
             status = _describe(targets, healthy, spec.minimum)
             yield Progress(
                 f"{spec.minimum} healthy targets",
-                status if seen or not notes else f"{status}; {notes}",
+                "; ".join(filter(None, (status, good.status, notes))),
                 min(healthy / spec.minimum, 1.0),
             )
 
@@ -87,16 +92,16 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
         response = self.context.aws.read.elbv2.describe_target_health(TargetGroupArn=spec.target_group_arn)
         return response["TargetHealthDescriptions"]
 
-    def _group_notes(self, spec: TargetsHealthySpec) -> str:
-        """What in the scaling group may delay the targets. Raises Invalid for what no waiting changes."""
-        name = spec.auto_scaling_group_name
-        group = _evidence.group_of(self.context.aws, name) if name else None
-        if group is None:
-            return ""
-        blocker, hint = _evidence.blocker(group, spec.minimum)
-        if blocker:
-            raise Invalid(f"{spec.minimum} healthy targets cannot be reached: {blocker}", hint=f"{hint}; {_RESUME}")
-        return _evidence.notes(group)
+    def _counted(
+        self, spec: TargetsHealthySpec
+    ) -> tuple[list[TargetHealthDescriptionTypeDef], AutoScalingGroupTypeDef | None]:
+        """The targets that count, and the group: of a named group only its own in service, in zones it still has."""
+        targets, name = self._targets(spec), spec.auto_scaling_group_name
+        if not name:
+            return targets, None
+        group = _evidence.group_of(self.context.aws, name)
+        own = _evidence.serving(group) if group else ()
+        return [target for target in targets if target["Target"]["Id"] in own], group
 
     def diagnose_timeout(self, spec: TargetsHealthySpec) -> str:
         """The health check, the last reasons of AWS, the latest scaling activities, and a database out of reach."""
@@ -117,6 +122,19 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
     def timeout(self, spec: TargetsHealthySpec) -> float:
         """The ``timeout`` of the spec."""
         return spec.timeout
+
+
+def _notes(group: AutoScalingGroupTypeDef, spec: TargetsHealthySpec, stuck: Streak) -> str:
+    """What in the scaling group may delay the targets. Raises Invalid for what no waiting changes."""
+    blocker, hint = _evidence.blocker(group, spec.minimum)
+    if blocker:
+        raise Invalid(f"{spec.minimum} healthy targets cannot be reached: {blocker}", hint=f"{hint}; {_RESUME}")
+    why, hint = _evidence.protected_outside(group)
+    if not why:
+        stuck.end()
+    elif stuck.extend(lambda: PROTECTED_SECONDS):
+        raise Invalid(why, hint=f"{hint}; {_RESUME}")
+    return _evidence.notes(group)
 
 
 def _state(target: TargetHealthDescriptionTypeDef) -> str:

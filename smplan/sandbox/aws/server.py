@@ -20,19 +20,32 @@ _OMITTED = re.compile(r"content-length|access-control-.*", re.IGNORECASE)
 
 
 class AwsServer:
-    """A WSGI application. ``lock`` is held while a request runs, because moto is not thread-safe."""
+    """A WSGI application. ``lock`` is held while a request runs, because moto is not thread-safe.
 
-    def __init__(self, account: Account, moto: Application, lock: threading.RLock) -> None:
+    ``check_health`` is called, without the lock, before the health of targets is described.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        moto: Application,
+        lock: threading.RLock,
+        *,
+        check_health: Callable[[], None] = lambda: None,
+    ) -> None:
         self._account = account
         self._moto = moto
         self._lock = lock
+        self._check_health = check_health
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Respond to one request."""
         refused = admission.refusal(environ)
         if refused:
             return _refused(*refused, start_response)
-        protocol.body_of(environ)  # before the lock: a client that stalls in the middle does not hold up others
+        body = protocol.body_of(environ)  # before the lock: a client that stalls in the middle does not hold up others
+        if b"Action=DescribeTargetHealth" in body:
+            self._check_health()
         with self._lock:
             status, headers, body = self._respond(environ)
         headers = {name: value for name, value in headers.items() if not _OMITTED.fullmatch(name)}

@@ -42,7 +42,6 @@ class MotoAwsView:
             return [self._seen(each) for each in found if each.state in {"pending", "running"}]
 
     def _seen(self, each: moto_state.MotoInstance) -> InstanceView:
-        image = self._account.ec2.images.get(each.image_id)
         return InstanceView(
             id=each.id,
             state=each.state,
@@ -56,7 +55,7 @@ class MotoAwsView:
             image_id=each.image_id,
             instance_type=each.instance_type,
             tags=each.tags,
-            files=dict(image.files) if image else {},
+            files=dict(self._account.ec2.files.get(each.id, {})),
         )
 
     def has_booted(self, instance_id: str) -> bool:

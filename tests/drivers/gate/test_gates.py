@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,9 +20,14 @@ from smplan.errors import Denied, Invalid
 from tests.drivers.red5.server import serving
 
 
-def target(state: str, reason: str = "") -> dict[str, Any]:
+def target(state: str, reason: str = "", id: str = "i-1") -> dict[str, Any]:
     health = {"State": state} | ({"Reason": reason} if reason else {})
-    return {"Target": {"Id": "i-1"}, "TargetHealth": health}
+    return {"Target": {"Id": id}, "TargetHealth": health}
+
+
+def instance(id: str = "i-1", state: str = "InService", zone: str = "a", *, protected: bool = False) -> dict[str, Any]:
+    place = {"AvailabilityZone": zone, "ProtectedFromScaleIn": protected}
+    return {"InstanceId": id, "LifecycleState": state, **place}
 
 
 class Cloud:
@@ -34,7 +40,7 @@ class Cloud:
         self.groups = ["sg-1"]
         self.rules: list[dict[str, Any]] = []
         self.group: dict[str, Any] = {}
-        self.target_groups: list[dict[str, Any]] = []
+        self.target_groups: list[dict[str, Any]] = [{}]
         self.region = "us-east-1"
 
     def describe_target_health(self, TargetGroupArn: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
@@ -45,14 +51,13 @@ class Cloud:
         return {"Activities": self.activities}
 
     def describe_auto_scaling_groups(self, **_: Any) -> dict[str, Any]:
-        instances = [{"InstanceId": id, "LifecycleState": "InService"} for id in self.instances]
-        sizes = {"MaxSize": 2, "DesiredCapacity": 1}
-        return {"AutoScalingGroups": [{"AutoScalingGroupName": "fleet", "Instances": instances, **sizes, **self.group}]}
+        known = {"MaxSize": 2, "DesiredCapacity": 1, "AvailabilityZones": ["a", "b"]}
+        instances = [instance(id) for id in self.instances]
+        return {"AutoScalingGroups": [{"AutoScalingGroupName": "fleet", "Instances": instances, **known, **self.group}]}
 
     def describe_instances(self, **_: Any) -> dict[str, Any]:
         groups = [{"GroupId": group} for group in self.groups]
-        instance = {"SecurityGroups": groups, "PrivateIpAddress": "10.0.0.7"}
-        return {"Reservations": [{"Instances": [instance]}]}
+        return {"Reservations": [{"Instances": [{"SecurityGroups": groups, "PrivateIpAddress": "10.0.0.7"}]}]}
 
     def describe_target_groups(self, **_: Any) -> dict[str, Any]:
         return {"TargetGroups": self.target_groups}
@@ -61,9 +66,15 @@ class Cloud:
         return SimpleNamespace(paginate=lambda: [{"SecurityGroupRules": self.rules}])
 
 
-def gate(cloud: Cloud) -> TargetsHealthy:
+def gate(cloud: Cloud, seconds: float = 1000.0) -> TargetsHealthy:
+    """Whose clock shows ``seconds`` more each time it is read."""
     clients = SimpleNamespace(elbv2=cloud, autoscaling=cloud, ec2=cloud)
-    return TargetsHealthy(Context(SimpleNamespace(read=clients), lambda: None))
+    ticks = count(step=seconds)
+    return TargetsHealthy(Context(SimpleNamespace(read=clients), lambda: None, clock=lambda: float(next(ticks))))
+
+
+def statuses(cloud: Cloud, seconds: float = 1000.0) -> list[str]:
+    return [progress.status for progress in gate(cloud, seconds).wait_ready(PASSED, SPEC)]
 
 
 SPEC = TargetsHealthySpec(target_group_arn="arn", auto_scaling_group_name="fleet", minimum=1)
@@ -77,20 +88,80 @@ def test_targets_must_be_healthy_in_two_polls_in_a_row() -> None:
         [target("unhealthy")],
         [target("healthy")],
     )
-    said = [progress.status for progress in gate(cloud).wait_ready(PASSED, SPEC)]
-    assert said == [
+    assert statuses(cloud) == [
         "0 of 1 healthy; no targets yet",
         "0 of 1 healthy; 1 initial Elb.RegistrationInProgress",
-        "1 of 1 healthy",
+        "1 of 1 healthy; for 65 of 65 s",
         "0 of 1 healthy; 1 unhealthy",
-        "1 of 1 healthy",
+        "1 of 1 healthy; for 65 of 65 s",
     ]
+
+
+def test_targets_must_stay_healthy_for_as_long_as_their_target_group_needs_to_notice() -> None:
+    cloud = Cloud(*[[target("healthy")]] * 9, [target("unhealthy")], [target("healthy")])
+    cloud.target_groups = [
+        {"HealthCheckIntervalSeconds": 10, "UnhealthyThresholdCount": 3, "HealthCheckTimeoutSeconds": 4}
+    ]
+    said = statuses(cloud, seconds=1.5)  # each poll but the first reads the clock twice
+    assert said[0] == "1 of 1 healthy; for 2 of 34 s"
+    assert said[9] == "0 of 1 healthy; 1 unhealthy"
+    assert len(said) == 10 + 12
+
+
+def test_only_instances_in_service_of_the_named_group_count() -> None:
+    cloud = Cloud([target("healthy"), target("healthy", id="i-2"), target("healthy", id="i-of-another-group")])
+    cloud.group = {"Instances": [instance("i-1", "Pending"), instance("i-2", "Terminating")]}
+    polls = gate(cloud).wait_ready(PASSED, SPEC)
+    assert next(polls).status == "0 of 1 healthy; no targets yet"
+    cloud.group = {"Instances": [instance("i-1"), instance("i-2", "Terminating")]}
+    assert len(list(polls)) == 1
+
+
+def test_instances_in_zones_that_the_group_has_left_are_waited_out() -> None:
+    cloud = Cloud([target("healthy"), target("healthy", id="i-2")])
+    cloud.group = {"Instances": [instance("i-1", zone="c")]}
+    polls = gate(cloud).wait_ready(PASSED, SPEC)
+    assert next(polls).status == "0 of 1 healthy; no targets yet; i-1 is to leave c"
+    cloud.group = {"Instances": [instance("i-1", "Terminating", zone="c"), instance("i-2")]}
+    assert next(polls).status == "1 of 1 healthy; i-1 is to leave c"
+    cloud.group = {"Instances": [instance("i-2")]}
+    assert len(list(polls)) == 1
+
+
+def test_protected_instances_in_zones_that_the_group_has_left_are_reported_after_a_while() -> None:
+    cloud = Cloud([target("healthy"), target("healthy", id="i-2")])
+    cloud.group = {"Instances": [instance("i-1", zone="c", protected=True), instance("i-2")]}
+    polls = gate(cloud, seconds=250).wait_ready(PASSED, SPEC)
+    assert "i-1 is to leave c" in next(polls).status
+    with pytest.raises(Invalid, match="i-1 of scaling group fleet in c, which the group has left, is prot") as caught:
+        list(polls)
+    assert "--no-protected-from-scale-in --auto-scaling-group-name fleet --instance-ids i-1`" in caught.value.hint
+
+
+@pytest.mark.parametrize("process", ["AZRebalance", "Launch", "Terminate"])
+def test_a_group_that_cannot_move_its_instances_is_reported_at_once(process: str) -> None:
+    cloud = Cloud([target("healthy")])
+    cloud.group = {"Instances": [instance(zone="c")], "SuspendedProcesses": [{"ProcessName": process}]}
+    with pytest.raises(Invalid, match=f"{process} of scaling group fleet is suspended") as caught:
+        next(gate(cloud).wait_ready(PASSED, SPEC))
+    assert f"--scaling-processes {process}`" in caught.value.hint
+
+
+def test_a_group_that_does_not_exist_has_no_targets() -> None:
+    cloud: Any = Cloud([target("healthy")])
+    cloud.describe_auto_scaling_groups = lambda **_: {"AutoScalingGroups": []}
+    assert next(gate(cloud).wait_ready(PASSED, SPEC)).status == "0 of 1 healthy; no targets yet"
+
+
+def test_without_a_group_all_targets_count() -> None:
+    polls = gate(Cloud([target("healthy")])).wait_ready(PASSED, TargetsHealthySpec(target_group_arn="arn"))
+    assert len(list(polls)) == 1
 
 
 def test_targets_that_stay_out_of_use_will_never_be_healthy() -> None:
     polls = gate(Cloud([target("unused", "Target.NotInUse")])).wait_ready(PASSED, SPEC)
-    statuses = {next(polls).status for _ in range(UNUSED_POLLS - 1)}
-    assert statuses == {"0 of 1 healthy; 1 unused Target.NotInUse"}
+    said = {next(polls).status for _ in range(UNUSED_POLLS - 1)}
+    assert said == {"0 of 1 healthy; 1 unused Target.NotInUse"}
     with pytest.raises(Invalid, match="no listener forwards"):
         next(polls)
 
@@ -131,8 +202,8 @@ def test_a_group_that_can_never_have_healthy_targets_is_reported_at_once(
 def test_progress_names_what_holds_the_group_up() -> None:
     cloud = Cloud([])
     held = [
-        {"InstanceId": "i-1", "LifecycleState": "Pending:Wait"},
-        {"InstanceId": "i-2", "LifecycleState": "Standby"},
+        instance("i-1", "Pending:Wait"),
+        instance("i-2", "Standby"),
     ]
     cloud.group = {"Instances": held, "DesiredCapacity": 0, "SuspendedProcesses": [{"ProcessName": "HealthCheck"}]}
     status = next(gate(cloud).wait_ready(PASSED, SPEC)).status
@@ -177,7 +248,7 @@ def test_a_database_without_a_rule_is_the_probable_cause(rule: dict[str, Any]) -
 )
 def test_a_database_that_allows_the_instances_is_not_a_cause(rule: dict[str, Any]) -> None:
     cloud = Cloud([target("unhealthy")])
-    cloud.rules = [rule]
+    cloud.rules, cloud.target_groups = [rule], []
     assert gate(cloud).diagnose_timeout(SPEC) == "Targets: i-1 unhealthy."
 
 
@@ -208,6 +279,7 @@ def test_a_time_out_names_health_check_reasons_activities_and_quota() -> None:
 
 def test_what_cannot_be_read_hides_nothing_else() -> None:
     cloud: Any = Cloud([target("unhealthy")])
+    cloud.target_groups = []
 
     def denied(**_: Any) -> Any:
         raise Denied("not allowed to read activities")

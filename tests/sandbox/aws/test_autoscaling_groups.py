@@ -413,6 +413,59 @@ def test_suspended_processes_do_nothing_until_resumed(fleet: Fleet, later: Calla
     refused("ValidationError", fleet.scaling.suspend_processes, **arguments)
 
 
+def _in(fleet: Fleet, subnet: str) -> list[str]:
+    zones = fleet.ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+    found = [each for each in fleet.group["Instances"] if each["AvailabilityZone"] == zones[0]["AvailabilityZone"]]
+    return [each["LifecycleState"] for each in found]
+
+
+def test_instances_outside_the_groups_subnets_are_replaced_one_at_a_time(
+    fleet: Fleet, later: Callable[[float], None]
+) -> None:
+    left, kept = fleet.facts.subnet_ids[:2]
+    fleet.create(DesiredCapacity=2, VPCZoneIdentifier=left, TargetGroupARNs=[])
+    later(1)
+    later(100)
+    fleet.scaling.suspend_processes(AutoScalingGroupName=fleet.name, ScalingProcesses=["AZRebalance"])
+    fleet.update(VPCZoneIdentifier=kept)
+    later(1)
+    assert _in(fleet, left) == ["InService"] * 2
+    assert _in(fleet, kept) == []
+    fleet.scaling.resume_processes(AutoScalingGroupName=fleet.name)
+    later(1)
+    assert (_in(fleet, left), _in(fleet, kept)) == (["InService"] * 2, ["Pending"])
+    later(100)  # the first has a successor, and the second gets one
+    assert sorted(_in(fleet, left)) == ["InService", "Terminating"]
+    assert _in(fleet, kept) == ["InService", "Pending"]
+    later(100)
+    later(100)
+    assert (_in(fleet, left), _in(fleet, kept)) == ([], ["InService"] * 2)
+
+
+def test_protected_instances_outside_the_groups_subnets_stay(fleet: Fleet, later: Callable[[float], None]) -> None:
+    left, kept = fleet.facts.subnet_ids[:2]
+    fleet.create(DesiredCapacity=1, VPCZoneIdentifier=left, NewInstancesProtectedFromScaleIn=True)
+    later(1)
+    later(100)
+    fleet.update(VPCZoneIdentifier=kept)
+    later(200)
+    assert (_in(fleet, left), _in(fleet, kept)) == (["InService"], [])
+
+
+def test_scale_in_takes_an_instance_outside_the_groups_subnets_first(
+    fleet: Fleet, later: Callable[[float], None]
+) -> None:
+    left, kept = fleet.facts.subnet_ids[:2]
+    fleet.create(DesiredCapacity=2, VPCZoneIdentifier=f"{left},{kept}")
+    later(1)
+    later(100)
+    fleet.scaling.suspend_processes(AutoScalingGroupName=fleet.name, ScalingProcesses=["AZRebalance"])
+    fleet.update(VPCZoneIdentifier=kept)
+    fleet.scaling.set_desired_capacity(AutoScalingGroupName=fleet.name, DesiredCapacity=1)
+    later(1)
+    assert _in(fleet, kept) == ["InService"]
+
+
 def test_the_newest_instance_goes_first_if_the_policy_says_so(fleet: Fleet, later: Callable[[float], None]) -> None:
     fleet.create(DesiredCapacity=1, TerminationPolicies=["NewestInstance"], VPCZoneIdentifier=fleet.facts.subnet_ids[0])
     later(1)

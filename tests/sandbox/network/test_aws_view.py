@@ -135,6 +135,17 @@ def test_the_database_is_reached_only_through_a_rule(
         ec2.revoke_security_group_ingress(GroupId=facts.database_security_group_id, IpPermissions=rules)
 
 
+def test_an_instance_keeps_its_files_when_its_image_is_deregistered(still: Sandbox, aws_of: Client, name: str) -> None:
+    ec2 = aws_of("ec2")
+    image = ec2.create_image(Name=name, InstanceId=still.facts.instance_id, NoReboot=True)["ImageId"]
+    still.clock.advance(100)
+    found = ec2.run_instances(ImageId=image, InstanceType="c5.large", MinCount=1, MaxCount=1)["Instances"]
+    ec2.deregister_image(ImageId=image)
+    seen = {each.id: each.files for each in still.world.instances()}
+    assert seen[found[0]["InstanceId"]] == seen[still.facts.instance_id] != {}
+    ec2.terminate_instances(InstanceIds=[found[0]["InstanceId"]])
+
+
 def test_nodes_are_instances_of_their_own(still: Sandbox, aws_of: Client, name: str) -> None:
     world: AwsView = still.world
     made = world.launch_node(name=name, image_name="red5pro-node", instance_type="c5.large", user_data="role=origin")

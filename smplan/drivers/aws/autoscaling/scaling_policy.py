@@ -68,7 +68,6 @@ class ScalingPolicySpec(Spec):
     ]
     policy_type: Annotated[
         Literal["SimpleScaling", "StepScaling", "TargetTrackingScaling"],
-        IMMUTABLE,
         Field(description="The type; SimpleScaling in the guide."),
     ]
     adjustment_type: Annotated[
@@ -151,7 +150,11 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
-        """Of a deletion: the group no longer scales by it."""
+        """Of a deletion: the group no longer scales by it; and of another type."""
+        if effect.alters("policy_type"):
+            before, after = effect.was("policy_type"), effect.becomes("policy_type")
+            group, name = effect.was("auto_scaling_group_name"), effect.was("name")
+            yield Risk(Category.CAPACITY, f"{group} scales by {name} as {after}, not {before}")
         if effect.removes:
             group, name = effect.was("auto_scaling_group_name"), effect.was("name")
             yield Risk(Category.CAPACITY, f"{group} no longer scales by the policy {name}")
@@ -177,9 +180,15 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
         return _id(spec.auto_scaling_group_name, spec.name)
 
     def update(self, live: Live[ScalingPolicySpec], spec: ScalingPolicySpec) -> None:
-        """In place; a put replaces the whole policy, so what is not managed is sent as it is, ``Enabled`` too."""
+        """In place; a put replaces the whole policy, so what is not managed is sent as it is, ``Enabled`` too.
+
+        A policy of another type keeps its ARN, so alarms that refer to it still do.
+        """
         client, policies = self.context.aws.write.autoscaling, self._described([spec.auto_scaling_group_name])
         now: Any = next((policy for policy in policies if policy["PolicyName"] == spec.name), {})
+        if live.spec.policy_type != spec.policy_type:
+            client.put_scaling_policy(**_request(spec), Enabled=now.get("Enabled", True))
+            return
         request = whole(client, "PutScalingPolicy", _request(live.spec) | now, _request(spec))
         if request.get("AdjustmentType") != "PercentChangeInCapacity":
             request = {name: value for name, value in request.items() if name not in _MINIMUMS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -65,9 +65,7 @@ class ImageSpec(Spec):
     instance_id: Annotated[
         str, references.INSTANCE, IMMUTABLE, Field(description="The instance to create it from.", pattern="^i-")
     ]
-    description: Annotated[
-        Annotated[str, Field(max_length=255)] | None, IMMUTABLE, Field(description="What the image is.")
-    ] = None
+    description: Annotated[Annotated[str, Field(max_length=255)] | None, Field(description="What the image is.")] = None
     reboot: Annotated[
         bool,
         INITIAL,
@@ -89,7 +87,7 @@ class ImageSpec(Spec):
 
 
 class Image(Ec2Driver[ImageSpec]):
-    """An existing image can only be tagged, so an upgrade is a new image; a delete never changes an instance."""
+    """Only description and tags change in place, so an upgrade is a new image; a delete never changes an instance."""
 
     kind = "aws.ec2.image"
     summary = "An AMI of a configured instance, such as the Stream Manager's."
@@ -99,6 +97,7 @@ class Image(Ec2Driver[ImageSpec]):
         read=("ec2:DescribeImages", "ec2:DescribeSnapshots", "ec2:DescribeInstances"),
         write=(
             "ec2:CreateImage",
+            "ec2:ModifyImageAttribute",
             "ec2:DeregisterImage",
             "ec2:DeleteSnapshot",
             "ec2:StopInstances",
@@ -184,7 +183,10 @@ class Image(Ec2Driver[ImageSpec]):
             self._release(spec)
 
     def update(self, live: Live[ImageSpec], spec: ImageSpec) -> None:
-        """Only tags, of the image and its snapshots."""
+        """The description; tags of the image and its snapshots."""
+        if spec.description is not None and spec.description != live.spec.description:
+            description: Any = {"Value": spec.description}
+            self.context.aws.write.ec2.modify_image_attribute(ImageId=live.id, Description=description)
         for each in (live.id, *live.outputs["snapshot_ids"]):
             _filters.retag(self.context.aws, each, live.spec.tags, spec.tags)
 

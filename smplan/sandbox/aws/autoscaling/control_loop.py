@@ -21,6 +21,7 @@ RETRY_SECONDS = 60.0
 """How long a failed launch waits for the next attempt."""
 TERMINATING_SECONDS = 10.0
 DELETING_SECONDS = 10.0
+_CAPACITY = "an instance was started in response to a difference between desired and actual capacity."
 
 
 @on_tick
@@ -36,6 +37,7 @@ def _step(account: Account, group: ScalingGroup) -> bool:
         _check_health(account, group),
         _replace_unhealthy(account, group),
         _finish_terminations(account, group),
+        _rebalance(account, group),
         _scale(account, group),
     ]
     return any(changed)
@@ -128,6 +130,34 @@ def _delete_group(account: Account, group: ScalingGroup) -> None:
     del account.autoscaling.groups[group.name]
 
 
+def _rebalance(account: Account, group: ScalingGroup) -> bool:
+    """Replace members outside the group's subnets one at a time, the new one in service before the old one terminates.
+
+    User Guide, "rebalancing activities": new instances are launched first, up to one beyond the group's size.
+    """
+    outside = _misplaced(group)
+    if not outside:
+        return False
+    active = [member for member in group.members if member.in_capacity]
+    if len(active) <= group.desired:
+        due = account.now() >= group.retry_at
+        return due and _launch(account, group, "instances were launched to balance instances in zones.")
+    if any(member.lifecycle == "Pending" for member in active if member not in outside):
+        return False
+    cause = "an instance was taken out of service because its Availability Zone was removed from the group."
+    terminate(account, group, outside[0], cause)
+    return True
+
+
+def _misplaced(group: ScalingGroup) -> list[GroupInstance]:
+    """Members that rebalancing replaces, the oldest first: protected ones stay, as in every scale-in."""
+    if group.deleted_at is not None or group.suspended.keys() & {"AZRebalance", "Launch", "Terminate"}:
+        return []
+    subnets = subnet_ids(group.fields)
+    outside = [each for each in group.members if each.in_capacity and each.subnet_id not in subnets]
+    return sorted((each for each in outside if not each.protected), key=lambda each: (each.launched_at, each.id))
+
+
 def _scale(account: Account, group: ScalingGroup) -> bool:
     """Keep up the desired capacity."""
     active = [member for member in group.members if member.in_capacity]
@@ -137,10 +167,11 @@ def _scale(account: Account, group: ScalingGroup) -> bool:
         return bool(active)
     missing = group.desired - len(active)
     if missing > 0 and "Launch" not in group.suspended and account.now() >= group.retry_at:
-        launched = [_launch(account, group) for _ in range(missing)]
+        launched = [_launch(account, group, _CAPACITY) for _ in range(missing)]
         return any(launched)
-    if missing < 0 and "Terminate" not in group.suspended:
-        victims = _victims(group, -missing)
+    surplus = -missing - bool(_misplaced(group))
+    if surplus > 0 and "Terminate" not in group.suspended:
+        victims = _victims(group, surplus)
         for member in victims:
             terminate(
                 account,
@@ -153,7 +184,8 @@ def _scale(account: Account, group: ScalingGroup) -> bool:
 
 
 def _victims(group: ScalingGroup, count: int) -> list[GroupInstance]:
-    """Unprotected members of the fullest zone first, oldest first (default termination policy, User Guide)."""
+    """Unprotected members outside the group's subnets first, then of the fullest zone, oldest first (User Guide)."""
+    subnets = subnet_ids(group.fields)
     chosen: list[GroupInstance] = []
     newest_first = group.fields["TerminationPolicies"][:1] == ["NewestInstance"]
     for _ in range(count):
@@ -163,16 +195,20 @@ def _victims(group: ScalingGroup, count: int) -> list[GroupInstance]:
         if not free:
             break
         oldest = -1.0 if newest_first else 1.0
-        chosen.append(min(free, key=lambda each: (-fullness[each.zone], each.launched_at * oldest, each.id)))
+        chosen.append(
+            min(
+                free,
+                key=lambda each: (each.subnet_id in subnets, -fullness[each.zone], each.launched_at * oldest, each.id),
+            )
+        )
     return chosen
 
 
-def _launch(account: Account, group: ScalingGroup) -> bool:
+def _launch(account: Account, group: ScalingGroup, cause: str) -> bool:
     """One more instance, in the zone with the fewest; a refusal shows only as a Failed activity."""
     zones = {each["SubnetId"]: each["AvailabilityZone"] for each in _describe_subnets(account, group)}
     in_zone = Counter(member.zone for member in group.members if member.in_capacity)
     subnet = min(zones, key=lambda each: (in_zone[zones[each]], subnet_ids(group.fields).index(each)))
-    cause = "an instance was started in response to a difference between desired and actual capacity."
     activity = record(account, group, "Launching a new EC2 instance", cause)
     try:
         request, source = launch_request(account, group)

@@ -39,7 +39,7 @@ _REFUSED = {
 
 @handles("autoscaling", "PutScalingPolicy")
 def put(call: Call) -> Fields:
-    """Names are per group, the ARN survives updates, a recreated policy gets a new one (API reference)."""
+    """Names are per group, the ARN survives updates, of the type too, a recreated policy gets a new one."""
     account = call.account
     group = account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
@@ -57,6 +57,8 @@ def put(call: Call) -> Fields:
     policy = account.autoscaling.policies[group.name, name] = ScalingPolicy(group.name, name, arn, fields)
     if kind == "TargetTrackingScaling":
         _make_alarms(account, policy)
+    elif before:
+        _delete_own_alarms(account, before)
     return {"PolicyARN": arn, "Alarms": alarms_of(account, arn)}
 
 
@@ -80,7 +82,7 @@ def _check(kind: str, params: Fields) -> None:
 
 def _make_alarms(account: Account, policy: ScalingPolicy) -> None:
     """Target tracking makes and owns its alarms (User Guide, "target tracking scaling policies")."""
-    if alarms_of(account, policy.arn):
+    if _own_alarms(account, policy):
         return
     tracking = policy.fields["TargetTrackingConfiguration"]
     sides = [("High", "GreaterThanThreshold", 3)]
@@ -88,7 +90,7 @@ def _make_alarms(account: Account, policy: ScalingPolicy) -> None:
         sides.append(("Low", "LessThanThreshold", 15))
     for side, comparison, periods in sides:
         alarm: dict[str, Any] = {
-            "AlarmName": f"TargetTracking-{policy.group}-Alarm{side}-{new_id()}",
+            "AlarmName": f"{_own_prefix(policy)}{side}-{new_id()}",
             "AlarmActions": [policy.arn],
             "Namespace": "AWS/EC2",
             "MetricName": "CPUUtilization",
@@ -100,6 +102,23 @@ def _make_alarms(account: Account, policy: ScalingPolicy) -> None:
             "ComparisonOperator": comparison,
         }
         account.moto.call("cloudwatch", "PutMetricAlarm", alarm)
+
+
+def _own_prefix(policy: ScalingPolicy) -> str:
+    return f"TargetTracking-{policy.group}-Alarm"
+
+
+def _own_alarms(account: Account, policy: ScalingPolicy) -> list[str]:
+    """The names of the alarms that target tracking made for the policy."""
+    names = [each["AlarmName"] for each in alarms_of(account, policy.arn)]
+    return [name for name in names if name.startswith(_own_prefix(policy))]
+
+
+def _delete_own_alarms(account: Account, policy: ScalingPolicy) -> None:
+    """A policy that no longer tracks a target loses the alarms that this made; those of users stay."""
+    names = _own_alarms(account, policy)
+    if names:
+        account.moto.call("cloudwatch", "DeleteAlarms", {"AlarmNames": names})
 
 
 def alarms_of(account: Account, arn: str) -> list[Fields]:

@@ -52,14 +52,13 @@ def _record_image(call: Call, image_id: str) -> None:
     instance = response["Reservations"][0]["Instances"][0]
     root = str(instance.get("RootDeviceName", "/dev/sda1"))
     volume = _root_volume(account, instance, root)
-    source = account.ec2.images.get(instance.get("ImageId", ""))
     account.ec2.images[image_id] = MachineImage(
         created_at=account.now(),
         available_at=account.now() + IMAGE_SECONDS,
         volume_size=int(volume.get("Size", 8)),
         volume_type=str(volume.get("VolumeType", "gp3")),
         root_device_name=root,
-        files=dict(source.files) if source else {},
+        files=dict(account.ec2.files.get(instance_id, {})),
     )
     if not call["NoReboot"] and instance["State"]["Name"] == "running":
         account.ec2.rebooted[instance_id] = account.now()
@@ -124,9 +123,20 @@ def described_image(account: Account, image: Fields) -> Fields:
         "State": "available" if account.now() >= own.available_at else "pending",
         "RootDeviceName": own.root_device_name,
         "RootDeviceType": "ebs",
+        "Description": image.get("Description", "") if own.description is None else own.description,
         "Architecture": image.get("Architecture") or "x86_64",
         "BlockDeviceMappings": mappings,
     }
+
+
+@handles("ec2", "ModifyImageAttribute")
+def modify(call: Call) -> Fields:
+    """The description, in either of its two spellings; the rest is moto's."""
+    own = call.account.ec2.images.get(call["ImageId"])
+    if own is None or (call["Description"] is None and call["Attribute"] != "description"):
+        return call.moto()
+    own.description = str(call["Description"]["Value"] if call["Description"] else call["Value"] or "")
+    return {"Return": True}
 
 
 @handles("ec2", "DescribeSnapshots")

@@ -48,8 +48,10 @@ def _run(account: Account, params: Fields) -> Fields:
         account.moto.call("ec2", "DescribeKeyPairs", {"KeyNames": [request["KeyName"]]})
     request["BlockDeviceMappings"] = _volumes(image, request.get("BlockDeviceMappings") or [])
     response = account.moto.call("ec2", "RunInstances", _without_interfaces(request))
+    own = account.ec2.images.get(request["ImageId"])
     for instance in response["Instances"]:
         account.ec2.launched[instance["InstanceId"]] = account.now()
+        account.ec2.files[instance["InstanceId"]] = own.files if own else {}
     return response
 
 

@@ -23,6 +23,8 @@ class MachineImage:
     files: Mapping[str, str]
     root_device_name: str = "/dev/sda1"
     volume_type: str = "gp3"
+    description: str | None = None
+    """Another one than at the creation."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,8 @@ class Ec2State:
     images: dict[str, MachineImage] = field(default_factory=dict)
     launched: dict[str, float] = field(default_factory=dict)
     """Instance id -> when it was launched."""
+    files: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """Instance id -> the files of the image it was launched from, which may be deregistered since."""
     rebooted: dict[str, float] = field(default_factory=dict)
     """Instance id -> when it was last rebooted."""
     templates: dict[str, LaunchTemplate] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from smplan.core.diff import diff
 from smplan.core.values import Ref
 from smplan.drivers.aws.autoscaling.scaling_policy import ScalingPolicy, ScalingPolicySpec
 from smplan.drivers.aws.client import Aws
@@ -65,6 +66,40 @@ def test_an_update_leaves_the_arn_that_alarms_point_at(box: Sandbox, aws: Aws) -
         heard, calls = count_calls(aws.region)
         assert set(ScalingPolicy(heard).read_many([made])) == {made}
         assert calls == ["autoscaling:DescribePolicies"]
+
+
+def test_a_policy_becomes_one_of_another_type_and_keeps_its_arn_and_alarms(box: Sandbox, aws: Aws) -> None:
+    group = {"as": "group", "kind": "aws.autoscaling.group", "spec": GROUP}
+    written = {"auto_scaling_group_name": "${group.name}", "name": "Increase Group Size", **SIMPLE, "cooldown": 300}
+    with staged(box, aws, "aws.autoscaling.scaling_policy", written, group) as stage:
+        driver, made = stage.driver(), stage.create(stage.driver(), stage.spec())
+        before = stage.read(made)
+        alarm: Any = {
+            "AlarmName": f"busy-{stage.run}",
+            "Namespace": "AWS/EC2",
+            "MetricName": "CPUUtilization",
+            "Statistic": "Average",
+            "Period": 60,
+            "EvaluationPeriods": 2,
+            "Threshold": 60.0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "AlarmActions": [before.outputs["arn"]],
+        }
+        aws.write.cloudwatch.put_metric_alarm(**alarm)
+        gone: dict[str, Any] = dict.fromkeys(("adjustment_type", "scaling_adjustment", "cooldown", "step_adjustments"))
+        for other, own_alarms in ((TRACKING, 2), (STEP, 0), (SIMPLE, 0)):
+            wanted = stage.spec({**gone, "min_adjustment_magnitude": None, "target_tracking": None, **other})
+            driver.update(stage.read(made), wanted)
+            driver.update(stage.read(made), wanted)
+            after = stage.read(made)
+            assert after.spec.policy_type == other["policy_type"]
+            assert not diff(wanted, after.spec)
+            assert after.outputs == before.outputs
+            (policy,) = aws.read.autoscaling.describe_policies(AutoScalingGroupName=made.partition("/")[0])[
+                "ScalingPolicies"
+            ]
+            assert len(policy["Alarms"]) == 1 + own_alarms
+        aws.write.cloudwatch.delete_alarms(AlarmNames=[f"busy-{stage.run}"])
 
 
 @pytest.mark.parametrize(("stated", "read"), [({"Enabled": False}, False), ({"Enabled": True}, True), ({}, True)])
