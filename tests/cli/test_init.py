@@ -70,7 +70,7 @@ def test_validate_summarizes_a_valid_blueprint(smplan: Shell) -> None:
     assert done.out == "toy.yaml is valid: 2 resources, 0 lookups.\n"
     assert done.err == "\nNext: smplan plan toy.yaml\n"
     done = smplan.ok("validate", "toy.yaml", "--json")
-    assert (done.data, done.err) == ({"valid": True, "name": "toy", "resources": 2}, "")
+    assert (done.data, done.err) == ({"valid": True, "name": "toy", "resources": 2, "warnings": []}, "")
 
 
 CIRCLE = """\
