@@ -14,7 +14,7 @@ from smplan.guide import checks_of_nodes as nodes
 from smplan.guide import checks_of_scaling as scaling
 from smplan.guide import rules
 from smplan.guide.index import BlueprintIndex
-from smplan.guide.rules import Rule
+from smplan.guide.rules import Rule, how_to_allow
 
 Violation: TypeAlias = "tuple[Path, str, str]"
 """Path inside the spec, message, hint."""
@@ -38,12 +38,6 @@ class Broken:
     path: Path
     message: str
     hint: str
-
-
-def how_to_allow(hint: str, rule: Rule) -> str:
-    """A hint with the source of ``rule``, and what to write where it is broken on purpose."""
-    allow = "" if rule.refused else f", or allow it with lifecycle: {{allow: [{rule.id}]}}"
-    return f"{hint}{allow} ({rule.source})"
 
 
 def violations(blueprint: Blueprint, index: BlueprintIndex | None = None) -> Iterator[Broken]:

@@ -154,3 +154,9 @@ RULES: dict[str, Rule] = {
     )
 }
 """Every rule by its id."""
+
+
+def how_to_allow(hint: str, rule: Rule) -> str:
+    """A hint with the source of ``rule``, and what to write where it is broken on purpose."""
+    allow = "" if rule.refused else f", or allow it with lifecycle: {{allow: [{rule.id}]}}"
+    return f"{hint}{allow} ({rule.source})"
