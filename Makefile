@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
-.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories constraints unmanaged mistakes bench lock clean
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories constraints unmanaged mistakes guards bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -58,6 +58,7 @@ schemas: docs
 docs: $(STAMP)
 	$(BIN)/smplan kinds --markdown > docs/.kinds.md
 	mv docs/.kinds.md docs/kinds.md
+	$(BIN)/python -m tests.guide.rules_page
 
 # Fault campaigns at full size (an hour or more for the matrices); `make check` runs a seeded slice of each. Each prints its
 # figures and seeds, and exits with 1 on any violation. OPTIONS="--share 0.1 --seed 2" runs a tenth of a matrix; with
@@ -93,6 +94,10 @@ unmanaged: $(STAMP)
 # Mistakes in blueprints, one by one and all in one file: found, placed, and gone after the fix that the hint asks for.
 mistakes: $(STAMP)
 	$(BIN)/pytest -q -s tests/blueprint/test_mistakes.py
+
+# Every rule of the guide with its source, a blueprint that breaks it and one that keeps it.
+guards: $(STAMP)
+	$(BIN)/python -m tests.guide.guards
 
 bench: $(STAMP)
 	$(BIN)/python bench/engine.py

@@ -219,14 +219,16 @@ class ResourceReader:
         form = validated(
             LifecycleForm, self.interpolator.resolve_now(raw, at, each), at, self.source_map, self.diagnostics
         )
-        ignore = tuple(item for item in form.get("ignore", ()) if isinstance(item, str))
+        ignore, allow = (
+            tuple(item for item in form.get(name, ()) if isinstance(item, str)) for name in ("ignore", "allow")
+        )
         adopt, keep = form.get("adopt", False), form.get("keep", False)
         owner = adopt.get("from", "") if isinstance(adopt, dict) else ""
         if isinstance(adopt, dict) and "/" not in owner:
             self.report((*at, "adopt"), "`adopt` must name the owner", "write {from: LINEAGE/ADDRESS}")
         if adopt and keep:
             self.report((*at, "keep"), "`keep` and `adopt` exclude each other: what is shared is not taken over")
-        return Lifecycle(form.get("prevent_destroy", False), ignore, bool(adopt), owner, keep)
+        return Lifecycle(form.get("prevent_destroy", False), ignore, bool(adopt), owner, keep, allow)
 
     def _after(self, raw: list[PartialValue], declaration: Declaration, each: Each | None) -> tuple[str, ...]:
         """The addresses that ``raw`` names, without disabled instances."""

@@ -113,6 +113,10 @@ class LifecycleForm(Spec):
         bool,
         Field(description="Shared: used if it exists, whoever owns it, created if not, and forgotten, never deleted."),
     ] = False
+    allow: Annotated[
+        PartialList[str],
+        Field(max_length=100, description="Ids of the guide's rules that it breaks on purpose, see docs/rules.md."),
+    ] = []
 
 
 class ResourceForm(Spec):

@@ -22,10 +22,11 @@ from smplan.core.resource_type import Catalogue, LookupType, ResourceType
 from smplan.core.spec import SENSITIVE, Spec
 from smplan.core.spec_errors import spec_errors, walk
 from smplan.core.values import PartialValue, Path, Placeholder, Secret, leaves, placeholders, refs
-from smplan.core.wording import dotted, kind_suggestion, one_of, quoted, same_resource
-from smplan.errors import Diagnostic
+from smplan.core.wording import dotted, kind_suggestion, one_of, quoted, same_resource, suggestion
+from smplan.errors import Diagnostic, Severity
 from smplan.guide import ordering
 from smplan.guide.constraints import violations
+from smplan.guide.rules import RULES
 
 _KIND = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+\Z")
 _LONGEST_KIND = 64
@@ -46,8 +47,9 @@ def check(blueprint: Blueprint, names: Mapping[str, Declaration], catalogue: Cat
     for name, tree in blueprint.outputs.items():
         yield from checker.output(name, tree)
     yield from graph.cycles(blueprint, ordering.edges)
-    for path, message, hint in violations(blueprint):
-        yield blueprint.source_map.diagnostic(path, message, hint)
+    for broken in violations(blueprint):
+        severity: Severity = "warning" if broken.rule.advice else "error"
+        yield blueprint.source_map.diagnostic(broken.path, broken.message, broken.hint, severity=severity)
 
 
 @dataclass
@@ -179,6 +181,7 @@ class _Checker:
                     "use secrets only in fields marked sensitive: `smplan kinds KIND` lists them",
                 )
         yield from self.ignored(resource, type)
+        yield from self.allowed(resource)
 
     def ignored(self, resource: Resource, type: ResourceType) -> Iterator[Diagnostic]:
         """The errors of ``lifecycle.ignore``."""
@@ -190,6 +193,19 @@ class _Checker:
                 yield self.source_map.diagnostic(
                     path, f"{type.kind} has no field {quoted(first)} to ignore", one_of(first, known)
                 )
+
+    def allowed(self, resource: Resource) -> Iterator[Diagnostic]:
+        """The errors of ``lifecycle.allow``."""
+        known = [rule.id for rule in RULES.values() if not rule.refused]
+        for position, id in enumerate(resource.lifecycle.allow):
+            path = (*resource.path, "lifecycle", "allow", position)
+            if id in RULES and RULES[id].refused:
+                yield self.source_map.diagnostic(path, f"AWS refuses what breaks the rule {quoted(id)}", "remove it")
+            elif id not in known:
+                hint = (
+                    suggestion(id, known) or "remove it, and run `smplan validate`: it names the rules that are broken"
+                )
+                yield self.source_map.diagnostic(path, f"the guide has no rule {quoted(id)} to allow", hint)
 
     def stream_manager(self) -> Iterator[Diagnostic]:
         """The errors of the references in ``stream_manager``."""

@@ -1,10 +1,10 @@
-"""``smplan doctor``: check credentials, state and lock before a run."""
+"""``smplan doctor``: check credentials, state and lock before a run, and a fleet against the guide."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,9 +33,11 @@ def doctor(
     state: Annotated[
         bool, typer.Option("--state", help="Check only the state; if it is in S3, print a bucket policy.")
     ] = False,
+    var: options.Variables = None,
+    var_file: options.VariableFiles = None,
     as_json: options.AsJson = False,
 ) -> int:
-    """Check credentials, state and lock; exits with 1 if any check fails.
+    """Check credentials, state and lock, and a blueprint's fleet against the guide; exits with 1 if any check fails.
 
     With --state and a state in S3, standard output is a bucket policy that refuses unconditional writes and requests
     without TLS, and the checks are on standard error.
@@ -50,6 +52,8 @@ def doctor(
     s3 = _in_s3(store)
     if s3:
         checks += _of_bucket(s3)
+    if blueprint and store and not state and all(check.ok is not False for check in checks):
+        checks += _of_fleet(blueprint, options.assignments(var), var_file or (), store)
     policy = s3.policy() if s3 and state else None
     if as_json:
         report = {"checks": [asdict(check) for check in checks], **({"policy": policy} if policy else {})}
@@ -192,3 +196,38 @@ def _of_bucket(store: S3Store) -> Iterator[Check]:
         store.bucket.encryption,
         "allow s3:GetEncryptionConfiguration, or set `kms_key_id` in `state`",
     )
+
+
+def _of_fleet(blueprint: Path, variables: Mapping[str, str], files: Sequence[Path], store: Store) -> Iterator[Check]:
+    """The rules of the guide on what exists; nothing for a blueprint without resources of AWS."""
+    from smplan.cli import fleet_rules, wiring
+    from smplan.errors import BlueprintInvalid, SmplanError
+    from smplan.guide.rules import RULES
+    from smplan.render.doctor import Check
+
+    try:
+        wanted = wiring.load(blueprint, variables, files)
+        if not any(each.kind.startswith("aws.") for each in wanted.resources):
+            return
+        folded = store.read().folded
+        report = fleet_rules.inspect(wanted, folded.state if folded else None, wiring.providers(wanted.region))
+    except BlueprintInvalid as error:
+        hint = f"run `smplan validate {blueprint}` to see every error with its line"
+        yield Check("blueprint", False, "; ".join(each.message for each in error.diagnostics[:3]), hint)
+        return
+    except SmplanError as error:
+        yield Check("fleet", False, str(error), error.hint)
+        return
+    for found in report.findings:
+        ok = None if found.advice else False
+        yield Check(found.name, ok, f"{found.address}: {found.message}", found.hint)
+    if report.missing:
+        hint = f"run `smplan plan {blueprint}` to see what would be created"
+        yield Check("missing", None, f"there is no {', '.join(report.missing)}", hint)
+    for what, why in report.not_checked.items():
+        yield Check("not checked", None, f"{what}: {why}")
+    broken = {found.name for found in report.findings} & RULES.keys()
+    kept = (
+        f"{len(report.existing)} resources were read; {len(RULES) - len(broken)} of {len(RULES)} rules are not broken"
+    )
+    yield Check("guide", True, kept)

@@ -104,6 +104,8 @@ class Lifecycle:
     """The owner, ``LINEAGE/ADDRESS``, from which it is taken over."""
     keep: bool = False
     """It is shared: used if it exists, created if not, and never deleted."""
+    allow: tuple[str, ...] = ()
+    """The ids of the guide's rules that it may break."""
 
     def may_adopt(self, owner: tuple[str, str] | None, lineage: str) -> bool:
         """Whether a resource of ``owner`` (lineage and address, or None) may be adopted by the state ``lineage``."""

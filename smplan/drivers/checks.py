@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from smplan.core.values import PartialValue, Path, Placeholder, Ref, refs
+from smplan.guide.rules import Rule, how_to_allow
 
 T = TypeVar("T")
 
@@ -25,6 +26,8 @@ class Finding:
     field: Path
     message: str
     hint: str = ""
+    rule: Rule | None = None
+    """The rule of the guide that it breaks; the resource may allow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,9 @@ class PlannedResource:
         """Whether one of ``fields``, as it is written, refers to ``other``."""
         return any(ref.address == other.address for name in fields for _, ref in refs(self.written.get(name)))
 
-    def refuse(self, name: str, message: str, hint: str = "") -> Finding:
+    def refuse(self, name: str, message: str, hint: str = "", rule: Rule | None = None) -> Finding:
         """A finding in the field ``name``."""
-        return Finding(self.address, (name,), message, hint)
+        return Finding(self.address, (name,), message, how_to_allow(hint, rule) if rule else hint, rule)
 
 
 class PlannedResources:

@@ -41,10 +41,15 @@ def check(changes: ChangeSet, blueprint: Blueprint, world: Providers, refused: M
         if isinstance(outcome, str):
             not_checked.setdefault(each.what, outcome)
         else:
-            findings += outcome
+            findings += (each for each in outcome if not _is_allowed(each, changes))
     explained = {each.address for each in findings}
     findings += [Finding(at, (), error.message, error.hint) for at, error in refused.items() if at not in explained]
     return Preflight(tuple(_diagnostics(findings, changes, blueprint)), not_checked)
+
+
+def _is_allowed(finding: Finding, changes: ChangeSet) -> bool:
+    allowed = changes.changes[finding.address].target.declaration.lifecycle.allow
+    return finding.rule is not None and finding.rule.id in allowed
 
 
 def _planned(change: Change) -> PlannedResource:

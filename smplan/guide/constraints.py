@@ -1,17 +1,20 @@
-"""Constraints of the guide and of AWS that a blueprint alone can violate, each with its source.
-
-Only statements with "never", "must" or "at least" are here: advice belongs in the documentation.
-"""
+"""The constraints: which check of a blueprint belongs to which rule of the guide."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, TypeGuard
+from typing import TypeAlias
 
 from smplan.core.blueprint import Blueprint, Resource
-from smplan.core.values import PartialValue, Path, Ref
+from smplan.core.values import Path
+from smplan.guide import checks_of_launches as launches
+from smplan.guide import checks_of_network as network
+from smplan.guide import checks_of_nodes as nodes
+from smplan.guide import checks_of_scaling as scaling
+from smplan.guide import rules
 from smplan.guide.index import BlueprintIndex
+from smplan.guide.rules import Rule, how_to_allow
 
 Violation: TypeAlias = "tuple[Path, str, str]"
 """Path inside the spec, message, hint."""
@@ -19,95 +22,62 @@ Violation: TypeAlias = "tuple[Path, str, str]"
 
 @dataclass(frozen=True)
 class Constraint:
-    """One constraint; ``source`` is appended to the hint."""
+    """The check of one rule, made of each resource of ``kinds``."""
 
+    rule: Rule
     kinds: tuple[str, ...]
-    source: str
     check: Callable[[Resource, BlueprintIndex], Iterator[Violation]]
 
 
-def violations(blueprint: Blueprint) -> Iterator[Violation]:
-    """The violations in ``blueprint``: path in the document, message, and hint with its source."""
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One rule that a resource breaks. ``path`` is in the document; the hint says the source and how to allow it."""
+
+    rule: Rule
+    resource: Resource
+    path: Path
+    message: str
+    hint: str
+
+
+def violations(blueprint: Blueprint, index: BlueprintIndex | None = None) -> Iterator[Broken]:
+    """The rules that ``blueprint`` breaks, or that the resources of ``index`` break, but for those they allow."""
+    index = index or BlueprintIndex(
+        blueprint.resources, blueprint.lookups, variables=blueprint.variables, region=blueprint.region
+    )
     by_kind: dict[str, list[Constraint]] = {}
-    for rule in CONSTRAINTS:
-        for kind in rule.kinds:
-            by_kind.setdefault(kind, []).append(rule)
-    index = BlueprintIndex(blueprint.resources, blueprint.lookups)
-    for resource in blueprint.resources:
-        for rule in by_kind.get(resource.kind, ()):
-            for path, message, hint in rule.check(resource, index):
-                yield (*resource.path, "spec", *path), message, f"{hint} ({rule.source})"
-
-
-def _scale_in_of_protected(policy: Resource, index: BlueprintIndex) -> Iterator[Violation]:
-    group = index.scaling_group(policy.spec.get("auto_scaling_group_name"))
-    if group is None or group.spec.get("new_instances_protected_from_scale_in") is not True:
-        return
-    for path, change in _adjustments(policy):
-        if change < 0:
-            message = f"{policy.name} removes instances from {group.name}, which protects them from scale-in"
-            yield path, message, "remove the scale-in policy where clients use WebRTC, or the protection from the group"
-
-
-def _short_cooldown(policy: Resource, _: BlueprintIndex) -> Iterator[Violation]:
-    cooldown = policy.spec.get("cooldown")
-    for path, change in _adjustments(policy):
-        if path != ("scaling_adjustment",) or change <= 0:
-            continue
-        if cooldown is None:
-            yield path, "a scale-out without `cooldown`: the next one may follow at once", "add `cooldown: 300`"
-        elif _is_number(cooldown) and cooldown < 180:
-            yield ("cooldown",), "less than 180 s between two scale-outs", "use at least 180, better 300"
-
-
-def _small_volume(template: Resource, _: BlueprintIndex) -> Iterator[Violation]:
-    size = template.spec.get("volume_size")
-    if _is_number(size) and size < 16:
-        yield ("volume_size",), f"{size} GiB is too small for a Stream Manager", "use at least 16"
-
-
-def _in_its_zone(record: Resource, index: BlueprintIndex) -> Iterator[Violation]:
-    zone, name = record.spec.get("zone_id"), record.spec.get("name")
-    found = index.lookups.get(zone.root) if isinstance(zone, Ref) else None
-    apex = found.where.get("name") if found else None
-    if not isinstance(apex, str) or not isinstance(name, str):
-        return
-    name, apex = name.rstrip(".").lower(), apex.rstrip(".").lower()
-    if name != apex and not name.endswith(f".{apex}"):
-        message = f"`{record.spec['name']}` is not in the zone {apex}"
-        yield ("name",), message, f"write the whole name, such as {name.split('.')[0]}.{apex}"
-    elif name == apex and record.spec.get("type") == "CNAME":
-        yield ("type",), "the name of the zone itself cannot be a CNAME", "make it type A with `alias`"
-
-
-def _adjustments(policy: Resource) -> Iterator[tuple[Path, float]]:
-    """Every known change of capacity, with its path."""
-    if policy.spec.get("adjustment_type") == "ExactCapacity":
-        return
-    yield from _number_at(policy.spec, ("scaling_adjustment",))
-    steps = policy.spec.get("step_adjustments")
-    for position, step in enumerate(steps if isinstance(steps, list) else ()):
-        yield from _number_at(step, ("step_adjustments", position, "scaling_adjustment"))
-
-
-def _number_at(tree: PartialValue, path: Path) -> Iterator[tuple[Path, float]]:
-    value = tree.get(path[-1]) if isinstance(tree, dict) else None
-    if _is_number(value):
-        yield path, value
-
-
-def _is_number(value: PartialValue) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    for constraint in CONSTRAINTS:
+        for kind in constraint.kinds:
+            by_kind.setdefault(kind, []).append(constraint)
+    for resource in index.by_address.values():
+        for constraint in by_kind.get(resource.kind, ()):
+            rule = constraint.rule
+            if rule.id in resource.lifecycle.allow:
+                continue
+            for path, message, hint in constraint.check(resource, index):
+                yield Broken(rule, resource, (*resource.path, "spec", *path), message, how_to_allow(hint, rule))
 
 
 _TEMPLATES = ("aws.ec2.launch_template", "aws.autoscaling.launch_configuration")
 _POLICY = ("aws.autoscaling.scaling_policy",)
+_GROUP = ("aws.autoscaling.group",)
 
 CONSTRAINTS = (
-    Constraint(_POLICY, "guide: “Enable scale-in only when you are not going to use WebRTC”", _scale_in_of_protected),
-    Constraint(_POLICY, "guide, increase group size: “should never be below 180 (seconds)”", _short_cooldown),
-    Constraint(_TEMPLATES, "guide, add storage: “at least 16 Gb”", _small_volume),
-    Constraint(
-        ("aws.route53.record",), "Route 53 refuses names outside the zone, and a CNAME at its apex", _in_its_zone
-    ),
+    Constraint(rules.SAME_SUBNETS, _GROUP, network.other_subnets),
+    Constraint(rules.WEBRTC_PROTECTION, _GROUP, scaling.unprotected),
+    Constraint(rules.WEBRTC_NO_SCALE_IN, _POLICY, scaling.scale_in_by_policy),
+    Constraint(rules.WEBRTC_NO_SCALE_IN, ("aws.autoscaling.schedule",), scaling.scale_in_by_schedule),
+    Constraint(rules.SCALE_OUT_WAIT, _POLICY, scaling.short_wait),
+    Constraint(rules.SCALE_IN_WAIT, _POLICY, scaling.slow_scale_in),
+    Constraint(rules.GRACE_PERIOD, _GROUP, scaling.short_grace_period),
+    Constraint(rules.VOLUME_SIZE, _TEMPLATES, launches.small_volume),
+    Constraint(rules.UNIQUE_ADDRESS, _TEMPLATES, launches.shared_address),
+    Constraint(rules.ADDRESS_RESTART, _TEMPLATES, launches.no_restart),
+    Constraint(rules.RESTART_NO_BLOCK, _TEMPLATES, launches.blocking_restart),
+    Constraint(rules.DEFAULT_PASSWORDS, (*_TEMPLATES, "red5.launch_config"), launches.default_passwords),
+    Constraint(rules.NODE_PREFIX, _TEMPLATES, launches.overlapping_prefix),
+    Constraint(rules.POLICY_ROLES, ("red5.nodegroup",), nodes.unfit_policy),
+    Constraint(rules.NODE_REGIONS, ("red5.nodegroup",), nodes.other_region),
+    Constraint(rules.RECORD_IN_ZONE, ("aws.route53.record",), network.outside_its_zone),
 )
+"""Every check that needs the blueprint only; drivers make the others, see ``Rule.asks_aws``."""

@@ -12,7 +12,7 @@ from smplan.sandbox.interface import PROPERTIES_PATH
 
 ZONES = (f"{REGION}a", f"{REGION}b", f"{REGION}c")
 PORTS = {
-    "red5pro-stream-manager": (22, 5080),
+    "red5pro-stream-manager": (22, 443, 5080),
     "red5pro-database": (),
     "red5pro-node": (22, 1935, 5080, 8554),
 }

@@ -214,7 +214,7 @@ def test_user_data_makes_the_address_unique_and_restarts_the_service(life: Life)
         r'sed -i "s/\(streammanager\.ip=\).*\$/\1${smhost}/" '
         "/usr/local/red5pro/webapps/streammanager/WEB-INF/red5-web.properties"
     )
-    assert lines[4] == "systemctl restart red5pro"
+    assert lines[4] == "systemctl --no-block restart red5pro"
 
 
 def test_instances_get_a_public_address_or_not_as_stated(life: Life) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from smplan.drivers.checks import Check, Finding, PlannedResource
 from smplan.errors import BlueprintInvalid, Denied, Invalid, NotFound, Unreachable
+from smplan.guide import rules
 from tests.engine.conftest import Bench
 from tests.support.blueprints import blueprint
 from tests.support.fake_cloud import thing
@@ -39,6 +40,15 @@ def test_all_findings_are_refused_together_each_once_before_anything_is_written(
         ("b: no such size", "", ("spec", "size")),
     ]
     assert bench.cloud.writes() == []
+
+
+def test_a_broken_rule_of_the_guide_may_be_allowed_by_the_resource(bench: Bench) -> None:
+    rule = rules.OPEN_PORTS
+    bench.cloud.checks[KIND] = [Check("ports", lambda: [Finding("a", ("size",), "closed", "open it", rule)])]
+    bench.plan(blueprint(thing("a", size=3, lifecycle={"allow": (rule.id,)})))
+    with pytest.raises(BlueprintInvalid) as refused:
+        bench.plan(blueprint(thing("a", size=3, lifecycle={"allow": ("grace-period",)})))
+    assert [each.message for each in refused.value.diagnostics] == ["a: closed"]
 
 
 @pytest.mark.parametrize(

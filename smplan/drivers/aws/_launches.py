@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from smplan.core.values import Placeholder
 from smplan.drivers.aws import _filters, _network
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.checks import Check, Finding, PlannedResource, PlannedResources
@@ -55,6 +56,14 @@ def checks(aws: AwsAccount, planned: PlannedResources, kind: str, groups: str) -
     yield from _network.existence(
         planned, kind, (groups,), "security group", lambda: _network.security_groups(aws, planned)
     )
+
+
+def source_of(planned: PlannedResources, group: PlannedResource) -> PlannedResource | None:
+    """The launch template or launch configuration of this blueprint that the group launches from."""
+    template = group.spec.launch_template
+    if template is not None and not isinstance(template, Placeholder):
+        return planned.follow(template.id, KINDS[0])
+    return planned.follow(group.spec.launch_configuration, KINDS[1])
 
 
 def types(aws: AwsAccount, planned: PlannedResources, *others: str) -> Mapping[str, Any]:

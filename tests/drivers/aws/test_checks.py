@@ -19,6 +19,7 @@ from tests.drivers.conformance import context
 TEMPLATE, CONFIGURATION = "aws.ec2.launch_template", "aws.autoscaling.launch_configuration"
 GROUP, BALANCER, TARGETS = "aws.autoscaling.group", "aws.elbv2.load_balancer", "aws.elbv2.target_group"
 LISTENER, RECORD = "aws.elbv2.listener", "aws.route53.record"
+SECURITY_GROUP, PORT = "aws.ec2.security_group", "aws.ec2.security_group_rule"
 NOT_COVERED = "the certificate is for *.example.com, example.com, not for a.b.example.com"
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
 
@@ -97,6 +98,12 @@ class Plan:
         }
         return {**spec, **changes}
 
+    def port(self, **changes: Any) -> dict[str, Any]:
+        facts = self.box.facts
+        group, peer = facts.database_security_group_id, facts.stream_manager_security_group_id
+        rule = {"group": group, "direction": "ingress", "protocol": "tcp", "port": 3306, "source_group": peer}
+        return {name: value for name, value in {**rule, **changes}.items() if value is not None}
+
     def targets(self, **changes: Any) -> dict[str, Any]:
         return {"name": "checked", "protocol": "HTTP", "port": 5080, "vpc_id": self.box.facts.vpc_id, **changes}
 
@@ -128,6 +135,7 @@ def test_nothing_is_found_in_what_aws_accepts(plan: Plan) -> None:
             planned("tg", TARGETS, plan.targets()),
             planned("https", LISTENER, plan.https()),
             planned("record", RECORD, plan.record()),
+            planned("database", PORT, plan.port()),
         )
         == []
     )
@@ -500,3 +508,94 @@ def test_what_is_known_after_apply_is_not_asked_about(plan: Plan) -> None:
         )
         == []
     )
+
+
+def behind_a_balancer(plan: Plan, **more: Mapping[str, Any]) -> list[PlannedResource]:
+    """A fleet as the guide has it; ``more`` replaces specs, and an empty one leaves the resource out."""
+    tg = [Ref("tg", path=("arn",))]
+    kinds = {"template": TEMPLATE, "fleet": GROUP, "alb": BALANCER, "tg": TARGETS, "https": LISTENER, "db": PORT}
+    specs: dict[str, Mapping[str, Any]] = {
+        "template": plan.template(),
+        "fleet": plan.group(target_group_arns=tg),
+        "alb": plan.balancer(),
+        "tg": plan.targets(),
+        "https": plan.https(),
+        "db": plan.port(),
+        **more,
+    }
+    resources = [planned(name, kinds.get(name, PORT), spec) for name, spec in specs.items() if spec]
+    return [
+        *resources,
+        planned("own", SECURITY_GROUP, {"name": "own", "description": "x", "vpc_id": plan.box.facts.vpc_id}),
+    ]
+
+
+def rules_found(plan: Plan, **more: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = [each for each in plan.find(*behind_a_balancer(plan, **more)) if each.rule]
+    assert all(each.rule and each.hint.endswith(f"({each.rule.source})") for each in found), found
+    return sorted((each.rule.id, each.address) for each in found if each.rule)
+
+
+OWN = Ref("own", path=("id",))
+FROM_ALL = {"group": OWN, "port": 443, "source_group": None, "cidr_ipv4": "0.0.0.0/0"}
+
+
+def test_viewers_reach_each_listener(plan: Plan) -> None:
+    behind = {"alb": plan.balancer(security_groups=[OWN])}
+    closed = [("open-ports", "https")]
+    assert rules_found(plan) == []
+    assert rules_found(plan, **behind) == closed
+    admitting: tuple[dict[str, Any], ...] = (
+        {},
+        {"cidr_ipv4": None, "prefix_list_id": "pl-1234567890"},
+        {"port": None, "from_port": 400, "to_port": 500},
+        {"port": None, "protocol": "all"},
+    )
+    for change in admitting:
+        assert rules_found(plan, **behind, rule=plan.port(**{**FROM_ALL, **change})) == [], change
+    refusing: tuple[dict[str, Any], ...] = (
+        {"port": 80},
+        {"direction": "egress"},
+        {"protocol": "udp"},
+        {"cidr_ipv4": None, "source_group": plan.box.facts.node_security_group_id},
+        {"port": None, "from_port": Ref("x"), "to_port": Ref("x")},
+    )
+    for change in refusing:
+        assert ("open-ports", "https") in rules_found(plan, **behind, rule=plan.port(**{**FROM_ALL, **change})), change
+    internal = plan.balancer(security_groups=[OWN], scheme="internal")
+    inside = plan.port(group=OWN, port=443, source_group=plan.box.facts.node_security_group_id)
+    assert rules_found(plan, alb=internal, rule=inside) == []
+
+
+def test_the_load_balancer_reaches_the_instances(plan: Plan) -> None:
+    mine = {"template": plan.template(security_group_ids=[OWN]), "db": plan.port(source_group=OWN)}
+    assert rules_found(plan, **mine) == [("open-ports", "fleet")]
+    balancer = plan.box.facts.stream_manager_security_group_id
+    admitting: tuple[dict[str, Any], ...] = ({}, {"source_group": None, "cidr_ipv4": "10.0.0.0/16"})
+    for change in admitting:
+        rule = plan.port(**{"group": OWN, "port": 5080, "source_group": balancer, **change})
+        assert rules_found(plan, **mine, rule=rule) == [], change
+    small = {"source_group": None, "cidr_ipv4": "10.0.0.0/20"}
+    refusing: tuple[dict[str, Any], ...] = ({"port": 5081}, small, {"source_group": OWN})
+    for change in refusing:
+        rule = plan.port(**{"group": OWN, "port": 5080, "source_group": balancer, **change})
+        assert rules_found(plan, **mine, rule=rule) == [("open-ports", "fleet")], change
+
+
+def test_the_database_admits_the_stream_managers(plan: Plan) -> None:
+    assert rules_found(plan, db={}) == [("database-access", "fleet")]
+    assert rules_found(plan, db=plan.port(source_group=None, cidr_ipv4="10.0.0.0/8")) == []
+    nodes = plan.box.facts.node_security_group_id
+    assert rules_found(plan, db=plan.port(source_group=nodes)) == [("database-access", "fleet")]
+
+
+def test_only_a_scaling_group_registers_targets(plan: Plan) -> None:
+    client = plan.aws.read.elbv2
+    vpc = plan.box.facts.vpc_id
+    made = client.create_target_group(Name="by-hand", Protocol="HTTP", Port=5080, VpcId=vpc)
+    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    fleet = plan.group(target_group_arns=[arn])
+    assert rules_found(plan, fleet=fleet, tg={}, https={}) == []
+    client.register_targets(TargetGroupArn=arn, Targets=[{"Id": plan.box.facts.instance_id}])
+    assert rules_found(plan, fleet=fleet, tg={}, https={}) == [("no-fixed-targets", "fleet")]
+    client.delete_target_group(TargetGroupArn=arn)

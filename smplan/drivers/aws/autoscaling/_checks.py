@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from smplan.core.values import Placeholder
-from smplan.drivers.aws import _filters, _launches, _network, _quotas
+from smplan.drivers.aws import _filters, _launches, _network, _ports, _quotas
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.checks import Check, Finding, PlannedResource, PlannedResources
 from smplan.drivers.context import AwsAccount
 from smplan.errors import NotFound
+from smplan.guide import rules
 
 GROUP = "aws.autoscaling.group"
 TEMPLATE, CONFIGURATION = _launches.KINDS
@@ -24,7 +25,9 @@ ACTIONS = (
     "ec2:DescribeLaunchTemplateVersions",
     "autoscaling:DescribeLaunchConfigurations",
     "autoscaling:DescribeAccountLimits",
+    "autoscaling:DescribeAutoScalingInstances",
     "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
     _quotas.ACTION,
 )
 CONFIGURATION_ACTIONS = (*_launches.ACTIONS, "autoscaling:DescribeAccountLimits")
@@ -49,6 +52,12 @@ def checks(aws: AwsAccount, planned: PlannedResources) -> Iterator[Check]:
         yield Check("VPCs of subnets and security groups", lambda: _check_vpcs(aws, planned, changed))
     if any(_outsiders(planned, each, "target_group_arns") for each in changed):
         yield Check("target groups", lambda: _check_target_groups(aws, planned, changed))
+    behind = [each for each in changed if each.spec.target_group_arns]
+    if behind:
+        yield Check("the ports of instances", lambda: _ports.instance_findings(aws, planned, behind))
+        yield Check("access to the database", lambda: _ports.database_findings(aws, planned, behind))
+    if any(_existing_targets(planned, each) for each in behind):
+        yield Check("registered targets", lambda: _check_targets(aws, planned, behind))
     added = [each for each in changed if each.adds]
     if added:
         yield Check("the quota of scaling groups", lambda: _check_groups_quota(aws, planned, added))
@@ -56,17 +65,9 @@ def checks(aws: AwsAccount, planned: PlannedResources) -> Iterator[Check]:
         yield Check("the quota of running vCPUs", lambda: _check_vcpus(aws, planned, added))
 
 
-def source_of(planned: PlannedResources, group: PlannedResource) -> PlannedResource | None:
-    """The launch template or launch configuration of this blueprint that the group launches from."""
-    template = group.spec.launch_template
-    if template is not None and not isinstance(template, Placeholder):
-        return planned.follow(template.id, TEMPLATE)
-    return planned.follow(group.spec.launch_configuration, CONFIGURATION)
-
-
 def _launch(aws: AwsAccount, planned: PlannedResources, group: PlannedResource) -> tuple[str, PlannedResource, str]:
     """The instance type (empty: not known), and where a finding about it belongs: resource and field."""
-    source = source_of(planned, group)
+    source = _launches.source_of(planned, group)
     field = "launch_template" if group.spec.launch_template is not None else "launch_configuration"
     if source is not None:
         place = (source, "instance_type") if "instance_type" in source.changed else (group, "subnet_ids")
@@ -103,7 +104,7 @@ def _template(aws: AwsAccount, id: str, version: str) -> Mapping[str, Any]:
 def _check_zones(aws: AwsAccount, planned: PlannedResources, changed: list[PlannedResource]) -> Iterator[Finding]:
     subnets = _network.subnets(aws, planned)
     for group in changed:
-        missing = {} if source_of(planned, group) else _outside_source(aws, planned, group)
+        missing = {} if _launches.source_of(planned, group) else _outside_source(aws, planned, group)
         if "missing" in missing:
             field = "launch_template" if group.spec.launch_template is not None else "launch_configuration"
             yield group.refuse(field, f"there is no {missing['missing']} here", "use one of this account and region")
@@ -136,7 +137,7 @@ def _zones_of(aws: AwsAccount, planned: PlannedResources) -> Mapping[str, set[st
 def _check_vpcs(aws: AwsAccount, planned: PlannedResources, changed: list[PlannedResource]) -> Iterator[Finding]:
     subnets = _network.subnets(aws, planned)
     for group in changed:
-        source = source_of(planned, group)
+        source = _launches.source_of(planned, group)
         for vpc in _network.vpc_of(group, "subnet_ids", subnets):
             if isinstance(vpc, Finding):
                 yield vpc
@@ -172,6 +173,39 @@ def _check_target_groups(
             except NotFound:
                 hint = "use a target group of this account and region"
                 yield group.refuse("target_group_arns", f"there is no target group {arn} here", hint)
+
+
+def _existing_targets(planned: PlannedResources, group: PlannedResource) -> list[str]:
+    """The ARNs of its target groups, as far as they exist."""
+    arns = group.spec.target_group_arns
+    followed = [
+        (arn, planned.follow(arn, "aws.elbv2.target_group")) for arn in (arns if isinstance(arns, list) else [])
+    ]
+    return [id for arn, each in followed if (id := each.id if each else arn) and isinstance(id, str)]
+
+
+def _check_targets(aws: AwsAccount, planned: PlannedResources, behind: list[PlannedResource]) -> Iterator[Finding]:
+    """Targets that no scaling group registered."""
+    for group in behind:
+        for arn in _existing_targets(planned, group):
+            ids = _registered(aws, arn)
+            pages = aws.read.autoscaling.get_paginator("describe_auto_scaling_instances").paginate() if ids else ()
+            scaled = {each["InstanceId"] for page in pages for each in page["AutoScalingInstances"]}
+            fixed = [id for id in ids if id not in scaled]
+            if fixed:
+                message = (
+                    f"{', '.join(fixed)} in {arn.split('/')[-2]} belong to no scaling group: they are never replaced"
+                )
+                hint = f"run `aws elbv2 deregister-targets --target-group-arn {arn} --targets Id={fixed[0]}`"
+                yield group.refuse("target_group_arns", message, hint, rules.NO_FIXED_TARGETS)
+
+
+def _registered(aws: AwsAccount, arn: str) -> list[str]:
+    try:
+        health = aws.read.elbv2.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+    except NotFound:
+        return []  # a finding of its own
+    return sorted({each["Target"]["Id"] for each in health if each["TargetHealth"]["State"] != "draining"})
 
 
 def limits(aws: AwsAccount, planned: PlannedResources) -> Mapping[str, Any]:

@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from smplan.core.values import PartialValue
-from smplan.drivers.aws import _filters, _network, _quotas
+from smplan.drivers.aws import _filters, _network, _ports, _quotas
 from smplan.drivers.checks import Check, Finding, PlannedResource, PlannedResources
 from smplan.drivers.context import AwsAccount
 from smplan.errors import NotFound
+from smplan.guide import rules
 
 BALANCER, TARGET_GROUP, LISTENER = "aws.elbv2.load_balancer", "aws.elbv2.target_group", "aws.elbv2.listener"
 _LIMITS = "elasticloadbalancing:DescribeAccountLimits"
@@ -29,6 +30,7 @@ TARGET_GROUP_ACTIONS = ("ec2:DescribeVpcs", _LIMITS, _TARGET_GROUPS)
 LISTENER_ACTIONS = (
     "elasticloadbalancing:DescribeSSLPolicies",
     "acm:DescribeCertificate",
+    "ec2:DescribeSecurityGroups",
     _BALANCERS,
     _TARGET_GROUPS,
     _LIMITS,
@@ -71,10 +73,11 @@ def _check_subnets(each: PlannedResource, subnets: list[Any]) -> Iterator[Findin
     for zone, ids in sorted(by_zone.items()):
         if len(ids) > 1:
             message = f"{' and '.join(sorted(ids))} are all in {zone}: a load balancer takes one subnet per zone"
-            yield each.refuse("subnets", message, "leave all but one of them out (`one_per_zone` of the lookup)")
+            hint = "leave all but one of them out (`one_per_zone` of the lookup)"
+            yield each.refuse("subnets", message, hint, rules.TWO_ZONES)
     if len(by_zone) == 1 and len(each.spec.subnets) == len(subnets):
         message = f"all subnets are in {next(iter(by_zone))}: a load balancer needs two availability zones"
-        yield each.refuse("subnets", message, "add a subnet of another zone")
+        yield each.refuse("subnets", message, "add a subnet of another zone", rules.TWO_ZONES)
     for subnet in subnets:
         free = subnet.get("AvailableIpAddressCount", FREE_ADDRESSES)
         if each.adds and free < FREE_ADDRESSES:
@@ -140,6 +143,8 @@ def of_listeners(aws: AwsAccount, planned: PlannedResources) -> Iterator[Check]:
         others = [(each, arn) for each in changed for arn in each.values(field) if not planned.follow(arn, kind)]
         if others:
             yield Check(f"whether each {_WORDS[kind]} exists", lambda f=field, o=others: _check_arns(aws, f, o))  # type: ignore[misc]
+    if changed:
+        yield Check("the ports of load balancers", lambda: _ports.listener_findings(aws, planned, changed))
     if any(each.adds for each in changed):
         yield Check("the quota of listeners", lambda: _check_listener_quota(aws, planned, changed))
 
