@@ -177,7 +177,7 @@ def main() -> int:
             wrong += bool(kept)
             print(f"    keeps    {guard.blueprint}: {'; '.join(each.message for each in kept) or 'nothing reported'}")
         if rule.asks_aws:
-            print("    asks AWS: plan and doctor check it, see tests/drivers/aws/test_guide_checks.py")
+            print("    asks AWS: plan and doctor check it, see tests/drivers/aws/test_checks.py")
     print(f"{len(RULES)} rules, {len(GUARDS)} blueprints that break one, {wrong} surprises")
     return 1 if wrong else 0
 

@@ -90,7 +90,10 @@ def test_time_passes_by_itself(box: Sandbox, aws: Aws) -> None:
 def test_what_the_sandbox_does_not_know_is_refused_in_the_services_own_words(aws_of: Client, service: str) -> None:
     calls: dict[str, tuple[str, dict[str, Any]]] = {
         "ec2": ("enable_image_deregistration_protection", {"ImageId": "ami-1"}),
-        "autoscaling": ("describe_warm_pool", {"AutoScalingGroupName": "x"}),
+        "autoscaling": (
+            "get_predictive_scaling_forecast",
+            {"AutoScalingGroupName": "x", "PolicyName": "p", "StartTime": "2026-01-01", "EndTime": "2026-01-02"},
+        ),
         "elbv2": ("describe_trust_stores", {}),
         "route53": ("test_dns_answer", {"HostedZoneId": "Z", "RecordName": "x", "RecordType": "A"}),
         "cloudwatch": ("describe_anomaly_detectors", {}),

@@ -13,28 +13,28 @@ from smplan.sandbox.aws.state import account as accounts
 from smplan.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Client, refused
 
-WARM_POOLS = """
-from smplan.sandbox.aws.autoscaling._paging import page
+TRUST_STORES = """
 from smplan.sandbox.aws.requests import handles
 from smplan.sandbox.aws.state.account import on_tick
 
 
-@handles("autoscaling", "PutWarmPool")
-def put(call):
-    call.account.table("autoscaling.warm_pools")[call["AutoScalingGroupName"]] = call["MinSize"]
+@handles("elbv2", "CreateTrustStore")
+def create(call):
+    call.account.table("elbv2.trust_stores")[call["Name"]] = 1
+    return describe(call)
 
 
-@handles("autoscaling", "DescribeWarmPool")
+@handles("elbv2", "DescribeTrustStores")
 def describe(call):
-    sizes = call.account.table("autoscaling.warm_pools")
-    return {"WarmPoolConfiguration": {"MinSize": sizes[call["AutoScalingGroupName"]]}, "Instances": []}
+    sizes = call.account.table("elbv2.trust_stores")
+    return {"TrustStores": [{"Name": name, "NumberOfCaCertificates": size} for name, size in sizes.items()]}
 
 
 @on_tick
 def grow(account):
-    small = [name for name, size in account.table("autoscaling.warm_pools").items() if size < 3]
+    small = [name for name, size in account.table("elbv2.trust_stores").items() if size < 3]
     for name in small:
-        account.table("autoscaling.warm_pools")[name] += 1
+        account.table("elbv2.trust_stores")[name] += 1
     return bool(small)
 """
 
@@ -44,24 +44,24 @@ def new_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     """Where a test may put one module of ``smplan.sandbox.aws``; afterwards it is unloaded again."""
     monkeypatch.setattr(aws, "__path__", [*aws.__path__, str(tmp_path)])
     table, ticks = dict(requests.HANDLERS), list(accounts.TICKS)
-    yield tmp_path / "warm_pools.py"
+    yield tmp_path / "trust_stores.py"
     requests.HANDLERS.clear()
     requests.HANDLERS.update(table)
     accounts.TICKS[:] = ticks
-    sys.modules.pop(f"{aws.__name__}.warm_pools", None)
+    sys.modules.pop(f"{aws.__name__}.trust_stores", None)
 
 
 def test_a_new_action_with_data_and_ticks_of_its_own_is_one_file(
     new_module: Path, still: Sandbox, aws_of: Client, name: str
 ) -> None:
-    autoscaling = aws_of("autoscaling")
-    refused("InvalidAction", autoscaling.put_warm_pool, AutoScalingGroupName=name, MinSize=1)
-    new_module.write_text(WARM_POOLS)
+    elbv2 = aws_of("elbv2")
+    bundle = {"CaCertificatesBundleS3Bucket": "certificates", "CaCertificatesBundleS3Key": "ca.pem"}
+    refused("InvalidAction", elbv2.create_trust_store, Name=name, **bundle)
+    new_module.write_text(TRUST_STORES)
     handlers.load()
-    autoscaling.put_warm_pool(AutoScalingGroupName=name, MinSize=1)
+    elbv2.create_trust_store(Name=name, **bundle)
     still.tick()
-    pool = autoscaling.describe_warm_pool(AutoScalingGroupName=name)
-    assert pool["WarmPoolConfiguration"]["MinSize"] == 3
+    assert elbv2.describe_trust_stores()["TrustStores"] == [{"Name": name, "NumberOfCaCertificates": 3}]
 
 
 def test_handled_actions_are_listed(still: Sandbox) -> None:
