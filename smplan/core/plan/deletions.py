@@ -76,7 +76,8 @@ class Deletions:
 
     def _unwanted(self, resource: ResourceState) -> Iterator[Deletion]:
         address, type = resource.address, self.types(resource.kind)
-        live, unreadable = self.observed.resources.get(address), self.observed.unreadable.get(address)
+        live = self.observed.resources.get(address)
+        unreadable = self.observed.unreadable.get(address) or self._why_stopped(address)
         if type.gate:
             yield Forget(resource, (self.reason,), type)
         elif stays := self._why_it_stays(resource):
@@ -90,6 +91,10 @@ class Deletions:
             yield Delete(resource, (self.reason,), type, live)
         else:
             yield from self._protected(Delete(resource, (self.reason,), type, live))
+
+    def _why_stopped(self, address: str) -> str:
+        why = self.observed.stopped.get(address)
+        return f"{why}; start it first with `smplan scale BLUEPRINT --to blueprint`" if why else ""
 
     def _deposed(self, resource: ResourceState, why: str) -> Iterator[Deletion]:
         type = self.types(resource.kind)

@@ -19,7 +19,7 @@ def detect(state: State, observed: ObservedState, types: ResourceTypes, override
     """The drift of every readable resource of ``state``, except in the fields that other resources set."""
     for resource in state.resources.values():
         type = types(resource.kind)
-        if type.gate or type.virtual or resource.address in observed.unreadable:
+        if type.gate or type.virtual or resource.address in {*observed.unreadable, *observed.stopped}:
             continue
         live = observed.resources.get(resource.address)
         if live is None:

@@ -35,6 +35,7 @@ from smplan.core.plan.generation_names import current_name, replacement_name
 from smplan.core.plan.observed import ObservedResource, ObservedState
 from smplan.core.plan.overrides import Overrides
 from smplan.core.plan.recorded import recorded_spec
+from smplan.core.plan.scaling import START_AGAIN, held_fields
 from smplan.core.resource_type import ResourceTypes
 from smplan.core.spec import Spec
 from smplan.core.spec_errors import spec_errors
@@ -104,6 +105,7 @@ class _Planner:
 
     def _spec_of(self, declaration: Resource) -> Spec | None:
         form, diagnostics = self.types(declaration.kind).spec, self.plan.diagnostics
+        held = held_fields(self.types, declaration, self.state)
         diagnostic = self.blueprint.source_map.diagnostic
         try:
             tree = resolve(declaration.spec, self.plan.value_of)
@@ -113,9 +115,14 @@ class _Planner:
             diagnostics.append(diagnostic(declaration.path, message))
             return None
         try:
-            return form.model_validate(tree)
+            return form.model_validate({**tree, **held} if held else tree)
         except ValidationError:
-            for wrong in spec_errors(form, tree):
+            errors = list(spec_errors(form, tree))
+            if not errors:
+                sizes = ", ".join(f"`{name}` {value}" for name, value in held.items())
+                message = f"{declaration.address} is held at {sizes} by `smplan scale`, which this spec does not allow"
+                diagnostics.append(diagnostic(declaration.path, message, START_AGAIN))
+            for wrong in errors:
                 path = (*declaration.path, "spec", *wrong.path)
                 diagnostics.append(diagnostic(path, wrong.message, wrong.hint, key=wrong.key))
             return None
@@ -123,6 +130,8 @@ class _Planner:
     def _plan(self, target: Target) -> Change:
         address = target.declaration.address
         prior = self.state.resources.get(address)
+        if address in self.observed.stopped:
+            return self._plan_stopped(target, prior, self.observed.stopped[address])
         if prior is None:
             return self._plan_create(target)
         if prior.kind != target.type.kind:
@@ -237,6 +246,17 @@ class _Planner:
             self.plan.guard_violations.append(Violation(message))
         return NoOp(replace(target, spec=applied), ObservedResource(prior.id, applied, prior.outputs))
 
+    def _plan_stopped(self, target: Target, prior: ResourceState | None, why: str) -> Change:
+        """No change while what it is behind is scaled down; a change in the blueprint is made afterwards."""
+        address = target.declaration.address
+        if prior is None or prior.kind != target.type.kind:
+            self.plan.stopped[address] = f"{why}; it is created when that is started again"
+            return NoOp(target)
+        applied = recorded_spec(target.type, prior)
+        changed = ", ".join(change.path for change in diff.diff(target.spec, applied, prior.spec))
+        self.plan.stopped[address] = f"{why}; {changed} is changed when that is started again" if changed else why
+        return NoOp(replace(target, spec=applied), ObservedResource(prior.id, applied, prior.outputs))
+
     def _plan_existing(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
         """The change of a resource that the state records and that exists."""
         owned_elsewhere = live.owner is not None and live.owner[0] != self.state.lineage
@@ -327,8 +347,8 @@ class _Planner:
         dependencies = tuple(edge.before for edge in self.graph.incoming.get(address, ()))
         spec = encode(target.spec.managed_fields())
         resource = ResourceState(address, target.type.kind, id, spec, {}, dependencies)
-        keep = target.declaration.lifecycle.keep
-        return replace(resource, generation=generation, name=name, prevent_destroy=protected, keep=keep)
+        keep, held = target.declaration.lifecycle.keep, held_fields(self.types, target.declaration, self.state)
+        return replace(resource, generation=generation, name=name, prevent_destroy=protected, keep=keep, held=held)
 
     def _name_taken(self, target: Target) -> bool:
         """Whether a deposed generation exists where the new one is to be created."""
@@ -350,7 +370,11 @@ class _Planner:
         """Plan a gate again if something that it depends on, or that depends on it, is about to change."""
         changes = self.plan.changes
         idle = {address: change for address, change in changes.items() if isinstance(change, NoOp)}
-        gates = {address: change for address, change in idle.items() if change.target.type.gate}
+        gates = {
+            address: change
+            for address, change in idle.items()
+            if change.target.type.gate and address not in self.observed.stopped
+        }
         for edge in self.graph.edges() if gates else ():
             for address, other in ((edge.before, edge.after), (edge.after, edge.before)):
                 if address in gates and other in changes and other not in idle:

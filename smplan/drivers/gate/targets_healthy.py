@@ -50,6 +50,7 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
     kind = "gate.targets_healthy"
     summary = "Waits until instances have passed the load balancer's health check."
     spec = TargetsHealthySpec
+    awaits = "minimum"
     iam_actions = IamActions(
         read=(
             "elasticloadbalancing:DescribeTargetGroups",
