@@ -8,7 +8,7 @@ import pytest
 
 from smplan.drivers.aws.autoscaling import _scaling
 from smplan.errors import Denied, InUse, Invalid, NotFound
-from tests.drivers.aws.autoscaling.test_instances import Wire, group
+from tests.drivers.aws.autoscaling.wire import Wire, group
 
 
 def healthy(*states: str, size: int = 0, least: int | None = None, **more: Any) -> dict[str, Any]:
