@@ -119,6 +119,8 @@ def adopt(run: RunContext, prepared: PreparedStep) -> Result:
 def update(run: RunContext, prepared: PreparedStep) -> Result:
     """Change the resource in place. Raises NotFound, or Stale if it is not what the plan was made from."""
     live = _read_unchanged(run, prepared)
+    if live.owner is None and not prepared.step.resource.keep:
+        _claim(run, prepared, live.id)  # before a change that may fail: what is ours must show as such
     if prepared.step.changes:
         _send_update(run, prepared, live)
     _wait_ready(run, prepared, live.id)

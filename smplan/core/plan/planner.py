@@ -274,6 +274,8 @@ class _Planner:
             )
             return self._plan_replace(target, prior, why, live, changes)
         reasons = (*causes(self.plan, target, prior, changes), *_protection_change(target, prior))
+        if drift.lost_owner(target.type, target.declaration.lifecycle.keep, live.owner):
+            reasons = (*reasons, "its ownership tags were removed outside smplan")
         resource = self._resource(target, prior.generation, prior.name, id=live.id)
         if prior.status is Status.INCOMPLETE:
             return Adopt(resource, ("an interrupted run created it; it is completed",), target, live, changes)
