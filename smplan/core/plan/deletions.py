@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Set
 from dataclasses import dataclass, field, replace
 
 from smplan.core import diff
@@ -206,6 +206,14 @@ class Deletions:
 def attributes(live: ObservedResource) -> dict[str, object]:
     """The outputs and the fields of what exists, by name."""
     return {**live.outputs, **live.spec.managed_fields()}
+
+
+def refuse_abandoned(plan: ChangeSet, wanted: Set[str], permits: Permits) -> None:
+    """What the blueprint has cannot be abandoned, except for its older generations: the next plan would create it."""
+    abandoned = {each.resource.address for each in plan.deletions if isinstance(each, Abandon)}
+    for address in sorted(permits.abandon & wanted - abandoned):
+        message = f"{address} cannot be abandoned: the blueprint has it, so remove it from the blueprint first"
+        plan.guard_violations.append(Violation(message))
 
 
 def refuse_loss_of_kept(plan: ChangeSet) -> None:
