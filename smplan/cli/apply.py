@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 PARALLEL = 16
 INTERRUPTED = 9
+_REVIEWS = {
+    "apply": "smplan plan BLUEPRINT",
+    "destroy": "smplan plan BLUEPRINT --destroy",
+    "scale": "smplan scale BLUEPRINT --to N --out FILE",
+}
+"""By mode of a plan: the command that shows such a plan and applies nothing."""
 
 
 def register(app: typer.Typer) -> None:
@@ -124,7 +130,7 @@ def _confirm(plan: Plan, plans: SavedPlans, *, new: bool, as_json: bool) -> None
     from smplan.render.formatting import risk_summary
 
     destroy = plan.mode == "destroy"
-    review = f"smplan plan BLUEPRINT{' --destroy' if destroy else ''}" if new else "smplan show"
+    review = _REVIEWS[plan.mode] if new else "smplan show"
     hint = f"review the plan with `{review}`, then add --yes"
     if as_json:
         raise SmplanError("--json never prompts, and --yes was not given", hint=hint)

@@ -42,7 +42,7 @@ def drift(
         unread = [{"address": address, "unreadable": why} for address, why in found.unreadable.items()]
         typer.echo(json.dumps([*map(asdict, found.drift), *unread], indent=1))
     else:
-        typer.echo(text.drift(found.drift, found.unreadable).rstrip("\n"))
+        typer.echo(text.drift(found.drift, found.unreadable, found.stopped).rstrip("\n"))
         if found.drift:
             options.next_command(f"smplan plan {blueprint}   # shows how to undo it")
     if found.unreadable:

@@ -23,6 +23,7 @@ from smplan.cli import (
     output,
     plan,
     sandbox,
+    scale,
     schema,
     show,
     state,
@@ -60,7 +61,7 @@ app.add_typer(state_app, name="state")
 app.add_typer(lock_app, name="lock")
 app.add_typer(sandbox.app, name="sandbox")
 
-for command in (init, validate, plan, show, graph, apply, destroy, drift, output, doctor, kinds, schema, demo):
+for command in (init, validate, plan, show, graph, apply, destroy, scale, drift, output, doctor, kinds, schema, demo):
     command.register(app)
 state.register(state_app)
 lock.register(lock_app)

@@ -40,6 +40,11 @@ class SavedPlans:
         return self._file("destroy.json")
 
     @property
+    def scale(self) -> Path:
+        """Where `smplan scale` saves its plan once it is approved."""
+        return self._file("scale.json")
+
+    @property
     def declined(self) -> Path:
         """Where the last plan is moved when it is declined."""
         return self._file("declined.json")
@@ -55,7 +60,7 @@ class SavedPlans:
                 hint="make a new one with `smplan plan BLUEPRINT`",
             )
         plan = read_plan(self.last)
-        if plan.mode != "apply":
+        if plan.mode == "destroy":
             raise GuardRefused(
                 f"the last saved plan, {self.last}, deletes everything: it is applied only by its name",
                 hint=f"delete everything with `{apply_command(plan, self.last)}`, "
@@ -119,7 +124,7 @@ def _check_own(path: Path) -> None:
 def apply_command(plan: Plan, file: Path) -> str:
     """The command that applies ``plan``, saved in ``file``: a plan that deletes everything must be named."""
     last = SavedPlans(current_workspace()).last
-    return "smplan apply" if file.absolute() == last.absolute() and plan.mode == "apply" else f"smplan apply {file}"
+    return "smplan apply" if file.absolute() == last.absolute() and plan.mode != "destroy" else f"smplan apply {file}"
 
 
 def read_plan(path: Path | None) -> Plan:

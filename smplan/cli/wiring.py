@@ -187,6 +187,23 @@ def plan(
     return made
 
 
+def plan_scale(blueprint: Blueprint, sizes: Mapping[str, int | None]) -> Plan:
+    """The plan that gives each group of ``sizes``, by address, that size; None is that of the blueprint."""
+    from smplan.engine import plan_scale as scaling
+
+    stop = CancelToken()
+    with _interruptible_pauses(stop):
+        return scaling.plan_scale(
+            blueprint,
+            sizes,
+            store=store_at(backend_of(blueprint), blueprint.name, blueprint.region),
+            world=providers(blueprint.region),
+            report=warning_reporter(),
+            pause=stop.wait,
+            commit=commit_of(Path(blueprint.file).parent),
+        )
+
+
 @contextmanager
 def _interruptible_pauses(stop: CancelToken) -> Iterator[None]:
     """Make Ctrl-C also end the retry pauses of other threads."""

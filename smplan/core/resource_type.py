@@ -74,6 +74,15 @@ class Protection:
         return bool(value) and value not in self.off
 
 
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """The fields of a kind that `smplan scale` sets, and the one that limits them."""
+
+    minimum: str
+    desired: str
+    maximum: str
+
+
 class DeclaredResource:
     """One kind of resource, declared."""
 
@@ -106,6 +115,10 @@ class DeclaredResource:
     """The limit of each of ``wait_ready``, ``drain`` and ``wait_deleted``."""
     protection: ClassVar[Protection | None] = None
     """What makes AWS refuse to delete it."""
+    scaling: ClassVar[Scaling | None] = None
+    """How it is scaled; None for what has no size."""
+    awaits: ClassVar[str] = ""
+    """For a gate: the field with the number of instances that it waits for."""
     left_behind: ClassVar[str] = "it continues to exist"
     """What a resource that is abandoned continues to do or cost."""
     overrides: ClassVar[tuple[Override, ...]] = ()

@@ -56,7 +56,7 @@ class Effect:
     @property
     def changes(self) -> bool:
         """Whether it changes what exists, in place."""
-        return self.op in ("update", "adopt")
+        return self.op in ("update", "adopt", "scale")
 
     @property
     def deletes(self) -> bool:

@@ -118,6 +118,14 @@ class Driver(DeclaredResource, ABC, Generic[S]):
     def set_owner(self, id: str, owner: Owner) -> None:
         """Write the two ownership tags and nothing else; idempotent. Kinds without tags have nothing to write."""
 
+    def scale(self, id: str, spec: S) -> None:
+        """Set the sizes that ``scaling`` declares to those of ``spec``, and nothing else; idempotent."""
+        raise NotImplementedError(f"{self.kind} has no size")
+
+    def wait_scaled(self, id: str, spec: S) -> Iterator[Progress]:
+        """Poll until there are as many instances as ``spec`` says: surplus ones gone, the rest healthy; resumable."""
+        return iter(())
+
     def unprotect(self, id: str) -> None:
         """Remove the ``protection`` that the kind declares, and nothing else; idempotent, already gone is success."""
         raise NotImplementedError(f"{self.kind} has no protection")

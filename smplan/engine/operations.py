@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, assert_never
+from typing import Any
 
 from smplan.core import diff
 from smplan.core.events import StepProgress
@@ -71,30 +71,13 @@ class RunContext:
 
 def apply_step(run: RunContext, prepared: PreparedStep) -> Result:
     """Apply a step to its end. Raises the SmplanError that says why it failed."""
-    match prepared.step.op:
-        case Op.FORGET:
-            return forget(prepared)
-        case Op.MOVE:
-            return move(run, prepared)
-        case _ if prepared.driver.virtual:
-            return _apply_virtual(run, prepared)
-        case Op.CREATE | Op.REPLACE:  # the replaced generation is deleted by a step of its own
-            return create(run, prepared)
-        case Op.ADOPT:
-            return adopt(run, prepared)
-        case Op.UPDATE:
-            return update(run, prepared)
-        case Op.DELETE:
-            return delete(run, prepared)
-        case Op.GATE:
-            return wait_gate(run, prepared)
-        case Op.UNPROTECT:
-            return unprotect(run, prepared)
-        case _:
-            assert_never(prepared.step.op)
+    op = prepared.step.op
+    if prepared.driver.virtual and op not in (Op.FORGET, Op.MOVE):
+        return _apply_virtual(run, prepared)
+    return _OPERATIONS[op](run, prepared)
 
 
-def forget(prepared: PreparedStep) -> Result:
+def forget(_run: RunContext, prepared: PreparedStep) -> Result:
     """Nothing: only the record goes."""
     return Result(prepared.step.physical_id)
 
@@ -135,6 +118,17 @@ def adopt(run: RunContext, prepared: PreparedStep) -> Result:
 
 def update(run: RunContext, prepared: PreparedStep) -> Result:
     """Change the resource in place. Raises NotFound, or Stale if it is not what the plan was made from."""
+    live = _read_unchanged(run, prepared)
+    if live.owner is None and not prepared.step.resource.keep:
+        _claim(run, prepared, live.id)  # before a change that may fail: what is ours must show as such
+    if prepared.step.changes:
+        _send_update(run, prepared, live)
+    _wait_ready(run, prepared, live.id)
+    return Result(live.id, _read(run, prepared, live.id).outputs)
+
+
+def _read_unchanged(run: RunContext, prepared: PreparedStep) -> Live[Any]:
+    """The resource as the plan was made from it. Raises NotFound, NotOurs, or Stale if it is another by now."""
     step, driver, id = prepared.step, prepared.driver, prepared.step.physical_id
     live = driver.read_many([id]).get(id)
     if live is None:
@@ -142,10 +136,7 @@ def update(run: RunContext, prepared: PreparedStep) -> Result:
     _check_owner(run, prepared, live)
     if not prepared.begun and (change := describe_change(step, live, under_way=True)):
         raise Stale(change, hint=PLAN_AGAIN, address=step.address)
-    if step.changes:
-        _send_update(run, prepared, live)
-    _wait_ready(run, prepared, id)
-    return Result(id, _read(run, prepared, id).outputs)
+    return live
 
 
 def delete(run: RunContext, prepared: PreparedStep) -> Result:
@@ -181,10 +172,28 @@ def unprotect(run: RunContext, prepared: PreparedStep) -> Result:
     return Result(step.physical_id, step.resource.outputs)
 
 
+def scale(run: RunContext, prepared: PreparedStep) -> Result:
+    """Give a group another size, and wait until its instances are gone, drained, or in service and healthy."""
+    step, driver, id = prepared.step, prepared.driver, prepared.step.physical_id
+    live = _read_unchanged(run, prepared)
+    _retry_once_if_lost(run, lambda: driver.scale(id, prepared.spec))
+    waiter = run.waiter(step, driver.delete_timeout(live))
+    try:
+        waiter.wait(lambda: _with_lock_checks(run, driver.wait_scaled(id, prepared.spec)))
+    except TimedOut as error:
+        raise TimedOut(error.message, hint=_FIX_AND_RESUME, address=step.address) from None
+    return Result(id, _read(run, prepared, id).outputs)
+
+
 def wait_gate(run: RunContext, prepared: PreparedStep) -> Result:
-    """Wait until the gate's condition holds."""
-    _wait_ready(run, prepared, prepared.step.address)
-    return Result(prepared.step.address)
+    """Wait until the gate's condition holds, or until a resource that was stopped is ready again."""
+    step = prepared.step
+    if prepared.driver.gate:
+        _wait_ready(run, prepared, step.address)
+        return Result(step.address)
+    live = _read_unchanged(run, prepared)
+    _wait_ready(run, prepared, live.id)
+    return Result(live.id, _read(run, prepared, live.id).outputs)
 
 
 def needs_precheck(prepared: PreparedStep) -> bool:
@@ -345,3 +354,17 @@ def _read(run: RunContext, prepared: PreparedStep, id: str) -> Live[Any]:
 
     run.waiter(prepared.step, READ_AFTER_WRITE_TIMEOUT).wait(polls)
     return found[id]
+
+
+_OPERATIONS: Mapping[Op, Callable[[RunContext, PreparedStep], Result]] = {
+    Op.CREATE: create,
+    Op.UPDATE: update,
+    Op.REPLACE: create,  # the replaced generation is deleted by a step of its own
+    Op.DELETE: delete,
+    Op.ADOPT: adopt,
+    Op.FORGET: forget,
+    Op.MOVE: move,
+    Op.GATE: wait_gate,
+    Op.UNPROTECT: unprotect,
+    Op.SCALE: scale,
+}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,10 +21,11 @@ from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
 from smplan.core.plan.planner import plan_changes
+from smplan.core.plan.scaling import held_sizes, stopped
 from smplan.core.plan.steps import plan_steps
 from smplan.core.resolver import Resolver
 from smplan.core.state.journal import StepIntent
-from smplan.core.state.model import State
+from smplan.core.state.model import ResourceState, State
 from smplan.core.values import InvalidReference, Json, encode, resolve
 from smplan.drivers.retry import Pause, sleep
 from smplan.engine import preconditions, preflight, refresh
@@ -69,11 +70,11 @@ def plan(
     """
     world.on_retry(report, pause)
     snapshot = store.read()
-    state = _state_of(snapshot, blueprint)
-    _check_kinds(state, world)
+    state = state_of(snapshot, blueprint)
+    check_kinds(state, world)
     destroy = mode == "destroy"
     ordered = Graph({}) if destroy else graph.build(blueprint, ordering.edges)
-    account = _account(blueprint, state, world, report)
+    account = account_of(blueprint, state, world, report)
     lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {} if destroy else None)
     moved, moves = (state, ()) if destroy else plan_moves(blueprint, ordered, world.kind, state, lookups)
     observed = _observe(blueprint, snapshot, moved, world, report, lookups)
@@ -84,35 +85,56 @@ def plan(
     )
     changes, not_checked = _plan_changes(plan_from, observed, blueprint, world, command)
     steps = plan_steps(changes, ordered, moved, pending_creates)
-    made_at = now()
-    return with_digest(
-        Plan(
-            id=str(uuid.uuid4()),
-            name=blueprint.name,
-            mode=mode,
-            created=made_at.isoformat(),
-            expires=(made_at + PLAN_TTL).isoformat(),
-            smplan_version=__version__,
-            blueprint={"file": Path(blueprint.file).name, "digest": blueprint.digest, "commit": commit},
-            variables=blueprint.variables,
-            base=StateRef(state.lineage, state.serial, _digest(snapshot, state), snapshot.folded is not None),
-            backend=BackendConfig(blueprint.state.backend, blueprint.state.options),
-            account=account,
-            region=world.aws.region if account else "",
-            lookups=observed.lookups,
-            stream_manager=encode(blueprint.stream_manager),
-            steps=steps,
-            drift=tuple(changes.drift),
-            unreadable=changes.unreadable,
-            not_checked=not_checked,
-            unchanged=_unchanged(changes, steps),
-            permits=permits.listed(),
-            outputs={} if destroy else _outputs(blueprint, changes),
-            warnings=()
-            if destroy
-            else tuple(_warning(each, Path(blueprint.file).parent) for each in blueprint.warnings),
-        )
+    found = drafted(blueprint, snapshot, state, steps, now(), commit)
+    found = replace(
+        found,
+        mode=mode,
+        account=account,
+        region=world.aws.region if account else "",
+        lookups=observed.lookups,
+        drift=tuple(changes.drift),
+        unreadable=changes.unreadable,
+        not_checked=not_checked,
+        permits=permits.listed(),
     )
+    if not destroy:
+        found = replace(
+            found,
+            scaled=_still_scaled(moved, ordered, world),
+            stopped=changes.stopped,
+            unchanged=_unchanged(changes, steps),
+            outputs=_outputs(blueprint, changes),
+            warnings=tuple(_warning(each, Path(blueprint.file).parent) for each in blueprint.warnings),
+        )
+    return with_digest(found)
+
+
+def drafted(
+    blueprint: Blueprint, snapshot: Snapshot, state: State, steps: tuple[Step, ...], at: datetime, commit: str
+) -> Plan:
+    """A plan of these steps with what is known without AWS."""
+    return Plan(
+        id=str(uuid.uuid4()),
+        name=blueprint.name,
+        mode="apply",
+        created=at.isoformat(),
+        expires=(at + PLAN_TTL).isoformat(),
+        smplan_version=__version__,
+        blueprint={"file": Path(blueprint.file).name, "digest": blueprint.digest, "commit": commit},
+        variables=blueprint.variables,
+        base=StateRef(state.lineage, state.serial, _digest(snapshot, state), snapshot.folded is not None),
+        backend=BackendConfig(blueprint.state.backend, blueprint.state.options),
+        account="",
+        region="",
+        lookups={},
+        stream_manager=encode(blueprint.stream_manager),
+        steps=steps,
+    )
+
+
+def _still_scaled(state: State, ordered: Graph, world: Providers) -> dict[str, int]:
+    """The groups of the blueprint that `smplan scale` holds at a size."""
+    return {address: size for address, size in held_sizes(state, world.kind).items() if address in ordered.nodes}
 
 
 def _warning(warning: Diagnostic, folder: Path) -> str:
@@ -132,17 +154,29 @@ def _observe(
     """Everything but what exists under the natural keys of resources to create: those are not planned yet."""
     pending_creates = snapshot.folded.pending_creates if snapshot.folded else ()
     world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
-    current = refresh.read_resources(state.resources.values(), world, report)
+    idle = _stopped(blueprint, state, world)
+    current = refresh.read_resources(_without(state, idle), world, report)
     deposed, unreadable = refresh.read_deposed(state.deposed, world, report)
     untracked, hidden = refresh.find_untracked(pending_creates, state, world)
     return replace(
         current,
         lookups=lookups,
+        stopped=idle,
         pending=frozenset(intent.resource_key for intent in pending_creates),
         untracked=untracked,
         deposed=deposed,
         hidden=(*unreadable, *hidden),
     )
+
+
+def _stopped(blueprint: Blueprint, state: State, world: Providers) -> dict[str, str]:
+    """By address, why a resource cannot be read or waited for: what it is behind is scaled down."""
+    sizes = held_sizes(state, world.kind)
+    return stopped(graph.build(blueprint, ordering.edges), world.kind, state, sizes) if sizes else {}
+
+
+def _without(state: State, idle: Collection[str]) -> Iterator[ResourceState]:
+    return (each for each in state.resources.values() if each.address not in idle)
 
 
 def _plan_changes(
@@ -179,12 +213,13 @@ def _check_permits(
 
 def _unchanged(changes: ChangeSet, steps: Iterable[Step]) -> tuple[str, ...]:
     """What was read and has no step; a resource that only moves has one."""
-    others = {step.address for step in steps} | changes.unreadable.keys()
+    others = {step.address for step in steps} | changes.unreadable.keys() | changes.stopped.keys()
     idle = (address for address, each in changes.changes.items() if isinstance(each, NoOp))
     return tuple(address for address in idle if address not in others)
 
 
-def _state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
+def state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
+    """The state in ``snapshot``, an empty one if there is none. Raises GuardRefused if it is another blueprint's."""
     if snapshot.folded is None:
         return State(blueprint.name, str(uuid.uuid4()), 0, {})
     state = snapshot.folded.state
@@ -200,7 +235,7 @@ def _digest(snapshot: Snapshot, state: State) -> str:
     return snapshot.folded.digest() if snapshot.folded else state.digest()
 
 
-def _check_kinds(state: State, world: Providers) -> None:
+def check_kinds(state: State, world: Providers) -> None:
     """Raise StoreError if the state holds a kind that this smplan does not know."""
     for kind in {resource.kind for resource in (*state.resources.values(), *state.deposed)}:
         try:
@@ -210,7 +245,7 @@ def _check_kinds(state: State, world: Providers) -> None:
             raise StoreError(message, hint="use the newer smplan that wrote it") from None
 
 
-def _account(blueprint: Blueprint, state: State, world: Providers, report: Report) -> str:
+def account_of(blueprint: Blueprint, state: State, world: Providers, report: Report) -> str:
     """The account of the credentials; empty if the blueprint and the state need nothing of AWS.
 
     Raises GuardRefused if the blueprint names another one, and for a clock that AWS would not accept.
@@ -254,16 +289,19 @@ class DriftReport:
 
     drift: tuple[Drift, ...]
     unreadable: Mapping[str, str]
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    """By address: why a resource was not read, because what it is behind is scaled down."""
 
 
 def detect_drift(*, blueprint: Blueprint, store: Store, world: Providers, report: Report) -> DriftReport:
     """How what exists differs from what was last applied. Writes nothing."""
     world.on_retry(report)
-    state = _state_of(store.read(), blueprint)
-    _check_kinds(state, world)
-    _account(blueprint, state, world, report)
+    state = state_of(store.read(), blueprint)
+    check_kinds(state, world)
+    account_of(blueprint, state, world, report)
     lookups = refresh.read_lookups(blueprint, world, needed_by=blueprint.stream_manager or {})
     world.set_stream_manager_settings(_stream_manager_settings(blueprint, state, lookups))
-    observed = refresh.read_resources(state.resources.values(), world, report)
+    idle = _stopped(blueprint, state, world)
+    observed = replace(refresh.read_resources(_without(state, idle), world, report), stopped=idle)
     found = drift.detect(state, observed, world.kind, Overrides(blueprint, state, world.kind))
-    return DriftReport(tuple(found), {**drift.not_compared(state, world.kind), **observed.unreadable})
+    return DriftReport(tuple(found), {**drift.not_compared(state, world.kind), **observed.unreadable}, idle)

@@ -107,7 +107,7 @@ def _check_state(plan: Plan, replayed: ReplayedState) -> None:
 
 def _describe_state_change(plan: Plan, state: State) -> str:
     """Up to ten addresses each that the state has and the plan did not expect, and the other way round."""
-    planned, idle = {step.address for step in plan.steps}, {*plan.unchanged, *plan.unreadable}
+    planned, idle = {step.address for step in plan.steps}, {*plan.unchanged, *plan.unreadable, *plan.stopped}
     existed = {step.address for step in plan.steps if step.physical_id} | idle
     created = {step.address for step in plan.steps if step.op in (Op.CREATE, Op.GATE)}
     found = {

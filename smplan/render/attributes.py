@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Op, Plan, Step
@@ -26,6 +26,21 @@ def origin(plan: Plan) -> dict[str, str]:
         **{f"permitted to {permit}": ", ".join(addresses) for permit, addresses in plan.permits.items()},
     }
     return {name: one_line(text) for name, text in found.items() if text}
+
+
+def scaled(plan: Plan) -> list[str]:
+    """What `smplan scale` holds at a size and how to start it, and what is stopped behind it; one line each."""
+    held = [
+        f"{address} is scaled to {size} by `smplan scale`; `smplan scale BLUEPRINT --to blueprint` "
+        f"{'starts it' if size == 0 else 'gives it the size of the blueprint'}"
+        for address, size in plan.scaled.items()
+    ]
+    return [*map(one_line, held), *stopped(plan.stopped)]
+
+
+def stopped(found: Mapping[str, str]) -> list[str]:
+    """What is neither read nor waited for, and why; one line each."""
+    return [one_line(f"{address} is stopped: {why}") for address, why in found.items()]
 
 
 def not_checked(plan: Plan) -> list[str]:

@@ -21,6 +21,7 @@ SIGNS: Mapping[str, str] = {
     Op.MOVE: "→",
     Op.GATE: "?",
     Op.UNPROTECT: "!",
+    Op.SCALE: "↕",
 }
 VERBS: Mapping[Op, str] = {
     Op.CREATE: "to create",
@@ -32,6 +33,7 @@ VERBS: Mapping[Op, str] = {
     Op.MOVE: "to move",
     Op.GATE: "to wait for",
     Op.UNPROTECT: "to unprotect",
+    Op.SCALE: "to scale",
 }
 DESTRUCTIVE = (Op.DELETE, Op.REPLACE)
 LONGEST = 200
@@ -95,14 +97,15 @@ def summary(plan: Plan) -> str:
     unread = count(len(plan.unreadable), "resource")
     if plan.empty and plan.unreadable:
         return f"No changes where it could be read ({len(plan.unchanged)} unchanged), but {unread} could not: {_AGAIN}."
+    stopped = f", {len(plan.stopped)} stopped" if plan.stopped else ""
     if plan.empty:
-        return f"No changes: {count(len(plan.unchanged), 'resource')} up to date."
+        return f"No changes: {count(len(plan.unchanged), 'resource')} up to date{stopped}."
     counts = plan.counts()
     changes = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
     time = duration(critical_path_seconds(plan.steps))
     risks = f" {risk_summary(plan)}." if plan.risk_counts() else ""
     incomplete = f" {unread} could not be read: {_AGAIN}." if plan.unreadable else ""
-    return f"{changes}; {len(plan.unchanged)} unchanged; about {time} on AWS.{risks}{incomplete}"
+    return f"{changes}; {len(plan.unchanged)} unchanged{stopped}; about {time} on AWS.{risks}{incomplete}"
 
 
 def risk_summary(plan: Plan) -> str:

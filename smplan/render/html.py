@@ -14,7 +14,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }
 code, pre { font: 13px/1.45 ui-monospace, monospace } pre { white-space: pre-wrap; margin: .2rem 0 }
 section { border-left: 4px solid #8aa; padding: .2rem .8rem; margin: .8rem 0; background: #f7f9fa }
-.create { border-color: #2a7 } .update, .adopt { border-color: #d90 }
+.create { border-color: #2a7 } .update, .adopt, .scale { border-color: #d90 }
 .delete, .replace, .unprotect { border-color: #c33; background: #fff3f2 }
 .gate { border-color: #36c } h2 { font-size: 1rem; margin: .2rem 0 }
 dt { float: left; width: 6rem; color: #57606a } .risk { color: #b00; font-weight: 600 }
@@ -41,7 +41,7 @@ def plan(plan: Plan) -> str:
         f"<p>{_text(address)} cannot be read and is left unchanged: {_text(why)}</p>"
         for address, why in plan.unreadable.items()
     ]
-    body += [f"<p>{_text(line)}</p>" for line in attributes.not_checked(plan)]
+    body += [f"<p>{_text(line)}</p>" for line in (*attributes.scaled(plan), *attributes.not_checked(plan))]
     body += [f"<p class='risk'>warning: {_text(each)}</p>" for each in plan.warnings]
     body += ["".join(_step(step)) for step in plan.steps]
     body.append(

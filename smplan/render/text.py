@@ -26,6 +26,7 @@ _COLORS = {
     Op.MOVE: "36",
     Op.GATE: "34",
     Op.UNPROTECT: "31",
+    Op.SCALE: "33",
 }
 
 
@@ -41,7 +42,7 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     lines += _drift(plan.drift)
     for step in plan.steps:
         lines += [*_step(step, color=color), ""]
-    lines += [*_unreadable(plan.unreadable), *attributes.not_checked(plan)]
+    lines += [*_unreadable(plan.unreadable), *attributes.scaled(plan), *attributes.not_checked(plan)]
     lines += [f"warning: {one_line(each)}" for each in plan.warnings]
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
     return "\n".join(lines) + "\n"
@@ -81,13 +82,14 @@ def _unreadable(found: Mapping[str, str]) -> list[str]:
     return [f"? {one_line(address)}: cannot be read, left unchanged: {one_line(why)}" for address, why in found.items()]
 
 
-def drift(found: Sequence[Drift], unreadable: Mapping[str, str]) -> str:
-    """The drift, attribute by attribute, and what could not be read."""
+def drift(found: Sequence[Drift], unreadable: Mapping[str, str], stopped: Mapping[str, str] | None = None) -> str:
+    """The drift, attribute by attribute, what could not be read, and what is ``stopped``."""
     lines = [*_drift(found), *_unreadable(unreadable)]
+    idle = "".join(f"{line}\n" for line in attributes.stopped(stopped or {}))
     if unreadable:
         none = "" if found else "No drift where it could be read. "
         lines.append(f"{none}{count(len(unreadable), 'resource')} could not be read: the comparison is incomplete.")
-    return "\n".join(lines) + "\n" if lines else "No drift: everything matches the last apply.\n"
+    return idle + ("\n".join(lines) + "\n" if lines else "No drift: everything matches the last apply.\n")
 
 
 def entries(found: Sequence[ResourceState]) -> str:

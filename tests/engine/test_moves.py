@@ -27,6 +27,7 @@ def test_a_rename_changes_the_state_and_the_ownership_tags_only(bench: Bench) ->
     wanted = blueprint(thing("b", name="n"), thing("user", uses=["${b.id}"]))
     made = bench.plan(wanted)
     assert [(step.op, step.address, step.previous_address) for step in made.steps] == [(Op.MOVE, "b", "a")]
+    assert made.unchanged == ("user",), "what moves is not counted as unchanged too"
     bench.apply(made)
     assert bench.cloud.writes() == sent
     assert ("set_owner", "t-n") in bench.cloud.calls

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from smplan.core.blueprint import Blueprint
+from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Op, Plan, Step
 from smplan.core.risk import Category, Risk
 from smplan.drivers.base import Owner
@@ -438,3 +439,41 @@ def test_a_stream_manager_that_has_not_responded_is_asked_for_no_names(bench: Be
     bench.cloud.fail("read", "toy.behind", Unreachable("nobody"))
     assert ops(bench.plan(wanted)) == {"c": Op.CREATE}
     assert bench.cloud.calls.count(("find", "toy.behind")) == asked
+
+
+def test_ownership_tags_removed_by_hand_are_drift_and_restored(bench: Bench) -> None:
+    wanted = blueprint(thing("a"))
+    bench.make(wanted)
+    things = bench.cloud.of("toy.thing")
+    things["t-a"] = (things["t-a"][0], None)
+    made = bench.plan(wanted)
+    assert [(step.op, step.reasons) for step in made.steps] == [
+        (Op.UPDATE, ("its ownership tags were removed outside smplan",))
+    ]
+    owner = f"a of state {bench.state.lineage}"
+    assert made.drift[0].changes == (AttributeChange("owner", owner, None),)
+    assert bench.apply(made).outcome == "complete"
+    assert things["t-a"][1] == Owner(bench.state.lineage, "a")
+    assert ("update", "t-a") not in bench.cloud.calls
+    assert bench.plan(wanted).empty
+
+
+def test_what_another_state_took_over_is_drift(bench: Bench) -> None:
+    wanted = blueprint(thing("a"))
+    bench.make(wanted)
+    things = bench.cloud.of("toy.thing")
+    things["t-a"] = (things["t-a"][0], Owner("other", "b"))
+    report = detect_drift(blueprint=wanted, store=bench.store, world=bench.world(), report=bench.log)
+    assert report.drift[0].changes == (
+        AttributeChange("owner", f"a of state {bench.state.lineage}", "b of state other"),
+    )
+
+
+def test_what_is_shared_needs_no_ownership_tags(bench: Bench) -> None:
+    wanted = blueprint(thing("a", lifecycle={"keep": True}))
+    bench.make(wanted)
+    things = bench.cloud.of("toy.thing")
+    for owner in (None, Owner("other", "b")):
+        things["t-a"] = (things["t-a"][0], owner)
+        made = bench.plan(wanted)
+        assert (made.steps, made.drift) == ((), ())

@@ -103,6 +103,14 @@ def everything() -> Plan:
         ),
         step("alb:unprotect#1", "aws.elbv2.load_balancer", Op.UNPROTECT, "--unprotect permits it", target="arn:alb"),
         step(
+            "blue:scale",
+            "aws.autoscaling.group",
+            Op.SCALE,
+            "`smplan scale` sets its size to 0",
+            changes=(AttributeChange("min_size", 1, 0),),
+            target="blue",
+        ),
+        step(
             "nodes:abandon#1",
             "red5.nodegroup",
             Op.FORGET,
@@ -132,6 +140,8 @@ def everything() -> Plan:
         ),
         unreadable={"old_nodes": "no Stream Manager is in service"},
         not_checked={"key pairs": "the credentials may not call ec2:DescribeKeyPairs"},
+        scaled={"green": 0, "red": 3},
+        stopped={"healthy": "green is scaled to 0"},
         unchanged=("a", "b"),
         permits={"unprotect": ("alb",), "abandon": ("nodes",)},
         warnings=("boot.sh:1: Windows line endings; convert them",),

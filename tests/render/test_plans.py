@@ -47,7 +47,7 @@ def test_plan_matches_the_golden_file(
 def test_empty_plan_reports_no_changes(everything: Plan) -> None:
     empty = with_digest(replace(everything, steps=(), drift=(), unreadable={}))
     for renderer in (text, markdown, html):
-        assert "No changes: 2 resources up to date." in renderer.plan(empty)
+        assert "No changes: 2 resources up to date, 1 stopped." in renderer.plan(empty)
         assert "could not" not in renderer.plan(empty)
 
 

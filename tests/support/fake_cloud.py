@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from smplan.core.blueprint import LookupDecl, Resource
-from smplan.core.resource_type import Output, Protection, ResourceType
+from smplan.core.resource_type import Output, Protection, ResourceType, Scaling
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import Spec
 from smplan.core.values import Json
@@ -23,7 +23,7 @@ from smplan.drivers.retry import RetryPolicy
 from smplan.engine.providers import Providers
 from smplan.errors import InUse, Invalid, LostAnswer, NotFound, SmplanError
 from tests.support.blueprints import resource, tree
-from tests.support.fake_specs import GateSpec, PortSpec, ThingSpec, readable
+from tests.support.fake_specs import GateSpec, HerdSpec, PortSpec, ThingSpec, readable
 
 
 @dataclass
@@ -212,6 +212,37 @@ class Behind(Thing):
         return f"b-{spec.name}"
 
 
+class Herd(FakeDriver):
+    """Has a size, which ``scale`` sets; the herd follows at once."""
+
+    kind = "toy.herd"
+    summary = "A herd."
+    spec = HerdSpec
+    name_field = "name"
+    scaling: ClassVar[Scaling | None] = Scaling("least", "now", "most")
+
+    def _id(self, spec: Any) -> str:
+        return f"h-{spec.name}"
+
+    def create(self, spec: Any, claim: Claim) -> str:
+        return super().create(spec.model_copy(update={"now": spec.least if spec.now is None else spec.now}), claim)
+
+    def update(self, live: Live[Any], spec: Any) -> None:
+        super().update(live, spec)
+        before = live.spec.now
+        self._all[live.id] = (spec.model_copy(update={"now": max(before, spec.least)}), self._all[live.id][1])
+
+    def scale(self, id: str, spec: Any) -> None:
+        self.cloud.called("scale", id)
+        before, owner = self._all[id]
+        self._all[id] = (before.model_copy(update={"least": spec.least, "now": spec.now}), owner)
+
+    def wait_scaled(self, id: str, spec: Any) -> Iterator[Progress]:
+        while ("scaled", id) in self.cloud.faults:
+            yield Progress(f"{id} to settle", "moving")
+        self.cloud.called("wait_scaled", id)
+
+
 class Gate(FakeDriver):
     """Passes once the id of its thing is in ``well``."""
 
@@ -219,6 +250,7 @@ class Gate(FakeDriver):
     summary = "A gate."
     spec = GateSpec
     gate = True
+    awaits = "count"
     timeout_seconds = 0.3
     well: ClassVar[set[str]] = set()
 
@@ -271,7 +303,7 @@ class FakeProviders(Providers):
         found = dict(secrets or {})
         super().__init__(FakeAws(), connect=lambda settings: settings, secrets=found.__getitem__)  # type: ignore[arg-type, return-value]
         self.cloud = cloud
-        kinds = (Thing, Port, Behind, Gate)
+        kinds = (Thing, Port, Behind, Herd, Gate)
         classes = {base.kind: type(base.__name__, (base,), {"cloud": cloud}) for base in kinds}
         self._drivers: dict[str, Driver[Any]] = {name: made(self._context) for name, made in classes.items()}
         self._drivers["core.value"] = Value(self._context)

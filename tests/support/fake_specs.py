@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from smplan.core.spec import IMMUTABLE, INITIAL, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, PartialMap, Spec, fields
 
@@ -36,6 +36,22 @@ class GateSpec(Spec):
     """What a gate waits for."""
 
     of: Annotated[str, Field(description="The id of a thing.")]
+    count: Annotated[int, Field(description="How many of it.")] = 1
+
+
+class HerdSpec(Spec):
+    """A herd, which has a size."""
+
+    name: Annotated[str, IMMUTABLE, Field(description="Its natural key.")]
+    least: Annotated[int, Field(description="The minimum.")]
+    now: Annotated[int | None, INITIAL, Field(description="The size.")] = None
+    most: Annotated[int, Field(description="The maximum.")] = 9
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.known("least", "most") and self.least > self.most:
+            raise ValueError("`least` is above `most`")
+        return self
 
 
 def readable(spec: S) -> S:

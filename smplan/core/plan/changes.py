@@ -101,11 +101,20 @@ class Replace(_Forward):
 
 @dataclass(frozen=True)
 class Gate(_Forward):
-    """A wait. ``live`` is None if it never passed."""
+    """A wait: for a gate, or until what was stopped is ready again. ``live`` is None if it never passed."""
 
     op = Op.GATE
     live: ObservedResource | None = None
     changes: Changes = ()
+
+
+@dataclass(frozen=True)
+class Scale(_Forward):
+    """Another minimum and capacity, as a person asked for; ``resource`` remembers them, or no longer does."""
+
+    op = Op.SCALE
+    live: ObservedResource
+    changes: Changes
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,7 @@ class Move(_Step):
     """Whether it was a deposed generation, as after half a swap."""
 
 
-Action: TypeAlias = Create | Adopt | Update | Replace | Gate
+Action: TypeAlias = Create | Adopt | Update | Replace | Gate | Scale
 Change: TypeAlias = Action | NoOp
 
 
@@ -262,6 +271,8 @@ class ChangeSet:
     drift: list[Drift] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     """By address: why a resource could not be read; it is left alone."""
+    stopped: dict[str, str] = field(default_factory=dict)
+    """By address: why it is neither read nor waited for."""
     values: dict[str, Mapping[str, PartialValue]] = field(default_factory=dict)
     """By address: the attributes that are known before apply."""
     diagnostics: list[Diagnostic] = field(default_factory=list)

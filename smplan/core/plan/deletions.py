@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Set
 from dataclasses import dataclass, field, replace
 
 from smplan.core import diff
@@ -76,7 +76,8 @@ class Deletions:
 
     def _unwanted(self, resource: ResourceState) -> Iterator[Deletion]:
         address, type = resource.address, self.types(resource.kind)
-        live, unreadable = self.observed.resources.get(address), self.observed.unreadable.get(address)
+        live = self.observed.resources.get(address)
+        unreadable = self.observed.unreadable.get(address) or self._why_stopped(address)
         if type.gate:
             yield Forget(resource, (self.reason,), type)
         elif stays := self._why_it_stays(resource):
@@ -90,6 +91,10 @@ class Deletions:
             yield Delete(resource, (self.reason,), type, live)
         else:
             yield from self._protected(Delete(resource, (self.reason,), type, live))
+
+    def _why_stopped(self, address: str) -> str:
+        why = self.observed.stopped.get(address)
+        return f"{why}; start it first with `smplan scale BLUEPRINT --to blueprint`" if why else ""
 
     def _deposed(self, resource: ResourceState, why: str) -> Iterator[Deletion]:
         type = self.types(resource.kind)
@@ -201,6 +206,14 @@ class Deletions:
 def attributes(live: ObservedResource) -> dict[str, object]:
     """The outputs and the fields of what exists, by name."""
     return {**live.outputs, **live.spec.managed_fields()}
+
+
+def refuse_abandoned(plan: ChangeSet, wanted: Set[str], permits: Permits) -> None:
+    """What the blueprint has cannot be abandoned, except for its older generations: the next plan would create it."""
+    abandoned = {each.resource.address for each in plan.deletions if isinstance(each, Abandon)}
+    for address in sorted(permits.abandon & wanted - abandoned):
+        message = f"{address} cannot be abandoned: the blueprint has it, so remove it from the blueprint first"
+        plan.guard_violations.append(Violation(message))
 
 
 def refuse_loss_of_kept(plan: ChangeSet) -> None:

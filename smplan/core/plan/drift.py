@@ -11,7 +11,7 @@ from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
 from smplan.core.plan.recorded import recorded_spec, unknown_fields
 from smplan.core.resource_type import ResourceType, ResourceTypes
-from smplan.core.state.model import State
+from smplan.core.state.model import ResourceState, State
 from smplan.core.values import Json
 
 
@@ -19,7 +19,7 @@ def detect(state: State, observed: ObservedState, types: ResourceTypes, override
     """The drift of every readable resource of ``state``, except in the fields that other resources set."""
     for resource in state.resources.values():
         type = types(resource.kind)
-        if type.gate or type.virtual or resource.address in observed.unreadable:
+        if type.gate or type.virtual or resource.address in {*observed.unreadable, *observed.stopped}:
             continue
         live = observed.resources.get(resource.address)
         if live is None:
@@ -33,8 +33,25 @@ def detect(state: State, observed: ObservedState, types: ResourceTypes, override
             if change.path.partition(".")[0] not in overridden
         )
         changes += tuple(_tracked(type, resource.outputs, live.outputs))
+        changes += tuple(_owner(type, resource, live.owner, state.lineage))
         if changes:
             yield Drift(resource.address, resource.kind, resource.id, changes=changes)
+
+
+def lost_owner(type: ResourceType, keep: bool, owner: tuple[str, str] | None) -> bool:
+    """Whether the ownership tags were removed from what has them: not from what is shared, as it may have none."""
+    return owner is None and type.taggable and not keep
+
+
+def _owner(
+    type: ResourceType, record: ResourceState, owner: tuple[str, str] | None, lineage: str
+) -> Iterator[AttributeChange]:
+    """Another owner than this state, by the ownership tags, or none."""
+    ours = f"{record.address} of state {lineage}"
+    if lost_owner(type, record.keep, owner):
+        yield AttributeChange("owner", ours, None)
+    elif owner and owner[0] != lineage and not record.keep:
+        yield AttributeChange("owner", ours, f"{owner[1]} of state {owner[0]}")
 
 
 def not_compared(state: State, types: ResourceTypes) -> dict[str, str]:

@@ -38,6 +38,7 @@ class Op(StrEnum):
     MOVE = "move"
     GATE = "gate"
     UNPROTECT = "unprotect"
+    SCALE = "scale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,10 @@ class Plan:
     """Address to why it could not be read; it is left alone."""
     not_checked: Mapping[str, str] = field(default_factory=dict)
     """What AWS could not be asked about, to why."""
+    scaled: Mapping[str, int] = field(default_factory=dict)
+    """By address: the minimum that `smplan scale` has set and the blueprint does not change."""
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    """By address: why a resource is neither read nor waited for, because what it is behind is scaled down."""
     unchanged: tuple[str, ...] = ()
     """The addresses that were read, and have no step."""
     permits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -53,6 +53,8 @@ class ObservedState:
     """By address: the resources of the state that exist."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """By address: why a resource behind a Stream Manager could not be read. Unreadable is never "gone"."""
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    """By address: why a resource was not read, because what it is behind is scaled down."""
     deposed: Mapping[tuple[str, str], ObservedResource] = field(default_factory=dict)
     """By kind and id: the older generations that exist."""
     hidden: tuple[Hidden, ...] = ()

@@ -14,7 +14,6 @@ from smplan.core.plan import drift
 from smplan.core.plan.causes import causes
 from smplan.core.plan.changes import (
     NO_PERMITS,
-    Abandon,
     Adopt,
     Change,
     Changes,
@@ -24,17 +23,18 @@ from smplan.core.plan.changes import (
     Move,
     NoOp,
     Permits,
-    Replace,
     Target,
     Unowned,
     Update,
     Violation,
 )
-from smplan.core.plan.deletions import Deletions, refuse_loss_of_kept
-from smplan.core.plan.generation_names import current_name, replacement_name
+from smplan.core.plan.deletions import Deletions, refuse_abandoned, refuse_loss_of_kept
+from smplan.core.plan.existing import Existing, why_gone, with_current_name
 from smplan.core.plan.observed import ObservedResource, ObservedState
 from smplan.core.plan.overrides import Overrides
 from smplan.core.plan.recorded import recorded_spec
+from smplan.core.plan.replacement import Replacements
+from smplan.core.plan.scaling import START_AGAIN, held_fields
 from smplan.core.resource_type import ResourceTypes
 from smplan.core.spec import Spec
 from smplan.core.spec_errors import spec_errors
@@ -61,24 +61,17 @@ def plan_changes(
     """
     overrides = Overrides(blueprint, state, resource_types)
     plan = ChangeSet(observed.lookups, moves)
-    planner = _Planner(blueprint, graph, resource_types, state, observed, overrides, permits, plan)
+    existing = Existing(blueprint, graph, state, observed, plan)
+    planner = _Planner(blueprint, graph, resource_types, state, observed, overrides, permits, plan, existing)
     for declaration in graph.nodes.values():  # in topological order: what a resource refers to is planned before it
         planner.plan_resource(declaration)
     planner.reopen_gates()
     plan.drift.extend(drift.detect(state, observed, resource_types, overrides))
     deletions = Deletions(plan, graph.nodes, resource_types, state, observed, permits, destroy)
     plan.deletions.extend(deletions.all())
-    _check_abandoned(plan, graph, permits)
+    refuse_abandoned(plan, graph.nodes.keys(), permits)
     refuse_loss_of_kept(plan)
     return plan
-
-
-def _check_abandoned(plan: ChangeSet, graph: Graph, permits: Permits) -> None:
-    """What the blueprint has cannot be abandoned, except for its older generations: the next plan would create it."""
-    abandoned = {each.resource.address for each in plan.deletions if isinstance(each, Abandon)}
-    for address in sorted(permits.abandon & graph.nodes.keys() - abandoned):
-        message = f"{address} cannot be abandoned: the blueprint has it, so remove it from the blueprint first"
-        plan.guard_violations.append(Violation(message))
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,14 @@ class _Planner:
     overrides: Overrides
     permits: Permits
     plan: ChangeSet
+    existing: Existing
     by_key: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def _replacements(self) -> Replacements:
+        return Replacements(
+            self.graph, self.types, self.state, self.observed, self.permits, self.plan, self.existing, self._resource
+        )
 
     def plan_resource(self, declaration: Resource) -> None:
         """Plan the change of one resource. What is wrong with its spec becomes a diagnostic."""
@@ -104,6 +104,7 @@ class _Planner:
 
     def _spec_of(self, declaration: Resource) -> Spec | None:
         form, diagnostics = self.types(declaration.kind).spec, self.plan.diagnostics
+        held = held_fields(self.types, declaration, self.state)
         diagnostic = self.blueprint.source_map.diagnostic
         try:
             tree = resolve(declaration.spec, self.plan.value_of)
@@ -113,9 +114,14 @@ class _Planner:
             diagnostics.append(diagnostic(declaration.path, message))
             return None
         try:
-            return form.model_validate(tree)
+            return form.model_validate({**tree, **held} if held else tree)
         except ValidationError:
-            for wrong in spec_errors(form, tree):
+            errors = list(spec_errors(form, tree))
+            if not errors:
+                sizes = ", ".join(f"`{name}` {value}" for name, value in held.items())
+                message = f"{declaration.address} is held at {sizes} by `smplan scale`, which this spec does not allow"
+                diagnostics.append(diagnostic(declaration.path, message, START_AGAIN))
+            for wrong in errors:
                 path = (*declaration.path, "spec", *wrong.path)
                 diagnostics.append(diagnostic(path, wrong.message, wrong.hint, key=wrong.key))
             return None
@@ -123,11 +129,13 @@ class _Planner:
     def _plan(self, target: Target) -> Change:
         address = target.declaration.address
         prior = self.state.resources.get(address)
+        if address in self.observed.stopped:
+            return self._plan_stopped(target, prior, self.observed.stopped[address])
         if prior is None:
             return self._plan_create(target)
         if prior.kind != target.type.kind:
-            return self._plan_replace(target, prior, (f"the kind changed from {prior.kind}",))
-        target = _with_current_name(target, prior.name)
+            return self._replacements.plan(target, prior, (f"the kind changed from {prior.kind}",))
+        target = with_current_name(target, prior.name)
         if target.type.gate or target.type.virtual:
             return self._plan_virtual(target, prior)
         if address in self.observed.unreadable:
@@ -147,61 +155,17 @@ class _Planner:
         live = self.observed.by_natural_key.get(address)
         changes = diff.diff(target.spec, live.spec) if live else ()
         fixed = [change.path for change in changes if change.replaces]
-        if live is None or self._is_leftover(target, live, bool(fixed)):
-            why = _why_gone(gone) if gone else "it does not exist yet"
+        if live is None or self.existing.is_leftover(target, live, bool(fixed)):
+            why = why_gone(gone) if gone else "it does not exist yet"
             return Create(self._resource(target, generation, name), (why,), target)
-        holder = self._holder(target, live)
+        holder = self.existing.holder(target, live)
         if holder:
-            self._refuse_second_address(target, live, holder)
+            self.existing.refuse_second_address(target, live, holder)
             return NoOp(target)
-        why = self._adoption_reason(target, live, fixed)
+        why = self.existing.adoption_reason(target, live, fixed)
         if not why:
             return NoOp(target)
         return Adopt(self._resource(target, generation, name, id=live.id), (why,), target, live, changes)
-
-    def _adoption_reason(self, target: Target, live: ObservedResource, fixed: list[str]) -> str:
-        """Why what exists may be adopted; empty if it may not. ``fixed``: the immutable fields in which it differs."""
-        address, type, owner, lifecycle = (
-            target.declaration.address,
-            target.type,
-            live.owner,
-            target.declaration.lifecycle,
-        )
-        key = (address, type.kind, type.identity_digest(encode(target.spec.managed_fields())))
-        pending = not type.taggable and key in self.observed.pending
-        if not fixed and (pending or owner == (self.state.lineage, address)):
-            return f"an interrupted run created {live.id}; it is adopted and completed"
-        created_at = self._untracked_at(target, live)
-        if not fixed and created_at:
-            return f"an interrupted run created {live.id} as {created_at}; it is adopted and completed"
-        if not fixed and lifecycle.keep:
-            return f"{live.id} exists already and is shared (`keep`)"
-        if not fixed and lifecycle.may_adopt(owner, self.state.lineage):
-            return f"{live.id} exists already and the blueprint says `adopt`"
-        differs = f"; it also differs in what cannot be changed: {', '.join(fixed)}" if fixed else ""
-        why = f"{type.kind} {live.id} exists already and {_owner(live)}{differs}"
-        self.plan.unowned.append(Unowned(address, why, owner, adoptable=not fixed))
-        return ""
-
-    def _holder(self, target: Target, live: ObservedResource) -> str:
-        """The address under which the state has what exists already; empty if it does not have it."""
-        return next(
-            (
-                each.address
-                for each in self.state.resources.values()
-                if (each.kind, each.id) == (target.type.kind, live.id)
-            ),
-            "",
-        )
-
-    def _refuse_second_address(self, target: Target, live: ObservedResource, holder: str) -> None:
-        """One resource has one address: nothing may be adopted that this state has under another one."""
-        address, kind = target.declaration.address, target.type.kind
-        message = f"{address} would be {kind} {live.id}, which this state has as {holder}"
-        hint = f"to rename it, write `moved: [{{from: '{holder}', to: '{address}'}}]`"
-        if holder in self.graph.nodes:
-            hint = f"remove one of the two, or give {address} another name"
-        self.plan.diagnostics.append(self.blueprint.source_map.diagnostic(target.declaration.path, message, hint))
 
     def _refuse_double(self, declaration: Resource, spec: Spec) -> None:
         """Two addresses with one natural key would be one resource: each would change it, and delete the other's."""
@@ -237,6 +201,17 @@ class _Planner:
             self.plan.guard_violations.append(Violation(message))
         return NoOp(replace(target, spec=applied), ObservedResource(prior.id, applied, prior.outputs))
 
+    def _plan_stopped(self, target: Target, prior: ResourceState | None, why: str) -> Change:
+        """No change while what it is behind is scaled down; a change in the blueprint is made afterwards."""
+        address = target.declaration.address
+        if prior is None or prior.kind != target.type.kind:
+            self.plan.stopped[address] = f"{why}; it is created when that is started again"
+            return NoOp(target)
+        applied = recorded_spec(target.type, prior)
+        changed = ", ".join(change.path for change in diff.diff(target.spec, applied, prior.spec))
+        self.plan.stopped[address] = f"{why}; {changed} is changed when that is started again" if changed else why
+        return NoOp(replace(target, spec=applied), ObservedResource(prior.id, applied, prior.outputs))
+
     def _plan_existing(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
         """The change of a resource that the state records and that exists."""
         owned_elsewhere = live.owner is not None and live.owner[0] != self.state.lineage
@@ -252,8 +227,10 @@ class _Planner:
             why = tuple(
                 f"{cause}, and it cannot be changed in place" for cause in causes(self.plan, target, prior, fixed)
             )
-            return self._plan_replace(target, prior, why, live, changes)
+            return self._replacements.plan(target, prior, why, live, changes)
         reasons = (*causes(self.plan, target, prior, changes), *_protection_change(target, prior))
+        if drift.lost_owner(target.type, target.declaration.lifecycle.keep, live.owner):
+            reasons = (*reasons, "its ownership tags were removed outside smplan")
         resource = self._resource(target, prior.generation, prior.name, id=live.id)
         if prior.status is Status.INCOMPLETE:
             return Adopt(resource, ("an interrupted run created it; it is completed",), target, live, changes)
@@ -265,61 +242,12 @@ class _Planner:
         taken = f"{prior.kind} {prior.id} was taken over by {address} of state {lineage}"
         type, fixed = target.type, any(change.replaces for change in changes)
         if type.natural_key(target.spec.managed_fields()) != type.natural_key(live.spec.managed_fields()):
-            return self._plan_replace(target, prior, (taken,), live, changes)
+            return self._replacements.plan(target, prior, (taken,), live, changes)
         if not fixed and target.declaration.lifecycle.may_adopt(live.owner, self.state.lineage):
             resource = self._resource(target, prior.generation, prior.name, id=live.id)
             return Adopt(resource, (f"{taken}, and the blueprint takes it back",), target, live, changes)
         self.plan.unowned.append(Unowned(prior.address, taken, live.owner, adoptable=not fixed))
         return NoOp(target, live)
-
-    def _plan_replace(
-        self,
-        target: Target,
-        prior: ResourceState,
-        why: tuple[str, ...],
-        live: ObservedResource | None = None,
-        changes: Changes = (),
-    ) -> Replace:
-        declaration, type, generation, name = target.declaration, target.type, prior.generation + 1, ""
-        protected = prior.prevent_destroy or declaration.lifecycle.prevent_destroy
-        if protected and declaration.address not in self.permits.unprotect:
-            message = (
-                f"{declaration.address} would be replaced ({'; '.join(why)}) and is protected by `prevent_destroy`"
-            )
-            self.plan.guard_violations.append(Violation(message, "--unprotect", declaration.address))
-        delete_before_create = not prior.keep and (
-            not type.create_before_delete or self._refers_to_deleted(declaration.address)
-        )
-        self._refuse_beside_kept(target, prior, "; ".join(why))
-        clashes = target.conflicts_with(prior) or self._name_taken(target)
-        if type.name_field and target.spec.known(type.name_field) and not delete_before_create and clashes:
-            written = resolve(declaration.spec[type.name_field], self.plan.value_of)
-            name = replacement_name(written, type.name_limit, encode(target.spec.managed_fields()), generation)
-            target = replace(target, spec=target.spec.model_copy(update={type.name_field: name}))
-        other = self.observed.by_natural_key.get(declaration.address)
-        if other and not name and other.id != prior.id and not self._is_leftover(target, other, differs=True):
-            why_not = f"{type.kind} {other.id} exists already and {_owner(other)}"
-            self.plan.unowned.append(Unowned(declaration.address, why_not, other.owner, adoptable=False))
-        resource, prior_type = self._resource(target, generation, name), self.types(prior.kind)
-        return Replace(resource, why, target, prior, prior_type, live, changes, delete_before_create)
-
-    def _refuse_beside_kept(self, target: Target, prior: ResourceState, why: str) -> None:
-        """A kept resource is not deleted; a new one of its natural key exists beside it only under a suffix."""
-        type = target.type
-        key = "" if type.name_field else type.natural_key(target.spec.managed_fields())
-        if prior.keep and prior.kind == type.kind and key and key == type.natural_key(decode(prior.spec)):
-            message = (
-                f"{prior.address} cannot be replaced ({why}): the old one is shared (`keep`) and continues to exist"
-            )
-            self.plan.guard_violations.append(
-                Violation(f"{message}; revert the change, or let it be another {type.kind}")
-            )
-
-    def _refers_to_deleted(self, address: str) -> bool:
-        """Whether it refers to a resource whose old generation is deleted before the new one is created."""
-        before = (edge.before for edge in self.graph.incoming.get(address, ()) if edge.reference)
-        changes = (self.plan.changes.get(other) for other in before)
-        return any(isinstance(change, Replace) and change.delete_before_create for change in changes)
 
     def _resource(self, target: Target, generation: int, name: str = "", *, id: str = "") -> ResourceState:
         """What the state will hold; ``id`` is that of what exists already."""
@@ -327,46 +255,24 @@ class _Planner:
         dependencies = tuple(edge.before for edge in self.graph.incoming.get(address, ()))
         spec = encode(target.spec.managed_fields())
         resource = ResourceState(address, target.type.kind, id, spec, {}, dependencies)
-        keep = target.declaration.lifecycle.keep
-        return replace(resource, generation=generation, name=name, prevent_destroy=protected, keep=keep)
-
-    def _name_taken(self, target: Target) -> bool:
-        """Whether a deposed generation exists where the new one is to be created."""
-        deposed = (each for each in self.state.deposed if each.address == target.declaration.address)
-        return any(target.conflicts_with(each) for each in deposed)
-
-    def _is_leftover(self, target: Target, live: ObservedResource, differs: bool) -> bool:
-        """Whether it is deleted first: a deposed generation, or untracked and different."""
-        identity, deposed = (target.type.kind, live.id), self.state.deposed
-        untracked = self._untracked_at(target, live)
-        return any((each.kind, each.id) == identity for each in deposed) or bool(untracked and differs)
-
-    def _untracked_at(self, target: Target, live: ObservedResource) -> str:
-        """The address for which an interrupted run created what exists; empty if none did."""
-        found = (each.resource for each in self.observed.untracked)
-        return next((each.address for each in found if (each.kind, each.id) == (target.type.kind, live.id)), "")
+        keep, held = target.declaration.lifecycle.keep, held_fields(self.types, target.declaration, self.state)
+        return replace(resource, generation=generation, name=name, prevent_destroy=protected, keep=keep, held=held)
 
     def reopen_gates(self) -> None:
         """Plan a gate again if something that it depends on, or that depends on it, is about to change."""
         changes = self.plan.changes
         idle = {address: change for address, change in changes.items() if isinstance(change, NoOp)}
-        gates = {address: change for address, change in idle.items() if change.target.type.gate}
+        gates = {
+            address: change
+            for address, change in idle.items()
+            if change.target.type.gate and address not in self.observed.stopped
+        }
         for edge in self.graph.edges() if gates else ():
             for address, other in ((edge.before, edge.after), (edge.after, edge.before)):
                 if address in gates and other in changes and other not in idle:
                     gate, generation = gates.pop(address), self.state.resources[address].generation
                     why = f"it guards {other}, which is about to change"
                     changes[address] = Gate(self._resource(gate.target, generation), (why,), gate.target, gate.live)
-
-
-def _why_gone(record: ResourceState) -> str:
-    if record.status is Status.INCOMPLETE:
-        return f"{record.id}, which an interrupted run created, is gone"
-    return f"{record.id} is gone: it was deleted outside smplan"
-
-
-def _owner(live: ObservedResource) -> str:
-    return f"it belongs to {live.owner[1]} of state {live.owner[0]}" if live.owner else "no state owns it"
 
 
 def _known_values(change: Change) -> dict[str, PartialValue]:
@@ -381,15 +287,6 @@ def _known_values(change: Change) -> dict[str, PartialValue]:
         stable = (name for name in live.outputs if isinstance(change, NoOp) or name not in volatile)
         values = {name: live.outputs[name] for name in stable} | values
     return values
-
-
-def _with_current_name(target: Target, current: str) -> Target:
-    """``target`` under the name of its current generation, where that has a suffix."""
-    field = target.type.name_field
-    if not field or not current or not target.spec.known(field):
-        return target
-    name = current_name(getattr(target.spec, field), target.type.name_limit, current)
-    return replace(target, spec=target.spec.model_copy(update={field: name}))
 
 
 def _protection_change(target: Target, prior: ResourceState) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from smplan.core import canonical_json
 from smplan.core.state import strict_json
+from smplan.core.state.strict_json import OPTIONAL
 from smplan.core.values import Json
 
 USED_PLANS = 100
@@ -31,6 +32,7 @@ class ResourceState:
 
     ``spec`` is as applied, in the form of ``values.encode``; ``dependencies`` are the addresses it was created after;
     ``name`` is the current name where it has a suffix; what has ``keep`` is shared and never deleted.
+    ``held`` are fields that `smplan scale` has set: they count instead of the blueprint's until it releases them.
     """
 
     address: str
@@ -44,6 +46,7 @@ class ResourceState:
     status: Status = Status.READY
     prevent_destroy: bool = False
     keep: bool = False
+    held: Mapping[str, Json] = field(default_factory=dict, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True, slots=True)

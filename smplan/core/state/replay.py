@@ -22,7 +22,7 @@ from smplan.core.state.journal import (
 from smplan.core.state.model import USED_PLANS, ResourceState, State, Status
 from smplan.errors import StoreError
 
-OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate", "move", "unprotect"})
+OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate", "move", "unprotect", "scale"})
 """The values of ``plan.model.Op``."""
 OUTCOMES = frozenset({"complete", "failed", "interrupted"})
 
@@ -197,8 +197,8 @@ class Replay:
             self._on_created(ResourceCreated(done.step, done.id))
         if intent.op in CREATING_OPS and done.step not in run.made:
             self._reject(f"step {done.step} succeeded before {address} was created")
-        if intent.op == "update" and address not in self._resources:
-            self._reject(f"step {done.step} is an update of {address}, which is not in the state")
+        if intent.op in ("update", "scale") and address not in self._resources:
+            self._reject(f"step {done.step} is to {intent.op} {address}, which is not in the state")
 
     def _remove(self, intent: StepIntent, id: str) -> None:
         address = intent.resource.address

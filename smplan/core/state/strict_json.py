@@ -1,13 +1,14 @@
 """Dataclasses as JSON and back: members are the fields, and each must be what the annotation of its field says.
 
 Annotations may be ``str``, ``int``, ``bool``, a StrEnum, ``Json``, ``Mapping[str, X]``, ``tuple[X, ...]``, a dataclass,
-or a union of dataclasses, distinguished by a member ``type``: the name of the class.
+or a union of dataclasses, distinguished by a member ``type``: the name of the class. A field with the metadata
+``OPTIONAL`` is left out while it is empty, so that documents without it stay what they were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache, partial
 from types import UnionType
@@ -17,6 +18,8 @@ from smplan.core.values import Json
 from smplan.errors import StoreError
 
 T = TypeVar("T")
+
+OPTIONAL: Mapping[str, bool] = {"optional": True}
 
 _NAMES = {str: "text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
 
@@ -77,19 +80,30 @@ def _choice(values: Mapping[str, T], data: Json, path: str) -> T:
 def _object(cls: Any) -> _Form:
     hints = get_type_hints(cls)
     forms = {field.name: _form(hints[field.name]) for field in fields(cls)}
+    optional = frozenset(field.name for field in fields(cls) if _is_optional(field))
 
     def encode(value: Any) -> Json:
-        return {name: form.encode(getattr(value, name)) for name, form in forms.items()}
+        return {
+            name: form.encode(item)
+            for name, form in forms.items()
+            if (item := getattr(value, name)) or name not in optional
+        }
 
     def decode(data: Json, path: str) -> Any:
         members, start = _exactly(dict, data, path), f"{path}." if path else ""
-        if members.keys() != forms.keys():
-            name = min(members.keys() ^ forms.keys())
+        wrong = (members.keys() ^ forms.keys()) - (optional - members.keys())
+        if wrong:
+            name = min(wrong)
             problem = "is missing" if name in forms else "is not known to this version of smplan"
             raise StoreError(f"{start}{name[:40]} {problem}")
-        return cls(**{name: form.decode(members[name], start + name) for name, form in forms.items()})
+        present = {name: form for name, form in forms.items() if name in members}
+        return cls(**{name: form.decode(members[name], start + name) for name, form in present.items()})
 
     return _Form(encode, decode)
+
+
+def _is_optional(field: Field[Any]) -> bool:
+    return bool(field.metadata.get("optional"))
 
 
 def _list(form: _Form) -> _Form:

@@ -55,6 +55,7 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
         "group needs to notice a failure: `health_check_interval` × `unhealthy_threshold` + `health_check_timeout`."
     )
     spec = TargetsHealthySpec
+    awaits = "minimum"
     iam_actions = IamActions(
         read=(
             "elasticloadbalancing:DescribeTargetGroups",

@@ -329,7 +329,7 @@ MADE = ResourceCreated("s1", "i1")
         ([BEGAN, CREATE, MADE, done("s1", "")], "entry 4: step s1 succeeded and a has no id"),
         (
             [BEGAN, StepIntent("s1", "update", record()), done("s1", "i1")],
-            "entry 3: step s1 is an update of a, which is not",
+            "entry 3: step s1 is to update a, which is not",
         ),
         ([BEGAN, ended("complete", run="r9")], "entry 2: run r9 ended while run r1 was in progress"),
         ([BEGAN, ended("fine")], "entry 2: `fine` is not an outcome"),

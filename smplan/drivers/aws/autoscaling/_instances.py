@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.requests import batched
@@ -28,6 +28,8 @@ _SHOWN = 5
 """How many instances a message names."""
 _DELAY = "deregistration_delay.timeout_seconds"
 _TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+Blocker: TypeAlias = Callable[[Mapping[str, Any]], tuple[str, str] | None]
+"""A check of a described group: what blocks, and the AWS command that removes it."""
 _HEARTBEAT = 3600
 """Seconds of a lifecycle hook without a time-out of its own (API reference of PutLifecycleHook)."""
 
@@ -61,9 +63,9 @@ def protect(aws: AwsAccount, name: str, *, protected: bool) -> None:
         if group is None:
             return
         try:
-            _set_protection(aws, group, protected=protected)
+            set_protection(aws, group, protected=protected)
         except (Invalid, NotFound) as error:
-            if attempt == _ATTEMPTS or not _raced(error):
+            if attempt == _ATTEMPTS or not raced(error):
                 raise
         else:
             return
@@ -81,7 +83,7 @@ def drained(aws: AwsAccount, name: str) -> Iterator[Progress]:
         most = max(most, left)
         if not left and (_is_empty(group) or _is_deleting(group)):
             return
-        _refuse_blocked(group)
+        refuse_blocked(group, "deleted", _BLOCKERS)
         status = _request_drain(aws, group) or _describe(group, most)
         yield Progress("the group's instances to terminate", status, (most - left) / max(most, 1))
 
@@ -93,20 +95,24 @@ def _request_drain(aws: AwsAccount, group: AutoScalingGroupTypeDef) -> str:
             aws.write.autoscaling.update_auto_scaling_group(
                 AutoScalingGroupName=group["AutoScalingGroupName"], MinSize=0, MaxSize=0, DesiredCapacity=0
             )
-        _set_protection(aws, group, protected=False)
+        set_protection(aws, group, protected=False)
     except InUse as error:
         return error.message
     except (Invalid, NotFound) as error:
-        if not _raced(error):
+        if not raced(error):
             raise
     return ""
 
 
-def _set_protection(aws: AwsAccount, group: AutoScalingGroupTypeDef, *, protected: bool) -> None:
+def set_protection(
+    aws: AwsAccount, group: AutoScalingGroupTypeDef, *, protected: bool, only: Collection[str] | None = None
+) -> None:
+    """Set the protection of the instances that AWS accepts it for now, or ``only`` of these ids."""
     ids = [
         instance["InstanceId"]
         for instance in group["Instances"]
         if instance["ProtectedFromScaleIn"] != protected and instance["LifecycleState"] in _PROTECTABLE
+        if only is None or instance["InstanceId"] in only
     ]
     for batch in batched(ids, PROTECTED):
         aws.write.autoscaling.set_instance_protection(
@@ -114,7 +120,8 @@ def _set_protection(aws: AwsAccount, group: AutoScalingGroupTypeDef, *, protecte
         )
 
 
-def _raced(error: DriverError) -> bool:
+def raced(error: DriverError) -> bool:
+    """Whether an instance left the group between the read and the call."""
     return isinstance(error, NotFound) or bool(_RACED.search(error.message))
 
 
@@ -140,14 +147,14 @@ def _describe(group: AutoScalingGroupTypeDef, most: int) -> str:
     return status
 
 
-def _refuse_blocked(group: AutoScalingGroupTypeDef) -> None:
-    """Raise Invalid, with the command that helps, if something keeps the group from being emptied or deleted."""
+def refuse_blocked(group: AutoScalingGroupTypeDef, what: str, checks: Iterable[Blocker]) -> None:
+    """Raise Invalid, with the command that helps, if one of ``checks`` finds what keeps it from being ``what``."""
     name, described = group["AutoScalingGroupName"], cast("Mapping[str, Any]", group)
     if _is_deleting(group):
         return
-    for reason, command in filter(None, (check(described) for check in _BLOCKERS)):
+    for reason, command in filter(None, (check(described) for check in checks)):
         raise Invalid(
-            f"scaling group {name} cannot be deleted: {reason}",
+            f"scaling group {name} cannot be {what}: {reason}",
             hint=f"run `aws autoscaling {command.format(name)}`, then the same command again",
         )
 
@@ -189,6 +196,8 @@ def _warm_pool(group: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 _BLOCKERS = (_protection, _suspended, _warm_pool, _standby)
+LEAVING_BLOCKERS: tuple[Blocker, ...] = (_suspended, _standby)
+"""What keeps instances from leaving a group that stays."""
 
 
 def longest_leave(aws: AwsAccount, name: str, target_groups: Collection[str] | None) -> float:

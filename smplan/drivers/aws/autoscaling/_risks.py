@@ -9,7 +9,7 @@ from smplan.core.wording import count
 
 
 def of_group(effect: Effect) -> Iterator[Risk]:
-    """Of a deletion, and of an update of sizes, launch source, protection, subnets, targets and health checks."""
+    """Of a deletion, of other sizes, launch source, protection, subnets, targets and health checks."""
     if effect.deletes:
         yield from _of_delete(effect)
     if effect.changes:
@@ -31,6 +31,9 @@ def _of_delete(effect: Effect) -> Iterator[Risk]:
 def _of_sizes(effect: Effect) -> Iterator[Risk]:
     running, most = number(effect.before.get("desired_capacity")), number(effect.after.get("max_size"))
     least = effect.lowered("min_size")
+    if effect.op == "scale":
+        yield from _of_scaling(effect)
+        return
     if effect.alters("max_size") and most is not None and running is not None and running > most:
         gone = running - most
         yield Risk(
@@ -42,6 +45,20 @@ def _of_sizes(effect: Effect) -> Iterator[Risk]:
     if least:
         left = "no instance" if least[1] == 0 else count(least[1], "instance")
         yield Risk(Category.CAPACITY, f"scale-in may leave {left}, and not {least[0]} as now")
+
+
+def _of_scaling(effect: Effect) -> Iterator[Risk]:
+    if lowered := effect.lowered("desired_capacity"):
+        before, after = lowered
+        gone = before - after
+        left = "; none is left to serve until it is scaled back" if after == 0 else ""
+        yield Risk(
+            Category.SERVING,
+            f"{gone} of {count(before, 'instance')} {_are(gone)} drained and terminated, and the sessions on "
+            f"{'it' if gone == 1 else 'them'} end{left}",
+        )
+        if effect.before.get("new_instances_protected_from_scale_in") is True:
+            yield Risk(Category.PROTECTION, "instances that must go lose their protection from scale-in")
 
 
 def _are(number: int) -> str:

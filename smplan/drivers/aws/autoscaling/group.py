@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.resource_type import IamActions, Output, Protection
+from smplan.core.resource_type import IamActions, Output, Protection, Scaling
 from smplan.core.risk import Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers import references
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.autoscaling import _checks, _common, _instances, _risks
+from smplan.drivers.aws.autoscaling import _checks, _common, _instances, _risks, _scaling
 from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
@@ -208,6 +208,7 @@ class Group(Driver[GroupSpec]):
     name_field = "name"
     expected_seconds = 5
     timeout_seconds = 1800  # to drain, beside the target groups' deregistration delay
+    scaling: ClassVar = Scaling("min_size", "desired_capacity", "max_size")
     protection: ClassVar = Protection(
         "deletion_protection", "deletion protection", off=("none", "prevent-force-deletion")
     )
@@ -215,7 +216,7 @@ class Group(Driver[GroupSpec]):
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
-        """Of a deletion, and of an update of sizes, launch source, protection, subnets, targets and health checks."""
+        """Of a deletion, of other sizes, launch source, protection, subnets, targets and health checks."""
         return _risks.of_group(effect)
 
     def checks(self, planned: PlannedResources) -> Iterable[Check]:
@@ -302,6 +303,16 @@ class Group(Driver[GroupSpec]):
     def drain(self, live: Live[GroupSpec]) -> Iterator[Progress]:
         """Until no instance is left."""
         return _instances.drained(self.context.aws, live.id)
+
+    def scale(self, id: str, spec: GroupSpec) -> None:
+        """Minimum and capacity in one call, as the guide stops a group; the maximum stays."""
+        self.context.aws.write.autoscaling.update_auto_scaling_group(
+            AutoScalingGroupName=id, MinSize=spec.min_size, DesiredCapacity=spec.desired_capacity or 0
+        )
+
+    def wait_scaled(self, id: str, spec: GroupSpec) -> Iterator[Progress]:
+        """Until the surplus is gone and the rest is in service and healthy; protection that blocks it is removed."""
+        return _scaling.scaled(self.context.aws, id, spec.desired_capacity or 0)
 
     def unprotect(self, id: str) -> None:
         """One call; already gone is success."""
