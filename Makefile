@@ -36,7 +36,7 @@ lint: $(STAMP)
 quick: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pytest -n auto -q tests/core tests/blueprint tests/guide tests/render tests/stores
+	$(BIN)/pytest -n auto -q --hypothesis-profile quick tests/core tests/blueprint tests/guide tests/render tests/stores
 
 package: $(STAMP)
 	.ci/package $(PYTHON)

@@ -197,8 +197,12 @@ def under_natural_key(
     return observed(resource.kind, f"found-{resource.address}", {**spec, **draw(specs(resource.kind))}, owner)
 
 
+WORLDS = settings(max_examples=3 * settings().max_examples)
+"""More than other properties get, in every profile."""
+
+
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_a_resource_has_one_change_and_every_step_an_id_of_its_own(world: World) -> None:
     plan = world.plan()
     forward = Counter(step.address for step in plan.steps if step.op not in (Op.DELETE, Op.FORGET, Op.MOVE))
@@ -208,7 +212,7 @@ def test_a_resource_has_one_change_and_every_step_an_id_of_its_own(world: World)
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_every_step_comes_after_the_steps_it_depends_on(world: World) -> None:
     before: set[str] = set()
     for step in world.plan().steps:
@@ -217,7 +221,7 @@ def test_every_step_comes_after_the_steps_it_depends_on(world: World) -> None:
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World) -> None:
     plan = world.plan()
     if plan.changes.diagnostics:
@@ -236,7 +240,7 @@ def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World)
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_nothing_is_both_kept_and_deleted(world: World) -> None:
     plan = world.plan()
     removed = {(step.kind, step.physical_id) for step in plan.steps if step.op is Op.DELETE}
@@ -246,7 +250,7 @@ def test_nothing_is_both_kept_and_deleted(world: World) -> None:
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_one_resource_has_one_address(world: World) -> None:
     plan = world.plan()
     if plan.changes.diagnostics:
@@ -261,7 +265,7 @@ def test_one_resource_has_one_address(world: World) -> None:
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_what_the_blueprint_has_at_any_address_is_not_deleted(world: World) -> None:
     plan = world.plan()
     if plan.changes.diagnostics or world.destroy:
@@ -278,7 +282,7 @@ def test_what_the_blueprint_has_at_any_address_is_not_deleted(world: World) -> N
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_what_is_shared_or_of_another_owner_is_not_deleted(world: World) -> None:
     plan = world.plan()
     deleted = {(step.kind, step.physical_id) for step in plan.steps if step.op is Op.DELETE}
@@ -288,7 +292,7 @@ def test_what_is_shared_or_of_another_owner_is_not_deleted(world: World) -> None
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_what_another_state_owns_changes_only_if_the_blueprint_names_it_or_shares_it(world: World) -> None:
     plan = world.plan()
     changed = {step.physical_id: step.adopt for step in plan.steps if step.op in (Op.UPDATE, Op.ADOPT)}
@@ -299,7 +303,7 @@ def test_what_another_state_owns_changes_only_if_the_blueprint_names_it_or_share
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_replayed_moves_leave_every_record_once_at_the_address_that_was_planned(world: World) -> None:
     moves = [step for step in world.plan().steps if step.op is Op.MOVE]
     records = {each.record.address: each.record for each in world.haves}
@@ -319,7 +323,7 @@ def test_replayed_moves_leave_every_record_once_at_the_address_that_was_planned(
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@WORLDS
 def test_equal_input_gives_equal_bytes(world: World) -> None:
     assert as_bytes(world.plan()) == as_bytes(replace(world).plan())
 
