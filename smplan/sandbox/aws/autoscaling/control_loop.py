@@ -135,7 +135,7 @@ def _scale(account: Account, group: ScalingGroup) -> bool:
         for member in active:
             terminate(account, group, member, "the group was deleted.")
         return bool(active)
-    missing = group.desired - len(active)
+    missing = group.desired + group.surge - len(active)
     if missing > 0 and "Launch" not in group.suspended and account.now() >= group.retry_at:
         launched = [_launch(account, group) for _ in range(missing)]
         return any(launched)
