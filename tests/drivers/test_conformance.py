@@ -166,6 +166,8 @@ NOT_CALLED: dict[str, dict[str, str]] = {
     "aws.autoscaling.launch_configuration": _LAUNCHES,
     "aws.ec2.launch_template": _LAUNCHES,
     "aws.autoscaling.group": {
+        "autoscaling:DescribeScalingActivities": "only after a roll-out that failed",
+        "autoscaling:RollbackInstanceRefresh": "only to end a roll-out that is under way",
         "ec2:DescribeSecurityGroups": "only for launch settings of the same plan",
         "ec2:CreateTags": "AWS checks it where a launch template tags the instances",
         "ec2:RunInstances": "AWS checks it where a launch template is used",

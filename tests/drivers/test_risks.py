@@ -158,6 +158,7 @@ def risks(
 
 
 REF = "${other.id}"
+ROLL = {"scale_in_protected_instances": "Refresh", "instance_warmup": 180}
 GROUP, RULE, ALB, LISTENER = (
     "aws.autoscaling.group",
     "aws.ec2.security_group_rule",
@@ -198,7 +199,34 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
             "update",
             {"launch_template": None, "launch_configuration": "lc"},
             SERVING,
-            "come from lc, not version 3 of lt-1; those that run stay",
+            "come from lc, not version 3 of lt-1; those that run stay, without `roll_out`",
+        ),
+        (
+            GROUP,
+            "update",
+            {"launch_template": {"id": "lt-1", "version": 4}, "roll_out": ROLL},
+            SERVING,
+            "version 4 of lt-1, one at a time, each once its successor has been healthy for 180 s (about 30 min): the",
+        ),
+        (
+            GROUP,
+            "update",
+            {
+                "launch_template": {"id": "lt-1", "version": 4},
+                "roll_out": {**ROLL, "min_healthy_percentage": 60, "scale_in_protected_instances": "Ignore"},
+            },
+            CAPACITY,
+            "meanwhile as few as 60 % of the desired capacity are in service",
+        ),
+        (
+            GROUP,
+            "update",
+            {
+                "launch_template": {"id": "lt-1", "version": 4},
+                "roll_out": {**ROLL, "max_healthy_percentage": 150, "scale_in_protected_instances": "Ignore"},
+            },
+            SERVING,
+            "(about 18 min): the sessions on them end, but those that are protected from scale-in stay",
         ),
         (GROUP, "update", {"subnet_ids": ["subnet-b"]}, SERVING, "the instances in subnet-a are terminated"),
         (GROUP, "update", {"target_group_arns": []}, SERVING, "its instances get no more requests through arn:"),

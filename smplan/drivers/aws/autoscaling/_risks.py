@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from smplan.core.risk import Category, Effect, Risk, number, shown
+from smplan.core.values import Json
 from smplan.core.wording import count
 
 
@@ -67,13 +68,64 @@ def _are(number: int) -> str:
 
 def _of_instances(effect: Effect) -> Iterator[Risk]:
     if effect.alters("launch_template", "launch_configuration"):
-        before, after = _source(effect.before), _source(effect.after)
-        yield Risk(
-            Category.SERVING, f"instances launched from now on come from {after}, not {before}; those that run stay"
-        )
+        yield from _of_source(effect)
     protected = "new_instances_protected_from_scale_in"
     if effect.alters(protected) and effect.before.get(protected) is True:
         yield Risk(Category.PROTECTION, "scale-in may terminate every instance, with the sessions on it")
+
+
+def _of_source(effect: Effect) -> Iterator[Risk]:
+    before, after, roll_out = _source(effect.before), _source(effect.after), effect.after.get("roll_out")
+    if not isinstance(roll_out, dict):
+        yield Risk(
+            Category.SERVING,
+            f"instances launched from now on come from {after}, not {before}; those that run stay, without `roll_out`",
+        )
+        return
+    running = number(effect.before.get("desired_capacity"))
+    low, high = number(roll_out.get("min_healthy_percentage")), number(roll_out.get("max_healthy_percentage"))
+    least, most = (100 if low is None else low), (110 if high is None else high)
+    if running == 0:
+        return
+    instances = "its instances are" if running is None else f"{count(running, 'instance')} of it {_are(running)}"
+    protected = _PROTECTED.get(str(roll_out.get("scale_in_protected_instances")), "")
+    yield Risk(
+        Category.SERVING,
+        f"{instances} replaced by {after}, {_pace(running, least, most)}, each once its successor has been healthy for "
+        f"{shown(roll_out.get('instance_warmup'))} s{_duration(running, roll_out, least, most)}: the sessions on them "
+        f"end{protected}; if it fails, AWS goes back to {before}",
+    )
+    if least < _ALL:
+        yield Risk(Category.CAPACITY, f"meanwhile as few as {least} % of the desired capacity are in service")
+
+
+_ALL = 100
+_BOOT_SECONDS = 180
+"""What the guide allows a Stream Manager to start."""
+_PROTECTED = {
+    "Ignore": ", but those that are protected from scale-in stay as they are",
+    "Wait": ", and it fails if one is still protected from scale-in after an hour",
+}
+
+
+def _at_once(running: int, least: int, most: int) -> int:
+    """How many instances are replaced at the same time (API reference, RefreshPreferences)."""
+    return max(running * most // 100 - running, running - -(-running * least // 100), 1)
+
+
+def _pace(running: int | None, least: int, most: int) -> str:
+    together = _at_once(running, least, most) if running else 0
+    if running is None:
+        return f"with {least} to {most} % of them at any time"
+    return "one at a time" if together == 1 else f"{together} at a time"
+
+
+def _duration(running: int | None, roll_out: Mapping[str, Json], least: int, most: int) -> str:
+    warmup = number(roll_out.get("instance_warmup"))
+    if running is None or warmup is None:
+        return ""
+    rounds = -(-running // _at_once(running, least, most))
+    return f" (about {rounds * (warmup + _BOOT_SECONDS) // 60} min)"
 
 
 def _source(spec: object) -> str:

@@ -10,16 +10,17 @@ from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output, Protection, Scaling
 from smplan.core.risk import Effect, Risk
-from smplan.core.spec import IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers import references
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.autoscaling import _checks, _common, _instances, _risks, _scaling
+from smplan.drivers.aws.autoscaling import _checks, _common, _instances, _risks, _roll_out, _scaling
 from smplan.drivers.aws.requests import accepted, batched, without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
 from smplan.drivers.checks import Check, PlannedResources
+from smplan.drivers.context import Context
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class GroupSpec(Spec):
             "launch_configuration": "LaunchConfigurationName",
             "target_group_arns": "TargetGroupARNs",
             "propagate_tags_at_launch": "Tags[].PropagateAtLaunch",
+            "roll_out": "autoscaling:StartInstanceRefresh:Preferences",
         },
         {"subnet_ids": "VPCZoneIdentifier is one text, the ids joined by commas"},
     )
@@ -87,6 +89,14 @@ class GroupSpec(Spec):
             min_length=1,
             max_length=255,
             pattern=_common.TEXT,
+        ),
+    ] = None
+    roll_out: Annotated[
+        _roll_out.RollOut | None,
+        CLIENT_ONLY,
+        Field(
+            description="Replace running instances when `launch_template` changes, by AWS's instance refresh, and go "
+            "back if that fails; `{}` for one at a time. Unset: they keep what they were launched from."
         ),
     ] = None
     min_size: Annotated[int, Field(description="The minimum number of instances; 1 in the guide.", ge=0)]
@@ -160,6 +170,20 @@ class GroupSpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _rolls_out_a_template(self) -> Self:
+        if not self.known("roll_out"):
+            return self
+        if self.launch_template is None:
+            raise ValueError("`roll_out` needs `launch_template`: AWS rolls no launch configuration out, nor back")
+        protected = self.known("new_instances_protected_from_scale_in") and self.new_instances_protected_from_scale_in
+        if protected and self.roll_out and self.roll_out.scale_in_protected_instances is None:
+            raise ValueError(
+                "instances are protected from scale-in, so `roll_out` needs `scale_in_protected_instances`: Refresh "
+                "replaces them and ends their sessions, Ignore keeps them, Wait waits an hour for you to unprotect them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _propagation_has_tags(self) -> Self:
         if self.propagate_tags_at_launch is False and not self.tags:
             # AWS keeps the flag on each tag: without one, it could not be read back
@@ -185,7 +209,9 @@ class Group(Driver[GroupSpec]):
     iam_actions = IamActions(
         read=(
             "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeInstanceRefreshes",
             "autoscaling:DescribeLifecycleHooks",
+            "autoscaling:DescribeScalingActivities",
             "elasticloadbalancing:DescribeTargetGroupAttributes",
         ),
         write=(
@@ -195,6 +221,8 @@ class Group(Driver[GroupSpec]):
             "autoscaling:AttachLoadBalancerTargetGroups",
             "autoscaling:DetachLoadBalancerTargetGroups",
             "autoscaling:SetInstanceProtection",
+            "autoscaling:StartInstanceRefresh",
+            "autoscaling:RollbackInstanceRefresh",
             "autoscaling:CreateOrUpdateTags",
             "autoscaling:DeleteTags",
             # AWS checks these in the caller's name when the group launches from a template (Auto Scaling user guide)
@@ -214,6 +242,11 @@ class Group(Driver[GroupSpec]):
     )
     left_behind = "its instances continue to run, to scale and to cost"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._refreshes: dict[str, str] = {}
+        """Group -> the instance refresh that an update of this run started or found under way."""
+
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
         """Of a deletion, of other sizes, launch source, protection, subnets, targets and health checks."""
@@ -224,9 +257,12 @@ class Group(Driver[GroupSpec]):
         return _checks.checks(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
-        """One call per 50 names, without instances."""
+        """One call per 50 names, without instances, and one per group for its instance refresh."""
         found = _instances.described(self.context.aws, ids, instances=False)
-        return {group["AutoScalingGroupName"]: _live(group) for group in found}
+        return {group["AutoScalingGroupName"]: self._to_live(group) for group in found}
+
+    def _to_live(self, group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:
+        return _live(group, _roll_out.goal(_roll_out.under_way(self.context.aws, group["AutoScalingGroupName"])))
 
     def find(self, spec: GroupSpec) -> Live[GroupSpec] | None:
         """By name."""
@@ -248,11 +284,14 @@ class Group(Driver[GroupSpec]):
         return spec.name
 
     def update(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
-        """Only what differs, and never the desired capacity, which scaling policies set."""
+        """Only what differs, and never the desired capacity, which scaling policies set; last of all the roll-out."""
         before = _settings(live.spec)
         changes = {key: value for key, value in _settings(spec).items() if before.get(key) != value}
-        if "LaunchTemplate" in changes and (policy := self._mixed_instances(live.id)):
-            changes["MixedInstancesPolicy"] = _with_template(policy, changes.pop("LaunchTemplate"))
+        source: dict[str, Any] = {}
+        if "LaunchTemplate" in changes:
+            source = self._source(live.id, changes.pop("LaunchTemplate"))
+            if not self._rolls(live, spec):
+                changes, source = changes | source, {}
         protection = changes.get("NewInstancesProtectedFromScaleIn")
         if protection is not None:
             # running instances first: if interrupted after them, the group still differs and the next run resumes here
@@ -261,14 +300,43 @@ class Group(Driver[GroupSpec]):
             self.context.aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=live.id, **changes)
         if protection is not None:
             _instances.protect(self.context.aws, live.id, protected=protection)  # those launched meanwhile
-        self._attach(live, spec)
+        self._attach(live, spec)  # AWS refuses it during an instance refresh
         self._retag(live, spec)
+        if source:
+            self._roll(live.id, source, spec)
 
-    def _mixed_instances(self, name: str) -> Any:
-        """The policy for several instance types, set by hand: a request with a launch template alone would drop it."""
+    def _rolls(self, live: Live[GroupSpec], spec: GroupSpec) -> bool:
+        """Whether an instance refresh is to change the launch template, or one under way has to be ended for it."""
+        under_way = spec.roll_out is None and _roll_out.under_way(self.context.aws, live.id)
+        return spec.roll_out is not None or bool(under_way)
+
+    def _roll(self, name: str, desired: Mapping[str, Any], spec: GroupSpec) -> None:
+        group = next(_instances.described(self.context.aws, [name], instances=False), None)
+        refresh = _roll_out.begin(self.context.aws, group, desired, spec.roll_out) if group else None
+        if refresh:
+            self._refreshes[name] = refresh
+        elif spec.roll_out is None:  # the refresh that was under way has ended meanwhile
+            self.context.aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=name, **desired)
+
+    def wait_ready(self, id: str, spec: GroupSpec) -> Iterator[Progress]:
+        """Until the roll-out that an update began or found has ended. Raises Invalid, with the causes, if it failed."""
+        template, refresh = spec.launch_template, self._refreshes.get(id)
+        if template and refresh:
+            yield from _roll_out.ended(self.context.aws, id, refresh, (template.id, str(template.version)))
+            del self._refreshes[id]
+
+    def timeout(self, spec: GroupSpec) -> float:
+        """Longer than AWS takes to end a roll-out of ``max_size`` instances and to go back."""
+        if spec.launch_template is None:
+            return self.timeout_seconds
+        return max((spec.roll_out or _roll_out.RollOut()).timeout(spec.max_size + 1), self.timeout_seconds)
+
+    def _source(self, name: str, template: Mapping[str, str]) -> dict[str, Any]:
+        """The template as a request has it: in the policy for several instance types, if one was set by hand."""
         shape: Any = self.context.aws.write.autoscaling.meta.service_model.shape_for("MixedInstancesPolicy")
         group = next(_instances.described(self.context.aws, [name], instances=False), None)
-        return accepted(shape, group.get("MixedInstancesPolicy")) if group else None
+        policy: Any = accepted(shape, group.get("MixedInstancesPolicy")) if group else None
+        return {"MixedInstancesPolicy": _with_template(policy, template)} if policy else {"LaunchTemplate": template}
 
     def _attach(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         if spec.target_group_arns is None:
@@ -359,11 +427,12 @@ def _tag_requests(name: str, wanted: Mapping[str, str], *, propagate: bool) -> l
     return [where | tag for tag in tags.listed(wanted)]
 
 
-def _live(group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:
+def _live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) -> Live[GroupSpec]:
+    """``goal`` is the launch template that an instance refresh under way will give it."""
     own = tags.own(group.get("Tags"))
     settings: dict[str, Any] = {
         "name": group["AutoScalingGroupName"],
-        "launch_template": _template(group),
+        "launch_template": _template(group, goal),
         "launch_configuration": group.get("LaunchConfigurationName") or None,
         "min_size": group["MinSize"],
         "max_size": group["MaxSize"],
@@ -399,15 +468,15 @@ def _with_template(policy: dict[str, Any], template: Mapping[str, str]) -> dict[
     return {**policy, "LaunchTemplate": launch}
 
 
-def _template(group: AutoScalingGroupTypeDef) -> LaunchTemplateVersion | None:
-    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification")
-    template = group.get("LaunchTemplate") or mixed
-    if not template:
+def _template(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None) -> LaunchTemplateVersion | None:
+    found = _roll_out.template_of(group)
+    if found is None:
         return None
-    version = template.get("Version", "")
-    # `$Latest`, set by hand, is kept: it is a difference
-    shown: dict[str, Any] = {"id": template.get("LaunchTemplateId", ""), "version": version}
-    return LaunchTemplateVersion.model_construct(**shown | ({"version": int(version)} if version.isdigit() else {}))
+    id, version = found
+    shown: Any = int(version) if version.isdigit() else version  # `$Latest`, set by hand, is kept: it is a difference
+    if goal is not None and goal != found:  # it is neither: whatever the blueprint says, there is something to do
+        shown = f"{version}, being replaced by {goal[1]}" + (f" of {goal[0]}" if goal[0] != id else "")
+    return LaunchTemplateVersion.model_construct(id=id, version=shown)
 
 
 def _propagated(group: AutoScalingGroupTypeDef, own: Mapping[str, str]) -> bool | None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from smplan.sandbox.aws.autoscaling._paging import page
 from smplan.sandbox.aws.autoscaling.groups import check_target_groups, refuse_deleted
 from smplan.sandbox.aws.elbv2.targets import deregister, register, target_states
-from smplan.sandbox.aws.errors import Fields
+from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.autoscaling import ScalingGroup, invalid
 
 
 @handles("autoscaling", "AttachLoadBalancerTargetGroups")
 def attach(call: Call) -> None:
-    """Members in service join; at most 10 target groups a call (API reference)."""
+    """Members in service join; at most 10 target groups a call; not during an instance refresh (API reference)."""
     account, arns = call.account, call["TargetGroupARNs"]
     group = account.autoscaling.group(call["AutoScalingGroupName"])
     refuse_deleted(group)
+    if group.refresh:
+        raise AwsError("InstanceRefreshInProgress", "An active instance refresh blocks the attachment")
     check_target_groups(account, arns)
     attached = group.fields["TargetGroupARNs"]
     new = [arn for arn in arns if arn not in attached]

@@ -151,7 +151,8 @@ def _rebalance(account: Account, group: ScalingGroup) -> bool:
 
 def _misplaced(group: ScalingGroup) -> list[GroupInstance]:
     """Members that rebalancing replaces, the oldest first: protected ones stay, as in every scale-in."""
-    if group.deleted_at is not None or group.suspended.keys() & {"AZRebalance", "Launch", "Terminate"}:
+    suspended = group.suspended.keys() & {"AZRebalance", "Launch", "Terminate"}
+    if group.deleted_at is not None or group.refresh or suspended:
         return []
     subnets = subnet_ids(group.fields)
     outside = [each for each in group.members if each.in_capacity and each.subnet_id not in subnets]
@@ -165,7 +166,7 @@ def _scale(account: Account, group: ScalingGroup) -> bool:
         for member in active:
             terminate(account, group, member, "the group was deleted.")
         return bool(active)
-    missing = group.desired - len(active)
+    missing = group.desired + group.surge - len(active)
     if missing > 0 and "Launch" not in group.suspended and account.now() >= group.retry_at:
         launched = [_launch(account, group, _CAPACITY) for _ in range(missing)]
         return any(launched)

@@ -55,7 +55,7 @@ def create(call: Call) -> None:
     if not name or ":" in name:
         raise invalid("The name of a group must not contain a colon")
     fields = _first_fields(account, call)
-    _set_source(account, fields, call.params, required=True)
+    set_source(account, fields, call.params, required=True)
     check_sizes(fields)
     _check_places(account, fields)
     check_group(account, fields, starts=int(fields["DesiredCapacity"]))
@@ -96,7 +96,7 @@ def tag_of(group: str, tag: Fields) -> Fields:
     }
 
 
-def _set_source(account: Account, fields: Fields, params: Fields, *, required: bool) -> None:
+def set_source(account: Account, fields: Fields, params: Fields, *, required: bool) -> None:
     """A launch configuration or a launch template, never both (API reference, CreateAutoScalingGroup)."""
     configuration, template = params.get("LaunchConfigurationName"), params.get("LaunchTemplate")
     mixed = params.get("MixedInstancesPolicy")
@@ -182,7 +182,7 @@ def update(call: Call) -> None:
     refuse_deleted(group)
     fields = resized(group, call.params)
     fields.update({key: call.params[key] for key in _PLAIN if key in call.params})
-    _set_source(account, fields, call.params, required=False)
+    set_source(account, fields, call.params, required=False)
     check_sizes(fields)
     _check_places(account, fields)
     if call["LaunchTemplate"] or call["VPCZoneIdentifier"]:

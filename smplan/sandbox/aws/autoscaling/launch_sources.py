@@ -56,13 +56,14 @@ def resolve_version(account: Account, template: Fields) -> Fields:
 
 def launch_request(account: Account, group: ScalingGroup) -> tuple[Fields, Fields]:
     """The RunInstances request for one more instance, and what the member remembers of its source."""
-    if "LaunchConfigurationName" in group.fields:
-        name = group.fields["LaunchConfigurationName"]
+    source = group.source
+    if "LaunchConfigurationName" in source:
+        name = source["LaunchConfigurationName"]
         data = account.autoscaling.configurations[name]
         request = _request(data, data["SecurityGroups"], {"Enabled": data["InstanceMonitoring"]["Enabled"]})
         return request, {"launch_configuration": name}
-    mixed = group.fields.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
-    version = resolve_version(account, group.fields.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])
+    mixed = source.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+    version = resolve_version(account, source.get("LaunchTemplate") or mixed["LaunchTemplateSpecification"])
     data = version["LaunchTemplateData"]
     interfaces = data.get("NetworkInterfaces") or [{}]
     groups = data.get("SecurityGroupIds") or interfaces[0].get("Groups") or []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smplan.sandbox.aws.errors import Fields
+from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
 
 _MEMBERS = ("MaxGroupPreparedCapacity", "MinSize", "PoolState", "InstanceReusePolicy")
@@ -11,8 +11,10 @@ POOL = "WarmPoolConfiguration"
 
 @handles("autoscaling", "PutWarmPool")
 def put(call: Call) -> None:
-    """What is not sent has AWS's default (API reference)."""
+    """What is not sent has AWS's default; not during an instance refresh (API reference)."""
     group = call.account.autoscaling.group(call["AutoScalingGroupName"])
+    if group.refresh:
+        raise AwsError("InstanceRefreshInProgress", "An active instance refresh blocks the warm pool")
     wanted = {name: call[name] for name in _MEMBERS if call[name] is not None}
     group.fields[POOL] = {"MinSize": 0, "PoolState": "Stopped", **wanted}
 

@@ -37,6 +37,39 @@ class GroupInstance:
 
 
 @dataclass(slots=True)
+class InstanceRefresh:
+    """An instance refresh. ``source`` is what it launches from; that of the group once it is rolled back."""
+
+    id: str
+    preferences: Fields
+    desired: Fields
+    """The DesiredConfiguration; empty if none was sent."""
+    source: Fields
+    started_at: float
+    status: str = "Pending"
+    reason: str = ""
+    ended_at: float | None = None
+    outdated: list[str] = field(default_factory=list)
+    """The instances to replace; those that are gone count as replaced."""
+    new: set[str] = field(default_factory=set)
+    """The instances that were launched during it."""
+    total: int = 0
+    left: int = 0
+    """How many of ``outdated`` were left at the last tick."""
+    progress_at: float = 0.0
+    checkpoint: int = 0
+    """How many checkpoints have been passed."""
+    resumes_at: float = 0.0
+    rollback: Fields = field(default_factory=dict)
+    """The RollbackDetails; empty before a rollback."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is still at work, rollback and bake time included."""
+        return self.status in {"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"}
+
+
+@dataclass(slots=True)
 class ScalingGroup:
     """An Auto Scaling group; ``fields`` is what DescribeAutoScalingGroups says of it, less what is computed."""
 
@@ -55,6 +88,20 @@ class ScalingGroup:
     cooldown_until: float = 0.0
     deleted_at: float | None = None
     retry_at: float = 0.0
+    refreshes: list[InstanceRefresh] = field(default_factory=list)
+    """Instance refreshes, the newest first."""
+    surge: int = 0
+    """How many instances a refresh keeps beyond the desired capacity."""
+
+    @property
+    def refresh(self) -> InstanceRefresh | None:
+        """The instance refresh that is at work."""
+        return next((each for each in self.refreshes if each.is_active), None)
+
+    @property
+    def source(self) -> Fields:
+        """What instances are launched from: during an instance refresh, its desired configuration."""
+        return self.refresh.source if self.refresh else self.fields
 
     @property
     def desired(self) -> int:

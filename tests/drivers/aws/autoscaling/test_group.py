@@ -196,7 +196,10 @@ def test_a_version_that_is_no_number_is_shown_as_it_is() -> None:
         **dict.fromkeys(("MinSize", "MaxSize", "DesiredCapacity", "DefaultCooldown"), 1),
         "HealthCheckType": "EC2",
     }
-    script = Script(describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": [group]})
+    script = Script(
+        describe_auto_scaling_groups=lambda _: {"AutoScalingGroups": [group]},
+        describe_instance_refreshes=lambda _: {"InstanceRefreshes": []},
+    )
     live = Group(scripted(autoscaling=script)).read_many(["g"])["g"]
     assert live.spec.launch_template is not None
     assert live.spec.launch_template.managed_fields() == {"id": "lt-1", "version": "$Latest"}
@@ -213,12 +216,12 @@ def test_fifty_groups_are_read_in_one_call_and_none_in_none() -> None:
     assert len(script.sent) == 2
 
 
-def test_reading_a_group_is_one_call(box: Sandbox, aws: Aws) -> None:
+def test_reading_a_group_is_one_call_and_one_for_its_instance_refresh(box: Sandbox, aws: Aws) -> None:
     with group_stage(box, aws) as stage:
         made = stage.create(stage.driver(), stage.spec())
         context, calls = count_calls(aws.region)
         assert set(Group(context).read_many([made])) == {made}
-        assert calls == ["autoscaling:DescribeAutoScalingGroups"]
+        assert calls == ["autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeInstanceRefreshes"]
 
 
 @pytest.mark.parametrize(
