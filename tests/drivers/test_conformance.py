@@ -166,6 +166,7 @@ NOT_CALLED: dict[str, dict[str, str]] = {
     "aws.autoscaling.launch_configuration": _LAUNCHES,
     "aws.ec2.launch_template": _LAUNCHES,
     "aws.autoscaling.group": {
+        "autoscaling:DescribeAutoScalingInstances": "only where a target group has targets already",
         "autoscaling:DescribeScalingActivities": "only after a roll-out that failed",
         "autoscaling:RollbackInstanceRefresh": "only to end a roll-out that is under way",
         "ec2:DescribeSecurityGroups": "only for launch settings of the same plan",
@@ -174,6 +175,7 @@ NOT_CALLED: dict[str, dict[str, str]] = {
         "iam:CreateServiceLinkedRole": "AWS checks it for the first group of an account",
         "iam:PassRole": "AWS checks it where a launch template names an instance profile",
     },
+    "aws.elbv2.listener": {"ec2:DescribeSecurityGroups": "only for a load balancer of the same plan"},
     "aws.ec2.security_group": {"ec2:DescribeNetworkInterfaces": "only for a group that is in use"},
     "aws.ec2.image": {
         "ec2:DeleteSnapshot": "only for a snapshot that deregistering left behind",
