@@ -43,10 +43,18 @@ def plan_move(replayed: ReplayedState, before: str, after: str, about: About) ->
 
 
 def plan_forget(replayed: ReplayedState, addresses: Sequence[str], about: About) -> Plan:
-    """The plan that forgets the resources at ``addresses``; they continue to exist. Raises SmplanError."""
-    records = [_record(replayed.state, address) for address in dict.fromkeys(addresses)]
+    """The plan that forgets what is at ``addresses``, older generations too; it continues to exist.
+
+    Raises SmplanError if there is nothing.
+    """
     why = ("it is removed from the state, and continues to exist",)
-    return _plan(replayed, [Step(f"{each.address}:forget", Op.FORGET, each, why) for each in records], about)
+    steps = []
+    for address in dict.fromkeys(addresses):
+        older = [each for each in replayed.state.deposed if each.address == address]
+        if not older or address in replayed.state.resources:
+            steps.append(Step(f"{address}:forget", Op.FORGET, _record(replayed.state, address), why))
+        steps += [Step(f"{address}:forget#{each.generation}", Op.FORGET, each, why) for each in older]
+    return _plan(replayed, steps, about)
 
 
 def _record(state: State, address: str) -> ResourceState:
@@ -57,9 +65,6 @@ def _record(state: State, address: str) -> ResourceState:
 
 def _plan(replayed: ReplayedState, steps: list[Step], about: About) -> Plan:
     state, now = replayed.state, utc_now()
-    if replayed.run:
-        hint = "finish it first: run `smplan apply` again, or make a new plan"
-        raise SmplanError(f"a run of plan {replayed.run.plan_id} is unfinished", hint=hint)
     return with_digest(
         Plan(
             id=str(uuid.uuid4()),

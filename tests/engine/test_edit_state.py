@@ -10,7 +10,7 @@ from smplan.core.blueprint import BackendConfig
 from smplan.core.state.journal import ReplayedState
 from smplan.drivers.base import Owner
 from smplan.engine.edit_state import About, plan_forget, plan_move
-from smplan.errors import SmplanError
+from smplan.errors import Denied, SmplanError, Stale
 from tests.engine.conftest import Bench
 from tests.support.blueprints import blueprint
 from tests.support.fake_cloud import thing
@@ -41,6 +41,26 @@ def test_what_is_forgotten_continues_to_exist(bench: Bench) -> None:
     assert "t-a" in bench.cloud.of("toy.thing")
 
 
+def test_older_generations_are_forgotten_too(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", zone="x")))
+    bench.cloud.fail("delete", "t-a", Denied("not now"))
+    bench.apply(bench.plan(blueprint(thing("a", zone="y"))))
+    bench.apply(plan_forget(replayed(bench), ["a"], ABOUT))
+    assert (bench.state.resources, bench.state.deposed) == ({}, ())
+    assert len(bench.cloud.of("toy.thing")) == 2
+
+
+def test_an_older_generation_that_is_left_alone_is_forgotten(bench: Bench) -> None:
+    bench.make(blueprint(thing("a", zone="x")))
+    bench.cloud.fail("delete", "t-a", Denied("not now"))
+    bench.apply(bench.plan(blueprint(thing("a", zone="y"))))
+    current = bench.state.resources["a"]
+    bench.apply(plan_move(replayed(bench), "a", "b", ABOUT))
+    bench.apply(plan_forget(replayed(bench), ["a"], ABOUT))
+    assert bench.state.deposed == ()
+    assert bench.state.resources["b"].id == current.id
+
+
 def test_a_generation_that_is_taken_gives_way(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
     found = replayed(bench)
@@ -50,12 +70,15 @@ def test_a_generation_that_is_taken_gives_way(bench: Bench) -> None:
     assert plan_move(found, "a", "c", ABOUT).steps[0].resource.generation == 1
 
 
-def test_an_unfinished_run_comes_first(bench: Bench) -> None:
+def test_an_edit_supersedes_an_unfinished_run_as_a_new_plan_does(bench: Bench) -> None:
     bench.make(blueprint(thing("a")))
     bench.cloud.fail("update", "t-a", SmplanError("no"))
-    bench.apply(bench.plan(blueprint(thing("a", size=2))))
-    with pytest.raises(SmplanError, match="is unfinished"):
-        plan_forget(replayed(bench), ["a"], ABOUT)
+    begun = bench.plan(blueprint(thing("a", size=2)))
+    bench.apply(begun)
+    bench.apply(plan_forget(replayed(bench), ["a"], ABOUT))
+    assert bench.state.resources == {}
+    with pytest.raises(Stale):
+        bench.apply(begun)
 
 
 def test_an_address_must_be_there_and_the_other_free(bench: Bench) -> None:

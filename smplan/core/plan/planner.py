@@ -232,9 +232,21 @@ class _Planner:
         if drift.lost_owner(target.type, target.declaration.lifecycle.keep, live.owner):
             reasons = (*reasons, "its ownership tags were removed outside smplan")
         resource = self._resource(target, prior.generation, prior.name, id=live.id)
+        if prior.keep and not target.declaration.lifecycle.keep and live.owner is None:
+            return self._plan_unshared(resource, target, live, changes)
         if prior.status is Status.INCOMPLETE:
             return Adopt(resource, ("an interrupted run created it; it is completed",), target, live, changes)
         return Update(resource, reasons, target, live, changes) if reasons else NoOp(target, live)
+
+    def _plan_unshared(
+        self, resource: ResourceState, target: Target, live: ObservedResource, changes: Changes
+    ) -> Change:
+        """What was shared and has no tags may be of others: having it alone, to be deleted some day, is an adoption."""
+        was = f"{resource.kind} {resource.id} was shared (`keep`) and no tags show that this state created it"
+        if target.declaration.lifecycle.may_adopt(None, self.state.lineage):
+            return Adopt(resource, (f"{was}, and the blueprint says `adopt`",), target, live, changes)
+        self.plan.unowned.append(Unowned(resource.address, was, None, adoptable=True))
+        return NoOp(target, live)
 
     def _plan_lost(self, target: Target, prior: ResourceState, live: ObservedResource, changes: Changes) -> Change:
         """What another state has taken over is refused, unless it is taken back, or another one is wanted by now."""

@@ -16,7 +16,7 @@ from smplan.engine.apply import Applier
 from smplan.engine.edit_state import About, plan_forget, plan_move
 from smplan.engine.executor import Outcome
 from smplan.engine.plan import plan
-from smplan.errors import BlueprintInvalid, Bug, GuardRefused, NotOurs, SmplanError, StoreError
+from smplan.errors import BlueprintInvalid, Bug, Conflict, GuardRefused, NotOurs, SmplanError, StoreError
 from smplan.stores.interface import LockHolder
 from smplan.stores.local import LocalStore
 from tests.campaigns.histories import plan_laws
@@ -212,19 +212,22 @@ class Commands:
         held = [set(site.held()) for site in self.sites]
         if any(one & other for at, one in enumerate(held) for other in held[:at]):
             return True
-        if any(each.uses_what_it_does_not_manage(self._cloud) or each.mistakes(self._cloud) for each in self.sites):
+        if any(each.unmanaged_users(self._cloud) or each.mistakes(self._cloud) for each in self.sites):
             return True
-        makers = {record.id: record.maker for record in self._cloud.live()}
+        holders = {key: site.lineage for site in self.sites for key in site.held()}
+        makers = {
+            record.id: holders.get((record.kind, record.id), record.maker.lineage) for record in self._cloud.live()
+        }
         abandoned = {record.id for record in self.abandoned()}
         return any(
-            makers[user].lineage != maker.lineage or user in abandoned
+            makers[user] != maker or user in abandoned
             for id, maker in makers.items()
             for user in self._cloud.users(id)
-            if maker is not STRANGER and id not in abandoned
+            if maker != STRANGER.lineage and id not in abandoned
         )
 
     def abandoned(self) -> list[Record]:
-        """What no state holds any more, by the wish of its user."""
+        """What no state holds by the wish of its user, and what an interrupted run made and has no tags now."""
         given_up = {key for site in self.sites for key in site.given_up}
         held = {key for site in self.sites for key in site.held()}
         return [
@@ -232,7 +235,7 @@ class Commands:
             for record in self._cloud.live()
             if record.maker is not STRANGER
             and (record.kind, record.id) not in held
-            and (record.shared or (record.kind, record.id) in given_up)
+            and (record.shared or (record.kind, record.id) in given_up or record.tagged != record.taggable)
         ]
 
     def _store(self, process: Process, site: Site) -> LocalStore:
@@ -264,7 +267,9 @@ def _edit(replayed: ReplayedState, source: str, target: str, about: About, now: 
 def only_behind(made: MadePlan, outcome: Outcome) -> bool:
     """Whether all that failed are names that are taken behind a Stream Manager, which the plan may not have asked."""
     kinds = {step.address: step.kind for step in made.plan.steps}
-    return all(isinstance(error, NotOurs) and kinds[address] == "sim.behind" for address, error in outcome.failed)
+    return all(
+        isinstance(error, (Conflict, NotOurs)) and kinds[address] == "sim.behind" for address, error in outcome.failed
+    )
 
 
 def _failures(outcome: Outcome) -> str:

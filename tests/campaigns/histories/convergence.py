@@ -86,14 +86,10 @@ class FullHistory(History):
 
     def _give_up(self, site: Site) -> None:
         """Follow the remedy for what a kept resource refers to: ``smplan state rm``."""
-        records = dict(site.folded.state.resources) if site.folded else {}
-        kept = [entry for entry in records.values() if entry.keep]
-        for address in sorted({address for entry in kept for address in entry.dependencies}):
-            if (
-                address in records
-                and not records[address].keep
-                and records[address].kind not in invariants.NOT_IN_CLOUD
-            ):
+        records = [entry for entry in site.entries() if entry.kind not in invariants.NOT_IN_CLOUD]
+        needed = {address for entry in records if entry.keep for address in entry.dependencies}
+        for address in sorted(needed):
+            if any(entry.address == address and not entry.keep for entry in records):
                 self.trace.count("remedy", "state rm")
                 self._edit_state(site, address, faults=FaultPlan())
                 self._check()
@@ -155,17 +151,15 @@ class FullHistory(History):
             for site, outcome in zip(self._sites, outcomes, strict=True):
                 if outcome is None:
                     self._give_up(site)
+                for record in site.unmanaged_users(self._cloud):  # its user finds out, and releases it by hand
+                    record.spec = record.spec.model_copy(update={"uses": None})
             for record in self._commands.abandoned():
                 del self._cloud.records[record.kind, record.id]
         raise InvariantViolation("without faults destroy is complete", "")
 
     def _expect_clean(self) -> None:
         kept = self._commands.abandoned()
-        left = [
-            record.id
-            for record in self._cloud.live()
-            if record.maker is not STRANGER and record not in kept and record.tagged == record.taggable
-        ]
+        left = [record.id for record in self._cloud.live() if record.maker is not STRANGER and record not in kept]
         records = [entry.address for site in self._sites for entry in site.entries()]
         if left or records:
             raise InvariantViolation("destroy leaves only what existed before, or is kept", f"{left}, {records}")

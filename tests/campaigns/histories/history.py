@@ -162,9 +162,9 @@ class History:
             self._edit_state(site, entry.address, target)
 
     def _state_rm(self, site: Site) -> None:
-        entries = list(site.folded.state.resources) if site.folded else []
-        if entries:
-            self._edit_state(site, self._random.choice(entries))
+        addresses = list(dict.fromkeys(entry.address for entry in site.entries()))
+        if addresses:
+            self._edit_state(site, self._random.choice(addresses))
 
     def _edit_state(self, site: Site, source: str, target: str = "", faults: FaultPlan | None = None) -> None:
         self.trace.add(f"{site.name}: state {'mv' if target else 'rm'} {source} {target}")

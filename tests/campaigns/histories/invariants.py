@@ -66,6 +66,7 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
     assert record is not None
     adopts = step.adopt is not None and (step.adopt.adopt or step.adopt.keep or bool(step.adopt.adopt_from))
     own = record.maker.address == step.address or step.physical_id == record.id
+    own = own or (not record.taggable and _natural(step.resource.spec) == _natural(dict(record.spec)))
     makes = step.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and (own or adopts)
     if op == "claim":
         return (step.op in (Op.ADOPT, Op.MOVE) and step.physical_id == record.id) or (makes and adopts)

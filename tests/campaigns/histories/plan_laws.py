@@ -84,6 +84,8 @@ class _Laws:
     def _wanted_at(self, step: Step, record: Record) -> Iterator[str]:
         """The addresses of the blueprint that mean ``record``, and have no other resource in the state."""
         for resource in self._resources:
+            if step.pending_key and resource.address in self._replaced:
+                continue  # the next generation is created anew, whatever an interrupted run left of it
             current = self._records.get(resource.address)
             live = self._cloud.get(current.kind, current.id) if current else None
             served = live is not None and live is not record and self._serves(resource, live, step)

@@ -87,14 +87,14 @@ class Site:
         """Every record of the state, by kind and id."""
         return {(entry.kind, entry.id): entry for entry in self.entries()}
 
-    def uses_what_it_does_not_manage(self, cloud: Cloud) -> bool:
-        """Whether a resource of the state uses what another state had it use: no delete of this one waits for that."""
+    def unmanaged_users(self, cloud: Cloud) -> list[Record]:
+        """Resources of the state that use what another state had them use: no delete waits for them."""
+        found = []
         for (kind, id), entry in self.held().items():
-            record = cloud.get(kind, id)
-            managed = {*(entry.spec.get("uses") or ()), entry.spec.get("of")} if isinstance(entry.spec, dict) else set()
-            if record and not set(references(record.spec)) <= managed:
-                return True
-        return False
+            record, spec = cloud.get(kind, id), decode(entry.spec)
+            if record and not set(references(record.spec)) <= {*(spec.get("uses") or ()), spec.get("of")}:
+                found.append(record)
+        return found
 
     def mistakes(self, cloud: Cloud) -> bool:
         """Whether a pending create of a kind without tags may count what another state has as its own."""
@@ -117,7 +117,10 @@ class Site:
             if entry and owner and owner.lineage != self.lineage:
                 at = next((each for each in self.blueprint.resources if each.address == entry.address), None)
                 found.append((record, draft or at))
-            elif draft and entry is None and (key in self.given_up or owner != Owner(self.lineage, draft.address)):
+            elif draft and entry:
+                if entry.keep and not draft.lifecycle.get("keep") and owner is None:
+                    found.append((record, draft))
+            elif draft and (key in self.given_up or owner != Owner(self.lineage, draft.address)):
                 found.append((record, draft))
         return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from smplan.core.blueprint import Resource
@@ -288,6 +290,18 @@ def test_a_shared_resource_is_forgotten_not_deleted() -> None:
     assert plan.ops == {"a:replace": "replace", "a:delete#1": "forget"}
     haves = [have("a", "port", number=1, of="x", keep=True), have("b", "port", number=2, of="x")]
     assert planned(ports(a=2), haves).ops["a:delete#1"] == "forget"
+
+
+def test_what_was_shared_and_has_no_tags_becomes_ours_only_by_adopt() -> None:
+    for kind in ("thing", "port"):
+        shared = have("a", kind, keep=True)
+        assert shared.live
+        untagged = Have(shared.record, replace(shared.live, owner=None))
+        with pytest.raises(NotOurs, match=r"was shared \(`keep`\) and no tags show that this state created it"):
+            planned([want("a", kind)], [untagged]).changes.raise_if_refused()
+        plan = planned([want("a", kind, lifecycle={"adopt": True})], [untagged])
+        assert plan.ops == {"a:adopt": "adopt"}
+        assert not plan["a:adopt"].resource.keep
 
 
 def test_what_a_shared_resource_refers_to_is_not_deleted() -> None:
