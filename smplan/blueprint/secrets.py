@@ -58,7 +58,7 @@ def _known_secret(blueprint: Blueprint, path: Path, text: str, repeated: tuple[s
     if not found and path[0] not in repeated and redaction.redacted(text) != text:
         found, what, hint = [text], "the value of a secret", _AT_USE
     if found:
-        yield blueprint.source_map.diagnostic(path, f"this is {what}{_READABLE}", hint)
+        yield blueprint.source_map.diagnostic(path, f"this contains {what}{_READABLE}", hint)
 
 
 def given_secrets(given: Mapping[str, Given], files: Files) -> Iterator[Diagnostic]:
