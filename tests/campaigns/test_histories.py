@@ -98,7 +98,7 @@ def test_a_planner_that_moves_nothing_is_detected(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_planner_that_adds_no_suffix_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smplan.core.plan.planner.replacement_name", lambda name, limit, spec, generation: name)
+    monkeypatch.setattr("smplan.core.plan.replacement.replacement_name", lambda name, limit, spec, generation: name)
     assert violated_invariants(range(30, 30 + ENOUGH))
 
 

@@ -69,7 +69,8 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
     own = own or (not record.taggable and _natural(step.resource.spec) == _natural(dict(record.spec)))
     makes = step.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and (own or adopts)
     if op == "claim":
-        return (step.op in (Op.ADOPT, Op.MOVE) and step.physical_id == record.id) or (makes and adopts)
+        named = step.op in (Op.ADOPT, Op.MOVE, Op.UPDATE)  # an update restores tags that were removed
+        return (named and step.physical_id == record.id) or (makes and adopts)
     if op == "configure":
         return makes
     if op == "update":
