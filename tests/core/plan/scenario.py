@@ -264,7 +264,10 @@ def planned(
     placing = plan_moves(blueprint, ordered, TYPES.__getitem__, before, lookups or {}) if not destroy else (before, ())
     state, moves = placing
     existing = {each.record.id: each for each in haves}
-    existing |= {each.id: Have(each, observed(each.kind, each.id, each.spec, each.address)) for each in before.deposed}
+    existing |= {
+        each.id: Have(each, observed(each.kind, each.id, each.spec, (taken or {}).get(each.id, each.address)))
+        for each in before.deposed
+    }
     placed = {at: existing[record.id] for at, record in state.resources.items() if record.id in existing}
     seen = ObservedState(
         resources={at: each.live for at, each in placed.items() if each.live},
@@ -274,10 +277,7 @@ def planned(
         if unreadable
         else {},
         by_natural_key=found or {},
-        deposed={
-            (each.kind, each.id): observed(each.kind, each.id, each.spec, (taken or {}).get(each.id, each.address))
-            for each in before.deposed
-        },
+        deposed={(each.kind, each.id): live for each in state.deposed if (live := existing[each.id].live)},
         pending=frozenset(each.resource_key for each in pending),
         untracked=tuple(untracked),
         lookups=lookups or {},
