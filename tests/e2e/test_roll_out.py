@@ -43,8 +43,10 @@ def next_image(text: str) -> str:
 
 
 def broken(text: str) -> str:
-    """The same with instances that cannot reach the database."""
-    return rolling(text).replace(
+    """The same with instances that cannot reach the database, which the plan would refuse."""
+    kind = "    kind: aws.autoscaling.group\n"
+    allowed = rolling(text).replace(kind, f"{kind}    lifecycle: {{allow: [open-ports, database-access]}}\n")
+    return allowed.replace(
         'security_group_ids: ["${stream_manager_group.id}"]', 'security_group_ids: ["${database_group.id}"]'
     )
 
