@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 
+from smplan.blueprint.diagnostics import MAX_DIAGNOSTICS
 from smplan.blueprint.schema import BlueprintForm, LifecycleForm, LookupForm, ResourceForm, VariableForm
 from smplan.core.resource_type import Catalogue, ResourceType
 from smplan.core.spec import Spec
@@ -55,8 +57,12 @@ _MEANT: Mapping[type[Spec], Mapping[str, str]] = {
 
 
 def once(errors: Iterable[SpecError], hint: Callable[[SpecError], str]) -> Iterator[SpecError]:
-    """``errors`` with the ``hint`` for unknown keys; what such a key was meant to be is not also missing."""
-    found = [replace(error, hint=hint(error) or error.hint) if error.unknown else error for error in errors]
+    """``errors`` with the ``hint`` for unknown keys; what such a key was meant to be is not also missing.
+
+    At most twice as many as are reported: each hint takes a search among all names.
+    """
+    few = islice(errors, 2 * MAX_DIAGNOSTICS)
+    found = [replace(error, hint=hint(error) or error.hint) if error.unknown else error for error in few]
     meant = {name for error in found if error.unknown for name in re.findall("`([^`:]+)`", error.hint)[:1]}
     return (error for error in found if not error.missing or error.missing not in meant)
 
