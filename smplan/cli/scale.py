@@ -38,7 +38,8 @@ def register(app: typer.Typer) -> None:
 def scale(
     blueprint: options.Blueprint,
     addresses: Addresses = None,
-    to: To = ...,  # type: ignore[assignment]  # typer: the option is required
+    *,
+    to: To,
     out: Out = None,
     yes: options.Yes = False,
     var: options.Variables = None,

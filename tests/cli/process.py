@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,13 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def ran(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A command, run to its end."""
+    return finished(folder, [*COMMAND, *arguments], env)
+
+
+def finished(folder: Path, words: Sequence[str], env: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:
+    """Any process, run to its end in ``folder``, in an environment that leads to no cloud."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        words,
         cwd=folder,
         env=environment(env),
         stdin=subprocess.DEVNULL,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cli.process import TIMEOUT, environment
+from tests.cli.process import finished
 
 _SCRIPT = """\
 import json, os, sys
@@ -88,17 +87,8 @@ def watched(folder: Path, *commands: Sequence[str], env: Mapping[str, str] | Non
     """Run ``commands`` in ``folder``, one after the other."""
     log = folder.parent / f"{folder.name}.audit"
     log.unlink(missing_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-P", "-B", "-c", _SCRIPT, str(log), json.dumps(commands)],
-        cwd=folder,
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=TIMEOUT,
-        check=False,
-    )
+    words = [sys.executable, "-P", "-B", "-c", _SCRIPT, str(log), json.dumps(commands)]
+    done = finished(folder, words, env)
     assert "Traceback" not in done.stdout + done.stderr, done
     assert "bug in smplan" not in done.stderr, done
     output, _, codes = done.stdout.rpartition("\0")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from smplan.core.values import Placeholder
@@ -228,7 +229,7 @@ def _check_keys(aws: AwsAccount, planned: PlannedResources, changed: list[Planne
 def _check_profiles(aws: AwsAccount, planned: PlannedResources, changed: list[PlannedResource]) -> Iterator[Finding]:
     for each in changed:
         for profile in each.values("iam_instance_profile"):
-            if not planned.once(f"profile {profile}", lambda profile=profile: _profile_exists(aws, profile)):  # type: ignore[misc]
+            if not planned.once(f"profile {profile}", partial(_profile_exists, aws, profile)):
                 hint = "use the name or ARN of an instance profile (a role has another name space)"
                 yield each.refuse("iam_instance_profile", f"there is no instance profile {profile}", hint)
 

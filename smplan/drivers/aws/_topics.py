@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 
 from smplan.drivers.checks import Check, Finding, PlannedResource, PlannedResources
 from smplan.drivers.context import AwsAccount
@@ -21,7 +22,7 @@ def checks(aws: AwsAccount, planned: PlannedResources, kind: str, fields: Collec
                 if arn.split(":")[2:3] == ["sns"] and not planned.follow(arn, _TOPIC):
                     named.setdefault(arn, []).append((each, field))
     for arn in sorted(named):
-        yield Check(f"topic {arn}", lambda arn=arn: _check(aws, arn, named[arn]))  # type: ignore[misc]
+        yield Check(f"topic {arn}", partial(_check, aws, arn, named[arn]))
 
 
 def _check(aws: AwsAccount, arn: str, places: list[tuple[PlannedResource, str]]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -138,11 +139,11 @@ def of_listeners(aws: AwsAccount, planned: PlannedResources) -> Iterator[Check]:
         yield Check("TLS policies", lambda: _check_policies(aws, changed))
     for arn in sorted({arn for each in changed for arn in each.values("certificate_arn")}):
         having = [each for each in changed if arn in each.values("certificate_arn")]
-        yield Check(f"certificate {arn}", lambda arn=arn, having=having: _check_certificate(aws, planned, arn, having))  # type: ignore[misc]
+        yield Check(f"certificate {arn}", partial(_check_certificate, aws, planned, arn, having))
     for kind, field in ((BALANCER, "load_balancer_arn"), (TARGET_GROUP, "target_group_arn")):
         others = [(each, arn) for each in changed for arn in each.values(field) if not planned.follow(arn, kind)]
         if others:
-            yield Check(f"whether each {_WORDS[kind]} exists", lambda f=field, o=others: _check_arns(aws, f, o))  # type: ignore[misc]
+            yield Check(f"whether each {_WORDS[kind]} exists", partial(_check_arns, aws, field, others))
     if changed:
         yield Check("the ports of load balancers", lambda: _ports.listener_findings(aws, planned, changed))
     if any(each.adds for each in changed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from smplan.drivers.aws import _quotas
@@ -19,11 +20,9 @@ def checks(aws: AwsAccount, planned: PlannedResources) -> Iterator[Check]:
     new = [each for each in planned.changed(RECORD) if each.values("zone_id") and each.values("name")]
     for zone_id in sorted({each.spec.zone_id for each in new}):
         records = [each for each in new if each.spec.zone_id == zone_id]
-        yield Check(f"hosted zone {zone_id}", lambda z=zone_id, r=records: _check_zone(aws, planned, z, r))  # type: ignore[misc]
-        yield Check(
-            f"the quota of records in {zone_id}",
-            lambda z=zone_id, r=records: _check_quota(aws, z, [each for each in r if each.adds]),  # type: ignore[misc]
-        )
+        yield Check(f"hosted zone {zone_id}", partial(_check_zone, aws, planned, zone_id, records))
+        added = [each for each in records if each.adds]
+        yield Check(f"the quota of records in {zone_id}", partial(_check_quota, aws, zone_id, added))
 
 
 def _plain(name: str) -> str:

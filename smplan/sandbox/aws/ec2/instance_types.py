@@ -24,11 +24,11 @@ _QUOTAS = {
 
 def described(account: Account, name: str) -> Fields | None:
     """The instance type, or None if the region does not have it."""
-    known = account.table("ec2.instance_types")
+    known: dict[str, Fields | None] = account.table("ec2.instance_types")
     if name not in known:
         found = account.describe_ec2("DescribeInstanceTypes", InstanceTypes=[name])
         known[name] = next(iter((found or {}).get("InstanceTypes", [])), None)
-    return known[name]  # type: ignore[no-any-return]
+    return known[name]
 
 
 def zones_of(account: Account, name: str) -> set[str]:
