@@ -221,6 +221,8 @@ def _live_through(stage: CaseSetup, driver: Driver[Any]) -> str:
         list(check.find())
     driver.set_owner(created, stage.claim("moved").owner)
     driver.diagnose_timeout(spec)
+    if driver.protection:
+        driver.unprotect(created)
     stage.remove(driver, created)
     return created
 
