@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
-from smplan.core.reference import Reference
+from smplan.core.reference import Reference, ReferencesByKey
 from smplan.core.values import PartialValue, Placeholder, placeholders
 
 
@@ -52,6 +52,8 @@ class Field:
     nested: type[Spec] | None = field(default=None, repr=False)
     reference: Reference | None = None
     """What of other kinds it takes; None if it takes nothing of them."""
+    by_key: Mapping[str, Reference] = field(default_factory=dict, repr=False)
+    """For a map, what of other kinds its values take."""
 
     def has(self, trait: FieldTrait) -> bool:
         """Whether the field has the trait ``trait``."""
@@ -146,4 +148,5 @@ def _field(name: str, annotation: Any, metadata: list[Any]) -> Field:
     choices = (annotation, *get_args(annotation))
     nested = next((each for each in choices if isinstance(each, type) and issubclass(each, Spec)), None)
     reference = next((item for item in metadata if isinstance(item, Reference)), None)
-    return Field(name, traits, forms[0] if forms else None, nested, reference)
+    by_key = next((item.by_key for item in metadata if isinstance(item, ReferencesByKey)), {})
+    return Field(name, traits, forms[0] if forms else None, nested, reference, by_key)

@@ -95,6 +95,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
     spec = LoadBalancerSpec
     outputs: ClassVar = {
         "arn": Output("Its ARN."),
+        "arn_suffix": Output("The last part of its ARN, which CloudWatch takes as dimension LoadBalancer."),
         "dns_name": Output("Its DNS name, the target of a CNAME or alias."),
         "canonical_hosted_zone_id": Output("The hosted zone of its DNS name, for alias records."),
         "vpc_id": Output("The VPC of its subnets.", reference=references.VPC),
@@ -183,6 +184,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         )
         outputs = {
             "arn": found["LoadBalancerArn"],
+            "arn_suffix": found["LoadBalancerArn"].partition(":loadbalancer/")[2],
             "dns_name": found["DNSName"],
             "canonical_hosted_zone_id": found.get("CanonicalHostedZoneId", ""),
             "vpc_id": found.get("VpcId", ""),
