@@ -25,7 +25,8 @@ FORMS = (
     base64.b64encode(SECRET.encode()).decode().rstrip("="),
 )
 API = "/streammanager/api/4.0/admin/configurations/scalepolicy"
-LIMITS = {"role": "edge", "minLimit": 1, "maxLimit": 2}
+GROUPS = "/streammanager/api/4.0/admin/nodegroup"
+LIMITS = {"role": "edge", "minLimit": 1, "maxLimit": 2, "scaleAdjustment": 1}
 POLICY = {"name": "p", "targets": {"region": [{"name": "default", "target": [LIMITS]}]}}
 BEHIND = """\
 smplan: 1
@@ -60,6 +61,7 @@ def test_a_token_that_a_server_sends_back_is_in_no_outlet(tmp_path: Path, server
     body = {**POLICY, "description": f"d {echo}", "name": "p", echo: echo, "errorMessage": f"no: {echo}"}
     server.headers["Location"] = f"http://elsewhere.test/?accessToken={quote(SECRET)}"
     server.answers[f"GET {API}"] = (200, '["p"]')
+    server.answers[f"GET {GROUPS}"] = (200, json.dumps([{"name": f"g {echo}", "scalePolicy": "other", "state": echo}]))
     for key in (f"GET {API}/p", f"PUT {API}/p", f"POST {API}"):
         server.answers[key] = (status, json.dumps(body))
     shown = [
