@@ -84,6 +84,32 @@ def test_a_token_that_a_server_sends_back_is_in_no_outlet(tmp_path: Path, server
     assert "bug" not in "".join(done.stderr for done in shown)
 
 
+GATE = """\
+smplan: 1
+name: toy
+stream_manager: {url: "URL", access_token: {secret: "env:RED5_ADMIN_TOKEN"}}
+resources:
+  api: {kind: gate.stream_manager, spec: {timeout: 1}}
+"""
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 500, 0])
+def test_a_token_that_the_gate_on_the_api_is_sent_is_in_no_outlet(tmp_path: Path, server: Server, status: int) -> None:
+    (tmp_path / "toy.yaml").write_text(GATE.replace("URL", server.url))
+    env = {"RED5_ADMIN_TOKEN": SECRET, "SMPLAN_SECRET_HOSTS": server.url}
+    echo = json.dumps(" ".join(FORMS))[1:-1]
+    body = f"Dummy {echo}" if status == 200 else json.dumps({"errorMessage": f"no: {echo}"})
+    server.answers["GET /streammanager/api/4.0/admin/debug/cloudcontroller"] = (status, body)
+    done = [
+        ran(tmp_path, *command, env=env)
+        for command in (("plan", "toy.yaml"), ("apply", "toy.yaml", "--yes", "--json"), ("state", "pull"))
+    ]
+    assert done[1].returncode != 0
+    assert any(quote(SECRET, safe="") in asked[1] for asked in server.asked)
+    assert "/streammanager/api/4.0/admin of 127.0.0.1:" in done[1].stdout
+    assert leaks(tmp_path, *(each.stdout + each.stderr for each in done)) == []
+
+
 def test_the_location_of_a_redirect_is_not_shown(tmp_path: Path, server: Server) -> None:
     (tmp_path / "toy.yaml").write_text(BEHIND.replace("URL", server.url))
     server.headers["Location"] = f"http://elsewhere.test/?accessToken={quote(SECRET)}"
