@@ -62,7 +62,7 @@ def _edges(blueprint: Blueprint) -> Iterator[Edge]:
             yield Edge(ref.address, resource.address, f"refers to {str(ref)[2:-1]}", reference=True)
         for address in resource.after:
             yield Edge(address, resource.address, "the blueprint says `after`")
-        for address in carriers if resource.kind.startswith("red5.") else ():
+        for address in carriers if resource.kind.startswith(("red5.", "gate.stream_manager")) else ():
             yield Edge(address, resource.address, "Stream Manager is reached through it", reference=True)
 
 

@@ -110,6 +110,14 @@ def _gates_before_stream_manager(index: BlueprintIndex) -> Iterator[Pair]:
     return _same_instance(index.of("gate."), index.of("red5."))
 
 
+def _responds_last(index: BlueprintIndex) -> Iterator[Pair]:
+    """Other gates, and what leads to the Stream Managers, before the gate that calls their API."""
+    gates = index.of("gate.stream_manager")
+    others = [gate for gate in index.of("gate.") if gate.kind != "gate.stream_manager"]
+    leads = index.of("aws.elbv2.listener", "aws.autoscaling.group", "aws.route53.record")
+    return _same_instance([*others, *leads], gates)
+
+
 def _node_group_last(index: BlueprintIndex) -> Iterator[Pair]:
     before = index.of(
         "aws.autoscaling.scaling_policy", "aws.cloudwatch.alarm", "aws.autoscaling.notification", "aws.route53.record"
@@ -157,6 +165,13 @@ RULES: tuple[OrderingRule, ...] = (
         "Stream Manager answers only once instances are in service and healthy",
         f"{GUIDE}, 5",
         _gates_before_stream_manager,
+    ),
+    OrderingRule(
+        "the API is called once the load balancer listens and has healthy targets: a page on `/` proves neither the web"
+        " app nor its cloud controller",
+        f"{GUIDE}, 5; Red5 Pro, API basics: the active cloud controller",
+        _responds_last,
+        droppable=True,
     ),
     OrderingRule("the node group comes last, when the fleet is complete", f"{GUIDE}, 5", _node_group_last),
     OrderingRule(

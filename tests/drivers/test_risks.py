@@ -405,9 +405,14 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
             ALERTING,
             "the email subscriber gets no more messages of arn:topic, and",
         ),
-        ("red5.launch_config", "update", {"image": "new"}, SERVING, "nodes launched from now on have another image"),
         (NODES, "delete", None, SERVING, "every stream on its nodes of nodes ends"),
-        (NODES, "delete", {"scale_policy": "q"}, SERVING, "ends once the new group is in service"),
+        (
+            NODES,
+            "delete",
+            {"scale_policy": "q"},
+            SERVING,
+            "ends once the new group has the minimum of its policy in service",
+        ),
         (
             POLICY,
             "update",
@@ -421,13 +426,6 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
             {"targets": [BASE["red5.scale_policy"]["targets"][0], {"role": "edge", "min_limit": 0, "max_limit": 9}]},
             CAPACITY,
             "0 edge nodes in default may be left, not 3",
-        ),
-        (
-            POLICY,
-            "update",
-            {"targets": [BASE["red5.scale_policy"]["targets"][0]]},
-            CAPACITY,
-            "no edge nodes are kept in default any more",
         ),
     ],
 )

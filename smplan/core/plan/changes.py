@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from typing import ClassVar, TypeAlias
 
 from smplan.core.blueprint import Resource
@@ -222,11 +223,15 @@ Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | Forget
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Why a plan is refused, and what permits it: ``--unprotect`` and the address; empty if nothing does."""
+    """Why a plan is refused, and what permits it: ``--unprotect`` and the address; empty if nothing does.
+
+    ``stopped``: a group that `smplan scale` stopped must be started for it.
+    """
 
     message: str
     option: str = ""
     address: str = ""
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +322,19 @@ def _remedy(violations: Sequence[Violation], command: str) -> str:
         return ""
     words = " ".join(f"{option} {shlex.quote(address)}" for option, address in options)
     meanings = {option: _MEANINGS[option] for option, _ in options}
-    return f"{'; '.join(meanings.values())}: `{' '.join(filter(None, (command, words)))}`"
+    permitted = f"{'; '.join(meanings.values())}: `{' '.join(filter(None, (command, words)))}`"
+    if not any(each.stopped for each in violations):
+        return permitted
+    start, again = _start_command(command), f"`{command}`" if command else "the same command"
+    return f"start it with `{start}`, then run {again} again; {permitted}"
+
+
+def _start_command(command: str) -> str:
+    """The command that starts what `smplan scale` has stopped, with the blueprint and variables of ``command``."""
+    words = shlex.split(command)
+    pairs = [pair for pair in pairwise(words[3:]) if pair[0] in ("--var", "--var-file")]
+    given = shlex.join([*words[2:3], "--to", "blueprint", *chain.from_iterable(pairs)])
+    return f"smplan scale {given}" if words[2:] else "smplan scale BLUEPRINT --to blueprint"
 
 
 _MEANINGS = {
