@@ -21,10 +21,9 @@ from smplan.core.plan.changes import (
     Replace,
     Unprotect,
 )
-from smplan.core.spec import RELEASED_LAST, fields
+from smplan.core.plan.releases import only_releases
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
-from smplan.core.values import Json
 
 _Deleting: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked
 
@@ -51,7 +50,9 @@ class _Rules:
         self._applied = {id: each.step_id for id, each in plan.changes.items() if not isinstance(each, NoOp)}
         self._actions = {move.resource.address: move.step_id for move in plan.moves} | self._applied
         self._forward = set(self._applied.values())
-        self._releasing = {address for address in self._applied if _only_releases(plan.changes[address])}
+        self._releasing = {address for address in self._applied if only_releases(plan.changes[address])}
+        self._releases = {id: each.step_id for id, each in plan.releases.items()}
+        self._final = self._actions | self._releases
         self._last = self._last_steps()
         current = [each for each in plan.deletions if isinstance(each, (Delete, Forget))]
         self._deletes = {each.resource.address: each.step_id for each in current}
@@ -95,13 +96,31 @@ class _Rules:
                     found.setdefault(each.before, each)
             nearest[address] = tuple(found.values())
             for edge in nearest[address] if address in self._applied else ():
-                yield Edge(self._applied[edge.before], self._applied[address], edge.reason, edge.source)
+                before, after = self._applied[edge.before], self._applied[address]
+                if self._is_turned(edge, address):
+                    yield Edge(after, before, edge.turned, edge.source, droppable=True)
+                else:
+                    yield Edge(before, after, edge.reason, edge.source)
+
+    def _is_turned(self, edge: Edge, address: str) -> bool:
+        """Whether ``address`` changes before what it comes after otherwise, which is updated in place."""
+        updated = isinstance(self._changes[edge.before], changes.Update)
+        return bool(edge.turned) and edge.after == address and updated and address not in self._releasing
 
     def releases(self) -> Iterator[Edge]:
         """What gives up a part of its value, such as a zone, does so after all that depends on it has changed."""
-        for address in sorted(self._releasing):
-            for step in sorted(self._last[address] - {self._applied[address]}):
-                yield Edge(step, self._applied[address], "it uses what this step releases until then")
+        for address in sorted(self._releasing | self._releases.keys()):
+            own = self._applied[address]
+            step = self._releases.get(address, own)
+            turned = [edge.before for edge in self._graph.incoming.get(address, ()) if self._turns(edge)]
+            users = {self._applied[each] for each in turned}.union(*(self._last[each] for each in (address, *turned)))
+            for user in sorted(users - {own}):
+                yield Edge(user, step, "it uses what this step releases until then")
+            if step != own:
+                yield Edge(own, step, "what it has instead is in use first")
+
+    def _turns(self, edge: Edge) -> bool:
+        return edge.before in self._applied and self._is_turned(edge, edge.after)
 
     def name_conflicts(self) -> Iterator[Edge]:
         """What cannot exist beside a new resource is deleted before that is created."""
@@ -130,7 +149,7 @@ class _Rules:
                 if dependent in self._deletes and not stays:
                     yield _created_after(self._deletes[dependent], id)
                 if dependent in self._actions and not first:
-                    yield Edge(self._actions[dependent], id, "it refers to this one until then")
+                    yield Edge(self._final[dependent], id, "it refers to this one until then")
 
     def late_deletions(self, edges: Sequence[Edge]) -> Iterator[Edge]:
         """Each delete as late as ``edges`` allow, so that what serves keeps serving.
@@ -180,19 +199,6 @@ class _Rules:
         """Whether it was created after ``address``, and that was not created after it in turn."""
         resource = deletion.resource
         return address in resource.dependencies and address not in self._dependents.get(resource.address, ())
-
-
-def _only_releases(change: changes.Change) -> bool:
-    """Whether an update takes items out of fields that are released last, and adds none."""
-    if not isinstance(change, changes.Update):
-        return False
-    released = {name for name, traits in fields(change.target.type.spec).items() if traits.has(RELEASED_LAST)}
-    found = [each for each in change.changes if each.path in released]
-    return bool(found) and all(_shrinks(each.before, each.after) for each in found)
-
-
-def _shrinks(before: Json, after: Json) -> bool:
-    return isinstance(before, list) and isinstance(after, list) and all(item in before for item in after)
 
 
 def _reachable(start: str, following: Mapping[str, set[str]]) -> set[str]:

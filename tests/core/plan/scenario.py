@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 
 from smplan.core import graph
 from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, Moved, Resource, SourceMap
-from smplan.core.graph import Graph
+from smplan.core.graph import Edge, Graph
 from smplan.core.plan.changes import ChangeSet, Permits
 from smplan.core.plan.model import Step
 from smplan.core.plan.moves import plan_moves
@@ -249,17 +249,18 @@ def planned(
     hidden: Iterable[Hidden] = (),
     moved: Mapping[str, str] | None = None,
     taken: Mapping[str, str] | None = None,
+    rules: Sequence[Edge] = (),
 ) -> Planned:
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address.
 
-    ``taken`` has the owners of older generations that another state took over, by id.
+    ``taken`` has the owners of older generations that another state took over, by id. ``rules`` order addresses.
     """
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     blueprint = replace(
         blueprint, moved=tuple(Moved(before, after, ("moved",)) for before, after in (moved or {}).items())
     )
     records = {each.record.address: each.record for each in haves}
-    ordered = Graph({}) if destroy else graph.build(blueprint, lambda resources: ())
+    ordered = Graph({}) if destroy else graph.build(blueprint, lambda resources: rules)
     before = State("toys", LINEAGE, 3, records, tuple(deposed))
     placing = plan_moves(blueprint, ordered, TYPES.__getitem__, before, lookups or {}) if not destroy else (before, ())
     state, moves = placing

@@ -29,6 +29,7 @@ def port(address: str = "p", number: int = 1, of: str = "x") -> dict[str, Any]:
     return {"address": address, "kind": "port", "number": number, "of": of}
 
 
+TURNED = (Edge("door", "fleet", "it opens first", turned="it is filled first"),)
 PENDING = pending("a", after=["z"])
 STORIES = [
     Story(
@@ -71,7 +72,69 @@ STORIES = [
             [want("balancer", zones=["a", "c"]), want("fleet", size=2, after=["balancer"])],
             [have("balancer", zones=["a", "b"]), have("fleet")],
         ),
-        ("balancer:update", "fleet:update after balancer:update"),
+        (
+            "balancer:update",
+            "fleet:update after balancer:update",
+            "balancer:release after fleet:update, balancer:update",
+        ),
+    ),
+    Story(
+        "an update that only releases and one that does more besides are told apart",
+        lambda: planned(
+            [want("balancer", zones=["a"], size=2), want("fleet", size=2, after=["balancer"])],
+            [have("balancer", zones=["a", "b"]), have("fleet")],
+        ),
+        (
+            "balancer:update",
+            "fleet:update after balancer:update",
+            "balancer:release after fleet:update, balancer:update",
+        ),
+    ),
+    Story(
+        "what is replaced is deleted after another releases it",
+        lambda: planned(
+            [want("zone", zone="y"), want("fleet", zones=["${zone.id}"])],
+            [have("zone", zone="x"), have("fleet", zones=["id-zone"], after=["zone"])],
+        ),
+        (
+            "zone:replace",
+            "fleet:update after zone:replace",
+            "fleet:release after fleet:update",
+            "zone:delete#1 after zone:replace, fleet:release, fleet:update",
+        ),
+    ),
+    Story(
+        "where an order is turned, what comes after is changed before an update in place, and releases after it",
+        lambda: planned(
+            [want("old", zone="y"), want("door", uses=["${old.id}"]), want("fleet", zones=["${old.id}"])],
+            [
+                have("old", zone="x"),
+                have("door", uses=["id-old"], after=["old"]),
+                have("fleet", zones=["id-old"], after=["old"]),
+            ],
+            rules=TURNED,
+        ),
+        (
+            "old:replace",
+            "fleet:update after old:replace",
+            "door:update after old:replace, fleet:update",
+            "fleet:release after door:update, fleet:update",
+            "old:delete#1 after old:replace, door:update, fleet:release, fleet:update",
+        ),
+    ),
+    Story(
+        "it is not turned where that is created",
+        lambda: planned([want("door"), want("fleet")], rules=TURNED),
+        ("door:create", "fleet:create after door:create"),
+    ),
+    Story(
+        "nor where the other one only releases",
+        lambda: planned(
+            [want("door", size=2), want("fleet", zones=["b"])],
+            [have("door"), have("fleet", zones=["a", "b"])],
+            rules=TURNED,
+        ),
+        ("door:update", "fleet:update after door:update"),
     ),
     Story(
         "what is replaced is deleted after the gate of what was moved to its successor",

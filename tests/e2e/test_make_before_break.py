@@ -1,0 +1,179 @@
+"""Changes of what serves: the front door answers at every moment, with as many healthy targets as at the start."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import CliSandbox
+from tests.e2e.fleet import until
+
+POLL_SECONDS = 0.005
+HOST = "front.example.com"
+INSTANCES = 2
+BLUEPRINT = """\
+smplan: 1
+name: front
+aws: {region: us-east-1}
+lookups:
+  zone: {kind: aws.route53.zone, where: {name: example.com}}
+  vpc: {kind: aws.ec2.vpc, where: {"tag:Name": red5pro}}
+  group: {kind: aws.ec2.security_group, where: {vpc_id: "${vpc.id}", name: red5pro-stream-manager}}
+  database: {kind: aws.ec2.security_group, where: {vpc_id: "${vpc.id}", name: red5pro-database}}
+  subnets: {kind: aws.ec2.subnets, where: {vpc_id: "${vpc.id}", zone: [us-east-1a, us-east-1b], one_per_zone: true}}
+  image: {kind: aws.ec2.image, where: {name: red5pro-stream-manager-base}}
+resources:
+  database_access:
+    kind: aws.ec2.security_group_rule
+    spec: {group: "${database.id}", direction: ingress, protocol: tcp, port: 3306, source_group: "${group.id}"}
+  template:
+    kind: aws.ec2.launch_template
+    spec:
+      name: front-template
+      image_id: "${image.id}"
+      instance_type: c5.large
+      security_group_ids: ["${group.id}"]
+      user_data: |
+        #!/bin/bash
+        cd /usr/local/red5pro/webapps/streammanager/WEB-INF
+        sed -i "s/\\(streammanager\\.ip=\\).*\\$/\\1$${smhost}/" red5-web.properties
+        systemctl restart red5pro
+  targets: {kind: aws.elbv2.target_group, spec: {name: front-targets, protocol: HTTP, port: 5080, vpc_id: "${vpc.id}"}}
+  balancer:
+    kind: aws.elbv2.load_balancer
+    spec: {name: front-alb, scheme: internet-facing, subnets: "${subnets.ids}", security_groups: ["${group.id}"]}
+  http:
+    kind: aws.elbv2.listener
+    spec: {load_balancer_arn: "${balancer.arn}", port: 5080, protocol: HTTP, target_group_arn: "${targets.arn}"}
+  plain:
+    kind: aws.elbv2.listener
+    lifecycle: {allow: [open-ports]}
+    spec: {load_balancer_arn: "${balancer.arn}", port: 80, protocol: HTTP, target_group_arn: "${targets.arn}"}
+  fleet:
+    kind: aws.autoscaling.group
+    spec:
+      name: front-fleet
+      launch_template: {id: "${template.id}", version: "${template.version}"}
+      min_size: 2
+      max_size: 4
+      subnet_ids: "${subnets.ids}"
+      target_group_arns: ["${targets.arn}"]
+  healthy:
+    kind: gate.targets_healthy
+    spec: {target_group_arn: "${targets.arn}", auto_scaling_group_name: "${fleet.name}", minimum: 2, timeout: 1200}
+  record:
+    kind: aws.route53.record
+    spec: {zone_id: "${zone.id}", name: front.example.com, type: CNAME, ttl: 60, values: ["${balancer.dns_name}"]}
+"""
+
+
+@dataclass
+class Watch:
+    """What a client at the front door found at each look: the problem or an empty text, and how many could serve it."""
+
+    problems: list[str] = field(default_factory=list)
+    healthy: list[int] = field(default_factory=list)
+
+
+def written(stage: CliSandbox, *edits: tuple[str, str]) -> str:
+    """The path of the blueprint, edited."""
+    text = BLUEPRINT
+    for before, after in edits:
+        assert before in text, before
+        text = text.replace(before, after)
+    path = stage.folder / "front.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def running(stage: CliSandbox) -> None:
+    """Apply the blueprint, and wait until the whole fleet is healthy."""
+    stage.done("plan", written(stage))
+    stage.done("apply", "--yes")
+    until(lambda: len(seen(stage, 5080)[1]) == INSTANCES)
+
+
+def seen(stage: CliSandbox, port: int, host: str = HOST) -> tuple[str, tuple[Any, ...]]:
+    """The problem that a client of the name has, and the targets that may answer."""
+    route = stage.box.world.load_balancer_for(host, port)
+    return ("no such name", ()) if route is None else (route.problem, route.healthy)
+
+
+@contextmanager
+def watching(look: Callable[[], None]) -> Iterator[None]:
+    """Look, from another thread, until the end of the block."""
+    over = threading.Event()
+
+    def go() -> None:
+        while not over.wait(POLL_SECONDS):
+            look()
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def clients(stage: CliSandbox, *ports: int) -> Iterator[Watch]:
+    """Watch the front door at these ports."""
+    watch = Watch()
+
+    def look() -> None:
+        for port in ports:
+            problem, healthy = seen(stage, port)
+            watch.problems.append(problem)
+            watch.healthy.append(len(healthy))
+
+    with watching(look):
+        yield watch
+
+
+Edit = tuple[str, str]
+OTHER_TARGETS = ("name: front-targets,", "name: front-targets-2,")
+CHANGES: dict[str, tuple[Edit, ...]] = {
+    "the target group is replaced": (OTHER_TARGETS,),
+    "and its load balancer's idle time-out changes": (
+        OTHER_TARGETS,
+        ("scheme: internet-facing,", "scheme: internet-facing, idle_timeout: 300,"),
+    ),
+    "and the scaling group's sizes": (OTHER_TARGETS, ("max_size: 4", "max_size: 5")),
+    "and the scaling group": (OTHER_TARGETS, ("front-fleet", "front-fleet-2")),
+    "two listeners swap their ports": (
+        ("port: 5080, protocol: HTTP, target_group", "port: 1, protocol: HTTP, target_group"),
+        ("port: 80,", "port: 5080,"),
+        ("port: 1, protocol", "port: 80, protocol"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_front_door_answers_at_every_moment(stage: CliSandbox, change: str) -> None:
+    running(stage)
+    path = written(stage, *CHANGES[change])
+    plan = stage.done("plan", path).stdout
+    with clients(stage, 80, 5080) as watch:
+        applied = stage.done("apply", "--yes")
+    assert {*watch.problems} == {""}, plan + applied.stdout
+    assert min(watch.healthy) == INSTANCES, plan + applied.stdout
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
+def test_a_port_changes_in_place_and_no_other_port_is_cut(stage: CliSandbox) -> None:
+    running(stage)
+    path = written(stage, ("port: 80,", "port: 8080,"))
+    stage.done("plan", path)
+    both = []
+    with clients(stage, 5080) as watch, watching(lambda: both.append([seen(stage, port)[0] for port in (80, 8080)])):
+        stage.done("apply", "--yes")
+    assert {*watch.problems} == {""}
+    assert [each for each in both if each == ["no listener", "no listener"]] == []
+    assert both[-1] == ["no listener", ""]
