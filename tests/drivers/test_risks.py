@@ -390,10 +390,10 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
         (RECORD, "update", {"ttl": 60}, SERVING, "takes effect after up to 60 s, not 300 s"),
         (
             RECORD,
-            "replace",
+            "delete",
             {"name": "b.example.com"},
             SERVING,
-            "sm.example.com does not resolve from the delete until",
+            "sm.example.com no longer resolves; resolvers may cache",
         ),
         (RECORD, "delete", None, SERVING, "sm.example.com no longer resolves; resolvers may cache"),
         ("aws.sns.topic", "delete", None, ALERTING, "alerts is deleted with every subscription"),

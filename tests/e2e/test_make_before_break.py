@@ -138,6 +138,8 @@ def clients(stage: CliSandbox, *ports: int) -> Iterator[Watch]:
 
 
 Edit = tuple[str, str]
+CNAME = 'type: CNAME, ttl: 60, values: ["${balancer.dns_name}"]'
+ALIAS = 'type: A, alias: {dns_name: "${balancer.dns_name}", zone_id: "${balancer.canonical_hosted_zone_id}"}'
 OTHER_TARGETS = ("name: front-targets,", "name: front-targets-2,")
 CHANGES: dict[str, tuple[Edit, ...]] = {
     "the target group is replaced": (OTHER_TARGETS,),
@@ -147,6 +149,7 @@ CHANGES: dict[str, tuple[Edit, ...]] = {
     ),
     "and the scaling group's sizes": (OTHER_TARGETS, ("max_size: 4", "max_size: 5")),
     "and the scaling group": (OTHER_TARGETS, ("front-fleet", "front-fleet-2")),
+    "the name becomes an alias": ((CNAME, ALIAS),),
     "two listeners swap their ports": (
         ("port: 5080, protocol: HTTP, target_group", "port: 1, protocol: HTTP, target_group"),
         ("port: 80,", "port: 5080,"),
