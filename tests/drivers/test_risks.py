@@ -353,7 +353,7 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
         (ALB, "update", {"idle_timeout": 60}, SERVING, "closed when idle for 60 s, not 600 s"),
         (ALB, "delete", None, GONE, "is never given again"),
         (ALB, "delete", None, SERVING, "clients of alb lose their connections at once"),
-        (ALB, "delete", {}, SERVING, "as soon as their names lead to the new one"),
+        (ALB, "delete", {}, SERVING, "when names have led to the new one for their time to live"),
         (TARGETS, "update", {"health_check_path": "/x"}, SERVING, "(`health_check_path` / -> /x)"),
         (TARGETS, "update", {"health_check_port": 80}, SERVING, "fail the new health check get no requests"),
         (TARGETS, "update", {"matcher": "200-299"}, SERVING, "(`matcher` 200 -> 200-299)"),

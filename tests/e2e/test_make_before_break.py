@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +20,9 @@ from tests.e2e.fleet import until
 POLL_SECONDS = 0.005
 HOST = "front.example.com"
 INSTANCES = 2
+TTL = 60
+CNAME = 'type: CNAME, ttl: 60, values: ["${balancer.dns_name}"]'
+ALIAS = 'type: A, alias: {dns_name: "${balancer.dns_name}", zone_id: "${balancer.canonical_hosted_zone_id}"}'
 BLUEPRINT = """\
 smplan: 1
 name: front
@@ -91,9 +98,9 @@ def written(stage: CliSandbox, *edits: tuple[str, str]) -> str:
     return str(path)
 
 
-def running(stage: CliSandbox) -> None:
+def running(stage: CliSandbox, *edits: tuple[str, str]) -> None:
     """Apply the blueprint, and wait until the whole fleet is healthy."""
-    stage.done("plan", written(stage))
+    stage.done("plan", written(stage, *edits))
     stage.done("apply", "--yes")
     until(lambda: len(seen(stage, 5080)[1]) == INSTANCES)
 
@@ -138,9 +145,8 @@ def clients(stage: CliSandbox, *ports: int) -> Iterator[Watch]:
 
 
 Edit = tuple[str, str]
-CNAME = 'type: CNAME, ttl: 60, values: ["${balancer.dns_name}"]'
-ALIAS = 'type: A, alias: {dns_name: "${balancer.dns_name}", zone_id: "${balancer.canonical_hosted_zone_id}"}'
 OTHER_TARGETS = ("name: front-targets,", "name: front-targets-2,")
+SLOW_TARGETS = ("name: front-targets,", "name: front-targets-2, health_check_interval: 240,")
 CHANGES: dict[str, tuple[Edit, ...]] = {
     "the target group is replaced": (OTHER_TARGETS,),
     "and its load balancer's idle time-out changes": (
@@ -149,6 +155,12 @@ CHANGES: dict[str, tuple[Edit, ...]] = {
     ),
     "and the scaling group's sizes": (OTHER_TARGETS, ("max_size: 4", "max_size: 5")),
     "and the scaling group": (OTHER_TARGETS, ("front-fleet", "front-fleet-2")),
+    "the load balancer is replaced": (("internet-facing", "internal"),),
+    "the load balancer, the target group and the scaling group are replaced": (
+        ("front-alb", "front-alb-2"),
+        OTHER_TARGETS,
+        ("front-fleet", "front-fleet-2"),
+    ),
     "the name becomes an alias": ((CNAME, ALIAS),),
     "two listeners swap their ports": (
         ("port: 5080, protocol: HTTP, target_group", "port: 1, protocol: HTTP, target_group"),
@@ -180,3 +192,85 @@ def test_a_port_changes_in_place_and_no_other_port_is_cut(stage: CliSandbox) -> 
     assert {*watch.problems} == {""}
     assert [each for each in both if each == ["no listener", "no listener"]] == []
     assert both[-1] == ["no listener", ""]
+
+
+@dataclass
+class Names:
+    """When, in seconds of the sandbox, the name first led elsewhere, and the old load balancer served no more."""
+
+    moved: float = 0.0
+    cut: float = 0.0
+
+
+@contextmanager
+def resolvers(stage: CliSandbox) -> Iterator[Names]:
+    """Watch the name, and the load balancer that it leads to now as resolvers do that have it in their caches."""
+    names, before = Names(), stage.box.world.load_balancer_for(HOST, 5080)
+    assert before is not None
+
+    def look() -> None:
+        now, at = stage.box.world.load_balancer_for(HOST, 5080), stage.box.clock.now()
+        problem, healthy = seen(stage, 5080, before.dns_name)
+        if not names.moved and (now is None or now.load_balancer_arn != before.load_balancer_arn):
+            names.moved = at
+        if not names.cut and (problem or len(healthy) < INSTANCES):
+            names.cut = at
+
+    with watching(look):
+        yield names
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "seconds"), [(CNAME, CNAME, 60), (CNAME, ALIAS, 60), (CNAME.replace("60", "300"), CNAME, 300)]
+)
+def test_the_old_load_balancer_serves_until_its_name_is_in_no_cache(
+    stage: CliSandbox, before: str, after: str, seconds: int
+) -> None:
+    running(stage, (CNAME, before))
+    path = written(stage, ("internet-facing", "internal"), (CNAME, after))
+    plan = stage.done("plan", path).stdout
+    assert f"clients of record may use what it was for {seconds} s more" in plan
+    with resolvers(stage) as names, clients(stage, 80, 5080) as watch:
+        stage.done("apply", "--yes")
+    assert names.cut - names.moved >= seconds
+    assert {*watch.problems} == {""}
+    assert min(watch.healthy) == INSTANCES
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
+def killed(stage: CliSandbox, when: str) -> None:
+    """Run ``smplan apply``, and kill it with SIGKILL when an event has this text."""
+    command = [sys.executable, "-m", "smplan", "apply", "--yes", "--json"]
+    environment = {**os.environ, **stage.box.env()}
+    with subprocess.Popen(command, cwd=stage.folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any(when in line for line in process.stdout), "it was never seen"
+        os.kill(process.pid, signal.SIGKILL)
+        process.stdout.read()
+
+
+@pytest.mark.parametrize("when", ["may use what it was", "healthy targets in front-targets"])
+def test_an_apply_that_was_killed_goes_on_without_a_gap(stage: CliSandbox, when: str) -> None:
+    running(stage)
+    path = written(stage, ("internet-facing", "internal") if "use" in when else SLOW_TARGETS)
+    stage.done("plan", path)
+    with resolvers(stage) as names, clients(stage, 80, 5080) as watch:
+        killed(stage, when)
+        stage.done("apply", "--yes")
+    assert {*watch.problems} == {""}
+    assert min(watch.healthy) == INSTANCES
+    assert "use" not in when or names.cut - names.moved >= TTL
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
+def test_another_plan_finishes_a_forward_that_was_killed(stage: CliSandbox) -> None:
+    running(stage)
+    path = written(stage, SLOW_TARGETS)
+    stage.done("plan", path)
+    with clients(stage, 80, 5080) as watch:
+        killed(stage, "healthy targets in front-targets")
+        stage.done("plan", path)
+        stage.done("apply", "--yes")
+    assert {*watch.problems} == {""}
+    assert min(watch.healthy) == INSTANCES
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0

@@ -22,6 +22,7 @@ from smplan.core.plan.changes import (
     Unprotect,
 )
 from smplan.core.plan.releases import only_releases
+from smplan.core.plan.risks import effect_of
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
 
@@ -33,7 +34,15 @@ def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[St
     rules = _Rules(plan, graph, state, pending)
     edges = [*rules.moves(), *rules.dependencies(), *rules.releases(), *rules.name_conflicts(), *rules.deletions()]
     edges += list(rules.late_deletions(edges))
+    edges = _merged(edges, rules.lingering(edges))
     return [*edges, *rules.protections(edges)]
+
+
+def _merged(edges: Iterable[Edge], longer: Iterable[Edge]) -> list[Edge]:
+    """``edges``, and ``longer`` in place of those between the same steps."""
+    found = list(longer)
+    pairs = {(edge.before, edge.after) for edge in found}
+    return [*(edge for edge in edges if (edge.before, edge.after) not in pairs), *found]
 
 
 _MAKES_ROOM = "its successor can be created at once after it"
@@ -53,6 +62,8 @@ class _Rules:
         self._releasing = {address for address in self._applied if only_releases(plan.changes[address])}
         self._releases = {id: each.step_id for id, each in plan.releases.items()}
         self._final = self._actions | self._releases
+        self._losing = sorted(self._releasing | self._releases.keys())
+        self._depends_on = {id: {*each.dependencies} for id, each in state.resources.items()}
         self._last = self._last_steps()
         current = [each for each in plan.deletions if isinstance(each, (Delete, Forget))]
         self._deletes = {each.resource.address: each.step_id for each in current}
@@ -109,7 +120,7 @@ class _Rules:
 
     def releases(self) -> Iterator[Edge]:
         """What gives up a part of its value, such as a zone, does so after all that depends on it has changed."""
-        for address in sorted(self._releasing | self._releases.keys()):
+        for address in self._losing:
             own = self._applied[address]
             step = self._releases.get(address, own)
             turned = [edge.before for edge in self._graph.incoming.get(address, ()) if self._turns(edge)]
@@ -174,6 +185,35 @@ class _Rules:
                 following[step].add(id)
                 if (step, id) not in present:
                     yield Edge(step, id, _MAKES_ROOM if rooms else _NOTHING_USES_IT, droppable=True)
+
+    def lingering(self, edges: Sequence[Edge]) -> Iterator[Edge]:
+        """What clients still use for a while after an update is neither deleted nor released meanwhile.
+
+        That is what the updated resource depended on so far, as a name depends on a load balancer and its targets.
+        """
+        following = defaultdict(set)
+        for edge in edges:
+            following[edge.before].add(edge.after)
+        for address, change in self._changes.items():
+            seconds = change.target.type.lingers(effect_of(change)) if isinstance(change, changes.Update) else 0
+            if not seconds:
+                continue
+            used = self._used_by(address)
+            last = [each.step_id for each in self._deletions if each.resource.address in used]
+            last += [self._releases.get(each, self._applied[each]) for each in self._losing if each in used]
+            for step in sorted(_reachable(self._applied[address], following).intersection(last)):
+                why = f"clients of {address} may use what it was for {seconds:g} s more"
+                yield Edge(self._applied[address], step, why, seconds=seconds)
+
+    def _used_by(self, address: str) -> set[str]:
+        """What the resource at ``address`` depends on so far, at any distance."""
+        found: set[str] = set()
+        todo = [address]
+        while todo:
+            new = self._depends_on.get(todo.pop(), set()) - found
+            found |= new
+            todo += new
+        return found
 
     def _last_steps(self) -> Mapping[str, frozenset[str]]:
         """By address, the steps that nothing else follows among those of the address and of what depends on it."""

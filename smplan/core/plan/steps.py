@@ -103,7 +103,10 @@ def in_order(steps: Iterable[Step], edges: Iterable[Edge]) -> tuple[Step, ...]:
         for edge in dropped:
             incoming[edge.after].remove(edge)
     return tuple(
-        replace(by_id[id], depends_on=tuple(Dependency(edge.before, edge.reason, edge.source) for edge in incoming[id]))
+        replace(
+            by_id[id],
+            depends_on=tuple(Dependency(edge.before, edge.reason, edge.source, edge.seconds) for edge in incoming[id]),
+        )
         for id in _sorter(incoming).static_order()
     )
 

@@ -20,7 +20,7 @@ from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.plan.planner import plan_changes
 from smplan.core.plan.steps import plan_steps
-from smplan.core.resource_type import DeclaredResource, Output, Override, Protection, ResourceType
+from smplan.core.resource_type import DeclaredResource, Exclusive, Output, Override, Protection, ResourceType
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, RELEASED_LAST, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
 from smplan.core.state.journal import StepIntent
@@ -61,6 +61,13 @@ class ValueSpec(Spec):
     """Any value."""
 
     input: Any = None
+
+
+class DoorSpec(Spec):
+    """Leads from one balancer to targets that no other balancer may have."""
+
+    balancer: Annotated[str, IMMUTABLE]
+    targets: str
 
 
 class ScheduleSpec(Spec):
@@ -114,6 +121,10 @@ TYPES: dict[str, ResourceType] = {
     "remote": _declared("remote", ThingSpec, Thing, via_stream_manager=True),
     "port": _declared("port", PortSpec, create_before_delete=False, taggable=False),
     "slot": _declared("slot", PortSpec, key_fields=("number",), create_before_delete=False, taggable=False),
+    "name": _declared(
+        "name", ThingSpec, Thing, lingers=classmethod(lambda cls, effect: 60 if effect.alters("uses") else 0)
+    ),
+    "door": _declared("door", DoorSpec, key_fields=("balancer",), exclusive=Exclusive("targets", "balancer")),
     "gate": _declared("gate", GateSpec, gate=True, taggable=False, expected_seconds=180),
     "value": Value,
     "schedule": _declared("schedule", ScheduleSpec, overrides=(Override("thing", "thing", ("size", "limit")),)),
@@ -321,6 +332,8 @@ def parsed(value: Any) -> PartialValue:
 
 
 def _defaults(address: str, kind: str) -> dict[str, Any]:
-    if kind in ("thing", "remote"):
+    if kind in ("thing", "remote", "name"):
         return {"name": address}
+    if kind == "door":
+        return {"balancer": "x", "targets": "y"}
     return {"number": 1, "of": "x"} if kind in ("port", "slot") else {}

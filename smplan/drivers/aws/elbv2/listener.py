@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.resource_type import IamActions, Output
+from smplan.core.resource_type import Exclusive, IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers import references
@@ -105,6 +105,7 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
         check=_checks.LISTENER_ACTIONS,
     )
     key_fields = ("load_balancer_arn", "port")
+    exclusive: ClassVar = Exclusive("target_group_arn", "load_balancer_arn")
     timeout_seconds = 1800  # until new instances have started and are healthy
 
     def __init__(self, context: Context) -> None:
@@ -114,10 +115,16 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
-        """Of a deletion, and of every update but tags."""
+        """Of a deletion, of a replacement that has no target group of its own, and of every update but tags."""
         port = effect.was("port")
         if effect.removes:
             yield Risk(Category.SERVING, f"nothing answers on port {port}: new connections of clients are refused")
+        if effect.op == "replace" and effect.before.get("target_group_arn") == effect.after.get("target_group_arn"):
+            yield Risk(
+                Category.SERVING,
+                f"nothing answers on port {port} from the delete until the new listener is there: both use "
+                f"{effect.was('target_group_arn')}, and a target group serves one load balancer",
+            )
         if effect.alters("port"):
             yield Risk(
                 Category.SERVING, f"port {effect.becomes('port')} answers, and nothing answers on port {port} any more"

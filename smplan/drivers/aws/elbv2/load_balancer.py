@@ -128,8 +128,8 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         name = effect.was("name")
         if effect.deletes:
             yield Risk(Category.IRREVERSIBLE, f"its DNS name {effect.was('dns_name')} is never given again")
-            when = "as soon as their names lead to the new one" if effect.after else "at once"
-            yield Risk(Category.SERVING, f"clients of {name} lose their connections {when}")
+            left = ", when names have led to the new one for their time to live" if effect.after else " at once"
+            yield Risk(Category.SERVING, f"clients of {name} lose their connections{left}")
         if lost := effect.lost("subnets"):
             yield Risk(Category.SERVING, f"connections through its addresses in {', '.join(lost)} end")
         if lost := effect.lost("security_groups"):

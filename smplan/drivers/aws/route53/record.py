@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.risk import Category, Effect, Risk, shown
+from smplan.core.risk import Category, Effect, Risk, number, shown
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
 from smplan.core.values import Json
 from smplan.drivers import references
@@ -221,6 +221,14 @@ class Record(Driver[RecordSpec]):
                 f"a later change of {name} takes effect after up to {after} s, not {effect.was('ttl')} s",
             )
 
+    @classmethod
+    def lingers(cls, effect: Effect) -> float:
+        """As long as resolvers keep the old answer: its time to live, that of its target for an alias."""
+        if not effect.alters("type", "values", "alias"):
+            return 0
+        ttl = number(effect.before.get("ttl"))
+        return _ALIAS_TTL if ttl is None else ttl
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._changes: dict[str, str] = {}
@@ -336,6 +344,8 @@ class Record(Driver[RecordSpec]):
         return "INSYNC" if self._record(id) is not None else "not listed yet"
 
 
+_ALIAS_TTL = 60.0
+"""Seconds of an alias to a load balancer (Route 53 Developer Guide, "Values specific for alias records")."""
 _TYPES = "20"
 """Enough records of one name to find ours among those of other types, such as NS and SOA before A."""
 
