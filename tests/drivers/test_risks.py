@@ -250,7 +250,6 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
             "arn:topic no longer gets autoscaling:EC2_INSTANCE_TERMINATE of fleet",
         ),
         ("aws.autoscaling.scaling_policy", "delete", None, CAPACITY, "fleet no longer scales by the policy out"),
-        ("aws.autoscaling.scaling_policy", "delete", {}, CAPACITY, "fleet does not scale by it until the next step"),
         (SCHEDULE, "delete", None, CAPACITY, "fleet no longer gets its sizes at 0 22 * * * (UTC)"),
         (SCHEDULE, "create", {"max_size": 1}, CAPACITY, "at 0 22 * * * (UTC), instances of fleet beyond 1 are termin"),
         (SCHEDULE, "update", {"desired_capacity": 1}, CAPACITY, "instances of fleet beyond 1 are terminated"),

@@ -274,3 +274,82 @@ def test_another_plan_finishes_a_forward_that_was_killed(stage: CliSandbox) -> N
     assert {*watch.problems} == {""}
     assert min(watch.healthy) == INSTANCES
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
+SCALING = """\
+  out:
+    kind: aws.autoscaling.scaling_policy
+    spec:
+      auto_scaling_group_name: "${fleet.name}"
+      name: out
+      policy_type: SimpleScaling
+      adjustment_type: ChangeInCapacity
+      scaling_adjustment: 1
+      cooldown: 300
+  alarm:
+    kind: aws.cloudwatch.alarm
+    spec:
+      name: front-cpu
+      namespace: AWS/EC2
+      metric_name: CPUUtilization
+      dimensions: {AutoScalingGroupName: "${fleet.name}"}
+      statistic: Average
+      comparison_operator: GreaterThanOrEqualToThreshold
+      threshold: 70
+      period: 60
+      evaluation_periods: 2
+      alarm_actions: ["${out.arn}", "${topic.arn}"]
+  topic: {kind: aws.sns.topic, spec: {name: front-events}}
+  notification:
+    kind: aws.autoscaling.notification
+    spec:
+      auto_scaling_group_name: "${fleet.name}"
+      topic_arn: "${topic.arn}"
+      notification_types: [autoscaling:EC2_INSTANCE_LAUNCH]
+"""
+
+
+def wiring(stage: CliSandbox) -> tuple[int, int]:
+    """How many actions of the alarm lead to something that exists, and how many notifications to a topic."""
+    scaling, alarms, sns = stage.client("autoscaling"), stage.client("cloudwatch"), stage.client("sns")
+
+    def there() -> set[str]:
+        policies = {each["PolicyARN"] for each in scaling.describe_policies()["ScalingPolicies"]}
+        return policies | {each["TopicArn"] for each in sns.list_topics()["Topics"]}
+
+    before = there()
+    (alarm,) = alarms.describe_alarms(AlarmNames=["front-cpu"])["MetricAlarms"]
+    sent = scaling.describe_notification_configurations()["NotificationConfigurations"]
+    existing = before | there()  # whatever was read in between may be of either moment
+    return len(existing & {*alarm["AlarmActions"]}), len([each for each in sent if each["TopicARN"] in existing])
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("name: out", "name: out-2")],
+        [("name: front-events", "name: front-events-2")],
+        [("name: front-fleet", "name: front-fleet-2")],
+        [("name: out", "name: more"), ("threshold: 70", "threshold: 80")],
+    ],
+    ids=["policy", "topic", "group", "policy and alarm"],
+)
+def test_the_alarm_has_its_actions_and_the_group_its_notifications_all_the_while(
+    stage: CliSandbox, edits: list[Edit]
+) -> None:
+    path = stage.folder / "front.yaml"
+    text = BLUEPRINT + SCALING
+    path.write_text(text, encoding="utf-8")
+    stage.done("plan", str(path))
+    stage.done("apply", "--yes")
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    path.write_text(text, encoding="utf-8")
+    plan = stage.done("plan", str(path)).stdout
+    found: list[tuple[int, int]] = []
+    with watching(lambda: found.append(wiring(stage))):
+        stage.done("apply", "--yes")
+    assert min(actions for actions, _ in found) == 2, plan
+    assert min(sent for _, sent in found) >= 1, plan
+    assert stage.run("plan", str(path), "--detailed-exitcode").returncode == 0
