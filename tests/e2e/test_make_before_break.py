@@ -353,3 +353,42 @@ def test_the_alarm_has_its_actions_and_the_group_its_notifications_all_the_while
     assert min(actions for actions, _ in found) == 2, plan
     assert min(sent for _, sent in found) >= 1, plan
     assert stage.run("plan", str(path), "--detailed-exitcode").returncode == 0
+
+
+ZONES = "zone: [us-east-1a, us-east-1b]"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("us-east-1a, us-east-1b", "us-east-1a, us-east-1b, us-east-1c"),
+        ("us-east-1a, us-east-1b, us-east-1c", "us-east-1b, us-east-1c"),
+        ("us-east-1a, us-east-1b", "us-east-1b, us-east-1c"),
+    ],
+    ids=["added", "removed", "swapped"],
+)
+def test_zones_change_without_a_moment_in_which_nothing_serves(stage: CliSandbox, before: str, after: str) -> None:
+    running(stage, (ZONES, f"zone: [{before}]"))
+    path = written(stage, (ZONES, f"zone: [{after}]"))
+    plan = stage.done("plan", path).stdout
+    with clients(stage, 80, 5080) as watch:
+        applied = stage.done("apply", "--yes")
+    assert {*watch.problems} == {""}, plan + applied.stdout
+    leaves = "us-east-1a" not in after
+    assert min(watch.healthy) >= INSTANCES - leaves, (
+        plan + applied.stdout
+    )  # AWS does not wait until targets are healthy
+    assert leaves == ("which serves about 180 s later" in " ".join(plan.split()))
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
+def test_a_port_rule_that_is_replaced_is_opened_before_the_old_one_is_closed(stage: CliSandbox) -> None:
+    running(stage)
+    path = written(stage, ("port: 3306,", "from_port: 3306, to_port: 3307,"))
+    stage.done("plan", path)
+    reachable = []
+    members = next(each.security_group_ids for each in stage.box.world.instances() if "fleet" in str(each.tags))
+    with watching(lambda: reachable.append(stage.box.world.may_reach_database(members))):
+        stage.done("apply", "--yes")
+    assert all(reachable)
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
