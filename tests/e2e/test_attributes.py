@@ -39,8 +39,9 @@ TOGETHER = {
     ("aws.autoscaling.scaling_policy", "policy_type"),
     ("aws.elbv2.listener", "protocol"),
     ("aws.elbv2.listener", "certificate_arn"),
+    ("aws.route53.record", "type"),
 }
-"""Attributes that AWS only changes together with another one: HTTPS needs a certificate, HTTP refuses it."""
+"""Attributes that only change together with another one: HTTPS needs a certificate, an A record has addresses."""
 
 
 def managed(case: Case, name: str) -> bool:
