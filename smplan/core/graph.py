@@ -17,7 +17,9 @@ from smplan.errors import BlueprintInvalid, Diagnostic
 class Edge:
     """``before`` comes before ``after``, because of ``reason``; an empty ``source`` means the blueprint.
 
-    Both are addresses, or ids of steps. A ``droppable`` edge gives way where edges form a cycle.
+    Both are addresses, or ids of steps. A ``droppable`` edge gives way where edges form a cycle. ``turned`` is why
+    ``after`` comes first instead where ``before`` is updated in place; empty if it does not. ``after`` starts no sooner
+    than ``seconds`` later.
     """
 
     before: str
@@ -26,6 +28,8 @@ class Edge:
     source: str = ""
     reference: bool = False
     droppable: bool = False
+    turned: str = ""
+    seconds: float = 0
 
 
 Rules: TypeAlias = Callable[[Sequence[Resource]], Iterable[Edge]]

@@ -53,7 +53,8 @@ class Providers:
         self._patient = False
         self._drivers: dict[str, Driver[Any]] = {}
         self._lock = threading.RLock()
-        self._context = Context(aws, self._stream_manager, http, clock or runtime.now)
+        self.clock = clock or runtime.now
+        self._context = Context(aws, self._stream_manager, http, self.clock)
 
     def set_stream_manager_settings(self, settings: Callable[[], PartialValue]) -> None:
         """Have ``settings`` called whenever a driver needs Stream Manager."""

@@ -15,7 +15,7 @@ from smplan.core.plan.observed import ObservedResource
 from smplan.core.resource_type import ResourceType
 from smplan.core.spec import Spec
 from smplan.core.state.model import ResourceState
-from smplan.core.values import Json, PartialValue, Ref, get_path
+from smplan.core.values import Json, PartialValue, Ref, decode, get_path
 from smplan.errors import BlueprintInvalid, Diagnostic, GuardRefused, NotOurs
 
 Changes: TypeAlias = tuple[AttributeChange, ...]
@@ -30,10 +30,14 @@ class Target:
     spec: Spec
 
     def conflicts_with(self, other: ResourceState) -> bool:
-        """Whether ``other`` exists under the natural key of this one, as far as the name says."""
-        name = self.type.name_field
-        same_name = name is None or getattr(self.spec, name) == other.spec.get(name)
-        return self.type.kind == other.kind and same_name
+        """Whether ``other`` exists under the natural key of this one; of what has a name, the name says."""
+        type, name = self.type, self.type.name_field
+        if type.kind != other.kind:
+            return False
+        if name is not None:
+            return bool(getattr(self.spec, name) == other.spec.get(name))
+        own = type.natural_key(self.spec.managed_fields())
+        return not type.create_before_delete or own == type.natural_key(decode(other.spec))
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,19 @@ class Update(_Forward):
 
 
 @dataclass(frozen=True)
+class Release(_Forward):
+    """What an update gives up, in a step of its own, once nothing uses it any more."""
+
+    op = Op.UPDATE
+    live: ObservedResource
+    changes: Changes
+
+    @property
+    def step_id(self) -> str:
+        return f"{self.resource.address}:release"
+
+
+@dataclass(frozen=True)
 class Replace(_Forward):
     """A new generation, for what cannot be changed in place. ``live`` is None if the kind changed."""
 
@@ -129,8 +146,8 @@ class Move(_Step):
     """Whether it was a deposed generation, as after half a swap."""
 
 
-Action: TypeAlias = Create | Adopt | Update | Replace | Gate | Scale
-Change: TypeAlias = Action | NoOp
+Change: TypeAlias = Create | Adopt | Update | Replace | Gate | Scale | NoOp
+Action: TypeAlias = Create | Adopt | Update | Replace | Gate | Scale | Release
 
 
 @dataclass(frozen=True)
@@ -272,6 +289,8 @@ class ChangeSet:
     lookups: Mapping[str, Mapping[str, Json]]
     moves: tuple[Move, ...] = ()
     changes: dict[str, Change] = field(default_factory=dict)
+    releases: Mapping[str, Release] = field(default_factory=dict)
+    """By address: the second step of a change that gives something up."""
     deletions: list[Deletion] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)

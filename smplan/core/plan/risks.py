@@ -30,10 +30,15 @@ from smplan.core.values import Json, encode
 
 def of_action(change: Action) -> tuple[Risk, ...]:
     """The risks of a change."""
+    return _sorted(change.target.type.risks(effect_of(change)))
+
+
+def effect_of(change: Action) -> Effect:
+    """What a change does to its resource."""
     target, (live, changes) = change.target, (None, ()) if isinstance(change, Create) else (change.live, change.changes)
     after = without_secrets(target.type, encode(target.spec.managed_fields()))
     changed = frozenset(each.path.partition(".")[0] for each in changes)
-    return _sorted(target.type.risks(Effect(change.op, _attributes(target.type, live), after or {}, changed)))
+    return Effect(change.op, _attributes(target.type, live), after or {}, changed)
 
 
 def of_deletion(deletion: Deletion, change: Change | None) -> tuple[Risk, ...]:

@@ -138,7 +138,12 @@ def _source(spec: object) -> str:
 
 def _of_traffic(effect: Effect) -> Iterator[Risk]:
     if lost := effect.lost("subnet_ids"):
-        yield Risk(Category.SERVING, f"the instances in {', '.join(lost)} are terminated, and launched elsewhere")
+        alone = ": nothing serves until then" if number(effect.before.get("desired_capacity")) == 1 else ""
+        yield Risk(
+            Category.SERVING,
+            f"the instances in {', '.join(lost)} are terminated, and launched elsewhere; AWS ends each once its "
+            f"replacement has started, which serves about {_BOOT_SECONDS} s later{alone}",
+        )
     if lost := effect.lost("target_group_arns"):
         yield Risk(Category.SERVING, f"its instances get no more requests through {', '.join(lost)}")
     if effect.alters("health_check_type") and effect.after.get("health_check_type") == "ELB":

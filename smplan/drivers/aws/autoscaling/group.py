@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output, Protection, Scaling
 from smplan.core.risk import Effect, Risk
-from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, RELEASED_LAST, UNORDERED, PartialList, PartialMap, Spec
 from smplan.core.values import Json
 from smplan.drivers import references
 from smplan.drivers.aws import tags
@@ -118,6 +118,7 @@ class GroupSpec(Spec):
         PartialList[Annotated[str, Field(max_length=511, pattern=_common.TARGET_GROUP_ARN)]] | None,
         references.TARGET_GROUP,
         UNORDERED,
+        RELEASED_LAST,
         Field(description="The target groups that instances are registered with."),
     ] = None
     health_check_type: Annotated[
