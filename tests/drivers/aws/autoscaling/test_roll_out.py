@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from smplan.core.values import Ref
-from smplan.drivers.aws.autoscaling import _roll_out
+from smplan.drivers.aws.autoscaling import _refresh
+from smplan.drivers.aws.autoscaling._group_spec import GroupSpec
 from smplan.drivers.aws.autoscaling._roll_out import RollOut
-from smplan.drivers.aws.autoscaling.group import Group, GroupSpec
+from smplan.drivers.aws.autoscaling.group import Group
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Live
 from smplan.errors import Invalid
@@ -167,22 +168,22 @@ def test_a_refresh_that_ends_meanwhile_leaves_the_update_to_do() -> None:
 def test_a_refresh_is_waited_for_until_it_shows_and_the_group_follows() -> None:
     done = {"Status": "Successful", "PercentageComplete": 100}
     driver, _ = scripted_group([], described("1"))
-    waiting = _roll_out.ended(driver.context.aws, "g", "r", VERSION_2)
+    waiting = _refresh.ended(driver.context.aws, "g", "r", VERSION_2)
     assert next(waiting).status == "Pending, 0 %"
     driver, _ = scripted_group([done, done], described("1"), described("2"))
-    assert len(list(_roll_out.ended(driver.context.aws, "g", "r", VERSION_2))) == 1
+    assert len(list(_refresh.ended(driver.context.aws, "g", "r", VERSION_2))) == 1
 
 
 def test_a_failure_without_a_reason_says_so() -> None:
     driver, _ = scripted_group([{"Status": "Failed"}], described("1"))
     with pytest.raises(Invalid, match=r"is Failed: AWS gives no reason. it was not rolled back: no instance"):
-        list(_roll_out.ended(driver.context.aws, "g", "r", VERSION_2))
+        list(_refresh.ended(driver.context.aws, "g", "r", VERSION_2))
 
 
 def test_instances_are_named_with_what_they_were_launched_from() -> None:
     by_configuration = {"InstanceId": "i-1", "LifecycleState": "InService", "LaunchConfigurationName": "lc"}
     unknown = {"InstanceId": "i-2", "LifecycleState": "Pending"}
-    assert _roll_out._listed({"Instances": [unknown, by_configuration]}) == [
+    assert _refresh.listed({"Instances": [unknown, by_configuration]}) == [
         "i-2 of an unknown source Pending",
         "i-1 of lc InService",
     ]
@@ -230,5 +231,5 @@ def test_the_template_of_another_goal_is_named() -> None:
         "Status": "InProgress",
         "DesiredConfiguration": {"LaunchTemplate": {"LaunchTemplateId": "lt-2", "Version": "7"}},
     }
-    assert _roll_out.goal(going) == ("lt-2", "7")  # type: ignore[arg-type]
-    assert _roll_out.goal({**going, "Status": "RollbackInProgress"}) is None  # type: ignore[arg-type]
+    assert _refresh.goal(going) == ("lt-2", "7")  # type: ignore[arg-type]
+    assert _refresh.goal({**going, "Status": "RollbackInProgress"}) is None  # type: ignore[arg-type]

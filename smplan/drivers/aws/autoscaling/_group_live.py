@@ -1,0 +1,63 @@
+"""A scaling group as DescribeAutoScalingGroups shows it, in terms of its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from smplan.core.values import Json
+from smplan.drivers.aws import tags
+from smplan.drivers.aws.autoscaling import _sources
+from smplan.drivers.aws.autoscaling._group_spec import GroupSpec, LaunchTemplateVersion
+from smplan.drivers.base import Live, Owner
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
+
+
+def live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) -> Live[GroupSpec]:
+    """``goal`` is the launch template that an instance refresh under way will give it."""
+    own = tags.own(group.get("Tags"))
+    settings: dict[str, Any] = {
+        "name": group["AutoScalingGroupName"],
+        "launch_template": _template(group, goal),
+        "launch_configuration": group.get("LaunchConfigurationName") or None,
+        "min_size": group["MinSize"],
+        "max_size": group["MaxSize"],
+        "desired_capacity": group["DesiredCapacity"],
+        "subnet_ids": list(filter(None, group.get("VPCZoneIdentifier", "").split(","))),
+        "target_group_arns": list(group.get("TargetGroupARNs", [])),
+        "health_check_type": group["HealthCheckType"],
+        "health_check_grace_period": group.get("HealthCheckGracePeriod", 0),
+        "new_instances_protected_from_scale_in": group.get("NewInstancesProtectedFromScaleIn", False),
+        "default_cooldown": group["DefaultCooldown"],
+        "termination_policies": list(group.get("TerminationPolicies", [])),
+        "tags": own,
+        "propagate_tags_at_launch": _propagated(group, own),
+    }
+    spec = GroupSpec.model_construct(**settings)
+    owner = Owner.from_tags(tags.plain(group.get("Tags")))
+    suspended = sorted(process.get("ProcessName", "") for process in group.get("SuspendedProcesses", []))
+    outputs: dict[str, Json] = {
+        "arn": group.get("AutoScalingGroupARN", ""),
+        "suspended_processes": [*suspended],
+        "deletion_protection": group.get("DeletionProtection") or "none",
+    }
+    return Live(group["AutoScalingGroupName"], spec, outputs, owner)
+
+
+def _template(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None) -> LaunchTemplateVersion | None:
+    found = _sources.template_of(group)
+    if found is None:
+        return None
+    id, version = found
+    shown: Any = int(version) if version.isdigit() else version  # `$Latest`, set by hand, is kept: it is a difference
+    if goal is not None and goal != found:  # it is neither: whatever the blueprint says, there is something to do
+        shown = f"{version}, being replaced by {goal[1]}" + (f" of {goal[0]}" if goal[0] != id else "")
+    return LaunchTemplateVersion.model_construct(id=id, version=shown)
+
+
+def _propagated(group: AutoScalingGroupTypeDef, own: Mapping[str, str]) -> bool | None:
+    """The flag of all the user's tags; None, which no blueprint has, if they differ."""
+    flags = {tag.get("PropagateAtLaunch", False) for tag in group.get("Tags", []) if tag.get("Key") in own}
+    return None if len(flags) > 1 else next(iter(flags), True)
