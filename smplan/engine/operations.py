@@ -310,7 +310,7 @@ def _check_owner(run: RunContext, prepared: PreparedStep, live: Live[Any]) -> No
 
 
 def _with_lock_checks(run: RunContext, polls: Iterator[Progress]) -> Iterator[Progress]:
-    """``polls``, the lock checked before each of them: a drain may send requests."""
+    """``polls``, the lock checked before each of them: a drain or a roll-out sends requests."""
     run.check_lock()
     for progress in polls:
         yield progress
@@ -330,7 +330,8 @@ def _retry_once_if_lost(run: RunContext, send: Callable[[], None]) -> None:
 def _wait_ready(run: RunContext, prepared: PreparedStep, id: str) -> None:
     driver, spec = prepared.driver, prepared.spec
     try:
-        run.waiter(prepared.step, driver.timeout(spec)).wait(lambda: driver.wait_ready(id, spec))
+        waiter = run.waiter(prepared.step, driver.timeout(spec))
+        waiter.wait(lambda: _with_lock_checks(run, driver.wait_ready(id, spec)))
     except TimedOut as error:
         parts = [error.message, _probable_cause(driver, spec)]
         raise TimedOut(". ".join(filter(None, parts)), hint=_FIX_AND_RESUME, address=prepared.step.address) from None

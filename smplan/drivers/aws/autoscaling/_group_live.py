@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.autoscaling import _sources
+from smplan.drivers.aws.autoscaling import _roll_record, _sources
 from smplan.drivers.aws.autoscaling._group_spec import GroupSpec, LaunchTemplateVersion
 from smplan.drivers.base import Live, Owner
 
@@ -15,15 +15,24 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
 
+UNFINISHED = ", not on every instance yet"
+"""After a source that a roll-out of smplan's own has not given to all: whatever a blueprint says, it differs."""
+
+
 def live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) -> Live[GroupSpec]:
-    """``goal`` is the launch template that an instance refresh under way will give it."""
-    own = tags.own(group.get("Tags"))
+    """``goal`` is the launch template that an instance refresh under way will give it.
+
+    What smplan's own roll-out has raised is shown as it will be again.
+    """
+    own, record = tags.own(group.get("Tags")), _roll_record.of(group)
+    low, high = record.shown_sizes(group) if record else (group["MinSize"], group["MaxSize"])
+    part = UNFINISHED if record else ""
     settings: dict[str, Any] = {
         "name": group["AutoScalingGroupName"],
-        "launch_template": _template(group, goal),
-        "launch_configuration": group.get("LaunchConfigurationName") or None,
-        "min_size": group["MinSize"],
-        "max_size": group["MaxSize"],
+        "launch_template": _template(group, goal, part),
+        "launch_configuration": _configuration(group, part),
+        "min_size": low,
+        "max_size": high,
         "desired_capacity": group["DesiredCapacity"],
         "subnet_ids": list(filter(None, group.get("VPCZoneIdentifier", "").split(","))),
         "target_group_arns": list(group.get("TargetGroupARNs", [])),
@@ -46,13 +55,20 @@ def live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) ->
     return Live(group["AutoScalingGroupName"], spec, outputs, owner)
 
 
-def _template(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None) -> LaunchTemplateVersion | None:
+def _configuration(group: AutoScalingGroupTypeDef, part: str) -> str | None:
+    name = group.get("LaunchConfigurationName")
+    return f"{name}{part}" if name else None
+
+
+def _template(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None, part: str) -> LaunchTemplateVersion | None:
     found = _sources.template_of(group)
     if found is None:
         return None
     id, version = found
     shown: Any = int(version) if version.isdigit() else version  # `$Latest`, set by hand, is kept: it is a difference
-    if goal is not None and goal != found:  # it is neither: whatever the blueprint says, there is something to do
+    if part:
+        shown = f"{version}{part}"
+    elif goal is not None and goal != found:  # it is neither: whatever the blueprint says, there is something to do
         shown = f"{version}, being replaced by {goal[1]}" + (f" of {goal[0]}" if goal[0] != id else "")
     return LaunchTemplateVersion.model_construct(id=id, version=shown)
 

@@ -79,7 +79,7 @@ class GroupSpec(Spec):
         _roll_out.RollOut | None,
         CLIENT_ONLY,
         Field(
-            description="Replace running instances when `launch_template` changes, by AWS's instance refresh, and go "
+            description="Replace running instances when `launch_template` or `launch_configuration` changes, and go "
             "back if that fails; `{}` for one at a time. Unset: they keep what they were launched from."
         ),
     ] = None
@@ -154,11 +154,12 @@ class GroupSpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _rolls_out_a_template(self) -> Self:
+    def _rolls_out_as_it_can(self) -> Self:
         if not self.known("roll_out"):
             return self
-        if self.launch_template is None:
-            raise ValueError("`roll_out` needs `launch_template`: AWS rolls no launch configuration out, nor back")
+        others = self.roll_out.for_refresh() if self.roll_out and self.launch_template is None else ""
+        if others:
+            raise ValueError(f"{others} in `roll_out` needs `launch_template`: AWS refreshes no launch configuration")
         protected = self.known("new_instances_protected_from_scale_in") and self.new_instances_protected_from_scale_in
         if protected and self.roll_out and self.roll_out.scale_in_protected_instances is None:
             raise ValueError(

@@ -56,7 +56,7 @@ def begin(
             return refresh.get("InstanceRefreshId")
         if goal(refresh) is not None and present == wanted:
             return aws.write.autoscaling.rollback_instance_refresh(AutoScalingGroupName=name)["InstanceRefreshId"]
-        raise _occupied(name, refresh)
+        raise occupied(name, refresh)
     if roll_out is None or present == wanted:
         return None
     request: dict[str, Any] = {"DesiredConfiguration": desired, "Preferences": _preferences(roll_out, present)}
@@ -83,7 +83,8 @@ def _preferences(roll_out: RollOut, present: tuple[str, str] | None) -> dict[str
     )
 
 
-def _occupied(name: str, refresh: InstanceRefreshTypeDef) -> Invalid:
+def occupied(name: str, refresh: InstanceRefreshTypeDef) -> Invalid:
+    """The refusal of a change while another refresh is under way, with the command that ends it."""
     desired = _desired(refresh)
     what = f"to version {desired[1]} of {desired[0]}" if desired else "of what the group has"
     return Invalid(

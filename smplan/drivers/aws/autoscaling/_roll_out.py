@@ -1,4 +1,4 @@
-"""Roll-outs: AWS's instance refresh replaces running instances by ones of another launch template version."""
+"""What a blueprint says of a roll-out: how running instances are replaced when what they are launched from changes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,39 @@ WIDEST = 100
 """The largest difference between the two percentages (API reference, RefreshPreferences)."""
 STALLED_SECONDS = 3600
 """How long AWS waits for instances that are protected or in standby (same)."""
-_LAUNCH_SECONDS = 600
+LAUNCH_SECONDS = 600
 """What one instance may take to launch, to boot and to pass its health checks, at most."""
 _CHECKPOINT_DELAY = 3600
 
 
-class RollOut(Spec):
-    """How running instances are replaced when the launch template or its version changes."""
+_LEAVING_SECONDS = 600
+"""What an instance may take to leave, beside its drain."""
+_REFRESH_ONLY = ("standby_instances", "checkpoint_percentages", "checkpoint_delay", "bake_time", "alarms")
+_PERCENTAGES = {"min_healthy_percentage": 100, "max_healthy_percentage": 110}
 
-    sent_as: ClassVar = SentAs(members={"alarms": "AlarmSpecification.Alarms"})
+
+class Drain(Spec):
+    """How long the clients of an instance may stay after new ones go elsewhere."""
+
+    sent_as: ClassVar = SentAs(not_bound={"timeout": "decides how long smplan waits"})
+
+    timeout: Annotated[
+        int,
+        Field(
+            description="Seconds that its clients have at most. The load balancer cuts them off after the target "
+            "group's `deregistration_delay`, whatever this says.",
+            ge=0,
+            le=172_800,
+        ),
+    ] = 3600
+
+
+class RollOut(Spec):
+    """How running instances are replaced when what they are launched from changes."""
+
+    sent_as: ClassVar = SentAs(
+        members={"alarms": "AlarmSpecification.Alarms"}, not_bound={"drain": "smplan drains by itself"}
+    )
 
     min_healthy_percentage: Annotated[
         int,
@@ -70,6 +94,14 @@ class RollOut(Spec):
         Field(description="The names of alarms that end the roll-out, and roll it back.", max_length=10),
     ] = None
 
+    drain: Annotated[
+        Drain | None,
+        Field(
+            description="Put each old instance in standby first: it gets no new connections, and is terminated when "
+            "the load balancer has no connection to it any more. smplan then replaces the instances itself."
+        ),
+    ] = None
+
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
         if self.known("min_healthy_percentage", "max_healthy_percentage"):
@@ -90,10 +122,28 @@ class RollOut(Spec):
             raise ValueError("`checkpoint_percentages` must ascend, and end with 100: else old instances stay")
         return self
 
+    @model_validator(mode="after")
+    def _drains_by_itself(self) -> Self:
+        if self.drain is not None and (others := self.for_refresh()):
+            raise ValueError(f"{others} cannot go with `drain`: smplan then replaces one instance at a time itself")
+        return self
+
+    def for_refresh(self) -> str:
+        """The fields that only AWS's instance refresh understands and that are not as they are by default."""
+        changed = [name for name, usual in _PERCENTAGES.items() if self.known(name) and getattr(self, name) != usual]
+        return ", ".join(
+            f"`{name}`" for name in (*changed, *(n for n in _REFRESH_ONLY if getattr(self, n) is not None))
+        )
+
+    def own_timeout(self, instances: int, grace: int) -> float:
+        """Seconds after which smplan has replaced so many instances itself, and gone back."""
+        each = grace + self.instance_warmup + LAUNCH_SECONDS + _LEAVING_SECONDS
+        return 2.0 * (instances * (each + (self.drain.timeout if self.drain else 0)) + STALLED_SECONDS)
+
     def timeout(self, instances: int) -> float:
         """Seconds after which AWS has ended it, back and forth, for so many instances."""
         pauses = len(self.checkpoint_percentages or ()) * (
             _CHECKPOINT_DELAY if self.checkpoint_delay is None else self.checkpoint_delay
         )
-        there = instances * (self.instance_warmup + _LAUNCH_SECONDS) + pauses + (self.bake_time or 0)
+        there = instances * (self.instance_warmup + LAUNCH_SECONDS) + pauses + (self.bake_time or 0)
         return 2.0 * (there + STALLED_SECONDS)

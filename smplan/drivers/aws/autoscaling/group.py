@@ -16,6 +16,8 @@ from smplan.drivers.aws.autoscaling import (
     _refresh,
     _risks,
     _roll_out,
+    _roll_record,
+    _rolling,
     _scaling,
     _sources,
 )
@@ -29,6 +31,7 @@ from smplan.errors import NotFound
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
+SOURCES = ("LaunchConfigurationName", "LaunchTemplate")
 TARGET_GROUPS = 10
 """Maximum number of target groups in one attach or detach (API reference)."""
 
@@ -53,6 +56,7 @@ class Group(Driver[GroupSpec]):
             "autoscaling:DescribeLifecycleHooks",
             "autoscaling:DescribeScalingActivities",
             "elasticloadbalancing:DescribeTargetGroupAttributes",
+            "elasticloadbalancing:DescribeTargetHealth",
         ),
         write=(
             "autoscaling:CreateAutoScalingGroup",
@@ -63,6 +67,8 @@ class Group(Driver[GroupSpec]):
             "autoscaling:SetInstanceProtection",
             "autoscaling:StartInstanceRefresh",
             "autoscaling:RollbackInstanceRefresh",
+            "autoscaling:TerminateInstanceInAutoScalingGroup",
+            "autoscaling:EnterStandby",
             "autoscaling:CreateOrUpdateTags",
             "autoscaling:DeleteTags",
             # AWS checks these in the caller's name when the group launches from a template (Auto Scaling user guide)
@@ -86,6 +92,8 @@ class Group(Driver[GroupSpec]):
         super().__init__(context)
         self._refreshes: dict[str, str] = {}
         """Group -> the instance refresh that an update of this run started or found under way."""
+        self._rolls: dict[str, _rolling.Roll] = {}
+        """Group -> the roll-out of smplan's own that an update of this run began or found under way."""
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
@@ -127,32 +135,49 @@ class Group(Driver[GroupSpec]):
 
     def update(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         """Only what differs, and never the desired capacity, which scaling policies set; last of all the roll-out."""
-        before = settings(live.spec)
+        aws, before = self.context.aws, settings(live.spec)
         changes = {key: value for key, value in settings(spec).items() if before.get(key) != value}
-        source: dict[str, Any] = {}
-        if "LaunchTemplate" in changes:
-            source = _sources.template_request(self.context.aws, live.id, changes.pop("LaunchTemplate"))
-            if not self._rolls(live, spec):
-                changes, source = changes | source, {}
+        source: dict[str, Any] = {key: changes.pop(key) for key in SOURCES if key in changes}
+        if "LaunchTemplate" in source:
+            source = _sources.template_request(aws, live.id, source["LaunchTemplate"])
         protection = changes.get("NewInstancesProtectedFromScaleIn")
         if protection is not None:
             # running instances first: if interrupted after them, the group still differs and the next run resumes here
-            _instances.protect(self.context.aws, live.id, protected=protection)
+            _instances.protect(aws, live.id, protected=protection)
+        changes, refresh = self._roll_out(live, spec, changes, source) if source else (changes, {})
         if changes:
-            self.context.aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=live.id, **changes)
+            aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=live.id, **changes)
         if protection is not None:
-            _instances.protect(self.context.aws, live.id, protected=protection)  # those launched meanwhile
+            _instances.protect(aws, live.id, protected=protection)  # those launched meanwhile
         self._attach(live, spec)  # AWS refuses it during an instance refresh
         self._retag(live, spec)
-        if source:
-            self._roll(live.id, source, spec)
+        if refresh:
+            self._start_refresh(live.id, refresh, spec)
 
-    def _rolls(self, live: Live[GroupSpec], spec: GroupSpec) -> bool:
-        """Whether an instance refresh is to change the launch template, or one under way has to be ended for it."""
-        under_way = spec.roll_out is None and _refresh.under_way(self.context.aws, live.id)
-        return spec.roll_out is not None or bool(under_way)
+    def _roll_out(
+        self, live: Live[GroupSpec], spec: GroupSpec, changes: dict[str, Any], source: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """How ``source`` gets to the instances: what to update in the group, and what to have AWS refresh it to."""
+        aws, group = self.context.aws, _instances.one(self.context.aws, live.id)
+        record = _roll_record.of(group) if group else None
+        under_way = _refresh.under_way(aws, live.id)
+        if group and spec.roll_out and (record or _rolling.is_due(group, spec)):
+            if under_way:
+                raise _refresh.occupied(live.id, under_way)
+            _instances.refuse_blocked(group, "rolled out", (_scaling.launch_suspended, _instances.TERMINATE_SUSPENDED))
+            _rolling.begin(aws, group, (spec.min_size, spec.max_size))
+            wanted = _sources.identity(source)
+            self._rolls[live.id] = _rolling.Roll(aws, live.id, wanted, spec.roll_out, self.context.clock)
+            raised = ("MinSize", "MaxSize") if record and record.serving else ()
+            return {key: value for key, value in changes.items() if key not in raised} | source, {}
+        if group and record:
+            _rolling.end(aws, group, record)
+            _roll_record.erase(aws, live.id)
+        if spec.launch_template and (spec.roll_out or under_way):
+            return changes, source
+        return changes | source, {}
 
-    def _roll(self, name: str, desired: Mapping[str, Any], spec: GroupSpec) -> None:
+    def _start_refresh(self, name: str, desired: Mapping[str, Any], spec: GroupSpec) -> None:
         group = next(_instances.described(self.context.aws, [name], instances=False), None)
         refresh = _refresh.begin(self.context.aws, group, desired, spec.roll_out) if group else None
         if refresh:
@@ -162,16 +187,20 @@ class Group(Driver[GroupSpec]):
 
     def wait_ready(self, id: str, spec: GroupSpec) -> Iterator[Progress]:
         """Until the roll-out that an update began or found has ended. Raises Invalid, with the causes, if it failed."""
+        if roll := self._rolls.get(id):
+            yield from roll.polls()
+            del self._rolls[id]
         template, refresh = spec.launch_template, self._refreshes.get(id)
         if template and refresh:
             yield from _refresh.ended(self.context.aws, id, refresh, (template.id, str(template.version)))
             del self._refreshes[id]
 
     def timeout(self, spec: GroupSpec) -> float:
-        """Longer than AWS takes to end a roll-out of ``max_size`` instances and to go back."""
-        if spec.launch_template is None:
-            return self.timeout_seconds
-        return max((spec.roll_out or _roll_out.RollOut()).timeout(spec.max_size + 1), self.timeout_seconds)
+        """Longer than a roll-out of ``max_size`` instances takes to end, and to go back."""
+        roll_out, most = spec.roll_out or _roll_out.RollOut(), spec.max_size + 1
+        own = roll_out.own_timeout(most, spec.health_check_grace_period) if spec.roll_out else 0.0
+        refresh = roll_out.timeout(most) if spec.launch_template else 0.0
+        return max(own, refresh, self.timeout_seconds)
 
     def _attach(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         if spec.target_group_arns is None:

@@ -159,7 +159,7 @@ def spec(**changes: Any) -> GroupSpec:
 
 
 def test_a_refresh_that_ends_meanwhile_leaves_the_update_to_do() -> None:
-    driver, script = scripted_group([{"Status": "InProgress"}], described("1"), described("1"))
+    driver, script = scripted_group([{"Status": "InProgress"}], *[described("1")] * 3)
     driver.update(Live("g", spec(launch_template={"id": "lt-1", "version": 1})), spec())
     [update] = [sent for name, sent in script.sent if name == "update_auto_scaling_group"]
     assert update["LaunchTemplate"] == {"LaunchTemplateId": "lt-1", "Version": "2"}
@@ -209,9 +209,13 @@ def test_choices_that_are_known_later_pass() -> None:
     assert spec(roll_out=ref).roll_out is ref
 
 
-def test_a_roll_out_needs_a_template_and_a_choice_for_protected_instances() -> None:
-    with pytest.raises(ValidationError, match="`roll_out` needs `launch_template`"):
-        spec(launch_template=None, launch_configuration="lc", roll_out={})
+def test_a_roll_out_needs_a_choice_for_protected_instances_and_fields_that_its_way_understands() -> None:
+    by_configuration = {"launch_template": None, "launch_configuration": "lc"}
+    spec(**by_configuration, roll_out={"drain": {}})
+    with pytest.raises(ValidationError, match="`max_healthy_percentage`, `bake_time` in `roll_out` needs `launch_temp"):
+        spec(**by_configuration, roll_out={"max_healthy_percentage": 200, "bake_time": 1})
+    with pytest.raises(ValidationError, match="`alarms` cannot go with `drain`"):
+        spec(roll_out={"alarms": ["a"], "drain": {}})
     with pytest.raises(ValidationError, match="`roll_out` needs `scale_in_protected_instances`"):
         spec(new_instances_protected_from_scale_in=True, roll_out={})
     spec(new_instances_protected_from_scale_in=True, roll_out={"scale_in_protected_instances": "Ignore"})
@@ -222,7 +226,8 @@ def test_the_time_limit_covers_every_instance_pause_and_a_rollback() -> None:
     assert RollOut(instance_warmup=0).timeout(1) == 2 * (600 + 3600)
     assert RollOut(instance_warmup=0, checkpoint_percentages=[100]).timeout(0) == 2 * 7200
     assert RollOut(checkpoint_percentages=[100], checkpoint_delay=0, bake_time=50).timeout(0) == 2 * 3650
-    assert driver.timeout(spec(roll_out={})) == RollOut().timeout(5)
+    assert driver.timeout(spec(roll_out={})) == RollOut().own_timeout(5, 300)
+    assert driver.timeout(spec()) == RollOut().timeout(5)
     assert driver.timeout(spec(launch_template=None, launch_configuration="lc")) == 1800
 
 
