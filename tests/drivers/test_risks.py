@@ -228,6 +228,20 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
             SERVING,
             "(about 18 min): the sessions on them end, but those that are protected from scale-in stay",
         ),
+        (
+            GROUP,
+            "update",
+            {"launch_template": {"id": "lt-1", "version": 4}, "roll_out": {**ROLL, "drain": {"timeout": 900}}},
+            SERVING,
+            "gets no new connections first, and its clients have 900 s to leave (no longer than the target group's",
+        ),
+        (
+            GROUP,
+            "update",
+            {"launch_template": None, "launch_configuration": "lc", "roll_out": ROLL},
+            SERVING,
+            "replaced by lc, one at a time, each once its successor has been healthy for 180 s",
+        ),
         (GROUP, "update", {"subnet_ids": ["subnet-b"]}, SERVING, "the instances in subnet-a are terminated"),
         (GROUP, "update", {"target_group_arns": []}, SERVING, "its instances get no more requests through arn:"),
         (
