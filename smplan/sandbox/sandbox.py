@@ -168,17 +168,23 @@ class Sandbox:
                     self.aws.tick()
                     due = list(targets.due_checks(self.aws))
                 # Outside the lock: a Stream Manager that is asked may itself ask the emulated AWS.
-                outcomes = [(check, self._passes(check)) for check in due]
+                outcomes = [(check, self._failure(check)) for check in due]
                 with self._lock:
-                    changed = [targets.record_check(self.aws, check, passed=passed) for check, passed in outcomes]
+                    changed = [targets.record_check(self.aws, check, failure) for check, failure in outcomes]
                     self.aws.tick()
                 if not any(changed):
                     return
 
-    def _passes(self, check: targets.HealthCheck) -> bool:
+    def _failure(self, check: targets.HealthCheck) -> str:
+        """The reason code of a health check that fails; "" if it passes."""
+        instance_id = check.target.instance_id
+        if not self.world.may_reach_target(check.balancer_arn, instance_id, check.port):
+            return "Target.Timeout"
         if self._gateway is None:
-            return self.world.has_booted(check.target.instance_id)
-        return self._gateway.health(check.target.instance_id, check.port, check.path)
+            passed = self.world.has_booted(instance_id)
+        else:
+            passed = self._gateway.health(instance_id, check.port, check.path)
+        return "" if passed else "Target.FailedHealthChecks"
 
 
 @cache

@@ -30,7 +30,10 @@ class MotoLoadBalancer:
     vpc_id: str
     group_ids: tuple[str, ...]
     subnet_ids: tuple[str, ...]
+    networks: tuple[str, ...]
+    """The addresses of its subnets."""
     zones: tuple[str, ...]
+    internal: bool
     listeners: tuple[MotoListener, ...]
 
 
@@ -65,8 +68,8 @@ class MotoInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class MotoIngressRule:
-    """One way into a security group: from another group, or from a range of addresses. Ports are None for all."""
+class MotoRule:
+    """One way into or out of a security group: for another group, or a range of addresses. Ports are None for all."""
 
     protocol: str
     from_port: int | None
@@ -90,7 +93,9 @@ def balancers(account_id: str) -> Iterator[MotoLoadBalancer]:
             vpc_id=each.vpc_id,
             group_ids=tuple(each.security_groups or ()),
             subnet_ids=tuple(subnet.id for subnet in each.subnets),
+            networks=tuple(subnet.cidr_block for subnet in each.subnets),
             zones=tuple(subnet.availability_zone for subnet in each.subnets),
+            internal=each.scheme == "internal",
             listeners=tuple(_listener(listener) for listener in each.listeners.values()),
         )
 
@@ -113,11 +118,11 @@ def forwarded(action: dict[str, Any]) -> list[str]:
     return [arn for arn in dict.fromkeys([action.get("TargetGroupArn"), *arns]) if arn]
 
 
-def ingress(account_id: str, group_id: str) -> Iterator[MotoIngressRule]:
-    """Every way into a security group; none if there is no such group."""
+def rules(account_id: str, group_id: str, *, egress: bool = False) -> Iterator[MotoRule]:
+    """Every way into a security group, or out of it; none if there is no such group."""
     group = _backend("ec2", account_id).get_security_group_from_id(group_id)
-    for rule in list(group.ingress_rules) if group else ():
-        yield MotoIngressRule(
+    for rule in list(group.egress_rules if egress else group.ingress_rules) if group else ():
+        yield MotoRule(
             protocol=str(rule.ip_protocol),
             from_port=rule.from_port,
             to_port=rule.to_port,

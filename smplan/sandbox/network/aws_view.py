@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -15,12 +14,14 @@ from smplan.sandbox.aws.errors import (
     AwsError,
     Fields,
 )
-from smplan.sandbox.aws.moto_state import MotoIngressRule, MotoListener, MotoLoadBalancer
+from smplan.sandbox.aws.moto_state import MotoListener, MotoLoadBalancer
 from smplan.sandbox.aws.route53 import normalized
 from smplan.sandbox.aws.state.account import Account
 from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, REBOOT_SECONDS
 from smplan.sandbox.ids import Prerequisites
 from smplan.sandbox.interface import InstanceView, NodeRefused, Route, Target
+from smplan.sandbox.network import security_groups
+from smplan.sandbox.network.security_groups import VIEWER, Party
 
 MYSQL = 3306
 LONGEST_CHAIN = 8
@@ -67,9 +68,20 @@ class MotoAwsView:
     def may_reach_database(self, security_group_ids: Sequence[str]) -> bool:
         """Whether a rule of the database's group admits TCP 3306 from one of these groups, or from the whole VPC."""
         with self._lock:
-            rules = list(moto_state.ingress(self._account.id, self._facts.database_security_group_id))
-            network = ipaddress.ip_network(moto_state.vpc_cidr(self._account.id, self._facts.vpc_id))
-        return any(_admits(rule, set(security_group_ids), network) for rule in rules)
+            vpc = (moto_state.vpc_cidr(self._account.id, self._facts.vpc_id),)
+            database = Party(vpc, (self._facts.database_security_group_id,))
+            return security_groups.admits(self._account.id, Party(vpc, tuple(security_group_ids)), database, MYSQL)
+
+    def may_reach_target(self, load_balancer_arn: str, instance_id: str, port: int) -> bool:
+        """Whether security groups admit a connection of the load balancer to a port of the instance."""
+        with self._lock:
+            instance = moto_state.instance(self._account.id, instance_id)
+            balancer = next(
+                (each for each in moto_state.balancers(self._account.id) if each.arn == load_balancer_arn), None
+            )
+            if instance is None or balancer is None:
+                return False
+            return security_groups.admits(self._account.id, inside(balancer), at(instance), port)
 
     def load_balancer_for(self, host: str, port: int) -> Route | None:
         """The way of a request to ``host`` (an ALB's DNS name, or a CNAME or alias of it); None if no ALB has it."""
@@ -104,16 +116,20 @@ class MotoAwsView:
         return Route(
             load_balancer_arn=balancer.arn,
             dns_name=dns_name(balancer.arn),
-            problem=self._problem(balancer, listener, healthy),
+            problem=self._problem(balancer, port, listener, healthy),
             listener_protocol=listener.protocol if listener else "",
             certificate_domains=self._domains(listener),
             healthy=healthy,
             unhealthy=unhealthy,
         )
 
-    def _problem(self, balancer: MotoLoadBalancer, listener: MotoListener | None, healthy: tuple[Target, ...]) -> str:
+    def _problem(
+        self, balancer: MotoLoadBalancer, port: int, listener: MotoListener | None, healthy: tuple[Target, ...]
+    ) -> str:
         if not is_active(self._account, balancer.arn):
             return "not active"
+        if not security_groups.admits(self._account.id, viewer_of(balancer), inside(balancer), port):
+            return "not admitted"
         if listener is None:
             return "no listener"
         if not listener.target_group_arns:
@@ -174,12 +190,16 @@ def booted_at(account: Account, instance_id: str) -> float:
     return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)
 
 
-def _admits(rule: MotoIngressRule, group_ids: set[str], network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    if rule.protocol not in {"tcp", "6", "-1"}:
-        return False
-    if rule.from_port is not None and rule.to_port is not None and not rule.from_port <= MYSQL <= rule.to_port:
-        return False
-    if not rule.cidr:
-        return rule.group_id in group_ids
-    known = ipaddress.ip_network(rule.cidr)
-    return known.version == network.version and network.subnet_of(known)  # type: ignore[arg-type]  # same version: checked
+def viewer_of(balancer: MotoLoadBalancer) -> Party:
+    """A client of the load balancer: on the internet, or in its network."""
+    return Party(balancer.networks[:1] if balancer.internal else (VIEWER,))
+
+
+def inside(balancer: MotoLoadBalancer) -> Party:
+    """The load balancer, as its targets and its security groups see it."""
+    return Party(balancer.networks, balancer.group_ids)
+
+
+def at(instance: moto_state.MotoInstance) -> Party:
+    """The instance, at its private address."""
+    return Party((f"{instance.private_ip}/32",), instance.group_ids)
