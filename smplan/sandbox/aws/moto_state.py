@@ -197,14 +197,18 @@ def running(account_id: str) -> set[str]:
     return {each.id for each in _backend("ec2", account_id).all_instances() if each.state in {"pending", "running"}}
 
 
-def aliases(account_id: str) -> Iterator[tuple[str, str]]:
-    """Each name of a CNAME or an alias in any hosted zone, and its target, both as written."""
+ALIAS_SECONDS = 60.0
+"""The TTL of an alias for a load balancer (Route 53, Developer Guide)."""
+
+
+def aliases(account_id: str) -> Iterator[tuple[str, str, float]]:
+    """Each name of a CNAME or an alias in any hosted zone, and its target, both as written, with the TTL in seconds."""
     for zone in list(_backend("route53", account_id, "aws").zones.values()):
         for record in list(zone.rrsets):
             if record.alias_target:
-                yield record.name, record.alias_target["DNSName"]
+                yield record.name, record.alias_target["DNSName"], ALIAS_SECONDS
             elif record.type == "CNAME" and record.records:
-                yield record.name, record.records[0]
+                yield record.name, record.records[0], float(record.ttl or 0)
 
 
 def certificate_names(account_id: str, certificate_arn: str) -> tuple[str, ...]:

@@ -17,11 +17,12 @@ from smplan.sandbox.aws.errors import (
 from smplan.sandbox.aws.moto_state import MotoListener, MotoLoadBalancer
 from smplan.sandbox.aws.route53 import normalized
 from smplan.sandbox.aws.state.account import Account
-from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, REBOOT_SECONDS
+from smplan.sandbox.aws.state.ec2 import booted_at
 from smplan.sandbox.ids import Prerequisites
 from smplan.sandbox.interface import InstanceView, NodeRefused, Route, Target
 from smplan.sandbox.network import security_groups
-from smplan.sandbox.network.security_groups import VIEWER, Party
+from smplan.sandbox.network.parties import at, inside, viewer_of
+from smplan.sandbox.network.security_groups import Party
 
 MYSQL = 3306
 LONGEST_CHAIN = 8
@@ -52,7 +53,7 @@ class MotoAwsView:
             security_group_ids=each.group_ids,
             user_data=each.user_data,
             launched_at=self._account.ec2.launched.get(each.id, 0.0),
-            booted_at=booted_at(self._account, each.id),
+            booted_at=booted_at(self._account.ec2, each.id),
             image_id=each.image_id,
             instance_type=each.instance_type,
             tags=each.tags,
@@ -63,7 +64,7 @@ class MotoAwsView:
         """Whether an instance runs and has had time to boot: what a health check finds without a gateway."""
         with self._lock:
             running = instance_id in moto_state.running(self._account.id)
-            return running and self._account.now() >= booted_at(self._account, instance_id)
+            return running and self._account.now() >= booted_at(self._account.ec2, instance_id)
 
     def may_reach_database(self, security_group_ids: Sequence[str]) -> bool:
         """Whether a rule of the database's group admits TCP 3306 from one of these groups, or from the whole VPC."""
@@ -107,7 +108,7 @@ class MotoAwsView:
 
     def _aliases(self) -> Iterator[tuple[str, str]]:
         """Each name of a CNAME or an alias, and its target."""
-        for name, target in moto_state.aliases(self._account.id):
+        for name, target, _ in moto_state.aliases(self._account.id):
             yield normalized(name), normalized(target).removeprefix("dualstack.")
 
     def _route(self, balancer: MotoLoadBalancer, port: int) -> Route:
@@ -181,25 +182,3 @@ class MotoAwsView:
         with self._lock:
             if moto_state.state_of(self._account.id, instance_id) not in {"", "terminated"}:
                 self._account.moto.call("ec2", "TerminateInstances", {"InstanceIds": [instance_id]})
-
-
-def booted_at(account: Account, instance_id: str) -> float:
-    """When the software of an instance responds, after its launch or its last reboot."""
-    compute = account.ec2
-    launched = compute.launched.get(instance_id, 0.0) + BOOT_SECONDS
-    return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)
-
-
-def viewer_of(balancer: MotoLoadBalancer) -> Party:
-    """A client of the load balancer: on the internet, or in its network."""
-    return Party(balancer.networks[:1] if balancer.internal else (VIEWER,))
-
-
-def inside(balancer: MotoLoadBalancer) -> Party:
-    """The load balancer, as its targets and its security groups see it."""
-    return Party(balancer.networks, balancer.group_ids)
-
-
-def at(instance: moto_state.MotoInstance) -> Party:
-    """The instance, at its private address."""
-    return Party((f"{instance.private_ip}/32",), instance.group_ids)
