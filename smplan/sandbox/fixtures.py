@@ -71,7 +71,16 @@ def _vpc(account: Account) -> str:
     tables = ask("ec2", "DescribeRouteTables", {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]})["RouteTables"]
     route = {"RouteTableId": tables[0]["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway}
     ask("ec2", "CreateRoute", route)
+    _default_group(account, vpc_id)
     return vpc_id
+
+
+def _default_group(account: Account, vpc_id: str) -> None:
+    """The VPC's own group admits its members (User Guide, "default security groups"), which moto leaves out."""
+    filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]
+    group = account.moto.call("ec2", "DescribeSecurityGroups", {"Filters": filters})["SecurityGroups"][0]["GroupId"]
+    rule = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}
+    account.moto.call("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": group, "IpPermissions": [rule]})
 
 
 def _subnet(account: Account, vpc_id: str, number: int, zone: str) -> str:

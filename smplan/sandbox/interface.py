@@ -47,7 +47,7 @@ class Route:
     load_balancer_arn: str
     dns_name: str
     problem: str
-    """"", or: "not active", "no listener", "no target group", "no healthy target"."""
+    """"", or: "not active", "not admitted", "no listener", "no target group", "no healthy target"."""
     listener_protocol: str
     """HTTP or HTTPS; "" without a listener on the port."""
     certificate_domains: tuple[str, ...]
@@ -65,6 +65,9 @@ class AwsView(Protocol):
 
     def may_reach_database(self, security_group_ids: Sequence[str]) -> bool:
         """Whether a rule of the database's group admits TCP 3306 from one of these groups, or from the whole VPC."""
+
+    def may_reach_target(self, load_balancer_arn: str, instance_id: str, port: int) -> bool:
+        """Whether security groups admit a connection of the load balancer to a port of the instance."""
 
     def load_balancer_for(self, host: str, port: int) -> Route | None:
         """The way of a request to ``host`` (an ALB's DNS name, or a CNAME or alias of it); None if no ALB has it."""

@@ -21,6 +21,7 @@ from smplan.sandbox.ids import ACCESS_KEY, ACCOUNT, ADMIN_TOKEN, REGION, SECRET_
 from smplan.sandbox.interface import AwsView
 from smplan.sandbox.network.aws_view import MotoAwsView
 from smplan.sandbox.network.gateway import Gateway
+from smplan.sandbox.network.viewers import Viewers
 
 POLL_SECONDS = 0.05
 """Wall time within which the server sees that it is to stop."""
@@ -80,6 +81,7 @@ class Sandbox:
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._server: Any = None
+        self._viewers: list[Viewers] = []
 
     def start(self) -> Self:
         """Make the prerequisites and open the servers on free loopback ports. Raises RuntimeError: account taken."""
@@ -91,7 +93,7 @@ class Sandbox:
         self.aws = Account(self.clock, MotoClient(moto), self.account)
         self.facts = fixtures.make(self.aws)
         self.world = MotoAwsView(self.aws, self.facts, self._lock)
-        self._serve(AwsServer(self.aws, moto, self._lock, check_health=self.tick))
+        self._serve(AwsServer(self.aws, moto, self._lock, check_health=self.tick, handled=self._look))
         if self._make_gateway is not None:
             self._gateway = self._make_gateway(self.world, self.clock)
             self._gateway.start()
@@ -166,19 +168,40 @@ class Sandbox:
                     self._gateway.tick()
                 with self._lock:
                     self.aws.tick()
+                    self._look()
                     due = list(targets.due_checks(self.aws))
                 # Outside the lock: a Stream Manager that is asked may itself ask the emulated AWS.
-                outcomes = [(check, self._passes(check)) for check in due]
+                outcomes = [(check, self._failure(check)) for check in due]
                 with self._lock:
-                    changed = [targets.record_check(self.aws, check, passed=passed) for check, passed in outcomes]
+                    changed = [targets.record_check(self.aws, check, failure) for check, failure in outcomes]
                     self.aws.tick()
+                    self._look()
                 if not any(changed):
                     return
 
-    def _passes(self, check: targets.HealthCheck) -> bool:
+    def viewers(
+        self, name: str, *, port: int = 443, protocol: str = "HTTPS", number: int = 12, silent_seconds: float = 20.0
+    ) -> Viewers:
+        """Viewers of a name who connect now, and of whom the sandbox sees from then on what happens to them."""
+        with self._lock:
+            made = Viewers(self.aws, name, port, protocol, number, silent_seconds)
+            self._viewers.append(made)
+            return made
+
+    def _look(self) -> None:
+        for each in self._viewers:
+            each.look()
+
+    def _failure(self, check: targets.HealthCheck) -> str:
+        """The reason code of a health check that fails; "" if it passes."""
+        instance_id = check.target.instance_id
+        if not self.world.may_reach_target(check.balancer_arn, instance_id, check.port):
+            return "Target.Timeout"
         if self._gateway is None:
-            return self.world.has_booted(check.target.instance_id)
-        return self._gateway.health(check.target.instance_id, check.port, check.path)
+            passed = self.world.has_booted(instance_id)
+        else:
+            passed = self._gateway.health(instance_id, check.port, check.path)
+        return "" if passed else "Target.FailedHealthChecks"
 
 
 @cache

@@ -32,7 +32,10 @@ class MotoLoadBalancer:
     vpc_id: str
     group_ids: tuple[str, ...]
     subnet_ids: tuple[str, ...]
+    networks: tuple[str, ...]
+    """The addresses of its subnets."""
     zones: tuple[str, ...]
+    internal: bool
     listeners: tuple[MotoListener, ...]
 
 
@@ -67,8 +70,8 @@ class MotoInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class MotoIngressRule:
-    """One way into a security group: from another group, or from a range of addresses. Ports are None for all."""
+class MotoRule:
+    """One way into or out of a security group: for another group, or a range of addresses. Ports are None for all."""
 
     protocol: str
     from_port: int | None
@@ -92,7 +95,9 @@ def balancers(account_id: str) -> Iterator[MotoLoadBalancer]:
             vpc_id=each.vpc_id,
             group_ids=tuple(each.security_groups or ()),
             subnet_ids=tuple(subnet.id for subnet in each.subnets),
+            networks=tuple(subnet.cidr_block for subnet in each.subnets),
             zones=tuple(subnet.availability_zone for subnet in each.subnets),
+            internal=each.scheme == "internal",
             listeners=tuple(_listener(listener) for listener in each.listeners.values()),
         )
 
@@ -122,11 +127,11 @@ def forwarded(action: dict[str, Any]) -> list[str]:
     return [arn for arn in dict.fromkeys([action.get("TargetGroupArn"), *arns]) if arn]
 
 
-def ingress(account_id: str, group_id: str) -> Iterator[MotoIngressRule]:
-    """Every way into a security group; none if there is no such group."""
+def rules(account_id: str, group_id: str, *, egress: bool = False) -> Iterator[MotoRule]:
+    """Every way into a security group, or out of it; none if there is no such group."""
     group = _backend("ec2", account_id).get_security_group_from_id(group_id)
-    for rule in list(group.ingress_rules) if group else ():
-        yield MotoIngressRule(
+    for rule in list(group.egress_rules if egress else group.ingress_rules) if group else ():
+        yield MotoRule(
             protocol=str(rule.ip_protocol),
             from_port=rule.from_port,
             to_port=rule.to_port,
@@ -210,14 +215,18 @@ def running(account_id: str) -> set[str]:
     return {each.id for each in _backend("ec2", account_id).all_instances() if each.state in {"pending", "running"}}
 
 
-def aliases(account_id: str) -> Iterator[tuple[str, str]]:
-    """Each name of a CNAME or an alias in any hosted zone, and its target, both as written."""
+ALIAS_SECONDS = 60.0
+"""The TTL of an alias for a load balancer (Route 53, Developer Guide)."""
+
+
+def aliases(account_id: str) -> Iterator[tuple[str, str, float]]:
+    """Each name of a CNAME or an alias in any hosted zone, and its target, both as written, with the TTL in seconds."""
     for zone in list(_backend("route53", account_id, "aws").zones.values()):
         for record in list(zone.rrsets):
             if record.alias_target:
-                yield record.name, record.alias_target["DNSName"]
+                yield record.name, record.alias_target["DNSName"], ALIAS_SECONDS
             elif record.type == "CNAME" and record.records:
-                yield record.name, record.records[0]
+                yield record.name, record.records[0], float(record.ttl or 0)
 
 
 def certificate_names(account_id: str, certificate_arn: str) -> tuple[str, ...]:

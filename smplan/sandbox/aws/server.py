@@ -22,7 +22,8 @@ _OMITTED = re.compile(r"content-length|access-control-.*", re.IGNORECASE)
 class AwsServer:
     """A WSGI application. ``lock`` is held while a request runs, because moto is not thread-safe.
 
-    ``check_health`` is called, without the lock, before the health of targets is described.
+    ``check_health`` is called, without the lock, before the health of targets is described; ``handled``, with it, after
+    each request.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class AwsServer:
         lock: threading.RLock,
         *,
         check_health: Callable[[], None] = lambda: None,
+        handled: Callable[[], None] = lambda: None,
     ) -> None:
         self._account = account
         self._moto = moto
         self._lock = lock
         self._check_health = check_health
+        self._handled = handled
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Respond to one request."""
@@ -48,6 +51,7 @@ class AwsServer:
             self._check_health()
         with self._lock:
             status, headers, body = self._respond(environ)
+            self._handled()
         headers = {name: value for name, value in headers.items() if not _OMITTED.fullmatch(name)}
         headers["Content-Length"] = str(len(body))
         start_response(f"{status} {responses.get(status, 'Unknown')}", list(headers.items()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -15,12 +14,15 @@ from smplan.sandbox.aws.errors import (
     AwsError,
     Fields,
 )
-from smplan.sandbox.aws.moto_state import MotoIngressRule, MotoListener, MotoLoadBalancer
+from smplan.sandbox.aws.moto_state import MotoListener, MotoLoadBalancer
 from smplan.sandbox.aws.route53 import normalized
 from smplan.sandbox.aws.state.account import Account
-from smplan.sandbox.aws.state.ec2 import BOOT_SECONDS, REBOOT_SECONDS
+from smplan.sandbox.aws.state.ec2 import booted_at
 from smplan.sandbox.ids import Prerequisites
 from smplan.sandbox.interface import InstanceView, NodeRefused, Route, Target
+from smplan.sandbox.network import security_groups
+from smplan.sandbox.network.parties import at, inside, viewer_of
+from smplan.sandbox.network.security_groups import Party
 
 MYSQL = 3306
 LONGEST_CHAIN = 8
@@ -51,7 +53,7 @@ class MotoAwsView:
             security_group_ids=each.group_ids,
             user_data=each.user_data,
             launched_at=self._account.ec2.launched.get(each.id, 0.0),
-            booted_at=booted_at(self._account, each.id),
+            booted_at=booted_at(self._account.ec2, each.id),
             image_id=each.image_id,
             instance_type=each.instance_type,
             tags=each.tags,
@@ -62,14 +64,25 @@ class MotoAwsView:
         """Whether an instance runs and has had time to boot: what a health check finds without a gateway."""
         with self._lock:
             running = instance_id in moto_state.running(self._account.id)
-            return running and self._account.now() >= booted_at(self._account, instance_id)
+            return running and self._account.now() >= booted_at(self._account.ec2, instance_id)
 
     def may_reach_database(self, security_group_ids: Sequence[str]) -> bool:
         """Whether a rule of the database's group admits TCP 3306 from one of these groups, or from the whole VPC."""
         with self._lock:
-            rules = list(moto_state.ingress(self._account.id, self._facts.database_security_group_id))
-            network = ipaddress.ip_network(moto_state.vpc_cidr(self._account.id, self._facts.vpc_id))
-        return any(_admits(rule, set(security_group_ids), network) for rule in rules)
+            vpc = (moto_state.vpc_cidr(self._account.id, self._facts.vpc_id),)
+            database = Party(vpc, (self._facts.database_security_group_id,))
+            return security_groups.admits(self._account.id, Party(vpc, tuple(security_group_ids)), database, MYSQL)
+
+    def may_reach_target(self, load_balancer_arn: str, instance_id: str, port: int) -> bool:
+        """Whether security groups admit a connection of the load balancer to a port of the instance."""
+        with self._lock:
+            instance = moto_state.instance(self._account.id, instance_id)
+            balancer = next(
+                (each for each in moto_state.balancers(self._account.id) if each.arn == load_balancer_arn), None
+            )
+            if instance is None or balancer is None:
+                return False
+            return security_groups.admits(self._account.id, inside(balancer), at(instance), port)
 
     def load_balancer_for(self, host: str, port: int) -> Route | None:
         """The way of a request to ``host`` (an ALB's DNS name, or a CNAME or alias of it); None if no ALB has it."""
@@ -95,7 +108,7 @@ class MotoAwsView:
 
     def _aliases(self) -> Iterator[tuple[str, str]]:
         """Each name of a CNAME or an alias, and its target."""
-        for name, target in moto_state.aliases(self._account.id):
+        for name, target, _ in moto_state.aliases(self._account.id):
             yield normalized(name), normalized(target).removeprefix("dualstack.")
 
     def _route(self, balancer: MotoLoadBalancer, port: int) -> Route:
@@ -104,16 +117,20 @@ class MotoAwsView:
         return Route(
             load_balancer_arn=balancer.arn,
             dns_name=dns_name(balancer.arn),
-            problem=self._problem(balancer, listener, healthy),
+            problem=self._problem(balancer, port, listener, healthy),
             listener_protocol=listener.protocol if listener else "",
             certificate_domains=self._domains(listener),
             healthy=healthy,
             unhealthy=unhealthy,
         )
 
-    def _problem(self, balancer: MotoLoadBalancer, listener: MotoListener | None, healthy: tuple[Target, ...]) -> str:
+    def _problem(
+        self, balancer: MotoLoadBalancer, port: int, listener: MotoListener | None, healthy: tuple[Target, ...]
+    ) -> str:
         if not is_active(self._account, balancer.arn):
             return "not active"
+        if not security_groups.admits(self._account.id, viewer_of(balancer), inside(balancer), port):
+            return "not admitted"
         if listener is None:
             return "no listener"
         if not listener.serving_group_arns:
@@ -165,21 +182,3 @@ class MotoAwsView:
         with self._lock:
             if moto_state.state_of(self._account.id, instance_id) not in {"", "terminated"}:
                 self._account.moto.call("ec2", "TerminateInstances", {"InstanceIds": [instance_id]})
-
-
-def booted_at(account: Account, instance_id: str) -> float:
-    """When the software of an instance responds, after its launch or its last reboot."""
-    compute = account.ec2
-    launched = compute.launched.get(instance_id, 0.0) + BOOT_SECONDS
-    return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)
-
-
-def _admits(rule: MotoIngressRule, group_ids: set[str], network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    if rule.protocol not in {"tcp", "6", "-1"}:
-        return False
-    if rule.from_port is not None and rule.to_port is not None and not rule.from_port <= MYSQL <= rule.to_port:
-        return False
-    if not rule.cidr:
-        return rule.group_id in group_ids
-    known = ipaddress.ip_network(rule.cidr)
-    return known.version == network.version and network.subnet_of(known)  # type: ignore[arg-type]  # same version: checked

@@ -32,7 +32,9 @@ LARGEST_BODY = 2 * 1024 * 1024
 SILENCE_SECONDS = 10.0
 """Wall time after which a client that says nothing is dropped."""
 POLL_SECONDS = 0.02
-_CLOSED = ("not active", "no listener")
+DROPPED_SECONDS = 60.0
+"""Wall time for which a connection that no security group admits stays silent: longer than clients wait."""
+_CLOSED = ("not active", "not admitted", "no listener")
 _UNAVAILABLE = "503 Service Temporarily Unavailable"
 
 
@@ -46,6 +48,7 @@ class Gateway:
         self._authority: CertificateAuthority | None = None
         self._servers: list[_Server] = []
         self._threads: list[threading.Thread] = []
+        self._stopped = threading.Event()
 
     def start(self) -> Gateway:
         """Open both listeners on free loopback ports; itself."""
@@ -63,6 +66,7 @@ class Gateway:
 
     def stop(self) -> None:
         """Close them. May be called again."""
+        self._stopped.set()
         for server in self._servers:
             server.shutdown()
             server.server_close()
@@ -92,11 +96,17 @@ class Gateway:
         self.stream_managers.tick()
 
     def respond(self, host: str, request: Request, *, tls: bool) -> Response | None:
-        """A load balancer's response to a request for ``host`` (with a port, or not); None: nothing listens."""
+        """A load balancer's response to a request for ``host`` (with a port, or not); None: nothing listens.
+
+        Also None, after DROPPED_SECONDS, where no security group admits the client.
+        """
         name, _, port = host.partition(":")
         route = self._world.load_balancer_for(name, int(port) if port.isdigit() else 443 if tls else 80)
         if route is None:
             return html_page(404, "404 Not Found")
+        if route.problem == "not admitted":
+            self._stopped.wait(DROPPED_SECONDS)
+            return None
         if route.problem in _CLOSED:
             return None
         if tls != (route.listener_protocol == "HTTPS"):
@@ -107,6 +117,8 @@ class Gateway:
         if not route.healthy:
             return html_page(503, _UNAVAILABLE)
         target = route.healthy[next(self._turn) % len(route.healthy)]
+        if not self._world.may_reach_target(route.load_balancer_arn, target.instance_id, target.port):
+            return html_page(504, "504 Gateway Time-out")
         return self.stream_managers.respond(target.instance_id, target.port, request) or html_page(
             502, "502 Bad Gateway"
         )
@@ -114,6 +126,8 @@ class Gateway:
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> int | None:
         """Show the certificate of the listener whom the client wants; to others, one for no name."""
         route = self._world.load_balancer_for(name, 443) if name else None
+        if route is not None and route.problem == "not admitted":
+            self._stopped.wait(DROPPED_SECONDS)
         if route is not None and (route.problem in _CLOSED or route.listener_protocol != "HTTPS"):
             return ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE
         if route is not None and self._authority is not None:

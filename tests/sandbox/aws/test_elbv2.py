@@ -358,10 +358,12 @@ def test_a_stopped_target_is_unused_and_a_terminated_one_goes(
     still: Sandbox, elb: Any, aws_of: Client, name: str, later: Later
 ) -> None:
     ec2, group = aws_of("ec2"), target_group(still, elb, name, HealthCheckPort="8080")
-    listen(elb, balancer(still, elb, name)["LoadBalancerArn"], group)
-    made = ec2.run_instances(ImageId=still.facts.image_id, MinCount=1, MaxCount=1, SubnetId=still.facts.subnet_ids[0])[
-        "Instances"
-    ][0]["InstanceId"]
+    members = ec2.describe_security_groups(GroupNames=["default"])["SecurityGroups"]
+    (default,) = (each["GroupId"] for each in members if each["VpcId"] == still.facts.vpc_id)
+    listen(elb, balancer(still, elb, name, SecurityGroups=[default])["LoadBalancerArn"], group)
+    place = {"SubnetId": still.facts.subnet_ids[0], "SecurityGroupIds": [default]}
+    ran = ec2.run_instances(ImageId=still.facts.image_id, MinCount=1, MaxCount=1, **place)
+    made = ran["Instances"][0]["InstanceId"]
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": made}])
     later(200)
     (seen,) = elb.describe_target_health(TargetGroupArn=group, Targets=[{"Id": made}])["TargetHealthDescriptions"]

@@ -18,7 +18,9 @@ class LoadBalancerSetup:
     def __init__(self, still: Sandbox, aws_of: Client, name: str) -> None:
         self.facts, self.name, self.world = still.facts, name, still.world
         self.elb, self.route53 = aws_of("elbv2"), aws_of("route53")
-        made = self.elb.create_load_balancer(Name=name, Subnets=list(self.facts.subnet_ids))["LoadBalancers"][0]
+        groups = [self.facts.stream_manager_security_group_id]
+        request = {"Name": name, "Subnets": list(self.facts.subnet_ids), "SecurityGroups": groups}
+        made = self.elb.create_load_balancer(**request)["LoadBalancers"][0]
         self.arn, self.dns, self.zone = made["LoadBalancerArn"], made["DNSName"], made["CanonicalHostedZoneId"]
         self.group = self.elb.create_target_group(Name=name, Protocol="HTTP", Port=5080, VpcId=self.facts.vpc_id)[
             "TargetGroups"
@@ -49,8 +51,9 @@ def test_a_route_says_what_is_missing_until_nothing_is(stage: LoadBalancerSetup,
     later(121)
     assert stage.problem() == "no listener"
     fixed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
-    stage.listen(fixed, Port=80)
-    assert stage.problem(80) == "no target group"
+    stage.listen(fixed, Port=443)
+    assert stage.problem(443) == "no target group"
+    assert stage.problem(80) == "not admitted"
     stage.listen()
     assert stage.problem() == "no healthy target"
     stage.elb.register_targets(TargetGroupArn=stage.group, Targets=[{"Id": stage.facts.instance_id}])

@@ -118,6 +118,24 @@ def test_nobody_listens(gateway: Gateway, world: FakeWorld, problem: str) -> Non
         secure(gateway, NAME)
 
 
+def test_a_connection_that_no_security_group_admits_times_out(gateway: Gateway, world: FakeWorld) -> None:
+    world.routes = {key: replace(route, problem="not admitted") for key, route in world.routes.items()}
+    with socket.create_connection(way(gateway, 5080), timeout=0.5) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: {NAME}:5080\r\n\r\n".encode())
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+    context = ssl.create_default_context(cafile=gateway.env()["SMPLAN_CA_FILE"])
+    with socket.create_connection(way(gateway, 443), timeout=0.5) as connection, pytest.raises(TimeoutError):
+        context.wrap_socket(connection, server_hostname=NAME)
+
+
+def test_a_target_that_no_security_group_opens_to_the_load_balancer_gives_504(
+    gateway: Gateway, world: FakeWorld
+) -> None:
+    world.closed = {"i-2"}
+    assert sorted(plain(gateway, f"{NAME}:5080")[0] for _ in range(4)) == [200, 200, 504, 504]
+
+
 def test_unknown_hosts_are_not_found(gateway: Gateway) -> None:
     assert plain(gateway, "nobody.example.com:5080")[0] == 404
 

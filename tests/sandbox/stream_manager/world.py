@@ -58,6 +58,8 @@ class FakeWorld:
     clock: Clock
     machines: dict[str, InstanceView] = field(default_factory=dict)
     admitted: set[str] = field(default_factory=lambda: {GROUP})
+    closed: set[str] = field(default_factory=set)
+    """Instances whose security groups do not admit the load balancer."""
     routes: dict[tuple[str, int], Route] = field(default_factory=dict)
     refusal: str = ""
     launched: list[dict[str, str]] = field(default_factory=list)
@@ -70,6 +72,9 @@ class FakeWorld:
 
     def may_reach_database(self, security_group_ids: Sequence[str]) -> bool:
         return bool(self.admitted & set(security_group_ids))
+
+    def may_reach_target(self, load_balancer_arn: str, instance_id: str, port: int) -> bool:
+        return instance_id not in self.closed
 
     def load_balancer_for(self, host: str, port: int) -> Route | None:
         """A load balancer that a test made for another port only has no listener on this one."""

@@ -87,6 +87,7 @@ class HealthCheck:
 
     target: RegisteredTarget
     group: MotoTargetGroup
+    balancer_arn: str
     port: int
     path: str
     count: int
@@ -116,20 +117,31 @@ def _due(
     count = int((account.now() - since) // group.interval)
     if count > 0:
         port = target.port if group.check_port == "traffic-port" else int(group.check_port)
-        yield HealthCheck(target, group, port, group.check_path, count)
+        yield HealthCheck(target, group, balancer.arn, port, group.check_path, count)
 
 
-def record_check(account: Account, check: HealthCheck, *, passed: bool) -> bool:
-    """Count the outcome; whether the state changed. A new target needs one pass (ELB User Guide, "health checks")."""
+FAILURES = {
+    "Target.FailedHealthChecks": "Health checks failed",
+    "Target.Timeout": "Request timed out",
+}
+"""Reason codes of failed checks, with their descriptions (API reference, TargetHealth)."""
+
+
+def record_check(account: Account, check: HealthCheck, failure: str) -> bool:
+    """Count the outcome, a code of FAILURES or "" for a pass; whether the state changed.
+
+    A new target needs one pass (ELB User Guide, "health checks").
+    """
     target, group, count = check.target, check.group, check.count
     before = target.state
     target.checked_at = account.now()
-    if passed:
+    if not failure:
         target.streak = max(target.streak, 0) + count
         if target.state == "initial" or target.streak >= group.healthy_threshold:
             target.state = "healthy"
     else:
         target.streak = min(target.streak, 0) - count
+        target.failure = failure
         if -target.streak >= group.unhealthy_threshold:
             target.state = "unhealthy"
     return target.state != before
@@ -165,7 +177,7 @@ def _health(account: Account, group_arn: str, target: RegisteredTarget) -> Field
     if target.state == "initial":
         return _target_health("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
     if target.state == "unhealthy":
-        return _target_health("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
+        return _target_health("unhealthy", target.failure, FAILURES[target.failure])
     return {"State": "healthy"}
 
 

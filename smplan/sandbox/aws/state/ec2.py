@@ -69,3 +69,9 @@ class Ec2State:
     """Security group rule id -> description, for rules whose source is a group or a prefix list."""
     tokens: dict[tuple[str, str], tuple[Fields, Fields]] = field(default_factory=dict)
     """(action, client token) -> the request and its response."""
+
+
+def booted_at(compute: Ec2State, instance_id: str) -> float:
+    """When the software of an instance responds, after its launch or its last reboot."""
+    launched = compute.launched.get(instance_id, 0.0) + BOOT_SECONDS
+    return max(launched, compute.rebooted.get(instance_id, -REBOOT_SECONDS) + REBOOT_SECONDS)

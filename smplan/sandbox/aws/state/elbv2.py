@@ -18,6 +18,8 @@ class RegisteredTarget:
     state: str = "initial"
     streak: int = 0
     """Checks in a row with the same outcome: above 0 passed, below 0 failed."""
+    failure: str = ""
+    """The reason code of the last failed check."""
     checked_at: float | None = None
     drained_at: float | None = None
     """When draining ends; None while registered."""
