@@ -38,6 +38,9 @@ resources:
   database_access:
     kind: aws.ec2.security_group_rule
     spec: {group: "${database.id}", direction: ingress, protocol: tcp, port: 3306, source_group: "${group.id}"}
+  viewers:
+    kind: aws.ec2.security_group_rule
+    spec: {group: "${group.id}", direction: ingress, protocol: tcp, from_port: 79, to_port: 8080, cidr_ipv4: 0.0.0.0/0}
   template:
     kind: aws.ec2.launch_template
     spec:
@@ -49,7 +52,7 @@ resources:
         #!/bin/bash
         cd /usr/local/red5pro/webapps/streammanager/WEB-INF
         sed -i "s/\\(streammanager\\.ip=\\).*\\$/\\1$${smhost}/" red5-web.properties
-        systemctl restart red5pro
+        systemctl --no-block restart red5pro
   targets: {kind: aws.elbv2.target_group, spec: {name: front-targets, protocol: HTTP, port: 5080, vpc_id: "${vpc.id}"}}
   balancer:
     kind: aws.elbv2.load_balancer

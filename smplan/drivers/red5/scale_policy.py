@@ -152,7 +152,8 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
 
     def _refused_descriptions(self, changed: list[PlannedResource]) -> Iterator[Finding]:
         for each in changed:
-            users = _users(self.api, each.id)
+            same = _spec(self.api.scale_policy(each.id)).description == each.spec.description
+            users = [] if same else _users(self.api, each.id)
             if users:
                 yield each.refuse("description", _in_use(each.id, users), _HINT_DESCRIPTION)
 
