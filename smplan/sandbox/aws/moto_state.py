@@ -19,6 +19,8 @@ class MotoListener:
     protocol: str
     certificate_arns: tuple[str, ...]
     target_group_arns: tuple[str, ...]
+    serving_group_arns: tuple[str, ...]
+    """Those that get requests: a weight of 0 keeps a target group in use, and its targets checked, without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,14 @@ def _listener(listener: Any) -> MotoListener:
         protocol=str(listener.protocol),
         certificate_arns=tuple(listener.certificates or ()),
         target_group_arns=tuple(dict.fromkeys(arns)),
+        serving_group_arns=tuple(arn for arn in dict.fromkeys(arns) if arn not in _resting(actions)),
     )
+
+
+def _resting(actions: list[dict[str, Any]]) -> set[str]:
+    """The target groups with weight 0."""
+    groups = [each for action in actions for each in (action.get("ForwardConfig") or {}).get("TargetGroups") or []]
+    return {each["TargetGroupArn"] for each in groups if str(each.get("Weight", 1)) == "0"}
 
 
 def forwarded(action: dict[str, Any]) -> list[str]:

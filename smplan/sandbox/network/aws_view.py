@@ -133,14 +133,14 @@ class MotoAwsView:
             return "not admitted"
         if listener is None:
             return "no listener"
-        if not listener.target_group_arns:
+        if not listener.serving_group_arns:
             return "no target group"
         return "" if healthy else "no healthy target"
 
     def _targets(self, listener: MotoListener | None) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
         healthy: list[Target] = []
         others: list[Target] = []
-        for arn in listener.target_group_arns if listener else ():
+        for arn in listener.serving_group_arns if listener else ():
             states = target_states(self._account, arn)
             for each in self._account.elbv2.targets_of(arn).values():
                 target = Target(instance_id=each.instance_id, port=each.port)
