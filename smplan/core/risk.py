@@ -34,6 +34,25 @@ class Risk:
         return f"{self.category}: {self.reason}"
 
 
+class Sessions(StrEnum):
+    """How many of the sessions through the front door end. In order of severity."""
+
+    NONE = "none"
+    SOME = "some"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """What the change of one resource interrupts for clients, and why."""
+
+    address: str
+    seconds: float | None
+    """For how long a client of the name gets no answer, at most; None: until something else changes."""
+    sessions: Sessions
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a step does to one resource, as far as it is known while planning; values are encoded.
@@ -94,6 +113,17 @@ class Effect:
         before, after = items(self.before.get(name)), items(self.after.get(name))
         gone, unknown = [each for each in before if each not in after], len([each for each in after if is_open(each)])
         return [shown(each) for each in gone] if len(gone) > unknown else []
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEffect:
+    """An effect on one resource of a plan; ``op`` is empty for what the plan leaves as it is."""
+
+    address: str
+    kind: str
+    effect: Effect
+    deleted_first: bool = False
+    """Whether it is deleted before its successor is created."""
 
 
 def shown(value: Json) -> str:

@@ -21,6 +21,7 @@ from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
 from smplan.core.plan.planner import plan_changes
+from smplan.core.plan.risks import effects
 from smplan.core.plan.scaling import held_sizes, stopped
 from smplan.core.plan.steps import plan_steps
 from smplan.core.resolver import Resolver
@@ -33,7 +34,7 @@ from smplan.engine.permits import check_addresses
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
 from smplan.errors import BlueprintInvalid, Diagnostic, GuardRefused, StoreError
-from smplan.guide import ordering
+from smplan.guide import interruptions, ordering
 
 if TYPE_CHECKING:
     from smplan.stores.interface import Snapshot, Store
@@ -96,6 +97,7 @@ def plan(
         unreadable=changes.unreadable,
         not_checked=not_checked,
         permits=permits.listed(),
+        interruptions=interruptions.predict([*effects(changes)]),
     )
     if not destroy:
         found = replace(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from smplan.core import graph
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Plan, with_digest
+from smplan.core.plan.risks import effects
 from smplan.core.plan.scaling import ScalePlanner
 from smplan.core.plan.steps import plan_steps
 from smplan.core.resolver import Resolver
@@ -17,7 +18,7 @@ from smplan.engine import refresh
 from smplan.engine.plan import Now, account_of, check_kinds, drafted, state_of, utc_now
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.guide import ordering
+from smplan.guide import interruptions, ordering
 
 if TYPE_CHECKING:
     from smplan.stores.interface import Store
@@ -63,5 +64,6 @@ def plan_scale(
             stopped=changes.stopped,
             unchanged=tuple(sorted(state.resources.keys() - {step.address for step in steps} - changes.stopped.keys())),
             outputs=state.outputs,
+            interruptions=interruptions.predict([*effects(changes)]),
         )
     )

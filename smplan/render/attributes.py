@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Op, Plan, Step
 from smplan.core.values import Json
-from smplan.render.formatting import one_line, plain, value
+from smplan.render.formatting import interruption, one_line, plain, value
 from smplan.stores.move_marker import uri
 
 
@@ -41,6 +41,14 @@ def scaled(plan: Plan) -> list[str]:
 def stopped(found: Mapping[str, str]) -> list[str]:
     """What is neither read nor waited for, and why; one line each."""
     return [one_line(f"{address} is stopped: {why}") for address, why in found.items()]
+
+
+def interruptions(plan: Plan) -> list[str]:
+    """What clients notice: seconds without an answer, sessions that end, and why; one line each."""
+    return [
+        one_line(f"{each.address}: {interruption(each.seconds, each.sessions)}: {each.reason}")
+        for each in plan.interruptions
+    ]
 
 
 def not_checked(plan: Plan) -> list[str]:

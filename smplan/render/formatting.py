@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from smplan.core.plan.duration import critical_path_seconds
 from smplan.core.plan.model import Op, Plan
+from smplan.core.risk import Sessions
 from smplan.core.values import Json
 from smplan.core.wording import count
 
@@ -104,8 +105,18 @@ def summary(plan: Plan) -> str:
     changes = ", ".join(f"{counts[op]} {verb}" for op, verb in VERBS.items() if counts[op])
     time = duration(critical_path_seconds(plan.steps))
     risks = f" {risk_summary(plan)}." if plan.risk_counts() else ""
+    clients = f" Clients: {interruption(plan.silent_seconds, plan.sessions_cut)}." if plan.interruptions else ""
     incomplete = f" {unread} could not be read: {_AGAIN}." if plan.unreadable else ""
-    return f"{changes}; {len(plan.unchanged)} unchanged{stopped}; about {time} on AWS.{risks}{incomplete}"
+    return f"{changes}; {len(plan.unchanged)} unchanged{stopped}; about {time} on AWS.{risks}{clients}{incomplete}"
+
+
+def interruption(seconds: float | None, sessions: Sessions) -> str:
+    """What clients notice: ``no answer for up to 45 s, all sessions end``."""
+    if seconds is None:
+        answer = "no answer from then on"
+    else:
+        answer = f"no answer for up to {duration(seconds)}" if seconds else "answered all the while"
+    return f"{answer}, {'no session ends' if sessions is Sessions.NONE else f'{sessions} sessions end'}"
 
 
 def risk_summary(plan: Plan) -> str:

@@ -34,6 +34,9 @@ def plan(plan: Plan) -> str:
             for step in destructive
         )
         body.append(f"<h2>Destroys or endangers</h2><ul>{items}</ul>")
+    if plan.interruptions:
+        items = "".join(f"<li>{_text(each)}</li>" for each in attributes.interruptions(plan))
+        body.append(f"<h2>What clients notice</h2><ul class='risk'>{items}</ul>")
     if plan.drift:
         items = "".join(f"<li>{_text(line)}</li>" for line in _drift(plan))
         body.append(f"<h2>Changed outside smplan since the last apply</h2><ul>{items}</ul>")

@@ -21,6 +21,8 @@ def plan(plan: Plan) -> str:
     risky = [step for step in plan.steps if step.op in DESTRUCTIVE or step.risks]
     if risky:
         head += ["| | address | kind | why | risk |", "|---|---|---|---|---|", *map(_row, risky), ""]
+    if plan.interruptions:
+        head += ["**What clients notice**", "", *(f"- {_text(each)}" for each in attributes.interruptions(plan)), ""]
     if plan.drift:
         head += ["**Changed outside smplan since the last apply**", ""]
         head += [f"- {_code(each.address)} {'is gone' if each.gone else _paths(each.changes)}" for each in plan.drift]

@@ -42,6 +42,7 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     lines += _drift(plan.drift)
     for step in plan.steps:
         lines += [*_step(step, color=color), ""]
+    lines += [f"interruption: {each}" for each in attributes.interruptions(plan)]
     lines += [*_unreadable(plan.unreadable), *attributes.scaled(plan), *attributes.not_checked(plan)]
     lines += [f"warning: {one_line(each)}" for each in plan.warnings]
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]

@@ -12,7 +12,7 @@ import pytest
 from smplan.core.blueprint import BackendConfig
 from smplan.core.diff import AttributeChange
 from smplan.core.plan.model import Dependency, Drift, Op, Plan, StateRef, Step, with_digest
-from smplan.core.risk import Category, Risk
+from smplan.core.risk import Category, Interruption, Risk, Sessions
 from smplan.core.state.model import ResourceState
 from smplan.core.values import Json
 
@@ -143,6 +143,11 @@ def everything() -> Plan:
         scaled={"green": 0, "red": 3},
         stopped={"healthy": "green is scaled to 0"},
         unchanged=("a", "b"),
+        interruptions=(
+            Interruption("targets", 0, Sessions.ALL, "sessions end when it is deleted"),
+            Interruption("record", 900, Sessions.NONE, "the name does not resolve meanwhile"),
+            Interruption("https", None, Sessions.SOME, "nothing listens | there <any> more"),
+        ),
         permits={"unprotect": ("alb",), "abandon": ("nodes",)},
         warnings=("boot.sh:1: Windows line endings; convert them",),
     )

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from smplan.core import canonical_json
 from smplan.core.blueprint import BackendConfig, Lifecycle
 from smplan.core.diff import AttributeChange
-from smplan.core.risk import Category, Risk
+from smplan.core.risk import Category, Interruption, Risk, Sessions
 from smplan.core.state.model import ResourceState
 from smplan.core.values import Json
 from smplan.errors import Stale
@@ -159,6 +159,8 @@ class Plan:
     permits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """``unprotect`` and ``abandon``: the addresses for which the command permitted it."""
     outputs: Mapping[str, Json] = field(default_factory=dict)
+    interruptions: tuple[Interruption, ...] = ()
+    """What clients of the fleet will notice: no answer, sessions that end."""
     warnings: tuple[str, ...] = ()
     """What is probably a mistake in the blueprint, each with its place and what to do."""
     format: str = FORMAT
@@ -169,6 +171,17 @@ class Plan:
     def empty(self) -> bool:
         """Whether it has no steps."""
         return not self.steps
+
+    @property
+    def silent_seconds(self) -> float | None:
+        """For how long a client gets no answer, at most; None: until something else changes."""
+        seconds = [each.seconds for each in self.interruptions]
+        return None if None in seconds else max((each for each in seconds if each is not None), default=0)
+
+    @property
+    def sessions_cut(self) -> Sessions:
+        """How many of the sessions end."""
+        return max((each.sessions for each in self.interruptions), key=list(Sessions).index, default=Sessions.NONE)
 
     def counts(self) -> dict[Op, int]:
         """The number of steps of each op."""

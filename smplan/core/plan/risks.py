@@ -9,6 +9,7 @@ from smplan.core.plan.changes import (
     Abandon,
     Action,
     Change,
+    ChangeSet,
     Create,
     Delete,
     DeleteDeposed,
@@ -17,12 +18,14 @@ from smplan.core.plan.changes import (
     Forget,
     ForgetUntracked,
     NoOp,
+    Release,
+    Replace,
     Unprotect,
 )
 from smplan.core.plan.model import Op
 from smplan.core.plan.observed import ObservedResource
 from smplan.core.resource_type import ResourceType
-from smplan.core.risk import Category, Effect, Risk
+from smplan.core.risk import Category, Effect, PlannedEffect, Risk
 from smplan.core.spec import SENSITIVE, fields
 from smplan.core.state.model import ResourceState
 from smplan.core.values import Json, encode
@@ -33,12 +36,15 @@ def of_action(change: Action) -> tuple[Risk, ...]:
     return _sorted(change.target.type.risks(effect_of(change)))
 
 
-def effect_of(change: Action) -> Effect:
-    """What a change does to its resource."""
-    target, (live, changes) = change.target, (None, ()) if isinstance(change, Create) else (change.live, change.changes)
-    after = without_secrets(target.type, encode(target.spec.managed_fields()))
+def effect_of(change: Change | Release) -> Effect:
+    """What a change does; of what is left as it is, what it is and is to be."""
+    target = change.target
+    after = without_secrets(target.type, encode(target.spec.managed_fields())) or {}
+    if isinstance(change, NoOp):
+        return Effect("", _attributes(target.type, change.live), after)
+    live, changes = (None, ()) if isinstance(change, Create) else (change.live, change.changes)
     changed = frozenset(each.path.partition(".")[0] for each in changes)
-    return Effect(change.op, _attributes(target.type, live), after or {}, changed)
+    return Effect(change.op, _attributes(target.type, live), after, changed)
 
 
 def of_deletion(deletion: Deletion, change: Change | None) -> tuple[Risk, ...]:
@@ -53,9 +59,25 @@ def of_deletion(deletion: Deletion, change: Change | None) -> tuple[Risk, ...]:
         case Unprotect():
             name = type.protection.name if type.protection else ""
             return (Risk(Category.PROTECTION, f"without {name}, anything may delete {record.id}"),)
+    return _sorted(chain(type.risks(_effect_of_delete(deletion, change)), _overridden(deletion)))
+
+
+def _effect_of_delete(deletion: Delete | DeleteDeposed | DeleteUntracked, change: Change | None) -> Effect:
+    type, record = deletion.type, deletion.resource
     before = _attributes(type, deletion.live) if deletion.live else {**record.outputs, **record.spec}
-    effect = Effect(Op.DELETE, before, {} if isinstance(deletion, DeleteUntracked) else _successor(record, change))
-    return _sorted(chain(type.risks(effect), _overridden(deletion)))
+    return Effect(Op.DELETE, before, {} if isinstance(deletion, DeleteUntracked) else _successor(record, change))
+
+
+def effects(plan: ChangeSet) -> Iterator[PlannedEffect]:
+    """What ``plan`` does to every resource that it knows, those that it leaves as they are included."""
+    for address, change in plan.changes.items():
+        yield PlannedEffect(address, change.target.type.kind, effect_of(change))
+    for deletion in plan.deletions:
+        if isinstance(deletion, (Delete, DeleteDeposed, DeleteUntracked)):
+            address = deletion.resource.address
+            follows = plan.changes.get(address)
+            first = isinstance(deletion, Delete) and isinstance(follows, Replace) and follows.delete_before_create
+            yield PlannedEffect(address, deletion.type.kind, _effect_of_delete(deletion, follows), deleted_first=first)
 
 
 def _overridden(deletion: Delete | DeleteDeposed | DeleteUntracked) -> Iterator[Risk]:

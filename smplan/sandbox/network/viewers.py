@@ -155,7 +155,7 @@ class Viewers:
     def _targets(self, balancer: MotoLoadBalancer, listener: MotoListener) -> Iterator[_Way]:
         """The targets that are healthy."""
         account = self._account
-        for arn in listener.target_group_arns:
+        for arn in listener.serving_group_arns:
             states = target_states(account, arn)
             for target in account.elbv2.targets_of(arn).values():
                 instance = moto_state.instance(account.id, target.instance_id)

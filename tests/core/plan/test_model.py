@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
 from smplan.core.blueprint import BackendConfig
 from smplan.core.plan.model import Op, Plan, StateRef, Step, from_text, to_text, with_digest
+from smplan.core.risk import Interruption, Sessions
 from smplan.core.state.model import ResourceState
 from smplan.errors import Stale
 
@@ -100,3 +102,19 @@ def test_a_plan_with_the_right_digest_and_the_wrong_shape_is_refused() -> None:
     document["digest"] = canonical_json.digest(document)
     with pytest.raises(Stale, match="at steps"):
         from_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sessions", "expected"),
+    [
+        ([], [], (0, Sessions.NONE)),
+        ([0, 45], [Sessions.ALL, Sessions.SOME], (45, Sessions.ALL)),
+        ([0, None], [Sessions.NONE, Sessions.SOME], (None, Sessions.SOME)),
+    ],
+)
+def test_a_plan_as_a_whole_interrupts_as_its_worst_change(
+    seconds: list[float | None], sessions: list[Sessions], expected: tuple[float | None, Sessions]
+) -> None:
+    each = tuple(Interruption("a", *pair, "why") for pair in zip(seconds, sessions, strict=True))
+    plan = replace(example(), interruptions=each)
+    assert (plan.silent_seconds, plan.sessions_cut) == expected
