@@ -90,12 +90,13 @@ def _wait_after(run: RunContext, step: Step) -> None:
         if dependency.seconds:
             since = run.done_at.setdefault(dependency.step, run.clock())
             end = since + dependency.seconds
-            run.waiter(step, inf).wait(partial(_until, run, end, dependency.reason))
+            what = f"{dependency.seconds:g} s to pass after {dependency.step}"
+            run.waiter(step, inf).wait(partial(_until, run, end, what))
 
 
-def _until(run: RunContext, end: float, why: str) -> Iterator[Progress]:
+def _until(run: RunContext, end: float, what: str) -> Iterator[Progress]:
     while (left := end - run.clock()) > 0:
-        yield Progress(why, f"{left:.0f} s left")
+        yield Progress(what, f"{left:.0f} s left")
 
 
 def forget(_run: RunContext, prepared: PreparedStep) -> Result:

@@ -406,7 +406,7 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
         (TARGETS, "update", {"unhealthy_threshold": 3}, SERVING, "(`unhealthy_threshold` 2 -> 3)"),
         (TARGETS, "update", {"deregistration_delay": 5}, SERVING, "end after 5 s, not 300 s"),
         (TARGETS, "delete", None, SERVING, "what is registered with targets gets no more requests"),
-        (TARGETS, "delete", {"port": 80}, SERVING, "are served through the new one, once they are healthy there"),
+        (TARGETS, "delete", {"port": 80}, SERVING, "end once its deregistration delay is over"),
         (LISTENER, "update", {"port": 8443}, SERVING, "port 8443 answers, and nothing answers on port 443 any more"),
         (LISTENER, "delete", None, SERVING, "nothing answers on port 443: new connections of clients are refused"),
         (LISTENER, "update", {"certificate_arn": REF}, SERVING, "are shown (other.id, known after apply)"),

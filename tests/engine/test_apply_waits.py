@@ -180,25 +180,26 @@ def test_a_wait_goes_by_the_pace_it_is_given() -> None:
             return event.is_set()
 
     def held() -> None:
-        raise InUse("somebody has it")
+        raise InUse("another one uses it")
 
     waited: list[float] = []
     waiter = Waiter(CancelToken(Fast()), 600, lambda progress, seconds: waited.append(seconds))
-    with pytest.raises(TimedOut, match="somebody has it"):
+    with pytest.raises(TimedOut, match="another one uses it"):
         waiter.retry_while_in_use(held, "it to be released")
     assert 600 <= waited[-1] < 620
 
 
 def test_a_step_waits_for_some_time_after_another_and_not_again_when_resumed(bench: Bench) -> None:
-    why = "clients may use what it was"
     made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
     first, second = made.steps
     (dependency,) = second.depends_on
-    waiting = replace(second, depends_on=(replace(dependency, reason=why, seconds=0.3),))
+    waiting = replace(second, depends_on=(replace(dependency, reason="clients may use its old answer", seconds=0.3),))
     made = with_digest(replace(made, steps=(first, waiting)))
 
     def waited() -> list[float]:
-        found = [event.elapsed for event in bench.log.of(StepProgress) if event.waiting_for == why]
+        found = [
+            event.elapsed for event in bench.log.of(StepProgress) if event.waiting_for == "0.3 s to pass after a:create"
+        ]
         bench.log.events.clear()
         return found
 

@@ -202,7 +202,7 @@ class _Rules:
             last = [each.step_id for each in self._deletions if each.resource.address in used]
             last += [self._releases.get(each, self._applied[each]) for each in self._losing if each in used]
             for step in sorted(_reachable(self._applied[address], following).intersection(last)):
-                why = f"clients of {address} may use what it was for {seconds:g} s more"
+                why = f"clients of {address} may use its old answer for {seconds:g} s"
                 yield Edge(self._applied[address], step, why, seconds=seconds)
 
     def _used_by(self, address: str) -> set[str]:

@@ -105,7 +105,7 @@ def renewed(plan: ChangeSet, permits: Permits) -> dict[str, str]:
         other = plan.changes.get(used.address) if isinstance(used, Ref) else None
         if isinstance(other, (NoOp, Update)) and other.live and _may_go(other, permits):
             found[other.target.declaration.address] = (
-                f"{address} is replaced, and the old one holds it: another one can serve beside it"
+                f"{address} is replaced, and its old generation has this one for itself until it is deleted"
             )
     return found
 

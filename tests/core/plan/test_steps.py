@@ -354,7 +354,7 @@ def test_what_clients_still_use_is_deleted_and_released_some_time_after_the_upda
     one_after_another = ("balancer:replace", "fleet:update", "www:update", "fleet:release", "balancer:delete#1")
     assert critical_path_seconds(plan.steps) == 60 + len(one_after_another)
     (why,) = [each.reason for each in plan["balancer:delete#1"].depends_on if each.step == "www:update"]
-    assert why == "clients of www may use what it was for 60 s more"
+    assert why == "clients of www may use its old answer for 60 s"
 
 
 def test_an_update_that_clients_do_not_notice_delays_nothing() -> None:
@@ -385,7 +385,7 @@ def test_what_one_resource_holds_alone_is_replaced_with_it() -> None:
     ops = doors().ops
     assert ops["targets:replace"] == "replace"
     assert [*ops].index("door:replace") < [*ops].index("door:delete#1")
-    assert "the old one holds it" in doors()["targets:replace"].reasons[0]
+    assert "its old generation has this one for itself" in doors()["targets:replace"].reasons[0]
     assert doors(zone="x").steps == ()
 
 

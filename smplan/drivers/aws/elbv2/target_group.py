@@ -149,9 +149,7 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
         if effect.removes:
             yield Risk(Category.SERVING, f"what is registered with {name} gets no more requests")
         elif effect.deletes:
-            yield Risk(
-                Category.SERVING, f"targets of {name} are served through the new one, once they are healthy there"
-            )
+            yield Risk(Category.SERVING, f"connections through {name} end once its deregistration delay is over")
         changed = sorted(each for each in effect.changed if each.startswith("health") or each in _CHECK)
         if effect.alters(*changed):
             what = ", ".join(f"`{each}` {effect.was(each)} -> {effect.becomes(each)}" for each in changed)
