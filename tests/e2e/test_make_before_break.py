@@ -35,6 +35,10 @@ lookups:
   subnets: {kind: aws.ec2.subnets, where: {vpc_id: "${vpc.id}", zone: [us-east-1a, us-east-1b], one_per_zone: true}}
   image: {kind: aws.ec2.image, where: {name: red5pro-stream-manager-base}}
 resources:
+  web:
+    kind: aws.ec2.security_group_rule
+    lifecycle: {allow: [open-ports]}
+    spec: {group: "${group.id}", direction: ingress, protocol: tcp, from_port: 80, to_port: 8080, cidr_ipv4: 0.0.0.0/0}
   database_access:
     kind: aws.ec2.security_group_rule
     spec: {group: "${database.id}", direction: ingress, protocol: tcp, port: 3306, source_group: "${group.id}"}
