@@ -97,7 +97,8 @@ def _wait(policy: Resource, index: BlueprintIndex) -> tuple[str, float | None]:
 def short_grace_period(group: Resource, _: BlueprintIndex) -> Iterator[tuple[Path, str, str]]:
     """Instances that are replaced before they could be healthy."""
     grace, type = group.spec.get("health_check_grace_period"), group.spec.get("health_check_type", "ELB")
-    if _is_number(grace) and grace < WARM_UP_SECONDS and type == "ELB" and group.spec.get("target_group_arns"):
+    checked = isinstance(type, str) and "ELB" in type.split(",")
+    if _is_number(grace) and grace < WARM_UP_SECONDS and checked and group.spec.get("target_group_arns"):
         message = f"instances are replaced as unhealthy {grace:g} s after launch, and need {WARM_UP_SECONDS} s to serve"
         yield ("health_check_grace_period",), message, f"write at least {WARM_UP_SECONDS}; 300 in the guide"
 

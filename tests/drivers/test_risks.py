@@ -159,6 +159,7 @@ def risks(
 
 REF = "${other.id}"
 ROLL = {"scale_in_protected_instances": "Refresh", "instance_warmup": 180}
+SAFE = {"min_healthy_percentage": 100, "max_healthy_percentage": 110}
 GROUP, RULE, ALB, LISTENER = (
     "aws.autoscaling.group",
     "aws.ec2.security_group_rule",
@@ -243,6 +244,38 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
             "replaced by lc, one at a time, each once its successor has been healthy for 180 s",
         ),
         (GROUP, "update", {"subnet_ids": ["subnet-b"]}, SERVING, "the instances in subnet-a are terminated"),
+        (
+            GROUP,
+            "update",
+            {"subnet_ids": ["subnet-b"], "instance_maintenance_policy": SAFE},
+            SERVING,
+            "AWS ends each once its replacement is healthy: 0 s without it; the sessions on it end",
+        ),
+        (
+            GROUP,
+            "update",
+            {"subnet_ids": ["subnet-b"], "instance_maintenance_policy": {**SAFE, "min_healthy_percentage": 50}},
+            SERVING,
+            "AWS ends each as long as 50 % of the desired capacity are in service",
+        ),
+        (
+            GROUP,
+            "update",
+            {"instance_maintenance_policy": {**SAFE, "min_healthy_percentage": 50}},
+            CAPACITY,
+            "as few as 50 % of the desired capacity are in service while AWS replaces instances",
+        ),
+        *(
+            (GROUP, "update", {"suspended_processes": [process]}, category, f"while {process} is suspended, {reason}")
+            for process, category, reason in (
+                ("Launch", CAPACITY, "it launches no instance: it does not scale out, and a lost instance is not"),
+                ("Terminate", CAPACITY, "it terminates no instance"),
+                ("AddToLoadBalancer", SERVING, "new instances get no requests"),
+                ("ReplaceUnhealthy", SERVING, "unhealthy instances are not replaced"),
+                ("AZRebalance", CAPACITY, "instances stay in zones that the group leaves"),
+            )
+        ),
+        (GROUP, "update", {"health_check_type": "EBS,ELB"}, SERVING, "instances that fail the load balancer's health"),
         (GROUP, "update", {"target_group_arns": []}, SERVING, "its instances get no more requests through arn:"),
         (
             GROUP,
@@ -462,6 +495,15 @@ def test_a_risk_says_what_happens_to_whom(kind: str, op: str, after: Any, catego
         (GROUP, "update", {"min_size": 3}),
         (GROUP, "update", {"min_size": REF, "max_size": REF}),
         (GROUP, "update", {"default_cooldown": 9}),
+        (GROUP, "update", {"instance_maintenance_policy": SAFE}),
+        (
+            GROUP,
+            "update",
+            {"instance_maintenance_policy": {"min_healthy_percentage": REF, "max_healthy_percentage": 1}},
+        ),
+        (GROUP, "update", {"default_instance_warmup": 9}),
+        (GROUP, "update", {"suspended_processes": []}),
+        (GROUP, "update", {"deletion_protection": "prevent-all-deletion"}),
         (GROUP, "update", {"subnet_ids": ["subnet-a", "subnet-b", "subnet-c"]}),
         (ALB, "update", {"idle_timeout": 1000}),
         (ALB, "update", {"security_groups": [REF, "sg-2"]}),

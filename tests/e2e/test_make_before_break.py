@@ -385,6 +385,33 @@ def test_zones_change_without_a_moment_in_which_nothing_serves(stage: CliSandbox
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
 
 
+def zones_of(stage: CliSandbox) -> set[str]:
+    """The zones in which the fleet has instances."""
+    (group,) = stage.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    return {each["AvailabilityZone"] for each in group["Instances"]}
+
+
+SIZES = "      min_size: 2\n"
+POLICY = "      instance_maintenance_policy: {min_healthy_percentage: 100, max_healthy_percentage: 110}\n"
+
+
+@pytest.mark.parametrize(
+    "before", ["us-east-1a, us-east-1b, us-east-1c", "us-east-1a, us-east-1b"], ids=["removed", "swapped"]
+)
+def test_with_a_maintenance_policy_the_whole_fleet_serves_while_zones_change(stage: CliSandbox, before: str) -> None:
+    policy = (SIZES, SIZES + POLICY)
+    running(stage, policy, (ZONES, f"zone: [{before}]"))
+    path = written(stage, policy, (ZONES, "zone: [us-east-1b, us-east-1c]"))
+    plan = stage.done("plan", path).stdout
+    assert "0 s without it" in " ".join(plan.split())
+    with clients(stage, 80, 5080) as watch:
+        applied = stage.done("apply", "--yes")
+        until(lambda: zones_of(stage) == {"us-east-1b", "us-east-1c"})
+    assert {*watch.problems} == {""}, plan + applied.stdout
+    assert min(watch.healthy) >= INSTANCES, plan + applied.stdout
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
 def test_a_port_rule_that_is_replaced_is_opened_before_the_old_one_is_closed(stage: CliSandbox) -> None:
     running(stage)
     path = written(stage, ("port: 3306,", "from_port: 3306, to_port: 3307,"))

@@ -32,7 +32,8 @@ def detect(state: State, observed: ObservedState, types: ResourceTypes, override
             for change in diff.diff(applied, live.spec)
             if change.path.partition(".")[0] not in overridden
         )
-        changes += tuple(_tracked(type, resource.outputs, live.outputs))
+        unmanaged = {name: value for name, value in resource.outputs.items() if name not in applied.managed_fields()}
+        changes += tuple(_tracked(type, unmanaged, live.outputs))
         changes += tuple(_owner(type, resource, live.owner, state.lineage))
         if changes:
             yield Drift(resource.address, resource.kind, resource.id, changes=changes)

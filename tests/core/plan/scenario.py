@@ -86,6 +86,7 @@ class Thing(DeclaredResource):
     outputs: ClassVar = {
         "arn": Output("Its ARN."),
         "version": Output("Grows.", may_change_on_update=True, tracked=True),
+        "limit": Output("Also a field.", tracked=True),
     }
     name_field = "name"
     name_limit = 20

@@ -26,6 +26,18 @@ def test_an_output_that_is_tracked_drifts_though_no_field_manages_it() -> None:
     assert [(change.path, change.before, change.after) for change in found.changes] == [("version", 1, 2)]
 
 
+def test_a_tracked_output_drifts_once_where_a_field_of_its_name_is_managed() -> None:
+    known = have("a", limit=1, outputs={"limit": 1})
+    assert known.live is not None
+    live = replace(known.live, spec=known.live.spec.model_copy(update={"limit": 2}), outputs={"limit": 2})
+    (found,) = drift(replace(known, live=live))
+    assert [(change.path, change.before, change.after) for change in found.changes] == [("limit", 1, 2)]
+    free = have("a", outputs={"limit": 1})
+    assert free.live is not None
+    (found,) = drift(replace(free, live=replace(free.live, outputs={"limit": 2})))
+    assert [(change.path, change.before, change.after) for change in found.changes] == [("limit", 1, 2)]
+
+
 def test_a_tracked_output_that_the_state_does_not_know_yet_does_not_drift() -> None:
     known = have("a")
     assert known.live is not None

@@ -442,6 +442,84 @@ def test_instances_outside_the_groups_subnets_are_replaced_one_at_a_time(
     assert (_in(fleet, left), _in(fleet, kept)) == ([], ["InService"] * 2)
 
 
+SAFE = {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 110}
+FAST = {"MinHealthyPercentage": 50, "MaxHealthyPercentage": 100}
+
+
+def test_a_maintenance_policy_keeps_an_instance_until_its_replacement_is_healthy_and_warm(
+    fleet: Fleet, later: Callable[[float], None]
+) -> None:
+    left, kept = fleet.facts.subnet_ids[:2]
+    settings: dict[str, Any] = {"InstanceMaintenancePolicy": SAFE, "DefaultInstanceWarmup": 120}
+    fleet.create(DesiredCapacity=1, VPCZoneIdentifier=left, **settings)
+    later(1)
+    later(100)
+    later(100)
+    fleet.update(VPCZoneIdentifier=kept)
+    later(1)
+    later(91)
+    assert (_in(fleet, left), _in(fleet, kept)) == (["InService"], ["InService"])
+    assert sorted(fleet.health.values()) == ["healthy", "initial"]
+    later(90)
+    assert sorted(fleet.health.values()) == ["healthy", "healthy"]
+    assert _in(fleet, left) == ["InService"]  # its replacement is healthy, and not warm yet
+    later(31)
+    assert (_in(fleet, left), _in(fleet, kept)) == (["Terminating"], ["InService"])
+
+
+def test_a_maintenance_policy_without_room_ends_an_instance_of_a_zone_that_is_left_first(
+    fleet: Fleet, later: Callable[[float], None]
+) -> None:
+    left, kept = fleet.facts.subnet_ids[:2]
+    policy = {"InstanceMaintenancePolicy": FAST}
+    fleet.create(DesiredCapacity=2, VPCZoneIdentifier=left, TargetGroupARNs=[], HealthCheckType="EC2", **policy)
+    later(1)
+    later(100)
+    fleet.update(VPCZoneIdentifier=kept)
+    later(1)
+    assert (sorted(_in(fleet, left)), _in(fleet, kept)) == (["InService", "Terminating"], ["Pending"])
+    later(100)
+    assert sorted(_in(fleet, left)) == ["Terminating"]
+    assert sorted(_in(fleet, kept)) == ["InService", "Pending"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "first"),
+    [(SAFE, ["InService", "InService", "Pending"]), (FAST, ["InService", "Pending", "Terminating"])],
+    ids=["launch first", "terminate first"],
+)
+def test_a_maintenance_policy_says_whether_an_unhealthy_instance_is_replaced_before_it_is_terminated(
+    fleet: Fleet, later: Callable[[float], None], policy: dict[str, int], first: list[str]
+) -> None:
+    fleet.create(TargetGroupARNs=[], HealthCheckType="EC2", InstanceMaintenancePolicy=policy)
+    later(1)
+    later(100)
+    ill = fleet.group["Instances"][0]["InstanceId"]
+    fleet.scaling.set_instance_health(InstanceId=ill, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False)
+    later(1)
+    assert sorted(fleet.states) == first
+    later(100)
+    assert sorted(fleet.states) == ["InService", "InService", "Terminating"][: len(fleet.states)]
+    assert {"InstanceId": ill, "HealthStatus": "Healthy"} not in fleet.group["Instances"]
+    later(400)
+    assert fleet.states == ["InService", "InService"]
+    assert ill not in [each["InstanceId"] for each in fleet.group["Instances"]]
+
+
+def test_settings_out_of_their_range_are_refused_and_minus_one_removes_them(fleet: Fleet) -> None:
+    fleet.create(DesiredCapacity=0, DefaultInstanceWarmup=0, InstanceMaintenancePolicy=SAFE)
+    for low, high in ((100, None), (90, 99), (0, 101), (-1, 100), (90, -1)):
+        policy = {"MinHealthyPercentage": low, "MaxHealthyPercentage": high}
+        policy = {key: value for key, value in policy.items() if value is not None}
+        refused("ValidationError", fleet.update, InstanceMaintenancePolicy=policy)
+    refused("ValidationError", fleet.update, HealthCheckType="EC2,NONE")
+    fleet.update(HealthCheckType="EC2,ELB", DefaultInstanceWarmup=-1)
+    assert fleet.group["InstanceMaintenancePolicy"] == SAFE
+    assert "DefaultInstanceWarmup" not in fleet.group
+    fleet.update(InstanceMaintenancePolicy={"MinHealthyPercentage": -1, "MaxHealthyPercentage": -1})
+    assert "InstanceMaintenancePolicy" not in fleet.group
+
+
 def test_protected_instances_outside_the_groups_subnets_stay(fleet: Fleet, later: Callable[[float], None]) -> None:
     left, kept = fleet.facts.subnet_ids[:2]
     fleet.create(DesiredCapacity=1, VPCZoneIdentifier=left, NewInstancesProtectedFromScaleIn=True)

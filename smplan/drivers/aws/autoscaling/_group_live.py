@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from smplan.core.values import Json
 from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import _roll_record, _sources
-from smplan.drivers.aws.autoscaling._group_spec import GroupSpec, LaunchTemplateVersion
+from smplan.drivers.aws.autoscaling._group_spec import (
+    CLEARED,
+    GroupSpec,
+    InstanceMaintenancePolicy,
+    LaunchTemplateVersion,
+)
 from smplan.drivers.base import Live, Owner
 
 if TYPE_CHECKING:
@@ -27,6 +32,8 @@ def live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) ->
     own, record = tags.own(group.get("Tags")), _roll_record.of(group)
     low, high = record.shown_sizes(group) if record else (group["MinSize"], group["MaxSize"])
     part = UNFINISHED if record else ""
+    suspended = sorted(process.get("ProcessName", "") for process in group.get("SuspendedProcesses", []))
+    protection = group.get("DeletionProtection") or "none"
     settings: dict[str, Any] = {
         "name": group["AutoScalingGroupName"],
         "launch_template": _template(group, goal, part),
@@ -41,16 +48,19 @@ def live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) ->
         "new_instances_protected_from_scale_in": group.get("NewInstancesProtectedFromScaleIn", False),
         "default_cooldown": group["DefaultCooldown"],
         "termination_policies": list(group.get("TerminationPolicies", [])),
+        "default_instance_warmup": group.get("DefaultInstanceWarmup", CLEARED),
+        "instance_maintenance_policy": _maintenance(group),
+        "suspended_processes": suspended,
+        "deletion_protection": protection,
         "tags": own,
         "propagate_tags_at_launch": _propagated(group, own),
     }
     spec = GroupSpec.model_construct(**settings)
     owner = Owner.from_tags(tags.plain(group.get("Tags")))
-    suspended = sorted(process.get("ProcessName", "") for process in group.get("SuspendedProcesses", []))
     outputs: dict[str, Json] = {
         "arn": group.get("AutoScalingGroupARN", ""),
         "suspended_processes": [*suspended],
-        "deletion_protection": group.get("DeletionProtection") or "none",
+        "deletion_protection": protection,
     }
     return Live(group["AutoScalingGroupName"], spec, outputs, owner)
 
@@ -71,6 +81,14 @@ def _template(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None, part
     elif goal is not None and goal != found:  # it is neither: whatever the blueprint says, there is something to do
         shown = f"{version}, being replaced by {goal[1]}" + (f" of {goal[0]}" if goal[0] != id else "")
     return LaunchTemplateVersion.model_construct(id=id, version=shown)
+
+
+def _maintenance(group: AutoScalingGroupTypeDef) -> InstanceMaintenancePolicy:
+    found = group.get("InstanceMaintenancePolicy", {})
+    return InstanceMaintenancePolicy.model_construct(
+        min_healthy_percentage=found.get("MinHealthyPercentage", CLEARED),
+        max_healthy_percentage=found.get("MaxHealthyPercentage", CLEARED),
+    )
 
 
 def _propagated(group: AutoScalingGroupTypeDef, own: Mapping[str, str]) -> bool | None:

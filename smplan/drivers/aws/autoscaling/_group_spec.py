@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, RELEASED_LAST, UNORDERED, PartialList, PartialMap, Spec
+from smplan.core.spec import (
+    CLIENT_ONLY,
+    IMMUTABLE,
+    INITIAL,
+    RELEASED_LAST,
+    UNORDERED,
+    Canonical,
+    PartialList,
+    PartialMap,
+    Spec,
+)
 from smplan.drivers import references
 from smplan.drivers.aws.autoscaling import _common, _roll_out
 from smplan.drivers.aws.requests import without_none
@@ -21,6 +31,27 @@ TERMINATION_POLICY = (
     r"|OldestLaunchConfiguration|OldestLaunchTemplate|arn:[^\x00-\x20\ufffe\uffff]*)$"
 )
 """AWS's policies, or a Lambda function's ARN (API reference of CreateAutoScalingGroup)."""
+HEALTH_CHECKS = "^(EC2|EBS|ELB)(,(EC2|EBS|ELB))*$"
+CLEARED = -1
+"""What removes a setting that the group had."""
+_ALL = _WIDEST = 100
+Process = Literal[
+    "AZRebalance",
+    "AddToLoadBalancer",
+    "AlarmNotification",
+    "HealthCheck",
+    "InstanceRefresh",
+    "Launch",
+    "ReplaceUnhealthy",
+    "ScheduledActions",
+    "Terminate",
+]
+
+
+def health_checks(types: str) -> str:
+    """The types without repetition, in order; EC2's, which always count, only where there is no other."""
+    others = sorted({*types.split(",")} - {"EC2"})
+    return ",".join(others) or "EC2"
 
 
 class LaunchTemplateVersion(Spec):
@@ -36,6 +67,39 @@ class LaunchTemplateVersion(Spec):
     ]
 
 
+class InstanceMaintenancePolicy(Spec):
+    """How many instances serve while AWS replaces unhealthy ones, or those of a zone that the group leaves."""
+
+    sent_as: ClassVar = SentAs()
+
+    min_healthy_percentage: Annotated[
+        int,
+        Field(
+            description="The least share of the desired capacity in service; 100: a replacement serves before the old "
+            "instance is terminated. -1 in both removes the policy.",
+            ge=CLEARED,
+            le=100,
+        ),
+    ]
+    max_healthy_percentage: Annotated[
+        int, Field(description="The most that may run meanwhile, 100 to 200.", ge=CLEARED, le=200)
+    ]
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        if not self.known("min_healthy_percentage", "max_healthy_percentage"):
+            return self
+        low, high = self.min_healthy_percentage, self.max_healthy_percentage
+        if CLEARED in (low, high):
+            if low != high:
+                raise ValueError("-1 removes the policy, and must be in both percentages")
+        elif high < _ALL:
+            raise ValueError(f"`max_healthy_percentage` {high} is below 100")
+        elif high - low > _WIDEST:
+            raise ValueError(f"{high} % and {low} % are more than 100 apart")
+        return self
+
+
 class GroupSpec(Spec):
     """A scaling group."""
 
@@ -47,6 +111,7 @@ class GroupSpec(Spec):
             "target_group_arns": "TargetGroupARNs",
             "propagate_tags_at_launch": "Tags[].PropagateAtLaunch",
             "roll_out": "autoscaling:StartInstanceRefresh:Preferences",
+            "suspended_processes": "autoscaling:SuspendProcesses:ScalingProcesses",
         },
         {"subnet_ids": "VPCZoneIdentifier is one text, the ids joined by commas"},
     )
@@ -106,8 +171,15 @@ class GroupSpec(Spec):
         Field(description="The target groups that instances are registered with."),
     ] = None
     health_check_type: Annotated[
-        Literal["EC2", "ELB"],
-        Field(description="Which health checks count: EC2's only, or the load balancer's too."),
+        str,
+        Canonical(health_checks),
+        Field(
+            description="Which health checks count, separated by commas: EC2's, which always do, the load balancer's "
+            "(ELB), those of the volumes (EBS).",
+            min_length=1,
+            max_length=32,
+            pattern=HEALTH_CHECKS,
+        ),
     ] = "ELB"
     health_check_grace_period: Annotated[
         int,
@@ -116,6 +188,21 @@ class GroupSpec(Spec):
             ge=0,
         ),
     ] = 300
+    default_instance_warmup: Annotated[
+        int | None,
+        Field(
+            description="Seconds in service until a new instance counts in scaling and replacements. Unset: not "
+            "managed; -1 removes it.",
+            ge=CLEARED,
+        ),
+    ] = None
+    instance_maintenance_policy: Annotated[
+        InstanceMaintenancePolicy | None,
+        Field(
+            description="How many instances serve while AWS replaces some. Unset: not managed. Without one, AWS "
+            "terminates an unhealthy instance first, and one in a zone that is left once its replacement has started."
+        ),
+    ] = None
     new_instances_protected_from_scale_in: Annotated[
         bool,
         Field(
@@ -130,6 +217,15 @@ class GroupSpec(Spec):
     termination_policies: Annotated[
         PartialList[Annotated[str, Field(max_length=1600, pattern=TERMINATION_POLICY)]] | None,
         Field(description="Which instance is terminated first, in order, such as OldestInstance.", min_length=1),
+    ] = None
+    suspended_processes: Annotated[
+        PartialList[Process] | None,
+        UNORDERED,
+        Field(description="The processes that AWS does not carry out, such as AZRebalance; `[]` for none."),
+    ] = None
+    deletion_protection: Annotated[
+        Literal["none", "prevent-force-deletion", "prevent-all-deletion"] | None,
+        Field(description="Whether AWS refuses to delete it: never, with its instances, or always."),
     ] = None
     tags: Annotated[
         PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
@@ -181,17 +277,24 @@ class GroupSpec(Spec):
 
 def settings(spec: GroupSpec) -> dict[str, Any]:
     """The managed settings of create and update, sorted where order has no meaning."""
-    template = spec.launch_template
+    template, maintenance = spec.launch_template, spec.instance_maintenance_policy
     settings = {
         "LaunchTemplate": template and {"LaunchTemplateId": template.id, "Version": str(template.version)},
         "LaunchConfigurationName": spec.launch_configuration,
         "MinSize": spec.min_size,
         "MaxSize": spec.max_size,
         "VPCZoneIdentifier": ",".join(sorted(spec.subnet_ids)),
-        "HealthCheckType": spec.health_check_type,
+        "HealthCheckType": health_checks(spec.health_check_type),
         "HealthCheckGracePeriod": spec.health_check_grace_period,
         "NewInstancesProtectedFromScaleIn": spec.new_instances_protected_from_scale_in,
         "DefaultCooldown": spec.default_cooldown,
         "TerminationPolicies": spec.termination_policies,
+        "DefaultInstanceWarmup": spec.default_instance_warmup,
+        "InstanceMaintenancePolicy": maintenance
+        and {
+            "MinHealthyPercentage": maintenance.min_healthy_percentage,
+            "MaxHealthyPercentage": maintenance.max_healthy_percentage,
+        },
+        "DeletionProtection": spec.deletion_protection,
     }
     return without_none(settings)

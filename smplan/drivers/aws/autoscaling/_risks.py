@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from smplan.core.risk import Category, Effect, Risk, number, shown
+from smplan.core.risk import Category, Effect, Risk, items, number, shown
 from smplan.core.values import Json
 from smplan.core.wording import count
 
 
 def of_group(effect: Effect) -> Iterator[Risk]:
-    """Of a deletion, of other sizes, launch source, protection, subnets, targets and health checks."""
+    """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks and processes."""
     if effect.deletes:
         yield from _of_delete(effect)
     if effect.changes:
         yield from _of_sizes(effect)
         yield from _of_instances(effect)
         yield from _of_traffic(effect)
+        yield from _of_maintenance(effect)
+        yield from _of_processes(effect)
 
 
 def _of_delete(effect: Effect) -> Iterator[Risk]:
@@ -69,6 +71,8 @@ def _are(number: int) -> str:
 def _of_instances(effect: Effect) -> Iterator[Risk]:
     if effect.alters("launch_template", "launch_configuration"):
         yield from _of_source(effect)
+    if effect.alters("deletion_protection") and effect.was("deletion_protection") == "prevent-all-deletion":
+        yield Risk(Category.PROTECTION, f"anything may delete {effect.was('name')} from then on")
     protected = "new_instances_protected_from_scale_in"
     if effect.alters(protected) and effect.before.get(protected) is True:
         yield Risk(Category.PROTECTION, "scale-in may terminate every instance, with the sessions on it")
@@ -159,18 +163,78 @@ def _source(spec: object) -> str:
 
 def _of_traffic(effect: Effect) -> Iterator[Risk]:
     if lost := effect.lost("subnet_ids"):
-        alone = ": nothing serves until then" if number(effect.before.get("desired_capacity")) == 1 else ""
         yield Risk(
             Category.SERVING,
-            f"the instances in {', '.join(lost)} are terminated, and launched elsewhere; AWS ends each once its "
-            f"replacement has started, which serves about {_BOOT_SECONDS} s later{alone}",
+            f"the instances in {', '.join(lost)} are terminated, and launched elsewhere; AWS ends each "
+            + _successor(effect),
         )
     if lost := effect.lost("target_group_arns"):
         yield Risk(Category.SERVING, f"its instances get no more requests through {', '.join(lost)}")
-    if effect.alters("health_check_type") and effect.after.get("health_check_type") == "ELB":
+    if effect.alters("health_check_type") and "ELB" in effect.becomes("health_check_type").split(","):
         yield Risk(Category.SERVING, "instances that fail the load balancer's health check are terminated and replaced")
     if lowered := effect.lowered("health_check_grace_period"):
         yield Risk(
             Category.SERVING,
             f"a new instance that is not healthy after {lowered[1]} s is terminated; until now it had {lowered[0]} s",
         )
+
+
+def _successor(effect: Effect) -> str:
+    """When an instance of a zone that the group leaves is terminated, and how long one is missing."""
+    running = number(effect.before.get("desired_capacity"))
+    low, _ = _maintenance(effect.after) or _maintenance(effect.before) or (None, None)
+    if low == _ALL:
+        return "once its replacement is healthy: 0 s without it; the sessions on it end"
+    if low is not None:
+        return f"as long as {low} % of the desired capacity are in service"
+    alone = ": nothing serves until then" if running == 1 else ""
+    return f"once its replacement has started, which serves about {_BOOT_SECONDS} s later{alone}"
+
+
+def _maintenance(spec: Mapping[str, Json]) -> tuple[int, int] | None:
+    """The least and the most of a maintenance policy; None if there is none, or it is not known."""
+    policy = spec.get("instance_maintenance_policy")
+    if not isinstance(policy, dict):
+        return None
+    low, high = number(policy.get("min_healthy_percentage")), number(policy.get("max_healthy_percentage"))
+    return None if low is None or high is None or low < 0 else (low, high)
+
+
+def _of_maintenance(effect: Effect) -> Iterator[Risk]:
+    if not effect.alters("instance_maintenance_policy"):
+        return
+    before, after = _maintenance(effect.before), _maintenance(effect.after)
+    if after and after[0] < (before[0] if before else _ALL):
+        yield Risk(
+            Category.CAPACITY,
+            f"as few as {after[0]} % of the desired capacity are in service while AWS replaces instances",
+        )
+    policy = effect.after.get("instance_maintenance_policy")
+    if before and isinstance(policy, dict) and policy.get("min_healthy_percentage") == -1:
+        yield Risk(Category.CAPACITY, "AWS terminates unhealthy instances before their replacements serve")
+
+
+_SUSPENDED = {
+    "Launch": (
+        Category.CAPACITY,
+        "it launches no instance: it does not scale out, and a lost instance is not replaced",
+    ),
+    "Terminate": (Category.CAPACITY, "it terminates no instance: it does not scale in, and unhealthy ones stay"),
+    "AddToLoadBalancer": (Category.SERVING, "new instances get no requests, also later: AWS does not register them"),
+    "HealthCheck": (Category.SERVING, "unhealthy instances are not noticed"),
+    "ReplaceUnhealthy": (Category.SERVING, "unhealthy instances are not replaced"),
+    "AlarmNotification": (Category.CAPACITY, "its scaling policies do nothing"),
+    "ScheduledActions": (Category.CAPACITY, "its scheduled actions do nothing"),
+    "InstanceRefresh": (Category.CAPACITY, "instances are not replaced by an instance refresh"),
+    "AZRebalance": (Category.CAPACITY, "instances stay in zones that the group leaves, and zones fill unevenly"),
+}
+
+
+def _of_processes(effect: Effect) -> Iterator[Risk]:
+    if not effect.alters("suspended_processes"):
+        return
+    before = items(effect.before.get("suspended_processes"))
+    for process in items(effect.after.get("suspended_processes")):
+        if isinstance(process, str) and process not in before and process in _SUSPENDED:
+            category, reason = _SUSPENDED[process]
+            yield Risk(category, f"while {process} is suspended, {reason}")

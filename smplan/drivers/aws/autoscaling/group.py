@@ -45,9 +45,9 @@ class Group(Driver[GroupSpec]):
     outputs: ClassVar = {
         "arn": Output("The group's ARN."),
         "suspended_processes": Output(
-            "The processes that were suspended by hand, such as Launch.", type="list", tracked=True
+            "The processes that are suspended, such as Launch, also by hand.", type="list", tracked=True
         ),
-        "deletion_protection": Output("Whether AWS refuses to delete it, as set by hand: none, or how.", tracked=True),
+        "deletion_protection": Output("Whether AWS refuses to delete it: none, or how.", tracked=True),
     }
     iam_actions = IamActions(
         read=(
@@ -64,6 +64,8 @@ class Group(Driver[GroupSpec]):
             "autoscaling:DeleteAutoScalingGroup",
             "autoscaling:AttachLoadBalancerTargetGroups",
             "autoscaling:DetachLoadBalancerTargetGroups",
+            "autoscaling:SuspendProcesses",
+            "autoscaling:ResumeProcesses",
             "autoscaling:SetInstanceProtection",
             "autoscaling:StartInstanceRefresh",
             "autoscaling:RollbackInstanceRefresh",
@@ -97,7 +99,7 @@ class Group(Driver[GroupSpec]):
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
-        """Of a deletion, of other sizes, launch source, protection, subnets, targets and health checks."""
+        """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks and processes."""
         return _risks.of_group(effect)
 
     def checks(self, planned: PlannedResources) -> Iterable[Check]:
@@ -133,8 +135,22 @@ class Group(Driver[GroupSpec]):
         self.context.aws.write.autoscaling.create_auto_scaling_group(**without_none(request))
         return spec.name
 
+    def configure(self, id: str, spec: GroupSpec) -> None:
+        """Suspend processes: the request that creates a group has no member for them."""
+        self._suspend(id, (), spec.suspended_processes)
+
+    def _suspend(self, id: str, before: Iterable[str], wanted: Iterable[str] | None) -> None:
+        if wanted is None:
+            return
+        client, now, then = self.context.aws.write.autoscaling, {*before}, {*wanted}
+        if resume := sorted(now - then):
+            client.resume_processes(AutoScalingGroupName=id, ScalingProcesses=resume)
+        if suspend := sorted(then - now):
+            client.suspend_processes(AutoScalingGroupName=id, ScalingProcesses=suspend)
+
     def update(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         """Only what differs, and never the desired capacity, which scaling policies set; last of all the roll-out."""
+        self._suspend(live.id, live.spec.suspended_processes or (), spec.suspended_processes)
         aws, before = self.context.aws, settings(live.spec)
         changes = {key: value for key, value in settings(spec).items() if before.get(key) != value}
         source: dict[str, Any] = {key: changes.pop(key) for key in SOURCES if key in changes}

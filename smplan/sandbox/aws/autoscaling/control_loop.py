@@ -9,6 +9,7 @@ from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.autoscaling.activities import close, record
 from smplan.sandbox.aws.autoscaling.groups import subnet_ids
 from smplan.sandbox.aws.autoscaling.launch_sources import launch_request
+from smplan.sandbox.aws.autoscaling.maintenance import by_balancer, may_leave, room
 from smplan.sandbox.aws.autoscaling.policies import drop_policy
 from smplan.sandbox.aws.ec2.instances import launch
 from smplan.sandbox.aws.elbv2.targets import deregister, register, target_states
@@ -73,7 +74,7 @@ def _check_health(account: Account, group: ScalingGroup) -> bool:
 
 
 def _failed_at_balancer(account: Account, group: ScalingGroup, member: GroupInstance) -> bool:
-    if group.fields["HealthCheckType"] != "ELB" or member.lifecycle != "InService":
+    if not by_balancer(group) or member.lifecycle != "InService":
         return False
     if account.now() < member.in_service_at + int(group.fields["HealthCheckGracePeriod"]):
         return False
@@ -82,14 +83,30 @@ def _failed_at_balancer(account: Account, group: ScalingGroup, member: GroupInst
 
 
 def _replace_unhealthy(account: Account, group: ScalingGroup) -> bool:
-    """Unhealthy members are terminated even if protected from scale-in (User Guide, "instance scale-in protection")."""
-    if "ReplaceUnhealthy" in group.suspended or "Terminate" in group.suspended:
-        return False
-    unhealthy = [member for member in group.members if member.in_capacity and member.health == "Unhealthy"]
-    for member in unhealthy:
-        reason = "ELB system health check failure" if group.fields["HealthCheckType"] == "ELB" else "EC2 health check"
+    """Unhealthy members are terminated even if protected from scale-in (User Guide, "instance scale-in protection").
+
+    A maintenance policy has them stay until enough others can serve.
+    """
+    if room(group) is None:
+        leaving = _unhealthy(group)
+    else:
+        leaving = [member for member in _unhealthy(group) if may_leave(account, group, member)]
+    for member in leaving:
+        reason = "ELB system health check failure" if by_balancer(group) else "EC2 health check"
         terminate(account, group, member, f"an instance was taken out of service in response to an {reason}.")
-    return bool(unhealthy)
+    return bool(leaving)
+
+
+def _unhealthy(group: ScalingGroup) -> list[GroupInstance]:
+    """Members that are to be replaced."""
+    if {"ReplaceUnhealthy", "Terminate"} & group.suspended.keys() or group.deleted_at is not None:
+        return []
+    return [member for member in group.members if member.in_capacity and member.health == "Unhealthy"]
+
+
+def _replacements(group: ScalingGroup) -> int:
+    """How many instances run beyond the desired capacity, in place of unhealthy ones that are still there."""
+    return min(room(group) or 0, len(_unhealthy(group)))
 
 
 def terminate(account: Account, group: ScalingGroup, member: GroupInstance, cause: str) -> Fields:
@@ -133,16 +150,19 @@ def _delete_group(account: Account, group: ScalingGroup) -> None:
 def _rebalance(account: Account, group: ScalingGroup) -> bool:
     """Replace members outside the group's subnets one at a time, the new one in service before the old one terminates.
 
-    User Guide, "rebalancing activities": new instances are launched first, up to one beyond the group's size.
+    User Guide, "rebalancing activities": new instances are launched first, up to one beyond the group's size. With a
+    maintenance policy the new one must be healthy too, or the old one goes first where its bounds say so.
     """
     outside = _misplaced(group)
     if not outside:
         return False
     active = [member for member in group.members if member.in_capacity]
-    if len(active) <= group.desired:
+    beyond = room(group)
+    if len(active) <= group.desired and beyond != 0:
         due = account.now() >= group.retry_at
         return due and _launch(account, group, "instances were launched to balance instances in zones.")
-    if any(member.lifecycle == "Pending" for member in active if member not in outside):
+    pending = any(member.lifecycle == "Pending" for member in active if member not in outside)
+    if pending if beyond is None else not may_leave(account, group, outside[0]):
         return False
     cause = "an instance was taken out of service because its Availability Zone was removed from the group."
     terminate(account, group, outside[0], cause)
@@ -166,7 +186,7 @@ def _scale(account: Account, group: ScalingGroup) -> bool:
         for member in active:
             terminate(account, group, member, "the group was deleted.")
         return bool(active)
-    missing = group.desired + group.surge - len(active)
+    missing = group.desired + group.surge + _replacements(group) - len(active)
     if missing > 0 and "Launch" not in group.suspended and account.now() >= group.retry_at:
         launched = [_launch(account, group, _CAPACITY) for _ in range(missing)]
         return any(launched)

@@ -8,6 +8,7 @@ from typing import Any
 from smplan.sandbox.aws.autoscaling._paging import page
 from smplan.sandbox.aws.autoscaling.launch_checks import check_group
 from smplan.sandbox.aws.autoscaling.launch_sources import check_source
+from smplan.sandbox.aws.autoscaling.maintenance import check as check_settings
 from smplan.sandbox.aws.autoscaling.warm_pools import POOL
 from smplan.sandbox.aws.errors import AwsError, Fields
 from smplan.sandbox.aws.requests import Call, handles
@@ -57,6 +58,7 @@ def create(call: Call) -> None:
     fields = _first_fields(account, call)
     set_source(account, fields, call.params, required=True)
     check_sizes(fields)
+    check_settings(fields)
     _check_places(account, fields)
     check_group(account, fields, starts=int(fields["DesiredCapacity"]))
     arn = account.arn("autoscaling", f"autoScalingGroup:{new_id()}:autoScalingGroupName/{name}")
@@ -184,6 +186,7 @@ def update(call: Call) -> None:
     fields.update({key: call.params[key] for key in _PLAIN if key in call.params})
     set_source(account, fields, call.params, required=False)
     check_sizes(fields)
+    check_settings(fields)
     _check_places(account, fields)
     if call["LaunchTemplate"] or call["VPCZoneIdentifier"]:
         check_group(account, fields)

@@ -11,7 +11,7 @@ import math
 
 from smplan.sandbox.aws.autoscaling.control_loop import terminate
 from smplan.sandbox.aws.autoscaling.launch_sources import resolve_version
-from smplan.sandbox.aws.elbv2.targets import target_states
+from smplan.sandbox.aws.autoscaling.maintenance import bounds, is_ready
 from smplan.sandbox.aws.errors import Fields
 from smplan.sandbox.aws.state.account import Account, on_tick
 from smplan.sandbox.aws.state.autoscaling import GroupInstance, InstanceRefresh, ScalingGroup
@@ -141,21 +141,10 @@ def _is_at_last_checkpoint(refresh: InstanceRefresh) -> bool:
 def _bounds(group: ScalingGroup, refresh: InstanceRefresh) -> tuple[int, int]:
     """The least that must be ready, and the most that may run; one more where neither leaves room for a replacement."""
     desired, preferences = group.desired, refresh.preferences
-    least = math.ceil(desired * preferences["MinHealthyPercentage"] / 100)
-    most = math.floor(desired * preferences.get("MaxHealthyPercentage", 100) / 100)
+    least, most = bounds(desired, preferences["MinHealthyPercentage"], preferences.get("MaxHealthyPercentage", 100))
     if "MaxHealthyPercentage" not in preferences and preferences["MinHealthyPercentage"] < 100:
         return min(least, max(desired - 1, 0)), desired  # as omitted: it terminates and launches at the same time
-    return least, max(most, desired + 1) if least >= desired else most
-
-
-def is_ready(account: Account, group: ScalingGroup, member: GroupInstance, warmup: float) -> bool:
-    """Whether it is in service, healthy (for ELB groups also at the load balancer), and for long enough."""
-    if member.lifecycle != "InService" or member.health != "Healthy":
-        return False
-    if account.now() < member.in_service_at + warmup:
-        return False
-    states = [target_states(account, arn).get(member.id) for arn in group.fields["TargetGroupARNs"]]
-    return group.fields["HealthCheckType"] != "ELB" or not {"initial", "unhealthy"} & set(states)
+    return least, most
 
 
 def _ready(account: Account, group: ScalingGroup, refresh: InstanceRefresh) -> set[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from smplan.core import diff
 from smplan.core.values import Ref
 from smplan.drivers.aws.autoscaling import _sources
 from smplan.drivers.aws.autoscaling._group_spec import GroupSpec, LaunchTemplateVersion
@@ -226,6 +227,10 @@ def test_reading_a_group_is_one_call_and_one_for_its_instance_refresh(box: Sandb
         assert calls == ["autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeInstanceRefreshes"]
 
 
+def policy(low: object, high: object) -> dict[str, object]:
+    return {"min_healthy_percentage": low, "max_healthy_percentage": high}
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -240,7 +245,13 @@ def test_reading_a_group_is_one_call_and_one_for_its_instance_refresh(box: Sandb
         ({"name": "a/b"}, "match pattern"),
         ({"propagate_tags_at_launch": False}, "has no effect without `tags`"),
         ({"propagate_tags_at_launch": False, "tags": {}}, "has no effect without `tags`"),
-        ({"health_check_type": "elb"}, "Input should be"),
+        ({"health_check_type": "elb"}, "match pattern"),
+        ({"health_check_type": "ELB,"}, "match pattern"),
+        ({"instance_maintenance_policy": policy(-1, 100)}, "-1 removes the policy, and must be in both"),
+        ({"instance_maintenance_policy": policy(90, 99)}, "`max_healthy_percentage` 99 is below 100"),
+        ({"instance_maintenance_policy": policy(0, 101)}, "101 % and 0 % are more than 100 apart"),
+        ({"suspended_processes": ["Lunch"]}, "Input should be"),
+        ({"deletion_protection": "yes"}, "Input should be"),
     ],
 )
 def test_a_spec_that_aws_or_sense_refuses_is_refused(changes: dict[str, Any], says: str) -> None:
@@ -251,6 +262,7 @@ def test_a_spec_that_aws_or_sense_refuses_is_refused(changes: dict[str, Any], sa
 def test_a_spec_may_be_partial_while_planning() -> None:
     later = Ref("template", path=("id",))
     partial = spec(launch_template={"id": later, "version": later}, min_size=later, desired_capacity=9, tags=later)
+    assert spec(instance_maintenance_policy=policy(100, later)).instance_maintenance_policy is not None
     assert partial.launch_template == LaunchTemplateVersion.model_validate({"id": later, "version": later})
 
 
@@ -285,3 +297,42 @@ def test_processes_suspended_by_hand_are_read(box: Sandbox, aws: Aws) -> None:
         aws.write.autoscaling.suspend_processes(AutoScalingGroupName=made, ScalingProcesses=["Terminate", "Launch"])
         assert stage.read(made).outputs["suspended_processes"] == ["Launch", "Terminate"]
         aws.write.autoscaling.resume_processes(AutoScalingGroupName=made)
+
+
+def test_what_minus_one_removes_is_no_longer_there(box: Sandbox, aws: Aws) -> None:
+    with group_stage(box, aws, default_instance_warmup=0, instance_maintenance_policy=policy(90, 120)) as stage:
+        made, bare = stage.create(stage.driver(), stage.spec()), {"default_instance_warmup": -1}
+        wanted = stage.spec({**bare, "instance_maintenance_policy": policy(-1, -1)})
+        assert stage.read(made).spec.default_instance_warmup == 0
+        stage.driver().update(stage.read(made), wanted)
+        (group,) = aws.read.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[made])["AutoScalingGroups"]
+        assert not group.keys() & {"DefaultInstanceWarmup", "InstanceMaintenancePolicy"}
+        found = stage.read(made).spec
+        assert found.default_instance_warmup == wanted.default_instance_warmup
+        assert found.instance_maintenance_policy == wanted.instance_maintenance_policy
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("EC2,ELB", "ELB"), ("ELB,EBS", "EBS,ELB,EC2"), ("EC2,EC2", "EC2"), ("ELB,ELB", "ELB")]
+)
+def test_health_checks_are_compared_as_a_set_in_which_ec2_always_is(one: str, other: str) -> None:
+    script = Script()
+    Group(scripted(autoscaling=script)).update(Live("g", spec(health_check_type=one)), spec(health_check_type=other))
+    assert script.sent == []
+    assert diff.diff(spec(health_check_type=one), spec(health_check_type=other)) == ()
+    assert diff.diff(spec(health_check_type="ELB"), spec(health_check_type="EBS,ELB")) != ()
+
+
+def test_processes_are_resumed_and_suspended_before_anything_else_changes() -> None:
+    script = Script()
+    live = Live("g", spec(suspended_processes=["Launch", "Terminate"]))
+    Group(scripted(autoscaling=script)).update(live, spec(suspended_processes=["Terminate", "AZRebalance"], min_size=2))
+    expected = ["resume_processes", "suspend_processes", "update_auto_scaling_group"]
+    assert [name for name, _ in script.sent] == expected
+    assert [request.get("ScalingProcesses") for _, request in script.sent] == [["Launch"], ["AZRebalance"], None]
+
+
+@pytest.mark.parametrize("value", ["none", "prevent-force-deletion"])
+def test_a_group_that_aws_lets_delete_is_not_protected(value: str) -> None:
+    assert not Group.protection.is_on({"deletion_protection": value})
+    assert Group.protection.is_on({"deletion_protection": "prevent-all-deletion"})
