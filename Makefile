@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
-.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories constraints unmanaged mistakes guards bench lock clean
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories rolls constraints unmanaged mistakes guards bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -83,6 +83,9 @@ damage: $(STAMP)
 
 histories: $(STAMP)
 	$(BIN)/python -m tests.campaigns.run_histories -n $(N) $(OPTIONS)
+
+rolls: $(STAMP)
+	$(BIN)/python -m tests.campaigns.run_rolls $(OPTIONS)
 
 constraints: $(STAMP)
 	$(BIN)/python -m tests.campaigns.run_constraints

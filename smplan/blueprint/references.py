@@ -40,7 +40,8 @@ _VARIABLES = ("variables", "variable", "vars", "local", "locals", "param", "para
 def wanted_at(form: type[Spec], path: Path, owner: str) -> Wanted:
     """What the field at ``path`` in a spec of the resource ``owner`` takes."""
     field, sensitive = field_at(form, path), SENSITIVE in walk(form, path)[1]
-    return Wanted(f"`{dotted(path)}`", value_types.at(form, path), field.reference if field else None, sensitive, owner)
+    reference = field.by_key.get(str(path[-1]), field.reference) if field else None
+    return Wanted(f"`{dotted(path)}`", value_types.at(form, path), reference, sensitive, owner)
 
 
 @dataclass

@@ -63,8 +63,9 @@ def _diff_field(traits: Field, target: Any, live: Any) -> Iterator[AttributeChan
         before = {key: value for key, value in before.items() if key in after}
     if traits.canonical(after) == traits.canonical(before):
         return
+    replaces = traits.replaces(before, after)
     for path, was, becomes in changed_paths(encode(before), encode(after)):
-        yield AttributeChange(".".join((traits.name, *path)), was, becomes, traits.has(IMMUTABLE))
+        yield AttributeChange(".".join((traits.name, *path)), was, becomes, replaces)
 
 
 def changed_paths(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:

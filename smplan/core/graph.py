@@ -17,7 +17,9 @@ from smplan.errors import BlueprintInvalid, Diagnostic
 class Edge:
     """``before`` comes before ``after``, because of ``reason``; an empty ``source`` means the blueprint.
 
-    Both are addresses, or ids of steps. A ``droppable`` edge gives way where edges form a cycle.
+    Both are addresses, or ids of steps. A ``droppable`` edge gives way where edges form a cycle. ``turned`` is why
+    ``after`` comes first instead where ``before`` is updated in place; empty if it does not. ``after`` starts no sooner
+    than ``seconds`` later.
     """
 
     before: str
@@ -26,6 +28,8 @@ class Edge:
     source: str = ""
     reference: bool = False
     droppable: bool = False
+    turned: str = ""
+    seconds: float = 0
 
 
 Rules: TypeAlias = Callable[[Sequence[Resource]], Iterable[Edge]]
@@ -62,7 +66,7 @@ def _edges(blueprint: Blueprint) -> Iterator[Edge]:
             yield Edge(ref.address, resource.address, f"refers to {str(ref)[2:-1]}", reference=True)
         for address in resource.after:
             yield Edge(address, resource.address, "the blueprint says `after`")
-        for address in carriers if resource.kind.startswith("red5.") else ():
+        for address in carriers if resource.kind.startswith(("red5.", "gate.stream_manager")) else ():
             yield Edge(address, resource.address, "Stream Manager is reached through it", reference=True)
 
 

@@ -7,6 +7,7 @@ field of another resource) gives one.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -31,3 +32,10 @@ class Reference:
     def matches(self, text: str) -> bool:
         """Whether the literal ``text`` can be one."""
         return not self.literal or re.match(self.literal, text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencesByKey:
+    """What the values of a map take, by key; other keys take anything."""
+
+    by_key: Mapping[str, Reference]

@@ -83,6 +83,17 @@ class Scaling:
     maximum: str
 
 
+@dataclass(frozen=True, slots=True)
+class Exclusive:
+    """What the field ``of`` refers to can be used with one resource of the field ``to`` only.
+
+    A target group serves one load balancer: a listener of another load balancer needs another target group.
+    """
+
+    of: str
+    to: str
+
+
 class DeclaredResource:
     """One kind of resource, declared."""
 
@@ -101,6 +112,8 @@ class DeclaredResource:
     """The fields whose values only one resource can have; empty: ``name_field``, else every IMMUTABLE field."""
     create_before_delete: ClassVar[bool] = True
     """Whether the new one can be created while the old one exists; if not, a replacement deletes first."""
+    exclusive: ClassVar[Exclusive | None] = None
+    """What else is replaced with it, so that the new one can be created while the old one exists."""
     taggable: ClassVar[bool] = True
     """Whether its tags say who owns it; if not, state and natural key decide."""
     gate: ClassVar[bool] = False
@@ -128,6 +141,11 @@ class DeclaredResource:
     def risks(cls, effect: Effect) -> Iterable[Risk]:
         """None. A kind that overrides this says in the first line of its docstring what is a risk."""
         return ()
+
+    @classmethod
+    def lingers(cls, effect: Effect) -> float:
+        """Seconds for which clients still use what an update has changed: what that was is not deleted meanwhile."""
+        return 0
 
     @classmethod
     def compute_outputs(cls, spec: Any) -> Mapping[str, PartialValue]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, TypeVar, cast, get_args
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
-from smplan.core.reference import Reference
+from smplan.core.reference import Reference, ReferencesByKey
 from smplan.core.values import PartialValue, Placeholder, placeholders
 
 
@@ -52,6 +52,20 @@ class Field:
     nested: type[Spec] | None = field(default=None, repr=False)
     reference: Reference | None = None
     """What of other kinds it takes; None if it takes nothing of them."""
+    by_key: Mapping[str, Reference] = field(default_factory=dict, repr=False)
+    """For a map, what of other kinds its values take."""
+    item_key: tuple[str, ...] = ()
+    """For a list of specs: the IMMUTABLE fields of an item, which say which one it is."""
+
+    def replaces(self, before: PartialValue, after: PartialValue) -> bool:
+        """Whether a change of the plain value replaces the resource: always, or if a list gets or loses an item."""
+        if not self.item_key or not isinstance(before, list) or not isinstance(after, list):
+            return self.has(IMMUTABLE)
+        return self._keys(before) != self._keys(after)
+
+    def _keys(self, items: list[PartialValue]) -> set[str]:
+        maps = (item if isinstance(item, Mapping) else {} for item in items)
+        return {repr([item.get(name) for name in self.item_key]) for item in maps}
 
     def has(self, trait: FieldTrait) -> bool:
         """Whether the field has the trait ``trait``."""
@@ -146,4 +160,21 @@ def _field(name: str, annotation: Any, metadata: list[Any]) -> Field:
     choices = (annotation, *get_args(annotation))
     nested = next((each for each in choices if isinstance(each, type) and issubclass(each, Spec)), None)
     reference = next((item for item in metadata if isinstance(item, Reference)), None)
-    return Field(name, traits, forms[0] if forms else None, nested, reference)
+    by_key = next((item.by_key for item in metadata if isinstance(item, ReferencesByKey)), {})
+    item_key = _item_key(annotation)
+    return Field(name, traits, forms[0] if forms else None, nested, reference, by_key, item_key)
+
+
+def _item_key(annotation: Any) -> tuple[str, ...]:
+    """The IMMUTABLE fields of the specs in a list; none for anything else."""
+    items = [
+        each for form in (annotation, *get_args(annotation)) if get_origin(form) is list for each in get_args(form)
+    ]
+    forms = [each for item in items for each in (item, *get_args(item)) if isinstance(each, type)]
+    return tuple(
+        name
+        for form in forms
+        if issubclass(form, Spec)
+        for name, traits in fields(form).items()
+        if traits.has(IMMUTABLE)
+    )

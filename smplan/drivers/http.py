@@ -137,6 +137,11 @@ class HttpClient:
         return f"HttpClient({self.host})"
 
     @property
+    def port(self) -> int:
+        """The port of the URL."""
+        return self._at.port or _PORTS[self._at.scheme]
+
+    @property
     def path(self) -> str:
         """The path of the URL, without a slash at its end."""
         return self._at.path.rstrip("/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smplan.core.reference import Reference
+from smplan.core.reference import Reference, ReferencesByKey
 
 
 def _arn(service: str, resource: str = "") -> str:
@@ -70,6 +70,24 @@ ALARM_ACTION = Reference(
     # API reference of PutMetricAlarm, AlarmActions
     _arn("(sns|autoscaling|automate|swf|ssm|ssm-incidents|lambda|aiops)"),
     "arn:aws:sns:us-east-1:123456789012:alerts",
+)
+# CloudWatch names load balancers and target groups by the last part of their ARNs (ELB user guide, CloudWatch metrics)
+DIMENSIONS = ReferencesByKey(
+    {
+        "AutoScalingGroupName": SCALING_GROUP,
+        "LoadBalancer": Reference(
+            "the last part of the ARN of a load balancer",
+            ("aws.elbv2.load_balancer.arn_suffix",),
+            "(?!arn:)",
+            "app/alb/0123456789abcdef",
+        ),
+        "TargetGroup": Reference(
+            "the last part of the ARN of a target group",
+            ("aws.elbv2.target_group.arn_suffix",),
+            "(?!arn:)",
+            "targetgroup/targets/0123456789abcdef",
+        ),
+    }
 )
 ZONE = Reference("the id of a zone", ("aws.route53.zone.id",), "(?!.*[.:])", "Z0123456789ABCDEFGHIJ")
 ALIAS_ZONE = Reference(

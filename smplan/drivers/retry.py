@@ -68,10 +68,10 @@ class RetryPolicy:
         action: str,
         once: Callable[[], T],
         *,
-        attempts: int = UNREACHABLE_ATTEMPTS,
+        attempts: int | Callable[[DriverError], int] = UNREACHABLE_ATTEMPTS,
         final: FinalTest = lambda _: True,
     ) -> T:
-        """What ``once`` returns; it is retried after Throttled and, up to ``attempts`` attempts, Unreachable.
+        """What ``once`` returns; it is retried after Throttled and, up to ``attempts`` of that error, Unreachable.
 
         After NotFound and InUse it is retried unless they are ``final``. Raises the last error when no attempt is left.
         ``action`` names the call in events.
@@ -90,7 +90,7 @@ class RetryPolicy:
                 attempt += 1
                 seconds = self._before(attempt, quick=counted)
                 late = self._clock() - since + seconds > THROTTLED_SECONDS
-                if unreachable >= attempts or (late and not counted):
+                if unreachable >= _most(attempts, error) if counted else late:
                     raise
                 self.on_retry(Retried(action, error.message, attempt, seconds))
             self.pause(seconds)
@@ -99,3 +99,7 @@ class RetryPolicy:
         """Seconds before an attempt: doubled each time, with jitter, so that clients do not retry in step."""
         ceiling = min((UNREACHABLE_PAUSE if quick else THROTTLED_PAUSE) * 2.0 ** min(attempt - 2, 10), LONGEST_PAUSE)
         return ceiling * (1 + self._draw()) / 2
+
+
+def _most(attempts: int | Callable[[DriverError], int], error: DriverError) -> int:
+    return attempts(error) if callable(attempts) else attempts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from smplan.core.events import ApplyEnded, ApplyStarted, Recovered
@@ -90,7 +91,11 @@ class Applier:
             runtime,
             runtime.result_queue(),
             self.providers.inventory,
+            clock=self.providers.clock,
         )
+        for step, at in (replayed.run.done_at if replayed.run else {}).items():
+            passed = (since - datetime.fromisoformat(at)).total_seconds()
+            run.done_at[step] = run.clock() - max(passed, 0.0)
         preparer = Preparer(plan, replayed, self.providers, resolver)
         preparer.take_inventory((*replayed.state.deposed, *replayed.state.resources.values()))
         outcome = Executor(run, preparer, held, parallel=self.parallel, now=lambda: self.now().isoformat()).run()

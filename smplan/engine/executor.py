@@ -77,6 +77,9 @@ class Executor:
         self._now = now
         self._schedule = Scheduler(preparer.plan.steps, preparer.done_before)
         self._prechecked: dict[str, PreparedStep] = {}
+        self._waited_after = {
+            dependency.step for step in preparer.plan.steps for dependency in step.depends_on if dependency.seconds
+        }
 
     def run(self) -> Outcome:
         """Run every step that can be run. Raises if the journal cannot be written or the lock was lost."""
@@ -139,6 +142,7 @@ class Executor:
             match news:
                 case _Ended(PreparedStep(step) as prepared, Result(id, outputs), seconds):
                     self._preparer.learn(prepared, id, outputs)
+                    self._run.done_at[step.id] = self._run.clock()
                     self._end(step, StepCompleted(step.id, step.address, step.op, id, seconds))
                 case _Ended(PreparedStep(step), SmplanError() as error, seconds):
                     self._fail(step, error, seconds)
@@ -153,7 +157,8 @@ class Executor:
             case ResourceCreated():
                 return [news]
             case _Ended(prepared, Result(id, outputs)):
-                return [StepSucceeded(prepared.step.id, id, prepared.intent.resource.spec, outputs)]
+                at = self._now() if prepared.step.id in self._waited_after else ""
+                return [StepSucceeded(prepared.step.id, id, prepared.intent.resource.spec, outputs, at)]
             case _Ended(prepared, SmplanError() as error, precheck=precheck) if not isinstance(error, Interrupted):
                 never_sent = isinstance(error, NotOurs) and not prepared.begun and not precheck
                 return [StepFailed(prepared.step.id, error.message, self._now(), never_sent)]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any
 
 from smplan.core import diff
@@ -54,6 +56,10 @@ class RunContext:
     runtime: Runtime
     results: ResultQueue[Any]
     inventory: Inventory = field(default_factory=Inventory)
+    done_at: dict[str, float] = field(default_factory=dict)
+    """Step to when it was done, by ``clock``."""
+    clock: Callable[[], float] = monotonic
+    """Seconds as they pass where AWS is."""
 
     def created(self, step: Step, id: str) -> None:
         """Have the id of a new resource journaled before the step goes on to its end."""
@@ -72,9 +78,25 @@ class RunContext:
 def apply_step(run: RunContext, prepared: PreparedStep) -> Result:
     """Apply a step to its end. Raises the SmplanError that says why it failed."""
     op = prepared.step.op
+    _wait_after(run, prepared.step)
     if prepared.driver.virtual and op not in (Op.FORGET, Op.MOVE):
         return _apply_virtual(run, prepared)
     return _OPERATIONS[op](run, prepared)
+
+
+def _wait_after(run: RunContext, step: Step) -> None:
+    """Wait until as much time has passed since other steps as the plan says: all of it if it is not known."""
+    for dependency in step.depends_on:
+        if dependency.seconds:
+            since = run.done_at.setdefault(dependency.step, run.clock())
+            end = since + dependency.seconds
+            what = f"{dependency.seconds:g} s to pass after {dependency.step}"
+            run.waiter(step, inf).wait(partial(_until, run, end, what))
+
+
+def _until(run: RunContext, end: float, what: str) -> Iterator[Progress]:
+    while (left := end - run.clock()) > 0:
+        yield Progress(what, f"{left:.0f} s left")
 
 
 def forget(_run: RunContext, prepared: PreparedStep) -> Result:
@@ -310,7 +332,7 @@ def _check_owner(run: RunContext, prepared: PreparedStep, live: Live[Any]) -> No
 
 
 def _with_lock_checks(run: RunContext, polls: Iterator[Progress]) -> Iterator[Progress]:
-    """``polls``, the lock checked before each of them: a drain may send requests."""
+    """``polls``, the lock checked before each of them: they may send requests."""
     run.check_lock()
     for progress in polls:
         yield progress
@@ -330,7 +352,8 @@ def _retry_once_if_lost(run: RunContext, send: Callable[[], None]) -> None:
 def _wait_ready(run: RunContext, prepared: PreparedStep, id: str) -> None:
     driver, spec = prepared.driver, prepared.spec
     try:
-        run.waiter(prepared.step, driver.timeout(spec)).wait(lambda: driver.wait_ready(id, spec))
+        waiter = run.waiter(prepared.step, driver.timeout(spec))
+        waiter.wait(lambda: _with_lock_checks(run, driver.wait_ready(id, spec)))
     except TimedOut as error:
         parts = [error.message, _probable_cause(driver, spec)]
         raise TimedOut(". ".join(filter(None, parts)), hint=_FIX_AND_RESUME, address=prepared.step.address) from None

@@ -12,7 +12,7 @@ from smplan.core.values import resolve
 from smplan.drivers.checks import Check, Finding, PlannedResource, PlannedResources
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import PARALLEL_READS
-from smplan.errors import Denied, Diagnostic, SmplanError
+from smplan.errors import Denied, Diagnostic, Expired, SmplanError
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,11 @@ def _changed(change: Change) -> frozenset[str]:
 
 
 def _run(check: Check) -> list[Finding] | str:
-    """What the check finds, or why it could not be made."""
+    """What the check finds, or why it could not be made. Raises Expired: no later request would be answered."""
     try:
         return list(check.find())
+    except Expired:
+        raise
     except Denied as error:
         return f"the credentials may not call {error.action}" if error.action else error.message
     except SmplanError as error:

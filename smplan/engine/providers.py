@@ -50,9 +50,11 @@ class Providers:
         self._connect = connect
         self._settings: Callable[[], PartialValue] = dict
         self._open: tuple[PartialValue, StreamManager] | None = None
+        self._patient = False
         self._drivers: dict[str, Driver[Any]] = {}
         self._lock = threading.RLock()
-        self._context = Context(aws, self._stream_manager, http, clock or runtime.now)
+        self.clock = clock or runtime.now
+        self._context = Context(aws, self._stream_manager, http, self.clock)
 
     def set_stream_manager_settings(self, settings: Callable[[], PartialValue]) -> None:
         """Have ``settings`` called whenever a driver needs Stream Manager."""
@@ -70,12 +72,15 @@ class Providers:
 
     @contextmanager
     def guard_writes(self, check: Callable[[], None]) -> Iterator[None]:
-        """Inside the ``with`` block, ``check`` is called before each request that may change something."""
-        before, self.aws.before_write = self.aws.before_write, check
+        """Inside the ``with`` block, ``check`` is called before each request that may change something.
+
+        A Stream Manager that does not respond is waited for there.
+        """
+        before, self.aws.before_write, self._patient = self.aws.before_write, check, True
         try:
             yield
         finally:
-            self.aws.before_write = before
+            self.aws.before_write, self._patient = before, False
 
     def driver(self, kind: str) -> Driver[Any]:
         """The driver of ``kind``, always the same one."""
@@ -108,6 +113,7 @@ class Providers:
         with self._lock:
             if self._open is None or self._open[0] != settings:
                 self._open = (settings, self._connect(settings))
+            self._open[1].patient = self._patient
             return self._open[1]
 
 

@@ -211,7 +211,8 @@ def _find_created(intent: StepIntent, lineage: str, world: Providers) -> Untrack
 
 
 def _was_read_through_stream_manager(change: Change) -> bool:
-    return not isinstance(change, Create) and change.target.type.via_stream_manager and change.live is not None
+    type = change.target.type
+    return not isinstance(change, Create) and type.via_stream_manager and not type.gate and change.live is not None
 
 
 def _is_key_known(target: Target) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from smplan.core.blueprint import Resource
@@ -27,6 +28,8 @@ class OrderingRule:
     reason: str
     source: str
     pairs: Callable[[BlueprintIndex], Iterable[Pair]]
+    turned: str = ""
+    """Why the order is the other way round where the first one exists and is updated in place; empty if it is not."""
     droppable: bool = False
     """It gives way where the blueprint has the opposite order."""
 
@@ -61,13 +64,13 @@ def _ports_before_instances(index: BlueprintIndex) -> Iterator[Pair]:
             yield from ((rule, group.address) for rule in rules[used])
 
 
-def _listeners_before_group(index: BlueprintIndex) -> Iterator[Pair]:
+def _listeners_before(kind: str, index: BlueprintIndex) -> Iterator[Pair]:
     listeners: dict[str, list[str]] = defaultdict(list)
     for listener in index.of("aws.elbv2.listener"):
         listeners[_key(listener.spec.get("target_group_arn"))].append(listener.address)
-    for group in index.of("aws.autoscaling.group", "gate.targets_healthy"):
-        for used in sorted(_targets(group)):
-            yield from ((listener, group.address) for listener in listeners[used])
+    for user in index.of(kind):
+        for used in sorted(_targets(user)):
+            yield from ((listener, user.address) for listener in listeners[used])
 
 
 def _targets(resource: Resource) -> set[str]:
@@ -110,6 +113,14 @@ def _gates_before_stream_manager(index: BlueprintIndex) -> Iterator[Pair]:
     return _same_instance(index.of("gate."), index.of("red5."))
 
 
+def _responds_last(index: BlueprintIndex) -> Iterator[Pair]:
+    """Other gates, and what leads to the Stream Managers, before the gate that calls their API."""
+    gates = index.of("gate.stream_manager")
+    others = [gate for gate in index.of("gate.") if gate.kind != "gate.stream_manager"]
+    leads = index.of("aws.elbv2.listener", "aws.autoscaling.group", "aws.route53.record")
+    return _same_instance([*others, *leads], gates)
+
+
 def _node_group_last(index: BlueprintIndex) -> Iterator[Pair]:
     before = index.of(
         "aws.autoscaling.scaling_policy", "aws.cloudwatch.alarm", "aws.autoscaling.notification", "aws.route53.record"
@@ -134,6 +145,8 @@ def _same_instance(before: Sequence[Resource], after: Sequence[Resource]) -> Ite
                 yield first.address, second.address
 
 
+_UNUSED = "targets stay unused, and never become healthy, until a listener forwards to their target group"
+_UNUSED_SOURCE = f"{GUIDE}, 3 before 4; Elastic Load Balancing API, TargetHealth: Target.NotInUse"
 RULES: tuple[OrderingRule, ...] = (
     OrderingRule(
         "instances need their ports open before they start, the database's 3306 above all",
@@ -141,10 +154,12 @@ RULES: tuple[OrderingRule, ...] = (
         _ports_before_instances,
     ),
     OrderingRule(
-        "targets stay unused, and never become healthy, until a listener forwards to their target group",
-        f"{GUIDE}, 3 before 4; Elastic Load Balancing API, TargetHealth: Target.NotInUse",
-        _listeners_before_group,
+        _UNUSED,
+        _UNUSED_SOURCE,
+        partial(_listeners_before, "aws.autoscaling.group"),
+        turned="a listener that serves forwards to another target group once that has healthy targets",
     ),
+    OrderingRule(_UNUSED, _UNUSED_SOURCE, partial(_listeners_before, "gate.targets_healthy")),
     OrderingRule("the scaling group registers the targets", f"{GUIDE}, 4", _group_before_gate),
     OrderingRule(
         "the name points to a load balancer once that listens and its targets are healthy",
@@ -157,6 +172,13 @@ RULES: tuple[OrderingRule, ...] = (
         "Stream Manager answers only once instances are in service and healthy",
         f"{GUIDE}, 5",
         _gates_before_stream_manager,
+    ),
+    OrderingRule(
+        "the API is called once the load balancer listens and has healthy targets: a page on `/` proves neither the web"
+        " app nor its cloud controller",
+        f"{GUIDE}, 5; Red5 Pro, API basics: the active cloud controller",
+        _responds_last,
+        droppable=True,
     ),
     OrderingRule("the node group comes last, when the fleet is complete", f"{GUIDE}, 5", _node_group_last),
     OrderingRule(
@@ -171,7 +193,7 @@ def edges(resources: Sequence[Resource]) -> list[Edge]:
     """The edges between these resources that the rules demand."""
     index = BlueprintIndex(resources)
     return [
-        Edge(before, after, rule.reason, rule.source, droppable=rule.droppable)
+        Edge(before, after, rule.reason, rule.source, droppable=rule.droppable, turned=rule.turned)
         for rule in RULES
         for before, after in rule.pairs(index)
         if before != after

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from smplan.core.reference import Reference
-from smplan.core.spec import Spec, fields
+from smplan.core.spec import Field, Spec, fields
 from smplan.core.spec_errors import nested
 
 Declared: TypeAlias = Any
@@ -49,7 +49,6 @@ def field_rows(spec: type[Spec], path: str = "") -> Iterator[FieldRow]:
     for name, field in fields(spec).items():
         inside, items = schema["properties"][name], nested(spec, name)
         at = f"{path}{name}"
-        reference = field.reference
         yield FieldRow(
             path=at,
             type=_type(inside),
@@ -57,16 +56,21 @@ def field_rows(spec: type[Spec], path: str = "") -> Iterator[FieldRow]:
             default=_default(inside),
             traits=tuple(sorted(trait.name for trait in field.traits)),
             description=inside.get("description", ""),
-            takes=_taken(reference) if reference else "",
+            takes=_taken(field),
         )
         listed = "[]" if "list of" in _type(inside) else ""
         for each in items:
             yield from field_rows(each, f"{at}{listed}.")
 
 
-def _taken(reference: Reference) -> str:
+def _taken(field: Field) -> str:
+    whole = [f"Takes {_named(field.reference)}."] if field.reference else []
+    return " ".join([*whole, *(f"`{key}` takes {_named(each)}." for key, each in field.by_key.items())])
+
+
+def _named(reference: Reference) -> str:
     sources = ", ".join(f"`{source}`" for source in reference.sources)
-    return f"Takes {reference.what}" + (f": {sources}." if sources else ".")
+    return reference.what + (f": {sources}" if sources else "")
 
 
 def page(drivers: Mapping[str, Declared], lookups: Mapping[str, Declared]) -> str:

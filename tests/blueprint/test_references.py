@@ -190,6 +190,34 @@ def test_the_remedy_says_what_to_write(tmp_path: Path, changed: Mapping[str, Any
     assert hint in remedy
 
 
+@pytest.mark.parametrize(
+    ("dimension", "value", "hint"),
+    [
+        ("AutoScalingGroupName", "${tg.arn}", "refer to one of kind aws.autoscaling.group: `${name.name}`"),
+        ("LoadBalancer", "${lb.arn}", "write `${lb.arn_suffix}`"),
+        ("LoadBalancer", "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/a/1", "such as `${lb.arn_suffix}`"),
+        ("TargetGroup", "${lb.arn_suffix}", "such as `${tg.arn_suffix}`"),
+        ("LoadBalancer", "${lb.arn_suffix}", ""),
+        ("TargetGroup", "targetgroup/t/1", ""),
+        ("Queue", "${lb.arn}", ""),
+    ],
+)
+def test_what_a_dimension_takes_follows_from_its_name(tmp_path: Path, dimension: str, value: str, hint: str) -> None:
+    spec = {
+        "name": "a",
+        "namespace": "AWS/ApplicationELB",
+        "metric_name": "HealthyHostCount",
+        "statistic": "Average",
+        "comparison_operator": "LessThanThreshold",
+        "threshold": 1,
+        "period": 60,
+        "evaluation_periods": 2,
+        "dimensions": {dimension: value},
+    }
+    found = reported(tmp_path, f"  x: {{kind: aws.cloudwatch.alarm, spec: {_flow(spec)}}}")
+    assert [remedy for _, remedy in found] == ([hint] if hint else [])
+
+
 def test_an_attribute_that_passes_on_another_kinds_is_suggested(tmp_path: Path) -> None:
     more = '  x: {kind: aws.ec2.security_group, spec: {name: x, description: x, vpc_id: "${subnets.id}"}}'
     assert [hint for _, hint in reported(tmp_path, more)] == ["write `${subnets.vpc_id}`"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tests.campaigns.fault_points import CUTS, KILLS, Fault
-from tests.campaigns.matrix import NOTHING, Baseline, Case, Scenario
+from tests.campaigns.fleets import DESTROYED
+from tests.campaigns.matrix import Baseline, Case, Scenario
 from tests.campaigns.sandbox_case import RunResult
 from tests.campaigns.sharding import Campaign
 
@@ -16,10 +17,12 @@ SCENARIOS = tuple(
     Scenario(name, goals, s3)
     for s3 in (False, True)
     for name, goals in (
-        ("life", ("guide", NOTHING)),
+        ("life", ("protected", DESTROYED)),
         ("update", ("every kind", "every kind changed")),
         ("template", ("guide", "template renamed")),
         ("configuration", ("configuration", "configuration changed")),
+        ("roll-out", ("roll-out", "rolled out")),
+        ("stop", ("guide", "stopped", "started")),
     )
 )
 

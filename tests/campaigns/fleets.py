@@ -1,4 +1,4 @@
-"""Blueprints for campaigns, by name: the project's own, and edited variants."""
+"""Goals of campaigns, by name: blueprints (the project's own, and edited variants), and commands other than apply."""
 
 from __future__ import annotations
 
@@ -54,11 +54,26 @@ def _edited(name: str, *edits: tuple[str, str]) -> Callable[[], str]:
     return read
 
 
+_GROUP = 'launch_template: {id: "${template.id}", version: "${template.version}"}'
+_ROLL_OUT = (_GROUP, f"{_GROUP}\n      roll_out: {{scale_in_protected_instances: Refresh}}")
+_PROTECTED = ("      ip_address_type: ipv4\n", "      ip_address_type: ipv4\n      deletion_protection: true\n")
+
 FLEETS: dict[str, Callable[[], str]] = {
     "guide": _edited(TEMPLATE),
     "every kind": _edited(TEMPLATE, *_EVERY),
     "every kind changed": _edited(TEMPLATE, *_EVERY, *_CHANGED),
+    "protected": _edited(TEMPLATE, _PROTECTED),
+    "roll-out": _edited(TEMPLATE, _ROLL_OUT),
+    "rolled out": _edited(TEMPLATE, _ROLL_OUT, ("default: c5.large", "default: c5.xlarge")),
     "template renamed": _edited(TEMPLATE, ('name: "${var.host}-launch-template"', 'name: "${var.host}-template"')),
     "configuration": _edited(CONFIGURATION),
     "configuration changed": _edited(CONFIGURATION, ("default: c5.large", "default: c5.xlarge")),
 }
+
+DESTROYED = "destroyed"
+COMMANDS: dict[str, tuple[str, ...]] = {
+    DESTROYED: ("destroy", "fleet.yaml", "--unprotect", "load_balancer"),
+    "stopped": ("scale", "fleet.yaml", "--to", "0"),
+    "started": ("scale", "fleet.yaml", "--to", "blueprint"),
+}
+"""Goals that a command reaches from the fleet of the goal before."""

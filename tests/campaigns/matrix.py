@@ -21,7 +21,7 @@ from smplan.stores.interface import Store
 from smplan.stores.local import LocalStore
 from smplan.stores.s3 import S3Store
 from tests.campaigns.fault_points import Fault, FaultPoint
-from tests.campaigns.fleets import FLEETS
+from tests.campaigns.fleets import COMMANDS, DESTROYED, FLEETS
 from tests.campaigns.sandbox_case import RunResult, SandboxCase, open_sandbox
 
 TRIES = 4
@@ -29,13 +29,11 @@ TRIES = 4
 BUCKET, KEY = "fleet-state", "prod/fleet.json"
 S3_STATE = f"state: {{backend: s3, bucket: {BUCKET}, key: {KEY}}}\n"
 PLAN = ("plan", "fleet.yaml")
-NOTHING = ""
-"""The goal of a destroy."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Goals that a fleet is brought to in rotation: names of ``FLEETS``, or NOTHING."""
+    """Goals that a fleet is brought to in rotation: names of ``FLEETS`` or ``COMMANDS``."""
 
     name: str
     goals: tuple[str, ...]
@@ -141,7 +139,7 @@ class ScenarioRunner:
         self._leg = 0
         if self.scenario.s3:
             _client(sandbox).create_bucket(Bucket=BUCKET)
-        if NOTHING not in self.scenario.goals:  # names and versions of the first round differ from later ones
+        if DESTROYED not in self.scenario.goals:  # names and versions of the first round differ from later ones
             for _ in self.scenario.goals:
                 self._undisturbed(sandbox)
         return sandbox
@@ -159,8 +157,8 @@ class ScenarioRunner:
         """The command of this leg; the blueprint is written and planned."""
         wait = ("--lock-wait", "30") if self.scenario.s3 else ()
         goal = self.scenario.goals[self._leg]
-        if goal == NOTHING:
-            return ("destroy", "fleet.yaml", "--yes", *wait)
+        if goal in COMMANDS:
+            return (*COMMANDS[goal], "--yes", *wait)
         text = FLEETS[goal]()
         if self.scenario.s3:
             text = text.replace("variables:\n", f"{S3_STATE}\nvariables:\n", 1)
@@ -217,7 +215,7 @@ class ScenarioRunner:
         held = self._state_entries(sandbox)
         if held != baseline.state_entries:
             wrong.append(f"the state holds {held} instead of {baseline.state_entries}")
-        if goal != NOTHING:
+        if goal != DESTROYED:
             again = sandbox.run(*PLAN, "--detailed-exitcode")
             if again.code != 0:
                 wrong.append(f"the next plan is not empty ({again.code}): {again.text}")

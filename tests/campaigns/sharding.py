@@ -136,7 +136,7 @@ def _in_turn(cases: Sequence[Case]) -> list[Case]:
 def _print(verdicts: Sequence[tuple[Scenario, Verdict]]) -> None:
     for scenario in dict.fromkeys(scenario for scenario, _ in verdicts):
         mine = [verdict for each, verdict in verdicts if each is scenario or each == scenario]
-        print(f"\n{scenario}: {' -> '.join(goal or 'nothing' for goal in scenario.goals)}")
+        print(f"\n{scenario}: {' -> '.join(scenario.goals)}")
         print(fault_table(mine))
         print(_ends(mine))
 

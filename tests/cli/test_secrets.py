@@ -25,7 +25,8 @@ FORMS = (
     base64.b64encode(SECRET.encode()).decode().rstrip("="),
 )
 API = "/streammanager/api/4.0/admin/configurations/scalepolicy"
-LIMITS = {"role": "edge", "minLimit": 1, "maxLimit": 2}
+GROUPS = "/streammanager/api/4.0/admin/nodegroup"
+LIMITS = {"role": "edge", "minLimit": 1, "maxLimit": 2, "scaleAdjustment": 1}
 POLICY = {"name": "p", "targets": {"region": [{"name": "default", "target": [LIMITS]}]}}
 BEHIND = """\
 smplan: 1
@@ -60,6 +61,7 @@ def test_a_token_that_a_server_sends_back_is_in_no_outlet(tmp_path: Path, server
     body = {**POLICY, "description": f"d {echo}", "name": "p", echo: echo, "errorMessage": f"no: {echo}"}
     server.headers["Location"] = f"http://elsewhere.test/?accessToken={quote(SECRET)}"
     server.answers[f"GET {API}"] = (200, '["p"]')
+    server.answers[f"GET {GROUPS}"] = (200, json.dumps([{"name": f"g {echo}", "scalePolicy": "other", "state": echo}]))
     for key in (f"GET {API}/p", f"PUT {API}/p", f"POST {API}"):
         server.answers[key] = (status, json.dumps(body))
     shown = [
@@ -80,6 +82,32 @@ def test_a_token_that_a_server_sends_back_is_in_no_outlet(tmp_path: Path, server
     assert leaks(tmp_path, *(done.stdout + done.stderr for done in shown)) == []
     assert "[redacted]" in "".join(done.stdout + done.stderr for done in shown)
     assert "bug" not in "".join(done.stderr for done in shown)
+
+
+GATE = """\
+smplan: 1
+name: toy
+stream_manager: {url: "URL", access_token: {secret: "env:RED5_ADMIN_TOKEN"}}
+resources:
+  api: {kind: gate.stream_manager, spec: {timeout: 1}}
+"""
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 500, 0])
+def test_a_token_that_the_gate_on_the_api_is_sent_is_in_no_outlet(tmp_path: Path, server: Server, status: int) -> None:
+    (tmp_path / "toy.yaml").write_text(GATE.replace("URL", server.url))
+    env = {"RED5_ADMIN_TOKEN": SECRET, "SMPLAN_SECRET_HOSTS": server.url}
+    echo = json.dumps(" ".join(FORMS))[1:-1]
+    body = f"Dummy {echo}" if status == 200 else json.dumps({"errorMessage": f"no: {echo}"})
+    server.answers["GET /streammanager/api/4.0/admin/debug/cloudcontroller"] = (status, body)
+    done = [
+        ran(tmp_path, *command, env=env)
+        for command in (("plan", "toy.yaml"), ("apply", "toy.yaml", "--yes", "--json"), ("state", "pull"))
+    ]
+    assert done[1].returncode != 0
+    assert any(quote(SECRET, safe="") in asked[1] for asked in server.asked)
+    assert "/streammanager/api/4.0/admin of 127.0.0.1:" in done[1].stdout
+    assert leaks(tmp_path, *(each.stdout + each.stderr for each in done)) == []
 
 
 def test_the_location_of_a_redirect_is_not_shown(tmp_path: Path, server: Server) -> None:

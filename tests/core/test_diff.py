@@ -194,3 +194,36 @@ def test_an_ignored_path_that_leads_nowhere_changes_nothing(path: str) -> None:
 )
 def test_the_value_at_a_path_is_found_by_the_longest_key(path: str, expected: object) -> None:
     assert value_at({"tags": {"a.b": 1}, "size": 2}, path) == expected
+
+
+class _Limit(Spec):
+    role: Annotated[str, IMMUTABLE]
+    least: int = 0
+
+
+class _Limits(Spec):
+    limits: Annotated[PartialList[_Limit], UNORDERED]
+
+
+@pytest.mark.parametrize(
+    ("after", "replaces"),
+    [
+        ([("edge", 2), ("origin", 1)], False),
+        ([("edge", 1)], True),
+        ([("edge", 1), ("relay", 1)], True),
+        ([("edge", 1), ("origin", 1), ("relay", 1)], True),
+    ],
+)
+def test_a_list_is_replaced_if_it_gets_or_loses_an_item(after: list[tuple[str, int]], replaces: bool) -> None:
+    def limits(*pairs: tuple[str, int]) -> _Limits:
+        return _Limits(limits=[_Limit(role=role, least=least) for role, least in pairs])
+
+    (change,) = diff(limits(*after), limits(("origin", 1), ("edge", 1)))
+    assert change.replaces is replaces
+
+
+def test_an_item_that_is_not_known_yet_replaces() -> None:
+    later = Ref("other", None, ("limit",))
+    one = _Limits(limits=[_Limit(role="edge")])
+    assert [change.replaces for change in diff(_Limits(limits=[later]), one)] == [True]
+    assert [change.replaces for change in diff(_Limits.model_validate({"limits": later}), one)] == [False]

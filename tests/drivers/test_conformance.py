@@ -168,7 +168,9 @@ NOT_CALLED: dict[str, dict[str, str]] = {
     "aws.autoscaling.group": {
         "autoscaling:DescribeAutoScalingInstances": "only where a target group has targets already",
         "autoscaling:DescribeScalingActivities": "only after a roll-out that failed",
+        "autoscaling:EnterStandby": "only in a roll-out of smplan's own that drains",
         "autoscaling:RollbackInstanceRefresh": "only to end a roll-out that is under way",
+        "autoscaling:TerminateInstanceInAutoScalingGroup": "only in a roll-out of smplan's own",
         "ec2:DescribeSecurityGroups": "only for launch settings of the same plan",
         "ec2:CreateTags": "AWS checks it where a launch template tags the instances",
         "ec2:RunInstances": "AWS checks it where a launch template is used",
@@ -221,6 +223,8 @@ def _live_through(stage: CaseSetup, driver: Driver[Any]) -> str:
         list(check.find())
     driver.set_owner(created, stage.claim("moved").owner)
     driver.diagnose_timeout(spec)
+    if driver.protection:
+        driver.unprotect(created)
     stage.remove(driver, created)
     return created
 

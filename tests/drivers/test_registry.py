@@ -65,7 +65,7 @@ def test_every_kind_declares_what_planning_needs(kind: str) -> None:
     assert found.name_field is None or found.name_field in names
     assert not set(found.outputs) & {"id"}
     assert found.protection is None or found.protection.attribute in (*names, *found.outputs)
-    assert not found.via_stream_manager or kind.startswith("red5.")
+    assert not found.via_stream_manager or kind.startswith(("red5.", "gate.stream_manager"))
 
 
 @pytest.mark.parametrize("kind", LOOKUPS)

@@ -167,14 +167,14 @@ def test_a_killed_roll_out_is_resumed_and_not_begun_again(stage: CliSandbox) -> 
     assert is_empty(stage, path)
 
 
-def kill_in_the_middle(stage: CliSandbox) -> None:
-    """Run ``smplan apply``, and kill it as soon as an instance of the new version shows."""
+def kill_in_the_middle(stage: CliSandbox, *signs: str) -> None:
+    """Run ``smplan apply``, and kill it as soon as an instance of the new version shows, or one of ``signs``."""
     command = [sys.executable, "-m", "smplan", "apply", "--yes", "--json"]
     environment = {**os.environ, **stage.box.env()}
     with subprocess.Popen(command, cwd=stage.folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "of version 2 Pending" in line or "of version 2 InService" in line:
+            if any(sign in line for sign in signs or ("of version 2 Pending", "of version 2 InService")):
                 os.kill(process.pid, signal.SIGKILL)
                 break
         process.stdout.read()
@@ -190,3 +190,44 @@ def test_a_plan_without_roll_out_says_that_running_instances_stay(stage: CliSand
     stage.done("apply", "--yes")
     assert versions(stage) == ["1"]
     assert refreshes(stage) == []
+
+
+CONFIGURATION = "stream-manager-launch-configuration.yaml"
+BY_NAME = 'launch_configuration: "${launch_configuration.name}"'
+
+
+def by_configuration(text: str) -> str:
+    """The guide's blueprint with a roll-out, of two instances."""
+    rolled = text.replace(BY_NAME, f"{BY_NAME}\n      roll_out: {{}}")
+    return rolled.replace("desired_capacity: 1 ", "desired_capacity: 2 ")
+
+
+def test_a_launch_configuration_is_rolled_out_without_a_gap_and_a_killed_run_goes_on(stage: CliSandbox) -> None:
+    path = stage.blueprint(CONFIGURATION, edit=by_configuration)
+    stage.done("plan", path)
+    stage.done("apply", "--yes")
+    until(lambda: healthy_targets(stage.client("elbv2")) == 2)
+    path = stage.blueprint(CONFIGURATION, edit=lambda text: by_configuration(text).replace("-ami", "-ami-2"))
+    plan = " ".join(stage.done("plan", path).stdout.split())
+    assert "one at a time, each once its successor has been healthy for 180 s (about 12 min)" in plan
+    assert "if it fails, the group goes back to streammanager-launch-config" in plan
+    watch, over = Watch(), threading.Event()
+
+    def look() -> None:
+        elbv2 = stage.client("elbv2")
+        while not over.wait(POLL_SECONDS):
+            watch.healthy.append(healthy_targets(elbv2))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    kill_in_the_middle(stage, "1 new, ")
+    assert {tag["Key"] for tag in group(stage)["Tags"]} >= {"smplan:roll-out"}
+    stage.done("apply", "--yes")
+    over.set()
+    thread.join()
+    assert min(watch.healthy) == 2
+    found = group(stage)
+    running = [each for each in found["Instances"] if each["LifecycleState"] == "InService"]
+    assert [each["LaunchConfigurationName"] for each in running] == [found["LaunchConfigurationName"]] * 2
+    assert (found["MinSize"], found["DesiredCapacity"], found["MaxSize"]) == (1, 2, 4)
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0

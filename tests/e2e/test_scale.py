@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -78,3 +80,18 @@ def test_a_stop_that_is_killed_is_resumed(stage: CliSandbox) -> None:
     assert "Resuming" in resumed.stdout
     assert sizes(stage) == (0, 0, 0)
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
+def test_a_stopped_fleet_is_destroyed_as_the_refusal_says(stage: CliSandbox) -> None:
+    """Its node groups can only be deleted through a Stream Manager: the hint has the commands to type."""
+    path = stage.blueprint()
+    before = stage.standing()
+    stage.done("apply", path, DONE, "--var", "max_size=5")
+    stage.done("scale", path, "--to", "0", DONE, "--var", "max_size=5")
+    refused = stage.run("destroy", path, DONE, "--var", "max_size=5")
+    assert refused.returncode == 6, refused.stdout + refused.stderr
+    commands = re.findall(r"`smplan ([^`]+)`", refused.stderr)
+    assert [shlex.split(command)[0] for command in commands][:2] == ["scale", "destroy"], refused.stderr
+    for command in commands[:2]:
+        stage.done(*shlex.split(command), DONE)
+    assert stage.standing() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,19 +12,21 @@ from smplan.core.events import (
     Draining,
     StepProgress,
 )
+from smplan.core.plan.model import with_digest
 from smplan.core.values import Secret
 from smplan.engine.executor import Outcome
 from smplan.engine.runtime import Runtime
 from smplan.engine.waiter import CancelToken, Waiter
 from smplan.errors import (
     Bug,
+    Denied,
     Expired,
     InUse,
     Throttled,
     TimedOut,
     Unreachable,
 )
-from tests.engine.conftest import Bench
+from tests.engine.conftest import NOON, Bench
 from tests.support.blueprints import (
     blueprint,
     resource,
@@ -177,10 +180,34 @@ def test_a_wait_goes_by_the_pace_it_is_given() -> None:
             return event.is_set()
 
     def held() -> None:
-        raise InUse("somebody has it")
+        raise InUse("another one uses it")
 
     waited: list[float] = []
     waiter = Waiter(CancelToken(Fast()), 600, lambda progress, seconds: waited.append(seconds))
-    with pytest.raises(TimedOut, match="somebody has it"):
+    with pytest.raises(TimedOut, match="another one uses it"):
         waiter.retry_while_in_use(held, "it to be released")
     assert 600 <= waited[-1] < 620
+
+
+def test_a_step_waits_for_some_time_after_another_and_not_again_when_resumed(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
+    first, second = made.steps
+    (dependency,) = second.depends_on
+    waiting = replace(second, depends_on=(replace(dependency, reason="clients may use its old answer", seconds=0.3),))
+    made = with_digest(replace(made, steps=(first, waiting)))
+
+    def waited() -> list[float]:
+        found = [
+            event.elapsed for event in bench.log.of(StepProgress) if event.waiting_for == "0.3 s to pass after a:create"
+        ]
+        bench.log.events.clear()
+        return found
+
+    bench.cloud.fail("create", "t-b", *[Denied("no")] * 2)
+    assert bench.apply(made).outcome == "failed"
+    assert 0.15 < max(waited()) < 0.3
+    assert bench.apply(made).outcome == "failed"
+    assert waited(), "no time has passed by the clock of this bench"
+    bench.now = lambda: NOON + timedelta(minutes=1)
+    assert bench.apply(made).outcome == "complete"
+    assert waited() == []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from smplan.drivers.checks import Check, Finding, PlannedResource
-from smplan.errors import BlueprintInvalid, Denied, Invalid, NotFound, Unreachable
+from smplan.errors import BlueprintInvalid, Denied, Expired, Invalid, NotFound, Unreachable
 from smplan.guide import rules
 from tests.engine.conftest import Bench
 from tests.support.blueprints import blueprint
@@ -66,6 +66,12 @@ def test_a_check_that_fails_is_listed_and_stops_nothing(bench: Bench, error: Exc
     made = bench.plan(blueprint(thing("a")))
     assert made.not_checked == {"sizes": why}
     assert [each.id for each in made.steps] == ["a:create"]
+
+
+def test_credentials_that_expire_during_the_checks_end_the_plan(bench: Bench) -> None:
+    bench.cloud.checks[KIND] = [failing(Expired("the credentials have expired"))]
+    with pytest.raises(Expired):
+        bench.plan(blueprint(thing("a")))
 
 
 def test_only_what_changes_is_checked(bench: Bench) -> None:

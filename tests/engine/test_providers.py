@@ -59,3 +59,13 @@ def test_stream_manager_is_unreachable_until_its_settings_are_known() -> None:
 def test_secrets_are_revealed_wherever_they_stand() -> None:
     tree = {"a": [Secret("env:X"), {"b": Secret("env:Y")}], "c": 1}
     assert resolve_secrets(tree, lambda source: source.upper()) == {"a": ["ENV:X", {"b": "ENV:Y"}], "c": 1}
+
+
+def test_a_stream_manager_is_waited_for_while_writes_are_guarded() -> None:
+    there = world()
+    there.set_stream_manager_settings(lambda: {"url": "https://a"})
+    reach = there.driver("red5.nodegroup").context.stream_manager
+    assert reach().patient is False
+    with there.guard_writes(lambda: None):
+        assert reach().patient is True
+    assert reach().patient is False

@@ -248,8 +248,11 @@ def test_a_replaced_group_keeps_its_size(bench: Bench) -> None:
 def test_what_is_behind_a_stopped_group_is_destroyed_after_a_start_or_abandoned(bench: Bench) -> None:
     bench.make(fleet())
     scale(bench, fleet(), herd=0)
-    with pytest.raises(GuardRefused, match=r"nodes cannot be deleted: .* start it first with `smplan scale"):
+    with pytest.raises(
+        GuardRefused, match=r"nodes cannot be deleted: .* it can be deleted once that is started"
+    ) as why:
         bench.plan(fleet(), mode="destroy")
+    assert why.value.hint.startswith("start it with `smplan scale BLUEPRINT --to blueprint`, then run the same command")
     made = bench.plan(fleet(), mode="destroy", permits=Permits(abandon=frozenset({"nodes"})))
     assert bench.apply(made).outcome == "complete"
     assert bench.state.resources == {}

@@ -96,3 +96,15 @@ def test_subscribers_come_before_notifications_of_their_topic() -> None:
 
 def test_every_rule_has_a_reason_and_a_source() -> None:
     assert all(each.reason and each.source for each in ordering.RULES)
+
+
+def test_the_api_is_called_after_its_listeners_records_and_other_gates_and_before_what_is_behind_it() -> None:
+    before = [
+        resource("healthy", "gate.targets_healthy", {"target_group_arn": "tg"}),
+        resource("listener", "aws.elbv2.listener", {"target_group_arn": "other"}),
+        resource("record", "aws.route53.record", {"name": "n"}),
+        fleet(),
+    ]
+    found = pairs(*before, resource("api", "gate.stream_manager", {}), resource("policy", "red5.scale_policy", {}))
+    assert {(each.address, "api") for each in before} <= found
+    assert ("api", "policy") in found

@@ -89,7 +89,7 @@ def test_time_passes_by_itself(box: Sandbox, aws: Aws) -> None:
 @pytest.mark.parametrize("service", ["ec2", "autoscaling", "elbv2", "route53", "cloudwatch", "sns", "acm"])
 def test_what_the_sandbox_does_not_know_is_refused_in_the_services_own_words(aws_of: Client, service: str) -> None:
     calls: dict[str, tuple[str, dict[str, Any]]] = {
-        "ec2": ("enable_image_deregistration_protection", {"ImageId": "ami-1"}),
+        "ec2": ("describe_trunk_interface_associations", {}),
         "autoscaling": (
             "get_predictive_scaling_forecast",
             {"AutoScalingGroupName": "x", "PolicyName": "p", "StartTime": "2026-01-01", "EndTime": "2026-01-02"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from typing import ClassVar, TypeAlias
 
 from smplan.core.blueprint import Resource
@@ -14,7 +15,7 @@ from smplan.core.plan.observed import ObservedResource
 from smplan.core.resource_type import ResourceType
 from smplan.core.spec import Spec
 from smplan.core.state.model import ResourceState
-from smplan.core.values import Json, PartialValue, Ref, get_path
+from smplan.core.values import Json, PartialValue, Ref, decode, get_path
 from smplan.errors import BlueprintInvalid, Diagnostic, GuardRefused, NotOurs
 
 Changes: TypeAlias = tuple[AttributeChange, ...]
@@ -29,10 +30,14 @@ class Target:
     spec: Spec
 
     def conflicts_with(self, other: ResourceState) -> bool:
-        """Whether ``other`` exists under the natural key of this one, as far as the name says."""
-        name = self.type.name_field
-        same_name = name is None or getattr(self.spec, name) == other.spec.get(name)
-        return self.type.kind == other.kind and same_name
+        """Whether ``other`` exists under the natural key of this one; of what has a name, the name says."""
+        type, name = self.type, self.type.name_field
+        if type.kind != other.kind:
+            return False
+        if name is not None:
+            return bool(getattr(self.spec, name) == other.spec.get(name))
+        own = type.natural_key(self.spec.managed_fields())
+        return not type.create_before_delete or own == type.natural_key(decode(other.spec))
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,19 @@ class Update(_Forward):
 
 
 @dataclass(frozen=True)
+class Release(_Forward):
+    """What an update gives up, in a step of its own, once nothing uses it any more."""
+
+    op = Op.UPDATE
+    live: ObservedResource
+    changes: Changes
+
+    @property
+    def step_id(self) -> str:
+        return f"{self.resource.address}:release"
+
+
+@dataclass(frozen=True)
 class Replace(_Forward):
     """A new generation, for what cannot be changed in place. ``live`` is None if the kind changed."""
 
@@ -128,8 +146,8 @@ class Move(_Step):
     """Whether it was a deposed generation, as after half a swap."""
 
 
-Action: TypeAlias = Create | Adopt | Update | Replace | Gate | Scale
-Change: TypeAlias = Action | NoOp
+Change: TypeAlias = Create | Adopt | Update | Replace | Gate | Scale | NoOp
+Action: TypeAlias = Create | Adopt | Update | Replace | Gate | Scale | Release
 
 
 @dataclass(frozen=True)
@@ -222,11 +240,15 @@ Deletion: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | Forget
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Why a plan is refused, and what permits it: ``--unprotect`` and the address; empty if nothing does."""
+    """Why a plan is refused, and what permits it: ``--unprotect`` and the address; empty if nothing does.
+
+    ``stopped``: a group that `smplan scale` stopped must be started for it.
+    """
 
     message: str
     option: str = ""
     address: str = ""
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +289,8 @@ class ChangeSet:
     lookups: Mapping[str, Mapping[str, Json]]
     moves: tuple[Move, ...] = ()
     changes: dict[str, Change] = field(default_factory=dict)
+    releases: Mapping[str, Release] = field(default_factory=dict)
+    """By address: the second step of a change that gives something up."""
     deletions: list[Deletion] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -317,7 +341,19 @@ def _remedy(violations: Sequence[Violation], command: str) -> str:
         return ""
     words = " ".join(f"{option} {shlex.quote(address)}" for option, address in options)
     meanings = {option: _MEANINGS[option] for option, _ in options}
-    return f"{'; '.join(meanings.values())}: `{' '.join(filter(None, (command, words)))}`"
+    permitted = f"{'; '.join(meanings.values())}: `{' '.join(filter(None, (command, words)))}`"
+    if not any(each.stopped for each in violations):
+        return permitted
+    start, again = _start_command(command), f"`{command}`" if command else "the same command"
+    return f"start it with `{start}`, then run {again} again; {permitted}"
+
+
+def _start_command(command: str) -> str:
+    """The command that starts what `smplan scale` has stopped, with the blueprint and variables of ``command``."""
+    words = shlex.split(command)
+    pairs = [pair for pair in pairwise(words[3:]) if pair[0] in ("--var", "--var-file")]
+    given = shlex.join([*words[2:3], "--to", "blueprint", *chain.from_iterable(pairs)])
+    return f"smplan scale {given}" if words[2:] else "smplan scale BLUEPRINT --to blueprint"
 
 
 _MEANINGS = {

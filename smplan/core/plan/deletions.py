@@ -94,7 +94,7 @@ class Deletions:
 
     def _why_stopped(self, address: str) -> str:
         why = self.observed.stopped.get(address)
-        return f"{why}; start it first with `smplan scale BLUEPRINT --to blueprint`" if why else ""
+        return f"{why}; it can be deleted once that is started" if why else ""
 
     def _deposed(self, resource: ResourceState, why: str) -> Iterator[Deletion]:
         type = self.types(resource.kind)
@@ -195,7 +195,8 @@ class Deletions:
 
     def _refuse_unreadable(self, resource: ResourceState, why: str) -> None:
         message = f"{resource.address} cannot be deleted: it is not readable now, {why}"
-        self.plan.guard_violations.append(Violation(message, "--abandon", resource.address))
+        stopped = resource.address in self.observed.stopped
+        self.plan.guard_violations.append(Violation(message, "--abandon", resource.address, stopped))
 
     def _refuse_hidden(self, hidden: Hidden) -> None:
         address = hidden.resource.address

@@ -21,10 +21,10 @@ from smplan.core.plan.changes import (
     Replace,
     Unprotect,
 )
-from smplan.core.spec import RELEASED_LAST, fields
+from smplan.core.plan.releases import only_releases
+from smplan.core.plan.risks import effect_of
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
-from smplan.core.values import Json
 
 _Deleting: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked
 
@@ -34,7 +34,15 @@ def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[St
     rules = _Rules(plan, graph, state, pending)
     edges = [*rules.moves(), *rules.dependencies(), *rules.releases(), *rules.name_conflicts(), *rules.deletions()]
     edges += list(rules.late_deletions(edges))
+    edges = _merged(edges, rules.lingering(edges))
     return [*edges, *rules.protections(edges)]
+
+
+def _merged(edges: Iterable[Edge], longer: Iterable[Edge]) -> list[Edge]:
+    """``edges``, and ``longer`` in place of those between the same steps."""
+    found = list(longer)
+    pairs = {(edge.before, edge.after) for edge in found}
+    return [*(edge for edge in edges if (edge.before, edge.after) not in pairs), *found]
 
 
 _MAKES_ROOM = "its successor can be created at once after it"
@@ -51,7 +59,11 @@ class _Rules:
         self._applied = {id: each.step_id for id, each in plan.changes.items() if not isinstance(each, NoOp)}
         self._actions = {move.resource.address: move.step_id for move in plan.moves} | self._applied
         self._forward = set(self._applied.values())
-        self._releasing = {address for address in self._applied if _only_releases(plan.changes[address])}
+        self._releasing = {address for address in self._applied if only_releases(plan.changes[address])}
+        self._releases = {id: each.step_id for id, each in plan.releases.items()}
+        self._final = self._actions | self._releases
+        self._losing = sorted(self._releasing | self._releases.keys())
+        self._depends_on = {id: {*each.dependencies} for id, each in state.resources.items()}
         self._last = self._last_steps()
         current = [each for each in plan.deletions if isinstance(each, (Delete, Forget))]
         self._deletes = {each.resource.address: each.step_id for each in current}
@@ -95,13 +107,31 @@ class _Rules:
                     found.setdefault(each.before, each)
             nearest[address] = tuple(found.values())
             for edge in nearest[address] if address in self._applied else ():
-                yield Edge(self._applied[edge.before], self._applied[address], edge.reason, edge.source)
+                before, after = self._applied[edge.before], self._applied[address]
+                if self._is_turned(edge, address):
+                    yield Edge(after, before, edge.turned, edge.source, droppable=True)
+                else:
+                    yield Edge(before, after, edge.reason, edge.source)
+
+    def _is_turned(self, edge: Edge, address: str) -> bool:
+        """Whether ``address`` changes before what it comes after otherwise, which is updated in place."""
+        updated = isinstance(self._changes[edge.before], changes.Update)
+        return bool(edge.turned) and edge.after == address and updated and address not in self._releasing
 
     def releases(self) -> Iterator[Edge]:
         """What gives up a part of its value, such as a zone, does so after all that depends on it has changed."""
-        for address in sorted(self._releasing):
-            for step in sorted(self._last[address] - {self._applied[address]}):
-                yield Edge(step, self._applied[address], "it uses what this step releases until then")
+        for address in self._losing:
+            own = self._applied[address]
+            step = self._releases.get(address, own)
+            turned = [edge.before for edge in self._graph.incoming.get(address, ()) if self._turns(edge)]
+            users = {self._applied[each] for each in turned}.union(*(self._last[each] for each in (address, *turned)))
+            for user in sorted(users - {own}):
+                yield Edge(user, step, "it uses what this step releases until then")
+            if step != own:
+                yield Edge(own, step, "what it has instead is in use first")
+
+    def _turns(self, edge: Edge) -> bool:
+        return edge.before in self._applied and self._is_turned(edge, edge.after)
 
     def name_conflicts(self) -> Iterator[Edge]:
         """What cannot exist beside a new resource is deleted before that is created."""
@@ -130,7 +160,7 @@ class _Rules:
                 if dependent in self._deletes and not stays:
                     yield _created_after(self._deletes[dependent], id)
                 if dependent in self._actions and not first:
-                    yield Edge(self._actions[dependent], id, "it refers to this one until then")
+                    yield Edge(self._final[dependent], id, "it refers to this one until then")
 
     def late_deletions(self, edges: Sequence[Edge]) -> Iterator[Edge]:
         """Each delete as late as ``edges`` allow, so that what serves keeps serving.
@@ -156,6 +186,35 @@ class _Rules:
                 if (step, id) not in present:
                     yield Edge(step, id, _MAKES_ROOM if rooms else _NOTHING_USES_IT, droppable=True)
 
+    def lingering(self, edges: Sequence[Edge]) -> Iterator[Edge]:
+        """What clients still use for a while after an update is neither deleted nor released meanwhile.
+
+        That is what the updated resource depended on so far, as a name depends on a load balancer and its targets.
+        """
+        following = defaultdict(set)
+        for edge in edges:
+            following[edge.before].add(edge.after)
+        for address, change in self._changes.items():
+            seconds = change.target.type.lingers(effect_of(change)) if isinstance(change, changes.Update) else 0
+            if not seconds:
+                continue
+            used = self._used_by(address)
+            last = [each.step_id for each in self._deletions if each.resource.address in used]
+            last += [self._releases.get(each, self._applied[each]) for each in self._losing if each in used]
+            for step in sorted(_reachable(self._applied[address], following).intersection(last)):
+                why = f"clients of {address} may use its old answer for {seconds:g} s"
+                yield Edge(self._applied[address], step, why, seconds=seconds)
+
+    def _used_by(self, address: str) -> set[str]:
+        """What the resource at ``address`` depends on so far, at any distance."""
+        found: set[str] = set()
+        todo = [address]
+        while todo:
+            new = self._depends_on.get(todo.pop(), set()) - found
+            found |= new
+            todo += new
+        return found
+
     def _last_steps(self) -> Mapping[str, frozenset[str]]:
         """By address, the steps that nothing else follows among those of the address and of what depends on it."""
         dependents: dict[str, list[str]] = defaultdict(list)
@@ -180,19 +239,6 @@ class _Rules:
         """Whether it was created after ``address``, and that was not created after it in turn."""
         resource = deletion.resource
         return address in resource.dependencies and address not in self._dependents.get(resource.address, ())
-
-
-def _only_releases(change: changes.Change) -> bool:
-    """Whether an update takes items out of fields that are released last, and adds none."""
-    if not isinstance(change, changes.Update):
-        return False
-    released = {name for name, traits in fields(change.target.type.spec).items() if traits.has(RELEASED_LAST)}
-    found = [each for each in change.changes if each.path in released]
-    return bool(found) and all(_shrinks(each.before, each.after) for each in found)
-
-
-def _shrinks(before: Json, after: Json) -> bool:
-    return isinstance(before, list) and isinstance(after, list) and all(item in before for item in after)
 
 
 def _reachable(start: str, following: Mapping[str, set[str]]) -> set[str]:

@@ -43,11 +43,15 @@ class Op(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A step that must complete first, and why; ``source`` cites the guide or AWS documentation."""
+    """A step that must complete first, and why; ``source`` cites the guide or AWS documentation.
+
+    ``seconds`` must pass between the two.
+    """
 
     step: str
     reason: str
     source: str = ""
+    seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from smplan.core import diff
 from smplan.core.blueprint import Blueprint, Resource
 from smplan.core.diff import AttributeChange
 from smplan.core.graph import Graph
-from smplan.core.plan import drift
+from smplan.core.plan import drift, replacement
 from smplan.core.plan.causes import causes
 from smplan.core.plan.changes import (
     NO_PERMITS,
@@ -60,12 +61,22 @@ def plan_changes(
     holds each record at its address after the ``moves``.
     """
     overrides = Overrides(blueprint, state, resource_types)
-    plan = ChangeSet(observed.lookups, moves)
-    existing = Existing(blueprint, graph, state, observed, plan)
-    planner = _Planner(blueprint, graph, resource_types, state, observed, overrides, permits, plan, existing)
-    for declaration in graph.nodes.values():  # in topological order: what a resource refers to is planned before it
-        planner.plan_resource(declaration)
+
+    def planned(renewed: Mapping[str, str]) -> _Planner:
+        plan = ChangeSet(observed.lookups, moves)
+        existing = Existing(blueprint, graph, state, observed, plan)
+        planner = _Planner(
+            blueprint, graph, resource_types, state, observed, overrides, permits, plan, existing, renewed
+        )
+        for declaration in graph.nodes.values():  # in topological order: what a resource refers to is planned first
+            planner.plan_resource(declaration)
+        return planner
+
+    planner = planned({})
+    if renewed := replacement.renewed(planner.plan, permits):
+        planner = planned(renewed)
     planner.reopen_gates()
+    plan = planner.plan
     plan.drift.extend(drift.detect(state, observed, resource_types, overrides))
     deletions = Deletions(plan, graph.nodes, resource_types, state, observed, permits, destroy)
     plan.deletions.extend(deletions.all())
@@ -85,6 +96,8 @@ class _Planner:
     permits: Permits
     plan: ChangeSet
     existing: Existing
+    renewed: Mapping[str, str]
+    """By address: why a resource is replaced although it could stay as it is."""
     by_key: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
@@ -223,10 +236,12 @@ class _Planner:
         fixed = [change for change in changes if change.replaces]
         if owned_elsewhere and not target.declaration.lifecycle.keep:
             return self._plan_lost(target, prior, live, changes)
-        if fixed:
+        renewed = self.renewed.get(target.declaration.address)
+        if fixed or renewed:
             why = tuple(
                 f"{cause}, and it cannot be changed in place" for cause in causes(self.plan, target, prior, fixed)
             )
+            why = (*why, renewed) if renewed else why
             return self._replacements.plan(target, prior, why, live, changes)
         reasons = (*causes(self.plan, target, prior, changes), *_protection_change(target, prior))
         if drift.lost_owner(target.type, target.declaration.lifecycle.keep, live.owner):

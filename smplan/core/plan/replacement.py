@@ -6,13 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from smplan.core.graph import Graph
-from smplan.core.plan.changes import Changes, ChangeSet, Permits, Replace, Target, Unowned, Violation
+from smplan.core.plan.changes import (
+    Changes,
+    ChangeSet,
+    NoOp,
+    Permits,
+    Replace,
+    Target,
+    Unowned,
+    Update,
+    Violation,
+)
 from smplan.core.plan.existing import Existing, owner_of
 from smplan.core.plan.generation_names import replacement_name
 from smplan.core.plan.observed import ObservedResource, ObservedState
-from smplan.core.resource_type import ResourceTypes
+from smplan.core.resource_type import ResourceType, ResourceTypes
 from smplan.core.state.model import ResourceState, State
-from smplan.core.values import decode, encode, resolve
+from smplan.core.values import Ref, decode, encode, resolve
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Replacements:
             )
             self.changes.guard_violations.append(Violation(message, "--unprotect", declaration.address))
         delete_before_create = not prior.keep and (
-            not type.create_before_delete or self._refers_to_deleted(declaration.address)
+            not type.create_before_delete or _is_held(type, changes) or self._refers_to_deleted(declaration.address)
         )
         self._refuse_beside_kept(target, prior, "; ".join(why))
         clashes = target.conflicts_with(prior) or self._name_taken(target)
@@ -82,3 +92,30 @@ class Replacements:
         """Whether a deposed generation exists where the new one is to be created."""
         deposed = (each for each in self.state.deposed if each.address == target.declaration.address)
         return any(target.conflicts_with(each) for each in deposed)
+
+
+def renewed(plan: ChangeSet, permits: Permits) -> dict[str, str]:
+    """By address, what is replaced with another resource that needs one of its own beside the old one, and why."""
+    found: dict[str, str] = {}
+    for address, change in plan.changes.items():
+        if not isinstance(change, Replace) or not _is_held(change.target.type, change.changes):
+            continue
+        exclusive = change.target.type.exclusive
+        used = change.target.declaration.spec.get(exclusive.of) if exclusive else None
+        other = plan.changes.get(used.address) if isinstance(used, Ref) else None
+        if isinstance(other, (NoOp, Update)) and other.live and _may_go(other, permits):
+            found[other.target.declaration.address] = (
+                f"{address} is replaced, and its old generation has this one for itself until it is deleted"
+            )
+    return found
+
+
+def _is_held(type: ResourceType, changes: Changes) -> bool:
+    """Whether the old one holds what the new one is to use, so that the new one cannot be created beside it."""
+    paths, exclusive = {each.path for each in changes}, type.exclusive
+    return exclusive is not None and exclusive.to in paths and exclusive.of not in paths
+
+
+def _may_go(change: NoOp | Update, permits: Permits) -> bool:
+    lifecycle, address = change.target.declaration.lifecycle, change.target.declaration.address
+    return not lifecycle.keep and (not lifecycle.prevent_destroy or address in permits.unprotect)

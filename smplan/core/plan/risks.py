@@ -32,10 +32,10 @@ from smplan.core.values import Json, encode
 
 def of_action(change: Action) -> tuple[Risk, ...]:
     """The risks of a change."""
-    return _sorted(change.target.type.risks(_effect_of(change)))
+    return _sorted(change.target.type.risks(effect_of(change)))
 
 
-def _effect_of(change: Change) -> Effect:
+def effect_of(change: Action | NoOp) -> Effect:
     """What a change does; of what is left as it is, what it is and is to be."""
     target = change.target
     after = without_secrets(target.type, encode(target.spec.managed_fields())) or {}
@@ -70,7 +70,7 @@ def _effect_of_delete(deletion: Delete | DeleteDeposed | DeleteUntracked, change
 def effects(plan: ChangeSet) -> Iterator[PlannedEffect]:
     """What ``plan`` does to every resource that it knows, those that it leaves as they are included."""
     for address, change in plan.changes.items():
-        yield PlannedEffect(address, change.target.type.kind, _effect_of(change))
+        yield PlannedEffect(address, change.target.type.kind, effect_of(change))
     for deletion in plan.deletions:
         if isinstance(deletion, (Delete, DeleteDeposed, DeleteUntracked)):
             address = deletion.resource.address

@@ -25,6 +25,7 @@ from smplan.core.plan.changes import (
 from smplan.core.plan.edges import step_edges
 from smplan.core.plan.model import Dependency, Step
 from smplan.core.plan.observed import ObservedResource
+from smplan.core.plan.releases import with_releases
 from smplan.core.plan.risks import of_action, of_deletion, without_secrets
 from smplan.core.resource_type import ResourceType
 from smplan.core.state.journal import StepIntent
@@ -37,8 +38,10 @@ def plan_steps(
     plan: ChangeSet, graph: Graph, state: State, pending_creates: Iterable[StepIntent] = ()
 ) -> tuple[Step, ...]:
     """The steps that carry out ``plan``, in order. ``pending_creates`` may refer to what is deleted, too."""
+    plan = with_releases(plan)
     steps = [_move_step(move) for move in plan.moves]
     steps += [_action_step(change) for change in plan.changes.values() if not isinstance(change, NoOp)]
+    steps += [replace(_action_step(release), precondition="") for release in plan.releases.values()]
     unprotected = {each.before for each in plan.deletions if isinstance(each, Unprotect)}
     steps += [_deletion_step(deletion, plan, unprotected) for deletion in plan.deletions]
     return in_order(steps, step_edges(plan, graph, state, pending_creates))
@@ -100,7 +103,10 @@ def in_order(steps: Iterable[Step], edges: Iterable[Edge]) -> tuple[Step, ...]:
         for edge in dropped:
             incoming[edge.after].remove(edge)
     return tuple(
-        replace(by_id[id], depends_on=tuple(Dependency(edge.before, edge.reason, edge.source) for edge in incoming[id]))
+        replace(
+            by_id[id],
+            depends_on=tuple(Dependency(edge.before, edge.reason, edge.source, edge.seconds) for edge in incoming[id]),
+        )
         for id in _sorter(incoming).static_order()
     )
 

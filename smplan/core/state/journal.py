@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from smplan.core import canonical_json
 from smplan.core.state.model import ResourceState, State
-from smplan.core.state.strict_json import to_json
+from smplan.core.state.strict_json import OPTIONAL, to_json
 from smplan.core.values import Json
 
 CREATING_OPS = frozenset({"create", "replace", "adopt"})
@@ -60,12 +60,13 @@ class ResourceCreated:
 
 @dataclass(frozen=True, slots=True)
 class StepSucceeded:
-    """A step is complete and its result is known."""
+    """A step is complete and its result is known. ``at``: when, where another step has to wait for some time after."""
 
     step: str
     id: str
     spec: Json
     outputs: Mapping[str, Json]
+    at: str = field(default="", metadata=OPTIONAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class UnfinishedRun:
     failed: Mapping[str, str]
     open: Mapping[str, StepIntent]
     made: Mapping[str, str]
+    done_at: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

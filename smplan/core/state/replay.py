@@ -42,6 +42,7 @@ class _Run:
     failed: dict[str, str] = field(default_factory=dict)
     open: dict[str, StepIntent] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
+    done_at: dict[str, str] = field(default_factory=dict)
     outcome: str = ""
 
 
@@ -119,6 +120,7 @@ class Replay:
             failed=dict(run.failed),
             open=dict(run.open),
             made=dict(run.made),
+            done_at=dict(run.done_at),
         )
 
     def _on_intent(self, intent: StepIntent) -> None:
@@ -188,6 +190,8 @@ class Replay:
         del run.open[done.step]
         run.failed.pop(done.step, None)
         run.done.add(done.step)
+        if done.at:
+            run.done_at[done.step] = done.at
 
     def _check_success(self, run: _Run, intent: StepIntent, done: StepSucceeded) -> None:
         address = intent.resource.address

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, PartialMap, Spec
 from smplan.drivers import references
 from smplan.drivers.base import Claim, Live
-from smplan.drivers.red5._common import StreamManagerDriver, with_others
+from smplan.drivers.checks import Check, Finding, PlannedResource, PlannedResources
+from smplan.drivers.red5._common import StreamManagerDriver
 from smplan.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from typing import Self
 
 VERSION = "0.0.3"
+OLD_API = "3.1"
 _DUMMY = {"property-name": "property-value"}
 """Properties and metadata must not be empty (Red5 Pro, Create Launch Config)."""
 
@@ -37,19 +39,28 @@ class NodeTarget(Spec):
 
 
 class LaunchConfigSpec(Spec):
-    """A launch configuration of nodes. Its JSON may have 65,535 characters."""
+    """A launch configuration of nodes, of at most 65,535 characters of JSON.
+
+    What nodes are launched from is never changed under a group: another configuration, and another group, replace them.
+    """
 
     name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
     description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
     image: Annotated[
-        str, references.IMAGE_NAME, Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1)
+        str,
+        references.IMAGE_NAME,
+        IMMUTABLE,
+        Field(description="The NAME (not the id) of the AMI of the nodes.", min_length=1),
     ]
-    targets: Annotated[PartialList[NodeTarget], UNORDERED, Field(description="The roles, each once.", min_length=1)]
+    targets: Annotated[
+        PartialList[NodeTarget], IMMUTABLE, UNORDERED, Field(description="The roles, each once.", min_length=1)
+    ]
     properties: Annotated[
         PartialMap[str],
+        IMMUTABLE,
         Field(description="Properties, such as UserData: `file:/path` on the Stream Manager, or `base64:…`."),
     ] = {}
-    metadata: Annotated[PartialMap[str], Field(description="Tags of the nodes.")] = {}
+    metadata: Annotated[PartialMap[str], IMMUTABLE, Field(description="Tags of the nodes.")] = {}
 
     @model_validator(mode="after")
     def _roles_differ(self) -> Self:
@@ -68,13 +79,6 @@ class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
     summary = "How nodes are launched: the AMI's name, and an instance type per role."
     spec = LaunchConfigSpec
 
-    @classmethod
-    def risks(cls, effect: Effect) -> Iterator[Risk]:
-        """Of an update of what nodes are launched from."""
-        if effect.alters("image", "targets", "properties"):
-            changed = ", ".join(sorted(effect.changed & {"image", "targets", "properties"}))
-            yield Risk(Category.SERVING, f"nodes launched from now on have another {changed}; those that run stay")
-
     def read_many(self, ids: Collection[str]) -> dict[str, Live[LaunchConfigSpec]]:
         """One list, then one read for each that exists."""
         api = self.api
@@ -91,12 +95,18 @@ class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
         return spec.name
 
     def update(self, live: Live[LaunchConfigSpec], spec: LaunchConfigSpec) -> None:
-        """One PUT of the whole configuration, with what it has besides; nodes launched later use it."""
+        """One PUT of the whole configuration, with what it has besides: only its description differs."""
         if live.spec != spec:
-            now = self.api.launch_config(live.id)
-            for target in (now.get("targets") or {}).get("target") or ():
-                target.pop("image", None)  # managed: without one the role has the image of all
-            self.api.put_launch_config(with_others(now, _body(spec), "role", "name", "key"), new=False)
+            api = self.api
+            api.put_launch_config({**api.launch_config(live.id), "description": spec.description}, new=False)
+
+    def checks(self, planned: PlannedResources) -> Iterator[Check]:
+        """Whether the API in use knows an image for one role alone."""
+        changed = planned.changed(self.kind)
+        if changed:
+            settings = planned.stream_manager()
+            version = settings.get("api_version") if isinstance(settings, Mapping) else None
+            yield Check("images per role", partial(_refused_images, changed, version))
 
     def delete(self, id: str) -> None:
         """Already gone is success; one that a group uses raises InUse."""
@@ -106,6 +116,14 @@ class LaunchConfig(StreamManagerDriver[LaunchConfigSpec]):
     def find(self, spec: LaunchConfigSpec) -> Live[LaunchConfigSpec] | None:
         """The launch configuration of that name."""
         return self.read_many([spec.name]).get(spec.name)
+
+
+def _refused_images(changed: list[PlannedResource], version: object) -> Iterator[Finding]:
+    for each in changed:
+        targets = each.values("targets")
+        if version == OLD_API and any(isinstance(one, NodeTarget) and one.image is not None for one in targets):
+            message = f"version {OLD_API} of the API has one `image` for all roles, and ignores that of a target"
+            yield each.refuse("targets", message, 'remove it, or write `api_version: "4.0"` in `stream_manager`')
 
 
 def _body(spec: LaunchConfigSpec) -> dict[str, Any]:

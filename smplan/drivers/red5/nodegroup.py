@@ -7,7 +7,6 @@ does, and the other roles start once that origin reports (Red5 Pro, Stream Manag
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Annotated, Any, ClassVar
@@ -20,12 +19,18 @@ from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, UNORDERED, WRITE_ONLY, Part
 from smplan.core.wording import count
 from smplan.drivers import references
 from smplan.drivers.base import Claim, Live, Progress
+from smplan.drivers.context import Context
+from smplan.drivers.red5 import _minimums as minimums
 from smplan.drivers.red5._common import StreamManagerDriver
+from smplan.drivers.red5._minimums import IN_SERVICE, TIMEOUT_SECONDS
 from smplan.drivers.red5.client import StreamManager
-from smplan.errors import Conflict, NotFound
+from smplan.errors import Conflict, Invalid, LostAnswer, NotFound
 
-IN_SERVICE = "inservice"
-TIMEOUT_SECONDS = 1800
+LISTED_SECONDS = 60.0
+"""How long an origin that may have been launched is looked for before another one is."""
+ACTIVE = "active"
+_ALIVE = ("new", "initializing", ACTIVE)
+"""The documented states of a group; any other one may be that of its end."""
 _GIVEN_NAME = re.compile(r"group-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """Names that servers generate: ``group-<uuid>`` (Red5 Pro, Stream Manager REST API, Create Group)."""
 
@@ -54,12 +59,17 @@ class NodeGroupSpec(Spec):
 
 
 class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
-    """``/admin/nodegroup``. Older servers may generate the name: the id is the name in the response."""
+    """``/admin/nodegroup``. Older servers may generate the name, so that of the response counts.
+
+    The id is ``NAME#NUMBER``, with the number that the server gave the group: one that was made again under the same
+    name is another group, and is never changed or deleted.
+    """
 
     kind = "red5.nodegroup"
     summary = "A group of nodes that Stream Manager keeps running, created and initialized through the load balancer."
     spec = NodeGroupSpec
     outputs: ClassVar = {
+        "group": Output("Its name, which some servers choose themselves."),
         "state": Output("Its state: new, initializing or active.", may_change_on_update=True),
         "nodes_in_service": Output("The number of nodes in service.", type="integer", may_change_on_update=True),
     }
@@ -73,68 +83,100 @@ class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
         if effect.deletes:
             nodes = effect.before.get("nodes_in_service")
             what = "its nodes" if nodes is None else count(nodes, "node") if isinstance(nodes, int) else shown(nodes)
-            when = " once the new group is in service" if effect.after else ""
-            yield Risk(Category.SERVING, f"every stream on {what} of {effect.was('name')} ends{when}")
+            then = " once the new group has the minimum of its policy in service" if effect.after else ""
+            yield Risk(Category.SERVING, f"every stream on {what} of {effect.was('name')} ends{then}")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._launch_at: dict[str, float | None] = {}
+        """Id -> the time from which an origin may be launched; None once a launch was confirmed."""
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[NodeGroupSpec]]:
         """One list of groups, and the nodes of each of ``ids``."""
         api = self.api
         found = {}
         for group in api.groups() if ids else ():
-            if group.get("name") in ids:
-                with suppress(NotFound):
-                    found[str(group["name"])] = _live(api, group)
+            with suppress(NotFound):
+                for id in {_id(group), str(group.get("name"))}.intersection(ids):  # earlier versions had no number
+                    found[id] = _live(api, group, id)
         return found
 
     def create(self, spec: NodeGroupSpec, claim: Claim) -> str:
-        """One POST; the id is the name in the response."""
+        """One POST; name and number are in the response."""
         body = {
             "name": spec.name,
             "regions": list(spec.regions),
             "launchConfig": spec.launch_config,
             "scalePolicy": spec.scale_policy,
         }
-        return str(self.api.create_group(body).get("name") or spec.name)
-
-    def configure(self, id: str, spec: NodeGroupSpec) -> None:
-        """Launch the first origin if there is none, which initializes the group."""
-        api = self.api
-        if not any(node.get("role") == "origin" for node in api.nodes(id)):
-            api.launch_origin(id)
+        id = _id({"name": spec.name, **self.api.create_group(body)})
+        self._launch_at[id] = 0.0
+        return id
 
     def wait_ready(self, id: str, spec: NodeGroupSpec) -> Iterator[Progress]:
-        """Until every role has its minimum number of nodes in service."""
+        """Until every role has its minimum number of nodes in service. A group without an origin gets its first one."""
+        name = _name(id)
         while True:
             api = self.api
-            policy = api.scale_policy(spec.scale_policy)
-            wanted = minimums(policy, spec.regions)
             nodes = self._nodes(api, id)
-            serving = Counter(str(node.get("role")) for node in nodes if _state(node) == IN_SERVICE)
-            if all(serving[role] >= number for role, number in wanted.items()):
+            counted = minimums.count(api.scale_policy(spec.scale_policy), spec.regions, nodes)
+            if counted.complete:
                 return
-            yield Progress(f"the nodes of {id}", _describe(wanted, serving, nodes), _fraction(wanted, serving))
+            note = "" if _has_origin(nodes) else self._initialize(api, id)
+            yield Progress(f"the nodes of {name}", note or counted.status, counted.fraction)
+
+    def _initialize(self, api: StreamManager, id: str) -> str:
+        """Launch the first origin, which initializes the group; what is waited for instead, if that is not the time.
+
+        Each launch is one more origin, and one whose response was lost, or that an earlier run sent, shows in the list
+        after a while only: it is looked for first.
+        """
+        now = self.context.clock()
+        launch_at = self._launch_at.setdefault(id, now + LISTED_SECONDS)
+        if launch_at is None or _state(_listed(api, id) or {}) == ACTIVE:  # then the server keeps the minimums
+            return ""
+        if now < launch_at:
+            return f"no origin is listed; one that was launched before is looked for, for {launch_at - now:.0f} s more"
+        self._launch_at[id] = now + LISTED_SECONDS
+        try:
+            api.launch_origin(_name(id))
+        except LostAnswer as error:
+            return error.message
+        except Invalid:
+            if not _has_origin(api.nodes(_name(id))):
+                self._launch_at[id] = 0.0
+                raise
+        self._launch_at[id] = None
+        return ""
 
     def _nodes(self, api: StreamManager, id: str) -> list[dict[str, Any]]:
         try:
-            return api.nodes(id)
+            return api.nodes(_name(id))
         except NotFound as error:
             hint = "check the log of its nodes (a group whose origin never reports is deleted), then apply again"
-            raise NotFound(f"the node group {id} is gone: {error.message}", hint=hint) from None
+            raise NotFound(f"the node group {_name(id)} is gone: {error.message}", hint=hint) from None
 
     def delete(self, id: str) -> None:
-        """Its nodes are terminated in the background; already gone is success."""
-        with suppress(NotFound):
-            self.api.delete_group(id)
+        """Its nodes are terminated in the background; already gone, or going, is success."""
+        api = self.api
+        group = _listed(api, id)
+        if group is None:
+            return
+        try:
+            api.delete_group(_name(id))
+        except NotFound:
+            return
+        except Invalid:
+            group = _listed(api, id)
+            if group is not None and _state(group) in _ALIVE:
+                raise
 
     def wait_deleted(self, id: str) -> Iterator[Progress]:
         """Until its nodes, and then the group itself, are gone: until then they use the fleet's security groups."""
         api = self.api
-        while True:
-            try:
-                nodes = api.nodes(id)
-            except NotFound:
-                return
-            yield Progress(f"the node group {id} to be deleted", f"{len(nodes)} nodes left")
+        while _listed(api, id) is not None:
+            with suppress(NotFound):
+                yield Progress(f"the node group {_name(id)} to be deleted", f"{len(api.nodes(_name(id)))} nodes left")
 
     def find(self, spec: NodeGroupSpec) -> Live[NodeGroupSpec] | None:
         """The group of that name, else one with a generated name and the same launch configuration, policy and regions.
@@ -156,61 +198,51 @@ class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
         return spec.timeout
 
 
-def _live(api: StreamManager, group: dict[str, Any]) -> Live[NodeGroupSpec]:
+def _id(group: dict[str, Any]) -> str:
+    """The id of a group; its name alone if the server gives no number."""
+    number = group.get("id")
+    return str(group.get("name")) if number is None else f"{group.get('name')}#{number}"
+
+
+def _name(id: str) -> str:
+    """The name in an id; earlier versions had no number in it."""
+    name, mark, number = id.rpartition("#")
+    return name if mark and number.isdecimal() else id
+
+
+def _listed(api: StreamManager, id: str) -> dict[str, Any] | None:
+    """The group of that id, if it exists."""
+    return next((group for group in api.groups() if id in (_id(group), group.get("name"))), None)
+
+
+def _live(api: StreamManager, group: dict[str, Any], id: str = "") -> Live[NodeGroupSpec]:
     """The group as a spec. Raises NotFound if it was deleted meanwhile, Conflict for an undefined form."""
     name = str(group["name"])
     try:
         spec = NodeGroupSpec(
             name=name,
-            regions=_regions(group),
+            regions=minimums.regions(group),
             launch_config=str(group.get("launchConfig") or ""),
             scale_policy=str(group.get("scalePolicy") or ""),
         )
     except ValueError:
         message = f"the node group {name} names no region"
         raise Conflict(message, hint="delete it with the Stream Manager API, or choose another name") from None
-    serving = sum(_state(node) == IN_SERVICE for node in api.nodes(name))
-    return Live(name, spec, {"state": str(group.get("state") or "").lower(), "nodes_in_service": serving})
+    serving = sum(minimums.state(node) == IN_SERVICE for node in api.nodes(name))
+    return Live(id or _id(group), spec, {"group": name, "state": _state(group), "nodes_in_service": serving})
 
 
 def _same_settings(group: dict[str, Any], spec: NodeGroupSpec) -> bool:
     return (
         _GIVEN_NAME.fullmatch(str(group.get("name"))) is not None
         and (group.get("launchConfig"), group.get("scalePolicy")) == (spec.launch_config, spec.scale_policy)
-        and sorted(_regions(group)) == sorted(spec.regions)
+        and sorted(minimums.regions(group)) == sorted(spec.regions)
     )
 
 
-def _regions(group: dict[str, Any]) -> list[str]:
-    """The regions; one version of the API spells the key in the singular."""
-    found = group.get("regions") or group.get("region") or []
-    return [found] if isinstance(found, str) else [str(region) for region in found]
+def _has_origin(nodes: list[dict[str, Any]]) -> bool:
+    return any(node.get("role") == "origin" for node in nodes)
 
 
-def _state(node: dict[str, Any]) -> str:
-    return str(node.get("state") or "").lower()
-
-
-def minimums(policy: dict[str, Any], regions: Collection[str]) -> Counter[str]:
-    """The minimum number of nodes per role over ``regions``, with at least one origin."""
-    regional = {
-        str(each.get("name")): each.get("target") or [] for each in (policy.get("targets") or {}).get("region") or []
-    }
-    wanted: Counter[str] = Counter()
-    for region in regions:
-        for target in regional.get(region) or regional.get("default") or []:
-            wanted[str(target["role"])] = max(wanted[str(target["role"])], int(float(target.get("minLimit") or 0)))
-    wanted["origin"] = max(wanted["origin"], 1)
-    return wanted
-
-
-def _describe(wanted: Counter[str], serving: Counter[str], nodes: list[dict[str, Any]]) -> str:
-    roles = ", ".join(f"{role} {serving[role]} of {number}" for role, number in sorted(wanted.items(), reverse=True))
-    pending = Counter(_state(node) for node in nodes if _state(node) != IN_SERVICE)
-    states = ", ".join(f"{number} {state}" for state, number in sorted(pending.items()))
-    return f"{roles} in service" + (f"; {states}" if states else "")
-
-
-def _fraction(wanted: Counter[str], serving: Counter[str]) -> float:
-    total = sum(wanted.values())
-    return sum(min(serving[role], number) for role, number in wanted.items()) / total if total else 1.0
+def _state(group: dict[str, Any]) -> str:
+    return str(group.get("state") or "").lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -11,8 +12,11 @@ from pydantic import Field, model_validator
 from smplan.core.risk import Category, Effect, Risk, items, number, shown
 from smplan.core.spec import IMMUTABLE, UNORDERED, PartialList, Spec
 from smplan.core.values import Json
-from smplan.drivers.base import Claim, Live
+from smplan.drivers.base import Claim, Live, Progress
+from smplan.drivers.checks import Check, Finding, PlannedResource, PlannedResources
+from smplan.drivers.red5 import _minimums as minimums
 from smplan.drivers.red5._common import StreamManagerDriver, with_others
+from smplan.drivers.red5.client import StreamManager
 from smplan.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -23,16 +27,20 @@ VERSION = "0.0.3"
 DEFAULT_REGION = "default"
 _TYPE = "com.red5pro.services.autoscaling.model.ScalePolicyMaster"
 
+_HINT_DESCRIPTION = "keep the description, or write the policy under another `name`, which replaces the node group too"
+
 Role = Literal["origin", "edge", "relay", "transcoder"]
 
 
 class PolicyTarget(Spec):
     """One role in one region."""
 
-    region: Annotated[str, Field(description="A cloud region, or `default` for regions without an entry.")] = "default"
-    role: Annotated[Role, Field(description="What the nodes do.")]
-    min_limit: Annotated[int, Field(description="The minimum number of nodes.", ge=0)]
-    max_limit: Annotated[int, Field(description="The maximum number of nodes.", ge=0)]
+    region: Annotated[
+        str, IMMUTABLE, Field(description="A cloud region, or `default` for each region without an entry.")
+    ] = "default"
+    role: Annotated[Role, IMMUTABLE, Field(description="What the nodes do.")]
+    min_limit: Annotated[int, Field(description="The minimum number of nodes in that region.", ge=0)]
+    max_limit: Annotated[int, Field(description="The maximum number of nodes in that region.", ge=0)]
 
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
@@ -42,10 +50,12 @@ class PolicyTarget(Spec):
 
 
 class ScalePolicySpec(Spec):
-    """A scale policy of node groups."""
+    """A scale policy of node groups. While a group uses it, only its limits can be changed: else both are replaced."""
 
     name: Annotated[str, IMMUTABLE, Field(description="Its name.", min_length=1, max_length=254)]
-    description: Annotated[str, Field(description="What it is for.", max_length=254)] = ""
+    description: Annotated[
+        str, Field(description="What it is for; it can be changed while no node group uses the policy.", max_length=254)
+    ] = ""
     targets: Annotated[
         PartialList[PolicyTarget],
         UNORDERED,
@@ -83,8 +93,6 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
         for target in _limits(effect.before):
             where, role = shown(target["region"]), shown(target["role"])
             later = after.get((target["region"], target["role"]))
-            if later is None and len(after) == len(items(effect.after.get("targets"))):
-                yield Risk(Category.CAPACITY, f"no {role} nodes are kept in {where} any more")
             for name, what in (("max_limit", "run at most"), ("min_limit", "may be left")):
                 before, now = number(target.get(name)), number((later or {}).get(name))
                 if before is not None and now is not None and now < before:
@@ -102,28 +110,52 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
 
     def create(self, spec: ScalePolicySpec, claim: Claim) -> str:
         """One POST; the name is the id."""
-        self.api.put_scale_policy(_body(spec), new=True)
+        self.api.put_scale_policy(_adjusted(_body(spec)), new=True)
         return spec.name
 
     def update(self, live: Live[ScalePolicySpec], spec: ScalePolicySpec) -> None:
         """One PUT of the whole policy, with the wait and warm-up times that it has.
 
-        Raises Conflict if a node group uses it and more than its limits changes (Red5 Pro, Update Scale Policy).
+        Raises Conflict if its description differs and a node group uses it (Red5 Pro, Update Scale Policy).
         """
         if live.spec == spec:
             return
-        if _roles(live.spec) != _roles(spec) or live.spec.description != spec.description:
-            self._check_unused(live.id)
-        now = self.api.scale_policy(live.id)
-        self.api.put_scale_policy(with_others(now, _body(spec), "role", "name"), new=False)
-
-    def _check_unused(self, name: str) -> None:
-        users = sorted(str(group.get("name")) for group in self.api.groups() if group.get("scalePolicy") == name)
+        api = self.api
+        users = _users(api, live.id) if live.spec.description != spec.description else []
         if users:
-            raise Conflict(
-                f"the scale policy {name} is in use by {', '.join(users)}: only its limits can be changed",
-                hint="write it under another `name`, which replaces the node group too",
-            )
+            raise Conflict(_in_use(live.id, users), hint=_HINT_DESCRIPTION)
+        body = with_others(api.scale_policy(live.id), _body(spec), "role", "name")
+        api.put_scale_policy(_adjusted(body), new=False)
+
+    def wait_ready(self, id: str, spec: ScalePolicySpec) -> Iterator[Progress]:
+        """Until every active group that uses it has its minimum number of nodes in service."""
+        while True:
+            api, lacking = self.api, []
+            for name, regions in _active(api, id):
+                with suppress(NotFound):
+                    lacking.append((name, minimums.count(api.scale_policy(id), regions, api.nodes(name))))
+            lacking = [(name, counted) for name, counted in lacking if not counted.complete]
+            if not lacking:
+                return
+            name, counted = lacking[0]
+            yield Progress(f"the nodes of {name}", counted.status, counted.fraction)
+
+    def timeout(self, spec: ScalePolicySpec) -> float:
+        """As for the nodes of a group."""
+        return minimums.TIMEOUT_SECONDS
+
+    def checks(self, planned: PlannedResources) -> Iterator[Check]:
+        """Whether a node group uses a policy whose description is to change."""
+        changed = [each for each in planned.changed(self.kind) if each.id and "description" in each.changed]
+        if changed:
+            yield Check("use of the scale policies", partial(self._refused_descriptions, changed))
+
+    def _refused_descriptions(self, changed: list[PlannedResource]) -> Iterator[Finding]:
+        for each in changed:
+            same = _spec(self.api.scale_policy(each.id)).description == each.spec.description
+            users = [] if same else _users(self.api, each.id)
+            if users:
+                yield each.refuse("description", _in_use(each.id, users), _HINT_DESCRIPTION)
 
     def delete(self, id: str) -> None:
         """Already gone is success; one that a group uses raises InUse."""
@@ -135,14 +167,33 @@ class ScalePolicy(StreamManagerDriver[ScalePolicySpec]):
         return self.read_many([spec.name]).get(spec.name)
 
 
+def _users(api: StreamManager, name: str) -> list[str]:
+    return sorted(str(group.get("name")) for group in api.groups() if group.get("scalePolicy") == name)
+
+
+def _active(api: StreamManager, name: str) -> Iterator[tuple[str, list[str]]]:
+    """Name and regions of the active groups that use the policy: others are waited for by whoever creates them."""
+    for group in api.groups():
+        if group.get("scalePolicy") == name and str(group.get("state")).lower() == "active":
+            yield str(group.get("name")), minimums.regions(group)
+
+
+def _in_use(name: str, users: list[str]) -> str:
+    return f"the scale policy {name} is in use by {', '.join(users)}: its description cannot be changed"
+
+
+def _adjusted(body: dict[str, Any]) -> dict[str, Any]:
+    """``body`` with a ``scaleAdjustment`` in every target: it has no effect, and is not optional."""
+    for region in body["targets"]["region"]:
+        for target in region["target"]:
+            target.setdefault("scaleAdjustment", 1)
+    return body
+
+
 def _limits(spec: Mapping[str, Json]) -> list[dict[str, Json]]:
     """The targets of an encoded spec whose region and role are known."""
     found = [each for each in items(spec.get("targets")) if isinstance(each, dict) and "role" in each]
     return [{"region": DEFAULT_REGION, **each} for each in found if isinstance(each["role"], str)]
-
-
-def _roles(spec: ScalePolicySpec) -> set[tuple[str, str]]:
-    return {(target.region, target.role) for target in spec.targets}
 
 
 def _body(spec: ScalePolicySpec) -> dict[str, Any]:

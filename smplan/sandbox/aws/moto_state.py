@@ -170,14 +170,23 @@ def instances(account_id: str) -> Iterator[MotoInstance]:
 
 def instance(account_id: str, instance_id: str) -> MotoInstance | None:
     """The instance, or None."""
-    found = _backend("ec2", account_id).get_instance_by_id(instance_id)
+    found = _find_instance(account_id, instance_id)
     return None if found is None else _instance(found)
 
 
 def state_of(account_id: str, instance_id: str) -> str:
     """The instance's state, such as running; "" if EC2 does not know it."""
-    found = _backend("ec2", account_id).get_instance_by_id(instance_id)
+    found = _find_instance(account_id, instance_id)
     return "" if found is None else str(found.state)
+
+
+def _find_instance(account_id: str, instance_id: str) -> Any:
+    """moto's own search copies every reservation first, and is asked some hundred times for each tick."""
+    for reservation in list(_backend("ec2", account_id).reservations.values()):
+        for each in reservation.instances:
+            if each.id == instance_id:
+                return each
+    return None
 
 
 def _instance(each: Any) -> MotoInstance:

@@ -31,8 +31,12 @@ def read_policy(call: ApiCall) -> Json:
 
 @route("PUT", POLICIES + "/{name}")
 def change_policy(call: ApiCall) -> Json:
-    """P4. What may be changed while a group uses it is not documented to be enforced: everything may."""
-    return {"policy": _replace(call, call.store.policies, forms.policy(call.json()))}
+    """P4. While a group uses it, only its limits may change (Update Scale Policy); that it is refused is our model."""
+    made, held = forms.policy(call.json()), _found(call, call.store.policies)
+    used = any(group.scale_policy == held["name"] for group in call.store.groups.values())
+    if used and _without_limits(made) != _without_limits(held):
+        raise ApiError(400, f"{held['name']} is in use: only its limits can be changed")
+    return {"policy": _replace(call, call.store.policies, made)}
 
 
 @route("DELETE", POLICIES + "/{name}")
@@ -100,7 +104,7 @@ def _add(held: dict[str, Json], made: Json) -> Json:
 
 def _found(call: ApiCall, held: dict[str, Json]) -> Json:
     if call.names["name"] not in held:
-        raise ApiError(404, f"{call.names['name']} was not found")
+        raise ApiError(call.behaviour.missing_status, f"{call.names['name']} was not found")
     return held[call.names["name"]]
 
 
@@ -110,6 +114,17 @@ def _replace(call: ApiCall, held: dict[str, Json], made: Json) -> Json:
         raise ApiError(400, "a name cannot be changed")
     held[made["name"]] = made
     return made
+
+
+def _without_limits(policy: Json) -> Json:
+    limits = ("minLimit", "maxLimit")
+    regions = {
+        region["name"]: [
+            {key: value for key, value in target.items() if key not in limits} for target in region["target"]
+        ]
+        for region in policy["targets"]["region"]
+    }
+    return {**policy, "targets": regions}
 
 
 def _remove(call: ApiCall, held: dict[str, Json]) -> Json:

@@ -42,11 +42,10 @@ class NodeGroup:
     regions: tuple[str, ...]
     launch_config: str
     scale_policy: str
+    created_at: float
     changed_at: float
     """When it was created, or last lost a node before it became active."""
     state: str = "new"
-    launches: int = 0
-    """Nodes launched so far: its regions take turns."""
 
 
 @dataclass(slots=True)
@@ -64,14 +63,16 @@ class Database:
         """The nodes of a group, of one role if one is given, oldest first."""
         return [each for each in self.nodes.values() if each.group == group and role in (None, each.role)]
 
-    def limits(self, group: NodeGroup) -> dict[str, tuple[int, int]]:
-        """Role -> least and most nodes, by the entries of its regions, else by ``default``; of several the higher.
+    def limits(self, group: NodeGroup) -> dict[tuple[str, str], tuple[int, int]]:
+        """Role and region -> least and most nodes, by each region's entry, else ``default`` (Create Scale Policy).
 
         Without an origin in the policy there may be one (Stream Manager REST API, Launch New Origin).
         """
         regions = {each["name"]: each["target"] for each in self.policies[group.scale_policy]["targets"]["region"]}
-        listed: dict[str, tuple[int, int]] = {}
-        for target in (each for name in group.regions for each in regions.get(name, regions["default"])):
-            least, most = listed.get(target["role"], (0, 0))
-            listed[target["role"]] = (max(least, target["minLimit"]), max(most, target["maxLimit"]))
-        return {"origin": (0, 1), **listed}
+        found = {
+            (target["role"], name): (target["minLimit"], target["maxLimit"])
+            for name in group.regions
+            for target in regions.get(name, regions["default"])
+        }
+        has_origin = any(role == "origin" for role, _ in found)
+        return found if has_origin else {("origin", group.regions[0]): (0, 1), **found}

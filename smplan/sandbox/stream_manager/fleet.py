@@ -45,7 +45,8 @@ class Fleet:
         if self._store.nodes:
             self._forget_lost()
             for node in list(self._store.nodes.values()):
-                self._age(node, now, managed=managed and self._behaviour.nodes_report)
+                reports = self._behaviour.nodes_report and node.role not in self._behaviour.silent_roles
+                self._age(node, now, managed=managed and reports)
         for group in list(self._store.groups.values()):
             self._see_to(group, now)
         if now >= self._next_sweep:
@@ -92,12 +93,11 @@ class Fleet:
         return group.state != "new" or self._behaviour.drops_new_groups
 
     def _fill(self, group: NodeGroup) -> None:
-        """Launch what is missing to the least number of each role. EC2's refusals are tried again at the next tick."""
-        for role, (least, _) in sorted(self._store.limits(group).items()):
-            nodes = [node for node in self._store.nodes_of(group.name, role) if node.ended_at is None]
-            for _ in range(least - len(nodes)):
+        """Launch what each region lacks of its least number of a role. Refusals are tried again at the next tick."""
+        for (role, region), (least, _) in sorted(self._store.limits(group).items()):
+            for _ in range(least - self._number(group, role, region)):
                 try:
-                    self.launch(group, role)
+                    self.launch(group, role, region)
                 except ApiError:
                     return
 
@@ -113,14 +113,26 @@ class Fleet:
     def _prefix(self) -> str:
         return self._settings.get(PREFIX) or "node"
 
-    def launch(self, group: NodeGroup, role: str) -> Node:
+    def _number(self, group: NodeGroup, role: str, region: str) -> int:
+        nodes = self._store.nodes_of(group.name, role)
+        return sum(node.ended_at is None and node.zone.startswith(region) for node in nodes)
+
+    def launch_origin(self, group: NodeGroup) -> Node:
+        """Run one more origin, in the first region that takes one. Refused if none does."""
+        limits = self._store.limits(group)
+        for region in group.regions:
+            most = limits.get(("origin", region), (0, 0))[1]
+            if self._number(group, "origin", region) < most:
+                return self.launch(group, "origin", region)
+        raise ApiError(400, f"the group {group.name} has all its origins already")
+
+    def launch(self, group: NodeGroup, role: str, region: str) -> Node:
         """Run one more node. Refused as EC2 refuses, or without a target for the role."""
         config = self._store.configs[group.launch_config]
         target = next((each for each in config["targets"]["target"] if each["role"] == role), None)
         if target is None:
             raise ApiError(400, f"launch configuration {group.launch_config} has no target for the role {role}")
-        region = group.regions[group.launches % len(group.regions)]
-        if region != REGION:
+        if region not in self._behaviour.regions:
             raise ApiError(400, f"there is no VPC of the configured name in {region}")
         name = self._identifier(f"{region}a")
         try:
@@ -132,8 +144,7 @@ class Fleet:
             )
         except NodeRefused as error:
             raise ApiError(400, f"the cloud refused to launch the node: {error}") from error
-        group.launches += 1
-        return self._launched(group, name, instance_id, target)
+        return self._launched(group, name, instance_id, target, region)
 
     def _identifier(self, zone: str) -> str:
         """``<prefix>-<zone>-<epoch ms>``, later by a millisecond where one is taken."""
@@ -142,7 +153,7 @@ class Fleet:
             now += 1
         return f"{self._prefix}-{zone}-{now}"
 
-    def _launched(self, group: NodeGroup, name: str, instance_id: str, target: Json) -> Node:
+    def _launched(self, group: NodeGroup, name: str, instance_id: str, target: Json, region: str) -> Node:
         seen = next((each for each in self._world.instances() if each.id == instance_id), None)
         node = Node(
             id=next(self._store.ids),
@@ -150,7 +161,7 @@ class Fleet:
             instance_id=instance_id,
             role=target["role"],
             group=group.name,
-            zone=seen.zone if seen else "",
+            zone=seen.zone if seen and region == REGION else f"{region}a",
             address=seen.private_ip if seen else "",
             launch_config=group.launch_config,
             capacity=target["connectionCapacity"],

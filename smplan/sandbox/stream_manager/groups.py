@@ -8,7 +8,7 @@ from typing import Any
 
 from smplan.sandbox.stream_manager import payloads as forms
 from smplan.sandbox.stream_manager import views as views
-from smplan.sandbox.stream_manager.database import ROLES, Json, NodeGroup
+from smplan.sandbox.stream_manager.database import ROLES, Json, Node, NodeGroup
 from smplan.sandbox.stream_manager.requests import ApiCall, route
 from smplan.sandbox.stream_manager.responses import ApiError
 
@@ -36,6 +36,7 @@ def create_group(call: ApiCall) -> Json:
         regions=tuple(regions),
         launch_config=given["launchConfig"],
         scale_policy=given["scalePolicy"],
+        created_at=call.now,
         changed_at=call.now,
     )
     return views.group(call.store.groups[name])
@@ -44,7 +45,7 @@ def create_group(call: ApiCall) -> Json:
 @route("GET", "nodegroup")
 def list_groups(call: ApiCall) -> list[Json]:
     """G2."""
-    return [views.group(each) for each in call.store.groups.values()]
+    return [views.group(each) for each in call.store.groups.values() if _shows(call, each.created_at)]
 
 
 @route("GET", "nodegroup/{group}")
@@ -96,6 +97,8 @@ def _resized(target: Json, info: Any, capacities: dict[str, int]) -> Json:
 def delete_group(call: ApiCall) -> Json:
     """G5: an empty group goes at once; else its nodes are terminated in the background, and then it goes."""
     group = _group(call)
+    if group.state == "terminating":
+        raise ApiError(400, f"the group {group.name} is terminating")
     shown = views.group(group)
     nodes = call.store.nodes_of(group.name)
     for node in nodes:
@@ -113,16 +116,13 @@ def launch_origin(call: ApiCall) -> Json:
     group = _group(call)
     if group.state == "terminating":
         raise ApiError(400, f"the group {group.name} is terminating")
-    most = call.store.limits(group)["origin"][1]
-    if sum(node.ended_at is None for node in call.store.nodes_of(group.name, "origin")) >= most:
-        raise ApiError(400, f"the group {group.name} has its {most} origins already")
-    return views.launched(call.fleet.launch(group, "origin"))
+    return views.launched(call.fleet.launch_origin(group))
 
 
 @route("GET", "nodegroup/{group}/node")
 def list_nodes(call: ApiCall) -> list[Json]:
     """G7."""
-    return [views.node(each) for each in call.store.nodes_of(_group(call).name)]
+    return _shown(call, call.store.nodes_of(_group(call).name))
 
 
 @route("GET", "nodegroup/{group}/stats")
@@ -149,11 +149,19 @@ def list_nodes_of_role(call: ApiCall) -> list[Json]:
     group, role = _group(call), call.names["role"]
     if role not in ROLES:
         raise ApiError(400, f"{role} is no role of a node")
-    return [views.node(each) for each in call.store.nodes_of(group.name, role)]
+    return _shown(call, call.store.nodes_of(group.name, role))
+
+
+def _shown(call: ApiCall, nodes: list[Node]) -> list[Json]:
+    return [views.node(each) for each in nodes if _shows(call, each.launched_at)]
+
+
+def _shows(call: ApiCall, since: float) -> bool:
+    return call.now >= since + call.behaviour.listing_seconds
 
 
 def _group(call: ApiCall) -> NodeGroup:
     found = call.store.groups.get(call.names["group"])
     if found is None:
-        raise ApiError(404, f"the group {call.names['group']} was not found")
+        raise ApiError(call.behaviour.missing_status, f"the group {call.names['group']} was not found")
     return found

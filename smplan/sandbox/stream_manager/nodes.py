@@ -8,13 +8,11 @@ from smplan.sandbox.stream_manager.database import ROLES, Json, Node
 from smplan.sandbox.stream_manager.requests import ApiCall, route
 from smplan.sandbox.stream_manager.responses import ApiError
 
-CLOUD = "Amazon Web Services"
-
 
 @route("GET", "debug/cloudcontroller")
-def cloud_controller(_: ApiCall) -> str:
+def cloud_controller(call: ApiCall) -> str:
     """D1: which cloud it manages."""
-    return CLOUD
+    return call.behaviour.cloud
 
 
 @route("GET", "node/{address}")
@@ -49,7 +47,7 @@ def _node(call: ApiCall) -> Node:
     address = call.names["address"]
     found = next((each for each in call.store.nodes.values() if each.address == address), None)
     if found is None:
-        raise ApiError(404, f"the node {address} was not found")
+        raise ApiError(call.behaviour.missing_status, f"the node {address} was not found")
     return found
 
 

@@ -11,7 +11,7 @@ from smplan.sandbox.stream_manager.responses import ApiError
 NAME_LIMIT = 254
 TEXT_LIMIT = 65_535
 POLICY_TYPE = "com.red5pro.services.autoscaling.model.ScalePolicyMaster"
-_NUMBERS = ("scaleAdjustment", "estimatedWarmUpTime", "coolDownPeriod", "scaleInWaitTime", "scaleOutWaitTime")
+_NUMBERS = ("estimatedWarmUpTime", "coolDownPeriod", "scaleInWaitTime", "scaleOutWaitTime")
 
 
 def policy(data: Json) -> Json:
@@ -39,7 +39,8 @@ def _limits(given: Json) -> Json:
     if least > most:
         raise ApiError(400, f"minLimit {least} is more than maxLimit {most}")
     others = {key: number(given, key) for key in _NUMBERS if given.get(key) is not None}
-    return {"role": _role(given), "minLimit": least, "maxLimit": most, **others}
+    adjustment = number(given, "scaleAdjustment")  # no effect, and not optional (Scale Policy Management)
+    return {"role": _role(given), "minLimit": least, "maxLimit": most, "scaleAdjustment": adjustment, **others}
 
 
 def config(data: Json, version: str) -> Json:

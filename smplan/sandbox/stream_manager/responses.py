@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from smplan.sandbox.ids import REGION
+
 HTML = "text/html;charset=utf-8"
 TEXT = "text/plain;charset=utf-8"
 JSON = "application/json;charset=utf-8"
@@ -28,6 +30,20 @@ class Behaviour:
     """Whether a group without an origin is removed after 180 s."""
     nodes_report: bool = True
     """Whether nodes report to the Stream Manager; else they never get past ``running``."""
+    silent_roles: frozenset[str] = frozenset()
+    """Roles whose nodes never report, such as edges with another cluster password."""
+    listing_seconds: float = 0.0
+    """How long a new group or node is missing in lists: in ours, as the documents give no figure."""
+    regions: tuple[str, ...] = (REGION,)
+    """The regions in which nodes can be launched: those with a VPC of the configured name."""
+    deploy_seconds: float = 0.0
+    """How long the web app takes to start once the server answers on ``/``."""
+    cloud: str = "Amazon Web Services"
+    """The active cloud controller; another one if the settings of the image were not finished."""
+    refusal: str = ""
+    """The text of each refusal, where it is not to be ours: none is documented."""
+    missing_status: int = 404
+    """HTTP status for what does not exist: 400 or 404."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,11 +90,13 @@ class StreamManagers:
         if request.path in ("", "/"):
             return html_page(200, "Red5 Pro")
         version, _, rest = request.path.removeprefix(ROOT).partition("/admin/")
-        found = find(request.method, rest) if request.path.startswith(ROOT) and version in VERSIONS else None
+        now = self._clock.now()
+        deployed = now >= me.booted_at + self.behaviour.deploy_seconds
+        served = deployed and request.path.startswith(ROOT) and version in VERSIONS
+        found = find(request.method, rest) if served else None
         if found is None:
             return html_page(404, "HTTP Status 404 – Not Found")
         handler, status, names = found
-        now = self._clock.now()
         try:
             self._admit(settings(me), request.query)
             call = ApiCall(
@@ -109,7 +111,8 @@ class StreamManagers:
             )
             return json_response(status, handler(call))
         except ApiError as refused:
-            return error_response(refused, now)
+            shown = ApiError(refused.status, self.behaviour.refusal or refused.message)
+            return error_response(shown, now)
 
     def _admit(self, held: Mapping[str, str], query: Mapping[str, str]) -> None:
         token = held.get("rest.administratorToken") or ADMIN_TOKEN

@@ -13,14 +13,14 @@ from typing import Annotated, Any, ClassVar
 
 from smplan.core import graph
 from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, Moved, Resource, SourceMap
-from smplan.core.graph import Graph
+from smplan.core.graph import Edge, Graph
 from smplan.core.plan.changes import ChangeSet, Permits
 from smplan.core.plan.model import Step
 from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.plan.planner import plan_changes
 from smplan.core.plan.steps import plan_steps
-from smplan.core.resource_type import DeclaredResource, Output, Override, Protection, ResourceType
+from smplan.core.resource_type import DeclaredResource, Exclusive, Output, Override, Protection, ResourceType
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, RELEASED_LAST, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
 from smplan.core.state.journal import StepIntent
@@ -61,6 +61,13 @@ class ValueSpec(Spec):
     """Any value."""
 
     input: Any = None
+
+
+class DoorSpec(Spec):
+    """Leads from one balancer to targets that no other balancer may have."""
+
+    balancer: Annotated[str, IMMUTABLE]
+    targets: str
 
 
 class ScheduleSpec(Spec):
@@ -114,6 +121,10 @@ TYPES: dict[str, ResourceType] = {
     "remote": _declared("remote", ThingSpec, Thing, via_stream_manager=True),
     "port": _declared("port", PortSpec, create_before_delete=False, taggable=False),
     "slot": _declared("slot", PortSpec, key_fields=("number",), create_before_delete=False, taggable=False),
+    "name": _declared(
+        "name", ThingSpec, Thing, lingers=classmethod(lambda cls, effect: 60 if effect.alters("uses") else 0)
+    ),
+    "door": _declared("door", DoorSpec, key_fields=("balancer",), exclusive=Exclusive("targets", "balancer")),
     "gate": _declared("gate", GateSpec, gate=True, taggable=False, expected_seconds=180),
     "value": Value,
     "schedule": _declared("schedule", ScheduleSpec, overrides=(Override("thing", "thing", ("size", "limit")),)),
@@ -249,17 +260,18 @@ def planned(
     hidden: Iterable[Hidden] = (),
     moved: Mapping[str, str] | None = None,
     taken: Mapping[str, str] | None = None,
+    rules: Sequence[Edge] = (),
 ) -> Planned:
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address.
 
-    ``taken`` has the owners of older generations that another state took over, by id.
+    ``taken`` has the owners of older generations that another state took over, by id. ``rules`` order addresses.
     """
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     blueprint = replace(
         blueprint, moved=tuple(Moved(before, after, ("moved",)) for before, after in (moved or {}).items())
     )
     records = {each.record.address: each.record for each in haves}
-    ordered = Graph({}) if destroy else graph.build(blueprint, lambda resources: ())
+    ordered = Graph({}) if destroy else graph.build(blueprint, lambda resources: rules)
     before = State("toys", LINEAGE, 3, records, tuple(deposed))
     placing = plan_moves(blueprint, ordered, TYPES.__getitem__, before, lookups or {}) if not destroy else (before, ())
     state, moves = placing
@@ -320,6 +332,8 @@ def parsed(value: Any) -> PartialValue:
 
 
 def _defaults(address: str, kind: str) -> dict[str, Any]:
-    if kind in ("thing", "remote"):
+    if kind in ("thing", "remote", "name"):
         return {"name": address}
+    if kind == "door":
+        return {"balancer": "x", "targets": "y"}
     return {"number": 1, "of": "x"} if kind in ("port", "slot") else {}

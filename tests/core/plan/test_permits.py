@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from smplan.core.plan.changes import ChangeSet, Violation
 from smplan.core.plan.model import Op
 from smplan.core.plan.observed import Hidden
 from smplan.core.risk import Category, Risk
@@ -198,3 +199,21 @@ def test_the_older_generation_of_a_resource_that_is_refused_has_no_successor() -
     plan = planned([want("a")], deposed=[deposed("a", zone="y")], found=theirs)
     assert plan.ops == {"a:delete#1": "delete"}
     assert plan.changes.unowned
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (
+            "smplan destroy f.yaml --var a=b --var 'c=d e' --unprotect x",
+            "start it with `smplan scale f.yaml --to blueprint --var a=b --var 'c=d e'`, then run `smplan destroy ",
+        ),
+        ("", "start it with `smplan scale BLUEPRINT --to blueprint`, then run the same command again; "),
+    ],
+)
+def test_what_is_behind_a_stopped_group_is_refused_with_the_commands_to_type(command: str, hint: str) -> None:
+    refused = ChangeSet({}, guard_violations=[Violation("nodes cannot be deleted", "--abandon", "nodes", stopped=True)])
+    with pytest.raises(GuardRefused) as caught:
+        refused.raise_if_refused(command)
+    assert caught.value.hint.startswith(hint)
+    assert "--abandon nodes`" in caught.value.hint

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from smplan.core.graph import Edge
+from smplan.core.plan.duration import critical_path_seconds
 from smplan.core.plan.model import Op, Step
 from smplan.core.plan.steps import in_order
 from smplan.core.state.model import ResourceState
@@ -29,6 +30,7 @@ def port(address: str = "p", number: int = 1, of: str = "x") -> dict[str, Any]:
     return {"address": address, "kind": "port", "number": number, "of": of}
 
 
+TURNED = (Edge("door", "fleet", "it opens first", turned="it is filled first"),)
 PENDING = pending("a", after=["z"])
 STORIES = [
     Story(
@@ -71,7 +73,69 @@ STORIES = [
             [want("balancer", zones=["a", "c"]), want("fleet", size=2, after=["balancer"])],
             [have("balancer", zones=["a", "b"]), have("fleet")],
         ),
-        ("balancer:update", "fleet:update after balancer:update"),
+        (
+            "balancer:update",
+            "fleet:update after balancer:update",
+            "balancer:release after fleet:update, balancer:update",
+        ),
+    ),
+    Story(
+        "an update that only releases and one that does more besides are told apart",
+        lambda: planned(
+            [want("balancer", zones=["a"], size=2), want("fleet", size=2, after=["balancer"])],
+            [have("balancer", zones=["a", "b"]), have("fleet")],
+        ),
+        (
+            "balancer:update",
+            "fleet:update after balancer:update",
+            "balancer:release after fleet:update, balancer:update",
+        ),
+    ),
+    Story(
+        "what is replaced is deleted after another releases it",
+        lambda: planned(
+            [want("zone", zone="y"), want("fleet", zones=["${zone.id}"])],
+            [have("zone", zone="x"), have("fleet", zones=["id-zone"], after=["zone"])],
+        ),
+        (
+            "zone:replace",
+            "fleet:update after zone:replace",
+            "fleet:release after fleet:update",
+            "zone:delete#1 after zone:replace, fleet:release, fleet:update",
+        ),
+    ),
+    Story(
+        "where an order is turned, what comes after is changed before an update in place, and releases after it",
+        lambda: planned(
+            [want("old", zone="y"), want("door", uses=["${old.id}"]), want("fleet", zones=["${old.id}"])],
+            [
+                have("old", zone="x"),
+                have("door", uses=["id-old"], after=["old"]),
+                have("fleet", zones=["id-old"], after=["old"]),
+            ],
+            rules=TURNED,
+        ),
+        (
+            "old:replace",
+            "fleet:update after old:replace",
+            "door:update after old:replace, fleet:update",
+            "fleet:release after door:update, fleet:update",
+            "old:delete#1 after old:replace, door:update, fleet:release, fleet:update",
+        ),
+    ),
+    Story(
+        "it is not turned where that is created",
+        lambda: planned([want("door"), want("fleet")], rules=TURNED),
+        ("door:create", "fleet:create after door:create"),
+    ),
+    Story(
+        "nor where the other one only releases",
+        lambda: planned(
+            [want("door", size=2), want("fleet", zones=["b"])],
+            [have("door"), have("fleet", zones=["a", "b"])],
+            rules=TURNED,
+        ),
+        ("door:update", "fleet:update after door:update"),
     ),
     Story(
         "what is replaced is deleted after the gate of what was moved to its successor",
@@ -264,3 +328,85 @@ def test_in_a_cycle_the_droppable_edges_are_dropped() -> None:
 def test_a_cycle_without_droppable_edges_is_a_bug() -> None:
     with pytest.raises(Bug, match="the steps wait for each other: "):
         in_order(steps("a", "b"), [Edge("a", "b", "x"), Edge("b", "a", "y")])
+
+
+def moved_name(**name: Any) -> Planned:
+    """A name that leads to another balancer, which is replaced, and an image that is no longer wanted."""
+    return planned(
+        [
+            want("balancer", zone="y"),
+            want("fleet", zones=["b"], after=["balancer"]),
+            want("www", "name", uses=["${balancer.id}"], after=["fleet"], **name),
+        ],
+        [
+            have("balancer", zone="x"),
+            have("fleet", zones=["a"], after=["balancer"]),
+            have("www", "name", uses=["id-balancer"], after=["balancer", "fleet"]),
+            have("image"),
+        ],
+    )
+
+
+def test_what_clients_still_use_is_deleted_and_released_some_time_after_the_update() -> None:
+    plan = moved_name()
+    delays = {step.id: each.seconds for step in plan.steps for each in step.depends_on if each.step == "www:update"}
+    assert delays == {"balancer:delete#1": 60, "fleet:release": 60}
+    one_after_another = ("balancer:replace", "fleet:update", "www:update", "fleet:release", "balancer:delete#1")
+    assert critical_path_seconds(plan.steps) == 60 + len(one_after_another)
+    (why,) = [each.reason for each in plan["balancer:delete#1"].depends_on if each.step == "www:update"]
+    assert why == "clients of www may use its old answer for 60 s"
+
+
+def test_an_update_that_clients_do_not_notice_delays_nothing() -> None:
+    plan = planned(
+        [want("balancer", zone="y"), want("www", "name", size=2, after=["balancer"])],
+        [have("balancer", zone="x"), have("www", "name", after=["balancer"])],
+    )
+    assert {each.seconds for step in plan.steps for each in step.depends_on} == {0}
+
+
+def doors(zone: str = "y", **lifecycle: Any) -> Planned:
+    """A door of a balancer that is replaced, with targets of its own."""
+    return planned(
+        [
+            want("balancer", zone=zone),
+            want("targets", lifecycle=lifecycle),
+            want("door", "door", balancer="${balancer.id}", targets="${targets.id}"),
+        ],
+        [
+            have("balancer", zone="x"),
+            have("targets", keep=lifecycle.get("keep", False)),
+            have("door", "door", balancer="id-balancer", targets="id-targets", after=["balancer", "targets"]),
+        ],
+    )
+
+
+def test_what_one_resource_holds_alone_is_replaced_with_it() -> None:
+    ops = doors().ops
+    assert ops["targets:replace"] == "replace"
+    assert [*ops].index("door:replace") < [*ops].index("door:delete#1")
+    assert "its old generation has this one for itself" in doors()["targets:replace"].reasons[0]
+    assert doors(zone="x").steps == ()
+
+
+@pytest.mark.parametrize("lifecycle", [{"keep": True}, {"prevent_destroy": True}])
+def test_what_must_stay_makes_its_holder_go_first(lifecycle: dict[str, Any]) -> None:
+    ops = [*doors(**lifecycle).ops]
+    assert "targets:replace" not in ops
+    assert ops.index("door:delete#1") < ops.index("door:replace")
+
+
+def test_what_is_not_of_the_blueprint_makes_its_holder_go_first() -> None:
+    plan = planned(
+        [want("balancer", zone="y"), want("door", "door", balancer="${balancer.id}", targets="id-t")],
+        [
+            have("balancer", zone="x"),
+            have("door", "door", balancer="id-balancer", targets="id-t", after=["balancer"]),
+        ],
+    )
+    assert [*plan.ops].index("door:delete#1") < [*plan.ops].index("door:replace")
+
+
+def test_an_older_generation_beside_which_the_new_one_can_exist_does_not_make_room() -> None:
+    plan = planned([want("door", "door", balancer="b")], deposed=[deposed("door", "door", balancer="a")])
+    assert plan.story == ["door:create", "door:delete#1 after door:create"]

@@ -390,7 +390,7 @@ def test_a_cname_must_be_alone_unless_the_plan_deletes_the_other(plan: Plan, aws
     record = planned("record", RECORD, plan.record())
     message = "sm.example.com has a record of type A already: a CNAME must be the only record of its name"
     assert plan.messages(record) == [f"record.name: {message}"]
-    plan.deleted = [f"{zone}/sm.example.com/A"]
+    plan.deleted = [f"{zone}/sm.example.com"]
     assert plan.messages(record) == []
     change("DELETE")
 

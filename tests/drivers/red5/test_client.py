@@ -16,6 +16,7 @@ from smplan.core.events import Retried
 from smplan.drivers.destinations import SecretHosts
 from smplan.drivers.red5 import client
 from smplan.drivers.red5.client import StreamManager
+from smplan.drivers.retry import RetryPolicy
 from smplan.errors import (
     Denied,
     GuardRefused,
@@ -56,8 +57,11 @@ def test_every_call_carries_the_token_and_names_its_version(server: Server) -> N
 
 
 def test_the_cloud_is_read_as_text(server: Server, api: StreamManager) -> None:
-    server.answers[f"GET {ADMIN}/debug/cloudcontroller"] = (200, "Amazon Web Services\n")
+    server.answers[f"GET {ADMIN}/debug/cloudcontroller"] = [(200, "Amazon Web Services\n"), (503, "")]
     assert api.cloud() == "Amazon Web Services"
+    with pytest.raises(Unreachable):
+        api.cloud()
+    assert len(server.asked) == 2, "its caller polls"
 
 
 def test_objects_are_taken_wrapped_and_bare(server: Server, api: StreamManager) -> None:
@@ -78,24 +82,100 @@ def test_writes_go_where_they_should(server: Server, api: StreamManager) -> None
         "DELETE /nodegroup/g": lambda: api.delete_group("g"),
         "POST /nodegroup/g/node/origin": lambda: api.launch_origin("g"),
     }
+    server.answers[f"GET {ADMIN}/nodegroup"] = (200, "[]")
     for key, call in calls.items():
         method, path = key.split(" ")
         server.answers[f"{method} {ADMIN}{path}"] = (201, "{}")
         call()
-    assert json.loads(server.asked[0][3]) == {"policy": {"name": "p"}}
-    assert len(server.asked) == len(calls)
+    writes = [each for each in server.asked if each[0] != "GET"]
+    assert json.loads(writes[0][3]) == {"policy": {"name": "p"}}
+    assert len(writes) == len(calls)
+
+
+LISTS = {"scale_policy": "configurations/scalepolicy", "launch_config": "configurations/launchconfig"}
+
+
+@pytest.mark.parametrize(("what", "path"), LISTS.items())
+@pytest.mark.parametrize("status", [400, 404])
+def test_whether_something_exists_is_decided_by_its_list(
+    server: Server, api: StreamManager, what: str, path: str, status: int
+) -> None:
+    refusal = (status, envelope("Ungültige Anfrage"))
+    server.answers[f"GET {ADMIN}/nodegroup"] = (200, "[]")
+    server.answers |= {f"{method} {ADMIN}/{path}/p": refusal for method in ("GET", "DELETE")}
+    server.answers[f"GET {ADMIN}/{path}"] = (200, "[]")
+    for call in (getattr(api, what), getattr(api, f"delete_{what}")):
+        with pytest.raises(NotFound, match="Ungültige Anfrage"):
+            call("p")
+    server.answers[f"GET {ADMIN}/{path}"] = (200, '["p"]')
+    for call in (getattr(api, what), getattr(api, f"delete_{what}")):
+        with pytest.raises(Invalid if status == 400 else Unreachable, match="Ungültige Anfrage"):
+            call("p")
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_whether_a_group_exists_is_decided_by_the_list_of_groups(
+    server: Server, api: StreamManager, status: int
+) -> None:
+    server.answers[f"GET {ADMIN}/nodegroup"] = (200, '[{"name": "other"}]')
+    for request in ("GET", "POST"):
+        server.answers[f"{request} {ADMIN}/nodegroup/g/node{'/origin' * (request == 'POST')}"] = (status, envelope("x"))
+    server.answers[f"DELETE {ADMIN}/nodegroup/g"] = (status, envelope("x"))
+    for call in (api.nodes, api.launch_origin, api.delete_group):
+        with pytest.raises(NotFound):
+            call("g")
+
+
+@pytest.mark.parametrize(("what", "member"), [("scale_policy", "scalePolicy"), ("launch_config", "launchConfig")])
+def test_what_a_group_uses_is_not_even_asked_to_go(server: Server, api: StreamManager, what: str, member: str) -> None:
+    server.answers[f"GET {ADMIN}/nodegroup"] = (
+        200,
+        json.dumps([{"name": "g", member: "p"}, {"name": "h", member: "p"}]),
+    )
+    with pytest.raises(InUse, match="p is in use by the node groups g, h"):
+        getattr(api, f"delete_{what}")("p")
+    assert {method for method, *_ in server.asked} == {"GET"}
+
+
+def test_a_word_of_the_token_in_a_name_does_not_hide_that_it_is_gone(server: Server, api: StreamManager) -> None:
+    server.answers[f"GET {ADMIN}/configurations/scalepolicy/token"] = (400, envelope("no policy token"))
+    server.answers[f"GET {ADMIN}/configurations/scalepolicy"] = (200, "[]")
+    with pytest.raises(NotFound):
+        api.scale_policy("token")
+
+
+def test_in_a_run_a_server_that_comes_up_is_waited_for(server: Server, api: StreamManager) -> None:
+    waited: list[float] = []
+    policy = RetryPolicy(pause=waited.append, draw=lambda: 0.0)
+    api = StreamManager(server.url, token=lambda: TOKEN, retry_policy=policy)
+    api.patient = True
+    with pytest.raises(Unreachable, match="not deployed"):
+        api.groups()
+    assert sum(waited) >= 100, "20 times 5 s, as the vendor's module waits"
+    server.answers[f"POST {ADMIN}/nodegroup"] = [*[(503, "")] * 19, (404, "<html>"), (201, '{"name": "g"}')]
+    assert api.create_group({}) == {"name": "g"}
+
+
+def test_a_server_that_responds_with_nonsense_is_not_waited_for(server: Server, api: StreamManager) -> None:
+    api.patient = True
+    for answer in ((500, ""), (200, "no JSON")):
+        server.asked.clear()
+        server.answers[f"GET {ADMIN}/nodegroup"] = answer
+        with pytest.raises(Unreachable):
+            api.groups()
+        assert len(server.asked) == client.ATTEMPTS
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, envelope("Group g does not exist"), NotFound),
+        (400, envelope("Group g does not exist"), Invalid),
         (404, envelope("whatever"), NotFound),
         (404, "<html>Tomcat</html>", Unreachable),
         (400, envelope("Invalid access token"), Denied),
         (401, "", Denied),
         (403, "[]", Denied),
-        (400, envelope("policy is in use by group g"), InUse),
+        (400, envelope("policy is in use by group g"), Invalid),
         (400, envelope("maxLimit is too small"), Invalid),
         (418, "", Invalid),
         (502, "", Unreachable),
@@ -155,8 +235,9 @@ def test_reads_are_retried_while_the_server_is_unreachable(server: Server, api: 
 
 def test_undefined_responses_are_unreachable(server: Server, api: StreamManager) -> None:
     server.answers[f"GET {ADMIN}/configurations/launchconfig"] = (200, "{}")
-    server.answers[f"GET {ADMIN}/nodegroup/g"] = (200, "[]")
-    for call in (api.launch_configs, lambda: api.group("g")):
+    server.answers[f"GET {ADMIN}/nodegroup/g/node"] = (200, "{}")
+    server.answers[f"GET {ADMIN}/configurations/scalepolicy/p"] = (200, "[]")
+    for call in (api.launch_configs, lambda: api.nodes("g"), lambda: api.scale_policy("p")):
         with pytest.raises(Unreachable, match="its API does not define"):
             call()
 
@@ -212,13 +293,13 @@ def test_a_token_that_the_server_sends_back_is_redacted(server: Server, api: Str
     ):
         server.answers[f"GET {ADMIN}/nodegroup"] = (200, f'[{{"name": "g", "note": "x {form}"}}]')
         server.answers[f"GET {ADMIN}/debug/cloudcontroller"] = (200, f"cloud {form}")
-        server.answers[f"GET {ADMIN}/nodegroup/g"] = (400, f'{{"errorMessage": "bad: {form}"}}')
+        server.answers[f"POST {ADMIN}/nodegroup"] = (400, f'{{"errorMessage": "bad: {form}"}}')
         assert TOKEN not in json.dumps(api.groups())
         assert "[redacted]" in json.dumps(api.groups())
         if "\\" not in form:
             assert form not in api.cloud()
         with pytest.raises(SmplanError, match=r"\[redacted\]") as caught:
-            api.group("g")
+            api.create_group({})
         assert form not in str(caught.value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,8 +9,9 @@ from pydantic import ValidationError
 
 from smplan.core.values import Ref
 from smplan.drivers.context import Context
+from smplan.drivers.red5 import _minimums as minimums
 from smplan.drivers.red5.launch_config import LaunchConfig, LaunchConfigSpec
-from smplan.drivers.red5.nodegroup import NodeGroup, NodeGroupSpec, minimums
+from smplan.drivers.red5.nodegroup import NodeGroup, NodeGroupSpec
 from smplan.drivers.red5.scale_policy import ScalePolicy, ScalePolicySpec
 from smplan.errors import Conflict, NotFound
 
@@ -181,7 +181,7 @@ def test_properties_and_metadata_are_sent_though_there_is_nothing_to_say() -> No
 
 def test_a_group_that_the_server_does_not_name_has_the_name_that_was_asked_for() -> None:
     assert NodeGroup(context(created={})).create(SPEC, NOTHING) == "group"
-    assert NodeGroup(context(created={"name": "group-1"})).create(SPEC, NOTHING) == "group-1"
+    assert NodeGroup(context(created={"name": "group-1", "id": 7})).create(SPEC, NOTHING) == "group-1#7"
 
 
 @pytest.mark.parametrize("regions", [{"regions": ["us-east-1"]}, {"region": "us-east-1"}, {"region": ["us-east-1"]}])
@@ -190,7 +190,7 @@ def test_regions_are_read_in_each_of_their_spellings(regions: dict[str, Any]) ->
     live = NodeGroup(context(groups=[group], nodes={"group": [{"state": "INSERVICE"}, {}]})).find(SPEC)
     assert live is not None
     assert live.spec == SPEC
-    assert live.outputs == {"state": "active", "nodes_in_service": 1}
+    assert live.outputs == {"group": "group", "state": "active", "nodes_in_service": 1}
 
 
 def test_a_group_without_a_region_is_a_conflict() -> None:
@@ -204,21 +204,39 @@ def test_a_group_with_unknown_settings_can_be_read() -> None:
     assert (found.spec.launch_config, found.spec.scale_policy, found.outputs["state"]) == ("", "", "")
 
 
-def test_the_least_number_of_nodes_is_the_highest_of_the_groups_regions() -> None:
+def test_each_region_has_the_minimums_of_its_own_entry_else_those_of_default() -> None:
     targets = {"default": (1, 2), "us-west-2": (3, 0)}
     regions = [
         {"name": name, "target": [{"role": "origin", "minLimit": origins}, {"role": "edge", "minLimit": str(edges)}]}
         for name, (origins, edges) in targets.items()
     ]
     found = {"targets": {"region": regions}}
-    assert minimums(found, ["us-east-1"]) == Counter(origin=1, edge=2)
-    assert minimums(found, ["us-west-2"]) == Counter(origin=3, edge=0)
-    assert minimums(found, ["us-east-1", "us-west-2"]) == Counter(origin=3, edge=2)
+    east, west = "us-east-1", "us-west-2"
+    assert minimums.wanted(found, [east]) == {("origin", east): 1, ("edge", east): 2}
+    assert minimums.wanted(found, [west]) == {("origin", west): 3, ("edge", west): 0}
+    assert sum(minimums.wanted(found, [east, west]).values()) == 6
+    assert minimums.wanted({}, [east]) == {}
+
+
+def node(role: str, zone: str = "us-east-1a", state: str = "INSERVICE") -> dict[str, str]:
+    return {"role": role, "availabilityZone": zone, "state": state}
+
+
+def test_nodes_count_in_their_own_region_only() -> None:
+    both = ["us-east-1", "us-west-2"]
+    least = policy({**ORIGIN, "minLimit": 0}, {"role": "edge", "minLimit": 1, "maxLimit": 2})
+    counted = minimums.count(least, both, [node("origin"), node("edge"), node("edge"), node("relay", state="pending")])
+    assert not counted.complete
+    assert "edge in us-west-2 0 of 1, edge in us-east-1 2 of 1" in counted.status
+    assert counted.status.endswith("in service; 1 pending")
+    assert counted.fraction == 0.5
+    assert minimums.count(least, both, [node("origin"), node("edge"), node("edge", "us-west-2b")]).complete
 
 
 def test_an_origin_there_must_be_whatever_the_policy_says() -> None:
-    assert minimums({}, ["us-east-1"]) == Counter(origin=1)
-    assert minimums(policy({"role": "origin", "minLimit": None}), ["us-east-1"]) == Counter(origin=1)
+    none = minimums.count({}, ["us-east-1"], [node("edge")])
+    assert (none.complete, none.fraction, none.status) == (False, 0.0, "no origin yet")
+    assert minimums.count({}, ["us-east-1"], [node("origin", "")]).complete
 
 
 def test_wait_ready_ends_at_once_when_all_are_in_service() -> None:
@@ -234,9 +252,6 @@ def test_a_put_keeps_the_members_of_a_launch_configuration_that_no_field_names()
     stream_manager: Any = answers
     driver = LaunchConfig(Context(NOTHING, lambda: stream_manager))
     live = driver.read_many(["nodes"])["nodes"]
-    target = {"role": "edge", "instance_type": "c5.xlarge", "connection_capacity": 200}
-    driver.update(live, LaunchConfigSpec.model_validate({"name": "nodes", "image": "image", "targets": [target]}))
-    [(_, put)] = answers.put
-    assert (put["audience"], put["targets"]["order"]) == ("live", "any")
-    [sent] = put["targets"]["target"]
-    assert sent == {"role": "edge", "instanceType": "c5.xlarge", "connectionCapacity": "200", "volumeSize": 20}
+    driver.update(live, live.spec)
+    driver.update(live, live.spec.model_copy(update={"description": "after"}))
+    assert answers.put == [(False, {**now, "description": "after"})]

@@ -85,7 +85,7 @@ def test_stream_managers_are_reached_by_the_real_name(gateway: Gateway, url: str
     api.launch_origin("group")
     assert [each["state"] for each in api.nodes("group")] == ["pending"]
     with pytest.raises(NotFound):
-        api.group("other")
+        api.nodes("other")
 
 
 def test_port_80_is_a_listener_of_its_own(gateway: Gateway, world: FakeWorld) -> None:

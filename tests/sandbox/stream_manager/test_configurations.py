@@ -19,8 +19,8 @@ def test_roles_come_back_in_order_and_texts_as_numbers() -> None:
     body = policy(origin=("1", 2.0), edge=("0", "4"))
     made = rig.ok("POST", POLICIES, body)["policy"]
     assert made["targets"]["region"][0]["target"] == [
-        {"role": "edge", "minLimit": 0, "maxLimit": 4},
-        {"role": "origin", "minLimit": 1, "maxLimit": 2},
+        {"role": "edge", "minLimit": 0, "maxLimit": 4, "scaleAdjustment": 1},
+        {"role": "origin", "minLimit": 1, "maxLimit": 2, "scaleAdjustment": 1},
     ]
     assert made["type"].endswith("ScalePolicyMaster")
     assert rig.ok("GET", f"{POLICIES}/policy") == {"policy": made}
@@ -115,7 +115,7 @@ def regions(*named: dict[str, Any]) -> dict[str, Any]:
     return {"policy": {"name": "p", "targets": {"region": list(named)}}}
 
 
-ONE = {"role": "edge", "minLimit": 1, "maxLimit": 1}
+ONE = {"role": "edge", "minLimit": 1, "maxLimit": 1, "scaleAdjustment": 1}
 
 
 @pytest.mark.parametrize(

@@ -92,14 +92,15 @@ def test_origins_up_to_the_most_that_the_policy_allows(rig: Rig) -> None:
     rig.group(origins=(1, 2))
     rig.ok("POST", ORIGIN)
     rig.ok("POST", ORIGIN)
-    assert "2 origins" in rig.refused("POST", ORIGIN)
+    assert "all its origins" in rig.refused("POST", ORIGIN)
 
 
 def test_one_origin_where_the_policy_names_none(rig: Rig) -> None:
-    rig.group()
-    rig.ok("PUT", "configurations/scalepolicy/policy", policy(edge=(1, 1)))
+    rig.group(name="other")
+    rig.ok("POST", "configurations/scalepolicy", policy("edges", edge=(1, 1)))
+    rig.ok("POST", "nodegroup", group_body(scalePolicy="edges"))
     rig.ok("POST", ORIGIN)
-    assert "1 origins" in rig.refused("POST", ORIGIN)
+    assert "all its origins" in rig.refused("POST", ORIGIN)
 
 
 def test_a_policy_changed_under_a_group_takes_effect(rig: Rig) -> None:
@@ -123,7 +124,7 @@ def test_a_deleted_group_goes_after_its_nodes(rig: Rig) -> None:
     assert rig.states() == [("edge", "terminating"), ("origin", "terminating")]
     assert "terminating" in rig.refused("POST", ORIGIN)
     rig.later(10)
-    rig.ok("DELETE", "nodegroup/group")
+    assert "terminating" in rig.refused("DELETE", "nodegroup/group")
     rig.later(10)
     rig.refused("GET", "nodegroup/group", status=404)
     assert set(rig.world.machines) == {"i-1"}
@@ -282,6 +283,7 @@ def test_resizes_that_are_refused(rig: Rig, body: dict[str, Any], told: str) -> 
 
 
 def test_only_groups_of_origins_and_edges_can_be_resized(rig: Rig) -> None:
-    rig.group()
-    rig.ok("PUT", "configurations/scalepolicy/policy", policy(origin=(1, 1), relay=(1, 1)))
+    rig.group(name="other")
+    rig.ok("POST", "configurations/scalepolicy", policy("relays", origin=(1, 1), relay=(1, 1)))
+    rig.ok("POST", "nodegroup", group_body(scalePolicy="relays"))
     assert "only groups" in rig.refused("PUT", "nodegroup/group", resize())

@@ -9,7 +9,18 @@ from smplan.sandbox.stream_manager.responses import (
     Behaviour,
     Request,
 )
-from tests.sandbox.stream_manager.world import GROUP, GUIDE, PROPERTIES, UNIQUE, Rig, instance
+from smplan.sandbox.stream_manager.simulator import PORT
+from tests.sandbox.stream_manager.world import (
+    GROUP,
+    GUIDE,
+    PROPERTIES,
+    UNIQUE,
+    Rig,
+    config,
+    group_body,
+    instance,
+    policy,
+)
 
 ROOT = Request("GET", "/", {})
 
@@ -161,3 +172,62 @@ def test_one_stream_manager_needs_no_address() -> None:
     rig.ok("POST", "nodegroup/group/node/origin")
     rig.later(100)
     assert ("origin", "inservice") in rig.states()
+
+
+def test_the_root_page_proves_neither_the_web_app_nor_its_controller() -> None:
+    rig = Rig(Behaviour(deploy_seconds=30.0, cloud="Dummy"))
+    rig.world.add(instance("i-1", booted_at=rig.clock.now()))
+    root = rig.managers.respond("i-1", PORT, ROOT)
+    assert root is not None
+    assert root.status == 200
+    status, page = rig.call("GET", "debug/cloudcontroller")
+    assert (status, "errorMessage" in page) == (404, False)
+    rig.later(30)
+    assert rig.ok("GET", "debug/cloudcontroller") == "Dummy"
+
+
+def test_refusals_may_have_any_text_and_either_status() -> None:
+    rig = Rig(Behaviour(refusal="Nein", missing_status=400))
+    for path in ("nodegroup/none", "configurations/scalepolicy/none", "node/none"):
+        assert rig.refused("GET", path) == "Nein"
+
+
+def test_a_policy_needs_its_adjustment_and_changes_only_its_limits_while_in_use() -> None:
+    rig = Rig()
+    rig.group()
+    body = policy(origin=(1, 2), edge=(2, 9))
+    rig.ok("PUT", "configurations/scalepolicy/policy", body)
+    assert "in use" in rig.refused("PUT", "configurations/scalepolicy/policy", policy(origin=(1, 2)))
+    assert "in use" in rig.refused(
+        "PUT", "configurations/scalepolicy/policy", {"policy": {**body["policy"], "description": "other"}}
+    )
+    del body["policy"]["targets"]["region"][0]["target"][0]["scaleAdjustment"]
+    assert "scaleAdjustment" in rig.refused("PUT", "configurations/scalepolicy/policy", body)
+
+
+def test_new_groups_and_nodes_show_in_lists_after_a_while() -> None:
+    rig = Rig(Behaviour(listing_seconds=3.0))
+    rig.group()
+    assert rig.ok("GET", "nodegroup") == []
+    rig.ok("POST", "nodegroup/group/node/origin")
+    assert rig.states() == []
+    rig.later(3)
+    assert [each["name"] for each in rig.ok("GET", "nodegroup")] == ["group"]
+    assert rig.states() == [("origin", "pending")]
+
+
+def test_each_region_gets_its_own_minimum_and_silent_roles_never_come_up() -> None:
+    rig = Rig(Behaviour(regions=("us-east-1", "us-west-2"), silent_roles=frozenset({"edge"})))
+    rig.ok("POST", "configurations/scalepolicy", policy(origin=(1, 1), edge=(1, 2)))
+    rig.ok("POST", "configurations/launchconfig", config())
+    rig.ok("POST", "nodegroup", group_body(regions=["us-east-1", "us-west-2"]))
+    rig.ok("POST", "nodegroup/group/node/origin")
+    rig.later(80)
+    rig.later(80)
+    nodes = rig.ok("GET", "nodegroup/group/node")
+    assert sorted((each["role"], each["availabilityZone"], each["state"]) for each in nodes) == [
+        ("edge", "us-east-1a", "running"),
+        ("edge", "us-west-2a", "running"),
+        ("origin", "us-east-1a", "inservice"),
+        ("origin", "us-west-2a", "inservice"),
+    ]

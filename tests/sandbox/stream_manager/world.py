@@ -146,7 +146,9 @@ class Rig:
 
 def policy(name: str = "policy", **limits: tuple[Any, Any]) -> dict[str, Any]:
     """The body of a scale policy: role -> least and most nodes."""
-    listed = [{"role": role, "minLimit": low, "maxLimit": high} for role, (low, high) in limits.items()]
+    listed = [
+        {"role": role, "minLimit": low, "maxLimit": high, "scaleAdjustment": 1} for role, (low, high) in limits.items()
+    ]
     return {"policy": {"name": name, "targets": {"region": [{"name": "default", "target": listed}]}}}
 
 

@@ -196,6 +196,7 @@ def _warm_pool(group: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 _BLOCKERS = (_protection, _suspended, _warm_pool, _standby)
+TERMINATE_SUSPENDED: Blocker = _suspended
 LEAVING_BLOCKERS: tuple[Blocker, ...] = (_suspended, _standby)
 """What keeps instances from leaving a group that stays."""
 

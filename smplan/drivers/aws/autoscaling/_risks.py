@@ -83,7 +83,11 @@ def _of_source(effect: Effect) -> Iterator[Risk]:
         )
         return
     running = number(effect.before.get("desired_capacity"))
+    drain = roll_out.get("drain")
+    own = isinstance(drain, dict) or _by_configuration(effect.before) or _by_configuration(effect.after)
     low, high = number(roll_out.get("min_healthy_percentage")), number(roll_out.get("max_healthy_percentage"))
+    if own:
+        low, high = 100, 100
     least, most = (100 if low is None else low), (110 if high is None else high)
     if running == 0:
         return
@@ -92,11 +96,28 @@ def _of_source(effect: Effect) -> Iterator[Risk]:
     yield Risk(
         Category.SERVING,
         f"{instances} replaced by {after}, {_pace(running, least, most)}, each once its successor has been healthy for "
-        f"{shown(roll_out.get('instance_warmup'))} s{_duration(running, roll_out, least, most)}: the sessions on them "
-        f"end{protected}; if it fails, AWS goes back to {before}",
+        f"{shown(roll_out.get('instance_warmup'))} s{_duration(running, roll_out, least, most)}: "
+        f"{_ends(drain)}{protected}; if it fails, {'the group' if own else 'AWS'} goes back to {before}",
     )
+    highest = number(effect.before.get("max_size"))
+    if own and running is not None and running == highest:
+        yield Risk(Category.CAPACITY, f"`max_size` is {running + 1} meanwhile, for the one instance more that it needs")
     if least < _ALL:
         yield Risk(Category.CAPACITY, f"meanwhile as few as {least} % of the desired capacity are in service")
+
+
+def _by_configuration(spec: Mapping[str, Json]) -> bool:
+    return spec.get("launch_configuration") is not None
+
+
+def _ends(drain: Json) -> str:
+    """What becomes of the sessions on the old instances."""
+    if not isinstance(drain, dict):
+        return "the sessions on them end"
+    return (
+        f"each gets no new connections first, and its clients have {shown(drain.get('timeout'))} s to leave (no longer "
+        "than the target group's deregistration delay); the sessions of those who stay end"
+    )
 
 
 _ALL = 100
@@ -138,7 +159,12 @@ def _source(spec: object) -> str:
 
 def _of_traffic(effect: Effect) -> Iterator[Risk]:
     if lost := effect.lost("subnet_ids"):
-        yield Risk(Category.SERVING, f"the instances in {', '.join(lost)} are terminated, and launched elsewhere")
+        alone = ": nothing serves until then" if number(effect.before.get("desired_capacity")) == 1 else ""
+        yield Risk(
+            Category.SERVING,
+            f"the instances in {', '.join(lost)} are terminated, and launched elsewhere; AWS ends each once its "
+            f"replacement has started, which serves about {_BOOT_SECONDS} s later{alone}",
+        )
     if lost := effect.lost("target_group_arns"):
         yield Risk(Category.SERVING, f"its instances get no more requests through {', '.join(lost)}")
     if effect.alters("health_check_type") and effect.after.get("health_check_type") == "ELB":

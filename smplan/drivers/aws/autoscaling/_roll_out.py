@@ -1,43 +1,56 @@
-"""Roll-outs: AWS's instance refresh replaces running instances by ones of another launch template version."""
+"""What a blueprint says of a roll-out: how running instances are replaced when what they are launched from changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from smplan.core.spec import PartialList, Spec
-from smplan.drivers.aws.autoscaling import _common, _instances
-from smplan.drivers.aws.requests import without_none
+from smplan.drivers.aws.autoscaling import _common
 from smplan.drivers.aws.sent_as import SentAs
-from smplan.drivers.base import Progress
-from smplan.drivers.context import AwsAccount
-from smplan.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, InstanceRefreshTypeDef
 
 WIDEST = 100
 """The largest difference between the two percentages (API reference, RefreshPreferences)."""
 STALLED_SECONDS = 3600
 """How long AWS waits for instances that are protected or in standby (same)."""
-_LAUNCH_SECONDS = 600
+LAUNCH_SECONDS = 600
 """What one instance may take to launch, to boot and to pass its health checks, at most."""
 _CHECKPOINT_DELAY = 3600
-_GOING = frozenset({"Pending", "InProgress", "Baking"})
-_ACTIVE = _GOING | {"Cancelling", "RollbackInProgress"}
-_ACTIVITIES = 3
-_AGAIN = "run `smplan apply` again to try once more"
+
+
+_LEAVING_SECONDS = 600
+"""What an instance may take to leave, beside its drain."""
+_REFRESH_ONLY = ("standby_instances", "checkpoint_percentages", "checkpoint_delay", "bake_time", "alarms")
+_PERCENTAGES = {"min_healthy_percentage": 100, "max_healthy_percentage": 110}
+
+
+class Drain(Spec):
+    """How long the clients of an instance may stay after new ones go elsewhere."""
+
+    sent_as: ClassVar = SentAs(not_bound={"timeout": "decides how long smplan waits"})
+
+    timeout: Annotated[
+        int,
+        Field(
+            description="Seconds that its clients have at most. The load balancer cuts them off after the target "
+            "group's `deregistration_delay`, whatever this says.",
+            ge=0,
+            le=172_800,
+        ),
+    ] = 3600
 
 
 class RollOut(Spec):
-    """How running instances are replaced when the launch template or its version changes."""
+    """How running instances are replaced when what they are launched from changes."""
 
-    sent_as: ClassVar = SentAs(members={"alarms": "AlarmSpecification.Alarms"})
+    sent_as: ClassVar = SentAs(
+        members={"alarms": "AlarmSpecification.Alarms"}, not_bound={"drain": "smplan drains by itself"}
+    )
 
     min_healthy_percentage: Annotated[
         int,
@@ -81,6 +94,14 @@ class RollOut(Spec):
         Field(description="The names of alarms that end the roll-out, and roll it back.", max_length=10),
     ] = None
 
+    drain: Annotated[
+        Drain | None,
+        Field(
+            description="Put each old instance in standby first: it gets no new connections, and is terminated when "
+            "the load balancer has no connection to it any more. smplan then replaces the instances itself."
+        ),
+    ] = None
+
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
         if self.known("min_healthy_percentage", "max_healthy_percentage"):
@@ -101,157 +122,28 @@ class RollOut(Spec):
             raise ValueError("`checkpoint_percentages` must ascend, and end with 100: else old instances stay")
         return self
 
+    @model_validator(mode="after")
+    def _drains_by_itself(self) -> Self:
+        if self.drain is not None and (others := self.for_refresh()):
+            raise ValueError(f"{others} cannot go with `drain`: smplan then replaces one instance at a time itself")
+        return self
+
+    def for_refresh(self) -> str:
+        """The fields that only AWS's instance refresh understands and that are not as they are by default."""
+        changed = [name for name, usual in _PERCENTAGES.items() if self.known(name) and getattr(self, name) != usual]
+        return ", ".join(
+            f"`{name}`" for name in (*changed, *(n for n in _REFRESH_ONLY if getattr(self, n) is not None))
+        )
+
+    def own_timeout(self, instances: int, grace: int) -> float:
+        """Seconds after which smplan has replaced so many instances itself, and gone back."""
+        each = grace + self.instance_warmup + LAUNCH_SECONDS + _LEAVING_SECONDS
+        return 2.0 * (instances * (each + (self.drain.timeout if self.drain else 0)) + STALLED_SECONDS)
+
     def timeout(self, instances: int) -> float:
         """Seconds after which AWS has ended it, back and forth, for so many instances."""
         pauses = len(self.checkpoint_percentages or ()) * (
             _CHECKPOINT_DELAY if self.checkpoint_delay is None else self.checkpoint_delay
         )
-        there = instances * (self.instance_warmup + _LAUNCH_SECONDS) + pauses + (self.bake_time or 0)
+        there = instances * (self.instance_warmup + LAUNCH_SECONDS) + pauses + (self.bake_time or 0)
         return 2.0 * (there + STALLED_SECONDS)
-
-
-def under_way(aws: AwsAccount, name: str) -> InstanceRefreshTypeDef | None:
-    """The instance refresh that is at work in the group, rollback included; None if there is none."""
-    with suppress(NotFound):
-        response = aws.read.autoscaling.describe_instance_refreshes(AutoScalingGroupName=name, MaxRecords=1)
-        return next((each for each in response["InstanceRefreshes"] if each.get("Status") in _ACTIVE), None)
-    return None
-
-
-def goal(refresh: InstanceRefreshTypeDef | None) -> tuple[str, str] | None:
-    """The template and version that the group will have at the end; None if it keeps its own."""
-    if refresh is None or refresh.get("Status") not in _GOING:
-        return None
-    return _desired(refresh)
-
-
-def template_of(holder: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The launch template of a group or a desired configuration, also of a mixed instances policy: id and version."""
-    mixed = holder.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification")
-    found = holder.get("LaunchTemplate") or mixed
-    return (found.get("LaunchTemplateId", ""), found.get("Version", "")) if found else None
-
-
-def _desired(refresh: InstanceRefreshTypeDef) -> tuple[str, str] | None:
-    return template_of(refresh.get("DesiredConfiguration", {}))
-
-
-def begin(
-    aws: AwsAccount, group: AutoScalingGroupTypeDef, desired: Mapping[str, Any], roll_out: RollOut | None
-) -> str | None:
-    """Have the group refreshed to ``desired``, a DesiredConfiguration. The id of the refresh to wait for.
-
-    One that has the same goal is waited for, one away from what the group has is rolled back, any other is refused.
-    None if there is nothing to wait for: without ``roll_out`` no refresh is started.
-    """
-    name, wanted, present = group["AutoScalingGroupName"], template_of(desired), template_of(group)
-    refresh = under_way(aws, name)
-    if refresh is not None:
-        if _desired(refresh) == wanted:
-            return refresh.get("InstanceRefreshId")
-        if goal(refresh) is not None and present == wanted:
-            return aws.write.autoscaling.rollback_instance_refresh(AutoScalingGroupName=name)["InstanceRefreshId"]
-        raise _occupied(name, refresh)
-    if roll_out is None or present == wanted:
-        return None
-    request: dict[str, Any] = {"DesiredConfiguration": desired, "Preferences": _preferences(roll_out, present)}
-    return aws.write.autoscaling.start_instance_refresh(AutoScalingGroupName=name, **request)["InstanceRefreshId"]
-
-
-def _preferences(roll_out: RollOut, present: tuple[str, str] | None) -> dict[str, Any]:
-    """AWS goes back by itself unless the group has ``$Latest`` or ``$Default``, from which it cannot (User Guide)."""
-    alarms = roll_out.alarms
-    return without_none(
-        {
-            "MinHealthyPercentage": roll_out.min_healthy_percentage,
-            "MaxHealthyPercentage": roll_out.max_healthy_percentage,
-            "InstanceWarmup": roll_out.instance_warmup,
-            "SkipMatching": True,
-            "AutoRollback": present is None or present[1].isdigit(),
-            "ScaleInProtectedInstances": roll_out.scale_in_protected_instances,
-            "StandbyInstances": roll_out.standby_instances,
-            "CheckpointPercentages": roll_out.checkpoint_percentages,
-            "CheckpointDelay": roll_out.checkpoint_delay,
-            "BakeTime": roll_out.bake_time,
-            "AlarmSpecification": None if alarms is None else {"Alarms": alarms},
-        }
-    )
-
-
-def _occupied(name: str, refresh: InstanceRefreshTypeDef) -> Invalid:
-    desired = _desired(refresh)
-    what = f"to version {desired[1]} of {desired[0]}" if desired else "of what the group has"
-    return Invalid(
-        f"instance refresh {refresh.get('InstanceRefreshId')} {what} is under way in scaling group {name}: "
-        f"{refresh.get('Status')}, {refresh.get('PercentageComplete', 0)} %",
-        hint="wait until it has ended, or end it with `aws autoscaling cancel-instance-refresh "
-        f"--auto-scaling-group-name {name}`; then run `smplan plan` again",
-    )
-
-
-def ended(aws: AwsAccount, name: str, id: str, wanted: tuple[str, str]) -> Iterator[Progress]:
-    """Until the refresh has ended and the group has the template ``wanted``. Raises Invalid if it never will."""
-    while True:
-        response = aws.read.autoscaling.describe_instance_refreshes(AutoScalingGroupName=name, InstanceRefreshIds=[id])
-        refresh: Any = next(iter(response["InstanceRefreshes"]), {"Status": "Pending"})
-        group: Any = _instances.one(aws, name) or {"Instances": []}
-        status = refresh["Status"]
-        if status in ("Successful", "RollbackSuccessful") and template_of(group) == wanted:
-            return
-        if status not in _ACTIVE and status != "Successful":  # a successful one shows in the group a moment later
-            raise _failed(aws, name, refresh, group, wanted)
-        fraction = refresh.get("PercentageComplete", 0) / 100
-        yield Progress(f"instances of version {wanted[1]} of {wanted[0]}", _status(refresh, group), fraction)
-
-
-def _status(refresh: Mapping[str, Any], group: Mapping[str, Any]) -> str:
-    shown = [f"{refresh['Status']}, {refresh.get('PercentageComplete', 0)} %", *_listed(group)]
-    return "; ".join(filter(None, (*shown, refresh.get("StatusReason", "").rstrip("."))))
-
-
-def _listed(group: Mapping[str, Any]) -> list[str]:
-    """Each instance with what it was launched from."""
-    return [
-        f"{each['InstanceId']} of {_source(each)} {each['LifecycleState']}"
-        for each in sorted(group["Instances"], key=lambda each: (_source(each), str(each["InstanceId"])))
-    ]
-
-
-def _source(instance: Mapping[str, Any]) -> str:
-    found = template_of(instance)
-    return f"version {found[1]}" if found else str(instance.get("LaunchConfigurationName") or "an unknown source")
-
-
-def _failed(
-    aws: AwsAccount, name: str, refresh: Mapping[str, Any], group: Mapping[str, Any], wanted: tuple[str, str]
-) -> Invalid:
-    status, why = refresh["Status"], refresh.get("StatusReason", "")
-    why = refresh.get("RollbackDetails", {}).get("RollbackReason", why)
-    back = status == "RollbackSuccessful"
-    state = "AWS went back: " if back else "it was not rolled back: "
-    serving = ", ".join(_listed(group)) or "no instance"
-    reasons = (
-        f"the instances of scaling group {name} were not replaced by version {wanted[1]} of {wanted[0]}: "
-        f"instance refresh {refresh.get('InstanceRefreshId')} is {status}: {why or 'AWS gives no reason'}".rstrip("."),
-        f"{state}{serving}",
-        _activities(aws, name),
-    )
-    hint = f"fix the cause, then {_AGAIN}; or apply the former blueprint to go back"
-    if not back:
-        hint = (
-            f"fix the cause, then {_AGAIN}; to go back, run `aws autoscaling start-instance-refresh "
-            f"--auto-scaling-group-name {name} --preferences SkipMatching=true,MinHealthyPercentage=100`"
-        )
-    return Invalid(". ".join(filter(None, reasons)), hint=hint)
-
-
-def _activities(aws: AwsAccount, name: str) -> str:
-    """Why launches failed, and why instances were taken out of service, latest first."""
-    found = aws.read.autoscaling.describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=50)["Activities"]
-    words = [
-        str(each.get("StatusMessage") or each.get("Cause", ""))
-        for each in found
-        if each["StatusCode"] == "Failed" or "health check" in each.get("Cause", "")
-    ]
-    latest = list(dict.fromkeys(words))[:_ACTIVITIES]
-    return f"Scaling activities: {' '.join(latest)}".rstrip(".") if latest else ""

@@ -36,7 +36,7 @@ def scaled(aws: AwsAccount, name: str, size: int) -> Iterator[Progress]:
         few, many = len(ready) < size, len(staying) > wanted or len(staying) < len(counted)
         if not few and not many:
             return
-        checks = [*((_launch_suspended,) if few else ()), *(_instances.LEAVING_BLOCKERS if many else ())]
+        checks = [*((launch_suspended,) if few else ()), *(_instances.LEAVING_BLOCKERS if many else ())]
         _instances.refuse_blocked(group, f"scaled to {size}", checks)
         refused = _free(aws, group, staying, wanted)
         yield Progress(f"{name} to have {size} instances", refused or _describe(group, len(ready)))
@@ -71,7 +71,7 @@ def _describe(group: AutoScalingGroupTypeDef, ready: int) -> str:
     return f"{ready} in service and healthy" + (f"; {listed}" if listed else "")
 
 
-def _launch_suspended(group: Mapping[str, Any]) -> tuple[str, str] | None:
+def launch_suspended(group: Mapping[str, Any]) -> tuple[str, str] | None:
     if "Launch" not in {process.get("ProcessName") for process in group.get("SuspendedProcesses", [])}:
         return None
     return (

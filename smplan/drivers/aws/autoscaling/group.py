@@ -4,193 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from smplan.core.resource_type import IamActions, Output, Protection, Scaling
 from smplan.core.risk import Effect, Risk
-from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, UNORDERED, PartialList, PartialMap, Spec
-from smplan.core.values import Json
-from smplan.drivers import references
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.autoscaling import _checks, _common, _instances, _risks, _roll_out, _scaling
-from smplan.drivers.aws.requests import accepted, batched, without_none
-from smplan.drivers.aws.sent_as import SentAs
-from smplan.drivers.aws.tags import ANY_TEXT
+from smplan.drivers.aws.autoscaling import (
+    _checks,
+    _group_live,
+    _instances,
+    _refresh,
+    _risks,
+    _roll_out,
+    _roll_record,
+    _rolling,
+    _scaling,
+    _sources,
+)
+from smplan.drivers.aws.autoscaling._group_spec import GroupSpec, settings
+from smplan.drivers.aws.requests import batched, without_none
 from smplan.drivers.base import Claim, Driver, Live, Owner, Progress
 from smplan.drivers.checks import Check, PlannedResources
 from smplan.drivers.context import Context
 from smplan.errors import NotFound
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
+SOURCES = ("LaunchConfigurationName", "LaunchTemplate")
 TARGET_GROUPS = 10
 """Maximum number of target groups in one attach or detach (API reference)."""
-
-
-TERMINATION_POLICY = (
-    "^(Default|AllocationStrategy|ClosestToNextInstanceHour|NewestInstance|OldestInstance"
-    r"|OldestLaunchConfiguration|OldestLaunchTemplate|arn:[^\x00-\x20\ufffe\uffff]*)$"
-)
-"""AWS's policies, or a Lambda function's ARN (API reference of CreateAutoScalingGroup)."""
-
-
-class LaunchTemplateVersion(Spec):
-    """A numbered version of a launch template: `$Latest` would hide changes and prevent a rollback."""
-
-    sent_as: ClassVar = SentAs(members={"id": "LaunchTemplateId"})
-
-    id: Annotated[str, references.LAUNCH_TEMPLATE, Field(description="The launch template's id.", pattern="^lt-")]
-    version: Annotated[
-        int,
-        references.LAUNCH_TEMPLATE_VERSION,
-        Field(description="The version's number, such as ${template.version}.", ge=1),
-    ]
-
-
-class GroupSpec(Spec):
-    """A scaling group."""
-
-    sent_as: ClassVar = SentAs(
-        "autoscaling:CreateAutoScalingGroup",
-        {
-            "name": "AutoScalingGroupName",
-            "launch_configuration": "LaunchConfigurationName",
-            "target_group_arns": "TargetGroupARNs",
-            "propagate_tags_at_launch": "Tags[].PropagateAtLaunch",
-            "roll_out": "autoscaling:StartInstanceRefresh:Preferences",
-        },
-        {"subnet_ids": "VPCZoneIdentifier is one text, the ids joined by commas"},
-    )
-
-    name: Annotated[
-        str,
-        IMMUTABLE,
-        Field(
-            description="The name, unique in account and region.",
-            min_length=1,
-            max_length=255,
-            pattern=_common.GROUP_NAME,
-        ),
-    ]
-    launch_template: Annotated[
-        LaunchTemplateVersion | None,
-        Field(description="The launch template; either this or `launch_configuration`."),
-    ] = None
-    launch_configuration: Annotated[
-        str | None,
-        references.LAUNCH_CONFIGURATION,
-        Field(
-            description="The name of the launch configuration; either this or `launch_template`.",
-            min_length=1,
-            max_length=255,
-            pattern=_common.TEXT,
-        ),
-    ] = None
-    roll_out: Annotated[
-        _roll_out.RollOut | None,
-        CLIENT_ONLY,
-        Field(
-            description="Replace running instances when `launch_template` changes, by AWS's instance refresh, and go "
-            "back if that fails; `{}` for one at a time. Unset: they keep what they were launched from."
-        ),
-    ] = None
-    min_size: Annotated[int, Field(description="The minimum number of instances; 1 in the guide.", ge=0)]
-    max_size: Annotated[int, Field(description="The maximum number of instances.", ge=0)]
-    desired_capacity: Annotated[
-        int | None,
-        INITIAL,
-        Field(
-            description="The initial number of instances, which scaling policies change later. Unset: `min_size`.", ge=0
-        ),
-    ] = None
-    subnet_ids: Annotated[
-        PartialList[str],
-        references.SUBNET,
-        UNORDERED,
-        Field(description="The subnets to launch in: those of the load balancer (guide, Tips).", min_length=1),
-    ]
-    target_group_arns: Annotated[
-        PartialList[Annotated[str, Field(max_length=511, pattern=_common.TARGET_GROUP_ARN)]] | None,
-        references.TARGET_GROUP,
-        UNORDERED,
-        Field(description="The target groups that instances are registered with."),
-    ] = None
-    health_check_type: Annotated[
-        Literal["EC2", "ELB"],
-        Field(description="Which health checks count: EC2's only, or the load balancer's too."),
-    ] = "ELB"
-    health_check_grace_period: Annotated[
-        int,
-        Field(
-            description="Seconds after launch before health checks count. Red5 Pro needs about 180 to boot.",
-            ge=0,
-        ),
-    ] = 300
-    new_instances_protected_from_scale_in: Annotated[
-        bool,
-        Field(
-            description="Whether instances, also running ones, are protected from scale-in. "
-            "Needed if clients hold WebSockets through Stream Manager (guide, Instance Protection)."
-        ),
-    ] = False
-    default_cooldown: Annotated[
-        int,
-        Field(description="Seconds between two simple scaling activities, unless the policy sets a `cooldown`.", ge=0),
-    ] = 300
-    termination_policies: Annotated[
-        PartialList[Annotated[str, Field(max_length=1600, pattern=TERMINATION_POLICY)]] | None,
-        Field(description="Which instance is terminated first, in order, such as OldestInstance.", min_length=1),
-    ] = None
-    tags: Annotated[
-        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
-    ] = None
-    propagate_tags_at_launch: Annotated[
-        bool | None, Field(description="Whether new instances get these tags too, without smplan's own.")
-    ] = True
-
-    @model_validator(mode="after")
-    def _launches_one_thing(self) -> Self:
-        if (self.launch_template is None) == (self.launch_configuration is None):
-            raise ValueError("write either `launch_template` or `launch_configuration`")
-        return self
-
-    @model_validator(mode="after")
-    def _sizes_fit(self) -> Self:
-        if self.known("min_size", "max_size") and self.min_size > self.max_size:
-            raise ValueError(f"`min_size` {self.min_size} is above `max_size` {self.max_size}")
-        if self.known("min_size", "max_size", "desired_capacity"):
-            desired = self.desired_capacity or 0
-            if not self.min_size <= desired <= self.max_size:
-                raise ValueError(f"`desired_capacity` {desired} is outside {self.min_size} to {self.max_size}")
-        return self
-
-    @model_validator(mode="after")
-    def _rolls_out_a_template(self) -> Self:
-        if not self.known("roll_out"):
-            return self
-        if self.launch_template is None:
-            raise ValueError("`roll_out` needs `launch_template`: AWS rolls no launch configuration out, nor back")
-        protected = self.known("new_instances_protected_from_scale_in") and self.new_instances_protected_from_scale_in
-        if protected and self.roll_out and self.roll_out.scale_in_protected_instances is None:
-            raise ValueError(
-                "instances are protected from scale-in, so `roll_out` needs `scale_in_protected_instances`: Refresh "
-                "replaces them and ends their sessions, Ignore keeps them, Wait waits an hour for you to unprotect them"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _propagation_has_tags(self) -> Self:
-        if self.propagate_tags_at_launch is False and not self.tags:
-            # AWS keeps the flag on each tag: without one, it could not be read back
-            raise ValueError("`propagate_tags_at_launch: false` has no effect without `tags`: leave it out")
-        if self.tags is None:  # nor are the flags of tags that are not managed
-            self.__dict__["propagate_tags_at_launch"] = None
-        return self
 
 
 class Group(Driver[GroupSpec]):
@@ -213,6 +56,7 @@ class Group(Driver[GroupSpec]):
             "autoscaling:DescribeLifecycleHooks",
             "autoscaling:DescribeScalingActivities",
             "elasticloadbalancing:DescribeTargetGroupAttributes",
+            "elasticloadbalancing:DescribeTargetHealth",
         ),
         write=(
             "autoscaling:CreateAutoScalingGroup",
@@ -223,6 +67,8 @@ class Group(Driver[GroupSpec]):
             "autoscaling:SetInstanceProtection",
             "autoscaling:StartInstanceRefresh",
             "autoscaling:RollbackInstanceRefresh",
+            "autoscaling:TerminateInstanceInAutoScalingGroup",
+            "autoscaling:EnterStandby",
             "autoscaling:CreateOrUpdateTags",
             "autoscaling:DeleteTags",
             # AWS checks these in the caller's name when the group launches from a template (Auto Scaling user guide)
@@ -246,6 +92,8 @@ class Group(Driver[GroupSpec]):
         super().__init__(context)
         self._refreshes: dict[str, str] = {}
         """Group -> the instance refresh that an update of this run started or found under way."""
+        self._rolls: dict[str, _rolling.Roll] = {}
+        """Group -> the roll-out of smplan's own that an update of this run began or found under way."""
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
@@ -262,7 +110,9 @@ class Group(Driver[GroupSpec]):
         return {group["AutoScalingGroupName"]: self._to_live(group) for group in found}
 
     def _to_live(self, group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:
-        return _live(group, _roll_out.goal(_roll_out.under_way(self.context.aws, group["AutoScalingGroupName"])))
+        return _group_live.live(
+            group, _refresh.goal(_refresh.under_way(self.context.aws, group["AutoScalingGroupName"]))
+        )
 
     def find(self, spec: GroupSpec) -> Live[GroupSpec] | None:
         """By name."""
@@ -272,7 +122,7 @@ class Group(Driver[GroupSpec]):
         """With all tags in the same call."""
         request: dict[str, Any] = {
             "AutoScalingGroupName": spec.name,
-            **_settings(spec),
+            **settings(spec),
             "DesiredCapacity": spec.desired_capacity,
             "TargetGroupARNs": spec.target_group_arns,
             "Tags": [
@@ -285,34 +135,51 @@ class Group(Driver[GroupSpec]):
 
     def update(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         """Only what differs, and never the desired capacity, which scaling policies set; last of all the roll-out."""
-        before = _settings(live.spec)
-        changes = {key: value for key, value in _settings(spec).items() if before.get(key) != value}
-        source: dict[str, Any] = {}
-        if "LaunchTemplate" in changes:
-            source = self._source(live.id, changes.pop("LaunchTemplate"))
-            if not self._rolls(live, spec):
-                changes, source = changes | source, {}
+        aws, before = self.context.aws, settings(live.spec)
+        changes = {key: value for key, value in settings(spec).items() if before.get(key) != value}
+        source: dict[str, Any] = {key: changes.pop(key) for key in SOURCES if key in changes}
+        if "LaunchTemplate" in source:
+            source = _sources.template_request(aws, live.id, source["LaunchTemplate"])
         protection = changes.get("NewInstancesProtectedFromScaleIn")
         if protection is not None:
             # running instances first: if interrupted after them, the group still differs and the next run resumes here
-            _instances.protect(self.context.aws, live.id, protected=protection)
+            _instances.protect(aws, live.id, protected=protection)
+        changes, refresh = self._roll_out(live, spec, changes, source) if source else (changes, {})
         if changes:
-            self.context.aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=live.id, **changes)
+            aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=live.id, **changes)
         if protection is not None:
-            _instances.protect(self.context.aws, live.id, protected=protection)  # those launched meanwhile
+            _instances.protect(aws, live.id, protected=protection)  # those launched meanwhile
         self._attach(live, spec)  # AWS refuses it during an instance refresh
         self._retag(live, spec)
-        if source:
-            self._roll(live.id, source, spec)
+        if refresh:
+            self._start_refresh(live.id, refresh, spec)
 
-    def _rolls(self, live: Live[GroupSpec], spec: GroupSpec) -> bool:
-        """Whether an instance refresh is to change the launch template, or one under way has to be ended for it."""
-        under_way = spec.roll_out is None and _roll_out.under_way(self.context.aws, live.id)
-        return spec.roll_out is not None or bool(under_way)
+    def _roll_out(
+        self, live: Live[GroupSpec], spec: GroupSpec, changes: dict[str, Any], source: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """How ``source`` gets to the instances: what to update in the group, and what to have AWS refresh it to."""
+        aws, group = self.context.aws, _instances.one(self.context.aws, live.id)
+        record = _roll_record.of(group) if group else None
+        under_way = _refresh.under_way(aws, live.id)
+        if group and spec.roll_out and (record or _rolling.is_due(group, spec)):
+            if under_way:
+                raise _refresh.occupied(live.id, under_way)
+            _instances.refuse_blocked(group, "rolled out", (_scaling.launch_suspended, _instances.TERMINATE_SUSPENDED))
+            _rolling.begin(aws, group, (spec.min_size, spec.max_size))
+            wanted = _sources.identity(source)
+            self._rolls[live.id] = _rolling.Roll(aws, live.id, wanted, spec.roll_out, self.context.clock)
+            raised = ("MinSize", "MaxSize") if record and record.serving else ()
+            return {key: value for key, value in changes.items() if key not in raised} | source, {}
+        if group and record:
+            _rolling.end(aws, group, record)
+            _roll_record.erase(aws, live.id)
+        if spec.launch_template and (spec.roll_out or under_way):
+            return changes, source
+        return changes | source, {}
 
-    def _roll(self, name: str, desired: Mapping[str, Any], spec: GroupSpec) -> None:
+    def _start_refresh(self, name: str, desired: Mapping[str, Any], spec: GroupSpec) -> None:
         group = next(_instances.described(self.context.aws, [name], instances=False), None)
-        refresh = _roll_out.begin(self.context.aws, group, desired, spec.roll_out) if group else None
+        refresh = _refresh.begin(self.context.aws, group, desired, spec.roll_out) if group else None
         if refresh:
             self._refreshes[name] = refresh
         elif spec.roll_out is None:  # the refresh that was under way has ended meanwhile
@@ -320,23 +187,20 @@ class Group(Driver[GroupSpec]):
 
     def wait_ready(self, id: str, spec: GroupSpec) -> Iterator[Progress]:
         """Until the roll-out that an update began or found has ended. Raises Invalid, with the causes, if it failed."""
+        if roll := self._rolls.get(id):
+            yield from roll.polls()
+            del self._rolls[id]
         template, refresh = spec.launch_template, self._refreshes.get(id)
         if template and refresh:
-            yield from _roll_out.ended(self.context.aws, id, refresh, (template.id, str(template.version)))
+            yield from _refresh.ended(self.context.aws, id, refresh, (template.id, str(template.version)))
             del self._refreshes[id]
 
     def timeout(self, spec: GroupSpec) -> float:
-        """Longer than AWS takes to end a roll-out of ``max_size`` instances and to go back."""
-        if spec.launch_template is None:
-            return self.timeout_seconds
-        return max((spec.roll_out or _roll_out.RollOut()).timeout(spec.max_size + 1), self.timeout_seconds)
-
-    def _source(self, name: str, template: Mapping[str, str]) -> dict[str, Any]:
-        """The template as a request has it: in the policy for several instance types, if one was set by hand."""
-        shape: Any = self.context.aws.write.autoscaling.meta.service_model.shape_for("MixedInstancesPolicy")
-        group = next(_instances.described(self.context.aws, [name], instances=False), None)
-        policy: Any = accepted(shape, group.get("MixedInstancesPolicy")) if group else None
-        return {"MixedInstancesPolicy": _with_template(policy, template)} if policy else {"LaunchTemplate": template}
+        """Longer than a roll-out of ``max_size`` instances takes to end, and to go back."""
+        roll_out, most = spec.roll_out or _roll_out.RollOut(), spec.max_size + 1
+        own = roll_out.own_timeout(most, spec.health_check_grace_period) if spec.roll_out else 0.0
+        refresh = roll_out.timeout(most) if spec.launch_template else 0.0
+        return max(own, refresh, self.timeout_seconds)
 
     def _attach(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         if spec.target_group_arns is None:
@@ -404,82 +268,6 @@ class Group(Driver[GroupSpec]):
             yield Progress("the scaling group to be deleted", found.get("Status", ""))
 
 
-def _settings(spec: GroupSpec) -> dict[str, Any]:
-    """The managed settings of create and update, sorted where order has no meaning."""
-    template = spec.launch_template
-    settings = {
-        "LaunchTemplate": template and {"LaunchTemplateId": template.id, "Version": str(template.version)},
-        "LaunchConfigurationName": spec.launch_configuration,
-        "MinSize": spec.min_size,
-        "MaxSize": spec.max_size,
-        "VPCZoneIdentifier": ",".join(sorted(spec.subnet_ids)),
-        "HealthCheckType": spec.health_check_type,
-        "HealthCheckGracePeriod": spec.health_check_grace_period,
-        "NewInstancesProtectedFromScaleIn": spec.new_instances_protected_from_scale_in,
-        "DefaultCooldown": spec.default_cooldown,
-        "TerminationPolicies": spec.termination_policies,
-    }
-    return without_none(settings)
-
-
 def _tag_requests(name: str, wanted: Mapping[str, str], *, propagate: bool) -> list[Any]:
     where = {"ResourceId": name, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": propagate}
     return [where | tag for tag in tags.listed(wanted)]
-
-
-def _live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) -> Live[GroupSpec]:
-    """``goal`` is the launch template that an instance refresh under way will give it."""
-    own = tags.own(group.get("Tags"))
-    settings: dict[str, Any] = {
-        "name": group["AutoScalingGroupName"],
-        "launch_template": _template(group, goal),
-        "launch_configuration": group.get("LaunchConfigurationName") or None,
-        "min_size": group["MinSize"],
-        "max_size": group["MaxSize"],
-        "desired_capacity": group["DesiredCapacity"],
-        "subnet_ids": list(filter(None, group.get("VPCZoneIdentifier", "").split(","))),
-        "target_group_arns": list(group.get("TargetGroupARNs", [])),
-        "health_check_type": group["HealthCheckType"],
-        "health_check_grace_period": group.get("HealthCheckGracePeriod", 0),
-        "new_instances_protected_from_scale_in": group.get("NewInstancesProtectedFromScaleIn", False),
-        "default_cooldown": group["DefaultCooldown"],
-        "termination_policies": list(group.get("TerminationPolicies", [])),
-        "tags": own,
-        "propagate_tags_at_launch": _propagated(group, own),
-    }
-    spec = GroupSpec.model_construct(**settings)
-    owner = Owner.from_tags(tags.plain(group.get("Tags")))
-    suspended = sorted(process.get("ProcessName", "") for process in group.get("SuspendedProcesses", []))
-    outputs: dict[str, Json] = {
-        "arn": group.get("AutoScalingGroupARN", ""),
-        "suspended_processes": [*suspended],
-        "deletion_protection": group.get("DeletionProtection") or "none",
-    }
-    return Live(group["AutoScalingGroupName"], spec, outputs, owner)
-
-
-def _with_template(policy: dict[str, Any], template: Mapping[str, str]) -> dict[str, Any]:
-    """The policy with another template; AWS describes a template of its overrides by id and name, and takes one."""
-    launch: dict[str, Any] = {**policy["LaunchTemplate"], "LaunchTemplateSpecification": template}
-    for override in launch.get("Overrides", []):
-        own = override.get("LaunchTemplateSpecification", {})
-        if "LaunchTemplateId" in own:
-            own.pop("LaunchTemplateName", None)
-    return {**policy, "LaunchTemplate": launch}
-
-
-def _template(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None) -> LaunchTemplateVersion | None:
-    found = _roll_out.template_of(group)
-    if found is None:
-        return None
-    id, version = found
-    shown: Any = int(version) if version.isdigit() else version  # `$Latest`, set by hand, is kept: it is a difference
-    if goal is not None and goal != found:  # it is neither: whatever the blueprint says, there is something to do
-        shown = f"{version}, being replaced by {goal[1]}" + (f" of {goal[0]}" if goal[0] != id else "")
-    return LaunchTemplateVersion.model_construct(id=id, version=shown)
-
-
-def _propagated(group: AutoScalingGroupTypeDef, own: Mapping[str, str]) -> bool | None:
-    """The flag of all the user's tags; None, which no blueprint has, if they differ."""
-    flags = {tag.get("PropagateAtLaunch", False) for tag in group.get("Tags", []) if tag.get("Key") in own}
-    return None if len(flags) > 1 else next(iter(flags), True)

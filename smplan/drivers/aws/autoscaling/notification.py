@@ -61,7 +61,6 @@ class Notification(Driver[NotificationSpec]):
         write=("autoscaling:PutNotificationConfiguration", "autoscaling:DeleteNotificationConfiguration"),
         check=(_topics.ACTION,),
     )
-    create_before_delete = False
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300

@@ -143,7 +143,6 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
         read=("autoscaling:DescribePolicies",), write=("autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy")
     )
     key_fields = ("auto_scaling_group_name", "name")
-    create_before_delete = False
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300
@@ -158,10 +157,6 @@ class ScalingPolicy(Driver[ScalingPolicySpec]):
         if effect.removes:
             group, name = effect.was("auto_scaling_group_name"), effect.was("name")
             yield Risk(Category.CAPACITY, f"{group} no longer scales by the policy {name}")
-        elif effect.deletes:
-            yield Risk(
-                Category.CAPACITY, f"{effect.was('auto_scaling_group_name')} does not scale by it until the next step"
-            )
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[ScalingPolicySpec]]:
         """One call per 100 policies: of the group if it is the only one, else of all groups."""

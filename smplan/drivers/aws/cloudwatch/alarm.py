@@ -81,6 +81,7 @@ class AlarmSpec(Spec):
         PartialMap[str] | None,
         Field(description="The metric's dimensions, such as AutoScalingGroupName: ${group.name}.", max_length=30),
         AfterValidator(_fitting),
+        references.DIMENSIONS,
     ] = None
     statistic: Annotated[
         Literal["SampleCount", "Average", "Sum", "Minimum", "Maximum"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from smplan.core.resource_type import IamActions, Output
+from smplan.core.resource_type import IamActions, Output, Protection
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, PartialMap, Spec
 from smplan.core.values import Json
@@ -92,12 +92,18 @@ class Image(Ec2Driver[ImageSpec]):
     kind = "aws.ec2.image"
     summary = "An AMI of a configured instance, such as the Stream Manager's."
     spec = ImageSpec
-    outputs: ClassVar = _OUTPUTS
+    outputs: ClassVar = {
+        **_OUTPUTS,
+        "deregistration_protection": Output(
+            "Whether AWS refuses to deregister it, as set by hand: disabled, or how.", tracked=True
+        ),
+    }
     iam_actions = IamActions(
         read=("ec2:DescribeImages", "ec2:DescribeSnapshots", "ec2:DescribeInstances"),
         write=(
             "ec2:CreateImage",
             "ec2:ModifyImageAttribute",
+            "ec2:DisableImageDeregistrationProtection",
             "ec2:DeregisterImage",
             "ec2:DeleteSnapshot",
             "ec2:StopInstances",
@@ -111,6 +117,7 @@ class Image(Ec2Driver[ImageSpec]):
     name_limit = 128
     expected_seconds = 300
     timeout_seconds = 3600
+    protection: ClassVar = Protection("deregistration_protection", "deregistration protection", off=("disabled",))
     left_behind = "its snapshots continue to cost"
 
     @classmethod
@@ -196,6 +203,11 @@ class Image(Ec2Driver[ImageSpec]):
             for snapshot in _snapshot_ids(image):
                 super().set_owner(snapshot, owner)
         super().set_owner(id, owner)
+
+    def unprotect(self, id: str) -> None:
+        """One call; already gone is success. AWS still refuses for 24 hours if it was set with a cooldown."""
+        with suppress(NotFound):
+            self.context.aws.write.ec2.disable_image_deregistration_protection(ImageId=id)
 
     def delete(self, id: str) -> None:
         """The image and its snapshots, except those that another image uses."""
@@ -293,7 +305,8 @@ def _live(image: ImageTypeDef) -> Live[ImageSpec]:
         reboot=False,  # cannot be read back; INITIAL, so it is not compared
         tags=tags.own(image.get("Tags")),
     )
-    return Live(image["ImageId"], spec, _outputs(image), Owner.from_tags(tags.plain(image.get("Tags"))))
+    outputs = _outputs(image) | {"deregistration_protection": image.get("DeregistrationProtection") or "disabled"}
+    return Live(image["ImageId"], spec, outputs, Owner.from_tags(tags.plain(image.get("Tags"))))
 
 
 class ImageLookup(Lookup):

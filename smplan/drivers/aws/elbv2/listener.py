@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from smplan.core.resource_type import IamActions, Output
+from smplan.core.resource_type import Exclusive, IamActions, Output
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, PartialMap, Spec
 from smplan.drivers import references
 from smplan.drivers.aws import tags
-from smplan.drivers.aws.elbv2 import _checks, _common
-from smplan.drivers.aws.requests import accepted, batched
+from smplan.drivers.aws.elbv2 import _checks, _common, _forwarding
+from smplan.drivers.aws.requests import batched
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import PLAIN_TEXT
-from smplan.drivers.base import Claim, Live, Owner
+from smplan.drivers.base import Claim, Live, Owner, Progress
 from smplan.drivers.checks import Check, PlannedResources
+from smplan.drivers.context import Context
 from smplan.errors import DriverError, Invalid, NotFound
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from mypy_boto3_elbv2.type_defs import ActionOutputTypeDef, ListenerTypeDef
+    from mypy_boto3_elbv2.type_defs import ListenerTypeDef
 
 _CERTIFICATE_HINT = "use a certificate that is ISSUED and in the region of the load balancer"
 
@@ -44,7 +44,7 @@ class ListenerSpec(Spec):
         IMMUTABLE,
         Field(pattern="^arn:", description="The load balancer, such as ${load_balancer.arn}."),
     ]
-    port: Annotated[int, IMMUTABLE, Field(ge=1, le=65535, description="The port; 5080 and 443 in the guide.")]
+    port: Annotated[int, Field(ge=1, le=65535, description="The port; 5080 and 443 in the guide.")]
     protocol: Annotated[Literal["HTTP", "HTTPS"], Field(description="The protocol of clients.")]
     certificate_arn: Annotated[
         str | None,
@@ -83,14 +83,18 @@ class ListenerSpec(Spec):
 
 
 class Listener(_common.TaggedDriver[ListenerSpec]):
-    """A port can have one listener, so a replacement deletes first."""
+    """All but its load balancer changes in place; another target group gets no requests before it can serve them."""
 
     kind = "aws.elbv2.listener"
     summary = "A listener: a port of the load balancer that forwards to a target group."
     spec = ListenerSpec
     outputs: ClassVar = {"arn": Output("Its ARN.")}
     iam_actions = IamActions(
-        read=("elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeTags"),
+        read=(
+            "elasticloadbalancing:DescribeListeners",
+            "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetHealth",
+        ),
         write=(
             "elasticloadbalancing:CreateListener",
             "elasticloadbalancing:ModifyListener",
@@ -101,21 +105,36 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
         check=_checks.LISTENER_ACTIONS,
     )
     key_fields = ("load_balancer_arn", "port")
-    create_before_delete = False
+    exclusive: ClassVar = Exclusive("target_group_arn", "load_balancer_arn")
+    timeout_seconds = 1800  # until new instances have started and are healthy
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._passing: set[str] = set()
+        """The listeners that forward to another target group once it is ready, by an update of this run."""
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
-        """Of a deletion, of a replacement (the port has no listener meanwhile), and of every update but tags."""
+        """Of a deletion, of a replacement that has no target group of its own, and of every update but tags."""
         port = effect.was("port")
         if effect.removes:
             yield Risk(Category.SERVING, f"nothing answers on port {port}: new connections of clients are refused")
-        if effect.op == "replace":
+        if effect.op == "replace" and effect.before.get("target_group_arn") == effect.after.get("target_group_arn"):
             yield Risk(
-                Category.SERVING, f"nothing answers on port {port} from the delete until the new listener is there"
+                Category.SERVING,
+                f"nothing answers on port {port} from the delete until the new listener is there: both use "
+                f"{effect.was('target_group_arn')}, and a target group serves one load balancer",
+            )
+        if effect.alters("port"):
+            yield Risk(
+                Category.SERVING, f"port {effect.becomes('port')} answers, and nothing answers on port {port} any more"
             )
         if effect.alters("target_group_arn"):
             before, after = effect.was("target_group_arn"), effect.becomes("target_group_arn")
-            yield Risk(Category.SERVING, f"requests to port {port} go to {after}, not {before}")
+            yield Risk(
+                Category.SERVING,
+                f"requests to port {port} go to {after}, not {before}, once it has as many healthy targets",
+            )
         if effect.alters("protocol"):
             before, after = effect.was("protocol"), effect.becomes("protocol")
             yield Risk(Category.SERVING, f"port {port} speaks {after}: clients that speak {before} fail")
@@ -167,30 +186,48 @@ class Listener(_common.TaggedDriver[ListenerSpec]):
         with _with_certificate_hint():
             response = self.context.aws.write.elbv2.create_listener(
                 LoadBalancerArn=spec.load_balancer_arn,
-                Port=spec.port,
                 Tags=tags.listed(tags.merged(spec.tags, claim.tags)),
                 **_settings(spec),
             )
         return response["Listeners"][0]["ListenerArn"]
 
     def update(self, live: Live[ListenerSpec], spec: ListenerSpec) -> None:
-        """What differs, in one call; AWS drops certificate and policy if HTTPS becomes HTTP."""
+        """What differs, in one call; AWS drops certificate and policy if HTTPS becomes HTTP.
+
+        Another target group is forwarded to with weight 0 while others serve clients; ``wait_ready`` does the rest.
+        """
         before, wanted = _settings(live.spec), _settings(spec)
         changes = {key: value for key, value in wanted.items() if value != before.get(key)}
         if "DefaultActions" in changes:
-            changes["DefaultActions"] = self._actions(live.id, spec.target_group_arn)
+            changes["DefaultActions"] = self._first_actions(live.id, spec.target_group_arn)
         if changes:
             with _with_certificate_hint():
                 self.context.aws.write.elbv2.modify_listener(ListenerArn=live.id, **changes)
         _common.retag(self.context.aws, live.id, live=live.spec.tags, wanted=spec.tags)
 
-    def _actions(self, arn: str, target_group: str) -> list[dict[str, Any]]:
-        """The actions as they are, with another target group: who must log in, and stickiness, are not managed."""
-        client = self.context.aws.write.elbv2
-        shape: Any = client.meta.service_model.shape_for("Actions")
-        found = self.context.aws.read.elbv2.describe_listeners(ListenerArns=[arn])["Listeners"]
-        actions = accepted(shape, [action for each in found for action in each.get("DefaultActions", [])])
-        return [*map(_again, filter(_is_check, actions)), _forward(actions, target_group)]
+    def _first_actions(self, arn: str, target_group: str) -> list[dict[str, Any]]:
+        actions = _forwarding.actions_of(self.context.aws, arn)
+        if not _forwarding.passes(self.context.aws, actions, target_group):
+            return _forwarding.directly(actions, target_group)
+        self._passing.add(arn)
+        return _forwarding.beside(actions, target_group)
+
+    def wait_ready(self, id: str, spec: ListenerSpec) -> Iterator[Progress]:
+        """Until another target group has as many healthy targets as serve now; then it alone is forwarded to."""
+        if id not in self._passing:
+            return
+        actions = _forwarding.actions_of(self.context.aws, id)
+        yield from _forwarding.ready(self.context.aws, actions, spec.target_group_arn)
+        last: Any = _forwarding.directly(actions, spec.target_group_arn)
+        self.context.aws.write.elbv2.modify_listener(ListenerArn=id, DefaultActions=last)
+        self._passing.discard(id)
+
+    def diagnose_timeout(self, spec: ListenerSpec) -> str:
+        """What still serves, and what is missing."""
+        return (
+            f"the listener forwards as before, and to {spec.target_group_arn} with weight 0: attach a scaling group of "
+            "as many instances to it, and see why its targets are not healthy"
+        )
 
     def delete(self, id: str) -> None:
         """Open connections continue until they end."""
@@ -217,6 +254,7 @@ def _balancer_of(listener: str) -> str:
 def _settings(spec: ListenerSpec) -> dict[str, Any]:
     """The settings of CreateListener and ModifyListener."""
     settings: dict[str, Any] = {
+        "Port": spec.port,
         "Protocol": spec.protocol,
         "DefaultActions": [{"Type": "forward", "TargetGroupArn": spec.target_group_arn}],
     }
@@ -235,39 +273,8 @@ def _live(item: ListenerTypeDef, tagged: Mapping[str, str]) -> Live[ListenerSpec
         "protocol": item["Protocol"],
         "certificate_arn": next((each.get("CertificateArn") for each in certificates), None),
         "ssl_policy": item.get("SslPolicy") or None,
-        "target_group_arn": ", ".join(map(_describe, itertools.filterfalse(_is_check, item.get("DefaultActions", [])))),
+        "target_group_arn": _forwarding.shown(item.get("DefaultActions", [])),
         "tags": _common.own_tags(tagged),
     }
     arn = item["ListenerArn"]
     return Live(arn, ListenerSpec.model_construct(**settings), {"arn": arn}, Owner.from_tags(tagged))
-
-
-def _is_check(action: Mapping[str, Any]) -> bool:
-    """Whether the action only lets some requests pass on to the next one."""
-    return str(action["Type"]).startswith(("authenticate-", "jwt-"))
-
-
-def _again(action: Mapping[str, Any]) -> dict[str, Any]:
-    """A check as a request takes it again: AWS does not return the secret of OIDC."""
-    oidc = action.get("AuthenticateOidcConfig")
-    return {**action, **({"AuthenticateOidcConfig": {**oidc, "UseExistingClientSecret": True}} if oidc else {})}
-
-
-def _forward(actions: list[dict[str, Any]], target_group: str) -> dict[str, Any]:
-    """The action that forwards to ``target_group``, with the order and the stickiness of the last of ``actions``."""
-    last: Mapping[str, Any] = next((action for action in reversed(actions) if action["Type"] == "forward"), {})
-    made: dict[str, Any] = {"Type": "forward", "TargetGroupArn": target_group}
-    if "Order" in last:
-        made["Order"] = last["Order"]
-    if sticky := last.get("ForwardConfig", {}).get("TargetGroupStickinessConfig"):
-        groups = [{"TargetGroupArn": target_group}]
-        made["ForwardConfig"] = {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}
-    return made
-
-
-def _describe(action: ActionOutputTypeDef) -> str:
-    """The target group that an action forwards to; for another action, set by hand, its type, which is a difference."""
-    if action["Type"] != "forward":
-        return action["Type"]
-    groups = action.get("ForwardConfig", {}).get("TargetGroups") or []
-    return action.get("TargetGroupArn") or ", ".join(group.get("TargetGroupArn", "") for group in groups)

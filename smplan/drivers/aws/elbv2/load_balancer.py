@@ -95,6 +95,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
     spec = LoadBalancerSpec
     outputs: ClassVar = {
         "arn": Output("Its ARN."),
+        "arn_suffix": Output("The last part of its ARN, which CloudWatch takes as dimension LoadBalancer."),
         "dns_name": Output("Its DNS name, the target of a CNAME or alias."),
         "canonical_hosted_zone_id": Output("The hosted zone of its DNS name, for alias records."),
         "vpc_id": Output("The VPC of its subnets.", reference=references.VPC),
@@ -105,6 +106,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
             "elasticloadbalancing:DescribeLoadBalancerAttributes",
             "elasticloadbalancing:DescribeTags",
             "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
         ),
         write=(
             "elasticloadbalancing:CreateLoadBalancer",
@@ -128,8 +130,8 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         name = effect.was("name")
         if effect.deletes:
             yield Risk(Category.IRREVERSIBLE, f"its DNS name {effect.was('dns_name')} is never given again")
-            when = "as soon as their names lead to the new one" if effect.after else "at once"
-            yield Risk(Category.SERVING, f"clients of {name} lose their connections {when}")
+            left = ", when names have led to the new one for their time to live" if effect.after else " at once"
+            yield Risk(Category.SERVING, f"clients of {name} lose their connections{left}")
         if lost := effect.lost("subnets"):
             yield Risk(Category.SERVING, f"connections through its addresses in {', '.join(lost)} end")
         if lost := effect.lost("security_groups"):
@@ -183,6 +185,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         )
         outputs = {
             "arn": found["LoadBalancerArn"],
+            "arn_suffix": found["LoadBalancerArn"].partition(":loadbalancer/")[2],
             "dns_name": found["DNSName"],
             "canonical_hosted_zone_id": found.get("CanonicalHostedZoneId", ""),
             "vpc_id": found.get("VpcId", ""),
@@ -217,7 +220,7 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         """Subnets first: another address type may need the new ones."""
         client, now = self.context.aws.write.elbv2, live.spec
         if set(spec.subnets) != set(now.subnets):
-            client.set_subnets(LoadBalancerArn=live.id, Subnets=spec.subnets)
+            client.set_subnets(LoadBalancerArn=live.id, Subnets=self._one_per_zone(now.subnets, spec.subnets))
         if spec.security_groups is not None and set(spec.security_groups) != set(now.security_groups or ()):
             client.set_security_groups(LoadBalancerArn=live.id, SecurityGroups=spec.security_groups)
         if spec.ip_address_type != now.ip_address_type:
@@ -225,6 +228,16 @@ class LoadBalancer(_common.NamedDriver[LoadBalancerSpec, "LoadBalancerTypeDef"])
         before, wanted = _wanted_attributes(now), _wanted_attributes(spec)
         self._set_attributes(live.id, {key: wanted[key] for key in wanted if wanted[key] != before.get(key)})
         _common.retag(self.context.aws, live.id, live=now.tags, wanted=spec.tags)
+
+    def _one_per_zone(self, now: list[str], wanted: list[str]) -> list[str]:
+        """Without the subnets that it leaves later but whose zone it has another subnet of: AWS allows one per zone."""
+        new = set(wanted) - set(now)
+        if not new or new == set(wanted):
+            return wanted
+        found = self.context.aws.read.ec2.describe_subnets(SubnetIds=wanted)["Subnets"]
+        zones = {each.get("SubnetId", ""): each.get("AvailabilityZone") for each in found}
+        taken = {zones.get(each) for each in new}
+        return [each for each in wanted if each in new or zones.get(each) not in taken]
 
     def unprotect(self, id: str) -> None:
         """One call; already gone is success."""

@@ -119,7 +119,10 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
     kind = "aws.elbv2.target_group"
     summary = "A target group: the Stream Managers that the load balancer sends requests to."
     spec = TargetGroupSpec
-    outputs: ClassVar = {"arn": Output("Its ARN.")}
+    outputs: ClassVar = {
+        "arn": Output("Its ARN."),
+        "arn_suffix": Output("The last part of its ARN, which CloudWatch takes as dimension TargetGroup."),
+    }
     iam_actions = IamActions(
         read=(
             "elasticloadbalancing:DescribeTargetGroups",
@@ -146,9 +149,7 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
         if effect.removes:
             yield Risk(Category.SERVING, f"what is registered with {name} gets no more requests")
         elif effect.deletes:
-            yield Risk(
-                Category.SERVING, f"targets of {name} are served through the new one, once they are healthy there"
-            )
+            yield Risk(Category.SERVING, f"connections through {name} end once its deregistration delay is over")
         changed = sorted(each for each in effect.changed if each.startswith("health") or each in _CHECK)
         if effect.alters(*changed):
             what = ", ".join(f"`{each}` {effect.was(each)} -> {effect.becomes(each)}" for each in changed)
@@ -199,7 +200,9 @@ class TargetGroup(_common.NamedDriver[TargetGroupSpec, "TargetGroupTypeDef"]):
             "tags": _common.own_tags(all_tags),
         }
         spec = TargetGroupSpec.model_construct(**settings)
-        return Live(found["TargetGroupArn"], spec, {"arn": found["TargetGroupArn"]}, Owner.from_tags(all_tags))
+        arn = found["TargetGroupArn"]
+        outputs = {"arn": arn, "arn_suffix": arn.rpartition(":")[2]}
+        return Live(arn, spec, outputs, Owner.from_tags(all_tags))
 
     def create(self, spec: TargetGroupSpec, claim: Claim) -> str:
         """The ARN. AWS returns an existing one of equal settings, so the engine calls ``find`` first."""

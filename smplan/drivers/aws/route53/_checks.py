@@ -17,12 +17,18 @@ ACTIONS = ("route53:GetHostedZone", "route53:GetHostedZoneLimit", "route53:ListR
 
 def checks(aws: AwsAccount, planned: PlannedResources) -> Iterator[Check]:
     """The checks of each zone."""
-    new = [each for each in planned.changed(RECORD) if each.values("zone_id") and each.values("name")]
+    new = [each for each in planned.changed(RECORD) if _is_placed(each)]
     for zone_id in sorted({each.spec.zone_id for each in new}):
         records = [each for each in new if each.spec.zone_id == zone_id]
         yield Check(f"hosted zone {zone_id}", partial(_check_zone, aws, planned, zone_id, records))
         added = [each for each in records if each.adds]
         yield Check(f"the quota of records in {zone_id}", partial(_check_quota, aws, zone_id, added))
+
+
+def _is_placed(record: PlannedResource) -> bool:
+    """Whether it is new at a known name, or of another type."""
+    placed = record.spec.known("zone_id", "name")
+    return bool(placed and (record.values("name") or record.values("type")))
 
 
 def _plain(name: str) -> str:
@@ -48,7 +54,7 @@ def _check_zone(
         if zone.get("Config", {}).get("PrivateZone") and _is_public(planned, each):
             message = f"{zone_id} ({apex}) is a private zone, and the load balancer is internet-facing"
             yield each.refuse("zone_id", message, "use the public zone of that name")
-        if each.adds:
+        if each.adds or each.values("type"):
             yield from _check_name(aws, planned, zone_id, apex, each)
 
 
@@ -73,8 +79,8 @@ def _check_name(
         return
     found = aws.read.route53.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=name, MaxItems="20")
     others: list[Mapping[str, Any]] = [*found["ResourceRecordSets"]]
-    types = {other["Type"] for other in others if _plain(other["Name"]) == name} - {type}
-    kept = sorted(other for other in types if f"{zone_id}/{name}/{other}" not in planned.deleted)
+    goes = {"A", "CNAME"} if each.id or f"{zone_id}/{name}" in planned.deleted else {type}
+    kept = sorted({other["Type"] for other in others if _plain(other["Name"]) == name} - goes)
     conflicts = kept if type == "CNAME" else [other for other in kept if other == "CNAME"]
     if conflicts:
         message = f"{name} has a record of type {conflicts[0]} already: a CNAME must be the only record of its name"

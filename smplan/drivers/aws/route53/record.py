@@ -6,12 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from smplan.core.resource_type import IamActions, Output
-from smplan.core.risk import Category, Effect, Risk, shown
+from smplan.core.risk import Category, Effect, Risk, number, shown
 from smplan.core.spec import IMMUTABLE, UNORDERED, Canonical, PartialList, Spec
 from smplan.core.values import Json
 from smplan.drivers import references
@@ -25,6 +25,7 @@ from smplan.errors import Invalid, NotFound
 if TYPE_CHECKING:
     from typing import Self
 
+    from mypy_boto3_route53.literals import ChangeActionType
     from mypy_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef
 
 _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
@@ -130,7 +131,6 @@ class RecordSpec(Spec):
     ]
     type: Annotated[
         Literal["CNAME", "A"],
-        IMMUTABLE,
         Field(description="CNAME for another name (never at the apex of a zone), A for addresses or an alias."),
     ]
     ttl: Annotated[
@@ -185,7 +185,10 @@ def _target(spec: Mapping[str, Json]) -> str:
 
 
 class Record(Driver[RecordSpec]):
-    """Cannot be tagged: the state decides ownership. A create never overwrites an existing record."""
+    """A name has one record, whose type may change. It cannot be tagged: the state decides ownership.
+
+    A create never overwrites an existing record.
+    """
 
     kind = "aws.route53.record"
     summary = "A DNS record, such as the fleet's name for its load balancer."
@@ -196,21 +199,18 @@ class Record(Driver[RecordSpec]):
         write=("route53:ChangeResourceRecordSets",),
         check=_checks.ACTIONS,
     )
-    key_fields = ("zone_id", "name", "type")
-    create_before_delete = False
+    key_fields = ("zone_id", "name")
     taggable = False
     expected_seconds = 45
     left_behind = "its name continues to resolve, also to what is deleted"
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
-        """Of a deletion, of a replacement (the name does not resolve meanwhile), and of every update."""
+        """Of a deletion, and of every update."""
         name, cached = effect.was("name"), f"; resolvers may cache the old answer for {effect.was('ttl')} s"
         cached = cached if effect.before.get("ttl") is not None else ""
-        if effect.removes:
+        if effect.deletes:
             yield Risk(Category.SERVING, f"{name} no longer resolves{cached}")
-        if effect.op == "replace":
-            yield Risk(Category.SERVING, f"{name} does not resolve from the delete until the new record is there")
         if effect.alters("values", "alias"):
             before, after = _target(effect.before), _target(effect.after)
             yield Risk(Category.SERVING, f"clients of {name} go to {after}, not {before}{cached}")
@@ -220,6 +220,14 @@ class Record(Driver[RecordSpec]):
                 Category.SERVING,
                 f"a later change of {name} takes effect after up to {after} s, not {effect.was('ttl')} s",
             )
+
+    @classmethod
+    def lingers(cls, effect: Effect) -> float:
+        """As long as resolvers keep the old answer: its time to live, that of its target for an alias."""
+        if not effect.alters("type", "values", "alias"):
+            return 0
+        ttl = number(effect.before.get("ttl"))
+        return _ALIAS_TTL if ttl is None else ttl
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -232,20 +240,21 @@ class Record(Driver[RecordSpec]):
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[RecordSpec]]:
         """One record of a zone is read by itself; several by paging through the zone once."""
-        wanted: dict[str, set[str]] = defaultdict(set)
+        wanted: dict[str, dict[str, str]] = defaultdict(dict)
         for id in ids:
-            wanted[_parts(id)[0]].add(id)
+            zone_id, name = _parts(id)
+            wanted[zone_id][name] = id
         found: dict[str, Live[RecordSpec]] = {}
         for zone_id in sorted(wanted):
             for record in self._records(zone_id, wanted[zone_id]):
-                live = _live(zone_id, record)
-                found.setdefault(live.id, live)
+                id = wanted[zone_id][plain_name(record["Name"])]
+                found.setdefault(id, _live(id, record))
         return found
 
-    def _records(self, zone_id: str, ids: Collection[str]) -> list[ResourceRecordSetOutputTypeDef]:
+    def _records(self, zone_id: str, names: Collection[str]) -> list[ResourceRecordSetOutputTypeDef]:
         """Those of one zone that exist; none if the zone is gone."""
-        if len(ids) == 1:
-            found = self._record(next(iter(ids)))
+        if len(names) == 1:
+            found = self._record(_id(zone_id, next(iter(names))))
             return [found] if found and _simple(found) else []
         pages = self.context.aws.read.route53.get_paginator("list_resource_record_sets")
         try:
@@ -253,41 +262,49 @@ class Record(Driver[RecordSpec]):
                 record
                 for page in pages.paginate(HostedZoneId=zone_id)
                 for record in page["ResourceRecordSets"]
-                if _id(zone_id, record["Name"], record["Type"]) in ids and _simple(record)
+                if plain_name(record["Name"]) in names and _ours(record) and _simple(record)
             ]
         except NotFound:
             return []
 
     def _record(self, id: str) -> ResourceRecordSetOutputTypeDef | None:
-        zone_id, name, type_ = _parts(id)
+        zone_id, name = _parts(id)
         try:
             response = self.context.aws.read.route53.list_resource_record_sets(
-                HostedZoneId=zone_id, StartRecordName=name, StartRecordType=type_, MaxItems="1"
+                HostedZoneId=zone_id, StartRecordName=name, MaxItems=_TYPES
             )
         except NotFound:
             return None
         # the listing starts at this name, or after it if it does not exist
         found = response["ResourceRecordSets"]
-        return next((each for each in found if _id(zone_id, each["Name"], each["Type"]) == id), None)
+        return next((each for each in found if plain_name(each["Name"]) == name and _ours(each)), None)
 
     def find(self, spec: RecordSpec) -> Live[RecordSpec] | None:
-        """The record of that name and type, with or without a routing policy."""
-        record = self._record(_id(spec.zone_id, spec.name, spec.type))
-        return _live(spec.zone_id, record) if record else None
+        """The record of that name, of either type, with or without a routing policy."""
+        id = _id(spec.zone_id, spec.name)
+        record = self._record(id)
+        return _live(id, record) if record else None
 
     def create(self, spec: RecordSpec, claim: Claim) -> str:
         """Raises Conflict if the record exists."""
-        id = _id(spec.zone_id, spec.name, spec.type)
-        self._change(id, "CREATE", _record_set(spec))
+        id = _id(spec.zone_id, spec.name)
+        self._change(id, {"CREATE": _record_set(spec)})
         return id
 
     def update(self, live: Live[RecordSpec], spec: RecordSpec) -> None:
-        """Replace the whole record, which is the smallest change; a health check that was set by hand stays."""
+        """Replace the whole record, which is the smallest change; a health check that was set by hand stays.
+
+        A record of another type is deleted and created in one batch: Route 53 makes both changes, or none.
+        """
         wanted = _record_set(spec)
-        if wanted != _record_set(live.spec):
-            now: Mapping[str, Any] = self._record(live.id) or {}
-            kept = {name: value for name, value in now.items() if name not in _CONTENT}
-            self._change(live.id, "UPSERT", {**kept, **wanted})
+        if wanted == _record_set(live.spec):
+            return
+        now: Mapping[str, Any] = self._record(live.id) or {}
+        kept = {name: value for name, value in now.items() if name not in _CONTENT}
+        if now and now["Type"] != spec.type:
+            self._change(live.id, {"DELETE": now, "CREATE": {**kept, **wanted}})
+        else:
+            self._change(live.id, {"UPSERT": {**kept, **wanted}})
 
     def delete(self, id: str) -> None:
         """The record as it is now: Route 53 requires its complete content."""
@@ -295,15 +312,16 @@ class Record(Driver[RecordSpec]):
         if record is None or not _simple(record):
             return
         try:
-            self._change(id, "DELETE", record)
+            self._change(id, {"DELETE": record})
         except NotFound:
             return
 
-    def _change(self, id: str, action: Literal["CREATE", "UPSERT", "DELETE"], record: Any) -> None:
+    def _change(self, id: str, actions: Mapping[ChangeActionType, Any]) -> None:
+        """Send one batch, of which Route 53 makes every change or none."""
+        changes: Any = [{"Action": action, "ResourceRecordSet": record} for action, record in actions.items()]
         try:
             response = self.context.aws.write.route53.change_resource_record_sets(
-                HostedZoneId=_parts(id)[0],
-                ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
+                HostedZoneId=_parts(id)[0], ChangeBatch={"Changes": changes}
             )
         except Invalid as error:
             raise Invalid(
@@ -326,14 +344,25 @@ class Record(Driver[RecordSpec]):
         return "INSYNC" if self._record(id) is not None else "not listed yet"
 
 
-def _id(zone_id: str, name: str, type_: str) -> str:
-    return f"{zone_id}/{plain_name(name)}/{type_}"
+_ALIAS_TTL = 60.0
+"""Seconds of an alias to a load balancer (Route 53 Developer Guide, "Values specific for alias records")."""
+_TYPES = "20"
+"""Enough records of one name to find ours among those of other types, such as NS and SOA before A."""
 
 
-def _parts(id: str) -> tuple[str, str, Literal["CNAME", "A"]]:
-    zone_id, _, rest = id.partition("/")
-    name, _, type_ = rest.rpartition("/")
-    return zone_id, name, cast("Literal['CNAME', 'A']", type_)
+def _id(zone_id: str, name: str) -> str:
+    return f"{zone_id}/{plain_name(name)}"
+
+
+def _parts(id: str) -> tuple[str, str]:
+    """Zone and name. Ids of older states end with the type, which no domain name does."""
+    zone_id, _, name = id.partition("/")
+    return zone_id, name.removesuffix("/CNAME").removesuffix("/A")
+
+
+def _ours(record: ResourceRecordSetOutputTypeDef) -> bool:
+    """Whether it is of a type that a spec can have: a name has one record of these."""
+    return record["Type"] in ("A", "CNAME")
 
 
 def _simple(record: ResourceRecordSetOutputTypeDef) -> bool:
@@ -355,8 +384,8 @@ def _record_set(spec: RecordSpec) -> dict[str, Any]:
     return record
 
 
-def _live(zone_id: str, record: ResourceRecordSetOutputTypeDef) -> Live[RecordSpec]:
-    name = plain_name(record["Name"])
+def _live(id: str, record: ResourceRecordSetOutputTypeDef) -> Live[RecordSpec]:
+    zone_id, name = _parts(id)
     values = record.get("ResourceRecords")
     settings: dict[str, Any] = {
         "zone_id": zone_id,
@@ -366,7 +395,7 @@ def _live(zone_id: str, record: ResourceRecordSetOutputTypeDef) -> Live[RecordSp
         "values": [each["Value"] for each in values] if values else None,
         "alias": _alias(record.get("AliasTarget")),
     }
-    return Live(_id(zone_id, name, record["Type"]), RecordSpec.model_construct(**settings), {"fqdn": name})
+    return Live(id, RecordSpec.model_construct(**settings), {"fqdn": name})
 
 
 def _alias(target: Mapping[str, Any] | None) -> AliasTarget | None:

@@ -212,6 +212,7 @@ def _launch(account: Account, group: ScalingGroup, cause: str) -> bool:
     subnet = min(zones, key=lambda each: (in_zone[zones[each]], subnet_ids(group.fields).index(each)))
     activity = record(account, group, "Launching a new EC2 instance", cause)
     try:
+        _require_capacity(account, zones[subnet])
         request, source = launch_request(account, group)
         request["SubnetId"] = subnet
         request["TagSpecifications"] = _tags(group, request.get("TagSpecifications", []))
@@ -236,6 +237,16 @@ def _launch(account: Account, group: ScalingGroup, cause: str) -> bool:
         )
     )
     return True
+
+
+def _require_capacity(account: Account, zone: str) -> None:
+    """Refuse as AWS does when it has no instance to give (EC2 User Guide, "InsufficientInstanceCapacity")."""
+    if account.autoscaling.refused_launches:
+        account.autoscaling.refused_launches -= 1
+        raise AwsError(
+            "InsufficientInstanceCapacity",
+            f"We currently do not have sufficient capacity in the Availability Zone you requested ({zone}).",
+        )
 
 
 def _describe_subnets(account: Account, group: ScalingGroup) -> list[Fields]:

@@ -126,6 +126,7 @@ def described_image(account: Account, image: Fields) -> Fields:
         "Description": image.get("Description", "") if own.description is None else own.description,
         "Architecture": image.get("Architecture") or "x86_64",
         "BlockDeviceMappings": mappings,
+        "DeregistrationProtection": own.deregistration_protection,
     }
 
 
@@ -137,6 +138,28 @@ def modify(call: Call) -> Fields:
         return call.moto()
     own.description = str(call["Description"]["Value"] if call["Description"] else call["Value"] or "")
     return {"Return": True}
+
+
+@handles("ec2", "EnableImageDeregistrationProtection")
+def protect(call: Call) -> Fields:
+    """A cooldown counts from the moment at which the protection is disabled (EC2 user guide)."""
+    cooldown = "with" if call["WithCooldown"] else "without"
+    _own(call).deregistration_protection = f"enabled-{cooldown}-cooldown"
+    return {"Return": "true"}
+
+
+@handles("ec2", "DisableImageDeregistrationProtection")
+def unprotect(call: Call) -> Fields:
+    """At once; the 24 hours of a cooldown are not simulated."""
+    _own(call).deregistration_protection = "disabled"
+    return {"Return": "true"}
+
+
+def _own(call: Call) -> MachineImage:
+    own = call.account.ec2.images.get(call["ImageId"])
+    if own is None:
+        raise AwsError("InvalidAMIID.NotFound", f"The image id '[{call['ImageId']}]' does not exist")
+    return own
 
 
 @handles("ec2", "DescribeSnapshots")
@@ -167,6 +190,9 @@ def _snapshot(account: Account, snapshot: Fields, image: MachineImage | None) ->
 def deregister(call: Call) -> Fields:
     """Snapshots stay unless DeleteAssociatedSnapshots is true (API reference, DeregisterImage)."""
     account, image_id = call.account, call["ImageId"]
+    own = account.ec2.images.get(image_id)
+    if own is not None and own.deregistration_protection != "disabled":
+        raise AwsError("OperationNotPermitted", f"The image {image_id} is protected from deregistration")
     snapshots: list[str] = []
     if call["DeleteAssociatedSnapshots"] and image_id in account.ec2.images:
         snapshots = snapshots_of(account, image_id)

@@ -99,13 +99,14 @@ def due_checks(account: Account) -> Iterator[HealthCheck]:
         balancer, group = balancer_of(account, arn), moto_state.target_group(account.id, arn)
         for target in list(targets.values()):
             if group is None or balancer is None or not is_active(account, balancer.arn):
-                _reset(target)
+                _reset(target, account.now())
             elif target.drained_at is None:
                 yield from _due(account, target, group, balancer)
 
 
-def _reset(target: RegisteredTarget) -> None:
-    target.state, target.streak, target.checked_at = "initial", 0, None
+def _reset(target: RegisteredTarget, now: float) -> None:
+    """Of a target that is not in use: its first check is an interval after it is."""
+    target.state, target.streak, target.checked_at = "initial", 0, now
 
 
 def _due(

@@ -130,6 +130,8 @@ class AutoScalingState:
     configurations: dict[str, Fields] = field(default_factory=dict)
     groups: dict[str, ScalingGroup] = field(default_factory=dict)
     policies: dict[tuple[str, str], ScalingPolicy] = field(default_factory=dict)
+    refused_launches: int = 0
+    """How many of the next launches find no capacity."""
 
     def group(self, name: str | None) -> ScalingGroup:
         """The group of that name; raises AwsError (ValidationError) if there is none."""

@@ -25,6 +25,7 @@ class MachineImage:
     volume_type: str = "gp3"
     description: str | None = None
     """Another one than at the creation."""
+    deregistration_protection: str = "disabled"
 
 
 @dataclass(slots=True)

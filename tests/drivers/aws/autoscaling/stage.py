@@ -43,9 +43,9 @@ def staged(
         yield stage
 
 
-def group_stage(box: Sandbox, aws: Aws, **changes: Any) -> Any:
+def group_stage(box: Sandbox, aws: Aws, *setup: Mapping[str, Any], **changes: Any) -> Any:
     """A stage whose subject is a scaling group, empty unless ``changes`` say otherwise."""
-    return staged(box, aws, "aws.autoscaling.group", {**GROUP, **changes})
+    return staged(box, aws, "aws.autoscaling.group", {**GROUP, **changes}, *setup)
 
 
 def count_calls(region: str) -> tuple[Context, list[str]]:

@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from smplan.core.values import Ref
-from smplan.drivers.aws.autoscaling.group import Group, GroupSpec, LaunchTemplateVersion, _with_template
+from smplan.drivers.aws.autoscaling import _sources
+from smplan.drivers.aws.autoscaling._group_spec import GroupSpec, LaunchTemplateVersion
+from smplan.drivers.aws.autoscaling.group import Group
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Live
 from smplan.sandbox.sandbox import Sandbox
@@ -77,7 +79,7 @@ def test_an_override_is_sent_with_the_id_of_its_template_alone() -> None:
     named = {"LaunchTemplateId": "lt-2", "LaunchTemplateName": "n", "Version": "1"}
     only_name = {"LaunchTemplateName": "n"}
     overrides = [{"LaunchTemplateSpecification": named}, {"LaunchTemplateSpecification": only_name}, {}]
-    found = _with_template({"LaunchTemplate": {"Overrides": overrides}}, {"LaunchTemplateId": "lt-1"})
+    found = _sources.with_template({"LaunchTemplate": {"Overrides": overrides}}, {"LaunchTemplateId": "lt-1"})
     assert found["LaunchTemplate"] == {
         "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-1"},
         "Overrides": [

@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from smplan.core.values import Ref
-from smplan.drivers.aws.autoscaling import _roll_out
+from smplan.drivers.aws.autoscaling import _refresh
+from smplan.drivers.aws.autoscaling._group_spec import GroupSpec
 from smplan.drivers.aws.autoscaling._roll_out import RollOut
-from smplan.drivers.aws.autoscaling.group import Group, GroupSpec
+from smplan.drivers.aws.autoscaling.group import Group
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Live
 from smplan.errors import Invalid
@@ -158,7 +159,7 @@ def spec(**changes: Any) -> GroupSpec:
 
 
 def test_a_refresh_that_ends_meanwhile_leaves_the_update_to_do() -> None:
-    driver, script = scripted_group([{"Status": "InProgress"}], described("1"), described("1"))
+    driver, script = scripted_group([{"Status": "InProgress"}], *[described("1")] * 3)
     driver.update(Live("g", spec(launch_template={"id": "lt-1", "version": 1})), spec())
     [update] = [sent for name, sent in script.sent if name == "update_auto_scaling_group"]
     assert update["LaunchTemplate"] == {"LaunchTemplateId": "lt-1", "Version": "2"}
@@ -167,22 +168,22 @@ def test_a_refresh_that_ends_meanwhile_leaves_the_update_to_do() -> None:
 def test_a_refresh_is_waited_for_until_it_shows_and_the_group_follows() -> None:
     done = {"Status": "Successful", "PercentageComplete": 100}
     driver, _ = scripted_group([], described("1"))
-    waiting = _roll_out.ended(driver.context.aws, "g", "r", VERSION_2)
+    waiting = _refresh.ended(driver.context.aws, "g", "r", VERSION_2)
     assert next(waiting).status == "Pending, 0 %"
     driver, _ = scripted_group([done, done], described("1"), described("2"))
-    assert len(list(_roll_out.ended(driver.context.aws, "g", "r", VERSION_2))) == 1
+    assert len(list(_refresh.ended(driver.context.aws, "g", "r", VERSION_2))) == 1
 
 
 def test_a_failure_without_a_reason_says_so() -> None:
     driver, _ = scripted_group([{"Status": "Failed"}], described("1"))
     with pytest.raises(Invalid, match=r"is Failed: AWS gives no reason. it was not rolled back: no instance"):
-        list(_roll_out.ended(driver.context.aws, "g", "r", VERSION_2))
+        list(_refresh.ended(driver.context.aws, "g", "r", VERSION_2))
 
 
 def test_instances_are_named_with_what_they_were_launched_from() -> None:
     by_configuration = {"InstanceId": "i-1", "LifecycleState": "InService", "LaunchConfigurationName": "lc"}
     unknown = {"InstanceId": "i-2", "LifecycleState": "Pending"}
-    assert _roll_out._listed({"Instances": [unknown, by_configuration]}) == [
+    assert _refresh.listed({"Instances": [unknown, by_configuration]}) == [
         "i-2 of an unknown source Pending",
         "i-1 of lc InService",
     ]
@@ -208,9 +209,13 @@ def test_choices_that_are_known_later_pass() -> None:
     assert spec(roll_out=ref).roll_out is ref
 
 
-def test_a_roll_out_needs_a_template_and_a_choice_for_protected_instances() -> None:
-    with pytest.raises(ValidationError, match="`roll_out` needs `launch_template`"):
-        spec(launch_template=None, launch_configuration="lc", roll_out={})
+def test_a_roll_out_needs_a_choice_for_protected_instances_and_fields_that_its_way_understands() -> None:
+    by_configuration = {"launch_template": None, "launch_configuration": "lc"}
+    spec(**by_configuration, roll_out={"drain": {}})
+    with pytest.raises(ValidationError, match="`max_healthy_percentage`, `bake_time` in `roll_out` needs `launch_temp"):
+        spec(**by_configuration, roll_out={"max_healthy_percentage": 200, "bake_time": 1})
+    with pytest.raises(ValidationError, match="`alarms` cannot go with `drain`"):
+        spec(roll_out={"alarms": ["a"], "drain": {}})
     with pytest.raises(ValidationError, match="`roll_out` needs `scale_in_protected_instances`"):
         spec(new_instances_protected_from_scale_in=True, roll_out={})
     spec(new_instances_protected_from_scale_in=True, roll_out={"scale_in_protected_instances": "Ignore"})
@@ -221,7 +226,8 @@ def test_the_time_limit_covers_every_instance_pause_and_a_rollback() -> None:
     assert RollOut(instance_warmup=0).timeout(1) == 2 * (600 + 3600)
     assert RollOut(instance_warmup=0, checkpoint_percentages=[100]).timeout(0) == 2 * 7200
     assert RollOut(checkpoint_percentages=[100], checkpoint_delay=0, bake_time=50).timeout(0) == 2 * 3650
-    assert driver.timeout(spec(roll_out={})) == RollOut().timeout(5)
+    assert driver.timeout(spec(roll_out={})) == RollOut().own_timeout(5, 300)
+    assert driver.timeout(spec()) == RollOut().timeout(5)
     assert driver.timeout(spec(launch_template=None, launch_configuration="lc")) == 1800
 
 
@@ -230,5 +236,5 @@ def test_the_template_of_another_goal_is_named() -> None:
         "Status": "InProgress",
         "DesiredConfiguration": {"LaunchTemplate": {"LaunchTemplateId": "lt-2", "Version": "7"}},
     }
-    assert _roll_out.goal(going) == ("lt-2", "7")  # type: ignore[arg-type]
-    assert _roll_out.goal({**going, "Status": "RollbackInProgress"}) is None  # type: ignore[arg-type]
+    assert _refresh.goal(going) == ("lt-2", "7")  # type: ignore[arg-type]
+    assert _refresh.goal({**going, "Status": "RollbackInProgress"}) is None  # type: ignore[arg-type]

@@ -219,6 +219,28 @@ def test_nothing_of_a_deleted_image_is_left(box: Sandbox, aws: Aws) -> None:
     assert subject.read_many([made]) == {}
 
 
+@pytest.mark.parametrize("cooldown", [True, False])
+def test_an_image_protected_from_deregistration_is_deleted_after_the_protection_is_removed(
+    box: Sandbox, aws: Aws, cooldown: bool
+) -> None:
+    images_of_sandbox = Image(context(aws))
+    made = images_of_sandbox.create(spec(instance_id=box.facts.instance_id), CLAIM)
+
+    def protected() -> bool:
+        return Image.protection.is_on(images_of_sandbox.read_many([made])[made].outputs)
+
+    assert not protected()
+    aws.write.ec2.enable_image_deregistration_protection(ImageId=made, WithCooldown=cooldown)
+    assert protected()
+    with pytest.raises(DriverError, match="protected from deregistration"):
+        images_of_sandbox.delete(made)
+    images_of_sandbox.unprotect(made)
+    assert not protected()
+    images_of_sandbox.delete(made)
+    assert images_of_sandbox.read_many([made]) == {}
+    images_of_sandbox.unprotect(made)
+
+
 def test_a_new_owner_is_set_on_image_and_snapshots() -> None:
     script = Script({"DescribeImages": images(image("available")), "CreateTags": [{}]})
     driver(script).set_owner(ID, CLAIM.owner)

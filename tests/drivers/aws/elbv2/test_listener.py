@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from smplan.core.values import Ref
 from smplan.drivers.aws.client import Aws
-from smplan.drivers.aws.elbv2 import _common
+from smplan.drivers.aws.elbv2 import _common, _forwarding
 from smplan.drivers.aws.elbv2.listener import Listener, ListenerSpec
 from smplan.drivers.base import Claim, Live, Owner
 from smplan.errors import Conflict, Invalid, NotFound
@@ -223,7 +223,8 @@ def test_tags_of_the_others_are_read_though_one_is_gone() -> None:
 
 
 def test_who_must_log_in_and_stickiness_stay_with_another_target_group() -> None:
-    oidc = {"Issuer": "https://id", "ClientId": "1"}
+    endpoints = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
+    oidc = {**dict.fromkeys(endpoints, "https://id"), "ClientId": "1"}
     sticky = {"Enabled": True, "DurationSeconds": 60}
     actions = [
         {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": oidc},
@@ -231,11 +232,112 @@ def test_who_must_log_in_and_stickiness_stay_with_another_target_group() -> None
     ]
     script = Script({"DescribeListeners": [{"Listeners": [described(DefaultActions=actions)]}], "ModifyListener": [{}]})
     subject = Listener(context(script.aws()))
-    assert [each["Type"] for each in subject._actions(ARN, "arn:b")] == ["authenticate-oidc", "forward"]
-    login, forward = subject._actions(ARN, "arn:b")
-    assert login == {**actions[0], "AuthenticateOidcConfig": {**oidc, "UseExistingClientSecret": True}}
-    assert (forward["TargetGroupArn"], forward["Order"]) == ("arn:b", 2)
+    subject.update(Live(ARN, spec()), spec(target_group_arn="arn:b"))
+    ((login, forward),) = modified(script)
+    assert login["AuthenticateOidcConfig"] == {**oidc, "UseExistingClientSecret": "true"}
+    assert (login["Order"], forward["TargetGroupArn"], forward["Order"]) == (1, "arn:b", 2)
     assert forward["ForwardConfig"] == {
         "TargetGroups": [{"TargetGroupArn": "arn:b"}],
-        "TargetGroupStickinessConfig": sticky,
+        "TargetGroupStickinessConfig": {"Enabled": "true", "DurationSeconds": 60},
     }
+
+
+def modified(script: Script) -> list[list[dict[str, Any]]]:
+    """The default actions of each ModifyListener, from the flat members of the request."""
+    found = []
+    for body in (sent for name, sent in script.sent if name == "ModifyListener"):
+        tree: dict[str, Any] = {}
+        for name, value in body.items():
+            *path, last = name.split(".")
+            at = tree
+            for part in path:
+                at = at.setdefault(part, {})
+            at[last] = value
+        found.append(_lists(tree["DefaultActions"]))
+    return found
+
+
+def _lists(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    inner = tree.get("member")
+    if inner:
+        return [_lists(inner[number]) for number in sorted(inner, key=int)]
+    return {name: _lists(value) for name, value in tree.items()}
+
+
+def weighted(*groups: tuple[str, int]) -> dict[str, Any]:
+    """A listener that forwards to these target groups, each with its weight."""
+    targets = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in groups]
+    return {"Listeners": [described(DefaultActions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": targets}}])]}
+
+
+def health(*states: str) -> dict[str, Any]:
+    return {"TargetHealthDescriptions": [{"TargetHealth": {"State": state}} for state in states]}
+
+
+def test_another_target_group_gets_no_requests_before_as_many_targets_are_healthy_in_it() -> None:
+    answers: dict[str, list[Any]] = {
+        "DescribeListeners": [weighted(("arn:a", 1)), weighted(("arn:a", 1), ("arn:b", 0))],
+        "DescribeTargetHealth": [
+            health("healthy", "healthy"),
+            *(health("healthy", "healthy"), health()),
+            *(health("healthy", "healthy"), health("healthy", "initial")),
+            *(health("healthy", "healthy"), health("healthy", "healthy", "unhealthy")),
+        ],
+        "ModifyListener": [{}, {}],
+    }
+    script = Script(answers)
+    subject, wanted = Listener(context(script.aws())), spec(target_group_arn="arn:b")
+    subject.update(Live(ARN, spec(target_group_arn="arn:a")), wanted)
+    polls = [each.status for each in subject.wait_ready(ARN, wanted)]
+    first, last = modified(script)
+    beside = [{"TargetGroupArn": "arn:a", "Weight": 1}, {"TargetGroupArn": "arn:b", "Weight": 0}]
+    assert first == [{"Type": "forward", "ForwardConfig": {"TargetGroups": beside}}]
+    assert last == [{"Type": "forward", "TargetGroupArn": "arn:b"}]
+    assert polls == ["2 needed; no targets yet", "2 needed; 1 healthy; 1 initial"]
+    asked = len(script.sent)
+    assert list(subject.wait_ready(ARN, wanted)) == []
+    assert len(script.sent) == asked, "the target group has passed"
+    assert "weight 0" in subject.diagnose_timeout(wanted)
+
+
+@pytest.mark.parametrize(
+    ("rule", "forwards", "healthy", "first"),
+    [
+        ("nothing serves", [("arn:a", 1)], [], None),
+        ("it gets requests already", [("arn:a", 1), ("arn:b", 1)], ["healthy"], None),
+        ("an earlier run has put it beside", [("arn:a", 1), ("arn:b", 0)], ["healthy"], [("arn:a", 1), ("arn:b", 0)]),
+        (
+            "others share the requests",
+            [("arn:a", 3), ("arn:c", 1)],
+            ["healthy"],
+            [("arn:a", 3), ("arn:c", 1), ("arn:b", 0)],
+        ),
+        ("there is no room beside", [(f"arn:{number}", 1) for number in range(5)], ["healthy"], None),
+    ],
+)
+def test_how_a_listener_first_forwards_to_another_target_group(
+    rule: str, forwards: list[tuple[str, int]], healthy: list[str], first: list[tuple[str, int]] | None
+) -> None:
+    answers: dict[str, list[Any]] = {
+        "DescribeListeners": [weighted(*forwards)],
+        "DescribeTargetHealth": [health(*healthy)] * 5,
+        "ModifyListener": [{}],
+    }
+    script = Script(answers)
+    Listener(context(script.aws())).update(Live(ARN, spec(target_group_arn="arn:a")), spec(target_group_arn="arn:b"))
+    ((forward,),) = modified(script)
+    assert forward.get("TargetGroupArn") == (None if first else "arn:b"), rule
+    groups = forward.get("ForwardConfig", {}).get("TargetGroups", [])
+    assert [(each["TargetGroupArn"], each["Weight"]) for each in groups] == (first or []), rule
+
+
+def test_a_listener_or_a_target_group_that_is_gone_serves_nobody() -> None:
+    answers: dict[str, list[Any]] = {
+        "DescribeListeners": ["ListenerNotFound"],
+        "DescribeTargetHealth": ["TargetGroupNotFound"],
+    }
+    aws = Script(answers).aws()
+    assert _forwarding.actions_of(aws, ARN) == []
+    assert not _forwarding.passes(aws, [{"Type": "forward", "TargetGroupArn": "arn:a"}], "arn:b")

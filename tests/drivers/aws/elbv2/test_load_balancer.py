@@ -201,3 +201,23 @@ def test_an_update_of_one_that_is_gone_is_not_silent() -> None:
     script = Script({"SetIpAddressType": ["LoadBalancerNotFound"]})
     with pytest.raises(NotFound):
         driver(script).update(Live(ARN, spec()), spec(ip_address_type="dualstack"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sent"),
+    [
+        (["subnet-1", "subnet-2", "subnet-3"], ["subnet-1", "subnet-2", "subnet-3"]),
+        (["subnet-1", "subnet-2", "subnet-1b"], ["subnet-2", "subnet-1b"]),
+        (["subnet-3", "subnet-1b"], ["subnet-3", "subnet-1b"]),
+        (["subnet-2", "subnet-1"], None),
+    ],
+)
+def test_another_subnet_of_a_zone_takes_the_place_of_the_one_it_has(wanted: list[str], sent: list[str] | None) -> None:
+    zones = {"subnet-1": "a", "subnet-1b": "a", "subnet-2": "b", "subnet-3": "c"}
+    subnets = [{"SubnetId": id, "AvailabilityZone": zone} for id, zone in zones.items()]
+    script = Script({"DescribeSubnets": [{"Subnets": subnets}], "SetSubnets": [{}]})
+    subject = LoadBalancer(context(script.aws()))
+    subject.update(Live("arn:lb", spec()), spec(subnets=wanted))
+    bodies = [body for name, body in script.sent if name == "SetSubnets"]
+    found = [[value for name, value in body.items() if name.startswith("Subnets")] for body in bodies]
+    assert found == ([] if sent is None else [sent])

@@ -17,7 +17,7 @@ from smplan.errors import Conflict, Invalid
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.aws.autoscaling.stage import Script as Client
 from tests.drivers.aws.autoscaling.stage import count_calls, record_writes, scripted
-from tests.drivers.conformance import Case, CaseSetup, Script, context
+from tests.drivers.conformance import Case, CaseSetup, Script, context, differences
 
 SPEC = {
     "zone_id": "${box.zone_id}",
@@ -166,7 +166,7 @@ def test_a_delete_sends_the_record_as_it_is_now(stage: CaseSetup, aws: Aws) -> N
 )
 def test_what_is_gone_is_deleted_already(answers: dict[str, list[Any]]) -> None:
     script = Script(answers)
-    Record(context(script.aws())).delete("Z1/sm.example.com/CNAME")
+    Record(context(script.aws())).delete("Z1/sm.example.com")
     assert script.names() == list(answers)
 
 
@@ -205,7 +205,7 @@ def test_other_refusals_have_a_hint_where_one_is_known(text: str, hint: str) -> 
 def test_one_record_is_jumped_to_and_of_several_the_zone_is_paged_once(stage: CaseSetup) -> None:
     first = stage.create(stage.driver(), stage.spec())
     second = stage.create(stage.driver(), stage.spec({"name": f"*.{stage.run}.example.com"}))
-    gone = f"{stage.box.facts.zone_id}/gone.example.com/CNAME"
+    gone = f"{stage.box.facts.zone_id}/gone.example.com"
     given, calls = count_calls(stage.box.facts.region)
     assert set(Record(given).read_many([first])) == {first}
     assert calls == ["route53:ListResourceRecordSets"]
@@ -216,7 +216,7 @@ def test_one_record_is_jumped_to_and_of_several_the_zone_is_paged_once(stage: Ca
 
 def test_records_of_a_zone_that_is_gone_are_gone() -> None:
     gone = driver({"ListResourceRecordSets": ["NoSuchHostedZone"]})
-    assert gone.read_many(["Z1/a.example.com/A", "Z1/b.example.com/A", "Z2/c.example.com/A"]) == {}
+    assert gone.read_many(["Z1/a.example.com", "Z1/b.example.com", "Z2/c.example.com"]) == {}
 
 
 def test_a_change_of_this_process_is_waited_for_by_its_id() -> None:
@@ -231,7 +231,7 @@ def test_a_change_of_this_process_is_waited_for_by_its_id() -> None:
 
 def test_a_change_of_an_earlier_run_is_waited_for_by_presence() -> None:
     script = Script({"ListResourceRecordSets": [listing(), listing(standing())]})
-    [look] = Record(context(script.aws())).wait_ready("Z1/sm.example.com/CNAME", spec())
+    [look] = Record(context(script.aws())).wait_ready("Z1/sm.example.com", spec())
     assert look.status == "not listed yet"
     assert script.names() == ["ListResourceRecordSets"] * 2
 
@@ -251,7 +251,7 @@ def test_an_alias_becomes_addresses_in_one_change() -> None:
         list_resource_record_sets=lambda _: listing(),
         change_resource_record_sets=lambda _: {"ChangeInfo": {"Id": "/change/C1", "Status": "PENDING"}},
     )
-    live = Live("Z1/sm.example.com/A", spec(type="A", values=None, ttl=None, alias=ALIAS))
+    live = Live("Z1/sm.example.com", spec(type="A", values=None, ttl=None, alias=ALIAS))
     Record(scripted(route53=client)).update(live, spec(type="A", values=["192.0.2.2", "192.0.2.1"]))
     _, sent = client.sent[-1]
     records = [{"Value": "192.0.2.1"}, {"Value": "192.0.2.2"}]
@@ -259,14 +259,61 @@ def test_an_alias_becomes_addresses_in_one_change() -> None:
     assert sent["ChangeBatch"]["Changes"] == [{"Action": "UPSERT", "ResourceRecordSet": record}]
 
 
-@pytest.mark.parametrize("others", [[], ["Z1/other.example.com/CNAME"]])
+@pytest.mark.parametrize("others", [[], ["Z1/other.example.com"]])
 def test_a_record_with_a_routing_policy_is_not_ours(others: list[str]) -> None:
     weighted = {**standing(), "SetIdentifier": "blue", "Weight": 1}
     script = Script({"ListResourceRecordSets": [listing(weighted)]})
-    records, id = Record(context(script.aws())), "Z1/sm.example.com/CNAME"
+    records, id = Record(context(script.aws())), "Z1/sm.example.com"
     assert records.read_many([id, *others]) == {}
     found = records.find(spec())
     assert found is not None
     assert (found.id, found.owner) == (id, None)
     records.delete(id)
     assert "ChangeResourceRecordSets" not in script.names()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"type": "A", "values": ["192.0.2.1"]}),
+        ({}, {"type": "A", "values": None, "ttl": None, "alias": ALIAS}),
+        ({"type": "A", "values": ["192.0.2.1"]}, {}),
+        ({"type": "A", "values": None, "ttl": None, "alias": ALIAS}, {}),
+    ],
+)
+def test_another_type_is_one_batch_and_the_id_stays(
+    stage: CaseSetup, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    made = stage.create(stage.driver(), stage.spec(before))
+    way, writes = record_writes(stage.box.facts.region)
+    wanted = stage.spec(after)
+    for _ in range(2):
+        stage.driver(way).update(stage.read(made), wanted)
+    ((_, sent),) = writes
+    changes = sent["ChangeBatch"]["Changes"]
+    assert [(each["Action"], each["ResourceRecordSet"]["Type"]) for each in changes] == [
+        ("DELETE", before.get("type", "CNAME")),
+        ("CREATE", after.get("type", "CNAME")),
+    ]
+    assert differences(wanted, stage.read(made).spec) == {}
+
+
+def test_a_health_check_that_was_set_by_hand_stays_with_another_type() -> None:
+    script = Script(
+        {
+            "ListResourceRecordSets": [listing({**standing(), "HealthCheckId": "h"})],
+            "ChangeResourceRecordSets": [{"ChangeInfo": {"Id": "/change/C1", "Status": "PENDING"}}],
+        }
+    )
+    subject = Record(context(script.aws()))
+    subject.update(Live("Z1/sm.example.com", spec()), spec(type="A", values=["192.0.2.1"]))
+    body = script.sent[-1][1].decode()  # type: ignore[attr-defined]  # Route 53 takes XML
+    assert body.count("<HealthCheckId>h</HealthCheckId>") == 2
+
+
+def test_the_id_of_an_older_state_names_the_same_record(stage: CaseSetup) -> None:
+    made = stage.create(stage.driver(), stage.spec())
+    older = f"{made}/CNAME"
+    assert set(stage.driver().read_many([older])) == {older}
+    stage.driver().delete(older)
+    assert stage.driver().read_many([made]) == {}
