@@ -23,6 +23,8 @@ NEGATIVE_SECONDS = 900.0
 """How long resolvers cache that a name does not exist: the TTL of the zone's SOA record (Route 53, Developer Guide)."""
 IDLE_SECONDS = 60
 """The idle time-out of a load balancer by default (API reference, LoadBalancerAttribute)."""
+CHECK_SECONDS = 30
+"""Between two health checks of a target by default (API reference, CreateTargetGroup)."""
 ANYWHERE = "0.0.0.0/0"
 FOR_GOOD = None
 
@@ -46,6 +48,14 @@ class _Path:
         """The listeners that forward to a target group."""
         lasting = (each for each in self.of(LISTENER) if each.effect.op != "replace")
         return [each for each in lasting if str(targets) in str(each.effect.before.get("target_group_arn"))]
+
+    def unused_seconds(self, listener: PlannedEffect) -> float:
+        """For how long targets are checked again once nothing but this listener, which was deleted, uses them."""
+        targets = listener.effect.before.get("target_group_arn")
+        if any(each.address != listener.address for each in self.doors(targets)):
+            return 0
+        own = (each.effect.before for each in self.of(TARGETS) if each.effect.before.get("arn") == targets)
+        return next((number(each.get("health_check_interval")) for each in own), None) or CHECK_SECONDS
 
     def fills(self, targets: Json, but: str) -> bool:
         """Whether a group other than that of address ``but`` will register its instances with a target group."""
@@ -71,7 +81,8 @@ def _of_listeners(path: _Path) -> Iterator[Interruption]:
         if effect.deletes and effect.before.get("port") != effect.after.get("port"):
             yield found(FOR_GOOD, Sessions.ALL, f"port {port} has no listener any more")
         elif effect.deletes and each.deleted_first:
-            yield found(BETWEEN_SECONDS, Sessions.ALL, f"port {port} has no listener until the new one is there")
+            seconds = BETWEEN_SECONDS + path.unused_seconds(each)
+            yield found(seconds, Sessions.ALL, f"port {port} has no listener until the new one is there")
         elif effect.alters("port"):
             yield found(FOR_GOOD, Sessions.NONE, f"clients of port {port} are refused from then on")
         elif effect.alters("protocol"):

@@ -26,7 +26,7 @@ BEFORE: dict[str, tuple[str, dict[str, Any]]] = {
         "aws.elbv2.listener",
         {"load_balancer_arn": LB, "port": 443, "protocol": "HTTPS", "target_group_arn": TG},
     ),
-    "targets": ("aws.elbv2.target_group", {"arn": TG, "name": "targets"}),
+    "targets": ("aws.elbv2.target_group", {"arn": TG, "name": "targets", "health_check_interval": 15}),
     "fleet": (
         "aws.autoscaling.group",
         {
@@ -95,7 +95,14 @@ SG_RULE = "aws.ec2.security_group_rule"
         ([updated("https", ssl_policy="new", target_group_arn=NEW)], {}),
         ([updated("https", port=8443)], {"https": (GOOD, "none")}),
         ([updated("https", protocol="HTTP")], {"https": (GOOD, "none")}),
-        ([replaced("https", deleted_first=True, tags={})], {"https": (2, "all")}),
+        ([replaced("https", deleted_first=True, tags={})], {"https": (17, "all")}),
+        (
+            [
+                replaced("https", deleted_first=True, tags={}),
+                [PlannedEffect("http", "aws.elbv2.listener", Effect("", {**BEFORE["https"][1], "port": 80}))],
+            ],
+            {"https": (2, "all")},
+        ),
         ([replaced("https", deleted_first=True, port=8443)], {"https": (GOOD, "all")}),
         ([removed("https")], {"https": (GOOD, "all")}),
         ([removed("alb"), removed("https")], {"alb": (GOOD, "all")}),

@@ -128,7 +128,7 @@ class LaunchTemplateSpec(Spec):
         Field(description="The instance profile: its name, or its ARN.", max_length=2048),
     ] = None
     http_tokens: Annotated[
-        Literal["required", "optional"] | None,
+        Literal["optional", "required"] | None,
         Field(description="Whether the instance metadata service requires session tokens (IMDSv2)."),
     ] = None
     tags: Annotated[
