@@ -144,7 +144,7 @@ def test_a_roll_out_that_fails_goes_back_and_the_former_blueprint_is_applied_aga
         assert "AWS went back: " in said
         assert versions(stage) == ["1", "1"]
         again = json.loads(stage.run("plan", path, *WITHOUT_WEBRTC, "--json").stdout)
-        assert [each["id"] for each in again["steps"]] == ["fleet:update", "healthy:gate"]
+        assert [each["id"] for each in again["steps"]] == ["fleet:update", "healthy:gate", "api:gate"]
         former = stage.blueprint(edit=rolling)
         stage.done("plan", former, *WITHOUT_WEBRTC)
         stage.done("apply", "--yes")
