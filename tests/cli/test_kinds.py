@@ -37,7 +37,7 @@ def test_a_field_is_shown_with_type_limits_default_and_what_is_inside(smplan: Sh
     shown = smplan.ok("kinds", "aws.autoscaling.group").out
     for part in (
         "      integer, at least 0; default 300\n",
-        '      EC2 or ELB; default "ELB"\n',
+        '      string, 1 to 32 characters, pattern ^(EC2|EBS|ELB)(,(EC2|EBS|ELB))*$; default "ELB"\n',
         "  launch_template.id (required)\n      string, pattern ^lt-\n",
         "      Takes the ARN of a target group: aws.elbv2.target_group.arn, aws.elbv2.target_group.id.\n",
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -76,8 +76,13 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(still: Sandbox, aws_of: Client, later: Later) -> Fleet:
-    return Fleet(still, aws_of, later)
+def fleet(still: Sandbox, aws_of: Client, later: Later) -> Iterator[Fleet]:
+    """Its load balancers are deleted afterwards: the account of all these tests may have 50."""
+    made = Fleet(still, aws_of, later)
+    yield made
+    for each in made.elb.describe_load_balancers()["LoadBalancers"]:
+        if each["LoadBalancerName"].startswith(made.name):
+            made.elb.delete_load_balancer(LoadBalancerArn=each["LoadBalancerArn"])
 
 
 def test_viewers_are_spread_over_instances_and_resolvers(fleet: Fleet) -> None:
@@ -174,7 +179,9 @@ def test_sessions_that_are_silent_for_longer_than_the_idle_timeout_end(fleet: Fl
     viewers = fleet.viewers(silent_seconds=45)
     idle = {"Key": "idle_timeout.timeout_seconds", "Value": "30"}
     fleet.elb.modify_load_balancer_attributes(LoadBalancerArn=fleet.balancer, Attributes=[idle])
-    assert viewers.reasons() == {"idle timeout": 12}
+    fleet.later(60)
+    assert set(viewers.reasons()) == {"idle timeout"}
+    assert viewers.affected == 12
 
 
 def test_only_flows_that_are_not_tracked_end_with_their_rule(fleet: Fleet) -> None:
