@@ -14,12 +14,12 @@ from smplan.drivers.aws import tags
 from smplan.drivers.context import AwsAccount
 
 TAG, FORMER_TAG = "smplan:roll-out", "smplan:roll-out-from"
-_FORM = re.compile(r"min=(\d+) max=(\d+) serving=(\d+)(?: draining=(i-\w+))?")
+_FORM = re.compile(r"min=(\d+) max=(\d+) serving=(\d+)(?: leaving=(i-\w+))?")
 
 
 @dataclass(frozen=True)
 class Record:
-    """The sizes before it, how many instances it keeps serving, the former source, and the instance it drains.
+    """The sizes before it, how many instances it keeps serving, the former source, and the instance that leaves.
 
     One that failed when some instances were replaced serves none: what it raised is restored.
     """
@@ -28,7 +28,7 @@ class Record:
     max_size: int
     serving: int
     former: str
-    draining: str = ""
+    leaving: str = ""
 
     def shown_sizes(self, group: Mapping[str, Any]) -> tuple[int, int]:
         """The group's minimum and maximum without what the roll-out has raised."""
@@ -46,15 +46,15 @@ def of(group: Mapping[str, Any]) -> Record | None:
     parts = _FORM.fullmatch(found.get(TAG, ""))
     if parts is None:
         return None
-    low, high, serving, draining = parts.groups()
-    return Record(int(low), int(high), int(serving), found.get(FORMER_TAG, ""), draining or "")
+    low, high, serving, leaving = parts.groups()
+    return Record(int(low), int(high), int(serving), found.get(FORMER_TAG, ""), leaving or "")
 
 
 def write(aws: AwsAccount, name: str, record: Record) -> None:
     """Keep the record, in one request."""
     sizes = f"min={record.min_size} max={record.max_size} serving={record.serving}"
-    draining = f" draining={record.draining}" if record.draining else ""
-    wanted = {TAG: sizes + draining, FORMER_TAG: record.former}
+    leaving = f" leaving={record.leaving}" if record.leaving else ""
+    wanted = {TAG: sizes + leaving, FORMER_TAG: record.former}
     request: list[Any] = [{**_place(name), **tag} for tag in tags.listed(wanted)]
     aws.write.autoscaling.create_or_update_tags(Tags=request)
 

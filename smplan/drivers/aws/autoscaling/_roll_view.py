@@ -41,8 +41,9 @@ class View:
 
     @property
     def surplus(self) -> bool:
-        """Whether there is one more than must serve, because the roll-out raised the minimum."""
-        return int(self.group["MinSize"]) > self.record.serving
+        """Whether there is one more than must serve: the roll-out raised the minimum, or lowered it and was killed."""
+        leaves = any(each["InstanceId"] == self.record.leaving for each in self.members)
+        return leaves or int(self.group["MinSize"]) > self.record.serving
 
     def can_spare(self, instance: Mapping[str, Any]) -> bool:
         """Whether enough others serve."""
@@ -52,7 +53,7 @@ class View:
     def draining(self) -> Mapping[str, Any] | None:
         """The instance in standby that the roll-out put there."""
         for each in self.group["Instances"]:
-            if each["InstanceId"] == self.record.draining and each["LifecycleState"] in _ASIDE:
+            if each["InstanceId"] == self.record.leaving and each["LifecycleState"] in _ASIDE:
                 return dict(each)
         return None
 

@@ -30,7 +30,7 @@ _MINIMUM = re.compile(r"min(imum)? ?size|No managed instance", re.IGNORECASE)
 
 
 def is_due(group: Mapping[str, Any], spec: GroupSpec) -> bool:
-    """Whether a new source is for smplan to roll out: AWS refreshes no launch configuration, and drains nobody."""
+    """Whether a new source is for smplan to roll out: AWS refreshes no launch configuration, and drains none."""
     drains = spec.roll_out is not None and spec.roll_out.drain is not None
     return drains or spec.launch_configuration is not None or bool(group.get("LaunchConfigurationName"))
 
@@ -152,8 +152,7 @@ class Roll:
         id, record = instance["InstanceId"], view.record
         if not view.can_spare(instance):
             return
-        if self._roll_out.drain is not None:
-            _roll_record.write(self._aws, self._name, replace(record, draining=id))
+        _roll_record.write(self._aws, self._name, replace(record, leaving=id))
         with _races():
             self._hand_protection_on(view, instance)
             self._update(MinSize=record.serving)
@@ -238,7 +237,7 @@ class Roll:
             _sources.identity(each) != record.former for each in view.members if each["InstanceId"] not in failed
         )
         if mixed:
-            _roll_record.write(self._aws, self._name, replace(record, serving=0, draining=""))
+            _roll_record.write(self._aws, self._name, replace(record, serving=0, leaving=""))
         else:
             _roll_record.erase(self._aws, self._name)
         wanted = _sources.described(self._wanted)

@@ -121,6 +121,40 @@ def test_a_roll_out_whose_launches_fail_goes_back_and_restores_everything(stage:
     assert stage.read(stage.id).spec.launch_configuration == stage.spec().launch_configuration
 
 
+class Killed(BaseException):
+    """The process ended."""
+
+
+def killed_before_an_instance_is_terminated(stage: Any) -> None:
+    """Roll out until the minimum is lowered again and the instance that goes for it is not terminated yet."""
+
+    def kill(call: str) -> None:
+        if call == "autoscaling:TerminateInstanceInAutoScalingGroup":
+            raise Killed
+
+    with pytest.raises(Killed):
+        roll(stage, driver_of(stage, Aws(stage.aws.region, on_call=kill)), second(stage, max_size=6))
+    assert sizes(stage) == (2, 3, 6)
+
+
+def test_one_that_was_killed_as_an_instance_was_to_go_still_knows_its_extra_one_when_it_fails(stage: Any) -> None:
+    killed_before_an_instance_is_terminated(stage)
+    driver = driver_of(stage)
+    driver.update(stage.read(stage.id), second(stage, max_size=6))
+    former = stage.spec().launch_configuration
+    stage.aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=stage.id, LaunchConfigurationName=former)
+    with pytest.raises(Invalid, match="changed outside smplan"):
+        stage.wait(driver.wait_ready(stage.id, second(stage, max_size=6)))
+    assert sizes(stage) == (1, 2, 6)
+
+
+def test_one_that_was_killed_as_an_instance_was_to_go_ends_at_the_size_of_before(stage: Any) -> None:
+    killed_before_an_instance_is_terminated(stage)
+    assert min(roll(stage, driver_of(stage), second(stage, max_size=6))) >= 2
+    assert sources(stage) == {"two"}
+    assert sizes(stage) == (1, 2, 6)
+
+
 def test_a_policy_that_scales_out_meanwhile_is_not_undone(stage: Any) -> None:
     driver, wanted = driver_of(stage), second(stage, max_size=6)
     driver.update(stage.read(stage.id), wanted)
