@@ -228,6 +228,7 @@ class Roll:
         except (Invalid, NotFound) as error:  # it is gone
             source = f"{_sources.described(view.source)} still ({error.message})"
         if view.surplus and failed:
+            _roll_record.write(self._aws, self._name, replace(record, leaving=failed[0]))
             self._update(MinSize=record.serving)
             self._terminate(failed[0], decrement=True)
             end(self._aws, {**view.group, "MinSize": record.serving}, record)

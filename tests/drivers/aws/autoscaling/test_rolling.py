@@ -148,6 +148,29 @@ def test_one_that_was_killed_as_an_instance_was_to_go_still_knows_its_extra_one_
     assert sizes(stage) == (1, 2, 6)
 
 
+def test_one_that_loses_a_response_while_it_goes_back_still_ends_its_extra_instance(stage: Any) -> None:
+    lost: list[str] = []
+
+    def lose(call: str) -> None:
+        if call == "autoscaling:TerminateInstanceInAutoScalingGroup" and not lost:
+            lost.append(call)
+            raise Killed
+
+    driver, wanted = driver_of(stage, Aws(stage.aws.region, on_call=lose)), second(stage, max_size=6)
+    driver.update(stage.read(stage.id), wanted)
+    polls = driver.wait_ready(stage.id, wanted)
+    while len(group(stage)["Instances"]) < 3:
+        next(polls)
+        stage.pass_time()
+    former = stage.spec().launch_configuration
+    stage.aws.write.autoscaling.update_auto_scaling_group(AutoScalingGroupName=stage.id, LaunchConfigurationName=former)
+    with pytest.raises(Killed):
+        stage.wait(polls)
+    with pytest.raises(Invalid, match="changed outside smplan"):
+        stage.wait(driver.wait_ready(stage.id, wanted))
+    assert sizes(stage) == (1, 2, 6)
+
+
 def test_one_that_was_killed_as_an_instance_was_to_go_ends_at_the_size_of_before(stage: Any) -> None:
     killed_before_an_instance_is_terminated(stage)
     assert min(roll(stage, driver_of(stage), second(stage, max_size=6))) >= 2
