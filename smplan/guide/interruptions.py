@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 
 from smplan.core.risk import Effect, Interruption, PlannedEffect, Sessions, items, number
 from smplan.core.values import Json
@@ -225,7 +225,7 @@ def _covers(rule: object, closed: object) -> bool:
     wide, narrow = rule.get("cidr_ipv4"), closed.get("cidr_ipv4")
     if not isinstance(wide, str) or not isinstance(narrow, str):
         return bool(rule.get("source_group")) and rule.get("source_group") == closed.get("source_group")
-    return bool(ip_network(narrow, strict=False).subnet_of(ip_network(wide, strict=False)))  # type: ignore[arg-type]
+    return IPv4Network(narrow, strict=False).subnet_of(IPv4Network(wide, strict=False))
 
 
 def _ports(rule: object) -> tuple[int, int]:

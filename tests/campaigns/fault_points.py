@@ -285,7 +285,7 @@ def _watch_stream_manager(injector: FaultInjector) -> None:
         found: httpx.Response = injector.cross("red5", what, lambda: handle(self, request), inject)
         return found
 
-    httpx.HTTPTransport.handle_request = watched  # type: ignore[method-assign]
+    httpx.HTTPTransport.handle_request = watched  # type: ignore[method-assign]  # this process exists only for the campaign
 
 
 def _stream_manager_response(fault: str, request: httpx.Request, act: Callable[[], Any]) -> httpx.Response:

@@ -172,7 +172,7 @@ def _users(api: StreamManager, name: str) -> list[str]:
 
 
 def _active(api: StreamManager, name: str) -> Iterator[tuple[str, list[str]]]:
-    """Name and regions of the active groups that use the policy: others are waited for by whoever creates them."""
+    """Name and regions of the active groups that use the policy: the step that creates others waits."""
     for group in api.groups():
         if group.get("scalePolicy") == name and str(group.get("state")).lower() == "active":
             yield str(group.get("name")), minimums.regions(group)
