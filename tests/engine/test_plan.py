@@ -211,6 +211,27 @@ def test_an_existing_resource_of_another_state_is_refused(bench: Bench) -> None:
         bench.plan(blueprint(thing("a", zone="z", lifecycle={"adopt": True})))
 
 
+def test_the_refusal_names_only_remedies_that_help(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), resource("p", "toy.port", {"number": 1, "of": "x"})))
+    former = bench.state.lineage
+    (bench.folder / "toys.state.json").unlink()
+    taken = {"a": thing("a"), "fixed": thing("a", zone="z"), "p": resource("p", "toy.port", {"number": 1, "of": "x"})}
+    hints = {}
+    for name, wanted in taken.items():
+        with pytest.raises(NotOurs) as refused:
+            bench.plan(blueprint(wanted))
+        hints[name] = refused.value.hint
+    owned = (
+        f"share it with `lifecycle: {{keep: true}}`, or take it over with `lifecycle: {{adopt: {{from: {former}/a}}}}`"
+    )
+    assert hints["a"] == f"a: give it another `name`, or {owned}"
+    assert hints["fixed"] == "a: give it another `name`"
+    assert hints["p"].startswith("p: share it with `lifecycle: {keep: true}`, or take it over with"), "it has no name"
+    assert ops(
+        bench.plan(blueprint(resource("p", "toy.port", {"number": 1, "of": "x"}, lifecycle={"keep": True})))
+    ) == {"p": Op.ADOPT}
+
+
 def test_an_existing_resource_is_adopted_if_the_blueprint_names_its_owner(bench: Bench) -> None:
     bench.make(blueprint(thing("a", size=1), resource("p", "toy.port", {"number": 1, "of": "x"})))
     former = bench.state.lineage

@@ -253,11 +253,15 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Unowned:
-    """What a plan may not take: the address that wants it, why it may not, and the owner as (lineage, address)."""
+    """What a plan may not take: the address that wants it, why it may not, and the owner as (lineage, address).
+
+    ``name_field``: the field of its kind with which another one could exist beside it.
+    """
 
     address: str
     why: str
     owner: tuple[str, str] | None
+    name_field: str | None = None
     adoptable: bool = True
 
     @property
@@ -325,12 +329,14 @@ class ChangeSet:
 
 
 def _adoption(unowned: Sequence[Unowned]) -> str:
-    """What to write into the blueprint to take over what may be taken."""
+    """What to write into the blueprint: another name, or that what exists is shared or taken over, where it may be."""
     lines = []
     for each in unowned:
         whom = f"{{from: {'/'.join(each.owner)}}}" if each.owner else "true"
-        take = f", or take it over with `lifecycle: {{adopt: {whom}}}`" if each.adoptable else ""
-        lines.append(f"rename {each.address}{take}")
+        ways = [f"give it another `{each.name_field}`"] if each.name_field else []
+        if each.adoptable:
+            ways += ["share it with `lifecycle: {keep: true}`", f"take it over with `lifecycle: {{adopt: {whom}}}`"]
+        lines.append(f"{each.address}: {', or '.join(ways) or 'change it, or remove it from the blueprint'}")
     return "; ".join(lines)
 
 

@@ -44,7 +44,7 @@ class Existing:
             return f"{live.id} exists already and the blueprint says `adopt`"
         differs = f"; it also differs in what cannot be changed: {', '.join(fixed)}" if fixed else ""
         why = f"{type.kind} {live.id} exists already and {owner_of(live)}{differs}"
-        self.plan.unowned.append(Unowned(address, why, owner, adoptable=not fixed))
+        self.plan.unowned.append(Unowned(address, why, owner, type.name_field, adoptable=not fixed))
         return ""
 
     def holder(self, target: Target, live: ObservedResource) -> str:

@@ -260,7 +260,7 @@ class _Planner:
         was = f"{resource.kind} {resource.id} was shared (`keep`) and no tags show that this state created it"
         if target.declaration.lifecycle.may_adopt(None, self.state.lineage):
             return Adopt(resource, (f"{was}, and the blueprint says `adopt`",), target, live, changes)
-        self.plan.unowned.append(Unowned(resource.address, was, None, adoptable=True))
+        self.plan.unowned.append(Unowned(resource.address, was, None, target.type.name_field))
         return NoOp(target, live)
 
     def _plan_lost(self, target: Target, prior: ResourceState, live: ObservedResource, changes: Changes) -> Change:
@@ -273,7 +273,7 @@ class _Planner:
         if not fixed and target.declaration.lifecycle.may_adopt(live.owner, self.state.lineage):
             resource = self._resource(target, prior.generation, prior.name, id=live.id)
             return Adopt(resource, (f"{taken}, and the blueprint takes it back",), target, live, changes)
-        self.plan.unowned.append(Unowned(prior.address, taken, live.owner, adoptable=not fixed))
+        self.plan.unowned.append(Unowned(prior.address, taken, live.owner, target.type.name_field, adoptable=not fixed))
         return NoOp(target, live)
 
     def _resource(self, target: Target, generation: int, name: str = "", *, id: str = "") -> ResourceState:

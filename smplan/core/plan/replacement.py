@@ -66,7 +66,9 @@ class Replacements:
         other = self.observed.by_natural_key.get(declaration.address)
         if other and not name and other.id != prior.id and not self.existing.is_leftover(target, other, differs=True):
             why_not = f"{type.kind} {other.id} exists already and {owner_of(other)}"
-            self.changes.unowned.append(Unowned(declaration.address, why_not, other.owner, adoptable=False))
+            self.changes.unowned.append(
+                Unowned(declaration.address, why_not, other.owner, type.name_field, adoptable=False)
+            )
         resource, prior_type = self.resource(target, generation, name), self.types(prior.kind)
         return Replace(resource, why, target, prior, prior_type, live, changes, delete_before_create)
 
