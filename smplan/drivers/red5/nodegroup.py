@@ -175,8 +175,10 @@ class NodeGroup(StreamManagerDriver[NodeGroupSpec]):
         """Until its nodes, and then the group itself, are gone: until then they use the fleet's security groups."""
         api = self.api
         while _listed(api, id) is not None:
-            with suppress(NotFound):
-                yield Progress(f"the node group {_name(id)} to be deleted", f"{len(api.nodes(_name(id)))} nodes left")
+            left = 0
+            with suppress(NotFound):  # the list still has a group whose nodes are no longer found
+                left = len(api.nodes(_name(id)))
+            yield Progress(f"the node group {_name(id)} to be deleted", f"{count(left, 'node')} left")
 
     def find(self, spec: NodeGroupSpec) -> Live[NodeGroupSpec] | None:
         """The group of that name, else one with a generated name and the same launch configuration, policy and regions.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from smplan.drivers.base import Progress
 from smplan.drivers.red5.nodegroup import LISTED_SECONDS
-from smplan.errors import Invalid, LostAnswer
+from smplan.errors import Invalid, LostAnswer, NotFound
 from smplan.sandbox.stream_manager.responses import Behaviour
 from tests.drivers.red5.stage import CASES, CLAIM, SimulatedStreamManager, equal, spec_of
 
@@ -188,3 +189,24 @@ def test_kinds_work_with_servers_that_refuse_in_other_words(staged: Stages, miss
         stage.wait(driver.wait_deleted(one))
         driver.delete(one)
         assert driver.read_many([one]) == {}
+
+
+def test_a_group_that_is_still_listed_without_nodes_is_waited_for_poll_by_poll(staged: Stages) -> None:
+    stage = staged()
+    driver, spec = stage.driver(KIND), spec_of(KIND)
+    id = driver.create(spec, CLAIM)
+    stage.wait(driver.wait_ready(id, spec))
+    asked: list[str] = []
+
+    class Late:
+        """A server whose list still has the group, while its nodes are not found any more."""
+
+        def groups(self) -> list[dict[str, Any]]:
+            asked.append("groups")
+            return [{"name": spec.name, "id": id.rpartition("#")[2]}] * (len(asked) < 5)
+
+        def nodes(self, name: str) -> list[dict[str, Any]]:
+            raise NotFound(f"{name} is not found")
+
+    driver.context = replace(driver.context, stream_manager=Late)
+    assert [each.status for each in driver.wait_deleted(id)] == ["0 nodes left"] * 4
