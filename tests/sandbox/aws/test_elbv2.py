@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from smplan.sandbox.aws import quotas
 from smplan.sandbox.aws.elbv2 import load_balancers
 from smplan.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Client, refused
@@ -401,7 +400,6 @@ def test_a_healthy_target_needs_several_failures_and_an_unhealthy_one_several_pa
 
 
 def test_a_name_is_found_among_more_load_balancers_than_a_page_holds(name: str, still: Sandbox, elb: Any) -> None:
-    quotas.set_limit(still.aws, "elasticloadbalancing", "L-53DA6B97", 100)
     arns = [balancer(still, elb, f"{name}-{number}")["LoadBalancerArn"] for number in range(51)]
     assert balancer(still, elb, f"{name}-50")["LoadBalancerArn"] == arns[-1]
     refused("DuplicateLoadBalancerName", balancer, still=still, elb=elb, name=f"{name}-50", Scheme="internal")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -76,13 +76,8 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(still: Sandbox, aws_of: Client, later: Later) -> Iterator[Fleet]:
-    """Its load balancers are deleted afterwards: the account of all these tests may have 50."""
-    made = Fleet(still, aws_of, later)
-    yield made
-    for each in made.elb.describe_load_balancers()["LoadBalancers"]:
-        if each["LoadBalancerName"].startswith(made.name):
-            made.elb.delete_load_balancer(LoadBalancerArn=each["LoadBalancerArn"])
+def fleet(still: Sandbox, aws_of: Client, later: Later) -> Fleet:
+    return Fleet(still, aws_of, later)
 
 
 def test_viewers_are_spread_over_instances_and_resolvers(fleet: Fleet) -> None:
