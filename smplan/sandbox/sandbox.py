@@ -188,6 +188,11 @@ class Sandbox:
             self._viewers.append(made)
             return made
 
+    def dismiss(self, viewers: Viewers) -> None:
+        """Let viewers leave: nothing is seen of them any more."""
+        with self._lock:
+            self._viewers.remove(viewers)
+
     def _look(self) -> None:
         for each in self._viewers:
             each.look()

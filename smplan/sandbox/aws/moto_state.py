@@ -38,6 +38,11 @@ class MotoLoadBalancer:
     internal: bool
     listeners: tuple[MotoListener, ...]
 
+    @property
+    def target_group_arns(self) -> set[str]:
+        """The target groups in use by its listeners."""
+        return {arn for listener in self.listeners for arn in listener.target_group_arns}
+
 
 @dataclass(frozen=True, slots=True)
 class MotoTargetGroup:
@@ -163,9 +168,10 @@ def target_group(account_id: str, arn: str) -> MotoTargetGroup | None:
 
 
 def instances(account_id: str) -> Iterator[MotoInstance]:
-    """Every instance that EC2 still lists, terminated ones too."""
-    for each in list(_backend("ec2", account_id).all_instances()):
-        yield _instance(each)
+    """Every instance that was not terminated."""
+    for each in _each_instance(account_id):
+        if each.state != "terminated":
+            yield _instance(each)
 
 
 def instance(account_id: str, instance_id: str) -> MotoInstance | None:
@@ -181,12 +187,13 @@ def state_of(account_id: str, instance_id: str) -> str:
 
 
 def _find_instance(account_id: str, instance_id: str) -> Any:
-    """moto's own search copies every reservation first, and is asked some hundred times for each tick."""
+    return next((each for each in _each_instance(account_id) if each.id == instance_id), None)
+
+
+def _each_instance(account_id: str) -> Iterator[Any]:
+    """moto's own search copies every reservation first, and each tick needs hundreds of searches."""
     for reservation in list(_backend("ec2", account_id).reservations.values()):
-        for each in reservation.instances:
-            if each.id == instance_id:
-                return each
-    return None
+        yield from list(reservation.instances)
 
 
 def _instance(each: Any) -> MotoInstance:
@@ -212,7 +219,7 @@ def _text(user_data: Any) -> str:
 
 def running(account_id: str) -> set[str]:
     """Ids of instances that are pending or running."""
-    return {each.id for each in _backend("ec2", account_id).all_instances() if each.state in {"pending", "running"}}
+    return {each.id for each in _each_instance(account_id) if each.state in {"pending", "running"}}
 
 
 ALIAS_SECONDS = 60.0

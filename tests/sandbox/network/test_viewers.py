@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -24,6 +24,7 @@ class Fleet:
 
     def __init__(self, still: Sandbox, aws_of: Client, later: Later) -> None:
         self.still, self.facts, self.later = still, still.facts, later
+        self.watching: list[Viewers] = []
         self.name = f"viewers-{next(_numbers)}"
         self.host = f"{self.name}.example.com"
         self.ec2, self.elb, self.route53 = aws_of("ec2"), aws_of("elbv2"), aws_of("route53")
@@ -71,13 +72,24 @@ class Fleet:
 
     def viewers(self, silent_seconds: float = 20.0) -> Viewers:
         made = self.still.viewers(self.host, port=5080, protocol="HTTP", number=12, silent_seconds=silent_seconds)
+        self.watching.append(made)
         assert made.connected == 12
         return made
 
 
 @pytest.fixture
-def fleet(still: Sandbox, aws_of: Client, later: Later) -> Fleet:
-    return Fleet(still, aws_of, later)
+def fleet(still: Sandbox, aws_of: Client, later: Later) -> Iterator[Fleet]:
+    made = Fleet(still, aws_of, later)
+    yield made
+    for each in made.watching:
+        still.dismiss(each)
+
+
+def test_viewers_who_left_see_nothing(fleet: Fleet) -> None:
+    viewers = fleet.viewers()
+    fleet.still.dismiss(fleet.watching.pop())
+    fleet.elb.delete_load_balancer(LoadBalancerArn=fleet.balancer)
+    assert (viewers.cuts, viewers.connected) == ([], 12)
 
 
 def test_viewers_are_spread_over_instances_and_resolvers(fleet: Fleet) -> None:

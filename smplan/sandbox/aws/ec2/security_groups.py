@@ -32,7 +32,7 @@ def delete(call: Call) -> Fields:
 def users(account: Account, group_id: str) -> Iterator[str]:
     """Ids of what uses a security group."""
     for instance in moto_state.instances(account.id):
-        if instance.state != "terminated" and group_id in instance.group_ids:
+        if group_id in instance.group_ids:
             yield instance.id
     yield from (each.arn for each in interfaces(account) if group_id in each.group_ids)
     for database in account.moto.call("rds", "DescribeDBInstances", {})["DBInstances"]:
@@ -52,9 +52,7 @@ def _referenced_groups(group: Fields) -> set[str]:
 def delete_subnet(call: Call) -> Fields:
     """DependencyViolation while an instance or a load balancer's interface is in it (API reference)."""
     subnet = call["SubnetId"]
-    used = any(
-        each.state != "terminated" and each.subnet_id == subnet for each in moto_state.instances(call.account.id)
-    )
+    used = any(each.subnet_id == subnet for each in moto_state.instances(call.account.id))
     if used or any(subnet in each.subnet_ids for each in interfaces(call.account)):
         raise AwsError("DependencyViolation", f"The subnet '{subnet}' has dependencies and cannot be deleted.")
     return call.moto()
@@ -118,7 +116,7 @@ def modify_rules(call: Call) -> Fields:
 def describe_interfaces(call: Call) -> Fields:
     """Load balancers have one in each subnet, for a while after they are deleted too (iasql-engine#654)."""
     response = call.moto()
-    alive = {each.id for each in moto_state.instances(call.account.id) if each.state != "terminated"}
+    alive = {each.id for each in moto_state.instances(call.account.id)}
     kept = [
         each
         for each in response["NetworkInterfaces"]

@@ -23,10 +23,7 @@ def require_group(account: Account, arn: str | None) -> MotoTargetGroup:
 
 def balancer_of(account: Account, group_arn: str) -> MotoLoadBalancer | None:
     """The load balancer that sends to the target group."""
-    for balancer in moto_state.balancers(account.id):
-        if any(group_arn in listener.target_group_arns for listener in balancer.listeners):
-            return balancer
-    return None
+    return next((each for each in moto_state.balancers(account.id) if group_arn in each.target_group_arns), None)
 
 
 def is_active(account: Account, balancer_arn: str) -> bool:
@@ -95,8 +92,9 @@ class HealthCheck:
 
 def due_checks(account: Account) -> Iterator[HealthCheck]:
     """Health checks whose time has come; only where an active load balancer sends to."""
+    used = {arn: balancer for balancer in moto_state.balancers(account.id) for arn in balancer.target_group_arns}
     for arn, targets in account.elbv2.targets.items():
-        balancer, group = balancer_of(account, arn), moto_state.target_group(account.id, arn)
+        balancer, group = used.get(arn), moto_state.target_group(account.id, arn)
         for target in list(targets.values()):
             if group is None or balancer is None or not is_active(account, balancer.arn):
                 _reset(target, account.now())
