@@ -1,40 +1,29 @@
 """A sandbox with its own account for campaigns, and smplan's commands as processes that can be killed.
 
-Processes are forked from one that has smplan and boto3 loaded, which saves a second each. The sandbox lives in the
-campaign's process, so it survives its commands.
+The sandbox lives in the campaign's process, so it survives its commands.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
-import logging
-import multiprocessing
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from smplan.sandbox import inventory as sandbox_inventory
 from smplan.sandbox.network.gateway import Gateway
 from smplan.sandbox.sandbox import Sandbox
-from tests.campaigns import preload
-from tests.campaigns.fault_points import Fault, FaultPoint, read_log
+from smplan.stores.s3 import S3Store
+from tests.campaigns.fault_points import Fault, FaultPoint, install, read_log
+from tests.support import forked
 
 SPEED = 2000.0
-TIMEOUT_SECONDS = 180
 LEASE = {"lease_seconds": 4.0, "renew_seconds": 1.0}
 _accounts = count(int(f"5{os.getpid() % 1000:03d}00000000"))
-
-
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload.__name__, __name__])  # this module too: each process unpickles `command`
-    return context
 
 
 @dataclass(frozen=True)
@@ -58,19 +47,11 @@ class SandboxCase:
 
     def run(self, *arguments: str, fault: Fault | None = None) -> RunResult:
         """Run ``smplan`` with ``arguments`` in a process of its own, with ``fault`` injected."""
-        log, output = self.folder / "points.log", self.folder / "output.txt"
+        log = self.folder / "points.log"
         log.unlink(missing_ok=True)
-        env = {**self.box.env(), **self.more}
-        process = _context().Process(target=command, args=(arguments, self.folder, env, fault, log, output))
-        process.start()
-        try:
-            process.join(TIMEOUT_SECONDS)
-            if process.exitcode is None:
-                raise AssertionError(f"smplan {' '.join(arguments)} did not end: {output.read_text()}")
-            return RunResult(process.exitcode, output.read_text(), *read_log(log))
-        finally:
-            process.kill()
-            process.join()
+        env = {**os.environ, **self.box.env(), **self.more}
+        done = forked.run(arguments, self.folder, env, before=partial(_prepare, log, fault))
+        return RunResult(done.returncode, done.stdout + done.stderr, *read_log(log))
 
     def run_ok(self, *arguments: str) -> RunResult:
         """The same without a fault; it must exit with 0."""
@@ -83,27 +64,12 @@ class SandboxCase:
         return sandbox_inventory.inventory(self.box.env())
 
 
-def command(
-    arguments: tuple[str, ...], folder: Path, env: Mapping[str, str], fault: Fault | None, log: Path, output: Path
-) -> None:
-    """Body of such a process: the command, with fault injection and its output in a file."""
-    from smplan.cli.main import main
-    from smplan.stores.s3 import S3Store
-    from tests.campaigns.fault_points import install
-
-    gc.freeze()  # scanning the preloaded objects again costs up to a fifth of the run time
-    os.chdir(folder)
-    os.environ.update(env)
-    to = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(to, 1)
-    os.dup2(to, 2)
-    sys.stdout = sys.stderr = open(to, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 - until the process ends
-    logging.disable(logging.CRITICAL)
+def _prepare(log: Path, fault: Fault | None) -> None:
+    """Inject the fault, and have locks in S3 expire soon: the next run waits for the lease of a killed one."""
     install(log, fault)
     defaults = S3Store.__init__.__kwdefaults__
     assert defaults is not None
-    defaults.update(LEASE)  # the next run waits for the lease of a killed one
-    sys.exit(main(list(arguments)))
+    defaults.update(LEASE)
 
 
 @contextlib.contextmanager

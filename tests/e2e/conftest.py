@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from smplan.drivers.red5.client import StreamManager
 from smplan.sandbox.inventory import inventory
 from smplan.sandbox.network.gateway import Gateway
 from smplan.sandbox.sandbox import Sandbox
+from tests.support import forked
 
 SPEED = 240.0
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
-TIMEOUT_SECONDS = 120
 _accounts = count(300_000_000_000)
 
 
@@ -35,15 +34,7 @@ class CliSandbox:
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """``smplan`` with ``args``, as its own process."""
-        return subprocess.run(
-            [sys.executable, "-m", "smplan", *args],
-            cwd=self.folder,
-            env={**os.environ, **self.box.env()},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        return forked.run(args, self.folder, {**os.environ, **self.box.env()})
 
     def done(self, *args: str) -> subprocess.CompletedProcess[str]:
         """The same, and it must end with 0."""

@@ -1,4 +1,4 @@
-"""Modules and AWS models loaded once, in the process that all campaign processes are forked from."""
+"""Modules and AWS models loaded once, in the process that commands are forked from."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +20,9 @@ import smplan.render.progress
 import smplan.render.text
 import smplan.stores.local
 import smplan.stores.s3
-import tests.campaigns.fault_points
 from smplan.drivers import registry
 
-__all__ = ["boto3", "httpx", "jsonschema", "nx", "pydantic", "registry", "rich", "smplan", "tests", "typer"]
+__all__ = ["boto3", "httpx", "jsonschema", "nx", "pydantic", "registry", "rich", "smplan", "typer"]
 
 registry.drivers()
 registry.lookups()
