@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 from smplan.drivers.aws.client import Aws
 from smplan.redaction import KNOWN
 from smplan.sandbox.sandbox import Sandbox
+from tests.support import service_models
+
+service_models.share()  # a session of its own for each test would load them a thousand times
 
 # a slow machine fails no test; `--hypothesis-profile quick` is the inner loop's
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
