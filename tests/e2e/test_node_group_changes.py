@@ -12,7 +12,6 @@ from uuid import uuid4
 import pytest
 
 from smplan.core.blueprint import Blueprint
-from smplan.core.events import StepProgress
 from smplan.core.plan.model import Plan
 from smplan.core.spec import CLIENT_ONLY, fields
 from smplan.drivers import registry
@@ -21,6 +20,7 @@ from smplan.engine.apply import Applier
 from smplan.engine.executor import Outcome
 from smplan.engine.plan import plan
 from smplan.engine.providers import Providers
+from smplan.engine.runtime import Runtime
 from smplan.engine.waiter import CancelToken
 from smplan.errors import BlueprintInvalid
 from smplan.sandbox.stream_manager.responses import Behaviour
@@ -80,32 +80,43 @@ def wanted(address: str = "", changes: dict[str, Any] | None = None) -> Blueprin
     return blueprint(*resources, stream_manager={"url": "http://sm.example.com:5080"})
 
 
+class VirtualTime(Runtime):
+    """The simulator's time: it passes while a run waits."""
+
+    def __init__(self, stage: SimulatedStreamManager) -> None:
+        self._stage, self._lock = stage, threading.Lock()
+
+    def now(self) -> float:
+        return self._stage.world.clock.now()
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        with self._lock:
+            self._stage.later(seconds)
+        return event.is_set()
+
+
 class Fleet:
-    """A state and a simulated Stream Manager, whose time passes while a run waits."""
+    """A state and a simulated Stream Manager."""
 
     def __init__(self, folder: Path, **behaviour: Any) -> None:
         self.stage = SimulatedStreamManager(Behaviour(regions=REGIONS, **behaviour))
         self.store = LocalStore(folder / "toys.state.json")
         self.serving: list[int] = []
-        self.done: list[str] = []
-        self._lock = threading.Lock()
+        self._time = VirtualTime(self.stage)
 
     def _providers(self) -> Providers:
-        connect, clock = lambda _: self.stage.api(), self.stage.world.clock.now
-        return Providers(Aws("us-east-1"), connect=connect, secrets=str, clock=clock)
+        return Providers(Aws("us-east-1"), connect=lambda _: self.stage.api(), secrets=str, runtime=self._time)
 
     def plan(self, blueprint: Blueprint) -> Plan:
         return plan(blueprint, store=self.store, world=self._providers(), report=EventRecorder())
 
     def apply(self, made: Plan) -> Outcome:
-        def pass_time(event: object) -> None:
-            with self._lock:
-                self.serving.append(self.in_service())
-                if isinstance(event, StepProgress):
-                    self.stage.later(15)
-
         holder = LockHolder("t", "apply", uuid4().hex, "now")
-        return Applier(self.store, self._providers(), holder, pass_time, CancelToken()).run(made)
+        stop = CancelToken(self._time)
+        return Applier(self.store, self._providers(), holder, self._look, stop).run(made)
+
+    def _look(self, _: object) -> None:
+        self.serving.append(self.in_service())
 
     def in_service(self) -> int:
         nodes = self.stage.gateway.stream_managers.store.nodes.values()
