@@ -12,6 +12,7 @@ from smplan.drivers.aws.client import Aws
 from smplan.redaction import KNOWN
 from smplan.sandbox.sandbox import Sandbox
 from tests.support import service_models
+from tests.support.rate_limits import unlimited
 
 service_models.share()  # a session of its own for each test would load them a thousand times
 
@@ -47,4 +48,4 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def aws(box: Sandbox) -> Aws:
     """The drivers' AWS client, in the sandbox's region."""
-    return Aws(box.facts.region)
+    return Aws(box.facts.region, rate_limiter=unlimited())

@@ -35,6 +35,7 @@ from smplan.drivers.context import Context
 from smplan.drivers.retry import RetryPolicy
 from smplan.errors import InUse, Unreachable
 from smplan.sandbox.sandbox import Sandbox
+from tests.support.rate_limits import unlimited
 
 CASES = Path(__file__).parent / "cases"
 POLL_SECONDS = 15.0
@@ -244,7 +245,7 @@ class FaultyAws(Aws):
     def __init__(
         self, region: str, spoil: Callable[[Any, bool], None], retry_policy: RetryPolicy | None = None
     ) -> None:
-        super().__init__(region, retry_policy=retry_policy or no_wait_retries())
+        super().__init__(region, retry_policy=retry_policy or no_wait_retries(), rate_limiter=unlimited())
         self._spoil = spoil
 
     def client(self, service: str, *, write: bool) -> Any:

@@ -36,6 +36,7 @@ import yaml
 from smplan.drivers.aws.client import Aws
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.conformance import Case, CaseSetup, FaultyAws, cases
+from tests.support.rate_limits import unlimited
 
 FILES = Path(__file__).parent / "by_hand"
 
@@ -159,7 +160,7 @@ def main() -> int:
     broken = tried = 0
     with Sandbox(speed=600.0) as box:
         os.environ.update(box.env())
-        aws = Aws(box.facts.region)
+        aws = Aws(box.facts.region, rate_limiter=unlimited())
         aws.write.ec2.create_key_pair(KeyName="other", KeyType="ed25519")
         for trial in trials():
             for member, judgment, lost in rows(trial, run(box, aws, trial)):

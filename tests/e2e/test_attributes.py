@@ -31,6 +31,7 @@ from tests.support.blueprints import (
     resource,
     tree,
 )
+from tests.support.rate_limits import unlimited
 from tests.support.recorder import (
     EventRecorder,
 )
@@ -134,7 +135,7 @@ def _deployed(case: Case, box: Sandbox, folder: Path) -> Deployed:
 
     resources = [resource(each["as"], each["kind"], filled(each["spec"])) for each in case.setup]
     wanted = blueprint(*resources, resource("subject", case.kind, filled(case.spec)), name=f"case-{run}")
-    world = Providers(Aws(box.facts.region), connect=_nobody, secrets=_nobody)
+    world = Providers(Aws(box.facts.region, rate_limiter=unlimited()), connect=_nobody, secrets=_nobody)
     deployed = Deployed(case, wanted, LocalStore(folder / "case.state.json"), world, run, box)
     deployed.apply(deployed.plan())
     assert deployed.plan().empty

@@ -14,6 +14,7 @@ from smplan.drivers.aws.client import Aws
 from smplan.drivers.context import Context
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.conformance import Case, CaseSetup, FaultyAws, context
+from tests.support.rate_limits import unlimited
 
 TEMPLATE = {
     "as": "template",
@@ -51,7 +52,7 @@ def group_stage(box: Sandbox, aws: Aws, *setup: Mapping[str, Any], **changes: An
 def count_calls(region: str) -> tuple[Context, list[str]]:
     """A context for drivers, and the actions that they call."""
     calls: list[str] = []
-    return context(Aws(region, on_call=calls.append)), calls
+    return context(Aws(region, on_call=calls.append, rate_limiter=unlimited())), calls
 
 
 def record_writes(region: str) -> tuple[Aws, list[tuple[str, dict[str, Any]]]]:

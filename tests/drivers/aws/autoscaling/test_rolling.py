@@ -14,6 +14,7 @@ from smplan.drivers.aws.client import Aws
 from smplan.errors import Invalid
 from smplan.sandbox.sandbox import Sandbox
 from tests.drivers.aws.autoscaling.stage import group_stage, record_writes
+from tests.support.rate_limits import unlimited
 
 CONFIGURATIONS = [
     {
@@ -133,7 +134,11 @@ def killed_before_an_instance_is_terminated(stage: Any) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        roll(stage, driver_of(stage, Aws(stage.aws.region, on_call=kill)), second(stage, max_size=6))
+        roll(
+            stage,
+            driver_of(stage, Aws(stage.aws.region, on_call=kill, rate_limiter=unlimited())),
+            second(stage, max_size=6),
+        )
     assert sizes(stage) == (2, 3, 6)
 
 
@@ -156,7 +161,10 @@ def test_one_that_loses_a_response_while_it_goes_back_still_ends_its_extra_insta
             lost.append(call)
             raise Killed
 
-    driver, wanted = driver_of(stage, Aws(stage.aws.region, on_call=lose)), second(stage, max_size=6)
+    driver, wanted = (
+        driver_of(stage, Aws(stage.aws.region, on_call=lose, rate_limiter=unlimited())),
+        second(stage, max_size=6),
+    )
     driver.update(stage.read(stage.id), wanted)
     polls = driver.wait_ready(stage.id, wanted)
     while len(group(stage)["Instances"]) < 3:
