@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support import forked
+
 COMMAND = (sys.executable, "-m", "smplan")
 TIMEOUT = 60
 _KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "PYTHONPATH", "VIRTUAL_ENV")
@@ -22,7 +24,7 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def ran(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A command, run to its end."""
-    return finished(folder, [*COMMAND, *arguments], env)
+    return forked.run(arguments, folder, environment(env))
 
 
 def finished(folder: Path, words: Sequence[str], env: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:

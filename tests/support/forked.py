@@ -58,7 +58,7 @@ def _body(
     before: Callable[[], None],
     outputs: tuple[Path, Path],
 ) -> None:
-    from smplan.cli.main import main
+    from smplan.cli.main import run as run_smplan
 
     gc.freeze()  # scanning the preloaded objects again costs up to a fifth of the run time
     os.chdir(folder)
@@ -70,4 +70,4 @@ def _body(
         setattr(sys, name, open(number, "w", buffering=1, encoding="utf-8"))  # noqa: SIM115 - until the process ends
     logging.disable(logging.CRITICAL)
     before()
-    sys.exit(main(list(arguments)))
+    run_smplan(list(arguments))
