@@ -71,6 +71,7 @@ class _Live:
     def __init__(self, blueprint: Blueprint, lookups: Mapping[str, Mapping[str, Json]], world: Providers) -> None:
         self.resources: dict[str, ObservedResource] = {}
         self.unreadable: dict[str, str] = {}
+        self._out_of_service = ""  # why no Stream Manager answered: the next request would wait as long
         self._blueprint, self._lookups, self._world = blueprint, lookups, world
 
     def read(self, state: State | None) -> None:
@@ -81,6 +82,7 @@ class _Live:
             observed = refresh.read_resources(some, self._world, lambda _: None)
             self.resources.update(observed.resources)
             self.unreadable.update(observed.unreadable)
+            self._out_of_service = next(iter(observed.unreadable.values()), "")
         for resource in graph.build(self._blueprint, ordering.edges).nodes.values():
             known_already = self.resources.keys() | self.unreadable.keys()
             if resource.address not in known_already and _exists_in_aws(self._world.kind(resource.kind)):
@@ -97,12 +99,15 @@ class _Live:
         values = spec.managed_fields()
         if not all(known(values.get(name)) for name in type.natural_key_fields()):
             return None
+        if type.via_stream_manager and self._out_of_service:
+            self.unreadable[resource.address] = self._out_of_service
+            return None
         try:
             live = self._world.driver(resource.kind).find(spec)
         except Unreachable as error:
             if not type.via_stream_manager:
                 raise
-            self.unreadable[resource.address] = error.message
+            self.unreadable[resource.address] = self._out_of_service = error.message
             return None
         return refresh.observed(live) if live else None
 
