@@ -115,8 +115,9 @@ class Viewers:
         sight = self._sight()
         self._timeline.note(sight)
         ways: dict[str, list[_Way]] = {}
+        reasons = {each: self._cut(each) for each in {viewer.session for viewer in self.viewers} if each is not None}
         for number, viewer in enumerate(self.viewers):
-            if viewer.session is not None and (reason := self._cut(viewer.session)):
+            if viewer.session is not None and (reason := reasons[viewer.session]):
                 self.cuts.append(Cut(sight.at, number, viewer.session.instance_id, reason))
                 viewer.session = None
             if viewer.session is None:
