@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.campaigns.interruptions.fleet import (
-    GONE,
     RECORD,
     Edits,
     alias,
@@ -68,7 +67,7 @@ def each(base: Edits, /, unavoidable: str = "", **values: Any) -> Iterator[Case]
     """A case for each attribute, ``address__field`` to its value; those in a list are values of one case each."""
     for key, value in values.items():
         path = key.replace("__", ".")
-        shown = "" if isinstance(value, (dict, list)) or value is GONE else f" {value}"
+        shown = f" {value}" if isinstance(value, (int, str)) and "\n" not in str(value) else ""
         yield Case(f"{path}{shown}", {path: value}, base, unavoidable=unavoidable)
 
 

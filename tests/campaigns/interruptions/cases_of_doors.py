@@ -120,7 +120,12 @@ def _listeners() -> Iterator[Case]:
     yield Case("https.target_group_arn", {"https.target_group_arn": "${second.arn}"}, SECOND_TARGETS)
     yield Case(
         "listeners: to a new target group",
-        {"https.target_group_arn": "${second.arn}", "http.target_group_arn": "${second.arn}", **SECOND_TARGETS},
+        {
+            "https.target_group_arn": "${second.arn}",
+            "http.target_group_arn": "${second.arn}",
+            "healthy.target_group_arn": "${second.arn}",
+            **SECOND_TARGETS,
+        },
     )
     yield Case(
         "https.load_balancer_arn",

@@ -13,7 +13,6 @@ CONFIGURATION_SPEC: dict[str, Any] = {
     "image_id": "${image.id}",
     "instance_type": "c5.large",
     "security_groups": ["${nodes.id}"],
-    "user_data": "#!/bin/bash\nexit 0\n",
 }
 CONFIGURATION: Edits = {
     "template": GONE,

@@ -23,11 +23,6 @@ DOMAIN, HOST, OTHER_HOST = "example.com", "front.example.com", "other.example.co
 FLEET = "fleet"
 TTL, DELAY = 60, 120
 POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
-USER_DATA = r"""#!/bin/bash
-sed -i "s/\(streammanager\.ip=\).*\$/\1$(cat /proc/sys/kernel/random/uuid)/" \
-  /usr/local/red5pro/webapps/streammanager/WEB-INF/red5-web.properties
-systemctl --no-block restart red5pro
-""".replace("${", "$${")
 
 
 def resource(kind: str, /, **spec: Any) -> dict[str, Any]:
@@ -53,6 +48,8 @@ ALLOWED = {
         "grace-period",
         "webrtc-no-scale-in",
     ],
+    "aws.ec2.launch_template": ["unique-address"],
+    "aws.autoscaling.launch_configuration": ["unique-address"],
 }
 LOOKUPS: dict[str, Any] = {
     "vpc": {"kind": "aws.ec2.vpc", "where": {"tag:Name": "red5pro"}},
@@ -114,7 +111,6 @@ BASE: dict[str, dict[str, Any]] = {
         image_id="${image.id}",
         instance_type="c5.large",
         security_group_ids=["${nodes.id}"],
-        user_data=USER_DATA,
     ),
     "targets": target_group("front-targets"),
     "balancer": balancer("front-alb"),
