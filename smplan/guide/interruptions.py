@@ -43,18 +43,28 @@ def _of_balancers(path: ServingPath) -> Iterator[Interruption]:
     for each in path.of(BALANCER):
         effect, found = each.effect, partial(Interruption, each.address)
         if effect.deletes:
-            name = effect.before.get("dns_name")
-            moved = effect.after and any(_leaves(record.effect, name) for record in path.of(RECORD))
-            where = "once their name leads to the new one" if moved else "and its DNS name is not given again"
-            yield found(
-                0 if moved else FOR_GOOD, Sessions.ALL, f"connections through it end when it is deleted, {where}"
-            )
+            yield found(*_of_end(path, effect))
             continue
         if lost := effect.lost("subnets"):
             yield found(0, Sessions.SOME, f"connections through its addresses in {', '.join(lost)} end")
         after = number(effect.after.get("idle_timeout")) or IDLE_SECONDS
         if effect.alters("idle_timeout") and after < (number(effect.before.get("idle_timeout")) or IDLE_SECONDS):
             yield found(0, Sessions.SOME, f"connections end that are idle for {after} s")
+
+
+def _of_end(path: ServingPath, effect: Effect) -> tuple[float | None, Sessions, str]:
+    """What clients notice when a load balancer is deleted."""
+    ends = "connections through it end when it is deleted"
+    name = effect.before.get("dns_name")
+    if not effect.after or not any(_leaves(record.effect, name) for record in path.of(RECORD)):
+        return FOR_GOOD, Sessions.ALL, f"{ends}, and its DNS name is not given again"
+    if effect.after.get("scheme") == "internal" != effect.before.get("scheme"):
+        return (
+            FOR_GOOD,
+            Sessions.ALL,
+            f"{ends}, and clients on the internet do not reach the new one, which is internal",
+        )
+    return 0, Sessions.ALL, f"{ends}, once their name leads to the new one"
 
 
 def _leaves(record: Effect, name: Json) -> bool:

@@ -73,7 +73,9 @@ def _first_front_gone() -> Edits:
 
 
 def _balancers() -> Iterator[Case]:
-    yield from each({}, balancer__name="front-alb-2", balancer__scheme="internal", balancer__idle_timeout=600)
+    yield from each({}, balancer__name="front-alb-2", balancer__idle_timeout=600)
+    yield from each({}, ASKED, balancer__scheme="internal")
+    yield from each({"balancer.scheme": "internal"}, balancer__scheme="internet-facing")
     yield Case("balancer.name, of an alias", {"balancer.name": "front-alb-2"}, ALIAS)
     yield from each({}, balancer__idle_timeout=30, balancer__deletion_protection=True, balancer__tags={"team": "video"})
     yield Case(

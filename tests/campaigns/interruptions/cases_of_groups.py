@@ -67,7 +67,8 @@ def cases() -> Iterator[Case]:
     yield Case("fleet: scaled to 1", {}, size=1)
     yield Case("fleet: scaled to 3", {}, size=3)
     yield Case("fleet: scaled to 0, protected", {}, PROTECTED, size=0, unavoidable=ASKED)
-    for how, more in (("", {}), (", with a maintenance policy", MAINTENANCE), (", protected", PROTECTED)):
+    without_gate = {**PROTECTED, "healthy": GONE}  # which says that nothing replaces protected instances
+    for how, more in (("", {}), (", with a maintenance policy", MAINTENANCE), (", protected", without_gate)):
         yield from _of_zones(how, more)
 
 
