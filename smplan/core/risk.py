@@ -57,9 +57,9 @@ class Interruption:
 class Effect:
     """What a step does to one resource, as far as it is known while planning; values are encoded.
 
-    ``before`` is the spec and the outputs as read, else as recorded; empty for what is new. ``after`` is the spec to
-    apply; for a delete that of the generation that replaces it; empty for what goes for good. ``changed`` names the
-    fields that differ.
+    ``before`` is the id, the spec and the outputs as read, else as recorded; empty for what is new. ``after`` is the
+    spec to apply; for a delete that of the generation that replaces it; empty for what goes for good. ``changed`` names
+    the fields that differ.
     """
 
     op: str

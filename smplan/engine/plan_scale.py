@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from smplan.core import graph
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Plan, with_digest
-from smplan.core.plan.risks import effects
+from smplan.core.plan.risks import effects, recorded_effects
 from smplan.core.plan.scaling import ScalePlanner
 from smplan.core.plan.steps import plan_steps
 from smplan.core.resolver import Resolver
@@ -54,6 +54,7 @@ def plan_scale(
     changes = ScalePlanner(ordered, world.kind, state, observed, resolver, interrupted).plan(sizes)
     changes.raise_if_refused()
     steps = plan_steps(changes, ordered, state)
+    others = recorded_effects(state.resources.values(), but=changes.changes)
     return with_digest(
         replace(
             drafted(blueprint, snapshot, state, steps, now(), commit),
@@ -64,6 +65,6 @@ def plan_scale(
             stopped=changes.stopped,
             unchanged=tuple(sorted(state.resources.keys() - {step.address for step in steps} - changes.stopped.keys())),
             outputs=state.outputs,
-            interruptions=interruptions.predict([*effects(changes)]),
+            interruptions=interruptions.predict([*effects(changes), *others]),
         )
     )

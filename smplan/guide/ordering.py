@@ -53,15 +53,28 @@ def _launch_groups(index: BlueprintIndex, group: Resource) -> set[str]:
     return _keys(launched.spec.get("security_group_ids")) | _keys(launched.spec.get("security_groups"))
 
 
-def _ports_before_instances(index: BlueprintIndex) -> Iterator[Pair]:
+def _rules_by_group(index: BlueprintIndex) -> dict[str, list[str]]:
+    """By security group, the rules that it has, and those that admit its members."""
     rules: dict[str, list[str]] = defaultdict(list)
     for rule in index.of("aws.ec2.security_group_rule"):
         for name in ("source_group", "group"):
             if name in rule.spec:
                 rules[_key(rule.spec[name])].append(rule.address)
+    return rules
+
+
+def _ports_before_instances(index: BlueprintIndex) -> Iterator[Pair]:
+    rules = _rules_by_group(index)
     for group in index.of("aws.autoscaling.group"):
         for used in sorted(_launch_groups(index, group)):
             yield from ((rule, group.address) for rule in rules[used])
+
+
+def _ports_before_load_balancers(index: BlueprintIndex) -> Iterator[Pair]:
+    rules = _rules_by_group(index)
+    for balancer in index.of("aws.elbv2.load_balancer"):
+        for used in sorted(_keys(balancer.spec.get("security_groups"))):
+            yield from ((rule, balancer.address) for rule in rules[used])
 
 
 def _listeners_before(kind: str, index: BlueprintIndex) -> Iterator[Pair]:
@@ -152,6 +165,11 @@ RULES: tuple[OrderingRule, ...] = (
         "instances need their ports open before they start, the database's 3306 above all",
         f"{GUIDE}, DB ACCESS",
         _ports_before_instances,
+    ),
+    OrderingRule(
+        "a load balancer that has a security group lets viewers in, and reaches its targets, by the rules of the group",
+        "Elastic Load Balancing, Application Load Balancers: Security groups",
+        _ports_before_load_balancers,
     ),
     OrderingRule(
         _UNUSED,

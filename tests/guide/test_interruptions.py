@@ -111,6 +111,10 @@ SG_RULE = "aws.ec2.security_group_rule"
             [replaced("alb", name="b"), replaced("https"), updated("record", values=[{"$ref": "alb.dns_name"}])],
             {"alb": (0, "all")},
         ),
+        (
+            [replaced("alb", scheme="internal"), updated("record", values=[{"$ref": "alb.dns_name"}])],
+            {"alb": (GOOD, "all")},
+        ),
         ([updated("alb", subnets=["subnet-a", "subnet-c"])], {"alb": (0, "some")}),
         ([updated("alb", idle_timeout=30)], {"alb": (0, "some")}),
         ([updated("alb", idle_timeout=600)], {}),

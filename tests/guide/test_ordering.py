@@ -47,6 +47,13 @@ def test_launch_configurations_count_as_templates_do() -> None:
     assert pairs(rule(group="d", source_group="${sm.id}"), launched, fleet(launch_configuration="elsewhere")) == set()
 
 
+def test_ports_are_opened_before_the_load_balancer_that_has_their_group() -> None:
+    balancer = resource("lb", "aws.elbv2.load_balancer", {"security_groups": ["${clients.id}"]})
+    assert pairs(rule(group="${clients.id}", cidr_ipv4="0.0.0.0/0"), balancer) == {("rule", "lb")}
+    assert pairs(rule(group="${nodes.id}", source_group="${clients.id}"), balancer) == {("rule", "lb")}
+    assert pairs(rule(group="${nodes.id}", source_group="${other.id}"), balancer) == set()
+
+
 def test_listeners_come_before_the_group_that_fills_their_targets() -> None:
     listener = resource("http", "aws.elbv2.listener", {"target_group_arn": "${tg.arn}"})
     other = resource("other", "aws.elbv2.listener", {"target_group_arn": "${tg2.arn}"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
 from smplan.core.plan.changes import (
@@ -64,7 +64,7 @@ def of_deletion(deletion: Deletion, change: Change | None) -> tuple[Risk, ...]:
 
 def _effect_of_delete(deletion: Delete | DeleteDeposed | DeleteUntracked, change: Change | None) -> Effect:
     type, record = deletion.type, deletion.resource
-    before = _attributes(type, deletion.live) if deletion.live else {**record.outputs, **record.spec}
+    before = _attributes(type, deletion.live) if deletion.live else _recorded(record)
     return Effect(Op.DELETE, before, {} if isinstance(deletion, DeleteUntracked) else _successor(record, change))
 
 
@@ -78,6 +78,17 @@ def effects(plan: ChangeSet) -> Iterator[PlannedEffect]:
             follows = plan.changes.get(address)
             first = isinstance(deletion, Delete) and isinstance(follows, Replace) and follows.delete_before_create
             yield PlannedEffect(address, deletion.type.kind, _effect_of_delete(deletion, follows), deleted_first=first)
+
+
+def recorded_effects(resources: Iterable[ResourceState], but: Collection[str]) -> Iterator[PlannedEffect]:
+    """What a plan does not look at, those of addresses other than ``but``: each stays as the state has it."""
+    for each in resources:
+        if each.address not in but:
+            yield PlannedEffect(each.address, each.kind, Effect("", _recorded(each), each.spec))
+
+
+def _recorded(record: ResourceState) -> dict[str, Json]:
+    return {"id": record.id, **record.outputs, **record.spec}
 
 
 def _overridden(deletion: Delete | DeleteDeposed | DeleteUntracked) -> Iterator[Risk]:
@@ -96,9 +107,9 @@ def _successor(record: ResourceState, change: Change | None) -> Json:
 
 
 def _attributes(type: ResourceType, live: ObservedResource | None) -> dict[str, Json]:
-    """Outputs and fields as read; none of what is new."""
+    """Id, outputs and fields as read; none of what is new."""
     spec = without_secrets(type, encode(live.spec.managed_fields())) if live else {}
-    return {**encode(live.outputs), **(spec or {})} if live else {}
+    return {"id": live.id, **encode(live.outputs), **(spec or {})} if live else {}
 
 
 def without_secrets(type: ResourceType, spec: Json) -> Json:

@@ -19,11 +19,14 @@ _OMITTED = re.compile(r"content-length|access-control-.*", re.IGNORECASE)
 """Headers that are not passed on: the length is counted anew, and no web page may read a response."""
 
 
+_READS = re.compile(rb"\bAction=(Describe|Get|List)")
+
+
 class AwsServer:
     """A WSGI application. ``lock`` is held while a request runs, because moto is not thread-safe.
 
     ``check_health`` is called, without the lock, before the health of targets is described; ``handled``, with it, after
-    each request.
+    each request that may have changed something.
     """
 
     def __init__(
@@ -50,12 +53,13 @@ class AwsServer:
         if b"Action=DescribeTargetHealth" in body:
             self._check_health()
         with self._lock:
-            status, headers, body = self._respond(environ)
-            self._handled()
+            status, headers, content = self._respond(environ)
+            if environ["REQUEST_METHOD"] != "GET" and not _READS.search(body):
+                self._handled()
         headers = {name: value for name, value in headers.items() if not _OMITTED.fullmatch(name)}
-        headers["Content-Length"] = str(len(body))
+        headers["Content-Length"] = str(len(content))
         start_response(f"{status} {responses.get(status, 'Unknown')}", list(headers.items()))
-        return [body]
+        return [content]
 
     def _respond(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         request = protocol.read(environ)

@@ -84,8 +84,11 @@ class Viewers:
         self._turn = count()
         self._timeline = Timeline()
         self.cuts: list[Cut] = []
+        self._inside = True
         sight = self._sight()
         known = front_door.resolvers(self._name, sight.at, sight.names)
+        inner = {_name(each) for each in moto_state.balancers(account.id) if each.internal}
+        self._inside = known[0].answer in inner  # those of an internal load balancer are in its network, all others not
         self.viewers = [
             Viewer(Resolver(each.name, each.answer, each.expires))
             for each in (known[each % len(known)] for each in range(number))
@@ -115,8 +118,9 @@ class Viewers:
         sight = self._sight()
         self._timeline.note(sight)
         ways: dict[str, list[_Way]] = {}
+        reasons = {each: self._cut(each) for each in {viewer.session for viewer in self.viewers} if each is not None}
         for number, viewer in enumerate(self.viewers):
-            if viewer.session is not None and (reason := self._cut(viewer.session)):
+            if viewer.session is not None and (reason := reasons[viewer.session]):
                 self.cuts.append(Cut(sight.at, number, viewer.session.instance_id, reason))
                 viewer.session = None
             if viewer.session is None:
@@ -131,7 +135,7 @@ class Viewers:
             for name, target, ttl in moto_state.aliases(self._account.id)
         }
         doors = {
-            (normalized(dns_name(balancer.arn)), listener.port, listener.protocol)
+            (_name(balancer), listener.port, listener.protocol)
             for balancer in moto_state.balancers(self._account.id)
             for listener in balancer.listeners
             if self._answers(balancer, listener)
@@ -149,7 +153,7 @@ class Viewers:
         return running and security_groups.admits(account.id, inside(way.balancer), at(way.instance), way.port)
 
     def _admits(self, balancer: MotoLoadBalancer, port: int) -> bool:
-        active = is_active(self._account, balancer.arn)
+        active = is_active(self._account, balancer.arn) and (self._inside or not balancer.internal)
         return active and security_groups.admits(self._account.id, viewer_of(balancer), inside(balancer), port)
 
     def _targets(self, balancer: MotoLoadBalancer, listener: MotoListener) -> Iterator[_Way]:
@@ -164,7 +168,7 @@ class Viewers:
 
     def _ways(self, host: str) -> Iterator[_Way]:
         for balancer in moto_state.balancers(self._account.id):
-            if normalized(dns_name(balancer.arn)) == host and self._admits(balancer, self._door[0]):
+            if _name(balancer) == host and self._admits(balancer, self._door[0]):
                 for listener in balancer.listeners:
                     if (listener.port, listener.protocol) == self._door:
                         yield from filter(self._responds, self._targets(balancer, listener))
@@ -219,3 +223,7 @@ class Viewers:
             to_target or security_groups.admits(account.id, inner, at(instance), session.target_port),
         )
         return "" if all(open) else "security group closed"
+
+
+def _name(balancer: MotoLoadBalancer) -> str:
+    return normalized(dns_name(balancer.arn, "internal" if balancer.internal else "internet-facing"))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,22 +28,8 @@ def run(seed: int, folder: Path, account: str) -> Verdict:
     """Create a fleet, roll a new image out while things go wrong, and go back if that fails."""
     situation = Situation.of(seed)
     fleet = Fleet(folder, situation, account)
-    with fleet.box, _environment(fleet.box.env()):
+    with fleet.running():
         return _Roll(fleet).verdict()
-
-
-@contextmanager
-def _environment(env: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in env}
-    os.environ.update(env)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 class _Roll:
@@ -62,7 +45,7 @@ class _Roll:
         self._settle()
         fleet, sizes = self.fleet, self._sizes()
         fleet.first = frozenset(each.id for each in fleet.group.members)
-        least, former, began = fleet.healthy(), self._source(), fleet.box.clock.now()
+        least, former, began = fleet.healthy(fleet.group), self._source(), fleet.box.clock.now()
         fleet.ill = True
         fleet.box.aws.autoscaling.refused_launches = self.situation.refused_launches()
         self._write(2)
@@ -80,16 +63,16 @@ class _Roll:
         return Verdict(self.situation, ending, runs, fleet.box.clock.now() - began, tuple(self.wrong))
 
     def _write(self, image: int) -> None:
-        (self.fleet.folder / "rolls.yaml").write_text(self.situation.blueprint(image))
+        self.fleet.write(self.situation.blueprint(image))
 
     def _must_succeed(self, what: str) -> None:
-        outcome = self.fleet.apply(self.fleet.plan())
+        outcome = self.fleet.apply_or_die(self.fleet.plan())
         if outcome is None or outcome.outcome != "complete":
             self.wrong.append(f"{what} failed: {outcome}")
 
     def _settle(self) -> None:
         for _ in range(200):
-            if self.fleet.healthy() == self.situation.size:
+            if self.fleet.healthy(self.fleet.group) == self.situation.size:
                 return
             self.fleet.pass_time(30)
 
@@ -103,7 +86,7 @@ class _Roll:
                 kill_after=kill[1] if kill[0] == "after" else 0,
                 lost=self.situation.lost if number == 0 else frozenset(),
             )
-            outcome = fleet.apply(plan)
+            outcome = fleet.apply_or_die(plan)
             if outcome is not None:
                 fleet.faults = Faults()
                 return outcome, number + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smplan.core.plan.risks import effects
+from smplan.core.plan.risks import effects, recorded_effects
 from tests.core.plan.scenario import Planned, created, deposed, have, pending, planned, want
 
 
@@ -15,6 +15,7 @@ def test_what_stays_as_it_is_is_listed_with_what_it_is() -> None:
     (effect,) = effects(planned([want("a")], [have("a")]).changes)
     assert (effect.address, effect.kind, effect.effect.op) == ("a", "thing", "")
     assert effect.effect.before["name"] == effect.effect.after["name"] == "a"
+    assert effect.effect.before["id"]  # by which others refer to it: a rule to its security group
 
 
 def test_a_replaced_resource_is_listed_for_its_end_and_for_its_successor() -> None:
@@ -40,3 +41,10 @@ def test_leftovers_of_older_generations_and_of_interrupted_runs_are_listed() -> 
 
 def test_what_is_forgotten_is_left_out() -> None:
     assert found(planned([], [have("a")], unreadable={"a": "down"}, abandon=["a"])) == []
+
+
+def test_what_a_plan_does_not_look_at_stays_as_the_state_has_it() -> None:
+    records = [have("a").record, have("b").record]
+    (effect,) = recorded_effects(records, but={"a"})
+    assert (effect.address, effect.effect.op, effect.effect.before["id"]) == ("b", "", records[1].id)
+    assert effect.effect.after == records[1].spec
