@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self, cast
 
 from smplan.sandbox import fixtures
 from smplan.sandbox.aws import handlers, moto_state
+from smplan.sandbox.aws.alarm_evaluation import put_load
 from smplan.sandbox.aws.elbv2 import targets
 from smplan.sandbox.aws.moto_client import Application, MotoClient
 from smplan.sandbox.aws.server import AwsServer
@@ -178,6 +179,11 @@ class Sandbox:
                     self._look()
                 if not any(changed):
                     return
+
+    def put_load(self, group: str, percent: float) -> None:
+        """Give the instances of a scaling group this much work to share from now on; 100 keeps one of them busy."""
+        with self._lock:
+            put_load(self.aws, group, percent)
 
     def viewers(
         self, name: str, *, port: int = 443, protocol: str = "HTTPS", number: int = 12, silent_seconds: float = 20.0

@@ -44,10 +44,11 @@ def put(call: Call) -> None:
     call.moto(Tags=tags if alarm else call["Tags"])
     _newer(account)[name] = {key: call[key] for key in _NEWER if call[key] is not None}
     state = alarm or {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation"}
-    _set_state(account, name, state["StateValue"], state.get("StateReason", ""))
+    set_alarm_state(account, name, state["StateValue"], state.get("StateReason", ""))
 
 
-def _set_state(account: Account, name: str, state: str, reason: str) -> None:
+def set_alarm_state(account: Account, name: str, state: str, reason: str) -> None:
+    """Give an alarm a state, without its actions."""
     account.moto.call("cloudwatch", "SetAlarmState", {"AlarmName": name, "StateValue": state, "StateReason": reason})
 
 
@@ -67,12 +68,17 @@ def set_state(call: Call) -> None:
     if alarm is None:
         raise AwsError("ResourceNotFound", f"Alarm {name} does not exist", status=404)
     call.moto()
-    state = call["StateValue"]
-    if state == alarm["StateValue"] or not alarm.get("ActionsEnabled", True):
+    if call["StateValue"] != alarm["StateValue"]:
+        run_actions(account, alarm, call["StateValue"], breach=_breach(call, alarm))
+
+
+def run_actions(account: Account, alarm: Fields, state: str, *, breach: float) -> None:
+    """Run an alarm's actions for a state; ``breach``: how far the latest value is beyond the threshold."""
+    if not alarm.get("ActionsEnabled", True):
         return
     key = {"ALARM": "AlarmActions", "OK": "OKActions"}.get(state, "InsufficientDataActions")
     for arn in alarm.get(key, []):
-        _run_action(account, arn, alarm, breach=_breach(call, alarm))
+        _run_action(account, arn, alarm, breach=breach)
 
 
 def _breach(call: Call, alarm: Fields) -> float:
