@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from smplan.core.risk import Effect, Interruption, PlannedEffect, Sessions, number
+from smplan.core.risk import Effect, Interruption, PlannedEffect, Sessions, items, number
 from smplan.core.values import Json
 from smplan.guide.interruptions_of_ports import of_ports
 from smplan.guide.serving_path import BALANCER, FOR_GOOD, GROUP, LISTENER, RECORD, TARGETS, ServingPath
@@ -18,6 +18,9 @@ BETWEEN_SECONDS = 2.0
 """Between a delete and the create that waited for it: two requests."""
 NEGATIVE_SECONDS = 900.0
 """How long resolvers cache that a name does not exist: the TTL of the zone's SOA record (Route 53, Developer Guide)."""
+START_SECONDS = 180
+"""What an instance takes to serve (Red5 Pro guide, 4 and Tips: "approximate warmup time")."""
+_ALL = 100
 IDLE_SECONDS = 60
 """The idle time-out of a load balancer by default (API reference, LoadBalancerAttribute)."""
 
@@ -30,6 +33,8 @@ def _of_listeners(path: ServingPath) -> Iterator[Interruption]:
         found = partial(Interruption, each.address)
         if effect.deletes and effect.before.get("port") != effect.after.get("port"):
             yield found(FOR_GOOD, Sessions.ALL, f"port {port} has no listener any more")
+        elif effect.deletes and (left := _left_by(path, effect)):
+            yield found(*left)
         elif effect.deletes and each.deleted_first:
             seconds = BETWEEN_SECONDS + path.unused_seconds(each)
             yield found(seconds, Sessions.ALL, f"port {port} has no listener until the new one is there")
@@ -37,6 +42,21 @@ def _of_listeners(path: ServingPath) -> Iterator[Interruption]:
             yield found(FOR_GOOD, Sessions.NONE, f"clients of port {port} are refused from then on")
         elif effect.alters("protocol"):
             yield found(FOR_GOOD, Sessions.NONE, f"clients that speak {effect.was('protocol')} fail from then on")
+
+
+def _left_by(path: ServingPath, listener: Effect) -> tuple[float | None, Sessions, str] | None:
+    """What clients notice of a listener that goes to another load balancer; None if it stays."""
+    arn = listener.before.get("load_balancer_arn")
+    if not listener.after or listener.after.get("load_balancer_arn") == arn:
+        return None
+    port, names = listener.was("port"), [each for each in path.of(BALANCER) if each.effect.before.get("arn") == arn]
+    if any(_leaves(each.effect, one.effect.before.get("dns_name")) for each in path.of(RECORD) for one in names):
+        return (
+            0,
+            Sessions.ALL,
+            f"connections through port {port} end when it is deleted, once their name leads elsewhere",
+        )
+    return FOR_GOOD, Sessions.ALL, f"port {port} has no listener any more, which is on another load balancer"
 
 
 def _of_balancers(path: ServingPath) -> Iterator[Interruption]:
@@ -101,10 +121,29 @@ def _of_group(path: ServingPath, group: PlannedEffect, serving: Sequence[Json]) 
         yield _of_size(found, running, most)
     protected = effect.before.get("new_instances_protected_from_scale_in") is True
     if (lost := effect.lost("subnet_ids")) and not protected:
-        yield found(0, Sessions.SOME, f"its instances in {', '.join(lost)} are replaced elsewhere")
+        yield found(*_of_zones(effect, lost, followed=followed))
     if effect.alters("launch_template", "launch_configuration") and _rolls(effect, protected=protected):
-        yield found(0, Sessions.ALL, "each instance is terminated once its successor serves")
+        seconds = START_SECONDS if _empties(effect, running) and not followed else 0
+        when = "before its successor serves" if seconds else "once its successor serves"
+        yield found(seconds, Sessions.ALL, f"each instance is terminated {when}")
     yield from _of_detached(path, group, serving)
+
+
+def _of_zones(effect: Effect, lost: Sequence[str], *, followed: bool) -> tuple[float, Sessions, str]:
+    """What clients notice of zones that a group leaves: AWS ends an instance once its replacement has started."""
+    running, policy = number(effect.before.get("desired_capacity")), effect.after.get("instance_maintenance_policy")
+    waits = isinstance(policy, dict) and (number(policy.get("min_healthy_percentage")) or 0) == _ALL
+    every = running == 1 or len(lost) == len(items(effect.before.get("subnet_ids")))
+    seconds = START_SECONDS if running == 1 and not waits and not followed else 0
+    sessions = Sessions.ALL if every else Sessions.SOME
+    return seconds, sessions, f"its instances in {', '.join(lost)} are replaced elsewhere"
+
+
+def _empties(effect: Effect, running: int | None) -> bool:
+    """Whether AWS may end all instances of a group at the same time in a roll-out."""
+    roll_out, own = effect.after.get("roll_out"), effect.after.get("launch_configuration")
+    low = number(roll_out.get("min_healthy_percentage")) if isinstance(roll_out, dict) and own is None else None
+    return low is not None and running is not None and running * low == 0
 
 
 def _rolls(effect: Effect, *, protected: bool) -> bool:

@@ -131,10 +131,11 @@ class Deployment:
         return True
 
     def healthy(self, group: ScalingGroup) -> int:
-        """How many instances of a group are healthy in each of its target groups, and not on their way out."""
+        """How many instances of a group are healthy in its target groups that are used, and not on their way out."""
         states = [target_states(self.box.aws, arn) for arn in group.fields["TargetGroupARNs"]]
         serving = (each.id for each in group.members if each.lifecycle == "InService")
-        return sum(all(found.get(id) == "healthy" for found in states) for id in serving)
+        found = ({each.get(id) for each in states} - {"unused"} for id in serving)
+        return sum(each == {"healthy"} for each in found)
 
     def write(self, blueprint: str) -> None:
         """Change the blueprint: YAML or JSON."""

@@ -106,6 +106,11 @@ SG_RULE = "aws.ec2.security_group_rule"
         ([replaced("https", deleted_first=True, port=8443)], {"https": (GOOD, "all")}),
         ([removed("https")], {"https": (GOOD, "all")}),
         ([removed("alb"), removed("https")], {"alb": (GOOD, "all")}),
+        ([replaced("https", load_balancer_arn="arn:lb/2")], {"https": (GOOD, "all")}),
+        (
+            [replaced("https", load_balancer_arn="arn:lb/2"), updated("record", values=["two.elb"])],
+            {"https": (0, "all")},
+        ),
         ([replaced("alb", name="b")], {"alb": (GOOD, "all")}),
         (
             [replaced("alb", name="b"), replaced("https"), updated("record", values=[{"$ref": "alb.dns_name"}])],
@@ -128,6 +133,7 @@ SG_RULE = "aws.ec2.security_group_rule"
             {"fleet": (0, "all")},
         ),
         ([updated("fleet", subnet_ids=["subnet-a"])], {"fleet": (0, "some")}),
+        ([updated("fleet", subnet_ids=["subnet-c"])], {"fleet": (0, "all")}),
         ([updated("fleet", max_size=1)], {"fleet": (0, "some")}),
         ([updated("fleet", max_size=0)], {"fleet": (GOOD, "all")}),
         ([updated("fleet", max_size=9, health_check_grace_period=600)], {}),
@@ -135,6 +141,9 @@ SG_RULE = "aws.ec2.security_group_rule"
         ([updated("fleet", "scale", desired_capacity=0)], {"fleet": (GOOD, "all")}),
         ([updated("fleet", **ROLL)], {}),
         ([updated("fleet", **ROLL, roll_out={})], {"fleet": (0, "all")}),
+        ([updated("fleet", **ROLL, roll_out={"min_healthy_percentage": 0})], {"fleet": (180, "all")}),
+        ([updated("fleet", **ROLL, roll_out={"min_healthy_percentage": 50})], {"fleet": (0, "all")}),
+        ([updated("fleet", launch_configuration="lc-2", roll_out={})], {"fleet": (0, "all")}),
         ([updated("fleet", target_group_arns=[OTHER])], {"fleet": (GOOD, "all")}),
         (
             [updated("fleet", target_group_arns=[OTHER]), updated("https", target_group_arn=OTHER)],
@@ -173,6 +182,23 @@ def test_protected_instances_stay_in_a_zone_that_is_left_and_in_a_roll_out_that_
     for to in ({"subnet_ids": ["subnet-a"]}, {**ROLL, "roll_out": {"scale_in_protected_instances": "Ignore"}}):
         effect = Effect("update", protected, {**protected, **to}, frozenset(to))
         assert noticed([PlannedEffect("fleet", kind, effect)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("policy", "seconds"),
+    [
+        ({}, 180),
+        ({"min_healthy_percentage": 100, "max_healthy_percentage": 150}, 0),
+        ({"min_healthy_percentage": 0}, 180),
+    ],
+)
+def test_the_only_instance_leaves_its_zone_before_another_serves_unless_a_policy_says_otherwise(
+    policy: dict[str, Any], seconds: int
+) -> None:
+    kind, spec = BEFORE["fleet"]
+    alone = {**spec, "desired_capacity": 1, "instance_maintenance_policy": policy or None}
+    effect = Effect("update", alone, {**alone, "subnet_ids": ["subnet-a"]}, frozenset({"subnet_ids"}))
+    assert noticed([PlannedEffect("fleet", kind, effect)]) == {"fleet": (seconds, "all")}
 
 
 def test_what_serves_no_listener_or_runs_no_instance_is_not_noticed() -> None:

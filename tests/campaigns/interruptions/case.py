@@ -18,6 +18,7 @@ from tests.campaigns.interruptions.fleet import (
 )
 
 ASKED = "it is what the change asks for"
+ALONE = "AWS ends the only instance once its replacement has started, unless a maintenance policy says otherwise"
 ROLL_OUT: Edits = {"fleet.roll_out": {"instance_warmup": 60}}
 DRAIN: Edits = {"fleet.roll_out": {"instance_warmup": 60, "drain": {"timeout": 60}}}
 PROTECTED: Edits = {"fleet.new_instances_protected_from_scale_in": True}
@@ -61,6 +62,8 @@ class Case:
     size: int | None = None
     """The size to which the fleet is scaled, instead of a change of the blueprint."""
     unavoidable: str = ""
+    starts: bool = False
+    """Whether the silence is the start of an instance: predicted as the guide has it, and shorter on the sandbox."""
 
 
 def each(base: Edits, /, unavoidable: str = "", **values: Any) -> Iterator[Case]:

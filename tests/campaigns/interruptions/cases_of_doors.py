@@ -129,10 +129,16 @@ def _listeners() -> Iterator[Case]:
             **SECOND_TARGETS,
         },
     )
+    spare = {"spare": balancer("front-spare")}
+    there = {"https.load_balancer_arn": "${spare.arn}", "http.load_balancer_arn": "${spare.arn}"}
+    yield Case(
+        "listeners: to another balancer, with the name", {**there, "record.values": ["${spare.dns_name}"]}, spare
+    )
+    yield Case("listeners: to another balancer, without the name", there, spare, unavoidable=ASKED)
     yield Case(
         "https.load_balancer_arn",
-        {"https.load_balancer_arn": "${spare.arn}"},
-        {"spare": balancer("front-spare")},
+        {"https.load_balancer_arn": "${spare.arn}", "https.target_group_arn": "${second.arn}"},
+        {**spare, **SECOND_TARGETS},
         unavoidable=ASKED,
     )
     yield Case("listeners: swap their ports", {"https.port": 5080, "http.port": 443}, unavoidable=ASKED)

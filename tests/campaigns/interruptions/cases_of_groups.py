@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.campaigns.interruptions.case import ASKED, MAINTENANCE, PROTECTED, SECOND_TARGETS, Case, each
+from tests.campaigns.interruptions.case import ALONE, ASKED, MAINTENANCE, PROTECTED, SECOND_TARGETS, Case, each
 from tests.campaigns.interruptions.fleet import GONE, Edits
 
 ONE: Edits = {
@@ -46,7 +46,13 @@ def cases() -> Iterator[Case]:
         {"fleet.new_instances_protected_from_scale_in": False},
         PROTECTED,
     )
-    yield Case("fleet.subnet_ids: another zone, of one instance", {"fleet.subnet_ids": "${bc.ids}"}, ONE)
+    yield Case(
+        "fleet.subnet_ids: another zone, of one instance",
+        {"fleet.subnet_ids": "${bc.ids}"},
+        ONE,
+        unavoidable=ALONE,
+        starts=True,
+    )
     yield Case(
         "fleet.subnet_ids: another zone, of one instance, with a maintenance policy",
         {"fleet.subnet_ids": "${bc.ids}"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.campaigns.interruptions.case import DRAIN, PROTECTED, ROLL_OUT, Case, each
+from tests.campaigns.interruptions.case import ASKED, DRAIN, PROTECTED, ROLL_OUT, Case, each
 from tests.campaigns.interruptions.fleet import GONE, Edits, resource
 
 CONFIGURATION_SPEC: dict[str, Any] = {
@@ -50,6 +50,13 @@ def _templates() -> Iterator[Case]:
         yield Case(f"{how}: image", {"image.name": "front-ami-2"}, base)
         yield Case(f"{how}: instance type", {"template.instance_type": "c5.xlarge"}, base)
         yield Case(f"{how}: template", {"template.name": "front-template-2"}, base)
+    yield Case(
+        "rolled out, all ended first",
+        {"template.instance_type": "c5.xlarge"},
+        {"fleet.roll_out": {"min_healthy_percentage": 0, "max_healthy_percentage": 100, "instance_warmup": 60}},
+        unavoidable=ASKED,
+        starts=True,
+    )
     yield Case(
         "rolled out, half at once",
         {"template.instance_type": "c5.xlarge"},
