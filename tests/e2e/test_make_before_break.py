@@ -18,6 +18,8 @@ from tests.e2e.conftest import CliSandbox
 from tests.e2e.fleet import until
 
 POLL_SECONDS = 0.005
+CALM_SECONDS = 0.05
+"""Between two looks at what changes slowly: 12 s of the sandbox."""
 HOST = "front.example.com"
 INSTANCES = 2
 TTL = 60
@@ -84,9 +86,9 @@ resources:
 
 @dataclass
 class Watch:
-    """What a client at the front door found at each look: the problem or an empty text, and how many could serve it."""
+    """For how many seconds clients at the front door got no answer, and how many targets could serve at each look."""
 
-    problems: list[str] = field(default_factory=list)
+    silent: float = 0.0
     healthy: list[int] = field(default_factory=list)
 
 
@@ -115,12 +117,12 @@ def seen(stage: CliSandbox, port: int, host: str = HOST) -> tuple[str, tuple[Any
 
 
 @contextmanager
-def watching(look: Callable[[], None]) -> Iterator[None]:
+def watching(look: Callable[[], None], seconds: float = POLL_SECONDS) -> Iterator[None]:
     """Look, from another thread, until the end of the block."""
     over = threading.Event()
 
     def go() -> None:
-        while not over.wait(POLL_SECONDS):
+        while not over.wait(seconds):
             look()
 
     thread = threading.Thread(target=go)
@@ -135,16 +137,17 @@ def watching(look: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def clients(stage: CliSandbox, *ports: int) -> Iterator[Watch]:
     """Watch the front door at these ports."""
-    watch = Watch()
+    watch, box = Watch(), stage.box
+    viewers = [box.viewers(HOST, port=port, protocol="HTTP", number=1) for port in ports]
 
     def look() -> None:
-        for port in ports:
-            problem, healthy = seen(stage, port)
-            watch.problems.append(problem)
-            watch.healthy.append(len(healthy))
+        watch.healthy.extend(len(seen(stage, port)[1]) for port in ports)
 
-    with watching(look):
+    with watching(look, CALM_SECONDS):
         yield watch
+    watch.silent = max(each.silence().seconds for each in viewers)
+    for each in viewers:
+        box.dismiss(each)
 
 
 Edit = tuple[str, str]
@@ -158,7 +161,7 @@ CHANGES: dict[str, tuple[Edit, ...]] = {
     ),
     "and the scaling group's sizes": (OTHER_TARGETS, ("max_size: 4", "max_size: 5")),
     "and the scaling group": (OTHER_TARGETS, ("front-fleet", "front-fleet-2")),
-    "the load balancer is replaced": (("internet-facing", "internal"),),
+    "the load balancer is replaced": (("front-alb", "front-alb-2"),),
     "the load balancer, the target group and the scaling group are replaced": (
         ("front-alb", "front-alb-2"),
         OTHER_TARGETS,
@@ -180,7 +183,7 @@ def test_the_front_door_answers_at_every_moment(stage: CliSandbox, change: str) 
     plan = stage.done("plan", path).stdout
     with clients(stage, 80, 5080) as watch:
         applied = stage.done("apply", "--yes")
-    assert {*watch.problems} == {""}, plan + applied.stdout
+    assert watch.silent == 0, plan + applied.stdout
     assert min(watch.healthy) == INSTANCES, plan + applied.stdout
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
 
@@ -192,7 +195,7 @@ def test_a_port_changes_in_place_and_no_other_port_is_cut(stage: CliSandbox) -> 
     both = []
     with clients(stage, 5080) as watch, watching(lambda: both.append([seen(stage, port)[0] for port in (80, 8080)])):
         stage.done("apply", "--yes")
-    assert {*watch.problems} == {""}
+    assert watch.silent == 0
     assert [each for each in both if each == ["no listener", "no listener"]] == []
     assert both[-1] == ["no listener", ""]
 
@@ -230,13 +233,13 @@ def test_the_old_load_balancer_serves_until_its_name_is_in_no_cache(
     stage: CliSandbox, before: str, after: str, seconds: int
 ) -> None:
     running(stage, (CNAME, before))
-    path = written(stage, ("internet-facing", "internal"), (CNAME, after))
+    path = written(stage, ("front-alb", "front-alb-2"), (CNAME, after))
     plan = stage.done("plan", path).stdout
     assert f"clients of record may use its old answer for {seconds} s" in plan
     with resolvers(stage) as names, clients(stage, 80, 5080) as watch:
         stage.done("apply", "--yes")
     assert names.cut - names.moved >= seconds
-    assert {*watch.problems} == {""}
+    assert watch.silent == 0
     assert min(watch.healthy) == INSTANCES
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
 
@@ -255,12 +258,12 @@ def killed(stage: CliSandbox, when: str) -> None:
 @pytest.mark.parametrize("when", ["s to pass after record:update", "healthy targets in front-targets"])
 def test_an_apply_that_was_killed_goes_on_without_a_gap(stage: CliSandbox, when: str) -> None:
     running(stage)
-    path = written(stage, ("internet-facing", "internal") if "pass" in when else SLOW_TARGETS)
+    path = written(stage, ("front-alb", "front-alb-2") if "pass" in when else SLOW_TARGETS)
     stage.done("plan", path)
     with resolvers(stage) as names, clients(stage, 80, 5080) as watch:
         killed(stage, when)
         stage.done("apply", "--yes")
-    assert {*watch.problems} == {""}
+    assert watch.silent == 0
     assert min(watch.healthy) == INSTANCES
     assert "pass" not in when or names.cut - names.moved >= TTL
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
@@ -274,7 +277,7 @@ def test_another_plan_finishes_a_forward_that_was_killed(stage: CliSandbox) -> N
         killed(stage, "healthy targets in front-targets")
         stage.done("plan", path)
         stage.done("apply", "--yes")
-    assert {*watch.problems} == {""}
+    assert watch.silent == 0
     assert min(watch.healthy) == INSTANCES
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
 
@@ -376,7 +379,7 @@ def test_zones_change_without_a_moment_in_which_nothing_serves(stage: CliSandbox
     plan = stage.done("plan", path).stdout
     with clients(stage, 80, 5080) as watch:
         applied = stage.done("apply", "--yes")
-    assert {*watch.problems} == {""}, plan + applied.stdout
+    assert watch.silent == 0, plan + applied.stdout
     leaves = "us-east-1a" not in after
     assert min(watch.healthy) >= INSTANCES - leaves, (
         plan + applied.stdout
@@ -407,7 +410,7 @@ def test_with_a_maintenance_policy_the_whole_fleet_serves_while_zones_change(sta
     with clients(stage, 80, 5080) as watch:
         applied = stage.done("apply", "--yes")
         until(lambda: zones_of(stage) == {"us-east-1b", "us-east-1c"})
-    assert {*watch.problems} == {""}, plan + applied.stdout
+    assert watch.silent == 0, plan + applied.stdout
     assert min(watch.healthy) >= INSTANCES, plan + applied.stdout
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
 
