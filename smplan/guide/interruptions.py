@@ -7,6 +7,7 @@ resource, and yields one interruption per resource that causes one. What the pla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from smplan.core.risk import Effect, Interruption, PlannedEffect, Sessions, items, number
@@ -103,8 +104,10 @@ def _of_targets(path: ServingPath) -> Iterator[Interruption]:
 
 def _of_groups(path: ServingPath) -> Iterator[Interruption]:
     for each in path.of(GROUP):
-        if serving := path.serving(each):
-            yield from _of_group(path, each, serving)
+        serving = path.serving(each)
+        for found in _of_group(path, each, serving) if serving else ():
+            shared = found.sessions is Sessions.ALL and path.shares(each, serving)
+            yield replace(found, sessions=Sessions.SOME) if shared else found
 
 
 def _of_group(path: ServingPath, group: PlannedEffect, serving: Sequence[Json]) -> Iterator[Interruption]:
@@ -115,11 +118,11 @@ def _of_group(path: ServingPath, group: PlannedEffect, serving: Sequence[Json]) 
         seconds = 0 if effect.after or followed else FOR_GOOD
         yield found(seconds, Sessions.ALL, f"its instances are terminated{when}")
     if (lowered := effect.lowered("desired_capacity")) and effect.op == "scale":
-        yield _of_size(found, *lowered)
+        yield _of_size(found, *lowered, followed=followed)
     running, most = number(effect.before.get("desired_capacity")), number(effect.after.get("max_size"))
-    if effect.alters("max_size") and running is not None and most is not None and most < running:
-        yield _of_size(found, running, most)
     protected = effect.before.get("new_instances_protected_from_scale_in") is True
+    if effect.alters("max_size") and running is not None and most is not None and most < running and not protected:
+        yield _of_size(found, running, most, followed=followed)
     if (lost := effect.lost("subnet_ids")) and not protected:
         yield found(*_of_zones(effect, lost, followed=followed))
     if effect.alters("launch_template", "launch_configuration") and _rolls(effect, protected=protected):
@@ -152,9 +155,9 @@ def _rolls(effect: Effect, *, protected: bool) -> bool:
     return isinstance(roll_out, dict) and not (protected and roll_out.get("scale_in_protected_instances") == "Ignore")
 
 
-def _of_size(found: Callable[..., Interruption], before: int, after: int) -> Interruption:
+def _of_size(found: Callable[..., Interruption], before: int, after: int, *, followed: bool) -> Interruption:
     if after == 0:
-        return found(FOR_GOOD, Sessions.ALL, "its last instances are terminated")
+        return found(0 if followed else FOR_GOOD, Sessions.ALL, "its last instances are terminated")
     return found(0, Sessions.SOME, f"{before - after} of {before} instances are terminated")
 
 

@@ -38,6 +38,11 @@ class ServingPath:
             return []
         return [arn for arn in items(group.effect.before.get("target_group_arns")) if self.doors(arn)]
 
+    def shares(self, group: PlannedEffect, serving: Sequence[Json]) -> bool:
+        """Whether another scaling group, which the plan leaves as it is, serves through one of these target groups."""
+        others = (each for each in self.of(GROUP) if each.address != group.address and not each.effect.op)
+        return any(arn in serving for each in others for arn in self.serving(each))
+
     def ends(self, kind: str, name: str, value: Json) -> bool:
         """Whether the plan deletes the one of that kind whose attribute ``name`` has this value."""
         return any(each.effect.deletes and each.effect.before.get(name) == value for each in self.of(kind))
@@ -58,7 +63,8 @@ class ServingPath:
     def fills(self, targets: Json, but: str) -> bool:
         """Whether a group other than that of address ``but`` will register its instances with a target group."""
         for each in self.planned:
-            if each.kind == GROUP and each.address != but:
+            idle = number(each.effect.before.get("desired_capacity")) == 0
+            if each.kind == GROUP and each.address != but and not idle:
                 kept = [*items(each.effect.after.get("target_group_arns"))]
                 if targets in kept or any(self._made_by(targets, item) for item in kept):
                     return True

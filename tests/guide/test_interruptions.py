@@ -201,6 +201,22 @@ def test_the_only_instance_leaves_its_zone_before_another_serves_unless_a_policy
     assert noticed([PlannedEffect("fleet", kind, effect)]) == {"fleet": (seconds, "all")}
 
 
+def test_instances_of_another_group_behind_the_same_targets_keep_their_sessions() -> None:
+    kind, spec = BEFORE["fleet"]
+    other = [PlannedEffect("blue", kind, Effect("", spec, spec))]
+    assert noticed(removed("fleet"), other) == {"fleet": (0, "some")}
+    assert noticed(updated("fleet", "scale", desired_capacity=0), other) == {"fleet": (0, "some")}
+    stopped = [PlannedEffect("blue", kind, Effect("", {**spec, "desired_capacity": 0}, spec))]
+    assert noticed(removed("fleet"), stopped) == {"fleet": (GOOD, "all")}
+
+
+def test_a_lower_maximum_does_not_end_protected_instances() -> None:
+    kind, spec = BEFORE["fleet"]
+    protected = {**spec, "new_instances_protected_from_scale_in": True}
+    effect = Effect("update", protected, {**protected, "max_size": 1}, frozenset({"max_size"}))
+    assert noticed([PlannedEffect("fleet", kind, effect)]) == {}
+
+
 def test_what_serves_no_listener_or_runs_no_instance_is_not_noticed() -> None:
     kind, spec = BEFORE["fleet"]
     for now in ({"desired_capacity": 0}, {"target_group_arns": [OTHER]}):

@@ -25,7 +25,7 @@ class Sight:
     names: Mapping[str, tuple[str, float]]
     """Name of a record -> its target and TTL in seconds."""
     doors: frozenset[Door]
-    """The doors at which every request is answered."""
+    """The doors at which every request is answered, among those that are looked at."""
 
 
 @dataclass(slots=True)

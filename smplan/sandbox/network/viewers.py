@@ -138,7 +138,7 @@ class Viewers:
             (_name(balancer), listener.port, listener.protocol)
             for balancer in moto_state.balancers(self._account.id)
             for listener in balancer.listeners
-            if self._answers(balancer, listener)
+            if (listener.port, listener.protocol) == self._door and self._answers(balancer, listener)
         }
         return Sight(self._account.now(), names, frozenset(doors))
 
