@@ -175,6 +175,7 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     )
     name_field = "name"
     name_limit = 128
+    restorable = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
