@@ -114,6 +114,7 @@ class Deletions:
             yield DeleteDeposed(resource, (why,), type)
         else:
             live = self.observed.deposed.get((resource.kind, resource.id))
+            why = why if live or type.virtual else f"generation {resource.generation}, {resource.id}, is gone already"
             yield from self._protected(DeleteDeposed(resource, (why,), type, live))
 
     def _untracked(self) -> Iterator[Deletion]:

@@ -6,8 +6,10 @@ With `keep_generations` it exists for longer than the plan that replaces it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from smplan.core import diff
 from smplan.core.graph import Graph
@@ -103,8 +105,14 @@ class Generations:
 
     def _older(self, address: str) -> list[ResourceState]:
         """The older generations at ``address``, the newest first."""
-        found = (each for each in self.state.deposed if each.address == address)
-        return sorted(found, key=lambda record: record.generation, reverse=True)
+        return self._by_address.get(address, [])
+
+    @cached_property
+    def _by_address(self) -> Mapping[str, list[ResourceState]]:
+        found: dict[str, list[ResourceState]] = defaultdict(list)
+        for record in sorted(self.state.deposed, key=lambda record: record.generation, reverse=True):
+            found[record.address].append(record)
+        return found
 
     def _exists(self, record: ResourceState) -> ObservedResource | None:
         """The generation as it was read, unless it is gone or another state has taken it over."""

@@ -64,6 +64,7 @@ def test_what_was_never_completed_or_is_gone_is_not_kept() -> None:
     assert (plan.ops["i:delete#2"], kept(plan)) == ("delete", [])
     gone = planned([image("y", keep=2)], [current("y")], deposed=[older("x")], vanished=["old-i-1"])
     assert (gone.ops, kept(gone)) == ({"i:delete#1": "delete"}, [])
+    assert gone["i:delete#1"].reasons == ("generation 1, old-i-1, is gone already",)
 
 
 def test_what_another_state_took_over_is_forgotten() -> None:
