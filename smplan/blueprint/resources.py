@@ -228,7 +228,11 @@ class ResourceReader:
             self.report((*at, "adopt"), "`adopt` must name the owner", "write {from: LINEAGE/ADDRESS}")
         if adopt and keep:
             self.report((*at, "keep"), "`keep` and `adopt` exclude each other: what is shared is not taken over")
-        return Lifecycle(form.get("prevent_destroy", False), ignore, bool(adopt), owner, keep, allow)
+        most = form.get("keep_generations", 0)
+        if most and keep:
+            message = "`keep` and `keep_generations` exclude each other: what is shared is never deleted"
+            self.report((*at, "keep_generations"), message)
+        return Lifecycle(form.get("prevent_destroy", False), ignore, bool(adopt), owner, keep, allow, most)
 
     def _after(self, raw: list[PartialValue], declaration: Declaration, each: Each | None) -> tuple[str, ...]:
         """The addresses that ``raw`` names, without disabled instances."""

@@ -113,6 +113,15 @@ class LifecycleForm(Spec):
         bool,
         Field(description="Shared: used if it exists, whoever owns it, created if not, and forgotten, never deleted."),
     ] = False
+    keep_generations: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=20,
+            description="How many replaced generations are not deleted: a former blueprint gets them back instead of "
+            "new ones. For images, launch templates and launch configurations.",
+        ),
+    ] = 0
     allow: Annotated[
         PartialList[str],
         Field(max_length=100, description="Ids of the guide's rules that it breaks on purpose, see docs/rules.md."),

@@ -182,6 +182,10 @@ class _Checker:
                 )
         yield from self.ignored(resource, type)
         yield from self.allowed(resource)
+        if resource.lifecycle.keep_generations and not type.restorable:
+            path = (*resource.path, "lifecycle", "keep_generations")
+            message = f"no replaced {type.kind} can be kept: it would go on working beside the new one"
+            yield self.source_map.diagnostic(path, message, "remove it; it is for images and what launches them")
 
     def ignored(self, resource: Resource, type: ResourceType) -> Iterator[Diagnostic]:
         """The errors of ``lifecycle.ignore``."""

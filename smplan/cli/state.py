@@ -32,14 +32,15 @@ def register(state: typer.Typer) -> None:
 
 
 def list_(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:
-    """List the resources in the state: address, kind, id."""
+    """List the resources in the state: address, kind, id; then the replaced generations that still exist."""
     from smplan.cli import wiring
     from smplan.core.state.strict_json import to_json
     from smplan.render import text
 
     state = wiring.current_state(wiring.store_of(blueprint))
-    entries = [*state.resources.values(), *state.deposed]
-    shown = json.dumps([to_json(entry) for entry in entries], indent=1) if as_json else text.entries(entries)
+    current = list(state.resources.values())
+    entries = [to_json(entry) for entry in (*current, *state.deposed)]
+    shown = json.dumps(entries, indent=1) if as_json else text.entries(current, state.deposed)
     typer.echo(shown.rstrip("\n"))
 
 
@@ -56,13 +57,14 @@ def show(
     from smplan.errors import SmplanError
     from smplan.render import text
 
-    resources = wiring.current_state(wiring.store_of(blueprint)).resources
+    state = wiring.current_state(wiring.store_of(blueprint))
+    resources = state.resources
     if address not in resources:
         near = difflib.get_close_matches(address, resources, 1)
         hint = f"did you mean `{near[0]}`?" if near else "list the addresses with `smplan state list`"
         raise SmplanError(f"the state has nothing at `{address}`", hint=hint)
-    entry = resources[address]
-    typer.echo(json.dumps(to_json(entry), indent=1) if as_json else text.entry(entry).rstrip("\n"))
+    entry, older = resources[address], [each for each in state.deposed if each.address == address]
+    typer.echo(json.dumps(to_json(entry), indent=1) if as_json else text.entry(entry, older).rstrip("\n"))
 
 
 def history(blueprint: options.OfBlueprint = None, as_json: options.AsJson = False) -> None:

@@ -106,6 +106,8 @@ class Lifecycle:
     """It is shared: used if it exists, created if not, and never deleted."""
     allow: tuple[str, ...] = ()
     """The ids of the guide's rules that it may break."""
+    keep_generations: int = 0
+    """How many replaced generations are not deleted, so that a former blueprint can have them back."""
 
     def may_adopt(self, owner: tuple[str, str] | None, lineage: str) -> bool:
         """Whether a resource of ``owner`` (lineage and address, or None) may be adopted by the state ``lineage``."""

@@ -112,6 +112,8 @@ class DeclaredResource:
     """The fields whose values only one resource can have; empty: ``name_field``, else every IMMUTABLE field."""
     create_before_delete: ClassVar[bool] = True
     """Whether the new one can be created while the old one exists; if not, a replacement deletes first."""
+    restorable: ClassVar[bool] = False
+    """Whether a replaced generation can become the current one again: it does nothing while nothing uses it."""
     exclusive: ClassVar[Exclusive | None] = None
     """What else is replaced with it, so that the new one can be created while the old one exists."""
     taggable: ClassVar[bool] = True

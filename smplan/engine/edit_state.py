@@ -11,7 +11,7 @@ from smplan import __version__
 from smplan.core.blueprint import BackendConfig
 from smplan.core.plan.model import Op, Plan, StateRef, Step, with_digest
 from smplan.core.state.journal import ReplayedState
-from smplan.core.state.model import ResourceState, State, rename_dependencies
+from smplan.core.state.model import ResourceState, State, next_generation, rename_dependencies
 from smplan.engine.plan import utc_now
 from smplan.errors import SmplanError
 
@@ -35,8 +35,7 @@ def plan_move(replayed: ReplayedState, before: str, after: str, about: About) ->
     record = _record(state, before)
     if after in state.resources:
         raise SmplanError(f"the state has {after} already", hint=_LIST)
-    taken = [each.generation for each in state.deposed if each.address == after]
-    generation = 1 + max(taken) if record.generation in taken else record.generation
+    generation = max(record.generation, next_generation(state.deposed, after))
     moved = rename_dependencies(replace(record, address=after, generation=generation), {})
     step = Step(f"{after}:move", Op.MOVE, moved, (f"it was {before}",), previous_address=before)
     return _plan(replayed, [step], about)

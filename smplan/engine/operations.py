@@ -119,6 +119,11 @@ def move(run: RunContext, prepared: PreparedStep) -> Result:
     return Result(id, step.resource.outputs)
 
 
+def restore(run: RunContext, prepared: PreparedStep) -> Result:
+    """Nothing is sent: an older generation that is as it was planned becomes the current one once that is journaled."""
+    return Result(prepared.step.physical_id, _read_unchanged(run, prepared).outputs)
+
+
 def create(run: RunContext, prepared: PreparedStep) -> Result:
     """Create the resource, unless an earlier run did, and complete it."""
     id, is_new = prepared.created_id, False
@@ -387,6 +392,7 @@ _OPERATIONS: Mapping[Op, Callable[[RunContext, PreparedStep], Result]] = {
     Op.ADOPT: adopt,
     Op.FORGET: forget,
     Op.MOVE: move,
+    Op.RESTORE: restore,
     Op.GATE: wait_gate,
     Op.UNPROTECT: unprotect,
     Op.SCALE: scale,

@@ -16,7 +16,7 @@ from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.graph import Graph
 from smplan.core.plan import drift
 from smplan.core.plan.changes import NO_PERMITS, ChangeSet, NoOp, Permits
-from smplan.core.plan.model import Drift, Plan, StateRef, Step, with_digest
+from smplan.core.plan.model import Drift, KeptGeneration, Plan, StateRef, Step, with_digest
 from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
@@ -85,7 +85,7 @@ def plan(
         plan_changes, blueprint, ordered, world.kind, moved, moves=moves, destroy=destroy, permits=permits
     )
     changes, not_checked = _plan_changes(plan_from, observed, blueprint, world, command)
-    steps = plan_steps(changes, ordered, moved, pending_creates)
+    steps = plan_steps(changes, ordered, pending_creates)
     found = drafted(blueprint, snapshot, state, steps, now(), commit)
     found = replace(
         found,
@@ -102,8 +102,11 @@ def plan(
     if not destroy:
         found = replace(
             found,
-            scaled=_still_scaled(moved, ordered, world),
+            scaled=_still_scaled(changes.state, ordered, world),
             stopped=changes.stopped,
+            kept_generations=tuple(
+                KeptGeneration(each.address, each.kind, each.id, each.generation) for each in changes.kept
+            ),
             unchanged=_unchanged(changes, steps),
             outputs=_outputs(blueprint, changes),
             warnings=tuple(_warning(each, Path(blueprint.file).parent) for each in blueprint.warnings),

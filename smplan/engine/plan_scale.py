@@ -53,7 +53,7 @@ def plan_scale(
     interrupted = snapshot.folded is not None and snapshot.folded.run is not None
     changes = ScalePlanner(ordered, world.kind, state, observed, resolver, interrupted).plan(sizes)
     changes.raise_if_refused()
-    steps = plan_steps(changes, ordered, state)
+    steps = plan_steps(changes, ordered)
     others = recorded_effects(state.resources.values(), but=changes.changes)
     return with_digest(
         replace(

@@ -73,7 +73,7 @@ class Preparer:
         step = prepared.step
         if step.op in CREATING_OPS or (step.op is Op.UPDATE and outputs != step.resource.outputs):
             self._take_inventory(replace(prepared.intent.resource, id=id, outputs=outputs), new=True)
-        if prepared.spec is not None or prepared.step.op is Op.MOVE:
+        if prepared.spec is not None or prepared.step.op in (Op.MOVE, Op.RESTORE):
             self._resolver.add(replace(prepared.intent.resource, id=id, outputs=outputs))
 
     def take_inventory(self, resources: Iterable[ResourceState]) -> None:

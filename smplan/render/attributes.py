@@ -28,14 +28,21 @@ def origin(plan: Plan) -> dict[str, str]:
     return {name: one_line(text) for name, text in found.items() if text}
 
 
-def scaled(plan: Plan) -> list[str]:
-    """What `smplan scale` holds at a size and how to start it, and what is stopped behind it; one line each."""
+def left_as_is(plan: Plan) -> list[str]:
+    """What the plan leaves although the blueprint does not say so; one line each.
+
+    What `smplan scale` holds at a size and how to start it, what is stopped behind it, and what is kept for going back.
+    """
+    kept = [
+        f"{each.address}: generation {each.generation} ({each.id}) is kept for going back"
+        for each in plan.kept_generations
+    ]
     held = [
         f"{address} is scaled to {size} by `smplan scale`; `smplan scale BLUEPRINT --to blueprint` "
         f"{'starts it' if size == 0 else 'gives it the size of the blueprint'}"
         for address, size in plan.scaled.items()
     ]
-    return [*map(one_line, held), *stopped(plan.stopped)]
+    return [*map(one_line, held), *stopped(plan.stopped), *map(one_line, kept)]
 
 
 def stopped(found: Mapping[str, str]) -> list[str]:

@@ -44,7 +44,7 @@ def plan(plan: Plan) -> str:
         f"<p>{_text(address)} cannot be read and is left unchanged: {_text(why)}</p>"
         for address, why in plan.unreadable.items()
     ]
-    body += [f"<p>{_text(line)}</p>" for line in (*attributes.scaled(plan), *attributes.not_checked(plan))]
+    body += [f"<p>{_text(line)}</p>" for line in (*attributes.left_as_is(plan), *attributes.not_checked(plan))]
     body += [f"<p class='risk'>warning: {_text(each)}</p>" for each in plan.warnings]
     body += ["".join(_step(step)) for step in plan.steps]
     body.append(

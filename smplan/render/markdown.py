@@ -31,7 +31,7 @@ def plan(plan: Plan) -> str:
         f"- {_code(address)} cannot be read and is left unchanged: {_text(why)}"
         for address, why in plan.unreadable.items()
     ]
-    head += [f"- {_text(line)}" for line in (*attributes.scaled(plan), *attributes.not_checked(plan))]
+    head += [f"- {_text(line)}" for line in (*attributes.left_as_is(plan), *attributes.not_checked(plan))]
     head += [f"- **warning:** {_text(each)}" for each in plan.warnings]
     tail = ["", f"Plan {_code(plan.id)}, digest {_code(plan.digest)}, may be applied until {plan.expires}.", ""]
     fixed = "\n".join(head)

@@ -24,6 +24,7 @@ _COLORS = {
     Op.ADOPT: "36",
     Op.FORGET: "2",
     Op.MOVE: "36",
+    Op.RESTORE: "36",
     Op.GATE: "34",
     Op.UNPROTECT: "31",
     Op.SCALE: "33",
@@ -43,7 +44,7 @@ def plan(plan: Plan, *, color: bool = False) -> str:
     for step in plan.steps:
         lines += [*_step(step, color=color), ""]
     lines += [f"interruption: {each}" for each in attributes.interruptions(plan)]
-    lines += [*_unreadable(plan.unreadable), *attributes.scaled(plan), *attributes.not_checked(plan)]
+    lines += [*_unreadable(plan.unreadable), *attributes.left_as_is(plan), *attributes.not_checked(plan)]
     lines += [f"warning: {one_line(each)}" for each in plan.warnings]
     lines += [summary(plan), f"Plan {plan.id}, digest {plan.digest[:12]}, may be applied until {plan.expires}."]
     return "\n".join(lines) + "\n"
@@ -93,11 +94,11 @@ def drift(found: Sequence[Drift], unreadable: Mapping[str, str], stopped: Mappin
     return idle + ("\n".join(lines) + "\n" if lines else "No drift: everything matches the last apply.\n")
 
 
-def entries(found: Sequence[ResourceState]) -> str:
-    """One line per resource of the state."""
-    if not found:
+def entries(current: Sequence[ResourceState], older: Sequence[ResourceState] = ()) -> str:
+    """One line per resource of the state, and per older generation."""
+    if not current and not older:
         return "The state is empty.\n"
-    return _table([_columns(entry) for entry in found])
+    return _table([*map(_columns, current), *map(_older_columns, older)])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -137,13 +138,18 @@ def _columns(entry: ResourceState) -> tuple[str, ...]:
     return entry.address, entry.kind, entry.id, "" if entry.status is Status.READY else str(entry.status)
 
 
-def entry(entry: ResourceState) -> str:
-    """One resource of the state, in full."""
+def _older_columns(entry: ResourceState) -> tuple[str, ...]:
+    return *_columns(entry)[:3], f"replaced, generation {entry.generation}"
+
+
+def entry(entry: ResourceState, older: Sequence[ResourceState] = ()) -> str:
+    """One resource of the state, in full, and which older generations of it exist."""
     lines = [
         f"{one_line(entry.address)}  {one_line(entry.kind)}",
         f"    id: {one_line(entry.id)}",
         f"    status: {entry.status}, generation {entry.generation}",
         *([f"    created after: {', '.join(map(one_line, entry.dependencies))}"] if entry.dependencies else []),
+        *(f"    replaced generation {each.generation}: {one_line(each.id)}" for each in older),
         *(["    protected by prevent_destroy"] if entry.prevent_destroy else []),
         "  spec:",
         *attributes.spec(entry.spec),

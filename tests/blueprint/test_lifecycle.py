@@ -42,6 +42,27 @@ def test_keep_excludes_adopt(tmp_path: Path) -> None:
     assert "exclude each other" in errors(tmp_path, topic("{keep: true, adopt: true}"))[0]
 
 
+def image(lifecycle: str) -> str:
+    return (
+        f"  a: {{kind: aws.ec2.image, spec: {{name: sm-1, instance_id: i-1, reboot: false}}, lifecycle: {lifecycle}}}\n"
+    )
+
+
+def test_generations_are_kept_of_what_does_nothing_by_itself(tmp_path: Path) -> None:
+    assert loaded(tmp_path, image("{keep_generations: 2}")).resources[0].lifecycle.keep_generations == 2
+    assert loaded(tmp_path, topic("{keep_generations: 0}")).resources[0].lifecycle.keep_generations == 0
+    assert errors(tmp_path, topic("{keep_generations: 1}")) == [
+        "no replaced aws.sns.topic can be kept: it would go on working beside the new one"
+    ]
+    assert errors(tmp_path, image("{keep_generations: -1}")) == ["`keep_generations` must be at least 0"]
+    assert errors(tmp_path, image("{keep_generations: true}")) == [
+        "`keep_generations` must be an integer, not true or false"
+    ]
+    assert "exclude each other" in errors(tmp_path, image("{keep_generations: 1, keep: true}"))[0]
+    values = "variables: {most: {type: string, default: x}}\n"
+    assert len(errors(tmp_path, image('{keep_generations: "${var.most}"}') + values)) == 1
+
+
 def test_moved_names_addresses(tmp_path: Path) -> None:
     text = topic("{}") + "moved:\n  - {from: b, to: a}\n  - {from: 'x[\"k\"]', to: a}\n"
     assert loaded(tmp_path, text).moved == (Moved("b", "a", ("moved", 0)), Moved('x["k"]', "a", ("moved", 1)))

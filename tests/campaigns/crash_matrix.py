@@ -20,7 +20,7 @@ SCENARIOS = tuple(
         ("life", ("protected", DESTROYED)),
         ("update", ("every kind", "every kind changed")),
         ("template", ("guide", "template renamed")),
-        ("configuration", ("configuration", "configuration changed")),
+        ("configuration", ("configuration", "configuration changed", "configuration")),
         ("roll-out", ("roll-out", "rolled out")),
         ("stop", ("guide", "stopped", "started")),
     )

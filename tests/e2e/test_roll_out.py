@@ -42,6 +42,11 @@ def next_image(text: str) -> str:
     return rolling(text).replace("-ami", "-ami-2")
 
 
+def without_old(text: str) -> str:
+    """The same, of which no old image is kept."""
+    return next_image(text).replace("keep_generations: 1", "keep_generations: 0")
+
+
 def broken(text: str) -> str:
     """The same with instances that cannot reach the database, which the plan would refuse."""
     kind = "    kind: aws.autoscaling.group\n"
@@ -114,7 +119,7 @@ def is_empty(stage: CliSandbox, path: str) -> bool:
 
 def test_a_new_image_is_rolled_out_without_a_gap_and_the_old_one_deleted_afterwards(stage: CliSandbox) -> None:
     running_fleet(stage)
-    path = stage.blueprint(edit=next_image)
+    path = stage.blueprint(edit=without_old)
     plan = stage.done("plan", path, *WITHOUT_WEBRTC).stdout
     assert "2 instances of it are replaced by version" in plan
     assert "one at a time, each once its successor has been healthy for 180 s (about 12 min)" in plan
@@ -231,3 +236,74 @@ def test_a_launch_configuration_is_rolled_out_without_a_gap_and_a_killed_run_goe
     assert [each["LaunchConfigurationName"] for each in running] == [found["LaunchConfigurationName"]] * 2
     assert (found["MinSize"], found["DesiredCapacity"], found["MaxSize"]) == (1, 2, 4)
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
+# Going back.
+
+
+def images(stage: CliSandbox) -> dict[str, str]:
+    """The ids of the images by name."""
+    found = stage.client("ec2").describe_images(Owners=["self"])["Images"]
+    return {each["Name"]: each["ImageId"] for each in found if each["Name"].startswith("streammanager-ami")}
+
+
+def next_by_configuration(text: str) -> str:
+    return by_configuration(text).replace("-ami", "-ami-2")
+
+
+def planned(stage: CliSandbox, path: str, *more: str) -> dict[str, Any]:
+    return dict(json.loads(stage.done("plan", path, *more, "--json").stdout))
+
+
+def test_the_former_blueprint_goes_back_to_the_former_image_though_it_is_killed(stage: CliSandbox) -> None:
+    before = stage.standing()
+    for edit in (rolling, next_image):
+        path = stage.blueprint(edit=edit)
+        stage.done("plan", path, *WITHOUT_WEBRTC)
+        stage.done("apply", "--yes")
+    until(lambda: healthy_targets(stage.client("elbv2")) == 2)
+    both = images(stage)
+    kept = planned(stage, path, *WITHOUT_WEBRTC)
+    assert (kept["steps"], [each["id"] for each in kept["kept_generations"]]) == ([], [both["streammanager-ami"]])
+    former = stage.blueprint(edit=rolling)
+    back = planned(stage, former, *WITHOUT_WEBRTC)
+    assert [each["id"] for each in back["steps"]] == [
+        "image:restore",
+        "template:update",
+        "fleet:update",
+        "healthy:gate",
+        "api:gate",
+    ]
+    kill_in_the_middle(stage, "of version 1 Pending", "of version 1 InService")
+    stage.done("apply", "--yes")
+    assert images(stage) == both
+    assert versions(stage) == ["1", "1"]
+    made = stage.client("ec2").describe_launch_template_versions(LaunchTemplateName="streammanager-launch-template")
+    assert [each["VersionNumber"] for each in made["LaunchTemplateVersions"]] in ([1, 2], [2, 1])
+    after = planned(stage, former, *WITHOUT_WEBRTC)
+    assert (after["steps"], [each["id"] for each in after["kept_generations"]]) == ([], [both["streammanager-ami-2"]])
+    stage.done("destroy", former, "--yes", *WITHOUT_WEBRTC)
+    assert stage.standing() == before
+
+
+def test_the_former_blueprint_goes_back_to_the_former_launch_configuration(stage: CliSandbox) -> None:
+    for edit in (by_configuration, next_by_configuration):
+        path = stage.blueprint(CONFIGURATION, edit=edit)
+        stage.done("plan", path)
+        stage.done("apply", "--yes")
+    both, second = images(stage), group(stage)["LaunchConfigurationName"]
+    former = stage.blueprint(CONFIGURATION, edit=by_configuration)
+    back = planned(stage, former)
+    assert [each["id"] for each in back["steps"]][:3] == [
+        "image:restore",
+        "launch_configuration:restore",
+        "fleet:update",
+    ]
+    assert not {"create", "replace", "delete"} & {each["op"] for each in back["steps"]}
+    stage.done("apply", "--yes")
+    assert images(stage) == both
+    found = group(stage)
+    assert found["LaunchConfigurationName"] == "streammanager-launch-config" != second
+    running = [each for each in found["Instances"] if each["LifecycleState"] == "InService"]
+    assert {each["LaunchConfigurationName"] for each in running} == {"streammanager-launch-config"}
+    assert planned(stage, former)["steps"] == []

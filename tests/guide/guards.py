@@ -61,8 +61,12 @@ class Guard:
 
     def allowed(self) -> str:
         """The same, with the rule allowed where it is broken."""
-        head = f"\n  {self.on}:\n"
-        return edited(self.broken(), ((head, f"{head}    lifecycle: {{allow: [{self.rule}]}}\n"),))
+        before, head, rest = self.broken().partition(f"\n  {self.on}:\n")
+        meta, spec, rest = rest.partition("    spec:")
+        if "lifecycle: {" not in meta:
+            meta += "    lifecycle: {}\n"
+        meta = meta.replace("lifecycle: {", f"lifecycle: {{allow: [{self.rule}], ", 1)
+        return "".join((before, head, meta, spec, rest))
 
 
 def edited(text: str, edits: tuple[tuple[str, str], ...]) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from smplan.core.blueprint import BackendConfig
 from smplan.core.diff import AttributeChange
-from smplan.core.plan.model import Dependency, Drift, Op, Plan, StateRef, Step, with_digest
+from smplan.core.plan.model import Dependency, Drift, KeptGeneration, Op, Plan, StateRef, Step, with_digest
 from smplan.core.risk import Category, Interruption, Risk, Sessions
 from smplan.core.state.model import ResourceState
 from smplan.core.values import Json
@@ -101,6 +101,7 @@ def everything() -> Plan:
                 Risk(Category.SERVING, "another one"),
             ),
         ),
+        step("image:restore", "aws.ec2.image", Op.RESTORE, "generation 1 still exists", target="ami-1"),
         step("alb:unprotect#1", "aws.elbv2.load_balancer", Op.UNPROTECT, "--unprotect permits it", target="arn:alb"),
         step(
             "blue:scale",
@@ -142,6 +143,7 @@ def everything() -> Plan:
         not_checked={"key pairs": "the credentials may not call ec2:DescribeKeyPairs"},
         scaled={"green": 0, "red": 3},
         stopped={"healthy": "green is scaled to 0"},
+        kept_generations=(KeptGeneration("image", "aws.ec2.image", "ami-2", 2),),
         unchanged=("a", "b"),
         interruptions=(
             Interruption("targets", 0, Sessions.ALL, "sessions end when it is deleted"),

@@ -80,6 +80,8 @@ def test_what_could_not_be_read_is_never_no_drift() -> None:
 def test_the_state_is_listed_in_columns() -> None:
     other = ResourceState("b", "core.value", "b", {}, {}, status=Status.INCOMPLETE)
     assert text.entries([ENTRY, other]).splitlines()[1] == "b    core.value               b        incomplete"
+    older = text.entries([ENTRY], [ResourceState("a", "aws.ec2.image", "ami-1", {}, {}, generation=2)])
+    assert older.splitlines()[1].split("  ")[-1] == "replaced, generation 2"
     assert text.entries([]) == "The state is empty.\n"
 
 
@@ -91,6 +93,7 @@ def test_single_resource_is_shown_in_full() -> None:
     protected = text.entry(ResourceState("b", "core.value", "b", {}, {}, prevent_destroy=True))
     assert "protected by prevent_destroy" in protected
     assert "outputs" not in protected
+    assert "replaced generation 1: lb" in text.entry(ENTRY, [ResourceState("lb", "k", "lb", {}, {})])
 
 
 def test_outputs_are_listed() -> None:

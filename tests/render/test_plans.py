@@ -12,7 +12,7 @@ import pytest
 
 from smplan.core.diff import AttributeChange
 from smplan.core.plan import duration
-from smplan.core.plan.model import Op, Plan, Step, with_digest
+from smplan.core.plan.model import KeptGeneration, Op, Plan, Step, with_digest
 from smplan.core.risk import Category, Risk
 from smplan.core.state.model import ResourceState
 from smplan.render import formatting, html, markdown, text
@@ -34,7 +34,17 @@ def nasty(plan: Plan) -> Plan:
             AttributeChange("m", f"{NASTY}\n```\n", f"{NASTY}!\n```\n"),
         ),
     )
-    return with_digest(replace(plan, name=NASTY, steps=(create, delete), unreadable={NASTY: NASTY}, warnings=(NASTY,)))
+    kept = KeptGeneration(NASTY, NASTY, NASTY, 1)
+    return with_digest(
+        replace(
+            plan,
+            name=NASTY,
+            steps=(create, delete),
+            unreadable={NASTY: NASTY},
+            warnings=(NASTY,),
+            kept_generations=(kept,),
+        )
+    )
 
 
 @pytest.mark.parametrize(("renderer", "file"), [(text, "plan.txt"), (markdown, "plan.md"), (html, "plan.html")])

@@ -212,6 +212,17 @@ class Behind(Thing):
         return f"b-{spec.name}"
 
 
+class Image(Thing):
+    """A thing that does nothing by itself, so that an older generation can become the current one again."""
+
+    kind = "toy.image"
+    summary = "An image."
+    restorable = True
+
+    def _id(self, spec: Any) -> str:
+        return f"i-{spec.name}"
+
+
 class Herd(FakeDriver):
     """Has a size, which ``scale`` sets; the herd follows at once."""
 
@@ -303,7 +314,7 @@ class FakeProviders(Providers):
         found = dict(secrets or {})
         super().__init__(FakeAws(), connect=lambda settings: settings, secrets=found.__getitem__)  # type: ignore[arg-type, return-value]
         self.cloud = cloud
-        kinds = (Thing, Port, Behind, Herd, Gate)
+        kinds = (Thing, Port, Behind, Image, Herd, Gate)
         classes = {base.kind: type(base.__name__, (base,), {"cloud": cloud}) for base in kinds}
         self._drivers: dict[str, Driver[Any]] = {name: made(self._context) for name, made in classes.items()}
         self._drivers["core.value"] = Value(self._context)

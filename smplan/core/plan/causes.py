@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from smplan.core import diff
 from smplan.core.diff import AttributeChange
-from smplan.core.plan.changes import ChangeSet, Create, Replace, Target
+from smplan.core.plan.changes import ChangeSet, Create, Replace, Restore, Target
 from smplan.core.spec import fields
 from smplan.core.state.model import ResourceState
 from smplan.core.values import Json, Placeholder, Ref, decode, encode, refs
@@ -53,6 +53,8 @@ def _of_references(plan: ChangeSet, target: Target, prior: ResourceState, path: 
 
 
 def _of_dependency(plan: ChangeSet, ref: Ref) -> str:
+    if any(isinstance(move, Restore) and move.resource.address == ref.address for move in plan.moves):
+        return f"{ref.address} goes back to an older generation"
     change = plan.changes.get(ref.address)
     if isinstance(change, Replace):
         return f"{ref.address} is replaced"

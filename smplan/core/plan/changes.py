@@ -14,7 +14,7 @@ from smplan.core.plan.model import Drift, Op
 from smplan.core.plan.observed import ObservedResource
 from smplan.core.resource_type import ResourceType
 from smplan.core.spec import Spec
-from smplan.core.state.model import ResourceState
+from smplan.core.state.model import ResourceState, State
 from smplan.core.values import Json, PartialValue, Ref, decode, get_path
 from smplan.errors import BlueprintInvalid, Diagnostic, GuardRefused, NotOurs
 
@@ -144,6 +144,14 @@ class Move(_Step):
     previous: str
     deposed: bool
     """Whether it was a deposed generation, as after half a swap."""
+
+
+@dataclass(frozen=True)
+class Restore(Move):
+    """An older generation, ``live``, that becomes the current one again; the current one becomes an older one."""
+
+    op = Op.RESTORE
+    live: ObservedResource
 
 
 Change: TypeAlias = Create | Adopt | Update | Replace | Gate | Scale | NoOp
@@ -291,11 +299,15 @@ class ChangeSet:
     """Every change by address, in topological order, the deletions, and what was found on the way."""
 
     lookups: Mapping[str, Mapping[str, Json]]
+    state: State
+    """Every record at its address after the moves."""
     moves: tuple[Move, ...] = ()
     changes: dict[str, Change] = field(default_factory=dict)
     releases: Mapping[str, Release] = field(default_factory=dict)
     """By address: the second step of a change that gives something up."""
     deletions: list[Deletion] = field(default_factory=list)
+    kept: list[ResourceState] = field(default_factory=list)
+    """The replaced generations that are not deleted, for going back."""
     drift: list[Drift] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     """By address: why a resource could not be read; it is left alone."""

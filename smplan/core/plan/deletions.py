@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Set
+from collections.abc import Collection, Container, Iterator, Set
 from dataclasses import dataclass, field, replace
 
 from smplan.core import diff
@@ -23,9 +23,9 @@ from smplan.core.plan.changes import (
     Violation,
 )
 from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
+from smplan.core.plan.recorded import refers_to
 from smplan.core.resource_type import ResourceTypes
 from smplan.core.state.model import ResourceState, State
-from smplan.core.values import Json
 
 KEPT = "it is shared (`keep`) and continues to exist"
 _ABANDONED = "it is abandoned: forgotten, and not deleted"
@@ -43,6 +43,8 @@ class Deletions:
     observed: ObservedState
     permits: Permits = NO_PERMITS
     destroy: bool = False
+    kept: Collection[ResourceState] = ()
+    """The replaced generations that stay."""
     _numbers: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -58,8 +60,10 @@ class Deletions:
         for resource in self.state.resources.values():
             if resource.address not in self.wanted:
                 yield from self._unwanted(resource)
-        displaced = {move.resource.address for move in self.plan.moves}
+        displaced = {move.resource.address for move in self.plan.moves if not isinstance(move, changes.Restore)}
         for resource in self.state.deposed:
+            if resource in self.kept:
+                continue
             old = "an older generation that nothing refers to any more"
             yield from self._deposed(resource, self.reason if resource.address in displaced else old)
         yield from self._untracked()
@@ -71,7 +75,7 @@ class Deletions:
             yield Forget(prior, (why, stays), type)
         elif prior.address in self.permits.abandon and not change.delete_before_create:
             yield self._abandon(prior, why)
-        else:
+        elif prior not in self.kept:
             yield from self._unprotected(Delete(prior, (why,), type, change.live))
 
     def _unwanted(self, resource: ResourceState) -> Iterator[Deletion]:
@@ -110,6 +114,7 @@ class Deletions:
             yield DeleteDeposed(resource, (why,), type)
         else:
             live = self.observed.deposed.get((resource.kind, resource.id))
+            why = why if live or type.virtual else f"generation {resource.generation}, {resource.id}, is gone already"
             yield from self._protected(DeleteDeposed(resource, (why,), type, live))
 
     def _untracked(self) -> Iterator[Deletion]:
@@ -223,24 +228,10 @@ def refuse_loss_of_kept(plan: ChangeSet) -> None:
     for deletion in plan.deletions:
         gone = deletion.resource
         goes = isinstance(deletion, (Delete, DeleteDeposed, DeleteUntracked)) and not deletion.type.virtual
-        users = [each.address for each in kept if _refers(each, gone)] if goes else []
+        users = [each.address for each in kept if refers_to(each, gone)] if goes else []
         if users:
             message = (
                 f"{gone.address} would be deleted, and {', '.join(users)} refers to it and continues to exist "
                 f"(`keep`); keep it too, or forget it with `smplan state rm {gone.address}`"
             )
             plan.guard_violations.append(Violation(message))
-
-
-def _refers(resource: ResourceState, other: ResourceState) -> bool:
-    """Whether ``resource`` was created after ``other`` and holds its id or another of its outputs."""
-    names = {other.id, *(value for value in other.outputs.values() if isinstance(value, str))}
-    return other.address in resource.dependencies and any(value in names for value in _texts(resource.spec))
-
-
-def _texts(tree: Json) -> Iterator[str]:
-    if isinstance(tree, str):
-        yield tree
-    elif isinstance(tree, (dict, list)):
-        for item in tree.values() if isinstance(tree, dict) else tree:
-            yield from _texts(item)

@@ -21,6 +21,7 @@ from smplan.core.plan.changes import (
     Replace,
     Unprotect,
 )
+from smplan.core.plan.recorded import refers_to
 from smplan.core.plan.releases import only_releases
 from smplan.core.plan.risks import effect_of
 from smplan.core.state.journal import StepIntent
@@ -29,9 +30,9 @@ from smplan.core.state.model import State
 _Deleting: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked
 
 
-def step_edges(plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> list[Edge]:
+def step_edges(plan: ChangeSet, graph: Graph, pending: Iterable[StepIntent]) -> list[Edge]:
     """Every edge between the steps of ``plan``. ``pending`` creates may depend on what is deleted, too."""
-    rules = _Rules(plan, graph, state, pending)
+    rules = _Rules(plan, graph, pending)
     edges = [*rules.moves(), *rules.dependencies(), *rules.releases(), *rules.name_conflicts(), *rules.deletions()]
     edges += list(rules.late_deletions(edges))
     edges = _merged(edges, rules.lingering(edges))
@@ -50,7 +51,7 @@ _NOTHING_USES_IT = "what depends on its successor is ready, so nothing uses it a
 
 
 class _Rules:
-    def __init__(self, plan: ChangeSet, graph: Graph, state: State, pending: Iterable[StepIntent]) -> None:
+    def __init__(self, plan: ChangeSet, graph: Graph, pending: Iterable[StepIntent]) -> None:
         self._graph = graph
         self._changes = plan.changes
         self._deletions = [each for each in plan.deletions if not isinstance(each, (Abandon, Unprotect))]
@@ -63,13 +64,14 @@ class _Rules:
         self._releases = {id: each.step_id for id, each in plan.releases.items()}
         self._final = self._actions | self._releases
         self._losing = sorted(self._releasing | self._releases.keys())
-        self._depends_on = {id: {*each.dependencies} for id, each in state.resources.items()}
+        self._records = plan.state.resources
+        self._depends_on = {id: {*each.dependencies} for id, each in self._records.items()}
         self._last = self._last_steps()
         current = [each for each in plan.deletions if isinstance(each, (Delete, Forget))]
         self._deletes = {each.resource.address: each.step_id for each in current}
         self._others = [each for each in plan.deletions if isinstance(each, (DeleteDeposed, DeleteUntracked))]
         self._adopted = [each for each in plan.deletions if isinstance(each, ForgetUntracked)]
-        self._dependents = self._find_dependents(state, pending)
+        self._dependents = self._find_dependents(plan.state, pending)
 
     def _find_dependents(self, state: State, pending: Iterable[StepIntent]) -> Mapping[str, Mapping[str, None]]:
         """By address, those created after it: in the state, or by a pending create that is not deleted by itself."""
@@ -157,7 +159,7 @@ class _Rules:
             for dependent in sorted(self._dependents.get(address, ())):
                 other = self._changes.get(dependent)
                 stays = first and isinstance(other, Replace) and not other.delete_before_create
-                if dependent in self._deletes and not stays:
+                if dependent in self._deletes and not stays and self._is_used(deletion, dependent):
                     yield _created_after(self._deletes[dependent], id)
                 if dependent in self._actions and not first:
                     yield Edge(self._final[dependent], id, "it refers to this one until then")
@@ -234,6 +236,10 @@ class _Rules:
         for edge in edges if before else ():
             if edge.after in before:
                 yield replace(edge, after=before[edge.after])
+
+    def _is_used(self, deletion: _Deleting, dependent: str) -> bool:
+        """Whether the resource at ``dependent`` may use what is deleted: of an older generation its record says so."""
+        return not isinstance(deletion, DeleteDeposed) or refers_to(self._records[dependent], deletion.resource)
 
     def _uses(self, deletion: _Deleting, address: str) -> bool:
         """Whether it was created after ``address``, and that was not created after it in turn."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from smplan.core import diff
 from smplan.core.blueprint import Blueprint
 from smplan.core.graph import Graph
 from smplan.core.plan.changes import ChangeSet, Target, Unowned
@@ -91,6 +92,15 @@ def with_current_name(target: Target, current: str) -> Target:
         return target
     name = current_name(getattr(target.spec, field), target.type.name_limit, current)
     return replace(target, spec=target.spec.model_copy(update={field: name}))
+
+
+def with_ignored(target: Target, live: ObservedResource, others: tuple[str, ...] = ()) -> Target:
+    """``target`` with the fields that the blueprint ignores, and ``others``, as they are."""
+    ignore = (*target.declaration.lifecycle.ignore, *others)
+    if not ignore:
+        return target
+    tree = diff.apply_ignore(target.spec.managed_fields(), live.spec.managed_fields(), ignore)
+    return replace(target, spec=target.type.spec.model_validate(tree))
 
 
 def why_gone(record: ResourceState) -> str:

@@ -36,9 +36,13 @@ class Op(StrEnum):
     ADOPT = "adopt"
     FORGET = "forget"
     MOVE = "move"
+    RESTORE = "restore"
     GATE = "gate"
     UNPROTECT = "unprotect"
     SCALE = "scale"
+
+
+_WITHOUT_SPEC = (Op.DELETE, Op.FORGET, Op.MOVE, Op.RESTORE, Op.UNPROTECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Step:
     adopt: Lifecycle | None = None
     """For a create or adopt: what may be adopted."""
     previous_address: str = ""
-    """For a move: the address until then."""
+    """For a move or restore: the address until then."""
     pending_key: str = ""
     """For the delete of an untracked resource: the key of the pending create in the journal."""
 
@@ -100,8 +104,8 @@ class Step:
 
     @property
     def after(self) -> Json:
-        """The spec to apply; None where the resource goes or only moves."""
-        return None if self.op in (Op.DELETE, Op.FORGET, Op.MOVE, Op.UNPROTECT) else self.resource.spec
+        """The spec to apply; None where the resource goes, or only its record changes its place."""
+        return None if self.op in _WITHOUT_SPEC else self.resource.spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,16 @@ class Drift:
     id: str
     gone: bool = False
     changes: tuple[AttributeChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGeneration:
+    """A replaced generation that a plan does not delete, because the blueprint has `keep_generations`."""
+
+    address: str
+    kind: str
+    id: str
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,8 @@ class Plan:
     """By address: the minimum that `smplan scale` has set and the blueprint does not change."""
     stopped: Mapping[str, str] = field(default_factory=dict)
     """By address: why a resource is neither read nor waited for, because what it is behind is scaled down."""
+    kept_generations: tuple[KeptGeneration, ...] = ()
+    """The replaced generations that it keeps for going back, the newest of each address first."""
     unchanged: tuple[str, ...] = ()
     """The addresses that were read, and have no step."""
     permits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

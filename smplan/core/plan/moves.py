@@ -17,7 +17,7 @@ from smplan.core.plan.changes import Move
 from smplan.core.plan.generation_names import current_name
 from smplan.core.resolver import Resolver
 from smplan.core.resource_type import ResourceType, ResourceTypes
-from smplan.core.state.model import ResourceState, State, rename_dependencies
+from smplan.core.state.model import ResourceState, State, next_generation, rename_dependencies
 from smplan.core.values import InvalidReference, Json, PartialValue, decode, resolve
 from smplan.errors import BlueprintInvalid, Diagnostic
 
@@ -45,7 +45,7 @@ def plan_moves(
         if record := record or prior:
             resolver.add(replace(record, address=address))
     _check_declared(blueprint, graph, declared, by_key)
-    placed = _place(state, found, types, graph)
+    placed = place(state, found, types, graph)
     return placed, tuple(
         Move(
             replace(placed.resources[address], id=record.id),
@@ -156,7 +156,7 @@ def _check_declared(
         raise BlueprintInvalid(diagnostics)
 
 
-def _place(state: State, found: Mapping[str, ResourceState], types: ResourceTypes, graph: Graph) -> State:
+def place(state: State, found: Mapping[str, ResourceState], types: ResourceTypes, graph: Graph) -> State:
     """``state`` with the records of ``found`` at their new addresses. Replaying the moves has the same result.
 
     A record depends on what the blueprint says, too: an older generation may name what has another address by now.
@@ -168,8 +168,7 @@ def _place(state: State, found: Mapping[str, ResourceState], types: ResourceType
     for address, record in found.items():
         if address in resources:
             deposed.append(resources[address])
-        taken = [each.generation for each in deposed if each.address == address]
-        generation = 1 + max(taken) if record.generation in taken else record.generation
+        generation = max(record.generation, next_generation(deposed, address))
         type = types(record.kind)
         id = address if type.virtual or type.gate else record.id
         resources[address] = replace(record, address=address, generation=generation, id=id)
@@ -177,8 +176,4 @@ def _place(state: State, found: Mapping[str, ResourceState], types: ResourceType
     for address in found:
         before = (*resources[address].dependencies, *(edge.before for edge in graph.incoming.get(address, ())))
         resources[address] = replace(resources[address], dependencies=tuple(dict.fromkeys(before)))
-    return replace(
-        state,
-        resources=resources,
-        deposed=tuple(deposed),
-    )
+    return replace(state, resources=resources, deposed=tuple(rename_dependencies(each, renamed) for each in deposed))

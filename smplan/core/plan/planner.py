@@ -30,7 +30,8 @@ from smplan.core.plan.changes import (
     Violation,
 )
 from smplan.core.plan.deletions import Deletions, refuse_abandoned, refuse_loss_of_kept
-from smplan.core.plan.existing import Existing, why_gone, with_current_name
+from smplan.core.plan.existing import Existing, why_gone, with_current_name, with_ignored
+from smplan.core.plan.generations import Generations
 from smplan.core.plan.observed import ObservedResource, ObservedState
 from smplan.core.plan.overrides import Overrides
 from smplan.core.plan.recorded import recorded_spec
@@ -63,7 +64,7 @@ def plan_changes(
     overrides = Overrides(blueprint, state, resource_types)
 
     def planned(renewed: Mapping[str, str]) -> _Planner:
-        plan = ChangeSet(observed.lookups, moves)
+        plan = ChangeSet(observed.lookups, state, moves)
         existing = Existing(blueprint, graph, state, observed, plan)
         planner = _Planner(
             blueprint, graph, resource_types, state, observed, overrides, permits, plan, existing, renewed
@@ -75,10 +76,17 @@ def plan_changes(
     planner = planned({})
     if renewed := replacement.renewed(planner.plan, permits):
         planner = planned(renewed)
+    plan, generations = planner.plan, Generations(graph, resource_types, state, observed)
+    if older := generations.wanted_again(plan):  # what depends on it may have been, too
+        state, observed, restores = generations.restored(older)
+        moves = (*moves, *restores)
+        return plan_changes(
+            blueprint, graph, resource_types, state, observed, moves=moves, destroy=destroy, permits=permits
+        )
     planner.reopen_gates()
-    plan = planner.plan
     plan.drift.extend(drift.detect(state, observed, resource_types, overrides))
-    deletions = Deletions(plan, graph.nodes, resource_types, state, observed, permits, destroy)
+    plan.kept.extend(generations.kept(plan, permits))
+    deletions = Deletions(plan, graph.nodes, resource_types, state, observed, permits, destroy, plan.kept)
     plan.deletions.extend(deletions.all())
     refuse_abandoned(plan, graph.nodes.keys(), permits)
     refuse_loss_of_kept(plan)
@@ -228,10 +236,7 @@ class _Planner:
     def _plan_existing(self, target: Target, prior: ResourceState, live: ObservedResource) -> Change:
         """The change of a resource that the state records and that exists."""
         owned_elsewhere = live.owner is not None and live.owner[0] != self.state.lineage
-        ignore = (*target.declaration.lifecycle.ignore, *self.overrides.fields(prior, live.spec))
-        if ignore:
-            tree = diff.apply_ignore(target.spec.managed_fields(), live.spec.managed_fields(), ignore)
-            target = replace(target, spec=target.type.spec.model_validate(tree))
+        target = with_ignored(target, live, self.overrides.fields(prior, live.spec))
         changes = diff.diff(target.spec, live.spec, prior.spec)
         fixed = [change for change in changes if change.replaces]
         if owned_elsewhere and not target.declaration.lifecycle.keep:

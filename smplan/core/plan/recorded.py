@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from smplan.core.resource_type import ResourceType
 from smplan.core.spec import Spec, fields
 from smplan.core.state.model import ResourceState
-from smplan.core.values import decode
+from smplan.core.values import decode, leaves
 
 
 def recorded_spec(type: ResourceType, record: ResourceState) -> Spec:
@@ -17,6 +17,16 @@ def recorded_spec(type: ResourceType, record: ResourceState) -> Spec:
         return type.spec.model_validate(values)
     except ValidationError:
         return type.spec.model_construct(**{name: values.get(name) for name in fields(type.spec)})
+
+
+def refers_to(record: ResourceState, other: ResourceState, *, by_output: bool = True) -> bool:
+    """Whether ``record`` was created after ``other`` and holds its id or, ``by_output``, another text of its outputs.
+
+    Generations may have equal outputs, but never one id.
+    """
+    outputs = (value for value in other.outputs.values() if isinstance(value, str)) if by_output else ()
+    names = {other.id, *outputs}
+    return other.address in record.dependencies and any(value in names for _, value in leaves(record.spec))
 
 
 def unknown_fields(type: ResourceType, record: ResourceState) -> list[str]:

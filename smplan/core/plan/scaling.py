@@ -109,7 +109,7 @@ class ScalePlanner:
 
         What cannot be scaled is refused in them.
         """
-        plan, records, started = ChangeSet(self.observed.lookups), dict(self.state.resources), set()
+        plan, records, started = ChangeSet(self.observed.lookups, self.state), dict(self.state.resources), set()
         for address, size in wanted.items():
             prior, live = records.get(address), self.observed.resources.get(address)
             problem = self._problem(address, size, prior, live)

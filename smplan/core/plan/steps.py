@@ -20,6 +20,7 @@ from smplan.core.plan.changes import (
     ForgetUntracked,
     Move,
     NoOp,
+    Restore,
     Unprotect,
 )
 from smplan.core.plan.edges import step_edges
@@ -29,14 +30,11 @@ from smplan.core.plan.releases import with_releases
 from smplan.core.plan.risks import of_action, of_deletion, without_secrets
 from smplan.core.resource_type import ResourceType
 from smplan.core.state.journal import StepIntent
-from smplan.core.state.model import State
 from smplan.core.values import Json, encode, refs
 from smplan.errors import Bug
 
 
-def plan_steps(
-    plan: ChangeSet, graph: Graph, state: State, pending_creates: Iterable[StepIntent] = ()
-) -> tuple[Step, ...]:
+def plan_steps(plan: ChangeSet, graph: Graph, pending_creates: Iterable[StepIntent] = ()) -> tuple[Step, ...]:
     """The steps that carry out ``plan``, in order. ``pending_creates`` may refer to what is deleted, too."""
     plan = with_releases(plan)
     steps = [_move_step(move) for move in plan.moves]
@@ -44,7 +42,7 @@ def plan_steps(
     steps += [replace(_action_step(release), precondition="") for release in plan.releases.values()]
     unprotected = {each.before for each in plan.deletions if isinstance(each, Unprotect)}
     steps += [_deletion_step(deletion, plan, unprotected) for deletion in plan.deletions]
-    return in_order(steps, step_edges(plan, graph, state, pending_creates))
+    return in_order(steps, step_edges(plan, graph, pending_creates))
 
 
 def _action_step(change: Action) -> Step:
@@ -59,8 +57,12 @@ def _action_step(change: Action) -> Step:
 
 
 def _move_step(move: Move) -> Step:
-    """The record moves as it is; nothing of the resource itself is compared or changed."""
-    return Step(move.step_id, move.op, move.resource, move.reasons, previous_address=move.previous)
+    """The record moves as it is; nothing of the resource itself is changed. What is restored must be as it was read."""
+    step = Step(move.step_id, move.op, move.resource, move.reasons, previous_address=move.previous)
+    if not isinstance(move, Restore):
+        return step
+    before = without_secrets(move.type, encode(move.live.spec.managed_fields()))
+    return replace(step, before=before, precondition=diff.fingerprint(move.live.spec))
 
 
 def _deletion_step(deletion: Deletion, plan: ChangeSet, unprotected: Collection[str]) -> Step:

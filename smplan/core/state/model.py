@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -67,6 +67,11 @@ class State:
     def digest(self) -> str:
         """The SHA-256 of the whole state in canonical JSON: what a plan is bound to."""
         return canonical_json.digest(strict_json.to_json(self))
+
+
+def next_generation(deposed: Iterable[ResourceState], address: str) -> int:
+    """The number of a generation that follows all of ``deposed`` at ``address``."""
+    return 1 + max((each.generation for each in deposed if each.address == address), default=0)
 
 
 def rename_dependencies(resource: ResourceState, renamed: Mapping[str, str]) -> ResourceState:

@@ -22,7 +22,9 @@ from smplan.core.state.journal import (
 from smplan.core.state.model import USED_PLANS, ResourceState, State, Status
 from smplan.errors import StoreError
 
-OPS = frozenset({"create", "update", "replace", "delete", "adopt", "forget", "gate", "move", "unprotect", "scale"})
+OPS = frozenset(
+    {"create", "update", "replace", "delete", "adopt", "forget", "gate", "move", "restore", "unprotect", "scale"}
+)
 """The values of ``plan.model.Op``."""
 OUTCOMES = frozenset({"complete", "failed", "interrupted"})
 
@@ -178,7 +180,7 @@ class Replay:
         resource = intent.resource
         if intent.op in ("delete", "forget"):
             self._remove(intent, done.id or resource.id)
-        elif intent.op == "move":
+        elif intent.op in ("move", "restore"):
             self._move(intent, done.id)
         elif intent.op == "unprotect":
             self._unprotect(resource)
@@ -215,8 +217,9 @@ class Replay:
     def _move(self, intent: StepIntent, id: str) -> None:
         """Give a record its new address, and its ``id`` where that follows from it.
 
-        What is displaced there becomes a deposed generation, as in a swap of two. Until they are applied again, others
-        may depend on more than they do: after such a swap, their dependency on either may be on both.
+        What is displaced there becomes a deposed generation, as in a swap of two, or where a deposed one is restored.
+        Until they are applied again, others may depend on more than they do: after such a swap, their dependency on
+        either may be on both.
         """
         moved, previous = intent.resource, intent.previous_address
         present = self._resources.get(previous)
@@ -232,6 +235,7 @@ class Replay:
         if displaced:
             self._deposed[displaced.address, displaced.id] = displaced
         self._resources = {at: _depend(each, previous, renamed) for at, each in self._resources.items()}
+        self._deposed = {key: _depend(each, previous, renamed) for key, each in self._deposed.items()}
         self._resources[moved.address] = replace(
             record,
             address=moved.address,

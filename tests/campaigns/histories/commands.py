@@ -78,6 +78,10 @@ class Commands:
         site.plans.append(made)
         shown = ", ".join(step.id for step in made.plan.steps)
         self._trace.add(f"  {process.name}: plan {self._number(made)} ({made.mode}): {shown or 'nothing to do'}")
+        for step in made.plan.steps:
+            self._trace.count("planned", step.op)
+        for _ in made.plan.kept_generations:
+            self._trace.count("planned", "kept")
         return made
 
     def _number(self, made: MadePlan) -> str:

@@ -32,6 +32,7 @@ STEPS = {
     "apply the last plan": 8,
     "apply an old plan": 6,
     "plan and apply": 26,
+    "roll out and back": 8,
     "decline": 5,
     "destroy": 4,
     "state mv": 3,
@@ -85,12 +86,19 @@ class History:
 
     # The steps.
 
-    def _edit(self, site: Site) -> None:
-        name, what = site.blueprint.edit()
+    def _edit(self, site: Site, name: str = "") -> None:
+        name, what = site.blueprint.edit(name)
         self._commands.moment += 1
         self.trace.add(f"{site.name}: edit: {name} {what}")
         self.trace.count("edit" if what else "edit without object", name)
         self.trace.add(f"  blueprint: {site.blueprint.shown()}")
+
+    def _roll_out_and_back(self, site: Site) -> None:
+        """Apply, change what cannot be changed in place, and go back, applied each time."""
+        for name in ("change", "change immutable", "go back", "go back")[: self._random.randint(3, 4)]:
+            self._edit(site, name)
+            self._plan_and_apply(site)
+            self._check()
 
     def _outside_step(self, site: Site) -> None:
         name, what = self._external.act(site)

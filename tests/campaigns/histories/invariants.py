@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from smplan.core.blueprint import Resource
 from smplan.core.plan.model import Op, Step
 from smplan.core.spec import INITIAL, fields
 from smplan.core.state.journal import CREATING_OPS, ReplayedState, StepIntent
@@ -170,10 +171,9 @@ def check_equal(blueprint: Any, state: State, cloud: Cloud) -> None:
         return get_path(values[ref.address], ref.path)
 
     wanted = {resource.address: resource for resource in blueprint.resources}
-    if set(wanted) != set(state.resources) or state.deposed:
-        raise InvariantViolation(
-            "the state matches the blueprint", f"{sorted(state.resources)} and {len(state.deposed)} deposed"
-        )
+    if set(wanted) != set(state.resources):
+        raise InvariantViolation("the state matches the blueprint", f"{sorted(state.resources)}")
+    _check_kept(wanted, state, cloud)
     for address, resource in wanted.items():
         entry = state.resources[address]
         record = cloud.get(entry.kind, entry.id)
@@ -183,6 +183,17 @@ def check_equal(blueprint: Any, state: State, cloud: Cloud) -> None:
             )
         for name, value in resolve(resource.spec, known).items():
             _check_field(entry, record, name, value)
+
+
+def _check_kept(wanted: Mapping[str, Resource], state: State, cloud: Cloud) -> None:
+    """Replaced generations are kept where the blueprint says so, and as many as it says."""
+    numbers = Counter(entry.address for entry in state.deposed)
+    for address, number in numbers.items():
+        if address not in wanted or number > wanted[address].lifecycle.keep_generations:
+            raise InvariantViolation("the state matches the blueprint", f"{number} deposed of {address}")
+    for entry in state.deposed:
+        if cloud.get(entry.kind, entry.id) is None and (entry.kind, entry.id) not in cloud.deleted_external:
+            raise InvariantViolation("what is kept exists", f"{entry.address}: {entry.kind} {entry.id}")
 
 
 def _check_field(entry: ResourceState, record: Record | None, name: str, value: Any) -> None:

@@ -141,6 +141,7 @@ class Thing(Named):
     """A unique name; a second create is refused. Describe returns it with a delay."""
 
     kind = "sim.thing"
+    restorable = True
     rules = Rules(lag=20.0)
 
 
@@ -155,6 +156,7 @@ class Pair(Named):
     """Its creation takes two calls, and then time to become ready."""
 
     kind = "sim.pair"
+    restorable = True
     rules = Rules(two_calls=True, settles=90.0)
 
 
@@ -176,6 +178,7 @@ class Plain(Named):
     """Its id is its name, and it has no tags (launch configurations)."""
 
     kind = "sim.plain"
+    restorable = True
     taggable = False
     rules = Rules(named=True)
 
@@ -184,6 +187,7 @@ class Twin(Named):
     """Names are not unique: a repeated create makes a second one."""
 
     kind = "sim.twin"
+    restorable = True
     rules = Rules(unique=False)
 
 
@@ -191,6 +195,7 @@ class Behind(Named):
     """Reached through the Stream Manager."""
 
     kind = "sim.behind"
+    restorable = True
     via_stream_manager = True
 
 

@@ -25,7 +25,10 @@ def check(made: MadePlan, site: Site, cloud: Cloud) -> None:
     """Raise InvariantViolation if the plan, made of the present state and cloud, breaks a law."""
     laws = _Laws(made, site, cloud)
     laws.one_address()
+    laws.kept()
     for step in made.plan.steps:
+        if step.op in (Op.CREATE, Op.REPLACE):
+            laws.creates(step)
         record = cloud.get(step.kind, step.physical_id)
         if step.op is Op.DELETE and record:
             laws.deletes(step, record)
@@ -57,6 +60,29 @@ class _Laws:
         if both:
             raise InvariantViolation("no plan keeps a resource and deletes it", str(both))
 
+    def kept(self) -> None:
+        """What is kept is in the state, no longer the current generation, and has no step."""
+        deleted = {(step.kind, step.physical_id) for step in self._plan.steps if step.op in (Op.DELETE, Op.FORGET)}
+        for each in self._plan.kept_generations:
+            key, current = (each.kind, each.id), self._records.get(each.address)
+            is_current = current is not None and (current.kind, current.id) == key
+            if key not in self._site.held() or key in deleted or (is_current and each.address not in self._replaced):
+                raise InvariantViolation("what is kept is an older generation", f"{each.address}: {each.id}")
+
+    def creates(self, step: Step) -> None:
+        """Nothing is created while an older generation is what the blueprint asks for."""
+        if not TYPES[step.kind].restorable or any(other.id == f"{step.address}:move" for other in self._plan.steps):
+            return
+        wanted = next(resource for resource in self._resources if resource.address == step.address)
+        older = self._site.folded.state.deposed if self._site.folded else ()
+        for entry in older:
+            record = self._cloud.seen(entry.kind, entry.id)
+            if record is None or (entry.address, entry.kind) != (step.address, step.kind):
+                continue
+            owner = visible_owner(record)
+            if (owner is None or owner.lineage == self._plan.base.lineage) and self._is(wanted, record):
+                raise InvariantViolation("what exists already is not created again", f"{step.id}: {entry.id}")
+
     def deletes(self, step: Step, record: Record) -> None:
         """What is deleted is ours, not shared, and wanted at no address."""
         owner, entry = visible_owner(record), self._site.held().get((step.kind, step.physical_id))
@@ -84,8 +110,9 @@ class _Laws:
     def _wanted_at(self, step: Step, record: Record) -> Iterator[str]:
         """The addresses of the blueprint that mean ``record``, and have no other resource in the state."""
         for resource in self._resources:
-            if step.pending_key and resource.address in self._replaced:
-                continue  # the next generation is created anew, whatever an interrupted run left of it
+            anew = step.pending_key or not TYPES[step.kind].restorable
+            if anew and resource.address in self._replaced:
+                continue  # the next generation is created anew, whatever an interrupted run or an earlier plan left
             current = self._records.get(resource.address)
             live = self._cloud.get(current.kind, current.id) if current else None
             served = live is not None and live is not record and self._serves(resource, live, step)
@@ -124,7 +151,7 @@ def _is_later(real: Any, written: Any) -> bool:
 def _placed(site: Site, made: MadePlan) -> dict[str, ResourceState]:
     """The records by address, once the moves of the plan are done."""
     placed = dict(site.folded.state.resources) if site.folded else {}
-    moves = [step for step in made.plan.steps if step.op is Op.MOVE]
+    moves = [step for step in made.plan.steps if step.op in (Op.MOVE, Op.RESTORE)]
     ids: set[Key] = {(step.kind, step.physical_id) for step in moves}
     placed = {at: each for at, each in placed.items() if (each.kind, each.id) not in ids}
     return placed | {step.address: step.resource for step in moves}

@@ -16,6 +16,8 @@ from tests.support.blueprints import (
 )
 
 MOST = 8
+FORMER = 4
+"""To how many versions of itself a blueprint may go back."""
 
 
 class RandomBlueprint:
@@ -34,6 +36,8 @@ class RandomBlueprint:
         self.moved: list[tuple[str, str]] = []
         self.resources: list[ResourceDraft] = []
         self.graveyard: list[ResourceDraft] = []
+        self._former: list[list[ResourceDraft]] = []
+        """The resources before each of the last edits."""
         self.edits: dict[str, Callable[[], str]] = {
             "add": self._add,
             "remove": self._remove,
@@ -47,6 +51,8 @@ class RandomBlueprint:
             "detach": self._detach,
             "protect": self._protect,
             "keep": self._keep,
+            "keep generations": self._keep_generations,
+            "go back": self._go_back,
             **AddressEdits(self).edits,
         }
         if other:
@@ -86,10 +92,13 @@ class RandomBlueprint:
             for draft in self.resources
         )
 
-    def edit(self) -> tuple[str, str]:
-        """Make one edit. Returns its name and its object, which is empty if there was none."""
-        name = self._random.choice(list(self.edits))
-        return name, self.edits[name]()
+    def edit(self, name: str = "") -> tuple[str, str]:
+        """Make one edit, by its name or at random. Returns its name and its object, empty if there was none."""
+        name, before = name or self._random.choice(list(self.edits)), deepcopy(self.resources)
+        what = self.edits[name]()
+        if what:
+            self._former = [*self._former[1 - FORMER :], before]
+        return name, what
 
     # The edits.
 
@@ -100,7 +109,8 @@ class RandomBlueprint:
         names = [draft.address for draft in self.resources if draft.named]
         sort = self._random.random()
         if sort < 0.7:
-            made = ResourceDraft(address, self._random.choice(NAMED), self._thing(address, names))
+            kind, spec = self._random.choice(NAMED), self._thing(address, names)
+            made = ResourceDraft(address, kind, spec, lifecycle=self._lifecycle())
         elif sort < 0.85:
             of = f"${{{self._random.choice(names) if names and self._random.random() < 0.8 else 'base'}.id}}"
             made = ResourceDraft(
@@ -124,9 +134,14 @@ class RandomBlueprint:
             spec["size"] = f"${{{random.choice(names)}.version}}"
         if random.random() < 0.3:
             spec["tags"] = {"k": f"${{{random.choice(names)}.arn}}" if names else "v"}
-        more = {"start": random.randint(1, 9), "zone": "a", "note": "n1"}
+        if random.random() < 0.7:
+            spec["zone"] = "a"
+        more = {"start": random.randint(1, 9), "note": "n1"}
         spec |= {name: value for name, value in more.items() if random.random() < 0.3}
         return spec
+
+    def _lifecycle(self) -> dict[str, Any]:
+        return {"keep_generations": self._random.choice([1, 2])} if self._random.random() < 0.4 else {}
 
     @property
     def full(self) -> bool:
@@ -255,7 +270,7 @@ class RandomBlueprint:
         if draft is None:
             return ""
         if draft.named:
-            draft.spec["zone"] = self._random.choice("abc")
+            draft.spec["zone"] = self._random.choice([zone for zone in "abc" if zone != draft.spec.get("zone")])
         else:
             self._number += 1
             draft.spec["number"] = self._number
@@ -310,6 +325,22 @@ class RandomBlueprint:
         wanted = not draft.lifecycle.get("keep")
         draft.lifecycle = {**draft.lifecycle, "keep": wanted}
         return f"{draft.address} {wanted}"
+
+    def _keep_generations(self) -> str:
+        draft = self.any(lambda draft: draft.named)
+        if draft is None:
+            return ""
+        wanted = self._random.choice([0, 1, 1, 2])
+        draft.lifecycle = {**draft.lifecycle, "keep_generations": wanted}
+        return f"{draft.address} {wanted}"
+
+    def _go_back(self) -> str:
+        """Have the resources as they were before one of the last edits."""
+        if not self._former:
+            return ""
+        which = -1 if self._random.random() < 0.6 else self._random.randrange(len(self._former))
+        self.resources = deepcopy(self._former[which])
+        return ", ".join(draft.address for draft in self.resources) or "nothing"
 
     def _copy(self) -> str:
         """Have a resource of the other blueprint here too, under the same address and name."""

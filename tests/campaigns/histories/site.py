@@ -150,7 +150,8 @@ def permit(site: Site, record: Record, draft: ResourceDraft, *, share: bool) -> 
         lifecycle = {"adopt_from": f"{owner.lineage}/{owner.address}"}
     else:
         lifecycle = {"adopt": True}
-    kept = {name: value for name, value in draft.lifecycle.items() if name == "prevent_destroy"}
+    stays = ("prevent_destroy", "keep_generations")
+    kept = {name: value for name, value in draft.lifecycle.items() if name in stays}
     draft.lifecycle = kept | lifecycle
     if draft.named:
         draft.spec.setdefault("uses", [])

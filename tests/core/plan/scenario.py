@@ -120,6 +120,8 @@ def _declared(kind: str, spec: type[Spec], base: ResourceType = DeclaredResource
 TYPES: dict[str, ResourceType] = {
     "thing": Thing,
     "remote": _declared("remote", ThingSpec, Thing, via_stream_manager=True),
+    "image": _declared("image", ThingSpec, Thing, restorable=True),
+    "layer": _declared("layer", PortSpec, restorable=True),
     "port": _declared("port", PortSpec, create_before_delete=False, taggable=False),
     "slot": _declared("slot", PortSpec, key_fields=("number",), create_before_delete=False, taggable=False),
     "name": _declared(
@@ -261,11 +263,13 @@ def planned(
     hidden: Iterable[Hidden] = (),
     moved: Mapping[str, str] | None = None,
     taken: Mapping[str, str] | None = None,
+    vanished: Iterable[str] = (),
     rules: Sequence[Edge] = (),
 ) -> Planned:
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address.
 
-    ``taken`` has the owners of older generations that another state took over, by id. ``rules`` order addresses.
+    ``taken`` has the owners of older generations that another state took over, by id; ``vanished`` are the ids of those
+    that were deleted. ``rules`` order addresses.
     """
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     blueprint = replace(
@@ -280,6 +284,7 @@ def planned(
     existing |= {
         each.id: Have(each, observed(each.kind, each.id, each.spec, (taken or {}).get(each.id, each.address)))
         for each in before.deposed
+        if each.id not in vanished
     }
     placed = {at: existing[record.id] for at, record in state.resources.items() if record.id in existing}
     seen = ObservedState(
@@ -290,7 +295,11 @@ def planned(
         if unreadable
         else {},
         by_natural_key=found or {},
-        deposed={(each.kind, each.id): live for each in state.deposed if (live := existing[each.id].live)},
+        deposed={
+            (each.kind, each.id): live
+            for each in state.deposed
+            if each.id in existing and (live := existing[each.id].live)
+        },
         pending=frozenset(each.resource_key for each in pending),
         untracked=tuple(untracked),
         lookups=lookups or {},
@@ -300,7 +309,7 @@ def planned(
     changes = plan_changes(
         blueprint, ordered, TYPES.__getitem__, state, seen, moves=moves, permits=permits, destroy=destroy
     )
-    return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, state, pending))
+    return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, pending))
 
 
 def blueprint_of(wants: Iterable[Resource]) -> Blueprint:
@@ -333,8 +342,8 @@ def parsed(value: Any) -> PartialValue:
 
 
 def _defaults(address: str, kind: str) -> dict[str, Any]:
-    if kind in ("thing", "remote", "name"):
+    if kind in ("thing", "remote", "name", "image"):
         return {"name": address}
     if kind == "door":
         return {"balancer": "x", "targets": "y"}
-    return {"number": 1, "of": "x"} if kind in ("port", "slot") else {}
+    return {"number": 1, "of": "x"} if kind in ("port", "slot", "layer") else {}

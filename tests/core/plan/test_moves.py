@@ -55,6 +55,13 @@ def test_the_current_generation_is_recognised_before_those_it_replaced() -> None
     assert plan["b:move"].physical_id == "id-a"
 
 
+def test_an_older_generation_is_deleted_before_what_it_used_at_another_address() -> None:
+    haves, old = [have("a", name="n"), have("c", generation=2)], deposed("c", uses=["id-a"], after=["a"])
+    plan = planned([want("b", name="n", zone="y"), want("c")], haves, deposed=[old])
+    assert plan.ops["b:replace"] == "replace"
+    assert "c:delete#1" in [each.step for each in plan["b:delete#1"].depends_on]
+
+
 def test_what_was_deleted_outside_moves_and_is_created_again() -> None:
     plan = planned([want("b", name="n")], [have("a", name="n", gone=True)])
     assert plan.story == ["b:move", "b:create after b:move"]

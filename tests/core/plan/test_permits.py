@@ -12,8 +12,9 @@ from smplan.core.plan.changes import ChangeSet, Violation
 from smplan.core.plan.model import Op
 from smplan.core.plan.observed import Hidden
 from smplan.core.risk import Category, Risk
+from smplan.core.state.model import State
 from smplan.errors import GuardRefused
-from tests.core.plan.scenario import Have, Planned, created, deposed, have, observed, pending, planned, want
+from tests.core.plan.scenario import LINEAGE, Have, Planned, created, deposed, have, observed, pending, planned, want
 
 LOCKED: Mapping[str, Any] = {"outputs": {"locked": True}}
 
@@ -212,7 +213,8 @@ def test_the_older_generation_of_a_resource_that_is_refused_has_no_successor() -
     ],
 )
 def test_what_is_behind_a_stopped_group_is_refused_with_the_commands_to_type(command: str, hint: str) -> None:
-    refused = ChangeSet({}, guard_violations=[Violation("nodes cannot be deleted", "--abandon", "nodes", stopped=True)])
+    violation = Violation("nodes cannot be deleted", "--abandon", "nodes", stopped=True)
+    refused = ChangeSet({}, State("toys", LINEAGE, 1, {}), guard_violations=[violation])
     with pytest.raises(GuardRefused) as caught:
         refused.raise_if_refused(command)
     assert caught.value.hint.startswith(hint)

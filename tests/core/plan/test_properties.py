@@ -35,8 +35,8 @@ from tests.core.plan.scenario import (
 )
 
 ADDRESSES = "abcde"
-KINDS = st.sampled_from(["thing", "thing", "thing", "port", "port", "remote", "gate", "value"])
-REMOVABLE = st.sampled_from(["thing", "port", "remote"])
+KINDS = st.sampled_from(["thing", "thing", "image", "image", "port", "port", "remote", "gate", "value"])
+REMOVABLE = st.sampled_from(["thing", "image", "port", "remote"])
 NOW_AND_THEN = st.sampled_from([False, False, False, True])
 
 
@@ -146,6 +146,7 @@ def wanted(draw: st.DrawFn, address: str, earlier: tuple[str, ...]) -> Resource:
     after = [other for other in earlier if draw(NOW_AND_THEN)]
     lifecycle: dict[str, Any] = {name: draw(NOW_AND_THEN) for name in ("adopt", "prevent_destroy", "keep")}
     lifecycle["adopt_from"] = draw(st.sampled_from(["", "", "other/z"]))
+    lifecycle["keep_generations"] = draw(st.integers(0, 2)) if kind == "image" else 0
     return want(address, kind, after=after, lifecycle=lifecycle, **draw(specs(kind, earlier)))
 
 
@@ -205,7 +206,8 @@ WORLDS = settings(max_examples=3 * settings().max_examples)
 @WORLDS
 def test_a_resource_has_one_change_and_every_step_an_id_of_its_own(world: World) -> None:
     plan = world.plan()
-    forward = Counter(step.address for step in plan.steps if step.op not in (Op.DELETE, Op.FORGET, Op.MOVE))
+    aside = (Op.DELETE, Op.FORGET, Op.MOVE, Op.RESTORE)
+    forward = Counter(step.address for step in plan.steps if step.op not in aside)
     assert all(number == 1 for number in forward.values())
     assert len({step.id for step in plan.steps}) == len(plan.steps)
     assert set(plan.changes.changes) == (set() if world.destroy else {each.address for each in world.wants})
@@ -229,6 +231,7 @@ def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World)
     removed = Counter((step.kind, step.physical_id) for step in plan.steps if step.op in (Op.DELETE, Op.FORGET))
     moved = {(move.resource.kind, move.resource.id): move.resource.address for move in plan.changes.moves}
     taken = set(moved.values())
+    stays = {(each.kind, each.id) for each in plan.changes.kept}
     for record in (*(each.record for each in world.haves), *world.deposed):
         address = moved.get((record.kind, record.id))
         older = not address and (record in world.deposed or record.address in taken)
@@ -236,6 +239,7 @@ def test_every_record_of_the_state_is_kept_changed_or_removed_once(world: World)
         kept = not older and change is not None and change.target.type.kind == record.kind
         if kept and not isinstance(change, NoOp) and change.op is Op.REPLACE:  # type: ignore[union-attr]
             kept = False
+        kept = kept or (record.kind, record.id) in stays
         assert removed[record.kind, record.id] == (0 if kept else 1), record
 
 
@@ -305,7 +309,7 @@ def test_what_another_state_owns_changes_only_if_the_blueprint_names_it_or_share
 @given(worlds())
 @WORLDS
 def test_replayed_moves_leave_every_record_once_at_the_address_that_was_planned(world: World) -> None:
-    moves = [step for step in world.plan().steps if step.op is Op.MOVE]
+    moves = [step for step in world.plan().steps if step.op in (Op.MOVE, Op.RESTORE)]
     records = {each.record.address: each.record for each in world.haves}
     replaying = Replay(State("toys", LINEAGE, 3, records, world.deposed))
     replaying.add(RunBegan("run", "plan", "digest", 3, "now"))
@@ -320,6 +324,20 @@ def test_replayed_moves_leave_every_record_once_at_the_address_that_was_planned(
     assert Counter((each.kind, each.id) for each in (*state.resources.values(), *state.deposed)) == Counter(
         (each.kind, each.id) for each in world.records
     )
+
+
+@given(worlds())
+@WORLDS
+def test_kept_generations_are_as_many_as_wanted_and_refer_to_nothing_that_is_deleted(world: World) -> None:
+    plan = world.plan()
+    if plan.changes.diagnostics:
+        return
+    kept, wanted = plan.changes.kept, {each.address: each.lifecycle.keep_generations for each in world.wants}
+    deleted = {step.physical_id for step in plan.steps if step.op is Op.DELETE}
+    numbers = Counter(each.address for each in kept)
+    assert all(not world.destroy and number <= wanted[address] for address, number in numbers.items())
+    assert not any(id in repr(each.spec) for each in kept for id in deleted)
+    assert not deleted & {each.id for each in kept}
 
 
 @given(worlds())

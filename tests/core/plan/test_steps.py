@@ -248,8 +248,24 @@ STORIES = [
     ),
     Story(
         "a deposed generation and what was created after each other do not wait for each other",
-        lambda: planned([], [have("a", generation=2), have("z", after=["a"])], deposed=[deposed("a", after=["z"])]),
+        lambda: planned(
+            [], [have("a", generation=2), have("z", uses=["old-a-1"], after=["a"])], deposed=[deposed("a", after=["z"])]
+        ),
         ("z:delete#1", "a:delete#2 after z:delete#1", "a:delete#1 after z:delete#1"),
+    ),
+    Story(
+        "a deposed generation does not wait for what refers to a later one",
+        lambda: planned(
+            [],
+            [have("a", generation=2), have("b", uses=["id-a"], after=["a"]), have("z", after=["b"])],
+            deposed=[deposed("a", after=["z"])],
+        ),
+        (
+            "a:delete#1",
+            "z:delete#1 after a:delete#1",
+            "b:delete#1 after z:delete#1",
+            "a:delete#2 after b:delete#1",
+        ),
     ),
     Story(
         "an untracked resource is deleted before what it was created after, and before the new one",

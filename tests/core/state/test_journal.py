@@ -112,6 +112,23 @@ def test_a_move_gives_a_record_another_address_and_deposes_what_it_displaces() -
     assert folded.state.deposed == ()
 
 
+def test_older_generations_depend_on_what_moved_at_its_new_address() -> None:
+    base = replace(holding(record("a", id="i1")), deposed=(record("c", id="i3", dependencies=("a",)),))
+    folded = after(StepIntent("s1", "move", record("b", id="i1"), previous_address="a"), done("s1", "i1"), base=base)
+    assert folded.state.deposed == (record("c", id="i3", dependencies=("b",)),)
+
+
+def test_a_restored_generation_takes_the_place_of_the_current_one() -> None:
+    base = holding(record("a", id="i2", generation=2), record("c", id="i3", dependencies=("a",)))
+    base = replace(base, deposed=(record("a", id="i1"),))
+    restore = StepIntent("s1", "restore", record("a", id="i1", generation=3), previous_address="a")
+    assert after(restore, base=base).state.resources == base.resources
+    folded = after(restore, done("s1", "i1"), base=base)
+    assert folded.state.resources["a"] == record("a", id="i1", generation=3)
+    assert folded.state.resources["c"].dependencies == ("a",)
+    assert folded.state.deposed == (record("a", id="i2", generation=2),)
+
+
 def test_a_move_from_where_nothing_is_is_rejected() -> None:
     with pytest.raises(StoreError, match="moves i1 from x, which does not hold it"):
         after(StepIntent("s1", "move", record("b", id="i1"), previous_address="x"), done("s1", "i1"))

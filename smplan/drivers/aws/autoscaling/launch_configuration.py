@@ -158,6 +158,7 @@ class LaunchConfiguration(Driver[LaunchConfigurationSpec]):
         check=_checks.CONFIGURATION_ACTIONS,
     )
     name_field = "name"
+    restorable = True
     taggable = False
     expected_seconds = 1
     timeout_seconds = 300

@@ -115,6 +115,7 @@ class Image(Ec2Driver[ImageSpec]):
     )
     name_field = "name"
     name_limit = 128
+    restorable = True
     expected_seconds = 300
     timeout_seconds = 3600
     protection: ClassVar = Protection("deregistration_protection", "deregistration protection", off=("disabled",))

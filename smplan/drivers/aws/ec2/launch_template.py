@@ -151,7 +151,7 @@ class LaunchTemplateSpec(Spec):
 
 
 class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
-    """Read as its default version; an update creates a version and makes it the default."""
+    """Read as its default version; an update makes another version the default: an older one, or else a new one."""
 
     kind = "aws.ec2.launch_template"
     summary = "How instances of a scaling group are launched: image, type, user data, disk, network."
@@ -175,11 +175,12 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
     )
     name_field = "name"
     name_limit = 128
+    restorable = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._defaults: dict[str, int] = {}
-        """Template id -> the default version that this run set, which reads may not show yet."""
+        self._defaults: dict[str, tuple[int, int]] = {}
+        """Template id -> the default version until this run, and the one that it set, which reads may not show yet."""
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
@@ -213,7 +214,10 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
         )["LaunchTemplate"]["LaunchTemplateId"]
 
     def update(self, live: Live[LaunchTemplateSpec], spec: LaunchTemplateSpec) -> None:
-        """A new version, made the default: the one in force, with what differs; a change of tags alone creates none."""
+        """Another default version: that in force, with what differs. An older version that is so is used again.
+
+        A change of tags alone needs none.
+        """
         wanted, traits = spec.managed_fields(), fields(type(spec))
         changes = {
             name: value
@@ -221,28 +225,42 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
             if traits[name].canonical(value) != traits[name].canonical(getattr(live.spec, name))
         }
         if changes.keys() - {"tags"}:
-            self._create_version(live, changes)
+            self._set_version(live, changes)
         _filters.retag(self.context.aws, live.id, live.spec.tags, spec.tags)
 
-    def _create_version(self, live: Live[LaunchTemplateSpec], changes: Mapping[str, Any]) -> None:
+    def _set_version(self, live: Live[LaunchTemplateSpec], changes: Mapping[str, Any]) -> None:
         client = self.context.aws.write.ec2
-        [now] = self._versions({"LaunchTemplateId": live.id}, str(live.outputs["version"]))
         shape: Any = client.meta.service_model.shape_for("RequestLaunchTemplateData")
+        before, one = int(live.outputs["version"]), {"LaunchTemplateId": live.id}
+        found = {each["VersionNumber"]: each for each in self._versions(one, None)}
+        now = found.get(before) or self._versions(one, str(before))[0]  # the list of all may lag behind
         data = _template_data.changed(accepted(shape, now["LaunchTemplateData"]), changes)
-        version = client.create_launch_template_version(
-            LaunchTemplateId=live.id,
-            ClientToken=_token(live.id, data),
-            LaunchTemplateData=data,
-            **without_none({"VersionDescription": now.get("VersionDescription")}),
-        )["LaunchTemplateVersion"]["VersionNumber"]
+        same = [number for number, each in found.items() if accepted(shape, each["LaunchTemplateData"]) == data]
+        version = max(same) if same else self._create_version(live.id, data, now)
         client.modify_launch_template(LaunchTemplateId=live.id, DefaultVersion=str(version))
-        self._defaults[live.id] = version
+        self._defaults[live.id] = before, version
+
+    def _create_version(self, id: str, data: Any, like: LaunchTemplateVersionTypeDef) -> int:
+        """A version with the description of ``like``."""
+        return self.context.aws.write.ec2.create_launch_template_version(
+            LaunchTemplateId=id,
+            ClientToken=_token(id, data),
+            LaunchTemplateData=data,
+            **without_none({"VersionDescription": like.get("VersionDescription")}),
+        )["LaunchTemplateVersion"]["VersionNumber"]
 
     def wait_ready(self, id: str, spec: LaunchTemplateSpec) -> Iterator[Progress]:
         """Until the default version is the one that this run has set, if any."""
-        wanted = self._defaults.get(id, 0)
-        while wanted and (shown := self._versions({"LaunchTemplateId": id})[0]["VersionNumber"]) < wanted:
+        if id not in self._defaults:
+            return
+        wanted = self._defaults[id][1]
+        while self._is_late(id, shown := self._versions({"LaunchTemplateId": id})[0]["VersionNumber"]):
             yield Progress(f"version {wanted} of launch template {spec.name} to be the default", f"version {shown}")
+
+    def _is_late(self, id: str, shown: int) -> bool:
+        """Whether a read does not show yet which default version this run has set."""
+        before, wanted = self._defaults.get(id, (0, 0))
+        return shown != wanted and (shown == before or shown < wanted)
 
     def delete(self, id: str) -> None:
         """With all its versions; its instances stay."""
@@ -279,18 +297,21 @@ class LaunchTemplate(Ec2Driver[LaunchTemplateSpec]):
 
     def _default_version(self, id: str) -> list[LaunchTemplateVersionTypeDef]:
         """The version, or none if the template was deleted meanwhile."""
-        wanted = self._defaults.get(id, 0)
         try:
             shown = self._versions({"LaunchTemplateId": id})
-            if any(version["VersionNumber"] < wanted for version in shown):  # not from the server that was waited for
-                return self._versions({"LaunchTemplateId": id}, str(wanted))
+            if any(
+                self._is_late(id, each["VersionNumber"]) for each in shown
+            ):  # not from the server that was waited for
+                return self._versions({"LaunchTemplateId": id}, str(self._defaults[id][1]))
         except NotFound:
             return []
         return shown
 
-    def _versions(self, one: dict[str, Any], version: str = "$Default") -> list[LaunchTemplateVersionTypeDef]:
+    def _versions(self, one: dict[str, Any], version: str | None = "$Default") -> list[LaunchTemplateVersionTypeDef]:
+        """The versions of that number, or all (``None``), of ``one`` template or of every one."""
+        wanted: dict[str, Any] = {"Versions": [version]} if version else {}
         pages = self.context.aws.read.ec2.get_paginator("describe_launch_template_versions").paginate(
-            Versions=[version], PaginationConfig={"PageSize": _filters.FILTER_VALUES}, **one
+            PaginationConfig={"PageSize": _filters.FILTER_VALUES}, **wanted, **one
         )
         return [version for page in pages for version in page["LaunchTemplateVersions"]]
 

@@ -133,7 +133,7 @@ def test_a_new_version_is_complete_and_becomes_the_default() -> None:
     live = Live(ID, spec(instance_type="c5.large", key_name="ops"), {"version": 3})
     driver(script).update(live, spec(instance_type="c5.xlarge"))
     read, created, modified = (body for _, body in script.sent)
-    assert read["LaunchTemplateVersion.1"] == "3"
+    assert "LaunchTemplateVersion.1" not in read  # all of them
     assert "SourceVersion" not in created
     assert created["LaunchTemplateData.InstanceType"] == "c5.xlarge"
     assert created["LaunchTemplateData.KeyName"] == "ops"  # not managed: it stays
@@ -146,6 +146,36 @@ def test_the_description_of_the_version_in_force_is_carried_over() -> None:
     script.answers["DescribeLaunchTemplateVersions"][0]["LaunchTemplateVersions"][0]["VersionDescription"] = "by hand"
     driver(script).update(Live(ID, spec(), {"version": 3}), spec(instance_type="c5.large"))
     assert script.sent[1][1]["VersionDescription"] == "by hand"
+
+
+def test_an_older_version_of_the_same_content_is_used_again() -> None:
+    versions = [
+        {**version(InstanceType=type_, KeyName="ops", Monitoring={"Enabled": True}), "VersionNumber": number}
+        for number, type_ in ((1, "c5.xlarge"), (2, "c5.xlarge"), (3, "c5.large"))
+    ]
+    old, new = ({"LaunchTemplateVersions": [each]} for each in (versions[1], versions[2]))
+    script = Script(
+        {
+            "DescribeLaunchTemplates": [{"LaunchTemplates": [template()]}],
+            "DescribeLaunchTemplateVersions": [{"LaunchTemplateVersions": versions}, new, old, new, old],
+            "ModifyLaunchTemplate": [{}],
+        }
+    )
+    subject = driver(script)
+    subject.update(Live(ID, spec(instance_type="c5.large"), {"version": 3}), spec(instance_type="c5.xlarge"))
+    assert script.names() == ["DescribeLaunchTemplateVersions", "ModifyLaunchTemplate"]
+    assert script.sent[1][1]["SetDefaultVersion"] == "2"
+    assert [poll.status for poll in subject.wait_ready(ID, spec())] == ["version 3"]
+    assert subject.read_many([ID])[ID].outputs == {"version": 2}
+
+
+def test_the_version_in_force_is_read_by_itself_where_the_list_of_all_lags() -> None:
+    old = {**version(InstanceType="c5.large"), "VersionNumber": 1}
+    shown = [{"LaunchTemplateVersions": [old]}, {"LaunchTemplateVersions": [version(KeyName="ops")]}]
+    script = Script({**versioned().answers, "DescribeLaunchTemplateVersions": shown})
+    driver(script).update(Live(ID, spec(), {"version": 3}), spec(instance_type="c5.large"))
+    created = dict(script.sent[2][1])
+    assert (created["LaunchTemplateData.KeyName"], created["LaunchTemplateData.InstanceType"]) == ("ops", "c5.large")
 
 
 def test_a_new_default_version_is_waited_for_and_read_though_reads_lag() -> None:
