@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from smplan.core.risk import Category, Effect, Risk, items, number, shown
 from smplan.core.values import Json
 from smplan.core.wording import count
+from smplan.drivers.aws.autoscaling import _hooks
 
 
 def of_group(effect: Effect) -> Iterator[Risk]:
-    """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks and processes."""
+    """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks, processes and hooks."""
     if effect.deletes:
         yield from _of_delete(effect)
     if effect.changes:
@@ -19,6 +20,7 @@ def of_group(effect: Effect) -> Iterator[Risk]:
         yield from _of_traffic(effect)
         yield from _of_maintenance(effect)
         yield from _of_processes(effect)
+        yield from _of_hooks(effect)
 
 
 def _of_delete(effect: Effect) -> Iterator[Risk]:
@@ -238,3 +240,19 @@ def _of_processes(effect: Effect) -> Iterator[Risk]:
         if isinstance(process, str) and process not in before and process in _SUSPENDED:
             category, reason = _SUSPENDED[process]
             yield Risk(category, f"while {process} is suspended, {reason}")
+
+
+def _of_hooks(effect: Effect) -> Iterator[Risk]:
+    if not effect.alters("lifecycle_hooks"):
+        return
+    before = items(effect.before.get("lifecycle_hooks"))
+    for hook in items(effect.after.get("lifecycle_hooks")):
+        if not isinstance(hook, dict) or hook.get("lifecycle_transition") != _hooks.LAUNCHING or hook in before:
+            continue
+        seconds = shown(hook.get("heartbeat_timeout") or _hooks.HEARTBEAT)
+        abandoned = hook.get("default_result", _hooks.ABANDON) == _hooks.ABANDON
+        then = "terminated" if abandoned else "in service all the same"
+        yield Risk(
+            Category.CAPACITY,
+            f"a new instance serves once hook {shown(hook.get('name'))} is completed; after {seconds} s it is {then}",
+        )
