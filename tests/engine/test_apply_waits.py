@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from itertools import repeat
 
 import pytest
 
@@ -14,6 +15,7 @@ from smplan.core.events import (
 )
 from smplan.core.plan.model import with_digest
 from smplan.core.values import Secret
+from smplan.drivers.base import Progress
 from smplan.engine.executor import Outcome
 from smplan.engine.runtime import Runtime
 from smplan.engine.waiter import CancelToken, Waiter
@@ -183,10 +185,16 @@ def test_a_wait_goes_by_the_pace_it_is_given() -> None:
         raise InUse("another one uses it")
 
     waited: list[float] = []
-    waiter = Waiter(CancelToken(Fast()), 600, lambda progress, seconds: waited.append(seconds))
+
+    def waiter() -> Waiter:
+        return Waiter(CancelToken(Fast()), 600, lambda progress, seconds: waited.append(seconds))
+
     with pytest.raises(TimedOut, match="another one uses it"):
-        waiter.retry_while_in_use(held, "it to be released")
+        waiter().retry_while_in_use(held, "it to be released")
     assert 600 <= waited[-1] < 620
+    with pytest.raises(TimedOut, match=r"waited \d+ s for i-1 to drain; last seen: 1 of 1 healthy"):
+        waiter().wait(lambda: repeat(Progress("i-1 to drain", "1 of 1 healthy", beyond=300)))
+    assert 900 <= waited[-1] < 920
 
 
 def test_a_step_waits_for_some_time_after_another_and_not_again_when_resumed(bench: Bench) -> None:
