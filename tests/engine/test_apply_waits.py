@@ -202,7 +202,7 @@ def test_a_step_waits_for_some_time_after_another_and_not_again_when_resumed(ben
     first, second = made.steps
     (dependency,) = second.depends_on
     waiting = replace(second, depends_on=(replace(dependency, reason="clients may use its old answer", seconds=0.3),))
-    made = with_digest(replace(made, steps=(first, waiting)))
+    made = with_digest(replace(made, steps=(replace(first, lingers=0.3), waiting)))
 
     def waited() -> list[float]:
         found = [
@@ -219,3 +219,27 @@ def test_a_step_waits_for_some_time_after_another_and_not_again_when_resumed(ben
     bench.now = lambda: NOON + timedelta(minutes=1)
     assert bench.apply(made).outcome == "complete"
     assert waited() == []
+
+
+def test_a_later_plan_waits_for_the_rest_and_the_state_says_how_long(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
+    first, second = made.steps
+    bench.apply(with_digest(replace(made, steps=(replace(first, lingers=60.0), second))))
+    assert bench.state.resources["a"].used_until == (NOON + timedelta(minutes=1)).isoformat()
+    assert bench.state.resources["b"].used_until == ""
+    late = bench.plan(blueprint(thing("a")))
+    (delete,) = late.steps
+    late = with_digest(replace(late, steps=(replace(delete, wait_seconds=0.3),)))
+    bench.log.events.clear()
+    assert bench.apply(late).outcome == "complete"
+    waits = [each for each in bench.log.of(StepProgress) if each.waiting_for == "clients to use it no longer"]
+    assert 0.15 < max(each.elapsed for each in waits) < 0.3
+
+
+def test_time_that_passed_since_the_plan_was_made_counts(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    late = bench.plan(blueprint(thing("a")))
+    (delete,) = late.steps
+    late = with_digest(replace(late, steps=(replace(delete, wait_seconds=60.0),)))
+    bench.now = lambda: NOON + timedelta(minutes=1)
+    assert bench.apply(late).outcome == "complete"
