@@ -27,7 +27,7 @@ from smplan.core.plan.edges import step_edges
 from smplan.core.plan.model import Dependency, Step
 from smplan.core.plan.observed import ObservedResource
 from smplan.core.plan.releases import with_releases
-from smplan.core.plan.risks import lingers, of_action, of_deletion, without_secrets
+from smplan.core.plan.risks import effect_of, lingers, of_action, of_deletion, without_secrets
 from smplan.core.resource_type import ResourceType
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
@@ -74,6 +74,7 @@ def _action_step(change: Action) -> Step:
         changes=changes,
         known_after_apply={".".join(map(str, path)): ref.address for path, ref in refs(target.spec.managed_fields())},
         adopt=target.declaration.lifecycle,
+        expected_seconds=target.type.duration(effect_of(change)),
         lingers=lingers(change),
         risks=of_action(change),
     )

@@ -105,6 +105,11 @@ class Group(Driver[GroupSpec]):
         """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks, processes and hooks."""
         return _risks.of_group(effect)
 
+    @classmethod
+    def duration(cls, effect: Effect) -> float:
+        """With the time until instances are replaced: by a roll-out, or by AWS in zones that the group leaves."""
+        return cls.expected_seconds + _risks.replacement_seconds(effect)
+
     def checks(self, planned: PlannedResources) -> Iterable[Check]:
         """Subnets, zones, VPCs, launch settings, target groups, and quotas."""
         return _checks.checks(self.context.aws, planned)
