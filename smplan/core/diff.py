@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any, TypeAlias
 
 from smplan.core import canonical_json
-from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, SENSITIVE, WRITE_ONLY, Field, Spec, fields
+from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, NAMED, SENSITIVE, WRITE_ONLY, Field, Spec, fields
 from smplan.core.values import Json, PartialValue, encode
 
 
@@ -61,11 +61,24 @@ def _diff_field(traits: Field, target: Any, live: Any) -> Iterator[AttributeChan
     after, before = _plain(target), _plain(live)
     if traits.nested and isinstance(before, Mapping) and isinstance(after, Mapping):
         before = {key: value for key, value in before.items() if key in after}
+    if traits.has(NAMED) and isinstance(before, list) and isinstance(after, list):
+        before = as_managed(before, after)
     if traits.canonical(after) == traits.canonical(before):
         return
     replaces = traits.replaces(before, after)
     for path, was, becomes in changed_paths(encode(before), encode(after)):
         yield AttributeChange(".".join((traits.name, *path)), was, becomes, replaces)
+
+
+def as_managed(items: Sequence[Any], wanted: Sequence[Any]) -> list[Any]:
+    """The items of a NAMED list, without the members that the wanted item of the same name does not have."""
+    said = {item.get("name"): item for item in wanted if isinstance(item, Mapping)}
+    return [
+        {key: value for key, value in item.items() if key in said.get(item.get("name"), item)}
+        if isinstance(item, Mapping)
+        else item
+        for item in items
+    ]
 
 
 def changed_paths(before: Json, after: Json) -> list[tuple[tuple[str, ...], Json, Json]]:

@@ -145,6 +145,11 @@ class DeclaredResource:
         return ()
 
     @classmethod
+    def duration(cls, effect: Effect) -> float:
+        """How long a step with this effect takes on AWS, for estimates: a create's time, unless a kind knows more."""
+        return cls.expected_seconds
+
+    @classmethod
     def lingers(cls, effect: Effect) -> float:
         """Seconds for which clients still use what an update has changed: what that was is not deleted meanwhile."""
         return 0

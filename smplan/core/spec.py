@@ -31,6 +31,7 @@ WRITE_ONLY = FieldTrait("write-only", "cannot be read back; compared with what w
 SENSITIVE = FieldTrait("sensitive", "never shown; only its source is stored")
 UNORDERED = FieldTrait("unordered", "a set: the order of its items means nothing")
 RELEASED_LAST = FieldTrait("released last", "what the value loses is in use until all that depends on it has changed")
+NAMED = FieldTrait("named", "the items are known by their `name`; what is left out of an item is not managed")
 SCRIPT = FieldTrait("script", "run on an instance")
 CLIENT_ONLY = FieldTrait("local", "used by smplan itself, never sent; a change of it changes nothing")
 
@@ -78,7 +79,7 @@ class Field:
         if self.form:
             value = self.form(value) if not isinstance(value, (list, tuple)) else [self._one(item) for item in value]
         if self.has(UNORDERED) and isinstance(value, (list, tuple)):
-            return sorted(value, key=repr)
+            return sorted(value, key=_order)
         return value
 
     def unique(self, items: list[PartialValue]) -> list[PartialValue]:
@@ -90,6 +91,11 @@ class Field:
 
     def _one(self, item: PartialValue) -> PartialValue:
         return item if self.form is None or isinstance(item, Placeholder) else self.form(item)
+
+
+def _order(item: PartialValue) -> str:
+    """What sorts the items of a set: of maps, the order of the keys means nothing."""
+    return repr(sorted(item.items())) if isinstance(item, Mapping) else repr(item)
 
 
 T = TypeVar("T")

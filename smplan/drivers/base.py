@@ -83,11 +83,15 @@ class Live(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One poll of a wait: what is waited for, its last status, and the fraction done (0 to 1, if known)."""
+    """One poll of a wait: what is waited for, its last status, and the fraction done (0 to 1, if known).
+
+    ``beyond``: seconds by which this may exceed the limit of the wait.
+    """
 
     waiting_for: str
     status: str = ""
     fraction: float | None = None
+    beyond: float = 0
 
 
 class Driver(DeclaredResource, ABC, Generic[S]):

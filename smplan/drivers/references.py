@@ -64,6 +64,13 @@ TOPIC = Reference(
     _arn("sns"),
     "arn:aws:sns:us-east-1:123456789012:alerts",
 )
+ROLE = Reference("the ARN of a role", (), _arn("iam", "role/"), "arn:aws:iam::123456789012:role/scaling")
+HOOK_TARGET = Reference(
+    "the ARN of a topic or queue",
+    ("aws.sns.topic.arn", "aws.sns.topic.id"),
+    f"$|{_arn('(sns|sqs)')}",
+    "arn:aws:sns:us-east-1:123456789012:alerts",
+)
 ALARM_ACTION = Reference(
     "the ARN of a scaling policy or topic",
     ("aws.autoscaling.scaling_policy.arn", "aws.sns.topic.arn", "aws.sns.topic.id"),

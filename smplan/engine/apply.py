@@ -93,9 +93,7 @@ class Applier:
             self.providers.inventory,
             clock=self.providers.clock,
         )
-        for step, at in (replayed.run.done_at if replayed.run else {}).items():
-            passed = (since - datetime.fromisoformat(at)).total_seconds()
-            run.done_at[step] = run.clock() - max(passed, 0.0)
+        _set_waits(run, plan, replayed, since)
         preparer = Preparer(plan, replayed, self.providers, resolver)
         preparer.take_inventory((*replayed.state.deposed, *replayed.state.resources.values()))
         outcome = Executor(run, preparer, held, parallel=self.parallel, now=lambda: self.now().isoformat()).run()
@@ -105,3 +103,14 @@ class Applier:
         seconds = (self.now() - since).total_seconds()
         self.report(ApplyEnded(outcome.outcome, outcome.done, len(outcome.failed), len(outcome.skipped), seconds))
         return outcome
+
+
+def _set_waits(run: RunContext, plan: Plan, replayed: ReplayedState, now: datetime) -> None:
+    """Since when steps that others wait for are done, and before when others must not begin, by the run's clock."""
+    for step, at in (replayed.run.done_at if replayed.run else {}).items():
+        passed = (now - datetime.fromisoformat(at)).total_seconds()
+        run.done_at[step] = run.clock() - max(passed, 0.0)
+    age = max((now - datetime.fromisoformat(plan.created)).total_seconds(), 0.0)
+    for planned in plan.steps:
+        if planned.wait_seconds > age:
+            run.not_before[planned.id] = run.clock() + planned.wait_seconds - age

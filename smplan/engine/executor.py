@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -77,9 +78,6 @@ class Executor:
         self._now = now
         self._schedule = Scheduler(preparer.plan.steps, preparer.done_before)
         self._prechecked: dict[str, PreparedStep] = {}
-        self._waited_after = {
-            dependency.step for step in preparer.plan.steps for dependency in step.depends_on if dependency.seconds
-        }
 
     def run(self) -> Outcome:
         """Run every step that can be run. Raises if the journal cannot be written or the lock was lost."""
@@ -157,13 +155,20 @@ class Executor:
             case ResourceCreated():
                 return [news]
             case _Ended(prepared, Result(id, outputs)):
-                at = self._now() if prepared.step.id in self._waited_after else ""
-                return [StepSucceeded(prepared.step.id, id, prepared.intent.resource.spec, outputs, at)]
+                at, until = self._used_from(prepared.step)
+                return [StepSucceeded(prepared.step.id, id, prepared.intent.resource.spec, outputs, at, until)]
             case _Ended(prepared, SmplanError() as error, precheck=precheck) if not isinstance(error, Interrupted):
                 never_sent = isinstance(error, NotOurs) and not prepared.begun and not precheck
                 return [StepFailed(prepared.step.id, error.message, self._now(), never_sent)]
             case _:
                 return []
+
+    def _used_from(self, step: Step) -> tuple[str, str]:
+        """Now, and until when clients use what the step has changed; empty texts if they do not."""
+        if not step.lingers:
+            return "", ""
+        at = self._now()
+        return at, (datetime.fromisoformat(at) + timedelta(seconds=step.lingers)).isoformat()
 
     def _fail(self, step: Step, error: SmplanError, seconds: float) -> None:
         if isinstance(error, Expired):

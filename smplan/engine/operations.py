@@ -58,6 +58,8 @@ class RunContext:
     inventory: Inventory = field(default_factory=Inventory)
     done_at: dict[str, float] = field(default_factory=dict)
     """Step to when it was done, by ``clock``."""
+    not_before: dict[str, float] = field(default_factory=dict)
+    """Step to the time before which it must not begin, by ``clock``."""
     clock: Callable[[], float] = monotonic
     """Seconds as they pass where AWS is."""
 
@@ -92,6 +94,8 @@ def _wait_after(run: RunContext, step: Step) -> None:
             end = since + dependency.seconds
             what = f"{dependency.seconds:g} s to pass after {dependency.step}"
             run.waiter(step, inf).wait(partial(_until, run, end, what))
+    if step.id in run.not_before:
+        run.waiter(step, inf).wait(partial(_until, run, run.not_before[step.id], "clients to use it no longer"))
 
 
 def _until(run: RunContext, end: float, what: str) -> Iterator[Progress]:

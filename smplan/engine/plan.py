@@ -85,8 +85,9 @@ def plan(
         plan_changes, blueprint, ordered, world.kind, moved, moves=moves, destroy=destroy, permits=permits
     )
     changes, not_checked = _plan_changes(plan_from, observed, blueprint, world, command)
-    steps = plan_steps(changes, ordered, pending_creates)
-    found = drafted(blueprint, snapshot, state, steps, now(), commit)
+    made_at = now()
+    steps = plan_steps(changes, ordered, pending_creates, at=made_at)
+    found = drafted(blueprint, snapshot, state, steps, made_at, commit)
     found = replace(
         found,
         mode=mode,

@@ -72,7 +72,7 @@ class Waiter:
     def _pause(self, progress: Progress) -> None:
         self._waiting_for, waited = progress.waiting_for, self._stop.runtime.now() - self._since
         self._on_progress(progress, waited)
-        if waited >= self._timeout:
+        if waited >= self._timeout + progress.beyond:
             last_seen = f"; last seen: {progress.status}" if progress.status else ""
             raise TimedOut(f"waited {waited:.0f} s for {progress.waiting_for}{last_seen}")
         self._stop.wait(min(max(FIRST_PAUSE, waited * BACKOFF_RATIO), LONGEST_PAUSE))

@@ -19,6 +19,7 @@ from smplan.core.spec import (
     CLIENT_ONLY,
     IMMUTABLE,
     INITIAL,
+    NAMED,
     SENSITIVE,
     UNORDERED,
     WRITE_ONLY,
@@ -26,6 +27,7 @@ from smplan.core.spec import (
     PartialList,
     PartialMap,
     Spec,
+    fields,
 )
 from smplan.core.values import Ref, Secret
 
@@ -35,6 +37,11 @@ class Inner(Spec):
     version: int | None = None
 
 
+class Part(Spec):
+    name: str
+    size: int | None = None
+
+
 class Example(Spec):
     name: Annotated[str, IMMUTABLE, Canonical(str.lower)] = "n"
     size: int | None = None
@@ -42,6 +49,7 @@ class Example(Spec):
     groups: Annotated[PartialList[str] | None, UNORDERED] = None
     inner: Inner | None = None
     parts: list[Inner] | None = None
+    named: Annotated[PartialList[Part] | None, UNORDERED, NAMED] = None
     start: Annotated[int | None, INITIAL] = None
     patience: Annotated[int | None, CLIENT_ONLY] = None
     note: Annotated[str | None, WRITE_ONLY] = None
@@ -55,6 +63,31 @@ def paths(*changes: AttributeChange) -> list[str]:
 
 def test_equal_specs_do_not_differ() -> None:
     assert diff(Example(size=1, tags={"a": "b"}), Example(size=1, tags={"a": "b"})) == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "differs"),
+    [
+        ([{"name": "a"}], [{"name": "a", "size": 1}], False),
+        ([{"name": "a", "size": 2}], [{"name": "a", "size": 1}], True),
+        ([{"name": "b"}, {"name": "a", "size": 1}], [{"name": "a", "size": 1}, {"name": "b", "size": 1}], False),
+        ([{"name": "a"}], [{"name": "a", "size": 1}, {"name": "b", "size": 1}], True),
+        ([{"name": "a"}, {"name": "b"}], [{"name": "a"}], True),
+        ([Ref("r", path=("x",))], [{"name": "a", "size": 1}], True),
+    ],
+)
+def test_named_items_are_compared_in_what_the_wanted_one_says(
+    wanted: list[object], live: object, differs: bool
+) -> None:
+    one, other = (Example.model_validate({"named": items}) for items in (wanted, live))
+    assert paths(*diff(one, other)) == (["named"] if differs else [])
+
+
+def test_maps_in_a_set_are_compared_whatever_the_order_of_their_keys() -> None:
+    form = fields(Example)["named"].canonical
+    assert form([{"name": "a", "size": 2}, {"name": "b", "size": 1}]) == form(
+        [{"size": 1, "name": "b"}, {"size": 2, "name": "a"}]
+    )
 
 
 def test_a_field_left_out_is_not_managed() -> None:

@@ -27,7 +27,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from smplan.core import spec as specs
 from smplan.core import values
-from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, WRITE_ONLY, Spec
+from smplan.core.diff import as_managed
+from smplan.core.spec import CLIENT_ONLY, IMMUTABLE, INITIAL, NAMED, WRITE_ONLY, Spec
 from smplan.drivers import registry
 from smplan.drivers.aws.client import Aws
 from smplan.drivers.base import Claim, Driver, Live, Owner
@@ -222,8 +223,10 @@ def differences(wanted: Spec, live: Spec) -> dict[str, tuple[Any, Any]]:
         if isinstance(ours, Spec):
             inner = differences(ours, theirs) if isinstance(theirs, Spec) else {"": (ours, theirs)}
             found.update({f"{name}.{key}": pair for key, pair in inner.items()})
-        elif facts.canonical(plain(ours)) != facts.canonical(plain(theirs)):
-            found[name] = (ours, theirs)
+        else:
+            there = as_managed(plain(theirs), plain(ours)) if facts.has(NAMED) else plain(theirs)
+            if facts.canonical(plain(ours)) != facts.canonical(there):
+                found[name] = (ours, theirs)
     return found
 
 

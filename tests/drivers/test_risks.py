@@ -193,14 +193,20 @@ ALERTING, PROTECTION, LOST, GONE = Category.ALERTING, Category.PROTECTION, Categ
         (GROUP, "update", {"min_size": 0}, CAPACITY, "scale-in may leave no instance, and not 2 as now"),
         (GROUP, "update", {"min_size": 1}, CAPACITY, "scale-in may leave 1 instance, and not 2 as now"),
         (GROUP, "update", {"new_instances_protected_from_scale_in": False}, PROTECTION, "scale-in may terminate every"),
-        (GROUP, "update", {"launch_template": {"id": "lt-1", "version": 4}}, SERVING, "come from version 4 of lt-1"),
+        (
+            GROUP,
+            "update",
+            {"launch_template": {"id": "lt-1", "version": 4}},
+            SERVING,
+            "launched from version 4 of lt-1",
+        ),
         (GROUP, "update", {"launch_template": {"id": REF, "version": REF}}, SERVING, "(other.id, known after apply)"),
         (
             GROUP,
             "update",
             {"launch_template": None, "launch_configuration": "lc"},
             SERVING,
-            "come from lc, not version 3 of lt-1; those that run stay, without `roll_out`",
+            "keep version 3 of lt-1, because there is no `roll_out`; only new ones are launched from lc",
         ),
         (
             GROUP,

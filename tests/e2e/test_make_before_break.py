@@ -269,6 +269,19 @@ def test_an_apply_that_was_killed_goes_on_without_a_gap(stage: CliSandbox, when:
     assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
 
 
+def test_another_plan_waits_until_the_name_of_a_killed_one_is_in_no_cache(stage: CliSandbox) -> None:
+    running(stage)
+    path = written(stage, ("front-alb", "front-alb-2"))
+    stage.done("plan", path)
+    with resolvers(stage) as names, clients(stage, 80, 5080) as watch:
+        killed(stage, "s to pass after record:update")
+        assert "clients may use it for" in stage.done("plan", path).stdout
+        stage.done("apply", "--yes")
+    assert names.cut - names.moved >= TTL
+    assert watch.silent == 0
+    assert stage.run("plan", path, "--detailed-exitcode").returncode == 0
+
+
 def test_another_plan_finishes_a_forward_that_was_killed(stage: CliSandbox) -> None:
     running(stage)
     path = written(stage, SLOW_TARGETS)

@@ -191,7 +191,7 @@ def test_a_plan_without_roll_out_says_that_running_instances_stay(stage: CliSand
     stage.done("plan", path)
     stage.done("apply", "--yes")
     plan = stage.done("plan", path, "--var", "instance_type=c5.xlarge").stdout
-    assert "those that run stay, without `roll_out`" in " ".join(plan.split())
+    assert "running instances keep version 1 of" in " ".join(plan.split())
     stage.done("apply", "--yes")
     assert versions(stage) == ["1"]
     assert refreshes(stage) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from itertools import repeat
 
 import pytest
 
@@ -14,6 +15,7 @@ from smplan.core.events import (
 )
 from smplan.core.plan.model import with_digest
 from smplan.core.values import Secret
+from smplan.drivers.base import Progress
 from smplan.engine.executor import Outcome
 from smplan.engine.runtime import Runtime
 from smplan.engine.waiter import CancelToken, Waiter
@@ -183,10 +185,16 @@ def test_a_wait_goes_by_the_pace_it_is_given() -> None:
         raise InUse("another one uses it")
 
     waited: list[float] = []
-    waiter = Waiter(CancelToken(Fast()), 600, lambda progress, seconds: waited.append(seconds))
+
+    def waiter() -> Waiter:
+        return Waiter(CancelToken(Fast()), 600, lambda progress, seconds: waited.append(seconds))
+
     with pytest.raises(TimedOut, match="another one uses it"):
-        waiter.retry_while_in_use(held, "it to be released")
+        waiter().retry_while_in_use(held, "it to be released")
     assert 600 <= waited[-1] < 620
+    with pytest.raises(TimedOut, match=r"waited \d+ s for i-1 to drain; last seen: 1 of 1 healthy"):
+        waiter().wait(lambda: repeat(Progress("i-1 to drain", "1 of 1 healthy", beyond=300)))
+    assert 900 <= waited[-1] < 920
 
 
 def test_a_step_waits_for_some_time_after_another_and_not_again_when_resumed(bench: Bench) -> None:
@@ -194,7 +202,7 @@ def test_a_step_waits_for_some_time_after_another_and_not_again_when_resumed(ben
     first, second = made.steps
     (dependency,) = second.depends_on
     waiting = replace(second, depends_on=(replace(dependency, reason="clients may use its old answer", seconds=0.3),))
-    made = with_digest(replace(made, steps=(first, waiting)))
+    made = with_digest(replace(made, steps=(replace(first, lingers=0.3), waiting)))
 
     def waited() -> list[float]:
         found = [
@@ -211,3 +219,27 @@ def test_a_step_waits_for_some_time_after_another_and_not_again_when_resumed(ben
     bench.now = lambda: NOON + timedelta(minutes=1)
     assert bench.apply(made).outcome == "complete"
     assert waited() == []
+
+
+def test_a_later_plan_waits_for_the_rest_and_the_state_says_how_long(bench: Bench) -> None:
+    made = bench.plan(blueprint(thing("a"), thing("b", after=["a"])))
+    first, second = made.steps
+    bench.apply(with_digest(replace(made, steps=(replace(first, lingers=60.0), second))))
+    assert bench.state.resources["a"].used_until == (NOON + timedelta(minutes=1)).isoformat()
+    assert bench.state.resources["b"].used_until == ""
+    late = bench.plan(blueprint(thing("a")))
+    (delete,) = late.steps
+    late = with_digest(replace(late, steps=(replace(delete, wait_seconds=0.3),)))
+    bench.log.events.clear()
+    assert bench.apply(late).outcome == "complete"
+    waits = [each for each in bench.log.of(StepProgress) if each.waiting_for == "clients to use it no longer"]
+    assert 0.15 < max(each.elapsed for each in waits) < 0.3
+
+
+def test_time_that_passed_since_the_plan_was_made_counts(bench: Bench) -> None:
+    bench.make(blueprint(thing("a"), thing("b")))
+    late = bench.plan(blueprint(thing("a")))
+    (delete,) = late.steps
+    late = with_digest(replace(late, steps=(replace(delete, wait_seconds=60.0),)))
+    bench.now = lambda: NOON + timedelta(minutes=1)
+    assert bench.apply(late).outcome == "complete"

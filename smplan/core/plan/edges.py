@@ -23,20 +23,23 @@ from smplan.core.plan.changes import (
 )
 from smplan.core.plan.recorded import refers_to
 from smplan.core.plan.releases import only_releases
-from smplan.core.plan.risks import effect_of
+from smplan.core.plan.risks import lingers
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import State
 
 _Deleting: TypeAlias = Delete | DeleteDeposed | DeleteUntracked | Forget | ForgetUntracked
 
 
-def step_edges(plan: ChangeSet, graph: Graph, pending: Iterable[StepIntent]) -> list[Edge]:
-    """Every edge between the steps of ``plan``. ``pending`` creates may depend on what is deleted, too."""
+def step_edges(plan: ChangeSet, graph: Graph, pending: Iterable[StepIntent]) -> tuple[list[Edge], Mapping[str, str]]:
+    """Every edge between the steps of ``plan``, and by step the time before which it must not begin.
+
+    ``pending`` creates may depend on what is deleted, too.
+    """
     rules = _Rules(plan, graph, pending)
     edges = [*rules.moves(), *rules.dependencies(), *rules.releases(), *rules.name_conflicts(), *rules.deletions()]
     edges += list(rules.late_deletions(edges))
     edges = _merged(edges, rules.lingering(edges))
-    return [*edges, *rules.protections(edges)]
+    return [*edges, *rules.protections(edges)], rules.still_used()
 
 
 def _merged(edges: Iterable[Edge], longer: Iterable[Edge]) -> list[Edge]:
@@ -197,25 +200,31 @@ class _Rules:
         for edge in edges:
             following[edge.before].add(edge.after)
         for address, change in self._changes.items():
-            seconds = change.target.type.lingers(effect_of(change)) if isinstance(change, changes.Update) else 0
+            seconds = lingers(change)
             if not seconds:
                 continue
-            used = self._used_by(address)
-            last = [each.step_id for each in self._deletions if each.resource.address in used]
-            last += [self._releases.get(each, self._applied[each]) for each in self._losing if each in used]
-            for step in sorted(_reachable(self._applied[address], following).intersection(last)):
+            last = self._letting_go(self._depends_on.get(address, ()))
+            for step in sorted(_reachable(self._applied[address], following) & last):
                 why = f"clients of {address} may use its old answer for {seconds:g} s"
                 yield Edge(self._applied[address], step, why, seconds=seconds)
 
-    def _used_by(self, address: str) -> set[str]:
-        """What the resource at ``address`` depends on so far, at any distance."""
-        found: set[str] = set()
-        todo = [address]
+    def still_used(self) -> Mapping[str, str]:
+        """By delete or release, until when clients use what it takes since an update by an earlier plan."""
+        found: dict[str, str] = {}
+        for resource in self._records.values():
+            for step in self._letting_go(resource.used) if resource.used_until else ():
+                found[step] = max(found.get(step, ""), resource.used_until)
+        return found
+
+    def _letting_go(self, used: Iterable[str]) -> set[str]:
+        """The deletes and releases of what is ``used``, and of what that depends on so far, at any distance."""
+        found, todo = {*used}, [*used]
         while todo:
             new = self._depends_on.get(todo.pop(), set()) - found
             found |= new
             todo += new
-        return found
+        last = {each.step_id for each in self._deletions if each.resource.address in found}
+        return last | {self._releases.get(each, self._applied[each]) for each in self._losing if each in found}
 
     def _last_steps(self) -> Mapping[str, frozenset[str]]:
         """By address, the steps that nothing else follows among those of the address and of what depends on it."""

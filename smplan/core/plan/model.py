@@ -80,6 +80,10 @@ class Step:
     depends_on: tuple[Dependency, ...] = ()
     risks: tuple[Risk, ...] = ()
     expected_seconds: float = 1
+    lingers: float = 0
+    """Seconds for which clients use what it has changed."""
+    wait_seconds: float = 0
+    """Seconds after the plan was made before which it must not begin: clients use it since an earlier run."""
     adopt: Lifecycle | None = None
     """For a create or adopt: what may be adopted."""
     previous_address: str = ""

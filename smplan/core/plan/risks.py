@@ -21,6 +21,7 @@ from smplan.core.plan.changes import (
     Release,
     Replace,
     Unprotect,
+    Update,
 )
 from smplan.core.plan.model import Op
 from smplan.core.plan.observed import ObservedResource
@@ -45,6 +46,11 @@ def effect_of(change: Change | Release) -> Effect:
     live, changes = (None, ()) if isinstance(change, Create) else (change.live, change.changes)
     changed = frozenset(each.path.partition(".")[0] for each in changes)
     return Effect(change.op, _attributes(target.type, live), after, changed)
+
+
+def lingers(change: Change | Release) -> float:
+    """Seconds for which clients use what a change has changed: only an update leaves anything behind."""
+    return change.target.type.lingers(effect_of(change)) if isinstance(change, Update) else 0
 
 
 def of_deletion(deletion: Deletion, change: Change | None) -> tuple[Risk, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
@@ -27,22 +28,38 @@ from smplan.core.plan.edges import step_edges
 from smplan.core.plan.model import Dependency, Step
 from smplan.core.plan.observed import ObservedResource
 from smplan.core.plan.releases import with_releases
-from smplan.core.plan.risks import of_action, of_deletion, without_secrets
+from smplan.core.plan.risks import effect_of, lingers, of_action, of_deletion, without_secrets
 from smplan.core.resource_type import ResourceType
 from smplan.core.state.journal import StepIntent
 from smplan.core.values import Json, encode, refs
 from smplan.errors import Bug
 
 
-def plan_steps(plan: ChangeSet, graph: Graph, pending_creates: Iterable[StepIntent] = ()) -> tuple[Step, ...]:
-    """The steps that carry out ``plan``, in order. ``pending_creates`` may refer to what is deleted, too."""
+def plan_steps(
+    plan: ChangeSet, graph: Graph, pending_creates: Iterable[StepIntent] = (), *, at: datetime | None = None
+) -> tuple[Step, ...]:
+    """The steps that carry out ``plan``, made ``at`` that time, in order.
+
+    ``pending_creates`` may refer to what is deleted, too.
+    """
     plan = with_releases(plan)
     steps = [_move_step(move) for move in plan.moves]
     steps += [_action_step(change) for change in plan.changes.values() if not isinstance(change, NoOp)]
     steps += [replace(_action_step(release), precondition="") for release in plan.releases.values()]
     unprotected = {each.before for each in plan.deletions if isinstance(each, Unprotect)}
     steps += [_deletion_step(deletion, plan, unprotected) for deletion in plan.deletions]
-    return in_order(steps, step_edges(plan, graph, pending_creates))
+    edges, used_until = step_edges(plan, graph, pending_creates)
+    ordered = in_order(steps, edges)
+    return tuple(_waiting(step, used_until.get(step.id, ""), at) for step in ordered) if at else ordered
+
+
+def _waiting(step: Step, until: str, at: datetime) -> Step:
+    """``step`` with the seconds that are left ``at`` that time; 0 if it may begin at once."""
+    left = (datetime.fromisoformat(until) - at).total_seconds() if until else 0.0
+    if left <= 0:
+        return step
+    why = f"clients may use it for {left:g} s more, since a name that led to it was changed"
+    return replace(step, reasons=(*step.reasons, why), wait_seconds=left)
 
 
 def _action_step(change: Action) -> Step:
@@ -52,6 +69,8 @@ def _action_step(change: Action) -> Step:
         changes=changes,
         known_after_apply={".".join(map(str, path)): ref.address for path, ref in refs(target.spec.managed_fields())},
         adopt=target.declaration.lifecycle,
+        expected_seconds=target.type.duration(effect_of(change)),
+        lingers=lingers(change),
         risks=of_action(change),
     )
 

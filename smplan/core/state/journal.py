@@ -60,13 +60,17 @@ class ResourceCreated:
 
 @dataclass(frozen=True, slots=True)
 class StepSucceeded:
-    """A step is complete and its result is known. ``at``: when, where another step has to wait for some time after."""
+    """A step is complete and its result is known.
+
+    ``at``: when, and ``until``: how long clients use what it has changed, where they do so for a while.
+    """
 
     step: str
     id: str
     spec: Json
     outputs: Mapping[str, Json]
     at: str = field(default="", metadata=OPTIONAL)
+    until: str = field(default="", metadata=OPTIONAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class ResourceState:
     ``spec`` is as applied, in the form of ``values.encode``; ``dependencies`` are the addresses it was created after;
     ``name`` is the current name where it has a suffix; what has ``keep`` is shared and never deleted.
     ``held`` are fields that `smplan scale` has set: they count instead of the blueprint's until it releases them.
+    ``used_until`` is the time (ISO 8601) until which clients use what it was before its last update, as resolvers use
+    the old answer of a DNS record; ``used`` are the addresses that this depended on.
     """
 
     address: str
@@ -47,6 +49,8 @@ class ResourceState:
     prevent_destroy: bool = False
     keep: bool = False
     held: Mapping[str, Json] = field(default_factory=dict, metadata=OPTIONAL)
+    used_until: str = field(default="", metadata=OPTIONAL)
+    used: tuple[str, ...] = field(default=(), metadata=OPTIONAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,11 @@ def next_generation(deposed: Iterable[ResourceState], address: str) -> int:
 
 def rename_dependencies(resource: ResourceState, renamed: Mapping[str, str]) -> ResourceState:
     """``resource`` with the addresses that it depends on renamed, and without its own."""
-    if not {*renamed, resource.address} & set(resource.dependencies):
+    if not {*renamed, resource.address} & {*resource.dependencies, *resource.used}:
         return resource
     found = dict.fromkeys(renamed.get(each, each) for each in resource.dependencies)
-    return replace(resource, dependencies=tuple(address for address in found if address != resource.address))
+    dependencies = tuple(address for address in found if address != resource.address)
+    return replace(resource, dependencies=dependencies, used=tuple(renamed.get(each, each) for each in resource.used))
 
 
 def integrity_errors(state: State) -> list[str]:

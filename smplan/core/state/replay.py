@@ -186,9 +186,8 @@ class Replay:
             self._unprotect(resource)
         else:
             self._check_success(run, intent, done)
-            self._resources[resource.address] = replace(
-                resource, id=done.id, spec=done.spec, outputs=done.outputs, status=Status.READY
-            )
+            made = replace(resource, id=done.id, spec=done.spec, outputs=done.outputs, status=Status.READY)
+            self._resources[resource.address] = _used(made, self._resources.get(resource.address), done.until)
         del run.open[done.step]
         run.failed.pop(done.step, None)
         run.done.add(done.step)
@@ -291,14 +290,23 @@ class Replay:
         raise StoreError(f"journal entry {self._number}: {why}")
 
 
+def _used(resource: ResourceState, before: ResourceState | None, until: str) -> ResourceState:
+    """``resource`` with what clients use until then: since the update that has made it, or since an earlier one."""
+    if until:
+        return replace(resource, used_until=until, used=before.dependencies if before else ())
+    return replace(resource, used_until=before.used_until, used=before.used) if before else resource
+
+
 def _depend(resource: ResourceState, before: str, after: tuple[str, ...]) -> ResourceState:
-    """``resource`` with its dependency on ``before``, if it has one, replaced by those on ``after``."""
-    if before not in resource.dependencies:
+    """``resource`` with its dependency on ``before``, if it has or had one, replaced by those on ``after``."""
+    if before not in (*resource.dependencies, *resource.used):
         return resource
-    found = dict.fromkeys(
-        each for address in resource.dependencies for each in (after if address == before else (address,))
-    )
-    return replace(resource, dependencies=tuple(each for each in found if each != resource.address))
+
+    def found(addresses: tuple[str, ...]) -> tuple[str, ...]:
+        new = dict.fromkeys(each for address in addresses for each in (after if address == before else (address,)))
+        return tuple(each for each in new if each != resource.address)
+
+    return replace(resource, dependencies=found(resource.dependencies), used=found(resource.used))
 
 
 def _merge_dependencies(resource: ResourceState, other: ResourceState) -> ResourceState:

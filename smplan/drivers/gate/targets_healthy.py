@@ -37,13 +37,22 @@ class TargetsHealthySpec(Spec):
         references.SCALING_GROUP,
         Field(
             description="The scaling group that registers the targets. Only its instances in service count, in zones "
-            "it still has, and the gate waits until those in other zones are gone; its activities explain a failure."
+            "it still has, and the gate waits until those in other zones are gone, and until targets that are none of "
+            "its instances any more have drained; its activities explain a failure."
         ),
     ] = None
     minimum: Annotated[int, Field(description="How many targets must be healthy.", ge=1)] = 1
     timeout: Annotated[
         int, Field(description="Seconds to wait; the guide allows 180 for an instance to start.", ge=1)
     ] = 900
+    draining_timeout: Annotated[
+        int,
+        Field(
+            description="Seconds more that targets of former instances have to drain, which takes the target group's "
+            "`deregistration_delay` at the most; 0: they are not waited for.",
+            ge=0,
+        ),
+    ] = 3600
 
 
 class TargetsHealthy(Gate[TargetsHealthySpec]):
@@ -71,12 +80,15 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
         """The targets' health and the group at each poll. Raises Invalid where waiting cannot help."""
         good, stuck, unused = Streak(self.context.clock), Streak(self.context.clock), 0
         while True:
-            targets, group = self._counted(spec)
+            targets, group, former = self._counted(spec)
             leaving = _evidence.outside_zones(group) if group else []
             healthy = sum(_state(target) == "healthy" for target in targets)
+            enough = False
             if healthy < spec.minimum or leaving:
                 good.end()
-            elif good.extend(lambda: _evidence.notice_seconds(self.context.aws, spec.target_group_arn)):
+            else:
+                enough = good.extend(lambda: _evidence.notice_seconds(self.context.aws, spec.target_group_arn))
+            if enough and not former:
                 return
             unused = unused + 1 if any(_reason(target) == "Target.NotInUse" for target in targets) else 0
             if unused >= UNUSED_POLLS:
@@ -84,9 +96,10 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
             notes = _notes(group, spec, stuck) if group and not good else ""
             status = _describe(targets, healthy, spec.minimum)
             yield Progress(
-                f"{spec.minimum} healthy targets",
+                f"{', '.join(former)} to drain" if enough else f"{spec.minimum} healthy targets",
                 "; ".join(filter(None, (status, good.status, notes))),
                 min(healthy / spec.minimum, 1.0),
+                beyond=spec.draining_timeout if enough else 0,
             )
 
     def _targets(self, spec: TargetsHealthySpec) -> list[TargetHealthDescriptionTypeDef]:
@@ -95,14 +108,19 @@ class TargetsHealthy(Gate[TargetsHealthySpec]):
 
     def _counted(
         self, spec: TargetsHealthySpec
-    ) -> tuple[list[TargetHealthDescriptionTypeDef], AutoScalingGroupTypeDef | None]:
-        """The targets that count, and the group: of a named group only its own in service, in zones it still has."""
+    ) -> tuple[list[TargetHealthDescriptionTypeDef], AutoScalingGroupTypeDef | None, list[str]]:
+        """The targets that count, the group, and the ids of former instances that drain.
+
+        Of a named group only its own instances count, in service, in zones it still has.
+        """
         targets, name = self._targets(spec), spec.auto_scaling_group_name
         if not name:
-            return targets, None
+            return targets, None, []
         group = _evidence.group_of(self.context.aws, name)
-        own = _evidence.serving(group) if group else ()
-        return [target for target in targets if target["Target"]["Id"] in own], group
+        own = _evidence.serving(group) if group else set()
+        draining = {target["Target"]["Id"] for target in targets if _state(target) == "draining"}
+        former = sorted(draining - own) if spec.draining_timeout else []
+        return [target for target in targets if target["Target"]["Id"] in own], group, former
 
     def diagnose_timeout(self, spec: TargetsHealthySpec) -> str:
         """The health check, the last reasons of AWS, the latest scaling activities, and a database out of reach."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from smplan.core import graph
@@ -265,11 +266,12 @@ def planned(
     taken: Mapping[str, str] | None = None,
     vanished: Iterable[str] = (),
     rules: Sequence[Edge] = (),
+    at: datetime | None = None,
 ) -> Planned:
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address.
 
     ``taken`` has the owners of older generations that another state took over, by id; ``vanished`` are the ids of those
-    that were deleted. ``rules`` order addresses.
+    that were deleted. ``rules`` order addresses. ``at`` is when it is made.
     """
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     blueprint = replace(
@@ -309,7 +311,7 @@ def planned(
     changes = plan_changes(
         blueprint, ordered, TYPES.__getitem__, state, seen, moves=moves, permits=permits, destroy=destroy
     )
-    return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, pending))
+    return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, pending, at=at))
 
 
 def blueprint_of(wants: Iterable[Resource]) -> Blueprint:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -371,6 +372,53 @@ def test_what_clients_still_use_is_deleted_and_released_some_time_after_the_upda
     assert critical_path_seconds(plan.steps) == 60 + len(one_after_another)
     (why,) = [each.reason for each in plan["balancer:delete#1"].depends_on if each.step == "www:update"]
     assert why == "clients of www may use its old answer for 60 s"
+
+
+NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+
+
+def after_a_kill(at: datetime) -> Planned:
+    """A new plan after a run that was killed in the wait: clients use the old balancer until noon."""
+    now = have("www", "name", uses=["id-balancer"], after=["balancer", "fleet"])
+    used = replace(now.record, used_until=NOON.isoformat(), used=("balancer", "old"))
+    return planned(
+        [want("balancer"), want("fleet", zones=["b"]), want("www", "name", uses=["${balancer.id}"], after=["fleet"])],
+        [
+            have("balancer"),
+            have("fleet", zones=["a", "b"]),
+            have("old", after=["targets"]),
+            have("targets"),
+            have("topic"),
+            replace(now, record=used),
+        ],
+        deposed=[deposed("balancer")],
+        at=at,
+    )
+
+
+def test_what_clients_use_since_an_earlier_run_is_deleted_and_released_after_the_rest_of_the_time() -> None:
+    plan = after_a_kill(NOON - timedelta(seconds=43))
+    waits = {step.id: step.wait_seconds for step in plan.steps}
+    assert waits == {
+        "balancer:delete#1": 43,
+        "old:delete#1": 43,
+        "targets:delete#1": 43,
+        "topic:delete#1": 0,
+    } | {id: 0 for id in waits if id.startswith("fleet")}
+    assert "clients may use it for 43 s more" in plan["old:delete#1"].reasons[-1]
+    assert critical_path_seconds(plan.steps) == 43 + 2
+    assert critical_path_seconds(plan.steps, [*waits]) == 0
+
+
+def test_what_clients_used_until_a_while_ago_is_not_waited_for() -> None:
+    plan = after_a_kill(NOON)
+    assert {step.wait_seconds for step in plan.steps} == {0}
+    assert not any("clients" in why for step in plan.steps for why in step.reasons)
+
+
+def test_an_update_says_how_long_clients_use_what_it_changes() -> None:
+    plan = moved_name()
+    assert {step.id: step.lingers for step in plan.steps if step.lingers} == {"www:update": 60}
 
 
 def test_an_update_that_clients_do_not_notice_delays_nothing() -> None:

@@ -56,6 +56,20 @@ def test_a_resource_is_incomplete_once_created_and_ready_once_the_step_succeeded
     assert after(create, ResourceCreated("s1", "i1"), done("s1", "i1")).state.resources == {"a": READY}
 
 
+def test_what_clients_still_use_is_remembered_after_an_update_and_by_the_next_one() -> None:
+    before = record(id="i1", dependencies=("old",))
+    update = StepIntent("s1", "update", record(id="i1", dependencies=("new",)))
+    until = "2026-11-23T03:05:00+00:00"
+    first = after(update, replace(done("s1", "i1"), at="2026-11-23T03:04:00+00:00", until=until), base=holding(before))
+    used = first.state.resources["a"]
+    assert (used.used_until, used.used, used.dependencies) == (until, ("old", "new"), ("new",))
+    again = after(update, done("s1", "i1"), base=first.state)
+    assert again.state.resources["a"] == used
+    moved = StepIntent("s2", "move", replace(record("new-old", "i2")), previous_address="old")
+    base = replace(first.state, resources={**first.state.resources, "old": record("old", "i2")})
+    assert after(moved, done("s2", ""), base=base).state.resources["a"].used == ("new-old", "new")
+
+
 def test_a_create_without_an_id_is_pending() -> None:
     create = StepIntent("s1", "create", record())
     folded = after(create)

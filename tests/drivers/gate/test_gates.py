@@ -128,6 +128,28 @@ def test_instances_in_zones_that_the_group_has_left_are_waited_out() -> None:
     assert len(list(polls)) == 1
 
 
+def test_targets_of_former_instances_are_waited_out_while_they_drain() -> None:
+    drained = [target("healthy"), target("draining", id="i-3"), target("draining", id="i-2")]
+    polls = gate(Cloud(drained, drained, drained, [target("healthy")])).wait_ready(PASSED, SPEC)
+    first, *others = polls
+    assert (first.waiting_for, first.beyond) == ("1 healthy targets", 0)
+    assert {(each.waiting_for, each.beyond) for each in others} == {("i-2, i-3 to drain", 3600)}
+    assert len(others) == 2
+
+
+def test_targets_that_drain_are_not_waited_for_without_a_group_or_a_limit() -> None:
+    drained = [target("healthy"), target("draining", id="i-2")]
+    for changes in ({"auto_scaling_group_name": None}, {"draining_timeout": 0}):
+        spec = SPEC.model_copy(update=changes)
+        assert len(list(gate(Cloud(drained)).wait_ready(PASSED, spec))) == 1
+
+
+def test_an_instance_of_the_group_that_drains_is_not_healthy_and_no_former_one() -> None:
+    cloud = Cloud([target("draining"), target("healthy", id="i-2")])
+    cloud.instances = ["i-1", "i-2"]
+    assert len(list(gate(cloud).wait_ready(PASSED, SPEC))) == 1
+
+
 def test_protected_instances_in_zones_that_the_group_has_left_are_reported_after_a_while() -> None:
     cloud = Cloud([target("healthy"), target("healthy", id="i-2")])
     cloud.group = {"Instances": [instance("i-1", zone="c", protected=True), instance("i-2")]}

@@ -96,12 +96,7 @@ def test_a_warm_pool_keeps_its_group(scaling: Any, name: str, later: Later) -> N
 
 def test_a_hook_holds_an_instance_until_its_action_is_completed(scaling: Any, name: str, later: Later) -> None:
     hook = {"AutoScalingGroupName": name, "LifecycleHookName": "hook"}
-    refused(
-        "InvalidAction",
-        scaling.put_lifecycle_hook,
-        **hook,
-        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
-    )
+    refused("ValidationError", scaling.put_lifecycle_hook, **hook)
     scaling.put_lifecycle_hook(**hook, LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING")
     [shown] = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
     assert (shown["HeartbeatTimeout"], shown["DefaultResult"]) == (3600, "ABANDON")
@@ -130,6 +125,79 @@ def test_a_hook_ends_by_itself(scaling: Any, name: str, later: Later) -> None:
     assert states(scaling, name) == ["Terminating:Wait"]
     later(200)
     assert states(scaling, name) == []
+
+
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+
+
+def launch(scaling: Any, name: str, later: Later, **hook: Any) -> str:
+    """Empty the group, and launch an instance that a hook holds."""
+    empty(scaling, name)
+    later(1)
+    later(600)
+    hook = {"LifecycleTransition": LAUNCHING, "HeartbeatTimeout": 300, **hook}
+    scaling.put_lifecycle_hook(AutoScalingGroupName=name, LifecycleHookName="hook", **hook)
+    scaling.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=1, MaxSize=1, DesiredCapacity=1)
+    later(1)
+    later(BOOT)
+    assert states(scaling, name) == ["Pending:Wait"]
+    return str(group(scaling, name)["Instances"][0]["InstanceId"])
+
+
+def test_a_launched_instance_serves_once_its_hooks_are_completed(scaling: Any, name: str, later: Later) -> None:
+    instance = launch(scaling, name, later)
+    hook = {"AutoScalingGroupName": name, "InstanceId": instance, "LifecycleActionResult": "CONTINUE"}
+    refused("ValidationError", scaling.complete_lifecycle_action, LifecycleHookName="another", **hook)
+    scaling.complete_lifecycle_action(LifecycleHookName="hook", **hook)
+    later(1)
+    assert states(scaling, name) == ["InService"]
+
+
+def test_a_launched_instance_that_nothing_completes_serves_or_is_replaced(
+    scaling: Any, name: str, later: Later
+) -> None:
+    launch(scaling, name, later, DefaultResult="CONTINUE")
+    later(300)
+    assert states(scaling, name) == ["InService"]
+    abandoned = launch(scaling, name, later, DefaultResult="ABANDON")
+    later(300)
+    found = {each["InstanceId"]: each["LifecycleState"] for each in group(scaling, name)["Instances"]}
+    assert found.pop(abandoned, "Terminating") == "Terminating"
+    assert "InService" not in found.values()
+    scaling.delete_lifecycle_hook(AutoScalingGroupName=name, LifecycleHookName="hook")
+    later(1)
+    later(600)
+    assert states(scaling, name) == ["InService"]
+
+
+def test_hooks_of_a_create_hold_the_first_instance(scaling: Any, name: str, later: Later) -> None:
+    hook = {"LifecycleHookName": "first", "LifecycleTransition": LAUNCHING}
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName=f"{name}-hooked",
+        LaunchConfigurationName=name,
+        VPCZoneIdentifier=group(scaling, name)["VPCZoneIdentifier"],
+        MinSize=1,
+        MaxSize=1,
+        LifecycleHookSpecificationList=[hook],
+    )
+    later(1)
+    later(BOOT)
+    assert states(scaling, f"{name}-hooked") == ["Pending:Wait"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"HeartbeatTimeout": 29},
+        {"HeartbeatTimeout": 7201},
+        {"DefaultResult": "RETRY"},
+        {"NotificationTargetARN": "arn:aws:sns:us-east-1:123456789012:t"},
+        {"LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCH"},
+    ],
+)
+def test_a_hook_that_aws_refuses_is_refused(scaling: Any, name: str, wrong: dict[str, Any]) -> None:
+    hook = {"AutoScalingGroupName": name, "LifecycleHookName": "h", "LifecycleTransition": LAUNCHING, **wrong}
+    refused("ValidationError", scaling.put_lifecycle_hook, **hook)
 
 
 def test_a_group_that_is_protected_from_deletion_is_not_deleted(scaling: Any, name: str) -> None:

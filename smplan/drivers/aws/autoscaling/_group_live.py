@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from smplan.core.values import Json
@@ -14,6 +14,7 @@ from smplan.drivers.aws.autoscaling._group_spec import (
     InstanceMaintenancePolicy,
     LaunchTemplateVersion,
 )
+from smplan.drivers.aws.autoscaling._hooks import LifecycleHook
 from smplan.drivers.base import Live, Owner
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ UNFINISHED = ", not on every instance yet"
 """After a source that a roll-out of smplan's own has not given to all: whatever a blueprint says, it differs."""
 
 
-def live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) -> Live[GroupSpec]:
-    """``goal`` is the launch template that an instance refresh under way will give it.
+def live(
+    group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None, hooks: Sequence[LifecycleHook] = ()
+) -> Live[GroupSpec]:
+    """``goal`` is the launch template that an instance refresh under way will give it, ``hooks`` those of smplan.
 
     What smplan's own roll-out has raised is shown as it will be again.
     """
@@ -51,6 +54,7 @@ def live(group: AutoScalingGroupTypeDef, goal: tuple[str, str] | None = None) ->
         "default_instance_warmup": group.get("DefaultInstanceWarmup", CLEARED),
         "instance_maintenance_policy": _maintenance(group),
         "suspended_processes": suspended,
+        "lifecycle_hooks": [*hooks],
         "deletion_protection": protection,
         "tags": own,
         "propagate_tags_at_launch": _propagated(group, own),

@@ -10,6 +10,7 @@ from smplan.core.spec import (
     CLIENT_ONLY,
     IMMUTABLE,
     INITIAL,
+    NAMED,
     RELEASED_LAST,
     UNORDERED,
     Canonical,
@@ -18,7 +19,7 @@ from smplan.core.spec import (
     Spec,
 )
 from smplan.drivers import references
-from smplan.drivers.aws.autoscaling import _common, _roll_out
+from smplan.drivers.aws.autoscaling import _common, _hooks, _roll_out
 from smplan.drivers.aws.requests import without_none
 from smplan.drivers.aws.sent_as import SentAs
 from smplan.drivers.aws.tags import ANY_TEXT
@@ -34,6 +35,8 @@ TERMINATION_POLICY = (
 HEALTH_CHECKS = "^(EC2|EBS|ELB)(,(EC2|EBS|ELB))*$"
 CLEARED = -1
 """What removes a setting that the group had."""
+TAGS = 45
+"""AWS allows 50; two say who owns the group, two are of a roll-out, and one is of lifecycle hooks."""
 _ALL = _WIDEST = 100
 Process = Literal[
     "AZRebalance",
@@ -111,6 +114,7 @@ class GroupSpec(Spec):
             "target_group_arns": "TargetGroupARNs",
             "propagate_tags_at_launch": "Tags[].PropagateAtLaunch",
             "roll_out": "autoscaling:StartInstanceRefresh:Preferences",
+            "lifecycle_hooks": "LifecycleHookSpecificationList",
             "suspended_processes": "autoscaling:SuspendProcesses:ScalingProcesses",
         },
         {"subnet_ids": "VPCZoneIdentifier is one text, the ids joined by commas"},
@@ -223,12 +227,22 @@ class GroupSpec(Spec):
         UNORDERED,
         Field(description="The processes that AWS does not carry out, such as AZRebalance; `[]` for none."),
     ] = None
+    lifecycle_hooks: Annotated[
+        PartialList[_hooks.LifecycleHook] | None,
+        UNORDERED,
+        NAMED,
+        Field(
+            description="Pauses of instances that are launched or terminated, from the first instance on. Hooks that "
+            "smplan did not make stay; `[]` deletes those that it made.",
+            max_length=_hooks.MOST,
+        ),
+    ] = None
     deletion_protection: Annotated[
         Literal["none", "prevent-force-deletion", "prevent-all-deletion"] | None,
         Field(description="Whether AWS refuses to delete it: never, with its instances, or always."),
     ] = None
     tags: Annotated[
-        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=48), ANY_TEXT
+        PartialMap[str] | None, Field(description="Tags, besides those smplan sets.", max_length=TAGS), ANY_TEXT
     ] = None
     propagate_tags_at_launch: Annotated[
         bool | None, Field(description="Whether new instances get these tags too, without smplan's own.")
@@ -263,6 +277,11 @@ class GroupSpec(Spec):
                 "instances are protected from scale-in, so `roll_out` needs `scale_in_protected_instances`: Refresh "
                 "replaces them and ends their sessions, Ignore keeps them, Wait waits an hour for you to unprotect them"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _hooks_have_names(self) -> Self:
+        _hooks.check_names(self.lifecycle_hooks if isinstance(self.lifecycle_hooks, list) else ())
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from smplan.drivers.aws.autoscaling import _common
+from smplan.drivers.aws.autoscaling import _common, _hooks
 from smplan.drivers.aws.requests import batched
 from smplan.drivers.base import Progress
 from smplan.drivers.context import AwsAccount
@@ -27,11 +27,8 @@ _STANDBY = frozenset({"EnteringStandby", "Standby"})
 _SHOWN = 5
 """How many instances a message names."""
 _DELAY = "deregistration_delay.timeout_seconds"
-_TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 Blocker: TypeAlias = Callable[[Mapping[str, Any]], tuple[str, str] | None]
 """A check of a described group: what blocks, and the AWS command that removes it."""
-_HEARTBEAT = 3600
-"""Seconds of a lifecycle hook without a time-out of its own (API reference of PutLifecycleHook)."""
 
 
 def described(aws: AwsAccount, names: Collection[str], *, instances: bool) -> Iterator[AutoScalingGroupTypeDef]:
@@ -206,8 +203,8 @@ def longest_leave(aws: AwsAccount, name: str, target_groups: Collection[str] | N
     delay = max((_deregistration_delay(aws, arn) for arn in target_groups or ()), default=0.0)
     with suppress(DriverError):
         hooks = aws.read.autoscaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
-        leaving = [each for each in hooks if each.get("LifecycleTransition") == _TERMINATING]
-        return delay + max((float(each.get("HeartbeatTimeout", _HEARTBEAT)) for each in leaving), default=0.0)
+        leaving = [each for each in hooks if each.get("LifecycleTransition") == _hooks.TERMINATING]
+        return delay + max((float(each.get("HeartbeatTimeout", _hooks.HEARTBEAT)) for each in leaving), default=0.0)
     return delay
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from smplan.core.risk import Category, Effect, Risk, items, number, shown
 from smplan.core.values import Json
 from smplan.core.wording import count
+from smplan.drivers.aws.autoscaling import _hooks
 
 
 def of_group(effect: Effect) -> Iterator[Risk]:
-    """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks and processes."""
+    """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks, processes and hooks."""
     if effect.deletes:
         yield from _of_delete(effect)
     if effect.changes:
@@ -19,6 +20,7 @@ def of_group(effect: Effect) -> Iterator[Risk]:
         yield from _of_traffic(effect)
         yield from _of_maintenance(effect)
         yield from _of_processes(effect)
+        yield from _of_hooks(effect)
 
 
 def _of_delete(effect: Effect) -> Iterator[Risk]:
@@ -83,16 +85,11 @@ def _of_source(effect: Effect) -> Iterator[Risk]:
     if not isinstance(roll_out, dict):
         yield Risk(
             Category.SERVING,
-            f"instances launched from now on come from {after}, not {before}; those that run stay, without `roll_out`",
+            f"running instances keep {before}, because there is no `roll_out`; only new ones are launched from {after}",
         )
         return
-    running = number(effect.before.get("desired_capacity"))
-    drain = roll_out.get("drain")
-    own = isinstance(drain, dict) or _by_configuration(effect.before) or _by_configuration(effect.after)
-    low, high = number(roll_out.get("min_healthy_percentage")), number(roll_out.get("max_healthy_percentage"))
-    if own:
-        low, high = 100, 100
-    least, most = (100 if low is None else low), (110 if high is None else high)
+    running, drain, own = number(effect.before.get("desired_capacity")), roll_out.get("drain"), _is_own(effect)
+    least, most = _bounds(effect)
     if running == 0:
         return
     instances = "its instances are" if running is None else f"{count(running, 'instance')} of it {_are(running)}"
@@ -100,7 +97,7 @@ def _of_source(effect: Effect) -> Iterator[Risk]:
     yield Risk(
         Category.SERVING,
         f"{instances} replaced by {after}, {_pace(running, least, most)}, each once its successor has been healthy for "
-        f"{shown(roll_out.get('instance_warmup'))} s{_duration(running, roll_out, least, most)}: "
+        f"{shown(roll_out.get('instance_warmup'))} s{_about(effect)}: "
         f"{_ends(drain)}{protected}; if it fails, {'the group' if own else 'AWS'} goes back to {before}",
     )
     highest = number(effect.before.get("max_size"))
@@ -108,6 +105,26 @@ def _of_source(effect: Effect) -> Iterator[Risk]:
         yield Risk(Category.CAPACITY, f"`max_size` is {running + 1} meanwhile, for the one instance more that it needs")
     if least < _ALL:
         yield Risk(Category.CAPACITY, f"meanwhile as few as {least} % of the desired capacity are in service")
+
+
+def _is_own(effect: Effect) -> bool:
+    """Whether smplan replaces the instances itself."""
+    drains = isinstance(_roll_out(effect).get("drain"), dict)
+    return drains or _by_configuration(effect.before) or _by_configuration(effect.after)
+
+
+def _roll_out(effect: Effect) -> Mapping[str, Json]:
+    found = effect.after.get("roll_out")
+    return found if isinstance(found, dict) else {}
+
+
+def _bounds(effect: Effect) -> tuple[int, int]:
+    """The least and the most percent of the desired capacity during a roll-out."""
+    if _is_own(effect):
+        return _ALL, _ALL
+    low = number(_roll_out(effect).get("min_healthy_percentage"))
+    high = number(_roll_out(effect).get("max_healthy_percentage"))
+    return (_ALL if low is None else low), (110 if high is None else high)
 
 
 def _by_configuration(spec: Mapping[str, Json]) -> bool:
@@ -145,12 +162,31 @@ def _pace(running: int | None, least: int, most: int) -> str:
     return "one at a time" if together == 1 else f"{together} at a time"
 
 
-def _duration(running: int | None, roll_out: Mapping[str, Json], least: int, most: int) -> str:
-    warmup = number(roll_out.get("instance_warmup"))
-    if running is None or warmup is None:
-        return ""
-    rounds = -(-running // _at_once(running, least, most))
-    return f" (about {rounds * (warmup + _BOOT_SECONDS) // 60} min)"
+def _about(effect: Effect) -> str:
+    seconds = _roll_out_seconds(effect)
+    return f" (about {seconds // 60} min)" if seconds else ""
+
+
+def _roll_out_seconds(effect: Effect) -> int:
+    """How long a roll-out takes without its drains; 0 if that is not known."""
+    running, warmup = number(effect.before.get("desired_capacity")), number(_roll_out(effect).get("instance_warmup"))
+    if not running or warmup is None:
+        return 0
+    rounds = -(-running // _at_once(running, *_bounds(effect)))
+    return rounds * (warmup + _BOOT_SECONDS)
+
+
+def replacement_seconds(effect: Effect) -> float:
+    """How long it takes until running instances are replaced, as far as that is known; 0 if none is."""
+    if not effect.changes:
+        return 0
+    if effect.alters("launch_template", "launch_configuration"):
+        return _roll_out_seconds(effect)
+    before, lost = items(effect.before.get("subnet_ids")), effect.lost("subnet_ids")
+    running = number(effect.before.get("desired_capacity"))
+    if not lost or not running:
+        return 0
+    return -(-running * len(lost) // max(len(before), 1)) * _BOOT_SECONDS
 
 
 def _source(spec: object) -> str:
@@ -238,3 +274,19 @@ def _of_processes(effect: Effect) -> Iterator[Risk]:
         if isinstance(process, str) and process not in before and process in _SUSPENDED:
             category, reason = _SUSPENDED[process]
             yield Risk(category, f"while {process} is suspended, {reason}")
+
+
+def _of_hooks(effect: Effect) -> Iterator[Risk]:
+    if not effect.alters("lifecycle_hooks"):
+        return
+    before = items(effect.before.get("lifecycle_hooks"))
+    for hook in items(effect.after.get("lifecycle_hooks")):
+        if not isinstance(hook, dict) or hook.get("lifecycle_transition") != _hooks.LAUNCHING or hook in before:
+            continue
+        seconds = shown(hook.get("heartbeat_timeout") or _hooks.HEARTBEAT)
+        abandoned = hook.get("default_result", _hooks.ABANDON) == _hooks.ABANDON
+        then = "terminated" if abandoned else "in service all the same"
+        yield Risk(
+            Category.CAPACITY,
+            f"a new instance serves once hook {shown(hook.get('name'))} is completed; after {seconds} s it is {then}",
+        )

@@ -70,6 +70,8 @@ class Roll:
         self._seen = False
         self._why = ""
         """Why it has failed, once it has."""
+        self.launch_seconds: float = LAUNCH_SECONDS
+        """What one instance may take to launch, at most, beside grace period and warm-up."""
         self._known: frozenset[str] | None = None
         """The activities that this roll-out did not cause."""
 
@@ -205,7 +207,7 @@ class Roll:
         if view.held and not view.old:
             ids = ", ".join(sorted(each["InstanceId"] for each in view.held))
             return f"{ids} protected from scale-in for {waited:.0f} s" if waited >= STALLED_SECONDS else ""
-        if waited >= int(view.group.get("HealthCheckGracePeriod", 0)) + warmup + LAUNCH_SECONDS:
+        if waited >= int(view.group.get("HealthCheckGracePeriod", 0)) + warmup + self.launch_seconds:
             states = " ".join(sorted(f"{id} {'/'.join(sorted(found))}" for id, found in view.targets.items()))
             return f"after {waited:.0f} s no new instance has been healthy for {warmup} s (targets: {states or 'none'})"
         if len(view.members) < int(view.group["DesiredCapacity"]):

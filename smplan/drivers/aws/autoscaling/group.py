@@ -12,6 +12,7 @@ from smplan.drivers.aws import tags
 from smplan.drivers.aws.autoscaling import (
     _checks,
     _group_live,
+    _hooks,
     _instances,
     _refresh,
     _risks,
@@ -67,6 +68,8 @@ class Group(Driver[GroupSpec]):
             "autoscaling:SuspendProcesses",
             "autoscaling:ResumeProcesses",
             "autoscaling:SetInstanceProtection",
+            "autoscaling:PutLifecycleHook",
+            "autoscaling:DeleteLifecycleHook",
             "autoscaling:StartInstanceRefresh",
             "autoscaling:RollbackInstanceRefresh",
             "autoscaling:TerminateInstanceInAutoScalingGroup",
@@ -99,29 +102,34 @@ class Group(Driver[GroupSpec]):
 
     @classmethod
     def risks(cls, effect: Effect) -> Iterator[Risk]:
-        """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks and processes."""
+        """Of a deletion, of other sizes, launch source, protection, subnets, targets, checks, processes and hooks."""
         return _risks.of_group(effect)
+
+    @classmethod
+    def duration(cls, effect: Effect) -> float:
+        """With the time until instances are replaced: by a roll-out, or by AWS in zones that the group leaves."""
+        return cls.expected_seconds + _risks.replacement_seconds(effect)
 
     def checks(self, planned: PlannedResources) -> Iterable[Check]:
         """Subnets, zones, VPCs, launch settings, target groups, and quotas."""
         return _checks.checks(self.context.aws, planned)
 
     def read_many(self, ids: Collection[str]) -> dict[str, Live[GroupSpec]]:
-        """One call per 50 names, without instances, and one per group for its instance refresh."""
+        """One call per 50 names, without instances; per group one for its instance refresh, and one for its hooks."""
         found = _instances.described(self.context.aws, ids, instances=False)
         return {group["AutoScalingGroupName"]: self._to_live(group) for group in found}
 
     def _to_live(self, group: AutoScalingGroupTypeDef) -> Live[GroupSpec]:
-        return _group_live.live(
-            group, _refresh.goal(_refresh.under_way(self.context.aws, group["AutoScalingGroupName"]))
-        )
+        aws = self.context.aws
+        refresh = _refresh.under_way(aws, group["AutoScalingGroupName"])
+        return _group_live.live(group, _refresh.goal(refresh), _hooks.managed(aws, group))
 
     def find(self, spec: GroupSpec) -> Live[GroupSpec] | None:
         """By name."""
         return self.read_many([spec.name]).get(spec.name)
 
     def create(self, spec: GroupSpec, claim: Claim) -> str:
-        """With all tags in the same call."""
+        """With all tags and hooks in the same call."""
         request: dict[str, Any] = {
             "AutoScalingGroupName": spec.name,
             **settings(spec),
@@ -129,8 +137,9 @@ class Group(Driver[GroupSpec]):
             "TargetGroupARNs": spec.target_group_arns,
             "Tags": [
                 *_tag_requests(spec.name, spec.tags or {}, propagate=spec.propagate_tags_at_launch is not False),
-                *_tag_requests(spec.name, claim.tags, propagate=False),
+                *_tag_requests(spec.name, {**claim.tags, **_hooks.record(spec.lifecycle_hooks)}, propagate=False),
             ],
+            "LifecycleHookSpecificationList": _hooks.specifications(spec.lifecycle_hooks),
         }
         self.context.aws.write.autoscaling.create_auto_scaling_group(**without_none(request))
         return spec.name
@@ -152,6 +161,7 @@ class Group(Driver[GroupSpec]):
         """Only what differs, and never the desired capacity, which scaling policies set; last of all the roll-out."""
         self._suspend(live.id, live.spec.suspended_processes or (), spec.suspended_processes)
         aws, before = self.context.aws, settings(live.spec)
+        _hooks.update(aws, live.id, live.spec.lifecycle_hooks, spec.lifecycle_hooks)
         changes = {key: value for key, value in settings(spec).items() if before.get(key) != value}
         source: dict[str, Any] = {key: changes.pop(key) for key in SOURCES if key in changes}
         if "LaunchTemplate" in source:
@@ -183,7 +193,9 @@ class Group(Driver[GroupSpec]):
             _instances.refuse_blocked(group, "rolled out", (_scaling.launch_suspended, _instances.TERMINATE_SUSPENDED))
             _rolling.begin(aws, group, (spec.min_size, spec.max_size))
             wanted = _sources.identity(source)
-            self._rolls[live.id] = _rolling.Roll(aws, live.id, wanted, spec.roll_out, self.context.clock)
+            roll = _rolling.Roll(aws, live.id, wanted, spec.roll_out, self.context.clock)
+            roll.launch_seconds += _hooks.longest(spec.lifecycle_hooks, _hooks.LAUNCHING)
+            self._rolls[live.id] = roll
             raised = ("MinSize", "MaxSize") if record and record.serving else ()
             return {key: value for key, value in changes.items() if key not in raised} | source, {}
         if group and record:
@@ -212,11 +224,12 @@ class Group(Driver[GroupSpec]):
             del self._refreshes[id]
 
     def timeout(self, spec: GroupSpec) -> float:
-        """Longer than a roll-out of ``max_size`` instances takes to end, and to go back."""
+        """Longer than a roll-out of ``max_size`` instances takes to end, and to go back, held by hooks meanwhile."""
         roll_out, most = spec.roll_out or _roll_out.RollOut(), spec.max_size + 1
         own = roll_out.own_timeout(most, spec.health_check_grace_period) if spec.roll_out else 0.0
         refresh = roll_out.timeout(most) if spec.launch_template else 0.0
-        return max(own, refresh, self.timeout_seconds)
+        held = sum(_hooks.longest(spec.lifecycle_hooks, each) for each in (_hooks.LAUNCHING, _hooks.TERMINATING))
+        return max(own, refresh, self.timeout_seconds) + 2 * most * held
 
     def _attach(self, live: Live[GroupSpec], spec: GroupSpec) -> None:
         if spec.target_group_arns is None:

@@ -8,6 +8,7 @@ from collections import Counter
 from smplan.sandbox.aws import moto_state
 from smplan.sandbox.aws.autoscaling.activities import close, record
 from smplan.sandbox.aws.autoscaling.groups import subnet_ids
+from smplan.sandbox.aws.autoscaling.holds import ABANDON, hold_launched, released, terminating_seconds
 from smplan.sandbox.aws.autoscaling.launch_sources import launch_request
 from smplan.sandbox.aws.autoscaling.maintenance import by_balancer, may_leave, room
 from smplan.sandbox.aws.autoscaling.policies import drop_policy
@@ -45,17 +46,27 @@ def _step(account: Account, group: ScalingGroup) -> bool:
 
 
 def _put_in_service(account: Account, group: ScalingGroup) -> bool:
-    """Pending members that have booted join their target groups and are in service."""
+    """Pending members that have booted, and that no lifecycle hook holds, join their target groups."""
     changed = False
-    for member in group.members:
-        due = member.launched_at + BOOT_SECONDS
-        if member.lifecycle == "Pending" and account.now() >= due:
-            member.lifecycle, member.in_service_at = "InService", due
-            for arn in group.fields["TargetGroupARNs"] if "AddToLoadBalancer" not in group.suspended else ():
-                register(account, arn, member.id, at=due)
-            close(account, member.activity, at=due)
+    for member in list(group.members):
+        booted = member.launched_at + BOOT_SECONDS
+        if member.lifecycle == "Pending" and account.now() >= booted:
+            hold_launched(group, member, booted)
             changed = True
+        due, result = released(member, account.now()) if member.lifecycle == "Pending:Wait" else (None, "")
+        if due is not None and result == ABANDON:
+            terminate(account, group, member, "an instance failed to complete its lifecycle action: it was abandoned.")
+        elif due is not None:
+            _serve(account, group, member, due)
+        changed |= due is not None
     return changed
+
+
+def _serve(account: Account, group: ScalingGroup, member: GroupInstance, at: float) -> None:
+    member.lifecycle, member.in_service_at = "InService", at
+    for arn in group.fields["TargetGroupARNs"] if "AddToLoadBalancer" not in group.suspended else ():
+        register(account, arn, member.id, at=at)
+    close(account, member.activity, at=at)
 
 
 def _check_health(account: Account, group: ScalingGroup) -> bool:
@@ -114,11 +125,11 @@ def terminate(account: Account, group: ScalingGroup, member: GroupInstance, caus
     delay = 0.0
     for arn in group.fields["TargetGroupARNs"]:
         delay = max(delay, deregister(account, arn, member.id))
-    if member.lifecycle == "Pending":
+    if member.is_pending:
         close(account, member.activity, failed="Instance was terminated before it was in service")
-    waits = [hook["HeartbeatTimeout"] for hook in group.hooks.values()]
-    member.lifecycle = "Terminating:Wait" if waits else "Terminating"
-    member.terminated_at = account.now() + delay + max(waits, default=0) + TERMINATING_SECONDS
+    wait = terminating_seconds(group)
+    member.lifecycle = "Terminating:Wait" if wait else "Terminating"
+    member.terminated_at = account.now() + delay + wait + TERMINATING_SECONDS
     member.termination = record(account, group, f"Terminating EC2 instance: {member.id}", cause)
     return member.termination
 
@@ -161,7 +172,7 @@ def _rebalance(account: Account, group: ScalingGroup) -> bool:
     if len(active) <= group.desired and beyond != 0:
         due = account.now() >= group.retry_at
         return due and _launch(account, group, "instances were launched to balance instances in zones.")
-    pending = any(member.lifecycle == "Pending" for member in active if member not in outside)
+    pending = any(member.is_pending for member in active if member not in outside)
     if pending if beyond is None else not may_leave(account, group, outside[0]):
         return False
     cause = "an instance was taken out of service because its Availability Zone was removed from the group."

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from smplan.sandbox.aws.autoscaling._paging import page
+from smplan.sandbox.aws.autoscaling.holds import set_hook
 from smplan.sandbox.aws.autoscaling.launch_checks import check_group
 from smplan.sandbox.aws.autoscaling.launch_sources import check_source
 from smplan.sandbox.aws.autoscaling.maintenance import check as check_settings
@@ -66,6 +67,8 @@ def create(call: Call) -> None:
     group = ScalingGroup(name=name, arn=arn, fields=fields, created_at=account.time(), retry_at=first)
     for tag in call["Tags"] or []:
         group.tags[tag["Key"]] = tag_of(group.name, tag)
+    for hook in call["LifecycleHookSpecificationList"] or []:
+        set_hook(group, hook)
     account.autoscaling.groups[name] = group
 
 

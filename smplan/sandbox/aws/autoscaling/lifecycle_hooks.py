@@ -1,32 +1,18 @@
-"""Auto Scaling: lifecycle hooks of terminations, which hold an instance in Terminating:Wait."""
+"""Auto Scaling: lifecycle hooks, which hold an instance in Pending:Wait or Terminating:Wait."""
 
 from __future__ import annotations
 
 from smplan.sandbox.aws.autoscaling.control_loop import TERMINATING_SECONDS
-from smplan.sandbox.aws.errors import AwsError, Fields
+from smplan.sandbox.aws.autoscaling.holds import ABANDON, set_hook, terminating_seconds
+from smplan.sandbox.aws.errors import Fields
 from smplan.sandbox.aws.requests import Call, handles
-from smplan.sandbox.aws.state.autoscaling import TERMINATING, invalid
-
-_MEMBERS = ("NotificationTargetARN", "RoleARN", "NotificationMetadata")
+from smplan.sandbox.aws.state.autoscaling import invalid
 
 
 @handles("autoscaling", "PutLifecycleHook")
 def put(call: Call) -> None:
-    """Defaults are AWS's: an hour, then ABANDON (API reference)."""
-    group, name = call.account.autoscaling.group(call["AutoScalingGroupName"]), call["LifecycleHookName"]
-    transition = call["LifecycleTransition"] or group.hooks.get(name, {}).get("LifecycleTransition")
-    if transition != TERMINATING:
-        raise AwsError("InvalidAction", f"the sandbox knows lifecycle hooks of {TERMINATING} only")
-    timeout = call["HeartbeatTimeout"] or 3600
-    group.hooks[name] = {
-        "LifecycleHookName": name,
-        "AutoScalingGroupName": group.name,
-        "LifecycleTransition": transition,
-        "HeartbeatTimeout": timeout,
-        "GlobalTimeout": min(100 * timeout, 48 * 3600),
-        "DefaultResult": call["DefaultResult"] or "ABANDON",
-        **{member: call[member] for member in _MEMBERS if call[member] is not None},
-    }
+    """What is not sent stays as it is (API reference)."""
+    set_hook(call.account.autoscaling.group(call["AutoScalingGroupName"]), call.params)
 
 
 @handles("autoscaling", "DescribeLifecycleHooks")
@@ -38,17 +24,25 @@ def describe(call: Call) -> Fields:
 
 @handles("autoscaling", "DeleteLifecycleHook")
 def delete(call: Call) -> None:
-    """Instances that it holds stay held until their time is over."""
-    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
-    if group.hooks.pop(call["LifecycleHookName"], None) is None:
-        raise invalid(f"Lifecycle hook not found: {call['LifecycleHookName']}")
+    """The actions that it holds up are completed first: ABANDON for launches, CONTINUE else (API reference)."""
+    group, name = call.account.autoscaling.group(call["AutoScalingGroupName"]), call["LifecycleHookName"]
+    if group.hooks.pop(name, None) is None:
+        raise invalid(f"No Lifecycle Hook found with name {name}")
+    for member in group.members:
+        if member.lifecycle == "Pending:Wait" and name in member.held:
+            member.held[name] = (call.account.now(), ABANDON)
+        elif member.lifecycle == "Terminating:Wait" and not terminating_seconds(group):
+            member.lifecycle, member.terminated_at = "Terminating:Proceed", call.account.now() + TERMINATING_SECONDS
 
 
 @handles("autoscaling", "CompleteLifecycleAction")
 def complete(call: Call) -> None:
-    """The instance goes on to terminate; CONTINUE and ABANDON are the same then (API reference)."""
-    group = call.account.autoscaling.group(call["AutoScalingGroupName"])
-    member = group.member(call["InstanceId"] or "")
-    if member is None or member.lifecycle != "Terminating:Wait":
+    """A launched instance goes on, or is terminated; one that terminates does so either way (API reference)."""
+    group, name = call.account.autoscaling.group(call["AutoScalingGroupName"]), call["LifecycleHookName"]
+    member, now = group.member(call["InstanceId"] or ""), call.account.now()
+    if member is not None and member.lifecycle == "Pending:Wait" and name in member.held:
+        member.held[name] = (now, call["LifecycleActionResult"])
+    elif member is not None and member.lifecycle == "Terminating:Wait":
+        member.lifecycle, member.terminated_at = "Terminating:Proceed", now + TERMINATING_SECONDS
+    else:
         raise invalid("No active Lifecycle Action found")
-    member.lifecycle, member.terminated_at = "Terminating:Proceed", call.account.now() + TERMINATING_SECONDS

@@ -235,7 +235,7 @@ def _cancel(account: Account, group: ScalingGroup, refresh: InstanceRefresh) -> 
     """Launches under way are completed and take the place of what they replace; no others begin."""
     active = [each for each in group.members if each.in_capacity]
     group.surge = max(len(active) - group.desired, 0)
-    if any(each.lifecycle == "Pending" for each in active):
+    if any(each.is_pending for each in active):
         return
     for member in [each for each in active if each.id in refresh.outdated][: group.surge]:
         terminate(account, group, member, _CAUSE)

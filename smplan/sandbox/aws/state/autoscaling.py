@@ -7,7 +7,7 @@ from datetime import datetime
 
 from smplan.sandbox.aws.errors import AwsError, Fields
 
-TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+LAUNCHING, TERMINATING = "autoscaling:EC2_INSTANCE_LAUNCHING", "autoscaling:EC2_INSTANCE_TERMINATING"
 
 
 @dataclass(slots=True)
@@ -29,11 +29,18 @@ class GroupInstance:
     terminated_at: float | None = None
     termination: Fields | None = None
     """The activity that terminates it."""
+    held: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """By the name of each launch hook that holds it: when its time is over, and what happens then."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is launched and not in service yet, held by hooks or not."""
+        return self.lifecycle in {"Pending", "Pending:Wait"}
 
     @property
     def in_capacity(self) -> bool:
         """Whether it is part of the group's capacity."""
-        return self.lifecycle in {"Pending", "InService"}
+        return self.is_pending or self.lifecycle == "InService"
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smplan.drivers.aws.autoscaling import _instances
+from smplan.drivers.aws.autoscaling import _hooks, _instances
 from smplan.errors import Denied, InUse, Invalid, NotFound
 from tests.drivers.aws.autoscaling.wire import Wire, group
 
@@ -136,8 +136,8 @@ class Delays:
     [
         ([], None, 0),
         ([], ["arn", "denied"], 900),
-        ([{"LifecycleTransition": _instances._TERMINATING, "HeartbeatTimeout": 7200}], ["arn"], 8100),
-        ([{"LifecycleTransition": _instances._TERMINATING}, {"LifecycleTransition": "other"}], [], 3600),
+        ([{"LifecycleTransition": _hooks.TERMINATING, "HeartbeatTimeout": 7200}], ["arn"], 8100),
+        ([{"LifecycleTransition": _hooks.TERMINATING}, {"LifecycleTransition": "other"}], [], 3600),
         (Denied("no"), ["arn"], 900),
     ],
 )

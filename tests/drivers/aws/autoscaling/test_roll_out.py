@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from smplan.core.risk import Effect
 from smplan.core.values import Ref
 from smplan.drivers.aws.autoscaling import _refresh
 from smplan.drivers.aws.autoscaling._group_spec import GroupSpec
@@ -238,3 +239,27 @@ def test_the_template_of_another_goal_is_named() -> None:
     }
     assert _refresh.goal(going) == ("lt-2", "7")  # type: ignore[arg-type]
     assert _refresh.goal({**going, "Status": "RollbackInProgress"}) is None  # type: ignore[arg-type]
+
+
+FOUR = {"desired_capacity": 4, "launch_template": {"id": "lt-1", "version": 1}, "subnet_ids": ["a", "b"]}
+NEXT = {**FOUR, "launch_template": {"id": "lt-1", "version": 2}}
+OWN = {"desired_capacity": 4, "launch_configuration": "two"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "seconds"),
+    [
+        (FOUR, NEXT, 0),
+        (FOUR, {**NEXT, "roll_out": {"instance_warmup": 180}}, 4 * 360),
+        (FOUR, {**NEXT, "roll_out": {"instance_warmup": 60, "max_healthy_percentage": 200}}, 240),
+        ({**FOUR, "desired_capacity": 0}, {**NEXT, "roll_out": {"instance_warmup": 180}}, 0),
+        (OWN, {**OWN, "launch_configuration": "x", "roll_out": {"instance_warmup": 0, "drain": {}}}, 4 * 180),
+        (FOUR, {**FOUR, "subnet_ids": ["a"]}, 2 * 180),
+        (FOUR, {**FOUR, "subnet_ids": ["a", "b", "c"]}, 0),
+        (FOUR, {**FOUR, "max_size": 3}, 0),
+    ],
+)
+def test_a_step_is_expected_to_take_as_long_as_instances_are_replaced(before: Any, after: Any, seconds: float) -> None:
+    changed = frozenset(name for name in after if before.get(name) != after[name])
+    assert Group.duration(Effect("update", before, after, changed)) == Group.expected_seconds + seconds
+    assert Group.duration(Effect("create", {}, after)) == Group.expected_seconds
