@@ -247,8 +247,12 @@ class _Rules:
                 yield replace(edge, after=before[edge.after])
 
     def _is_used(self, deletion: _Deleting, dependent: str) -> bool:
-        """Whether the resource at ``dependent`` may use what is deleted: of an older generation its record says so."""
-        return not isinstance(deletion, DeleteDeposed) or refers_to(self._records[dependent], deletion.resource)
+        """Whether the resource at ``dependent`` may use what is deleted: of an older generation its record says so.
+
+        A pending create has no record: it may.
+        """
+        record = self._records.get(dependent)
+        return record is None or not isinstance(deletion, DeleteDeposed) or refers_to(record, deletion.resource)
 
     def _uses(self, deletion: _Deleting, address: str) -> bool:
         """Whether it was created after ``address``, and that was not created after it in turn."""
