@@ -77,7 +77,7 @@ def _of_end(path: ServingPath, effect: Effect) -> tuple[float | None, Sessions, 
     """What clients notice when a load balancer is deleted."""
     ends = "connections through it end when it is deleted"
     name = effect.before.get("dns_name")
-    if not effect.after or not any(_leaves(record.effect, name) for record in path.of(RECORD)):
+    if not any(_leaves(record.effect, name) for record in path.of(RECORD)):
         return FOR_GOOD, Sessions.ALL, f"{ends}, and its DNS name is not given again"
     if effect.after.get("scheme") == "internal" != effect.before.get("scheme"):
         return (
@@ -85,7 +85,7 @@ def _of_end(path: ServingPath, effect: Effect) -> tuple[float | None, Sessions, 
             Sessions.ALL,
             f"{ends}, and clients on the internet do not reach the new one, which is internal",
         )
-    return 0, Sessions.ALL, f"{ends}, once their name leads to the new one"
+    return 0, Sessions.ALL, f"{ends}, once their name leads {'to the new one' if effect.after else 'elsewhere'}"
 
 
 def _leaves(record: Effect, name: Json) -> bool:

@@ -106,6 +106,7 @@ SG_RULE = "aws.ec2.security_group_rule"
         ([replaced("https", deleted_first=True, port=8443)], {"https": (GOOD, "all")}),
         ([removed("https")], {"https": (GOOD, "all")}),
         ([removed("alb"), removed("https")], {"alb": (GOOD, "all")}),
+        ([removed("alb"), removed("https"), updated("record", values=["two.elb"])], {"alb": (0, "all")}),
         ([replaced("https", load_balancer_arn="arn:lb/2")], {"https": (GOOD, "all")}),
         (
             [replaced("https", load_balancer_arn="arn:lb/2"), updated("record", values=["two.elb"])],
