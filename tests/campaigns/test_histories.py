@@ -13,6 +13,7 @@ import pytest
 
 from smplan.cli.plan_file import SavedPlans
 from smplan.core.blueprint import Lifecycle
+from smplan.core.plan.generations import Generations
 from smplan.core.state.journal import JournalEntry, StepIntent
 from smplan.core.state.model import State
 from smplan.stores.local import LocalLockedState
@@ -21,7 +22,7 @@ from tests.campaigns.histories.campaign import run_histories, run_one
 from tests.campaigns.histories.kinds import Sim
 from tests.campaigns.histories.process import MUTATING
 
-SLICE = (*range(100_225, 100_250), *range(100_475, 100_525))
+SLICE = (*range(100_225, 100_256), 100_313, *range(100_475, 100_525))
 """Histories in which every fault happens."""
 ENOUGH = 60
 """Histories that suffice to detect any of the planted bugs."""
@@ -94,6 +95,11 @@ def test_a_journal_that_loses_its_last_batch_is_detected(monkeypatch: pytest.Mon
 
 def test_a_planner_that_moves_nothing_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smplan.engine.plan.plan_moves", lambda blueprint, graph, types, state, lookups: (state, ()))
+    assert violated_invariants()
+
+
+def test_a_planner_that_restores_nothing_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Generations, "wanted_again", lambda self, plan: {})
     assert violated_invariants()
 
 
