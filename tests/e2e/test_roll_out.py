@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tests.e2e.conftest import CliSandbox
 from tests.e2e.fleet import until
 
 POLL_SECONDS = 0.05
-TEMPLATE = 'launch_template: {id: "${template.id}", version: "${template.version}"}'
+ROLL_OUT = re.compile(r"      roll_out:\n(        .*\n)+")
 WITHOUT_WEBRTC = ("--var", "webrtc=false")
 
 
@@ -31,10 +32,15 @@ class Watch:
 
 
 def rolling(text: str) -> str:
-    """The blueprint with a roll-out."""
-    return text.replace(TEMPLATE, f"{TEMPLATE}\n      roll_out: {{}}").replace(
-        "desired_capacity: 1", "desired_capacity: 2"
-    )
+    """The blueprint, of two instances."""
+    return text.replace("desired_capacity: 1", "desired_capacity: 2")
+
+
+def without_roll_out(text: str) -> str:
+    """The blueprint without a roll-out."""
+    found, count = ROLL_OUT.subn("", text)
+    assert count == 1
+    return found
 
 
 def next_image(text: str) -> str:
@@ -187,7 +193,7 @@ def kill_in_the_middle(stage: CliSandbox, *signs: str) -> None:
 
 
 def test_a_plan_without_roll_out_says_that_running_instances_stay(stage: CliSandbox) -> None:
-    path = stage.blueprint()
+    path = stage.blueprint(edit=without_roll_out)
     stage.done("plan", path)
     stage.done("apply", "--yes")
     plan = stage.done("plan", path, "--var", "instance_type=c5.xlarge").stdout
@@ -198,21 +204,14 @@ def test_a_plan_without_roll_out_says_that_running_instances_stay(stage: CliSand
 
 
 CONFIGURATION = "stream-manager-launch-configuration.yaml"
-BY_NAME = 'launch_configuration: "${launch_configuration.name}"'
-
-
-def by_configuration(text: str) -> str:
-    """The guide's blueprint with a roll-out, of two instances."""
-    rolled = text.replace(BY_NAME, f"{BY_NAME}\n      roll_out: {{}}")
-    return rolled.replace("desired_capacity: 1 ", "desired_capacity: 2 ")
 
 
 def test_a_launch_configuration_is_rolled_out_without_a_gap_and_a_killed_run_goes_on(stage: CliSandbox) -> None:
-    path = stage.blueprint(CONFIGURATION, edit=by_configuration)
+    path = stage.blueprint(CONFIGURATION, edit=rolling)
     stage.done("plan", path)
     stage.done("apply", "--yes")
     until(lambda: healthy_targets(stage.client("elbv2")) == 2)
-    path = stage.blueprint(CONFIGURATION, edit=lambda text: by_configuration(text).replace("-ami", "-ami-2"))
+    path = stage.blueprint(CONFIGURATION, edit=next_image)
     plan = " ".join(stage.done("plan", path).stdout.split())
     assert "one at a time, each once its successor has been healthy for 180 s (about 12 min)" in plan
     assert "if it fails, the group goes back to streammanager-launch-config" in plan

@@ -114,7 +114,10 @@ GUARDS = (
     Guard(
         "webrtc-no-scale-in",
         "scale_in",
-        (("scale_in: false ", "scale_in: true "),),
+        (
+            ("scale_in: false ", "scale_in: true "),
+            ("roll_out: {instance_warmup: 180}", "roll_out: {scale_in_protected_instances: Refresh}"),
+        ),
         CONFIGURATION,
     ),
     Guard("webrtc-no-scale-in", "night", (("resources:\n", _SCHEDULE),)),

@@ -8,7 +8,10 @@ from typing import Any
 
 ILLS = ("", "", "", "broken", "launches refused for a while", "launches refused")
 FLAPPING = ("flapping for a while", "flapping")
-"""Of an instance that flaps, AWS's own refresh asks only once, when its warm-up is over: so here smplan rolls out."""
+SHORT_GRACE, LONG_WARMUP = 180, 400
+"""AWS ends an instance that the load balancer finds unhealthy only after the grace period (User Guide, "health check
+grace period"). So its own refresh notices one that flaps, and that for good, only where the warm-up is longer: with the
+guide's 300 s of grace and 180 s of warm-up it is over before."""
 FATAL = frozenset({"broken", "flapping", "launches refused"})
 """With these a roll-out cannot succeed."""
 
@@ -51,7 +54,7 @@ class Situation:
             size + random.choice([0, 1, 2]),
             webrtc,
             drain=drain,
-            ill=random.choice(ILLS if template and not drain else ILLS + FLAPPING),
+            ill=random.choice(ILLS + (FLAPPING[1:] if template and not drain else FLAPPING)),
             kills=tuple(kills),
             lost=frozenset(random.sample(range(1, 16), random.choice([0, 0, 1, 2]))),
             alarms=random.choice([0.0, 0.0, 0.01]),
@@ -99,7 +102,9 @@ class Situation:
         protected = str(self.webrtc).lower()
         choice = "scale_in_protected_instances: Refresh" if self.webrtc else ""
         drain = "drain: {timeout: 600}" if self.drain else ""
-        roll_out = ", ".join(filter(None, (choice, drain)))
+        noticed = self.ill == "flapping" and not self.own
+        warmup = f"instance_warmup: {LONG_WARMUP}" if noticed else ""
+        roll_out = ", ".join(filter(None, (choice, drain, warmup)))
         source = _TEMPLATE if self.template else _CONFIGURATION
         return _BLUEPRINT.format(
             image=image,
@@ -112,6 +117,7 @@ class Situation:
             maximum=self.maximum,
             size=self.size,
             protected=protected,
+            grace=SHORT_GRACE if noticed else 300,
         )
 
 
@@ -177,6 +183,7 @@ resources:
       desired_capacity: {size}
       subnet_ids: "${{subnets.ids}}"
       target_group_arns: ["${{target_group.arn}}"]
+      health_check_grace_period: {grace}
       new_instances_protected_from_scale_in: {protected}
   healthy:
     kind: gate.targets_healthy

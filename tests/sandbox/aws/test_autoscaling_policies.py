@@ -172,6 +172,42 @@ def test_a_step_policy_takes_the_step_that_holds_the_breach(group: Group) -> Non
     assert group.desired == 5
 
 
+@pytest.mark.parametrize(
+    ("settings", "own", "after"),
+    [
+        ({"DefaultInstanceWarmup": 600}, {}, 3),
+        ({"DefaultInstanceWarmup": 600}, {"EstimatedInstanceWarmup": 0}, 4),
+        ({"DefaultInstanceWarmup": 0}, {}, 4),
+        ({}, {}, 3),
+    ],
+)
+def test_instances_that_warm_up_do_not_count_in_the_steps_of_a_policy(
+    still: Sandbox, aws_of: Client, name: str, later: Later, settings: Any, own: Any, after: int
+) -> None:
+    group = Group(still, aws_of, name, **settings)
+    group.scaling.resume_processes(AutoScalingGroupName=name)
+    later(2)
+    later(1000)
+    for policy, change in (("out", 1), ("in", -1)):
+        step = {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": change}
+        kind = {"PolicyType": "StepScaling", "AdjustmentType": "ChangeInCapacity"}
+        group.put(policy, **kind, **own, StepAdjustments=[step])
+    breach = {"MetricValue": 75.0, "BreachThreshold": 60.0}
+    group.execute("out", **breach)
+    later(1)
+    later(120)  # it is in service
+    group.execute("out", **breach)
+    assert group.desired == after, "the second breach of a step adds nothing while an instance warms up"
+    later(1)
+    later(120)
+    group.execute("in", **breach)
+    assert group.desired == 3, "one is taken only where none warms up"
+    later(1)
+    later(1000)
+    group.execute("out", **breach)
+    assert group.desired == 4
+
+
 def test_an_alarm_starts_without_data_and_keeps_its_state_when_put_again(group: Group) -> None:
     alarm = f"{group.name}-a"
     group.alarm(alarm)

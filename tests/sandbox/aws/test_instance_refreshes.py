@@ -219,6 +219,19 @@ def test_a_refresh_bakes_before_it_is_successful(fleet: Fleet) -> None:
     assert len(fleet.until("Successful")) * TICK >= 600 - TICK
 
 
+def test_a_successor_that_is_unhealthy_while_it_warms_up_is_replaced(fleet: Fleet) -> None:
+    fleet.start()
+    while "2" not in fleet.versions():
+        fleet.later(TICK)
+    (ill,) = [each["InstanceId"] for each in fleet.group["Instances"] if each["LaunchTemplate"]["Version"] == "2"]
+    fleet.scaling.set_instance_health(InstanceId=ill, HealthStatus="Unhealthy")
+    fleet.later(TICK)
+    assert fleet.versions() == ["1", "1"], "no old one has left"
+    fleet.until("Successful", least=2)
+    assert fleet.versions() == ["2", "2"]
+    assert ill not in [each["InstanceId"] for each in fleet.group["Instances"]]
+
+
 @pytest.mark.parametrize("status", ["InProgress", "Baking"])
 def test_an_alarm_ends_a_refresh(fleet: Fleet, status: str) -> None:
     fleet.cloudwatch.put_metric_alarm(

@@ -51,6 +51,20 @@ def is_ready(account: Account, group: ScalingGroup, member: GroupInstance, warmu
     return not by_balancer(group) or not {"initial", "unhealthy"} & set(states)
 
 
+def warming(account: Account, group: ScalingGroup, warmup: float) -> int:
+    """How many instances are launched and do not count in scaling yet: in service for a shorter time than that."""
+    return sum(
+        each.is_pending or (each.lifecycle == "InService" and account.now() < each.in_service_at + warmup)
+        for each in group.members
+    )
+
+
+def default_warmup(group: ScalingGroup) -> float:
+    """The warm-up of policies without one: the group's, else its cooldown (User Guide, "default instance warmup")."""
+    seconds: int = group.fields["DefaultCooldown"] if _WARMUP not in group.fields else group.fields[_WARMUP]
+    return float(seconds)
+
+
 def bounds(desired: int, low: int, high: int) -> tuple[int, int]:
     """The least that must be ready, and the most that may run; one more where neither leaves room for a replacement."""
     least, most = math.ceil(desired * low / 100), math.floor(desired * high / 100)

@@ -8,6 +8,7 @@ from typing import Any
 from smplan.sandbox.aws.autoscaling._paging import page
 from smplan.sandbox.aws.autoscaling.activities import close, record
 from smplan.sandbox.aws.autoscaling.groups import in_cooldown, refuse_deleted
+from smplan.sandbox.aws.autoscaling.maintenance import default_warmup, warming
 from smplan.sandbox.aws.errors import Fields
 from smplan.sandbox.aws.requests import Call, handles
 from smplan.sandbox.aws.state.account import Account, new_id
@@ -234,7 +235,7 @@ def run_policy(account: Account, policy: ScalingPolicy, *, breach: float, cause:
     change = _adjustment(fields, breach)
     if change is None or group.deleted_at is not None:
         return
-    wanted = _wanted(group, fields, change)
+    wanted = _wanted(account, group, fields, change)
     wanted = max(int(group.fields["MinSize"]), min(int(group.fields["MaxSize"]), wanted))
     if wanted == group.desired:
         return
@@ -259,15 +260,30 @@ def _adjustment(fields: Fields, breach: float) -> int | None:
     return None
 
 
-def _wanted(group: ScalingGroup, fields: Fields, change: int) -> int:
+def _wanted(account: Account, group: ScalingGroup, fields: Fields, change: int) -> int:
+    """The capacity that an adjustment asks for.
+
+    A step policy does not count instances that warm up, so that several breaches of one step add instances once; and
+    none is taken while one warms up (User Guide, "step and simple scaling policies", instance warmup).
+    """
+    if fields["PolicyType"] != "StepScaling":
+        return _adjusted(group.desired, fields, change)
+    own = fields.get("EstimatedInstanceWarmup")
+    young = warming(account, group, default_warmup(group) if own is None else float(own))
+    if change <= 0 and young and fields["AdjustmentType"] != "ExactCapacity":
+        return group.desired
+    return max(_adjusted(group.desired - young, fields, change), group.desired if young else 0)
+
+
+def _adjusted(capacity: int, fields: Fields, change: int) -> int:
     match fields["AdjustmentType"]:
         case "ExactCapacity":
             return change
         case "PercentChangeInCapacity":
-            exact = group.desired * change / 100
+            exact = capacity * change / 100
             # User Guide, "scaling adjustment types": above 1 rounded down, between 0 and 1 up to 1, and so below 0
             size = math.floor(abs(exact)) if abs(exact) > 1 else math.ceil(abs(exact))
             size = max(size, int(fields.get("MinAdjustmentMagnitude") or 0))
-            return group.desired + int(math.copysign(size, change))
+            return capacity + int(math.copysign(size, change))
         case _:
-            return group.desired + change
+            return capacity + change
