@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
-.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories rolls constraints unmanaged mistakes guards bench lock clean
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories rolls forge constraints unmanaged mistakes guards bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -86,6 +86,10 @@ histories: $(STAMP)
 
 rolls: $(STAMP)
 	$(BIN)/python -m tests.campaigns.run_rolls $(OPTIONS)
+
+# Plans forged with a digest that is right: what refuses each, and the calls that were made. OPTIONS="-n 500" samples.
+forge: $(STAMP)
+	$(BIN)/python -m tests.campaigns.run_forge $(OPTIONS)
 
 constraints: $(STAMP)
 	$(BIN)/python -m tests.campaigns.run_constraints

@@ -40,7 +40,7 @@ INTERRUPTED = 9
 EPILOG = (
     "Exit codes: 0 done, or nothing to do · 1 error · 2 there are changes (plan --detailed-exitcode) · "
     "3 blueprint invalid · 4 the plan is stale, or what exists differs from what it relied on · "
-    "6 refused by a guard · 7 locked · 8 some steps failed, state saved · "
+    "5 nothing vouches for the plan · 6 refused by a guard · 7 locked · 8 some steps failed, state saved · "
     "9 interrupted: run again to resume · 10 a wait timed out · 11 drift found · "
     "12 plan or drift is incomplete: something could not be read"
 )

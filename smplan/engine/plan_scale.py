@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,8 +41,8 @@ def plan_scale(
     Nothing else is changed, except that what is started again is waited for. Raises as ``plan`` does.
     """
     world.on_retry(report, pause)
-    snapshot = store.read()
-    state = state_of(snapshot, blueprint)
+    snapshot, id = store.read(), str(uuid.uuid4())
+    state = state_of(snapshot, blueprint, id)
     check_kinds(state, world)
     ordered = graph.build(blueprint, ordering.edges)
     account = account_of(blueprint, state, world, report)
@@ -56,7 +57,7 @@ def plan_scale(
     steps = plan_steps(changes, ordered, state)
     return with_digest(
         replace(
-            drafted(blueprint, snapshot, state, steps, now(), commit),
+            drafted(blueprint, snapshot, state, steps, id, now(), commit),
             mode="scale",
             account=account,
             region=world.aws.region if account else "",
