@@ -24,6 +24,12 @@ def no_known_secrets() -> None:
     KNOWN.__init__()  # type: ignore[misc]  # on purpose: as a new one
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The register of plans is not that of whoever runs the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("user-state"))
+
+
 @pytest.fixture(scope="session")
 def box() -> Iterator[Sandbox]:
     """A sandbox at 600 times the speed; the environment points to it while it runs."""

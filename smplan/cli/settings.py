@@ -29,8 +29,14 @@ def secret_hosts(environ: Mapping[str, str]) -> SecretHosts:
 
 def config_file(environ: Mapping[str, str]) -> Path | None:
     """The operator's `smplan.toml`; None without an absolute path to it."""
-    folder = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", ""), ".config"))
-    return folder / FILE if folder.is_absolute() else None
+    folder = user_folder(environ, "XDG_CONFIG_HOME", Path(".config"))
+    return folder / FILE if folder else None
+
+
+def user_folder(environ: Mapping[str, str], variable: str, default: Path) -> Path | None:
+    """The folder in ``variable``, else ``default`` in the user's home; None unless that is an absolute path."""
+    folder = Path(environ.get(variable) or Path(environ.get("HOME", ""), default))
+    return folder if folder.is_absolute() else None
 
 
 def _from_file(path: Path | None) -> list[str]:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from smplan.blueprint import load as loading
 from smplan.cli.git_head import commit_of
 from smplan.cli.plan_file import SavedPlans, read_plan
+from smplan.cli.register import Register
 from smplan.cli.settings import check_destination, secret_hosts, url_errors
 from smplan.cli.workspace import current_workspace, shown, state_file, workspace_of
 from smplan.core.blueprint import BackendConfig, Blueprint
@@ -165,10 +166,12 @@ def plan(
     permits: Permits = NO_PERMITS,
     command: str = "",
     report: Callable[[Event], None] | None = None,
+    id: str = "",
 ) -> Plan:
     """The plan of ``blueprint`` from its state and what exists; events go to ``report``.
 
-    ``permits`` are what the options permit; ``command`` is the one that makes this plan, for hints.
+    ``permits`` are what the options permit; ``command`` is the one that makes this plan, for hints; ``id`` is that of a
+    plan to derive again.
     """
     stop = CancelToken()
     with _interruptible_pauses(stop):
@@ -182,6 +185,7 @@ def plan(
             report=report or warning_reporter(),
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
+            id=id,
         )
     check_destination(made, os.environ)
     return made
@@ -255,7 +259,10 @@ class LocatedState:
 
 
 def locate_state(blueprint: Path | None) -> LocatedState:
-    """The state of ``blueprint``, else of the last plan, else the only one in ``state/``. Raises SmplanError."""
+    """The state of ``blueprint``, else of the last plan that this user made, else the only one in ``state/``.
+
+    Raises SmplanError.
+    """
     if blueprint is not None:
         wanted, workspace = load(blueprint, {}, ()), workspace_of(blueprint.parent)
         backend = within(workspace, backend_of(wanted))
@@ -266,6 +273,8 @@ def locate_state(blueprint: Path | None) -> LocatedState:
         if not saved.exists():
             continue
         plan = read_plan(saved)
+        if not Register.of(os.environ).has(plan.digest, workspace):
+            continue
         backend = within(workspace, _with_defaults(plan.backend, plan.name))
         return LocatedState(workspace, backend, plan.name, plan.region, plan.account)
     files = sorted((workspace / STATE_FOLDER).glob("*.state.json"))
