@@ -67,10 +67,10 @@ def apply(
 ) -> int:
     """Execute a saved plan exactly, or resume it where an earlier run stopped.
 
-    A plan file is applied if this user made it in this workspace. Any other must equal what --blueprint leads to, with
-    the options that it was planned with.
+    A plan file is applied if this user made it in this workspace, or if it has the approvals that the operator demands.
+    Any other must equal what --blueprint leads to, with the options that it was planned with.
     """
-    from smplan.cli import plan_file
+    from smplan.cli import approvals, plan_file
     from smplan.cli.workspace import current_workspace
 
     plans, given = plan_file.SavedPlans(current_workspace()), _Given(var, var_file, destroy, unprotect, abandon)
@@ -80,7 +80,8 @@ def apply(
         file = plans.last
     else:
         made = plan_file.read_plan(plan) if plan else plans.read_last()
-        _check_origin(made, file, plans.workspace, blueprint, given)
+        approved = approvals.check(made, file, approvals.policy_of(os.environ, plans.workspace))
+        _check_origin(made, file, plans.workspace, blueprint, given, approved=approved)
     return run_apply(made, plans, file, new=new, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
 
 
@@ -120,14 +121,16 @@ def _planned(file: Path, blueprint: Path | None, given: _Given) -> tuple[Plan, S
     return wiring.plan(given.load(file), command=command), plan_file.SavedPlans(workspace_of(file.parent))
 
 
-def _check_origin(plan: Plan, file: Path, workspace: Path, blueprint: Path | None, given: _Given) -> None:
-    """Raise Untrusted unless this user made ``plan``, or ``blueprint`` leads to it."""
+def _check_origin(
+    plan: Plan, file: Path, workspace: Path, blueprint: Path | None, given: _Given, *, approved: bool
+) -> None:
+    """Raise Untrusted unless ``plan`` is ``approved``, or this user made it; and if ``blueprint`` leads to another."""
     from smplan.cli import origin
     from smplan.cli.workspace import workspace_of
 
     if blueprint is None:
         given.refuse("var", "var_file", "destroy", "unprotect", "abandon")
-        origin.check_made_here(plan, file, workspace)
+        origin.check_place(plan, file, workspace) if approved else origin.check_made_here(plan, file, workspace)
         return
     command = options.typed("plan", blueprint, **asdict(given))
     permits = options.permits(given.unprotect, given.abandon)
@@ -151,10 +154,12 @@ def run_apply(
     A ``new`` plan is saved in ``file`` once it is approved, so that the run can be resumed; any other is there already.
     ``plans`` are those that a decline concerns.
     """
-    from smplan.cli import origin, wiring
+    from smplan.cli import approvals, origin, wiring
     from smplan.engine.apply import Applier
     from smplan.engine.waiter import CancelToken
 
+    if new:
+        approvals.refuse_new(plan, approvals.policy_of(os.environ, plans.workspace))
     if not as_json:
         typer.echo(rendered(plan, Format.TEXT), nl=False)
     if not yes and not plan.empty:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from smplan.cli import plan_file, wiring
 from smplan.cli.register import Entry, Register, RegisterUnusable
+from smplan.cli.workspace import state_file
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.changes import NO_PERMITS, Permits
+from smplan.core.plan.consistency import place_problems
 from smplan.core.plan.difference import differences
 from smplan.core.plan.model import Plan
 from smplan.core.state.journal import ReplayedState
 from smplan.engine import preconditions
-from smplan.errors import Untrusted
+from smplan.errors import StoreError, Untrusted
 
 SHOWN = 20
 """Differences that are printed; the rest is counted."""
@@ -99,6 +101,18 @@ def check_made_here(plan: Plan, file: Path, workspace: Path) -> None:
         raise Untrusted(
             f"{file} was made for another workspace, {entry.workspace}", hint="run the same command in that folder"
         )
+
+
+def check_place(plan: Plan, file: Path, workspace: Path) -> None:
+    """Raise Untrusted if an approved plan names no place of a state, or a file outside of ``workspace``."""
+    options, names = plan.backend.options, ("bucket", "key") if plan.backend.backend == "s3" else ("path",)
+    if any(place_problems(plan.backend)) or not all(options.get(name) for name in names):
+        raise Untrusted(f"{file} does not say where the state is", hint=preconditions.PLAN_AGAIN)
+    if plan.backend.backend == "local":
+        try:
+            state_file(workspace, options["path"])
+        except StoreError as error:
+            raise Untrusted(f"{file}: {error.message}", hint=error.hint) from None
 
 
 def _unknown(plan: Plan, file: Path, why: str) -> Untrusted:

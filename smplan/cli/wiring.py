@@ -186,6 +186,7 @@ def plan(
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
             id=id,
+            planner=user(),
         )
     check_destination(made, os.environ)
     return made
@@ -205,6 +206,7 @@ def plan_scale(blueprint: Blueprint, sizes: Mapping[str, int | None]) -> Plan:
             report=warning_reporter(),
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
+            planner=user(),
         )
 
 
@@ -225,12 +227,16 @@ def _interruptible_pauses(stop: CancelToken) -> Iterator[None]:
 
 def holder(operation: str) -> LockHolder:
     """This process as the holder of a lock."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no such user, as in some containers
-        user = f"uid {os.getuid()}"
-    who = f"{user}@{socket.gethostname()} pid {os.getpid()}"
+    who = f"{user()}@{socket.gethostname()} pid {os.getpid()}"
     return LockHolder(who, operation, uuid.uuid4().hex, utc_now().isoformat())
+
+
+def user() -> str:
+    """Who runs this process: as they say, or by the name of the user."""
+    try:
+        return os.environ.get("SMPLAN_USER") or getpass.getuser()
+    except (KeyError, OSError):  # no such user, as in some containers
+        return f"uid {os.getuid()}"
 
 
 def store_of_plan(plan: Plan) -> Store:

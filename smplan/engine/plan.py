@@ -61,12 +61,13 @@ def plan(
     now: Now = utc_now,
     commit: str = "",
     id: str = "",
+    planner: str = "",
 ) -> Plan:
     """The plan that makes what exists match ``blueprint``; ``mode`` "destroy" deletes everything instead.
 
     ``permits`` are what a person allows for this plan, ``command`` the one that makes it, for hints.
-    ``pause`` waits before a request is retried; ``id`` is that of a plan to derive again. Raises BlueprintInvalid,
-    GuardRefused, NotOurs, or the error of a read that failed. Writes nothing.
+    ``pause`` waits before a request is retried; ``id`` is that of a plan to derive again, ``planner`` who makes it.
+    Raises BlueprintInvalid, GuardRefused, NotOurs, or the error of a read that failed. Writes nothing.
     """
     world.on_retry(report, pause)
     id = id or str(uuid.uuid4())
@@ -89,6 +90,7 @@ def plan(
     found = drafted(blueprint, snapshot, state, steps, id, now(), commit)
     found = replace(
         found,
+        planner=planner,
         mode=mode,
         account=account,
         region=world.aws.region if account else "",

@@ -35,6 +35,7 @@ def plan_scale(
     pause: Pause = sleep,
     now: Now = utc_now,
     commit: str = "",
+    planner: str = "",
 ) -> Plan:
     """The plan that gives each group of ``sizes``, by address, that size; None is that of the blueprint.
 
@@ -58,6 +59,7 @@ def plan_scale(
     return with_digest(
         replace(
             drafted(blueprint, snapshot, state, steps, id, now(), commit),
+            planner=planner,
             mode="scale",
             account=account,
             region=world.aws.region if account else "",

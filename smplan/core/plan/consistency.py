@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from math import isfinite
 
+from smplan.core.blueprint import BackendConfig
 from smplan.core.plan.model import Op, Plan, Step, first_lineage
 from smplan.core.plan.step_consistency import ACTIONS, is_release, step_problems
 from smplan.core.resource_type import AWS_KINDS, ResourceType, ResourceTypes
@@ -74,11 +75,17 @@ def _of_members(plan: Plan) -> Iterator[str]:
     allowed = _MODES.get(plan.mode, frozenset())
     if any(step.op not in allowed for step in plan.steps) or not allowed:
         yield f"mode: it is {plan.mode!r}, and the steps are others"
-    known = _BACKENDS.get(plan.backend.backend, set())
-    if not known or not plan.backend.options.keys() <= known:
-        yield "backend: it is not one that smplan has"
+    yield from place_problems(plan.backend)
     if not plan.permits.keys() <= {"unprotect", "abandon"}:
         yield "permits: there are only `unprotect` and `abandon`"
+
+
+def place_problems(backend: BackendConfig) -> Iterator[str]:
+    """Whether the state could be kept there at all."""
+    options, form = backend.options, _BACKENDS.get(backend.backend)
+    texts = all(isinstance(value, str | None) for value in options.values())
+    if form is None or not texts or not options.keys() <= form:
+        yield "backend: it is not one that smplan has"
 
 
 def _of_values(plan: Plan) -> Iterator[str]:

@@ -8,9 +8,9 @@ from smplan.core import canonical_json
 from smplan.core.plan.model import Plan, to_json
 from smplan.core.values import Json
 
-UNCOMPARED = {"id", "created", "expires", "digest", "not_checked"}
-"""Of the one plan alone: its id and times, and what AWS did not respond to while it was made. Apply uses the id to know
-that it was not applied before, and the times to refuse it when it is old."""
+UNCOMPARED = {"id", "created", "expires", "digest", "not_checked", "planner"}
+"""Of the one plan alone: its id and times, who made it, and what AWS did not respond to while it was made. Apply uses
+the id to know that it was not applied before, and the times to refuse it when it is old."""
 _NAMES = ("file", "commit")
 """What the blueprint was called, and where it was: of the blueprint itself the digest counts."""
 _LONGEST = 80

@@ -165,6 +165,8 @@ class Plan:
     """What clients of the fleet will notice: no answer, sessions that end."""
     warnings: tuple[str, ...] = ()
     """What is probably a mistake in the blueprint, each with its place and what to do."""
+    planner: str = ""
+    """Who made it, as they say: approvals by them may not count."""
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
     digest: str = ""

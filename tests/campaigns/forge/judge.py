@@ -33,6 +33,7 @@ HARMLESS: dict[Place, str] = {
     ("created",): "what is applied is what planning gives now, whenever it was written",
     ("expires",): "what is applied is what planning gives now, and it lasts a week at most",
     ("not_checked",): "what AWS was not asked; apply does not read it",
+    ("planner",): "who made it, as they say; only the operator's approvals count by it",
     ("blueprint", "file"): "a name for people; the digest of the blueprint counts",
     ("blueprint", "commit"): "a name for people; the digest of the blueprint counts",
     ("unreadable",): "the reasons are for people; the addresses count",
