@@ -54,6 +54,7 @@ def test_an_attack_is_refused_before_any_call(real: dict[str, Source], attack: A
     assert judged(real["changed"], attack).wrong == ""
 
 
+PASSWORD = {"path": "password", "before": "hunter2", "after": {"$secret": "env:PASSWORD"}}
 EDITS: dict[str, list[tuple[Edit, str]]] = {
     "first": [
         (put("", "id", to="p1"), "id: it is not a UUID"),
@@ -120,6 +121,8 @@ EDITS: dict[str, list[tuple[Edit, str]]] = {
         (put("kept:update", "changes", 0, "replaces", to=True), "changes: one of them cannot be made in place"),
         (lambda it: step(it, "kept:update")["changes"].append(step(it, "kept:update")["changes"][0]), "in them twice"),
         (put("kept:update", "changes", 1, "after", to="mine"), "changes: note is not what will be applied"),
+        (put("user:update", "changes", to=[PASSWORD]), "changes: password shows a secret"),
+        (put("new:create", "depends_on", to=[{"step": "kept:update", "reason": "x", "seconds": -1}]), "without end"),
         (put("kept:update", "resource", "spec", "size", to={"$map": 1}), "resource.spec.size: Input should be"),
         (put("value:update", "changes", to=[]), "changes: they do not lead from `before` to the spec: input"),
         (put("value:update", "changes", 0, "after", to="x"), "changes: they do not lead from `before` to the spec"),
@@ -129,7 +132,6 @@ EDITS: dict[str, list[tuple[Edit, str]]] = {
         (put("replaced:delete#1", "precondition", to=""), "step replaced:delete#1: precondition: it is missing"),
         (put("replaced:delete#1", "resource", "keep", to=True), "it is not the record of the state: keep"),
         (put("replaced:delete#1", "known_after_apply", to={"a": "kept"}), "changes: a step that applies no spec has"),
-        (put("foreign:adopt", "adopt", "adopt", to=False), "adopt: nothing permits to adopt it"),
         (put("foreign:adopt", "resource", "id", to="t-kept"), "resource.id: the state has toy.thing t-kept at kept"),
         (put("after:move", "previous_address", to="kept"), "the state has no toy.thing t-before at kept"),
         (put("after:move", "resource", "outputs", to={}), "resource: it is not the record of the state: outputs"),

@@ -108,12 +108,13 @@ class _Targets:
             yield f"resource: it is not the record of the state: {', '.join(_differing(step.resource, record))}"
 
     def _of_adoption(self, step: Step) -> Iterator[str]:
-        """Something vouches for an adoption: the state, a create that was interrupted, or what the blueprint says."""
+        """Apply reads the tags of what is adopted; where a kind has none, something else must permit it."""
         allowed = step.adopt and (step.adopt.keep or step.adopt.adopt or step.adopt.adopt_from)
         record = self._records.get((step.kind, step.physical_id))
+        begun = any(each.resource.kind == step.kind for each in self._pending)
         if record is not None and record.address != step.address:
             yield f"resource.id: the state has {step.kind} {step.physical_id} at {record.address}"
-        elif not (allowed or record or any(each.resource.kind == step.kind for each in self._pending)):
+        elif not (self._types(step.kind).taggable or allowed or record or begun):
             yield "adopt: nothing permits to adopt it"
 
     def _of_pending(self, step: Step) -> Iterator[str]:

@@ -118,7 +118,7 @@ ATTACKS = (
         lambda it: _foreign(it, "adopt", "t-foreign", adopt={"adopt": True}),
         "",
     ),
-    Attack("adopts it without a permission", lambda it: _foreign(it, "adopt", "t-foreign"), "nothing permits to adopt"),
+    Attack("adopts it without a permission, against its tags", lambda it: _foreign(it, "adopt", "t-foreign"), ""),
     Attack("deletes what `prevent_destroy` protects", _delete_protected, "it is protected by `prevent_destroy`"),
     Attack("deletes it, and permits it itself", _delete_protected_with_permit, ""),
     Attack("sends a secret to a server of its own", _secret_for_another, ""),
