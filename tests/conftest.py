@@ -25,9 +25,10 @@ def no_known_secrets() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def user_state(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The register of plans is not that of whoever runs the tests."""
-    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("user-state"))
+def user_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Neither the register of plans nor the settings are those of whoever runs the tests."""
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        os.environ[name] = str(tmp_path_factory.mktemp("user"))
 
 
 @pytest.fixture(scope="session")

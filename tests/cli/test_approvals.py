@@ -20,7 +20,7 @@ from smplan.core.plan.model import Plan, with_digest
 from smplan.engine.plan import utc_now
 from smplan.errors import SmplanError
 from tests.cli.conftest import Shell
-from tests.cli.fakes import Terminal
+from tests.cli.fakes import Terminal, failing_once
 
 PEOPLE = ("ann", "bob", "eve", "me")
 
@@ -153,6 +153,17 @@ def test_a_rejection_is_refused_until_the_same_person_approves(smplan: Shell, of
     assert "bob@x.test rejects it: too late" in done.err
     smplan.ok(*command)
     smplan.ok("apply", "plan.json", "--yes")
+
+
+def test_a_run_is_resumed_only_with_its_approvals(
+    smplan: Shell, office: Office, planned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(smplan, office, "ann")
+    failing_once(smplan, monkeypatch, "apply", "plan.json", "--yes")
+    office.policy(count=2)
+    assert smplan("apply", "plan.json", "--yes").code == 5
+    approve(smplan, office, "bob")
+    assert "1 step completed" in smplan.ok("apply", "plan.json", "--yes").out
 
 
 def test_a_key_approves_for_one_person_only(smplan: Shell, office: Office, planned: Path) -> None:

@@ -15,12 +15,8 @@ from smplan.cli.plan_file import read_plan, save_plan
 from smplan.cli.register import Entry, Register, RegisterUnusable
 from smplan.core.blueprint import BackendConfig
 from smplan.core.plan.model import Plan, with_digest
-from smplan.engine import operations
-from smplan.engine.operations import Result, RunContext
-from smplan.engine.prepare import PreparedStep
-from smplan.errors import Invalid
 from tests.cli.conftest import Ran, Shell
-from tests.cli.fakes import in_s3
+from tests.cli.fakes import failing_once, in_s3
 
 
 def register_folder() -> Path:
@@ -211,21 +207,6 @@ def test_a_plan_to_scale_is_not_derived(smplan: Shell) -> None:
     refused(smplan("apply", "plan.json", "--yes"), "`smplan scale BLUEPRINT --to N`")
 
 
-def failing_once(shell: Shell, monkeypatch: pytest.MonkeyPatch, *command: object) -> None:
-    """Run ``command``, whose second step fails."""
-
-    original = operations._apply_virtual
-
-    def apply_virtual(run: RunContext, prepared: PreparedStep) -> Result:
-        if prepared.step.address == "second":
-            raise Invalid("not now")
-        return original(run, prepared)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(operations, "_apply_virtual", apply_virtual)
-        assert shell(*command).code == 8
-
-
 def test_an_accepted_plan_is_resumed_although_the_blueprint_leads_to_another_by_now(
     smplan: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,3 +346,33 @@ def test_a_register_that_cannot_be_written_says_so(register: Register) -> None:
     with pytest.raises(RegisterUnusable, match="cannot be written: Is a directory"):
         register.add("b", Entry(Path("/w"), derived=False))
     assert [name for name in entries(folder) if name.startswith(".new-")] == []
+
+
+def test_a_plan_of_one_runner_is_applied_by_another_unless_a_merge_came_first(
+    smplan: Shell, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two clones, each on a runner of its own, with the state in S3 and the plan as an artifact."""
+    clones = [tmp_path / name for name in ("pull-request", "deployment", "forger")]
+    for clone in clones:
+        clone.mkdir()
+        (clone / "toy.yaml").write_text(in_s3(bucket))
+
+    def on(clone: Path) -> None:
+        monkeypatch.chdir(clone)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path.parent / f"{tmp_path.name}-{clone.name}"))
+
+    on(clones[0])
+    smplan.ok("plan", "toy.yaml", "--out", "first.json")
+    smplan.ok("plan", "toy.yaml", "--out", "second.json")
+    for name in ("first.json", "second.json"):
+        (clones[1] / name).write_bytes((clones[0] / name).read_bytes())
+    on(clones[1])
+    refused(smplan("apply", "first.json", "--yes"), "you have not made first.json on this machine")
+    assert "2 steps completed" in smplan.ok("apply", "first.json", "-b", "toy.yaml", "--yes").out
+    assert smplan("apply", "second.json", "-b", "toy.yaml", "--yes").code == 4
+    on(clones[2])
+    (clones[2] / "toy.yaml").write_text(in_s3(bucket).replace("hello", "mine"))
+    smplan.ok("plan", "toy.yaml", "--out", "plan.json")
+    (clones[1] / "plan.json").write_bytes((clones[2] / "plan.json").read_bytes())
+    on(clones[1])
+    refused(smplan("apply", "plan.json", "-b", "toy.yaml", "--yes"), "is not the plan that toy.yaml leads to")
