@@ -92,7 +92,11 @@ class Register:
         """The folder, if nobody else can write there. Raises RegisterUnusable."""
         if self.folder is None:
             raise RegisterUnusable("neither XDG_STATE_HOME nor HOME is an absolute path")
-        if self.folder.resolve().is_relative_to(workspace):
+        try:
+            inside = self.folder.resolve().is_relative_to(workspace)
+        except (OSError, RuntimeError):  # links that lead round in a circle
+            raise RegisterUnusable(f"{self.folder} cannot be located") from None
+        if inside:
             raise RegisterUnusable(f"{self.folder} is in the workspace, which others may write")
         for folder in (self.folder.parent, self.folder):
             try:

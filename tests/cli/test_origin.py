@@ -267,6 +267,13 @@ def a_link(folder: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("XDG_STATE_HOME", str(path))
 
 
+def a_circle(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    path = folder.parent / f"{folder.name}-circle" / "link"
+    path.parent.mkdir()
+    path.symlink_to(path)
+    patch.setenv("XDG_STATE_HOME", str(path))
+
+
 @pytest.mark.parametrize(
     ("unusable", "why"),
     [
@@ -275,6 +282,7 @@ def a_link(folder: Path, patch: pytest.MonkeyPatch) -> None:
         (a_file, "cannot be used: Not a directory"),
         (shared, "is not a folder that only you can write"),
         (a_link, "is in the workspace, which others may write"),
+        (a_circle, "cannot be located"),
     ],
 )
 def test_without_a_safe_register_plans_are_made_and_not_trusted(

@@ -27,7 +27,7 @@ _MODES = {
     "scale": frozenset({Op.SCALE, Op.GATE}),
 }
 """The ops of each mode."""
-_BACKENDS = {"local": {"backend", "path"}, "s3": {"backend", "bucket", "key", "kms_key_id", "region"}}
+_BACKENDS = {"local": {"path"}, "s3": {"bucket", "key", "kms_key_id", "region"}}
 _SETTINGS = {"url", "connect_to", "access_token", "api_version"}
 
 
