@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 # make quick: the inner loop, under a minute. make package: the wheel, installed elsewhere and run.
-.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories rolls interruptions constraints unmanaged mistakes guards bench lock clean
+.PHONY: demo check quick package format lint test coverage schemas docs crash-matrix race torn damage faults histories rolls interruptions forge constraints unmanaged mistakes guards bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/smplan demo
@@ -90,6 +90,10 @@ rolls: $(STAMP)
 # Every attribute of every kind on the serving path changed, viewers connected: what the plan predicts, and what they notice.
 interruptions: $(STAMP)
 	$(BIN)/python -m tests.campaigns.run_interruptions $(OPTIONS)
+
+# Plans forged with a digest that is right: what refuses each, and the calls that were made. OPTIONS="-n 500" samples.
+forge: $(STAMP)
+	$(BIN)/python -m tests.campaigns.run_forge $(OPTIONS)
 
 constraints: $(STAMP)
 	$(BIN)/python -m tests.campaigns.run_constraints

@@ -5,6 +5,7 @@
     SmplanError                    exit 1   something went wrong, nothing was lost
       BlueprintInvalid             exit 3   fix the blueprint (all its errors are listed)
       Stale                        exit 4   plan again: the state or what exists changed
+      Untrusted                    exit 5   have the plan derived again, or approved: nothing vouches for it
       GuardRefused                 exit 6   lift the guard on purpose, or keep it
       Locked                       exit 7   wait for the holder of the lock
       Partial                      exit 8   some steps failed; fix the cause and apply again
@@ -91,6 +92,12 @@ class Stale(SmplanError):
     """The plan is out of date: its file, the state, or what exists changed since it was made."""
 
     exit_code = 4
+
+
+class Untrusted(SmplanError):
+    """The plan must not be applied: nothing shows who made it, or it is not what smplan makes of the blueprint."""
+
+    exit_code = 5
 
 
 class GuardRefused(SmplanError):

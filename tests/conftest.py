@@ -33,6 +33,13 @@ def no_known_secrets() -> None:
     KNOWN.__init__()  # type: ignore[misc]  # on purpose: as a new one
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Neither the register of plans nor the settings are those of whoever runs the tests."""
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        os.environ[name] = str(tmp_path_factory.mktemp("user"))
+
+
 @pytest.fixture(scope="session")
 def box() -> Iterator[Sandbox]:
     """A sandbox at 600 times the speed; the environment points to it while it runs."""

@@ -111,3 +111,15 @@ def test_every_environment_variable_of_smplan_is_documented() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "smplan").rglob("*.py"))
     named = {name for name in re.findall(r"\bSMPLAN_[A-Z_]+\b", source) if not name.startswith("SMPLAN_VAR_")}
     assert rows(reference("environment-variables.md")).keys() >= {*named, "SMPLAN_VAR_name"}
+
+
+STATEMENT = re.compile(r"^- (.+)$", re.MULTILINE)
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+@pytest.mark.parametrize("statement", STATEMENT.findall((ROOT / "docs" / "security.md").read_text(encoding="utf-8")))
+def test_every_statement_about_trust_names_its_tests(statement: str) -> None:
+    named = TEST.findall(statement)
+    assert named, statement
+    for file, name in named:
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {name}"

@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 
 from smplan.blueprint.diagnostics import Diagnostics
 from smplan.core.blueprint import INVALID, SourceMap
+from smplan.core.secret_patterns import SECRET_SOURCE
 from smplan.core.values import (
     InvalidReference,
     Json,
@@ -29,9 +30,6 @@ from smplan.core.wording import one_of, quoted, shape
 MAX_FILE_BYTES = 64 * 1024
 MAX_VALUES = 150_000
 MAX_TEXT = 16 * 1024 * 1024
-
-_SOURCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|ssm:[A-Za-z0-9_.\-/]+|secretsmanager:[A-Za-z0-9_+=,.@!:/\-]+)\Z")
-
 
 _FOREIGN = re.compile(r"(?:\$|\{\{\s*|\$\(|%\{|<%=\s*)((?:var|each)\.[A-Za-z_][\w.-]*)(?:\s*\}\}|\)|\}|\s*%>)?")
 """A reference as other tools write it: ``$var.x``, ``{{ var.x }}``, ``$(var.x)``."""
@@ -247,7 +245,7 @@ class Interpolator:
 
     def _secret(self, raw: PartialValue, path: Path, each: Each | None) -> PartialValue:
         source = self.interpolate(raw, path, each)
-        if isinstance(source, str) and _SOURCE.match(source):
+        if isinstance(source, str) and SECRET_SOURCE.fullmatch(source):
             return Secret(source)
         if source is INVALID or self.from_invalid_variable(source):
             return INVALID

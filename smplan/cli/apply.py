@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -18,6 +19,7 @@ from smplan.cli.show import Format, rendered
 
 if TYPE_CHECKING:
     from smplan.cli.plan_file import SavedPlans
+    from smplan.core.blueprint import Blueprint
     from smplan.core.events import Event
     from smplan.core.plan.model import Plan
     from smplan.engine.executor import Outcome
@@ -42,29 +44,98 @@ def apply(
     plan: Annotated[
         Path | None, typer.Argument(help="A plan file, or a blueprint to plan first; default: the last saved plan.")
     ] = None,
+    blueprint: Annotated[
+        Path | None,
+        typer.Option(
+            "--blueprint",
+            "-b",
+            help="Plan again from this blueprint, and apply the plan file only if it is the same plan: for a plan that "
+            "was made elsewhere, as in CI.",
+        ),
+    ] = None,
     yes: options.Yes = False,
     var: options.Variables = None,
     var_file: options.VariableFiles = None,
+    destroy: Annotated[
+        bool, typer.Option("--destroy", help="With --blueprint: the plan is one to delete everything.")
+    ] = False,
+    unprotect: options.Unprotect = None,
+    abandon: options.Abandon = None,
     parallel: options.Parallel = PARALLEL,
     lock_wait: options.LockWait = 0,
     as_json: options.AsJson = False,
 ) -> int:
-    """Execute a saved plan exactly, or resume it where an earlier run stopped."""
-    from smplan.cli import plan_file, wiring
-    from smplan.cli.workspace import current_workspace, workspace_of
+    """Execute a saved plan exactly, or resume it where an earlier run stopped.
 
-    plans = plan_file.SavedPlans(current_workspace())
-    file, new = plan or plans.last, False
-    if plan is None:
-        made = plans.read_last()
-    elif plan_file.is_plan(plan):
-        made = plan_file.read_plan(plan)
-    else:
-        command = options.typed("plan", plan, var=var, var_file=var_file)
-        made = wiring.plan(wiring.load(plan, options.assignments(var), var_file or ()), command=command)
-        plans, new = plan_file.SavedPlans(workspace_of(plan.parent)), True
+    A plan file is applied if this user made it in this workspace, or if it has the approvals that the operator demands.
+    Any other must equal what --blueprint leads to, with the options that it was planned with.
+    """
+    from smplan.cli import approvals, plan_file
+    from smplan.cli.workspace import current_workspace
+
+    plans, given = plan_file.SavedPlans(current_workspace()), _Given(var, var_file, destroy, unprotect, abandon)
+    file, new = plan or plans.last, plan is not None and not plan_file.is_plan(plan)
+    if new:
+        made, plans = _planned(file, blueprint, given)
         file = plans.last
+    else:
+        made = plan_file.read_plan(plan) if plan else plans.read_last()
+        approved = approvals.check(made, file, approvals.policy_of(os.environ, plans.workspace))
+        _check_origin(made, file, plans.workspace, blueprint, given, approved=approved)
     return run_apply(made, plans, file, new=new, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The options that a plan is made with."""
+
+    var: list[str] | None
+    var_file: list[Path] | None
+    destroy: bool
+    unprotect: list[str] | None
+    abandon: list[str] | None
+
+    def load(self, blueprint: Path) -> Blueprint:
+        """The blueprint with these variables."""
+        from smplan.cli import wiring
+
+        return wiring.load(blueprint, options.assignments(self.var), self.var_file or ())
+
+    def refuse(self, *names: str) -> None:
+        """Raise typer.BadParameter for each of the options ``names`` that was given."""
+        for name in names:
+            if getattr(self, name):
+                option = f"--{name.replace('_', '-')}"
+                raise typer.BadParameter("it is for a plan file that is given with --blueprint", param_hint=option)
+
+
+def _planned(file: Path, blueprint: Path | None, given: _Given) -> tuple[Plan, SavedPlans]:
+    """A new plan of the blueprint ``file``, and where its workspace keeps plans."""
+    from smplan.cli import plan_file, wiring
+    from smplan.cli.workspace import workspace_of
+
+    if blueprint is not None:
+        raise typer.BadParameter(f"{file} is a blueprint itself", param_hint="--blueprint")
+    given.refuse("destroy", "unprotect", "abandon")
+    command = options.typed("plan", file, var=given.var, var_file=given.var_file)
+    return wiring.plan(given.load(file), command=command), plan_file.SavedPlans(workspace_of(file.parent))
+
+
+def _check_origin(
+    plan: Plan, file: Path, workspace: Path, blueprint: Path | None, given: _Given, *, approved: bool
+) -> None:
+    """Raise Untrusted unless ``plan`` is ``approved``, or this user made it; and if ``blueprint`` leads to another."""
+    from smplan.cli import origin
+    from smplan.cli.workspace import workspace_of
+
+    if blueprint is None:
+        given.refuse("var", "var_file", "destroy", "unprotect", "abandon")
+        origin.check_place(plan, file, workspace) if approved else origin.check_made_here(plan, file, workspace)
+        return
+    command = options.typed("plan", blueprint, **asdict(given))
+    permits = options.permits(given.unprotect, given.abandon)
+    derivation = origin.Derivation(given.load(blueprint), given.destroy, permits, command)
+    derivation.check(plan, file, workspace_of(blueprint.parent))
 
 
 def run_apply(
@@ -83,16 +154,18 @@ def run_apply(
     A ``new`` plan is saved in ``file`` once it is approved, so that the run can be resumed; any other is there already.
     ``plans`` are those that a decline concerns.
     """
-    from smplan.cli import plan_file, wiring
+    from smplan.cli import approvals, origin, wiring
     from smplan.engine.apply import Applier
     from smplan.engine.waiter import CancelToken
 
+    if new:
+        approvals.refuse_new(plan, approvals.policy_of(os.environ, plans.workspace))
     if not as_json:
         typer.echo(rendered(plan, Format.TEXT), nl=False)
     if not yes and not plan.empty:
         _confirm(plan, plans, new=new, as_json=as_json)
     if new:
-        plan_file.save_plan(plan, file)
+        origin.save(plan, file, plans.workspace)
     stop = CancelToken()
     with _progress(as_json) as on_event, _signals(stop) as on_start:
         applier = Applier(

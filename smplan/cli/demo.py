@@ -29,13 +29,14 @@ def demo(speed: Speed = SPEED) -> None:
     control = sandbox_process()
     since = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="smplan-demo-") as name:
-        folder = Path(name)
+        folder, user = Path(name, "fleet"), Path(name, "user")
+        folder.mkdir()
         shutil.copy(starter(), folder / STARTER)
         typer.echo(f"$ smplan sandbox start --speed {speed:g}")
         running = control.start(speed, folder / ".smplan")
         try:
             before = inventory(running.env)
-            tour(folder, running.env)
+            tour(folder, {**running.env, "XDG_STATE_HOME": str(user), "XDG_CONFIG_HOME": str(user)})
             left = inventory(running.env) - before
         finally:
             control.stop(folder / ".smplan")

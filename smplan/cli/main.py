@@ -12,6 +12,7 @@ import typer
 from smplan import __version__
 from smplan.cli import (
     apply,
+    approve,
     demo,
     destroy,
     doctor,
@@ -40,6 +41,7 @@ INTERRUPTED = 9
 EPILOG = (
     "Exit codes: 0 done, or nothing to do · 1 error · 2 there are changes (plan --detailed-exitcode) · "
     "3 blueprint invalid · 4 the plan is stale, or what exists differs from what it relied on · "
+    "5 nothing vouches for the plan, or an approval is missing · "
     "6 refused by a guard · 7 locked · 8 some steps failed, state saved · "
     "9 interrupted: run again to resume · 10 a wait timed out · 11 drift found · "
     "12 plan or drift is incomplete: something could not be read"
@@ -61,7 +63,23 @@ app.add_typer(state_app, name="state")
 app.add_typer(lock_app, name="lock")
 app.add_typer(sandbox.app, name="sandbox")
 
-for command in (init, validate, plan, show, graph, apply, destroy, scale, drift, output, doctor, kinds, schema, demo):
+for command in (
+    init,
+    validate,
+    plan,
+    show,
+    graph,
+    approve,
+    apply,
+    destroy,
+    scale,
+    drift,
+    output,
+    doctor,
+    kinds,
+    schema,
+    demo,
+):
     command.register(app)
 state.register(state_app)
 lock.register(lock_app)

@@ -42,15 +42,16 @@ def plan(
     the top of its git work tree, else the blueprint's folder. Exits with 12 if something could not be read: then the
     plan is incomplete, and another is needed later.
     """
-    from smplan.cli import plan_file, wiring
+    from smplan.cli import origin, plan_file, wiring
     from smplan.cli.workspace import workspace_of
 
     wanted = wiring.load(blueprint, options.assignments(var), var_file or ())
     given = {"var": var, "var_file": var_file, "unprotect": unprotect, "abandon": abandon, "out": out}
     command = options.typed("plan", blueprint, destroy=destroy, **given)
     made = wiring.plan(wanted, destroy=destroy, permits=options.permits(unprotect, abandon), command=command)
-    file = out or plan_file.SavedPlans(workspace_of(blueprint.parent)).last
-    plan_file.save_plan(made, file)
+    workspace = workspace_of(blueprint.parent)
+    file = out or plan_file.SavedPlans(workspace).last
+    origin.save(made, file, workspace)
     typer.echo(rendered(made, Format.JSON if as_json else Format.TEXT), nl=False)
     if not made.empty:
         options.next_command(plan_file.apply_command(made, file))

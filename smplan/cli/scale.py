@@ -53,7 +53,7 @@ def scale(
     Instances are drained and terminated by Auto Scaling, never by hand. The size is remembered: plans keep it, whatever
     the blueprint says, until `--to blueprint`, or its own minimum, is given.
     """
-    from smplan.cli import plan_file, wiring
+    from smplan.cli import origin, plan_file, wiring
     from smplan.cli.show import Format, rendered
     from smplan.cli.workspace import workspace_of
 
@@ -65,7 +65,7 @@ def scale(
         return run_apply(
             made, plans, plans.scale, new=True, yes=yes, parallel=parallel, lock_wait=lock_wait, as_json=as_json
         )
-    plan_file.save_plan(made, out)
+    origin.save(made, out, plans.workspace)
     typer.echo(rendered(made, Format.JSON if as_json else Format.TEXT), nl=False)
     if not made.empty:
         options.next_command(plan_file.apply_command(made, out))

@@ -1,4 +1,4 @@
-"""What only the operator decides, never the blueprint or a file beside it: the hosts to which secrets may be sent."""
+"""What only the operator decides, never the blueprint or a file beside it: where secrets may be sent, who approves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Plan
@@ -19,6 +20,8 @@ from smplan.errors import Diagnostic, Invalid, SmplanError
 FILE = Path("smplan") / "smplan.toml"
 """In ``$XDG_CONFIG_HOME``. A `smplan.toml` in a workspace only marks it: it may come with the blueprint."""
 KEY = "secret_hosts"
+APPROVAL = "approval"
+"""The table with the policy of approvals, see ``approvals``."""
 
 
 def secret_hosts(environ: Mapping[str, str]) -> SecretHosts:
@@ -29,23 +32,41 @@ def secret_hosts(environ: Mapping[str, str]) -> SecretHosts:
 
 def config_file(environ: Mapping[str, str]) -> Path | None:
     """The operator's `smplan.toml`; None without an absolute path to it."""
-    folder = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", ""), ".config"))
-    return folder / FILE if folder.is_absolute() else None
+    folder = user_folder(environ, "XDG_CONFIG_HOME", Path(".config"))
+    return folder / FILE if folder else None
+
+
+def user_folder(environ: Mapping[str, str], variable: str, default: Path) -> Path | None:
+    """The folder in ``variable``, else ``default`` in the user's home; None unless that is an absolute path."""
+    folder = Path(environ.get(variable) or Path(environ.get("HOME", ""), default))
+    return folder if folder.is_absolute() else None
 
 
 def _from_file(path: Path | None) -> list[str]:
+    hosts = read_settings(path).get(KEY, [])
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise _malformed(path)
+    return hosts
+
+
+def read_settings(path: Path | None) -> dict[str, Any]:
+    """What the operator's `smplan.toml` at ``path`` says; nothing without one. Raises SmplanError for another form."""
     if path is None or not os.path.lexists(path):
-        return []
+        return {}
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SmplanError(f"{path} cannot be read: {error}", hint="fix the file") from None
-    hosts = found.pop(KEY, [])
-    if found or not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
-        raise SmplanError(
-            f'{path} may contain only {KEY} = ["HOST", …]', hint="see docs/reference/environment-variables.md"
-        )
-    return hosts
+    if not found.keys() <= {KEY, APPROVAL}:
+        raise _malformed(path)
+    return found
+
+
+def _malformed(path: Path | None) -> SmplanError:
+    return SmplanError(
+        f'{path} may contain only {KEY} = ["HOST", …] and [{APPROVAL}]',
+        hint="see docs/reference/environment-variables.md",
+    )
 
 
 def url_errors(blueprint: Blueprint) -> Iterator[Diagnostic]:

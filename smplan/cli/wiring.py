@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from smplan.blueprint import load as loading
 from smplan.cli.git_head import commit_of
 from smplan.cli.plan_file import SavedPlans, read_plan
+from smplan.cli.register import Register
 from smplan.cli.settings import check_destination, secret_hosts, url_errors
 from smplan.cli.workspace import current_workspace, shown, state_file, workspace_of
 from smplan.core.blueprint import BackendConfig, Blueprint
@@ -165,10 +166,12 @@ def plan(
     permits: Permits = NO_PERMITS,
     command: str = "",
     report: Callable[[Event], None] | None = None,
+    id: str = "",
 ) -> Plan:
     """The plan of ``blueprint`` from its state and what exists; events go to ``report``.
 
-    ``permits`` are what the options permit; ``command`` is the one that makes this plan, for hints.
+    ``permits`` are what the options permit; ``command`` is the one that makes this plan, for hints; ``id`` is that of a
+    plan to derive again.
     """
     stop = CancelToken()
     with _interruptible_pauses(stop):
@@ -182,6 +185,8 @@ def plan(
             report=report or warning_reporter(),
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
+            id=id,
+            planner=user(),
         )
     check_destination(made, os.environ)
     return made
@@ -201,6 +206,7 @@ def plan_scale(blueprint: Blueprint, sizes: Mapping[str, int | None]) -> Plan:
             report=warning_reporter(),
             pause=stop.wait,
             commit=commit_of(Path(blueprint.file).parent),
+            planner=user(),
         )
 
 
@@ -221,12 +227,16 @@ def _interruptible_pauses(stop: CancelToken) -> Iterator[None]:
 
 def holder(operation: str) -> LockHolder:
     """This process as the holder of a lock."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no such user, as in some containers
-        user = f"uid {os.getuid()}"
-    who = f"{user}@{socket.gethostname()} pid {os.getpid()}"
+    who = f"{user()}@{socket.gethostname()} pid {os.getpid()}"
     return LockHolder(who, operation, uuid.uuid4().hex, utc_now().isoformat())
+
+
+def user() -> str:
+    """Who runs this process: as they say, or by the name of the user."""
+    try:
+        return os.environ.get("SMPLAN_USER") or getpass.getuser()
+    except (KeyError, OSError):  # no such user, as in some containers
+        return f"uid {os.getuid()}"
 
 
 def store_of_plan(plan: Plan) -> Store:
@@ -255,7 +265,10 @@ class LocatedState:
 
 
 def locate_state(blueprint: Path | None) -> LocatedState:
-    """The state of ``blueprint``, else of the last plan, else the only one in ``state/``. Raises SmplanError."""
+    """The state of ``blueprint``, else of the last plan that this user made, else the only one in ``state/``.
+
+    Raises SmplanError.
+    """
     if blueprint is not None:
         wanted, workspace = load(blueprint, {}, ()), workspace_of(blueprint.parent)
         backend = within(workspace, backend_of(wanted))
@@ -266,6 +279,8 @@ def locate_state(blueprint: Path | None) -> LocatedState:
         if not saved.exists():
             continue
         plan = read_plan(saved)
+        if not Register.of(os.environ).has(plan.digest, workspace):
+            continue
         backend = within(workspace, _with_defaults(plan.backend, plan.name))
         return LocatedState(workspace, backend, plan.name, plan.region, plan.account)
     files = sorted((workspace / STATE_FOLDER).glob("*.state.json"))

@@ -17,6 +17,9 @@ from smplan.core.spec import IMMUTABLE, UNORDERED, Spec, fields
 from smplan.core.value_types import ValueType
 from smplan.core.values import Json, PartialValue, encode
 
+AWS_KINDS = ("aws.", "gate.targets")
+"""How the names of the kinds that send requests to AWS begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:

@@ -1,8 +1,11 @@
-"""Text that is a secret by its form: keys, tokens, webhooks, URLs with passwords."""
+"""Where secrets are found, and text that is a secret by its form: keys, tokens, webhooks, URLs with passwords."""
 
 from __future__ import annotations
 
 import re
+
+SECRET_SOURCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|ssm:[A-Za-z0-9_.\-/]+|secretsmanager:[A-Za-z0-9_+=,.@!:/\-]+")
+"""``env:NAME``, ``ssm:/path`` or ``secretsmanager:id``."""
 
 _FORMS = {
     "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",

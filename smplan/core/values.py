@@ -229,13 +229,13 @@ def encode(tree: PartialValue) -> Json:
 
 
 def decode(data: Json) -> PartialValue:
-    """What ``encode`` made ``data`` from."""
+    """What ``encode`` made ``data`` from. Raises InvalidReference for what it made from nothing."""
     if isinstance(data, dict):
         match data:
             case {"$ref": str(text)}:
                 return parse_ref(text)
             case {"$template": list(parts)}:
-                return Interpolation(tuple(decode(part) for part in parts))
+                return Interpolation(tuple(_decoded_part(part) for part in parts))
             case {"$secret": str(source)}:
                 return Secret(source)
             case {"$map": dict(plain)}:
@@ -244,6 +244,14 @@ def decode(data: Json) -> PartialValue:
     if isinstance(data, list):
         return [decode(value) for value in data]
     return data
+
+
+def _decoded_part(data: Json) -> str | Ref:
+    """A part of a text: only a reference may be in it, and no secret."""
+    part = decode(data)
+    if not isinstance(part, (str, Ref)):
+        raise InvalidReference(f"a {_shape(part)} cannot be part of a text")
+    return part
 
 
 def get_path(value: PartialValue, path: Path) -> PartialValue:

@@ -19,7 +19,6 @@ from smplan.engine.prepare import Preparer
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
 from smplan.engine.waiter import CancelToken
-from smplan.errors import Stale
 
 if TYPE_CHECKING:
     from smplan.stores.interface import LockedState, LockHolder, Store
@@ -41,15 +40,15 @@ class Applier:
     def run(self, plan: Plan) -> Outcome:
         """Apply exactly ``plan``, or resume it where an earlier run stopped, be it just before saving the state.
 
-        Raises Stale, GuardRefused or Locked before anything is changed.
+        Raises Stale, Untrusted, GuardRefused or Locked before anything is changed.
         """
-        if self.now().isoformat() > plan.expires:
-            raise Stale(f"the plan expired at {plan.expires}", hint=preconditions.PLAN_AGAIN)
+        preconditions.check_document(plan, self.providers, self.now())
         self.providers.on_retry(self.report, self.stop.wait)
         with self.store.lock(self.holder, wait_seconds=self.wait_seconds) as held:
             if preconditions.already_completed(plan, held.snapshot.folded):
                 return self._save_completed_run(plan, held)
             replayed = preconditions.check_base(plan, held.snapshot.folded)
+            preconditions.check_targets(plan, replayed, self.providers)
             resolver = Resolver(plan.lookups, replayed.state.resources.values())
             self._check(plan, replayed, resolver)
             self._begin(plan, replayed, held)

@@ -12,17 +12,18 @@ from smplan.core.blueprint import BackendConfig
 from smplan.core.plan.model import Op, Plan, StateRef, Step, with_digest
 from smplan.core.state.journal import ReplayedState
 from smplan.core.state.model import ResourceState, State, next_generation, rename_dependencies
-from smplan.engine.plan import utc_now
+from smplan.engine.plan import Now, utc_now
 from smplan.errors import SmplanError
 
 
 @dataclass(frozen=True)
 class About:
-    """Of the state that is edited: where it is, and the account and region of its resources."""
+    """Of the state that is edited: where it is, and the account and region of its resources; ``now`` is the clock."""
 
     backend: BackendConfig
     account: str = ""
     region: str = ""
+    now: Now = utc_now
 
 
 _LIST = "list the addresses with `smplan state list`"
@@ -63,7 +64,7 @@ def _record(state: State, address: str) -> ResourceState:
 
 
 def _plan(replayed: ReplayedState, steps: list[Step], about: About) -> Plan:
-    state, now = replayed.state, utc_now()
+    state, now = replayed.state, about.now()
     return with_digest(
         Plan(
             id=str(uuid.uuid4()),

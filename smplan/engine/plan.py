@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,7 +16,7 @@ from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.graph import Graph
 from smplan.core.plan import drift
 from smplan.core.plan.changes import NO_PERMITS, ChangeSet, NoOp, Permits
-from smplan.core.plan.model import Drift, KeptGeneration, Plan, StateRef, Step, with_digest
+from smplan.core.plan.model import Drift, KeptGeneration, Plan, StateRef, Step, first_lineage, with_digest
 from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import ObservedState
 from smplan.core.plan.overrides import Overrides
@@ -25,6 +25,7 @@ from smplan.core.plan.risks import effects
 from smplan.core.plan.scaling import held_sizes, stopped
 from smplan.core.plan.steps import plan_steps
 from smplan.core.resolver import Resolver
+from smplan.core.resource_type import AWS_KINDS
 from smplan.core.state.journal import StepIntent
 from smplan.core.state.model import ResourceState, State
 from smplan.core.values import InvalidReference, Json, encode, resolve
@@ -38,9 +39,6 @@ from smplan.guide import interruptions, ordering
 
 if TYPE_CHECKING:
     from smplan.stores.interface import Snapshot, Store
-
-PLAN_TTL = timedelta(days=7)
-"""How long a plan may be applied after it was made."""
 
 Now: TypeAlias = Callable[[], datetime]
 
@@ -62,16 +60,19 @@ def plan(
     pause: Pause = sleep,
     now: Now = utc_now,
     commit: str = "",
+    id: str = "",
+    planner: str = "",
 ) -> Plan:
     """The plan that makes what exists match ``blueprint``; ``mode`` "destroy" deletes everything instead.
 
     ``permits`` are what a person allows for this plan, ``command`` the one that makes it, for hints.
-    ``pause`` waits before a request is retried. Raises BlueprintInvalid, GuardRefused, NotOurs, or the error of a read
-    that failed. Writes nothing.
+    ``pause`` waits before a request is retried; ``id`` is that of a plan to derive again, ``planner`` who makes it.
+    Raises BlueprintInvalid, GuardRefused, NotOurs, or the error of a read that failed. Writes nothing.
     """
     world.on_retry(report, pause)
+    id = id or str(uuid.uuid4())
     snapshot = store.read()
-    state = state_of(snapshot, blueprint)
+    state = state_of(snapshot, blueprint, id)
     check_kinds(state, world)
     destroy = mode == "destroy"
     ordered = Graph({}) if destroy else graph.build(blueprint, ordering.edges)
@@ -87,9 +88,10 @@ def plan(
     changes, not_checked = _plan_changes(plan_from, observed, blueprint, world, command)
     made_at = now()
     steps = plan_steps(changes, ordered, pending_creates, at=made_at)
-    found = drafted(blueprint, snapshot, state, steps, made_at, commit)
+    found = drafted(blueprint, snapshot, state, steps, id, made_at, commit)
     found = replace(
         found,
+        planner=planner,
         mode=mode,
         account=account,
         region=world.aws.region if account else "",
@@ -116,15 +118,15 @@ def plan(
 
 
 def drafted(
-    blueprint: Blueprint, snapshot: Snapshot, state: State, steps: tuple[Step, ...], at: datetime, commit: str
+    blueprint: Blueprint, snapshot: Snapshot, state: State, steps: tuple[Step, ...], id: str, at: datetime, commit: str
 ) -> Plan:
     """A plan of these steps with what is known without AWS."""
     return Plan(
-        id=str(uuid.uuid4()),
+        id=id,
         name=blueprint.name,
         mode="apply",
         created=at.isoformat(),
-        expires=(at + PLAN_TTL).isoformat(),
+        expires=(at + preconditions.PLAN_TTL).isoformat(),
         smplan_version=__version__,
         blueprint={"file": Path(blueprint.file).name, "digest": blueprint.digest, "commit": commit},
         variables=blueprint.variables,
@@ -224,10 +226,13 @@ def _unchanged(changes: ChangeSet, steps: Iterable[Step]) -> tuple[str, ...]:
     return tuple(address for address in idle if address not in others)
 
 
-def state_of(snapshot: Snapshot, blueprint: Blueprint) -> State:
-    """The state in ``snapshot``, an empty one if there is none. Raises GuardRefused if it is another blueprint's."""
+def state_of(snapshot: Snapshot, blueprint: Blueprint, plan_id: str = "") -> State:
+    """The state in ``snapshot``, or the empty one that ``plan_id`` would be the first plan of.
+
+    Raises GuardRefused if it is another blueprint's.
+    """
     if snapshot.folded is None:
-        return State(blueprint.name, str(uuid.uuid4()), 0, {})
+        return State(blueprint.name, first_lineage(plan_id, blueprint.name, blueprint.state), 0, {})
     state = snapshot.folded.state
     if state.name != blueprint.name:
         raise GuardRefused(
@@ -257,7 +262,7 @@ def account_of(blueprint: Blueprint, state: State, world: Providers, report: Rep
     Raises GuardRefused if the blueprint names another one, and for a clock that AWS would not accept.
     """
     kinds = {resource.kind for resource in blueprint.resources} | {entry.kind for entry in state.resources.values()}
-    if not blueprint.lookups and not any(name.startswith(("aws.", "gate.targets")) for name in kinds):
+    if not blueprint.lookups and not any(name.startswith(AWS_KINDS) for name in kinds):
         return ""
     account = preconditions.account(world, report)
     if blueprint.account and blueprint.account != account:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -34,14 +35,15 @@ def plan_scale(
     pause: Pause = sleep,
     now: Now = utc_now,
     commit: str = "",
+    planner: str = "",
 ) -> Plan:
     """The plan that gives each group of ``sizes``, by address, that size; None is that of the blueprint.
 
     Nothing else is changed, except that what is started again is waited for. Raises as ``plan`` does.
     """
     world.on_retry(report, pause)
-    snapshot = store.read()
-    state = state_of(snapshot, blueprint)
+    snapshot, id = store.read(), str(uuid.uuid4())
+    state = state_of(snapshot, blueprint, id)
     check_kinds(state, world)
     ordered = graph.build(blueprint, ordering.edges)
     account = account_of(blueprint, state, world, report)
@@ -57,7 +59,8 @@ def plan_scale(
     others = recorded_effects(state.resources.values(), but=changes.changes)
     return with_digest(
         replace(
-            drafted(blueprint, snapshot, state, steps, now(), commit),
+            drafted(blueprint, snapshot, state, steps, id, now(), commit),
+            planner=planner,
             mode="scale",
             account=account,
             region=world.aws.region if account else "",

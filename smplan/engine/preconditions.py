@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from smplan.core import diff
 from smplan.core.clock_skew import FIX_CLOCK_HINT, MAX_SECONDS, WARN_SECONDS
 from smplan.core.events import ClockSkewed
+from smplan.core.plan import consistency
 from smplan.core.plan.duration import critical_path_seconds
+from smplan.core.plan.existing import owner_of
 from smplan.core.plan.model import Op, Plan, Step
 from smplan.core.plan.observed import ObservedResource
+from smplan.core.plan.targets import target_problems
 from smplan.core.state.journal import ReplayedState
 from smplan.core.state.model import ResourceState, State
 from smplan.core.values import encode
@@ -20,9 +24,55 @@ from smplan.drivers.base import Live
 from smplan.engine import refresh
 from smplan.engine.providers import Providers
 from smplan.engine.refresh import Report
-from smplan.errors import Denied, Expired, GuardRefused, Stale
+from smplan.errors import Denied, Expired, GuardRefused, NotOurs, Stale, Untrusted
 
+PLAN_TTL = timedelta(days=7)
+"""How long a plan may be applied after it was made."""
+MAX_AHEAD = timedelta(minutes=5)
+"""How far the clock that a plan was made by may be ahead of this one."""
+MAX_PROBLEMS = 20
+"""Contradictions of a plan that are shown."""
 PLAN_AGAIN = "make a new plan with `smplan plan`"
+
+
+def check_document(plan: Plan, providers: Providers, now: datetime) -> None:
+    """Check what the plan alone shows, before any request.
+
+    Raises Stale for one that is too old or of another version's kinds, and Untrusted for one that contradicts itself.
+    """
+    _check_times(plan, now)
+    for step in plan.steps:
+        try:
+            providers.kind(step.kind)
+        except KeyError:
+            hint = f"apply with smplan {plan.smplan_version}"
+            raise Stale(f"this smplan has no kind {step.kind}", hint=hint) from None
+    _refuse(consistency.problems(plan, providers.kind))
+
+
+def _check_times(plan: Plan, now: datetime) -> None:
+    try:
+        created, expires = datetime.fromisoformat(plan.created), datetime.fromisoformat(plan.expires)
+        lasts = expires - created
+        expired = now > expires
+    except (ValueError, TypeError):
+        raise Untrusted("the plan has no times that smplan writes", hint=PLAN_AGAIN) from None
+    if expired:
+        raise Stale(f"the plan expired at {plan.expires}", hint=PLAN_AGAIN)
+    if lasts > PLAN_TTL or created > now + MAX_AHEAD:
+        raise Untrusted(f"the plan was made at {plan.created} and expires at {plan.expires}", hint=PLAN_AGAIN)
+
+
+def check_targets(plan: Plan, replayed: ReplayedState, providers: Providers) -> None:
+    """Check what the plan does to the state, unless a run has begun it. Raises Untrusted."""
+    if replayed.run is None:
+        _refuse(target_problems(plan, replayed, providers.kind))
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    found = list(islice(problems, MAX_PROBLEMS))
+    if found:
+        raise Untrusted("smplan has not made this plan:\n" + "\n".join(found), hint=PLAN_AGAIN)
 
 
 def account(providers: Providers, report: Report) -> str:
@@ -121,7 +171,7 @@ def _describe_state_change(plan: Plan, state: State) -> str:
 
 
 def check_account_and_region(plan: Plan, providers: Providers, report: Report) -> None:
-    """Raise GuardRefused for another account or region than planned, or a wrong clock; Stale for unknown kinds."""
+    """Raise GuardRefused for another account or region than planned, or a wrong clock."""
     actual = account(providers, report) if plan.account else ""
     if plan.account != actual:
         raise GuardRefused(
@@ -131,18 +181,13 @@ def check_account_and_region(plan: Plan, providers: Providers, report: Report) -
     if plan.region and plan.region != providers.aws.region:
         message = f"the plan is for region {plan.region}, and this is {providers.aws.region}"
         raise GuardRefused(message, hint="set AWS_REGION")
-    for step in plan.steps:
-        try:
-            providers.kind(step.kind)
-        except KeyError:
-            hint = f"apply with smplan {plan.smplan_version}"
-            raise Stale(f"this smplan has no kind {step.kind}", hint=hint) from None
 
 
 def check_resources(plan: Plan, replayed: ReplayedState, providers: Providers, report: Report) -> None:
     """Read again the resources that the plan relies on, except those of steps that were begun already.
 
-    Raises Stale naming every attribute that has changed, GuardRefused naming what cannot be read now.
+    Raises Stale naming every attribute that has changed, GuardRefused naming what cannot be read now, NotOurs naming
+    what belongs to nobody or to another state and may not be taken.
     """
     begun = replayed.run.done | replayed.run.open.keys() if replayed.run else frozenset()
     steps = [step for step in plan.steps if step.precondition and step.physical_id and step.id not in begun]
@@ -156,6 +201,30 @@ def check_resources(plan: Plan, replayed: ReplayedState, providers: Providers, r
     changes = [change for step in steps if (change := describe_change(step, found[step.id], under_way=bool(begun)))]
     if changes:
         raise Stale("\n".join(changes), hint=PLAN_AGAIN)
+    _check_owners(steps, found, replayed, providers)
+
+
+def _check_owners(
+    steps: Iterable[Step], found: Mapping[str, ObservedResource | None], replayed: ReplayedState, providers: Providers
+) -> None:
+    recorded, foreign = {(each.kind, each.id) for each in replayed.state.resources.values()}, []
+    for step in steps:
+        live, key = found[step.id], (step.kind, step.physical_id)
+        if live is None or key in recorded or not providers.kind(step.kind).taggable:
+            continue
+        if not _may_take(step, live.owner, replayed.state.lineage):
+            foreign.append(f"{step.address}: {step.kind} {step.physical_id} may not be taken: {owner_of(live)}")
+    if foreign:
+        raise NotOurs("\n".join(foreign), hint=PLAN_AGAIN)
+
+
+def _may_take(step: Step, owner: tuple[str, str] | None, lineage: str) -> bool:
+    """Whether a step may adopt or delete what the state does not have: it is ours, or the blueprint says so."""
+    if owner is not None and owner[0] == lineage:
+        return True
+    if step.op is Op.ADOPT and step.adopt is not None:
+        return step.adopt.keep or step.adopt.may_adopt(owner, lineage)
+    return not step.pending_key  # an older generation is judged by the step itself
 
 
 def describe_change(step: Step, live: ObservedResource | Live[Any] | None, *, under_way: bool) -> str:

@@ -27,7 +27,7 @@ _CHANGED = (
     ("description: Stream Managers to the database", "description: From Stream Managers to MySQL"),
     ("default: c5.large", "default: c5.xlarge"),
     ("      health_check_path: /\n", "      health_check_path: /\n      health_check_interval: 15\n"),
-    ("      ip_address_type: ipv4\n", "      ip_address_type: ipv4\n      idle_timeout: 120\n"),
+    ("idle_timeout: 3600", "idle_timeout: 120"),
     ("default: ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "default: ELBSecurityPolicy-TLS13-1-2-2021-06"),
     ("ttl: 60", "ttl: 120"),
     ("health_check_grace_period: 300", "health_check_grace_period: 360"),

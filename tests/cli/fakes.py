@@ -1,4 +1,4 @@
-"""A lock holder, a terminal and a sandbox process for tests of commands."""
+"""A lock holder, a terminal, a sandbox process and a run that fails, for tests of commands."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
+from smplan.engine import operations
+from smplan.engine.operations import Result, RunContext
+from smplan.engine.prepare import PreparedStep
+from smplan.errors import Invalid
 from smplan.sandbox.process import Running
 from smplan.stores.interface import LockHolder
-from tests.cli.conftest import TOY
+from tests.cli.conftest import TOY, Shell
 
 HOLDER = LockHolder("ann@ci pid 7", "apply", "r1", "2026-11-23T03:00:00Z")
 HERE = Running(
@@ -53,3 +59,18 @@ class Terminal(io.StringIO):
 def in_s3(bucket: str) -> str:
     """The toy blueprint with its state in ``bucket``."""
     return TOY.replace("name: toy\n", f"name: toy\nstate: {{backend: s3, bucket: {bucket}, key: k/toy.json}}\n")
+
+
+def failing_once(shell: Shell, monkeypatch: pytest.MonkeyPatch, *command: object) -> None:
+    """Run ``command``, whose second step fails."""
+
+    original = operations._apply_virtual
+
+    def apply_virtual(run: RunContext, prepared: PreparedStep) -> Result:
+        if prepared.step.address == "second":
+            raise Invalid("not now")
+        return original(run, prepared)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(operations, "_apply_virtual", apply_virtual)
+        assert shell(*command).code == 8

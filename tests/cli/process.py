@@ -13,7 +13,7 @@ from tests.support import forked
 
 COMMAND = (sys.executable, "-m", "smplan")
 TIMEOUT = 60
-_KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "PYTHONPATH", "VIRTUAL_ENV")
+_KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "PYTHONPATH", "VIRTUAL_ENV", "XDG_STATE_HOME")
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -20,7 +20,7 @@ from smplan.core.values import PartialValue
 from smplan.drivers.base import Progress
 from smplan.drivers.core.value import Value, ValueSpec
 from smplan.drivers.gate.http import HttpGate, HttpSpec
-from smplan.engine import plan as engine_plan
+from smplan.engine import preconditions
 from smplan.engine.waiter import CancelToken
 from smplan.errors import Expired, Invalid
 from smplan.stores.files import Disk
@@ -113,8 +113,9 @@ def test_a_plan_of_an_earlier_state_is_stale(smplan: Shell) -> None:
 def test_a_plan_is_applied_within_a_week(smplan: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     smplan.ok("plan", "toy.yaml")
     text = (smplan.folder / ".smplan" / "plan.json").read_text()
-    monkeypatch.setattr(engine_plan, "PLAN_TTL", timedelta(days=-1))
-    smplan.ok("plan", "toy.yaml", "--out", "late.json")
+    with monkeypatch.context() as patch:
+        patch.setattr(preconditions, "PLAN_TTL", timedelta(days=-1))
+        smplan.ok("plan", "toy.yaml", "--out", "late.json")
     done = smplan("apply", "late.json", "--yes")
     assert done.code == 4
     assert "the plan expired at" in done.err

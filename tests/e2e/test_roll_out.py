@@ -246,10 +246,6 @@ def images(stage: CliSandbox) -> dict[str, str]:
     return {each["Name"]: each["ImageId"] for each in found if each["Name"].startswith("streammanager-ami")}
 
 
-def next_by_configuration(text: str) -> str:
-    return by_configuration(text).replace("-ami", "-ami-2")
-
-
 def planned(stage: CliSandbox, path: str, *more: str) -> dict[str, Any]:
     return dict(json.loads(stage.done("plan", path, *more, "--json").stdout))
 
@@ -286,12 +282,12 @@ def test_the_former_blueprint_goes_back_to_the_former_image_though_it_is_killed(
 
 
 def test_the_former_blueprint_goes_back_to_the_former_launch_configuration(stage: CliSandbox) -> None:
-    for edit in (by_configuration, next_by_configuration):
+    for edit in (rolling, next_image):
         path = stage.blueprint(CONFIGURATION, edit=edit)
         stage.done("plan", path)
         stage.done("apply", "--yes")
     both, second = images(stage), group(stage)["LaunchConfigurationName"]
-    former = stage.blueprint(CONFIGURATION, edit=by_configuration)
+    former = stage.blueprint(CONFIGURATION, edit=rolling)
     back = planned(stage, former)
     assert [each["id"] for each in back["steps"]][:3] == [
         "image:restore",

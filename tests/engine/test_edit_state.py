@@ -11,7 +11,7 @@ from smplan.core.state.journal import ReplayedState
 from smplan.drivers.base import Owner
 from smplan.engine.edit_state import About, plan_forget, plan_move
 from smplan.errors import Denied, SmplanError, Stale
-from tests.engine.conftest import Bench
+from tests.engine.conftest import NOON, Bench
 from tests.support.blueprints import blueprint
 from tests.support.fake_cloud import thing
 
@@ -22,7 +22,7 @@ def replayed(bench: Bench) -> ReplayedState:
     return found
 
 
-ABOUT = About(BackendConfig("local"))
+ABOUT = About(BackendConfig("local"), now=lambda: NOON)
 
 
 def test_a_move_writes_the_ownership_tags_and_the_blueprint_may_have_the_new_address(bench: Bench) -> None:

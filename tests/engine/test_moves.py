@@ -11,7 +11,7 @@ from smplan.core.plan.model import Op
 from smplan.drivers.base import Owner
 from smplan.engine.edit_state import About, plan_move
 from smplan.errors import Denied, NotOurs
-from tests.engine.conftest import Bench
+from tests.engine.conftest import NOON, Bench
 from tests.support.blueprints import blueprint, resource
 from tests.support.fake_cloud import thing
 from tests.support.fake_specs import ThingSpec
@@ -91,7 +91,7 @@ def test_the_id_of_what_is_only_in_the_state_follows_its_address(bench: Bench) -
     bench.make(blueprint(values[0]))
     before = bench.store.read().folded
     assert before is not None
-    bench.apply(plan_move(before, "v", "w", About(BackendConfig("local"))))
+    bench.apply(plan_move(before, "v", "w", About(BackendConfig("local"), now=lambda: NOON)))
     assert bench.state.resources["w"].id == "w"
     bench.make(blueprint(*values))  # a new one at the old address
     assert {at: each.id for at, each in bench.state.resources.items()} == {"v": "v", "w": "w"}
@@ -109,7 +109,7 @@ def test_a_move_leaves_the_tags_of_another_owner_and_of_what_is_shared(bench: Be
     found = bench.store.read().folded
     assert found is not None
     for before, after in (("a", "b"), ("s", "t")):
-        bench.apply(plan_move(found, before, after, About(BackendConfig("local"))))
+        bench.apply(plan_move(found, before, after, About(BackendConfig("local"), now=lambda: NOON)))
         found = bench.store.read().folded
         assert found is not None
     assert bench.cloud.of("toy.thing")["t-n"][1] == Owner("other", "z")

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from smplan.core.blueprint import Resource
 from smplan.core.events import ClockSkewed, Retried
-from smplan.drivers.base import Live
+from smplan.drivers.base import Live, Owner
 from smplan.engine import preconditions
 from smplan.engine.plan import detect_drift
-from smplan.errors import Denied, Expired, GuardRefused, Interrupted, Invalid, SmplanError, Throttled
+from smplan.engine.waiter import CancelToken
+from smplan.errors import Denied, Expired, GuardRefused, Interrupted, Invalid, NotOurs, SmplanError, Throttled
 from tests.engine.conftest import NOON, Bench
 from tests.support.blueprints import (
     blueprint,
@@ -24,6 +26,7 @@ from tests.support.fake_cloud import (
     lookup,
     thing,
 )
+from tests.support.fake_specs import ThingSpec
 from tests.support.recorder import (
     EventRecorder,
 )
@@ -170,3 +173,45 @@ def test_what_an_earlier_step_of_the_plan_changes_is_not_compared_once_it_is_und
     both = Live("t-b", spec.model_copy(update={"uses": [], "tags": {"x": "y"}}))
     said = preconditions.describe_change(step, both, under_way=True)
     assert said == "b (t-b): tags, uses changed since the plan was made"
+
+
+def test_what_is_not_ours_is_not_taken_by_a_plan_that_nothing_permits(bench: Bench) -> None:
+    bench.cloud.of("toy.thing")["t-a"] = (ThingSpec(name="a"), None)
+    adopting = bench.plan(blueprint(thing("a", lifecycle={"adopt": True})))
+    bench.cloud.of("toy.thing")["t-a"] = (ThingSpec(name="a"), Owner("another", "x"))
+    with pytest.raises(NotOurs, match=r"a: toy\.thing t-a may not be taken: it belongs to x of state another"):
+        bench.apply(adopting)
+    assert bench.cloud.writes() == []
+    shared = bench.plan(blueprint(thing("a", lifecycle={"keep": True})))
+    assert bench.apply(shared).outcome == "complete"
+
+
+def test_what_an_interrupted_run_created_is_deleted_only_while_its_tags_say_so(bench: Bench) -> None:
+    bench.make(blueprint(thing("z")))
+
+    def die() -> None:
+        raise SystemExit
+
+    bench.cloud.after["created", "t-a"] = die
+    with pytest.raises(SystemExit):
+        bench.apply(bench.plan(blueprint(thing("z"), thing("a"))), stop=CancelToken())
+    bench.cloud.after.clear()
+    made = bench.plan(blueprint(thing("z")))
+    spec, owner = bench.cloud.of("toy.thing")["t-a"]
+    bench.cloud.of("toy.thing")["t-a"] = (spec, None)
+    with pytest.raises(NotOurs, match="no state owns it"):
+        bench.apply(made, stop=CancelToken())
+    bench.cloud.of("toy.thing")["t-a"] = (spec, owner)
+    assert bench.apply(made, stop=CancelToken()).outcome == "complete"
+
+
+@pytest.mark.parametrize("wanted", [(thing("a", size=2),), ()], ids=["update", "delete"])
+def test_what_another_state_owns_is_neither_updated_nor_deleted(bench: Bench, wanted: tuple[Resource, ...]) -> None:
+    bench.make(blueprint(thing("a")))
+    made = bench.plan(blueprint(*wanted))
+    spec, _ = bench.cloud.of("toy.thing")["t-a"]
+    bench.cloud.of("toy.thing")["t-a"] = (spec, Owner("another", "x"))
+    sent = bench.cloud.writes()
+    outcome = bench.apply(made)
+    assert "belongs to x of state another" in str(dict(outcome.failed)["a"])
+    assert bench.cloud.writes() == sent

@@ -24,6 +24,8 @@ from smplan.errors import Stale
 
 FORMAT = "smplan/plan"
 FORMAT_VERSION = 1
+MAX_DEPTH = 100
+"""Levels of lists and maps: those of a blueprint, and those around a spec."""
 
 
 class Op(StrEnum):
@@ -183,6 +185,8 @@ class Plan:
     """What clients of the fleet will notice: no answer, sessions that end."""
     warnings: tuple[str, ...] = ()
     """What is probably a mistake in the blueprint, each with its place and what to do."""
+    planner: str = ""
+    """Who made it, as they say: approvals by them may not count."""
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
     digest: str = ""
@@ -224,20 +228,30 @@ def _adapter() -> TypeAdapter[Plan]:
     return TypeAdapter(Plan)
 
 
+def first_lineage(plan_id: str, name: str, backend: BackendConfig) -> str:
+    """The lineage of a state that does not exist yet, when ``plan_id`` is the first plan for it: a UUID.
+
+    It follows from the plan and the place of the state, so that nobody can choose that of another state.
+    """
+    digest = canonical_json.digest([plan_id, name, backend.backend, dict(backend.options)])
+    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
+
+
 def with_digest(plan: Plan) -> Plan:
     """``plan`` with its digest."""
-    return replace(plan, digest=_digest(plan))
-
-
-def _digest(plan: Plan) -> str:
-    document = cast("dict[str, Any]", _adapter().dump_python(plan, mode="json"))
+    document = to_json(plan)
     del document["digest"]
-    return canonical_json.digest(document)
+    return replace(plan, digest=canonical_json.digest(document))
+
+
+def to_json(plan: Plan) -> dict[str, Any]:
+    """The members of the plan, as the plan file holds them."""
+    return cast("dict[str, Any]", _adapter().dump_python(plan, mode="json"))
 
 
 def to_text(plan: Plan) -> str:
     """The plan file: indented JSON, the format first, then the members in the order of ``Plan``."""
-    document = _adapter().dump_python(plan, mode="json")
+    document = to_json(plan)
     first = {"format": plan.format, "format_version": plan.format_version}
     return json.dumps(first | document, indent=1, ensure_ascii=False) + "\n"
 
@@ -248,6 +262,7 @@ def from_text(text: str, *, file: str = "the plan") -> Plan:
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refused)
         members = document if isinstance(document, dict) else {}
+        _check_depth(members)
         found = canonical_json.digest({key: value for key, value in members.items() if key != "digest"})
     except (ValueError, RecursionError) as error:
         raise Stale(f"{file} is not a plan that smplan can read: {error}", hint=hint) from None
@@ -261,6 +276,16 @@ def from_text(text: str, *, file: str = "the plan") -> Plan:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Stale(f"{file} is not a plan that smplan can read: {first['msg']} at {where}", hint=hint) from None
+
+
+def _check_depth(document: Json) -> None:
+    """Raise ValueError for lists and maps in each other deeper than any plan has them."""
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        containers = (each for each in level if isinstance(each, (dict, list)))
+        level = [item for each in containers for item in (each.values() if isinstance(each, dict) else each)]
+    if level:
+        raise ValueError(f"it is deeper than {MAX_DEPTH} levels")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

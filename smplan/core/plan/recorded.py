@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import ValidationError
 
 from smplan.core.resource_type import ResourceType
 from smplan.core.spec import Spec, fields
 from smplan.core.state.model import ResourceState
-from smplan.core.values import decode, leaves
+from smplan.core.values import PartialValue, decode, leaves
 
 
 def recorded_spec(type: ResourceType, record: ResourceState) -> Spec:
@@ -16,7 +18,12 @@ def recorded_spec(type: ResourceType, record: ResourceState) -> Spec:
     try:
         return type.spec.model_validate(values)
     except ValidationError:
-        return type.spec.model_construct(**{name: values.get(name) for name in fields(type.spec)})
+        return as_read(type, values)
+
+
+def as_read(type: ResourceType, values: Mapping[str, PartialValue]) -> Spec:
+    """The spec of these ``values`` as they are; what it lacks is not managed, whatever the kind's defaults are."""
+    return type.spec.model_construct(**{name: values.get(name) for name in fields(type.spec)})
 
 
 def refers_to(record: ResourceState, other: ResourceState, *, by_output: bool = True) -> bool:

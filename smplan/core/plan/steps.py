@@ -58,8 +58,12 @@ def _waiting(step: Step, until: str, at: datetime) -> Step:
     left = (datetime.fromisoformat(until) - at).total_seconds() if until else 0.0
     if left <= 0:
         return step
-    why = f"clients may use it for {left:g} s more, since a name that led to it was changed"
-    return replace(step, reasons=(*step.reasons, why), wait_seconds=left)
+    return replace(step, reasons=(*step.reasons, still_used(left)), wait_seconds=left)
+
+
+def still_used(seconds: float) -> str:
+    """Why a step waits for the rest of a time that an earlier plan has begun."""
+    return f"clients may use it for {seconds:g} s more, since a name that led to it was changed"
 
 
 def _action_step(change: Action) -> Step:

@@ -45,6 +45,8 @@ class _Run:
     open: dict[str, StepIntent] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
     done_at: dict[str, str] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
+    """The addresses to which it has moved records."""
     outcome: str = ""
 
 
@@ -181,7 +183,7 @@ class Replay:
         if intent.op in ("delete", "forget"):
             self._remove(intent, done.id or resource.id)
         elif intent.op in ("move", "restore"):
-            self._move(intent, done.id)
+            self._move(intent, done.id, run.moved)
         elif intent.op == "unprotect":
             self._unprotect(resource)
         else:
@@ -213,12 +215,12 @@ class Replay:
         elif not self._deposed.pop((address, id), None):
             self._pending_creates.pop(intent.resource_key, None)
 
-    def _move(self, intent: StepIntent, id: str) -> None:
+    def _move(self, intent: StepIntent, id: str, already: set[str]) -> None:
         """Give a record its new address, and its ``id`` where that follows from it.
 
         What is displaced there becomes a deposed generation, as in a swap of two, or where a deposed one is restored.
         Until they are applied again, others may depend on more than they do: after such a swap, their dependency on
-        either may be on both.
+        either may be on both. Those ``already`` moved by the run name what they depend on by its new address.
         """
         moved, previous = intent.resource, intent.previous_address
         present = self._resources.get(previous)
@@ -233,7 +235,10 @@ class Replay:
         displaced = self._resources.get(moved.address)
         if displaced:
             self._deposed[displaced.address, displaced.id] = displaced
-        self._resources = {at: _depend(each, previous, renamed) for at, each in self._resources.items()}
+        self._resources = {
+            at: each if at in already else _depend(each, previous, renamed) for at, each in self._resources.items()
+        }
+        already.add(moved.address)
         self._deposed = {key: _depend(each, previous, renamed) for key, each in self._deposed.items()}
         self._resources[moved.address] = replace(
             record,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -11,7 +10,6 @@ from smplan.cli.plan_file import SavedPlans, save_plan
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan import model as plans
 from smplan.core.plan.model import Plan
-from smplan.core.state.journal import ReplayedState
 from smplan.engine.apply import Applier
 from smplan.engine.edit_state import About, plan_forget, plan_move
 from smplan.engine.executor import Outcome
@@ -136,11 +134,11 @@ class Commands:
 
     def edit_state(self, process: Process, site: Site, source: str, target: str = "") -> Outcome | None:
         """``smplan state mv SOURCE TARGET``, or ``smplan state rm SOURCE``."""
-        about = About(BackendConfig("local"), "111122223333", "us-east-1")
+        about = About(BackendConfig("local"), "111122223333", "us-east-1", self._now)
         try:
             replayed = self._store(process, site).read().folded
             assert replayed is not None
-            found = _edit(replayed, source, target, about, self._now())
+            found = plan_move(replayed, source, target, about) if target else plan_forget(replayed, [source], about)
         except SmplanError as error:
             self._refused(process, "state", error)
             return None
@@ -259,13 +257,6 @@ def _is_applicable(site: Site, made: MadePlan) -> bool:
     if folded and not used and folded.state.lineage == made.plan.base.lineage:
         return True  # its first apply died after saving an empty state
     return made.plan.id not in used and made.mark == site.mark
-
-
-def _edit(replayed: ReplayedState, source: str, target: str, about: About, now: datetime) -> Plan:
-    """The plan that edits the state; engine.edit_state reads the real clock, so its times are replaced."""
-    found = plan_move(replayed, source, target, about) if target else plan_forget(replayed, [source], about)
-    expires = (now + timedelta(hours=1)).isoformat()
-    return plans.with_digest(replace(found, created=now.isoformat(), expires=expires))
 
 
 def only_behind(made: MadePlan, outcome: Outcome) -> bool:

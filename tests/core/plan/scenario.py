@@ -16,15 +16,17 @@ from smplan.core import graph
 from smplan.core.blueprint import BackendConfig, Blueprint, Lifecycle, Moved, Resource, SourceMap
 from smplan.core.graph import Edge, Graph
 from smplan.core.plan.changes import ChangeSet, Permits
-from smplan.core.plan.model import Step
+from smplan.core.plan.consistency import problems
+from smplan.core.plan.model import Plan, StateRef, Step
 from smplan.core.plan.moves import plan_moves
 from smplan.core.plan.observed import Hidden, ObservedResource, ObservedState, Untracked
 from smplan.core.plan.planner import plan_changes
 from smplan.core.plan.steps import plan_steps
+from smplan.core.plan.targets import target_problems
 from smplan.core.resource_type import DeclaredResource, Exclusive, Output, Override, Protection, ResourceType
 from smplan.core.risk import Category, Effect, Risk
 from smplan.core.spec import IMMUTABLE, INITIAL, RELEASED_LAST, SENSITIVE, UNORDERED, WRITE_ONLY, PartialList, Spec
-from smplan.core.state.journal import StepIntent
+from smplan.core.state.journal import ReplayedState, StepIntent
 from smplan.core.state.model import ResourceState, State, Status
 from smplan.core.values import Json, PartialValue, Secret, decode, encode, parse_text
 
@@ -311,7 +313,45 @@ def planned(
     changes = plan_changes(
         blueprint, ordered, TYPES.__getitem__, state, seen, moves=moves, permits=permits, destroy=destroy
     )
-    return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, pending, at=at))
+    if changes.diagnostics:
+        return Planned(changes, ())
+    steps = plan_steps(changes, ordered, pending, at=at)
+    if not changes.guard_violations and not changes.unowned:
+        begun = [StepIntent("", "create", replace(each.resource, id=""), each.key) for each in seen.untracked]
+        wrong = contradictions(document(changes, steps, permits, destroy=destroy), before, [*pending, *begun])
+        assert not wrong, wrong
+    return Planned(changes, steps)
+
+
+def document(changes: ChangeSet, steps: tuple[Step, ...], permits: Permits, *, destroy: bool = False) -> Plan:
+    """The plan of these steps."""
+    return Plan(
+        id="0b0e9f4e-6a5c-4c6e-9d38-0f3a52a9c002",
+        name="toys",
+        mode="destroy" if destroy else "apply",
+        created="",
+        expires="",
+        smplan_version="",
+        blueprint={},
+        variables={},
+        base=StateRef(LINEAGE, 3, "", exists=True),
+        backend=BackendConfig("local"),
+        account="111122223333",
+        region="us-east-1",
+        lookups=changes.lookups,
+        stream_manager=None,
+        steps=steps,
+        unreadable=changes.unreadable,
+        unchanged=tuple(changes.changes),
+        permits=permits.listed(),
+    )
+
+
+def contradictions(plan: Plan, state: State, pending: Iterable[StepIntent] = ()) -> list[str]:
+    """What ``plan`` says against itself or the state."""
+    types = TYPES.__getitem__
+    replayed = ReplayedState(state, pending_creates=tuple(pending))
+    return [*problems(plan, types), *target_problems(plan, replayed, types)]
 
 
 def blueprint_of(wants: Iterable[Resource]) -> Blueprint:

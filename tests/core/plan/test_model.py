@@ -86,6 +86,7 @@ def test_a_modified_plan_is_refused(change, message) -> None:  # type: ignore[no
         "[" * 100_000,
         '{"a": NaN}',
         '{"a": 1e999}',
+        '{"a": ' + "[" * 100 + "]" * 100 + "}",
         to_text(example()).replace('"id": "p1"', '"id": "p1", "id": "p1"'),
     ],
 )
