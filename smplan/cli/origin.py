@@ -18,6 +18,7 @@ from smplan.core.plan.difference import differences
 from smplan.core.plan.model import Plan
 from smplan.core.state.journal import ReplayedState
 from smplan.engine import preconditions
+from smplan.engine.plan import seconds_between
 from smplan.errors import StoreError, Untrusted
 
 SHOWN = 20
@@ -50,7 +51,7 @@ class Derivation:
             return
         preconditions.check_base(plan, replayed)
         derived = wiring.plan(wanted, destroy=self.destroy, permits=self.permits, command=self.command, id=plan.id)
-        found = list(differences(plan, derived))
+        found = list(differences(plan, derived, seconds_between(plan, derived)))
         if found:
             raise Untrusted(
                 f"{file} is not the plan that {wanted.file} leads to:\n{_listed(found)}",

@@ -43,6 +43,18 @@ if TYPE_CHECKING:
 Now: TypeAlias = Callable[[], datetime]
 
 
+def _seconds_until(now: datetime, time: str) -> float:
+    return (datetime.fromisoformat(time) - now).total_seconds()
+
+
+def seconds_between(plan: Plan, later: Plan) -> float:
+    """How many seconds after ``plan`` the other was made; 0 if it was not, or a plan has a time that is none."""
+    try:
+        return max(_seconds_until(datetime.fromisoformat(plan.created), later.created), 0.0)
+    except (ValueError, TypeError):
+        return 0.0
+
+
 def utc_now() -> datetime:
     """The time now, in UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)
@@ -87,7 +99,7 @@ def plan(
     )
     changes, not_checked = _plan_changes(plan_from, observed, blueprint, world, command)
     made_at = now()
-    steps = plan_steps(changes, ordered, pending_creates, at=made_at)
+    steps = plan_steps(changes, ordered, pending_creates, seconds_until=partial(_seconds_until, made_at))
     found = drafted(blueprint, snapshot, state, steps, id, made_at, commit)
     found = replace(
         found,

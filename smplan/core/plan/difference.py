@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
 from smplan.core import canonical_json
 from smplan.core.plan.model import Plan, to_json
@@ -19,15 +18,15 @@ _LONGEST = 80
 ROUNDING_SECONDS = 0.001
 
 
-def differences(plan: Plan, derived: Plan) -> Iterator[str]:
+def differences(plan: Plan, derived: Plan, passed: float) -> Iterator[str]:
     """Every member in which ``plan`` is not ``derived``, as a line: where, what it has, and what it should have.
 
-    Of what could not be read, the reason does not count.
+    Of what could not be read, the reason does not count. ``derived`` was made ``passed`` seconds later.
     """
     ours, theirs = _compared(plan), _compared(derived)
     steps, wanted = ours.pop("steps"), theirs.pop("steps")
     yield from _differences("", ours, theirs)
-    yield from _of_steps(steps, wanted, _seconds_between(plan.created, derived.created))
+    yield from _of_steps(steps, wanted, passed)
 
 
 def _compared(plan: Plan) -> dict[str, Json]:
@@ -64,13 +63,6 @@ def _of_step(place: str, step: dict[str, Json], wanted: dict[str, Json], passed:
 def _but_wait(step: dict[str, Json]) -> dict[str, Json]:
     reasons = [why for why in step.get("reasons", []) if why != still_used(step.get("wait_seconds", 0.0))]
     return {**step, "reasons": reasons, "wait_seconds": 0.0}
-
-
-def _seconds_between(earlier: str, later: str) -> float:
-    try:
-        return max((datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds(), 0.0)
-    except (ValueError, TypeError):  # a time that smplan has not written, which apply refuses
-        return 0.0
 
 
 def _differences(place: str, value: Json, wanted: Json) -> Iterator[str]:

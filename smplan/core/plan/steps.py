@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
@@ -36,11 +35,15 @@ from smplan.errors import Bug
 
 
 def plan_steps(
-    plan: ChangeSet, graph: Graph, pending_creates: Iterable[StepIntent] = (), *, at: datetime | None = None
+    plan: ChangeSet,
+    graph: Graph,
+    pending_creates: Iterable[StepIntent] = (),
+    *,
+    seconds_until: Callable[[str], float] = lambda _: 0.0,
 ) -> tuple[Step, ...]:
-    """The steps that carry out ``plan``, made ``at`` that time, in order.
+    """The steps that carry out ``plan``, in order.
 
-    ``pending_creates`` may refer to what is deleted, too.
+    ``pending_creates`` may refer to what is deleted, too. ``seconds_until`` says how far away a time of the state is.
     """
     plan = with_releases(plan)
     steps = [_move_step(move) for move in plan.moves]
@@ -50,12 +53,12 @@ def plan_steps(
     steps += [_deletion_step(deletion, plan, unprotected) for deletion in plan.deletions]
     edges, used_until = step_edges(plan, graph, pending_creates)
     ordered = in_order(steps, edges)
-    return tuple(_waiting(step, used_until.get(step.id, ""), at) for step in ordered) if at else ordered
+    left = {step: seconds_until(until) for step, until in used_until.items()}
+    return tuple(_waiting(step, left.get(step.id, 0.0)) for step in ordered)
 
 
-def _waiting(step: Step, until: str, at: datetime) -> Step:
-    """``step`` with the seconds that are left ``at`` that time; 0 if it may begin at once."""
-    left = (datetime.fromisoformat(until) - at).total_seconds() if until else 0.0
+def _waiting(step: Step, left: float) -> Step:
+    """``step`` with the seconds that are left; 0 if it may begin at once."""
     if left <= 0:
         return step
     return replace(step, reasons=(*step.reasons, still_used(left)), wait_seconds=left)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from smplan.core.plan.difference import differences
 from smplan.core.plan.model import Plan, from_text, to_json
 from smplan.engine import preconditions
-from smplan.engine.plan import Now
+from smplan.engine.plan import Now, seconds_between
 from smplan.engine.providers import Providers
 from smplan.errors import SmplanError, Stale, Untrusted
 from smplan.stores.interface import Store
@@ -110,7 +110,8 @@ def _end(source: Source, plan: Plan, forgery: Forgery, contradiction: str) -> En
         preconditions.check_base(plan, source.store.read().folded)
     except Stale:
         return End.STALE
-    if list(differences(plan, source.again(plan.id))):
+    derived = source.again(plan.id)
+    if list(differences(plan, derived, seconds_between(plan, derived))):
         return End.DIFFERS
     if contradiction:
         return End.CONTRADICTS

@@ -7,9 +7,8 @@ as recorded. ``planned(wants, haves)`` is the plan; its ``story`` is the steps i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from smplan.core import graph
@@ -268,12 +267,13 @@ def planned(
     taken: Mapping[str, str] | None = None,
     vanished: Iterable[str] = (),
     rules: Sequence[Edge] = (),
-    at: datetime | None = None,
+    seconds_until: Callable[[str], float] = lambda _: 0.0,
 ) -> Planned:
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address.
 
     ``taken`` has the owners of older generations that another state took over, by id; ``vanished`` are the ids of those
-    that were deleted. ``rules`` order addresses. ``at`` is when it is made.
+    that were deleted. ``rules`` order addresses. ``seconds_until`` says
+    how far away a time is.
     """
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     blueprint = replace(
@@ -315,7 +315,7 @@ def planned(
     )
     if changes.diagnostics:
         return Planned(changes, ())
-    steps = plan_steps(changes, ordered, pending, at=at)
+    steps = plan_steps(changes, ordered, pending, seconds_until=seconds_until)
     if not changes.guard_violations and not changes.unowned:
         begun = [StepIntent("", "create", replace(each.resource, id=""), each.key) for each in seen.untracked]
         wrong = contradictions(document(changes, steps, permits, destroy=destroy), before, [*pending, *begun])

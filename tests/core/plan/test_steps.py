@@ -392,7 +392,7 @@ def after_a_kill(at: datetime) -> Planned:
             replace(now, record=used),
         ],
         deposed=[deposed("balancer")],
-        at=at,
+        seconds_until=lambda until: (datetime.fromisoformat(until) - at).total_seconds(),
     )
 
 
