@@ -17,6 +17,9 @@ THREE_ZONES: Edits = {"fleet.subnet_ids": "${abc.ids}", "balancer.subnets": "${a
 FLEETLESS: Edits = dict.fromkeys(("fleet", "healthy"), GONE)
 
 
+HOOK = {"name": "drain", "lifecycle_transition": "autoscaling:EC2_INSTANCE_TERMINATING", "heartbeat_timeout": 60}
+
+
 def cases() -> Iterator[Case]:
     """All of them."""
     yield from each(
@@ -33,6 +36,7 @@ def cases() -> Iterator[Case]:
         fleet__termination_policies=["OldestInstance"],
         fleet__suspended_processes=["AZRebalance"],
         fleet__deletion_protection="prevent-force-deletion",
+        fleet__lifecycle_hooks=[HOOK],
         fleet__tags={"team": "video"},
         fleet__roll_out={},
     )
