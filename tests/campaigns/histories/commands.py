@@ -9,6 +9,7 @@ from random import Random
 from smplan.cli.plan_file import SavedPlans, save_plan
 from smplan.core.blueprint import BackendConfig, Blueprint
 from smplan.core.plan import model as plans
+from smplan.core.plan.changes import NO_PERMITS, Permits
 from smplan.core.plan.model import Plan
 from smplan.engine.apply import Applier
 from smplan.engine.edit_state import About, plan_forget, plan_move
@@ -20,6 +21,7 @@ from smplan.stores.local import LocalStore
 from tests.campaigns.histories import plan_laws
 from tests.campaigns.histories.cloud import STRANGER, Cloud, Record
 from tests.campaigns.histories.external_changes import ExternalChanges
+from tests.campaigns.histories.invariants import natural
 from tests.campaigns.histories.kinds import SimWorld
 from tests.campaigns.histories.process import Process, SimClock, SimDisk, Trace
 from tests.campaigns.histories.schedule import InvariantViolation, Schedule
@@ -46,7 +48,12 @@ class Commands:
         self._random = random
 
     def make_plan(
-        self, process: Process, site: Site, mode: str = "apply", wanted: Blueprint | None = None
+        self,
+        process: Process,
+        site: Site,
+        mode: str = "apply",
+        wanted: Blueprint | None = None,
+        permits: Permits = NO_PERMITS,
     ) -> MadePlan | None:
         """Make a plan and check its laws; None if it was refused."""
         well, mark, moment = self.well(), site.mark, self.moment
@@ -57,6 +64,7 @@ class Commands:
                 store=self._store(process, site),
                 world=SimWorld(process, self._cloud),
                 mode=mode,
+                permits=permits,
                 report=lambda event: None,
                 now=self._now,
             )
@@ -95,9 +103,9 @@ class Commands:
             return mode == "apply" and any(name in str(error.diagnostics) for name in names)
         return isinstance(error, GuardRefused)
 
-    def plan(self, process: Process, site: Site) -> None:
+    def plan(self, process: Process, site: Site, permits: Permits) -> None:
         """``smplan plan BLUEPRINT``, now and then with ``--destroy``."""
-        made = self.make_plan(process, site, "destroy" if process.random.random() < 0.1 else "apply")
+        made = self.make_plan(process, site, "destroy" if process.random.random() < 0.1 else "apply", permits=permits)
         if made:
             save_plan(made.plan, self.saved.last)
 
@@ -123,10 +131,15 @@ class Commands:
         return site, made
 
     def make_and_apply(
-        self, process: Process, site: Site, mode: str = "apply", wanted: Blueprint | None = None
+        self,
+        process: Process,
+        site: Site,
+        mode: str = "apply",
+        wanted: Blueprint | None = None,
+        permits: Permits = NO_PERMITS,
     ) -> Outcome | None:
         """``smplan apply BLUEPRINT --yes`` or ``smplan destroy --yes``: the plan is saved once it is approved."""
-        made = self.make_plan(process, site, mode, wanted)
+        made = self.make_plan(process, site, mode, wanted, permits)
         if made is None:
             return None
         save_plan(made.plan, self.saved.destroy if mode == "destroy" else self.saved.last)
@@ -166,7 +179,8 @@ class Commands:
             if process.began and not legitimate and not process.racing:
                 raise InvariantViolation("a used, stale or expired plan changes nothing", f"plan {self._number(made)}")
         self._ended(process, outcome)
-        if clean and process.untouched and outcome.outcome != "complete" and not only_behind(made, outcome):
+        excused = only_behind(made, outcome) or "abandon" in made.plan.permits  # which uses what the plan deletes
+        if clean and process.untouched and outcome.outcome != "complete" and not excused:
             raise InvariantViolation("without faults an apply is complete", _failures(outcome))
         return outcome
 
@@ -183,8 +197,15 @@ class Commands:
         )
 
     def _give_up(self, site: Site, found: Plan) -> None:
-        """What the plan forgets may exist without a state from now on."""
-        site.given_up |= {(step.kind, step.physical_id) for step in found.steps if step.op == "forget"}
+        """What the plan forgets may exist without a state from now on, that of which it knows no id included."""
+        forgotten = [step for step in found.steps if step.op == "forget"]
+        site.given_up |= {(step.kind, step.physical_id) for step in forgotten}
+        made = {(step.address, step.kind, natural(step.resource.spec)) for step in forgotten if not step.physical_id}
+        site.given_up |= {
+            (record.kind, record.id)
+            for record in self._cloud.live()
+            if (record.maker.address, record.kind, natural(dict(record.spec))) in made
+        }
 
     def _ended(self, process: Process, outcome: Outcome) -> None:
         self._trace.add(f"  {process.name}: {outcome.outcome}, {outcome.done} done; {_failures(outcome)}")

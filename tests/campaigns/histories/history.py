@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
+from smplan.core.plan.changes import Permits
 from smplan.engine.executor import Outcome
 from tests.campaigns.histories import invariants
 from tests.campaigns.histories.cloud import Cloud
@@ -22,6 +23,8 @@ from tests.campaigns.histories.site import MadePlan, Site
 
 DAY = 86400.0
 _RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|/[^ ]+/")
+PERMITTED = {"--unprotect": 0.5, "--abandon": 0.1}
+"""How often a command permits something, where there is any."""
 MEETING = 0.35
 """The share of histories in which two states meet."""
 
@@ -65,6 +68,8 @@ class History:
         self._external = ExternalChanges(self._cloud, self._sites, random)
         self._commands.external = self._external
         self._processes = 0
+        self._permitting = Random(seed + 3)
+        """Draws for permits alone, so that they change nothing else of a history."""
 
     def run(self) -> None:
         """Run every step. Raises InvariantViolation."""
@@ -113,12 +118,15 @@ class History:
 
     def _plan(self, site: Site) -> None:
         process = self._process(site, random_faults(self._random))
-        self._together((process, lambda: self._commands.plan(process, site)))
+        permits = self._permits(site)
+        self._together((process, lambda: self._commands.plan(process, site, permits)))
 
     def _plan_and_apply(self, site: Site) -> None:
         process = self._process(site, random_faults(self._random))
         outcomes: list[Outcome | None] = []
-        self._together((process, lambda: outcomes.append(self._commands.make_and_apply(process, site))))
+        permits = self._permits(site)
+        apply = partial(self._commands.make_and_apply, process, site, permits=permits)
+        self._together((process, lambda: outcomes.append(apply())))
         self._check()
         if self._random.random() < 0.4 and any(each and each.outcome == "complete" for each in outcomes):
             self._expect_settled(site, site.plans[-1])
@@ -137,7 +145,20 @@ class History:
 
     def _destroy(self, site: Site) -> None:
         process = self._process(site, random_faults(self._random))
-        self._together((process, lambda: self._commands.make_and_apply(process, site, "destroy")))
+        permits = self._permits(site)
+        self._together((process, lambda: self._commands.make_and_apply(process, site, "destroy", permits=permits)))
+
+    def _permits(self, site: Site) -> Permits:
+        """Now and then ``--unprotect`` and ``--abandon``, of what is protected, or of anything."""
+        random, found = self._permitting, {"--unprotect": frozenset[str](), "--abandon": frozenset[str]()}
+        entries = list(site.entries())
+        protected = [entry.address for entry in entries if entry.prevent_destroy]
+        for option, addresses in (("--unprotect", protected), ("--abandon", [entry.address for entry in entries])):
+            if addresses and random.random() < PERMITTED[option]:
+                found[option] = frozenset({random.choice(addresses)})
+                self.trace.add(f"  with {option} {', '.join(found[option])}")
+                self.trace.count("permit", option)
+        return Permits(found["--unprotect"], found["--abandon"])
 
     def _decline(self, site: Site) -> None:
         """Answer no at the prompt of ``apply`` or ``destroy``; bare applies happen later."""

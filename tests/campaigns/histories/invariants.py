@@ -35,7 +35,9 @@ def check_call(process: Process, op: str, kind: str, *, address: str = "", recor
         raise InvariantViolation("an apply does only the steps of its plan", about)
     if not any(step.id in process.intents for step in steps):
         raise InvariantViolation("nothing is changed before its intent is durable", about)
-    if op == "delete" and record and (kind, record.id) in process.protected:
+    permitted = process.plan.permits.get("unprotect", ()) if process.plan else ()
+    protected = (kind, record.id) in process.protected if record else False
+    if op == "delete" and protected and not any(step.address in permitted for step in steps):
         raise InvariantViolation("prevent_destroy is honored", about)
     if op == "delete" and record and (kind, record.id) in process.kept:
         raise InvariantViolation("what is shared is never deleted", about)
@@ -67,7 +69,7 @@ def _means(step: Step, op: str, kind: str, address: str, record: Record | None) 
     assert record is not None
     adopts = step.adopt is not None and (step.adopt.adopt or step.adopt.keep or bool(step.adopt.adopt_from))
     own = record.maker.address == step.address or step.physical_id == record.id
-    own = own or (not record.taggable and _natural(step.resource.spec) == _natural(dict(record.spec)))
+    own = own or (not record.taggable and natural(step.resource.spec) == natural(dict(record.spec)))
     makes = step.op in (Op.CREATE, Op.REPLACE, Op.ADOPT) and (own or adopts)
     if op == "claim":
         named = step.op in (Op.ADOPT, Op.MOVE, Op.UPDATE)  # an update restores tags that were removed
@@ -109,7 +111,7 @@ def _check_records(site: Site, folded: ReplayedState, cloud: Cloud) -> None:
             site.owned.add(key)
             record.maker = Owner(site.lineage, entry.address) if not record.tagged else record.maker
         elif record.maker.lineage == site.lineage and record.gone_at is None and key not in site.given_up:
-            identity = (record.maker.address, record.kind, _natural(dict(record.spec)))
+            identity = (record.maker.address, record.kind, natural(dict(record.spec)))
             about = f"{record.kind} {record.id} of {record.maker.address}"
             unseen[identity] += 1
             if identity not in begun:
@@ -136,10 +138,11 @@ def _check_foreign(site: Site, entry: ResourceState, record: Record) -> None:
 
 def _identity(intent: StepIntent) -> Identity:
     entry = intent.resource
-    return entry.address, entry.kind, _natural(entry.spec)
+    return entry.address, entry.kind, natural(entry.spec)
 
 
-def _natural(spec: Any) -> Any:
+def natural(spec: Any) -> Any:
+    """The natural key of a spec."""
     return spec["number"] if "number" in spec else spec.get("name")
 
 

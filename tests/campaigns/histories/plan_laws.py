@@ -95,10 +95,10 @@ class _Laws:
             raise InvariantViolation("nothing that the blueprint wants is deleted", f"{step.id} {record.id}, as {at}")
 
     def forgets(self, step: Step, record: Record) -> None:
-        """What is forgotten although it exists is shared, of another owner, or named by ``state rm``."""
+        """What is forgotten although it exists is shared, of others, or named by ``state rm`` or ``--abandon``."""
         owner = visible_owner(record)
         lost = owner is not None and owner.lineage != self._plan.base.lineage
-        named = not self._resources
+        named = not self._resources or step.address in self._plan.permits.get("abandon", ())
         if not (step.resource.keep or lost or named or (step.pending_key and self._is_adopted(step))):
             raise InvariantViolation("nothing is lost by omission", f"{step.id} {record.id}")
 

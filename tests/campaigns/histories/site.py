@@ -88,11 +88,19 @@ class Site:
         return {(entry.kind, entry.id): entry for entry in self.entries()}
 
     def unmanaged_users(self, cloud: Cloud) -> list[Record]:
-        """Resources of the state that use what another state had them use: no delete waits for them."""
-        found = []
+        """Resources of the state that use what another state had them use, or what it had forgotten for a while.
+
+        No delete waits for them: the record of what did not change meanwhile does not depend on it.
+        """
+        found, back = (
+            [],
+            {id: entry.address for (kind, id), entry in self.held().items() if (kind, id) in self.given_up},
+        )
         for (kind, id), entry in self.held().items():
             record, spec = cloud.get(kind, id), decode(entry.spec)
-            if record and not set(references(record.spec)) <= {*(spec.get("uses") or ()), spec.get("of")}:
+            used = set(references(record.spec)) if record else set()
+            forgotten = any(back[each] not in entry.dependencies for each in used & back.keys())
+            if record and (forgotten or not used <= {*(spec.get("uses") or ()), spec.get("of")}):
                 found.append(record)
         return found
 
