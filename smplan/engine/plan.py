@@ -86,7 +86,7 @@ def plan(
     )
     changes, not_checked = _plan_changes(plan_from, observed, blueprint, world, command)
     made_at = now()
-    steps = plan_steps(changes, ordered, moved, pending_creates, at=made_at)
+    steps = plan_steps(changes, ordered, moved, pending_creates, seconds_until=partial(_seconds_between, made_at))
     found = drafted(blueprint, snapshot, state, steps, made_at, commit)
     found = replace(
         found,
@@ -110,6 +110,10 @@ def plan(
             warnings=tuple(_warning(each, Path(blueprint.file).parent) for each in blueprint.warnings),
         )
     return with_digest(found)
+
+
+def _seconds_between(start: datetime, end: str) -> float:
+    return (datetime.fromisoformat(end) - start).total_seconds()
 
 
 def drafted(

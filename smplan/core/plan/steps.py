@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
@@ -41,11 +40,11 @@ def plan_steps(
     state: State,
     pending_creates: Iterable[StepIntent] = (),
     *,
-    at: datetime | None = None,
+    seconds_until: Callable[[str], float] = lambda _: 0,
 ) -> tuple[Step, ...]:
-    """The steps that carry out ``plan``, made ``at`` that time, in order.
+    """The steps that carry out ``plan``, in order.
 
-    ``pending_creates`` may refer to what is deleted, too.
+    ``pending_creates`` may refer to what is deleted, too. ``seconds_until`` a time of the state, from when it is made.
     """
     plan = with_releases(plan)
     steps = [_move_step(move) for move in plan.moves]
@@ -54,13 +53,12 @@ def plan_steps(
     unprotected = {each.before for each in plan.deletions if isinstance(each, Unprotect)}
     steps += [_deletion_step(deletion, plan, unprotected) for deletion in plan.deletions]
     edges, used_until = step_edges(plan, graph, state, pending_creates)
-    ordered = in_order(steps, edges)
-    return tuple(_waiting(step, used_until.get(step.id, ""), at) for step in ordered) if at else ordered
+    left = {id: seconds_until(until) for id, until in used_until.items()}
+    return tuple(_waiting(step, left.get(step.id, 0)) for step in in_order(steps, edges))
 
 
-def _waiting(step: Step, until: str, at: datetime) -> Step:
-    """``step`` with the seconds that are left ``at`` that time; 0 if it may begin at once."""
-    left = (datetime.fromisoformat(until) - at).total_seconds() if until else 0.0
+def _waiting(step: Step, left: float) -> Step:
+    """``step`` with the seconds that are left until it may begin."""
     if left <= 0:
         return step
     why = f"clients may use it for {left:g} s more, since a name that led to it was changed"

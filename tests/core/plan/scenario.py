@@ -7,9 +7,8 @@ as recorded. ``planned(wants, haves)`` is the plan; its ``story`` is the steps i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from smplan.core import graph
@@ -263,12 +262,12 @@ def planned(
     moved: Mapping[str, str] | None = None,
     taken: Mapping[str, str] | None = None,
     rules: Sequence[Edge] = (),
-    at: datetime | None = None,
+    seconds_until: Callable[[str], float] = lambda _: 0,
 ) -> Planned:
     """The plan that makes what exists match ``wants``. ``found`` exists under natural keys, by address.
 
     ``taken`` has the owners of older generations that another state took over, by id. ``rules`` order addresses.
-    ``at`` is when it is made.
+    ``seconds_until`` a time, from when it is made.
     """
     blueprint, haves, pending = blueprint_of(wants), list(haves), list(pending)
     blueprint = replace(
@@ -303,7 +302,10 @@ def planned(
     changes = plan_changes(
         blueprint, ordered, TYPES.__getitem__, state, seen, moves=moves, permits=permits, destroy=destroy
     )
-    return Planned(changes, () if changes.diagnostics else plan_steps(changes, ordered, state, pending, at=at))
+    return Planned(
+        changes,
+        () if changes.diagnostics else plan_steps(changes, ordered, state, pending, seconds_until=seconds_until),
+    )
 
 
 def blueprint_of(wants: Iterable[Resource]) -> Blueprint:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -358,13 +357,13 @@ def test_what_clients_still_use_is_deleted_and_released_some_time_after_the_upda
     assert why == "clients of www may use its old answer for 60 s"
 
 
-NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+NOON = "2026-11-26T12:00:00+00:00"
 
 
-def after_a_kill(at: datetime) -> Planned:
+def after_a_kill(left: float) -> Planned:
     """A new plan after a run that was killed in the wait: clients use the old balancer until noon."""
     now = have("www", "name", uses=["id-balancer"], after=["balancer", "fleet"])
-    used = replace(now.record, used_until=NOON.isoformat(), used=("balancer", "old"))
+    used = replace(now.record, used_until=NOON, used=("balancer", "old"))
     return planned(
         [want("balancer"), want("fleet", zones=["b"]), want("www", "name", uses=["${balancer.id}"], after=["fleet"])],
         [
@@ -376,12 +375,12 @@ def after_a_kill(at: datetime) -> Planned:
             replace(now, record=used),
         ],
         deposed=[deposed("balancer")],
-        at=at,
+        seconds_until={NOON: left}.__getitem__,
     )
 
 
 def test_what_clients_use_since_an_earlier_run_is_deleted_and_released_after_the_rest_of_the_time() -> None:
-    plan = after_a_kill(NOON - timedelta(seconds=43))
+    plan = after_a_kill(43)
     waits = {step.id: step.wait_seconds for step in plan.steps}
     assert waits == {
         "balancer:delete#1": 43,
@@ -395,7 +394,7 @@ def test_what_clients_use_since_an_earlier_run_is_deleted_and_released_after_the
 
 
 def test_what_clients_used_until_a_while_ago_is_not_waited_for() -> None:
-    plan = after_a_kill(NOON)
+    plan = after_a_kill(-5)
     assert {step.wait_seconds for step in plan.steps} == {0}
     assert not any("clients" in why for step in plan.steps for why in step.reasons)
 
