@@ -114,7 +114,7 @@ def quick(path: Path) -> None:
     before = time.process_time()
     outcome(path)
     # A second on a machine of its own; measured beside other work, and under a coverage tracer.
-    assert time.process_time() - before < 8
+    assert time.process_time() - before < 30
 
 
 @pytest.mark.parametrize("name", NASTY)
@@ -140,7 +140,7 @@ def test_ten_thousand_resources_load_quickly(tmp_path: Path) -> None:
     path.write_text(HEAD + "resources:\n" + "".join(rows))
     before = time.process_time()
     assert len(load(path, environ={}, catalogue=catalogue()).resources) == 10_000
-    assert time.process_time() - before < 8
+    assert time.process_time() - before < 30
 
 
 GOOD = """\

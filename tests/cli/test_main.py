@@ -27,7 +27,7 @@ from smplan.errors import (
     TimedOut,
 )
 from tests.cli.conftest import TOY, Shell
-from tests.cli.process import TIMEOUT, environment, ran
+from tests.cli.process import COMMAND, TIMEOUT, environment, finished, ran
 
 HEAVY = ("boto3", "botocore", "networkx", "pydantic")
 
@@ -101,7 +101,7 @@ def test_the_process_ends_with_the_exit_code(tmp_path: Path) -> None:
 
 def test_unencodable_characters_do_not_fail(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(TOY)
-    done = ran(tmp_path, "apply", "toy.yaml", "--yes", env={"PYTHONIOENCODING": "latin-1"})
+    done = finished(tmp_path, [*COMMAND, "apply", "toy.yaml", "--yes"], {"PYTHONIOENCODING": "latin-1"})
     assert (done.returncode, done.stderr) == (0, "")
     assert "? first: create done" in done.stdout
 

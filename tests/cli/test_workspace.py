@@ -195,4 +195,4 @@ def test_a_saved_plan_cannot_name_a_state_outside_either(smplan: Shell, tmp_path
     for command in (("state", "list"), ("lock", "show"), ("output",), ("doctor", "--state")):
         done = smplan(*command)
         assert done.code == 1
-        assert "is not in the workspace" in done.out + done.err
+        assert "there is no state here" in done.out + done.err, "the plan was made for another workspace"

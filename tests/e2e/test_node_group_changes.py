@@ -14,6 +14,7 @@ import pytest
 from smplan.core.blueprint import Blueprint
 from smplan.core.plan.model import Plan
 from smplan.core.spec import CLIENT_ONLY, fields
+from smplan.core.values import Secret
 from smplan.drivers import registry
 from smplan.drivers.aws.client import Aws
 from smplan.engine.apply import Applier
@@ -50,6 +51,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "scale_policy": "${policy.name}",
     },
 }
+REACHED = {"url": "http://sm.example.com:5080", "access_token": Secret("env:RED5_ADMIN_TOKEN")}
 KINDS = {"policy": "red5.scale_policy", "config": "red5.launch_config", "nodes": "red5.nodegroup"}
 POLICY = ["policy:replace", "nodes:replace", "nodes:delete", "policy:delete"]
 CONFIG = ["config:replace", "nodes:replace", "nodes:delete", "config:delete"]
@@ -77,7 +79,7 @@ ELSEWHERE = {("policy", "description"), ("nodes", "launch_config"), ("nodes", "s
 def wanted(address: str = "", changes: dict[str, Any] | None = None) -> Blueprint:
     specs = {each: {**spec, **(changes or {})} if each == address else spec for each, spec in SPECS.items()}
     resources = [resource(each, KINDS[each], spec) for each, spec in specs.items()]
-    return blueprint(*resources, stream_manager={"url": "http://sm.example.com:5080"})
+    return blueprint(*resources, stream_manager=REACHED)
 
 
 class VirtualTime(Runtime):

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from smplan.core.plan.model import Op
+from smplan.core.values import Secret
 from smplan.drivers.aws.client import Aws
 from smplan.engine.apply import Applier
 from smplan.engine.plan import plan
@@ -26,6 +27,7 @@ from tests.support.recorder import (
     EventRecorder,
 )
 
+REACHED = {"url": "http://sm.example.com:5080", "access_token": Secret("env:RED5_ADMIN_TOKEN")}
 EACH = [(kind, name) for kind, case in CASES.items() for name in case.updates]
 
 
@@ -40,9 +42,7 @@ def stage() -> Iterator[SimulatedStreamManager]:
 def test_an_attribute_changed_outside_is_the_only_drift_and_is_restored(
     stage: SimulatedStreamManager, tmp_path: Path, kind: str, name: str
 ) -> None:
-    wanted = blueprint(
-        resource("subject", kind, spec_of(kind).managed_fields()), stream_manager={"url": "http://sm.example.com:5080"}
-    )
+    wanted = blueprint(resource("subject", kind, spec_of(kind).managed_fields()), stream_manager=REACHED)
     store = LocalStore(tmp_path / "toys.state.json")
 
     def world() -> Providers:
